@@ -1,0 +1,97 @@
+"""canvas-studio: the Python client for the Instructure Studio (Canvas Studio) REST API, blocking and async."""
+
+from __future__ import annotations
+
+from canvas_studio import _core
+from canvas_studio._core import Collection, Media, StudioClient, __version__
+from canvas_studio.errors import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    AuthenticationError,
+    BadRequestError,
+    ClientClosedError,
+    ConflictError,
+    DetachedError,
+    InternalServerError,
+    InvalidArgumentError,
+    ListingChangedError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    ResponseDecodeError,
+    StudioError,
+    UnprocessableEntityError,
+)
+
+# Not `typing.TYPE_CHECKING`: importing typing would cost more than importing this package.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from canvas_studio.listing import Listing
+    from canvas_studio.models import (
+        Course,
+        Group,
+        Owner,
+        PermissionChange,
+        Permissions,
+        Perspective,
+        Source,
+        User,
+    )
+
+__all__ = [
+    "APIConnectionError",
+    "APIStatusError",
+    "APITimeoutError",
+    "AuthenticationError",
+    "BadRequestError",
+    "ClientClosedError",
+    "Collection",
+    "ConflictError",
+    "Course",
+    "DetachedError",
+    "Group",
+    "InternalServerError",
+    "InvalidArgumentError",
+    "Listing",
+    "ListingChangedError",
+    "Media",
+    "NotFoundError",
+    "Owner",
+    "PermissionChange",
+    "PermissionDeniedError",
+    "Permissions",
+    "Perspective",
+    "RateLimitError",
+    "ResponseDecodeError",
+    "Source",
+    "StudioClient",
+    "StudioError",
+    "UnprocessableEntityError",
+    "User",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> object:
+    # The records and listings need dataclasses and typing, which are imported when somebody first asks for them.
+    if name in __all__:
+        from importlib import import_module  # noqa: PLC0415
+
+        value = getattr(import_module("canvas_studio.listing" if name == "Listing" else "canvas_studio.models"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def _stop_at_exit() -> None:
+    import atexit  # noqa: PLC0415
+
+    atexit.register(_core.shut_down)
+
+
+_stop_at_exit()

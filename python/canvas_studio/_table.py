@@ -1,0 +1,81 @@
+"""A CSV file that is written row by row and has its name only when it is whole."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from types import TracebackType
+
+OWNER = ("id", "full_name", "display_name", "email")
+"""The fields of the one object that documented items hold, as `to_dict()` gives them."""
+
+EXTRA = "extra"
+
+
+class CsvFile:
+    """A table under way: a temporary file beside `path`, renamed at the end, removed after a failure."""
+
+    def __init__(self, path: str | os.PathLike[str], encoding: str, fields: Sequence[str] | None) -> None:
+        """Begin the file.
+
+        Args:
+            path: Where it will be.
+            encoding: How text becomes bytes.
+            fields: The documented fields; `None` if only the items tell, and then the first page does.
+        """
+        self.path = Path(path)
+        self._temporary = self.path.with_name(f"{self.path.name}.part")
+        self._file = self._temporary.open("w", encoding=encoding, newline="")
+        self._rows = csv.writer(self._file)
+        self._fields = fields
+        if fields is not None:
+            self._write_header(fields)
+
+    def _write_header(self, fields: Iterable[str]) -> None:
+        columns: list[str] = []
+        for field in fields:
+            columns += [f"owner_{part}" for part in OWNER] if field == "owner" else [field]
+        self._rows.writerow([*columns, EXTRA])
+
+    def write(self, items: Iterable[Mapping[str, Any]]) -> None:
+        """Write one row for each item."""
+        items = list(items)
+        if self._fields is None:
+            self._fields = list(dict.fromkeys(field for item in items for field in item))
+            self._write_header(self._fields)
+        for item in items:
+            row: list[object] = []
+            extra = {field: value for field, value in item.items() if field not in self._fields}
+            for field in self._fields:
+                value = item.get(field)
+                if field == "owner":
+                    owner = dict(value or {})
+                    row += [owner.pop(part, None) for part in OWNER]
+                    if owner:
+                        extra["owner"] = owner
+                else:
+                    row.append(_cell(value))
+            row.append(_cell(extra) if extra else None)
+            self._rows.writerow(row)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._file.close()
+        if kind is None:
+            os.replace(self._temporary, self.path)  # noqa: PTH105 - the word says that an old file is replaced
+        else:
+            self._temporary.unlink(missing_ok=True)
+
+
+def _cell(value: object) -> object:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else value

@@ -1,0 +1,153 @@
+"""What can go wrong, as one tree under `StudioError`: one class for each thing a caller does differently."""
+
+from __future__ import annotations
+
+__all__ = [
+    "APIConnectionError",
+    "APIStatusError",
+    "APITimeoutError",
+    "AuthenticationError",
+    "BadRequestError",
+    "ClientClosedError",
+    "ConflictError",
+    "DetachedError",
+    "InternalServerError",
+    "InvalidArgumentError",
+    "ListingChangedError",
+    "NotFoundError",
+    "PermissionDeniedError",
+    "RateLimitError",
+    "ResponseDecodeError",
+    "StudioError",
+    "UnprocessableEntityError",
+]
+
+
+class StudioError(Exception):
+    """The base of everything that this package raises on its own account."""
+
+    def __init__(self, message: str, **attributes: object) -> None:
+        super().__init__(message)
+        self.__dict__.update(attributes)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # An exception crosses to another process (a pool's worker, say) with its attributes.
+        return _remade, (type(self), str(self), self.__dict__)
+
+
+def _remade(kind: type[StudioError], message: str, attributes: dict[str, object]) -> StudioError:
+    return kind(message, **attributes)
+
+
+class InvalidArgumentError(StudioError, ValueError):
+    """An argument cannot be right. Nothing was sent."""
+
+
+class ClientClosedError(StudioError, RuntimeError):
+    """The client was closed, or the interpreter is about to exit."""
+
+
+class DetachedError(StudioError, RuntimeError):
+    """The object came from a pickle or a dict, so it knows no client to ask."""
+
+
+class ListingChangedError(StudioError):
+    """The list changed each time it was read, so it cannot be promised to be whole."""
+
+
+class APIConnectionError(StudioError, ConnectionError):
+    """There was no connection, or it broke.
+
+    Attributes:
+        method: The HTTP method.
+        url: What was asked; without its query if it was a signed URL.
+        outcome_unknown: Whether the request may have been carried out although no answer came.
+    """
+
+    method: str
+    url: str
+    outcome_unknown: bool
+
+
+class APITimeoutError(StudioError, TimeoutError):
+    """The connection, the next byte, or the whole call took too long.
+
+    Attributes:
+        method: The HTTP method.
+        url: What was asked; without its query if it was a signed URL.
+        outcome_unknown: Whether the request may have been carried out although no answer came.
+    """
+
+    method: str
+    url: str
+    outcome_unknown: bool
+
+
+class APIStatusError(StudioError):
+    """The server answered, and said no.
+
+    Attributes:
+        status_code: The HTTP status.
+        method: The HTTP method.
+        url: What was asked; without its query if it was a signed URL.
+        body: The body, parsed if it was JSON, otherwise as text. Tokens and signatures in it are masked.
+        request_id: The server's name for the request, if it gave one.
+        retry_after: Seconds after which the server wants to be asked again, if it said so.
+    """
+
+    status_code: int
+    method: str
+    url: str
+    body: object
+    request_id: str | None
+    retry_after: float | None
+
+
+class BadRequestError(APIStatusError):
+    """400: for permissions, one to change does not exist, or one to create exists already."""
+
+
+class AuthenticationError(APIStatusError):
+    """401: the token is missing, expired or wrong."""
+
+
+class PermissionDeniedError(APIStatusError):
+    """403: the user whose token it is may not do that."""
+
+
+class NotFoundError(APIStatusError):
+    """404: there is no such thing."""
+
+
+class ConflictError(APIStatusError):
+    """409: it has been done already."""
+
+
+class UnprocessableEntityError(APIStatusError):
+    """422: the arguments were not accepted, or the media to download is external."""
+
+
+class RateLimitError(APIStatusError):
+    """429: too many requests."""
+
+
+class InternalServerError(APIStatusError):
+    """500 and above: a fault on the server's side."""
+
+
+class ResponseDecodeError(StudioError):
+    """The server answered, but not with what the operation expects.
+
+    Attributes:
+        status_code: The HTTP status.
+        method: The HTTP method.
+        url: What was asked; without its query if it was a signed URL.
+        json_path: Where in the JSON the problem is, such as `media[3].owner.id`, if it is inside.
+        body: The first 500 characters of the body.
+    """
+
+    status_code: int
+    method: str
+    url: str
+    json_path: str | None
+    body: str

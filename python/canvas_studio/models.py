@@ -1,0 +1,209 @@
+"""The small records that Studio's answers hold: frozen dataclasses with what is documented, and the rest in `extra`."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import KW_ONLY, dataclass, field
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from canvas_studio._core import Collection
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Course", "Group", "Owner", "PermissionChange", "Permissions", "Perspective", "Source", "User"]
+
+
+def _extra() -> Any:  # noqa: ANN401 - the type is that of the field
+    return field(default_factory=dict, hash=False, repr=False)
+
+
+class Record:
+    """What the records have in common."""
+
+    __slots__ = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record as a dict that `json.dumps` takes.
+
+        Returns:
+            Every documented field, `None` where Studio sent none, then the undocumented ones as they were sent.
+        """
+        names = (field.name for field in dataclasses.fields(cast("Any", self)) if field.name != "extra")
+        return {name: _plain(getattr(self, name)) for name in names} | dict(getattr(self, "extra", {}))
+
+
+def _plain(value: object) -> object:
+    match value:
+        case Record() | Collection():
+            return value.to_dict()
+        case tuple():
+            return [_plain(item) for item in cast("tuple[object, ...]", value)]
+        case datetime():
+            return value.isoformat().replace("+00:00", "Z")
+        case date():
+            return value.isoformat()
+        case _:
+            return value
+
+
+@dataclass(frozen=True, slots=True)
+class Owner(Record):
+    """The person to whom a collection or a media belongs.
+
+    Attributes:
+        id: Studio's id of the person, which is not the Canvas one.
+        full_name: The whole name.
+        display_name: The name as it is shown.
+        email: The e-mail address; Studio does not require one, so it may be missing.
+        extra: Fields that are not documented, as they were sent.
+    """
+
+    id: int
+    full_name: str | None = None
+    display_name: str | None = None
+    email: str | None = None
+    extra: Mapping[str, Any] = _extra()
+
+
+@dataclass(frozen=True, slots=True)
+class User(Record):
+    """A person and what they may do.
+
+    Attributes:
+        id: Studio's id of the person, which is not the Canvas one.
+        full_name: The whole name.
+        display_name: The name as it is shown.
+        email: The e-mail address; it may be missing.
+        permission: What they may do. The words are not documented; `access`, `view` and `edit` are expected.
+        extra: Fields that are not documented, as they were sent.
+    """
+
+    id: int
+    full_name: str | None = None
+    display_name: str | None = None
+    email: str | None = None
+    permission: str | None = None
+    extra: Mapping[str, Any] = _extra()
+
+
+@dataclass(frozen=True, slots=True)
+class Group(Record):
+    """A group and what it may do.
+
+    Attributes:
+        id: Studio's id of the group.
+        name: Its name.
+        permission: What its members may do.
+        extra: Fields that are not documented, as they were sent.
+    """
+
+    id: int
+    name: str | None = None
+    permission: str | None = None
+    extra: Mapping[str, Any] = _extra()
+
+
+@dataclass(frozen=True, slots=True)
+class Permissions(Record):
+    """The people and the groups with whom something is shared.
+
+    Attributes:
+        users: The people.
+        groups: The groups.
+        extra: Fields that are not documented, as they were sent.
+    """
+
+    users: tuple[User, ...] = ()
+    groups: tuple[Group, ...] = ()
+    extra: Mapping[str, Any] = _extra()
+
+
+@dataclass(frozen=True, slots=True)
+class Course(Record):
+    """A course that contains a media. That it has the fields of a collection is inferred.
+
+    Attributes:
+        id: Studio's id of the course's collection.
+        name: The name; it may be missing.
+        type: The type of the collection.
+        permission: What the caller may do.
+        owner: To whom it belongs.
+        created_at: When it was made, in UTC.
+        course_id: The id of the course in Canvas.
+        extra: Fields that are not documented, as they were sent.
+    """
+
+    id: int
+    name: str | None = None
+    type: str | None = None
+    permission: str | None = None
+    owner: Owner | None = None
+    created_at: datetime | None = None
+    course_id: int | None = None
+    extra: Mapping[str, Any] = _extra()
+
+
+@dataclass(frozen=True, slots=True)
+class Perspective(Record):
+    """A media as it is placed in a collection.
+
+    Attributes:
+        uuid: Its id.
+        title: The title there.
+        collection: The collection.
+        extra: Fields that are not documented, as they were sent.
+    """
+
+    uuid: str
+    title: str | None = None
+    collection: Collection | None = None
+    extra: Mapping[str, Any] = _extra()
+
+
+@dataclass(frozen=True, slots=True)
+class Source(Record):
+    """A file or a stream of a media. Its fields are those that real clients rely on; the reference names none.
+
+    Attributes:
+        url: Where it is; it may be signed, so `repr` leaves out the query.
+        mime_type: Such as `video/mp4`, or `application/dash+xml` for a stream's manifest.
+        definition: The quality, such as `low`.
+        download_url: Where the file can be fetched; likewise.
+        extra: Fields that are not documented, as they were sent.
+    """
+
+    url: str | None = None
+    mime_type: str | None = None
+    definition: str | None = None
+    download_url: str | None = None
+    extra: Mapping[str, Any] = _extra()
+
+    def __repr__(self) -> str:
+        url, download_url = (_without_query(url) for url in (self.url, self.download_url))
+        return f"Source({url=}, mime_type={self.mime_type!r}, definition={self.definition!r}, {download_url=})"
+
+
+def _without_query(url: str | None) -> str | None:
+    place, mark, _ = (url or "").partition("?")
+    return f"{place}?***" if mark else url
+
+
+@dataclass(frozen=True, slots=True)
+class PermissionChange(Record):
+    """One change of who may do what, for `change_collection_permissions` and `change_media_permissions`.
+
+    Args:
+        action: `create`, `update` or `destroy`.
+        id: Studio's id of the user or of the group.
+        share_type: `user` or `group`.
+        permission_type: What they may do from now on. Studio's own default is `view`; the other words are not
+            documented (`edit` is expected), so any is sent. Not sent with `destroy`.
+    """
+
+    action: Literal["create", "update", "destroy"]
+    _: KW_ONLY
+    id: int
+    share_type: Literal["user", "group"]
+    permission_type: str = "view"

@@ -1,0 +1,106 @@
+//! Checks of what a caller passes in, made before anything is sent: each refusal names the argument.
+
+use std::fmt;
+
+use jiff::civil::Date;
+
+use super::request::MAX_PER_PAGE;
+
+/// An argument that cannot be sent to Studio.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{argument} {expected}")]
+pub struct InvalidArgument {
+    /// The argument as the caller knows it, such as `per_page` or `changes[0].id`.
+    pub argument: String,
+    /// What was expected of it, and what it was.
+    pub expected: String,
+}
+
+impl InvalidArgument {
+    pub fn new(argument: impl Into<String>, expected: impl Into<String>) -> Self {
+        Self { argument: argument.into(), expected: expected.into() }
+    }
+}
+
+/// An id of Studio's: a whole number of 1 or more.
+pub fn id(argument: &str, value: i64) -> Result<i64, InvalidArgument> {
+    if value >= 1 {
+        return Ok(value);
+    }
+    Err(InvalidArgument::new(argument, format!("must be a whole number of 1 or more, not {value}")))
+}
+
+/// A size in bytes.
+pub fn size(argument: &str, value: Option<i64>) -> Result<Option<i64>, InvalidArgument> {
+    match value {
+        Some(bytes) if bytes < 0 => {
+            Err(InvalidArgument::new(argument, format!("must be 0 bytes or more, not {bytes}")))
+        }
+        other => Ok(other),
+    }
+}
+
+/// The page to begin with, and how many items a page holds.
+pub fn paging(page: i64, per_page: i64) -> Result<(), InvalidArgument> {
+    if page < 1 {
+        return Err(InvalidArgument::new("page", format!("must be 1 or more, not {page}")));
+    }
+    if !(1..=MAX_PER_PAGE).contains(&per_page) {
+        return Err(InvalidArgument::new(
+            "per_page",
+            format!("must be from 1 to {MAX_PER_PAGE} (Studio's maximum), not {per_page}"),
+        ));
+    }
+    Ok(())
+}
+
+/// A text that must not be empty.
+pub fn text(argument: &str, value: &str) -> Result<(), InvalidArgument> {
+    if value.trim().is_empty() {
+        return Err(InvalidArgument::new(argument, "must not be empty"));
+    }
+    Ok(())
+}
+
+/// One of the words that the reference documents.
+pub fn one_of(argument: &str, value: &str, allowed: &[&str]) -> Result<(), InvalidArgument> {
+    if allowed.contains(&value) {
+        return Ok(());
+    }
+    let words = allowed.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ");
+    Err(InvalidArgument::new(argument, format!("must be one of {words}, not \"{value}\"")))
+}
+
+/// A calendar day written as `YYYY-MM-DD`.
+pub fn date(argument: &str, value: Option<&str>) -> Result<Option<Date>, InvalidArgument> {
+    let Some(text) = value else { return Ok(None) };
+    // jiff reads more than this form; Studio documents only this one.
+    let parsed = if text.len() == "YYYY-MM-DD".len() { text.parse::<Date>().ok() } else { None };
+    parsed.map(Some).ok_or_else(|| {
+        InvalidArgument::new(argument, format!("must be a date or a text such as \"2026-01-31\", not \"{text}\""))
+    })
+}
+
+/// Both ends of a range, where both are given, must be in order.
+pub fn in_order<T: PartialOrd + fmt::Display>(
+    (start_argument, start): (&str, Option<&T>),
+    (end_argument, end): (&str, Option<&T>),
+) -> Result<(), InvalidArgument> {
+    match (start, end) {
+        (Some(start), Some(end)) if start > end => Err(InvalidArgument::new(
+            end_argument,
+            format!("must not lie before {start_argument}: {end} is less than {start}"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// An e-mail address, as far as it can be told without sending a message to it.
+pub fn email(argument: &str, value: &str) -> Result<(), InvalidArgument> {
+    let well_formed = value.split_once('@').is_some_and(|(name, host)| !name.is_empty() && !host.is_empty())
+        && !value.contains(char::is_whitespace);
+    if well_formed {
+        return Ok(());
+    }
+    Err(InvalidArgument::new(argument, format!("must be an e-mail address, not \"{value}\"")))
+}

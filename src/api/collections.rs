@@ -1,0 +1,115 @@
+//! The Collection page: the nine operations on collections, as values.
+
+use serde_json::{Value, json};
+
+use super::check::{self, InvalidArgument};
+use super::models::{Collection, Media, Permissions};
+use super::request::{Call, Page, Request};
+
+/// What a permission change can do. Documented.
+const ACTIONS: &[&str] = &["create", "update", "destroy"];
+/// With whom something can be shared. Documented.
+const SHARE_TYPES: &[&str] = &["user", "group"];
+/// What a 400 means where permissions are changed. Documented.
+const PERMISSION_MEANINGS: &[(u16, &str)] = &[(
+    400,
+    "a permission to update or destroy does not exist, or one to create exists already; \
+     read the permissions first and send only what differs",
+)];
+
+/// The collections that the caller may see.
+pub fn list(page: i64, per_page: i64) -> Result<Request<Page<Collection>>, InvalidArgument> {
+    check::paging(page, per_page)?;
+    Ok(Call::get("list_collections", "/collections")
+        .query("page", page)
+        .query("per_page", per_page)
+        .page("collections"))
+}
+
+/// Makes a collection, in the caller's library or in that of `user_id`.
+pub fn create(name: &str, user_id: Option<i64>) -> Result<Request<Collection>, InvalidArgument> {
+    check::text("name", name)?;
+    let user_id = user_id.map(|id| check::id("user_id", id)).transpose()?;
+    // The parameters of this POST are documented as query, not as a body.
+    Ok(Call::post("create_collection", "/collections")
+        .query("name", name)
+        .query_if("user_id", user_id)
+        .meaning(&[(403, "only an administrator may create a collection for another user")])
+        .under("collection"))
+}
+
+pub fn get(id: i64) -> Result<Request<Collection>, InvalidArgument> {
+    Ok(Call::get("get_collection", path(id, "")?).under("collection"))
+}
+
+/// Deletes it with all its media and perspectives. That the answer is wrapped is inferred.
+pub fn delete(id: i64) -> Result<Request<Option<Collection>>, InvalidArgument> {
+    Ok(Call::delete("delete_collection", path(id, "")?).under_or_bare_or_nothing("collection"))
+}
+
+/// Archives it with all its media and perspectives. The body of the answer is unknown.
+pub fn archive(id: i64) -> Result<Request<Option<Collection>>, InvalidArgument> {
+    Ok(Call::post("archive_collection", path(id, "/archive")?).under_or_bare_or_nothing("collection"))
+}
+
+/// The reverse. The method is inferred from that of archiving; the body of the answer is unknown.
+pub fn unarchive(id: i64) -> Result<Request<Option<Collection>>, InvalidArgument> {
+    let call = Call::new("unarchive_collection", super::media::UNARCHIVE_METHOD, path(id, "/unarchive")?);
+    Ok(call.under_or_bare_or_nothing("collection"))
+}
+
+pub fn list_media(id: i64, page: i64, per_page: i64) -> Result<Request<Page<Media>>, InvalidArgument> {
+    check::paging(page, per_page)?;
+    Ok(Call::get("list_collection_media", path(id, "/media")?)
+        .query("page", page)
+        .query("per_page", per_page)
+        .page("media"))
+}
+
+pub fn permissions(id: i64) -> Result<Request<Permissions>, InvalidArgument> {
+    Ok(Call::get("get_collection_permissions", path(id, "/permissions")?).bare())
+}
+
+pub fn change_permissions(id: i64, changes: &[PermissionChange]) -> Result<Request<Permissions>, InvalidArgument> {
+    let call = Call::post("change_collection_permissions", path(id, "/permissions")?);
+    Ok(call.json(permission_changes(changes)?).meaning(PERMISSION_MEANINGS).bare())
+}
+
+/// One change of who may do what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PermissionChange {
+    pub action: String,
+    /// The user or the group.
+    pub id: i64,
+    pub share_type: String,
+    /// Studio's default is `view`; the other levels are not documented, so any word is sent.
+    pub permission_type: String,
+}
+
+/// The body that changes permissions, of a collection as of a media: a bare array.
+pub(super) fn permission_changes(changes: &[PermissionChange]) -> Result<Value, InvalidArgument> {
+    if changes.is_empty() {
+        return Err(InvalidArgument::new("changes", "must hold at least one change"));
+    }
+    let body = changes.iter().enumerate().map(|(index, change)| {
+        let argument = |field: &str| format!("changes[{index}].{field}");
+        check::one_of(&argument("action"), &change.action, ACTIONS)?;
+        check::id(&argument("id"), change.id)?;
+        check::one_of(&argument("share_type"), &change.share_type, SHARE_TYPES)?;
+        check::text(&argument("permission_type"), &change.permission_type)?;
+        let mut body = json!({"action": change.action, "id": change.id, "share_type": change.share_type});
+        if let Some(fields) = body.as_object_mut().filter(|_| change.action != "destroy") {
+            fields.insert("permission_type".into(), change.permission_type.as_str().into());
+        }
+        Ok(body)
+    });
+    body.collect()
+}
+
+pub(super) fn permission_meanings() -> &'static [(u16, &'static str)] {
+    PERMISSION_MEANINGS
+}
+
+fn path(id: i64, rest: &str) -> Result<String, InvalidArgument> {
+    check::id("id", id).map(|id| format!("/collections/{id}{rest}"))
+}

@@ -1,0 +1,195 @@
+//! The Media page: the thirteen operations on media, as values.
+
+use http::Method;
+use jiff::civil::Date;
+use serde_json::{Value, json};
+use url::Url;
+
+use super::check::{self, InvalidArgument};
+use super::collections::{PermissionChange, permission_changes, permission_meanings};
+use super::models::{Course, Media, Permissions, Perspective, Source, User};
+use super::request::{self, Answer, Call, Page, Request, Shape, Undecodable};
+
+/// The page prints no method for archiving a media; that of a collection is documented as POST. Inferred.
+const ARCHIVE_METHOD: Method = Method::POST;
+/// No page prints the method of unarchiving, neither for media nor for collections. Inferred.
+pub(super) const UNARCHIVE_METHOD: Method = Method::POST;
+/// The page prints no method for it; it has a body and creates something. Inferred.
+const CREATE_EMBED_METHOD: Method = Method::POST;
+/// What `create_embed` can make. Documented.
+const EMBED_TYPES: &[&str] = &["embed", "bare_embed"];
+/// The levels of access to a media, lowest first. Documented.
+const MIN_PERMISSIONS: &[&str] = &["access", "view", "edit"];
+/// The keys under which the answer of `create_embed` may hold its URL. Unknown; the first that is there is taken.
+const EMBED_URL_KEYS: &[&str] = &["url", "embed_url", "launch_url", "lti_launch_url", "lti_url"];
+/// What a status means where a media is downloaded. Documented.
+const DOWNLOAD_MEANINGS: &[(u16, &str)] = &[
+    (403, "only the owner of a media or an administrator may download it"),
+    (404, "there is no such media, or not in this quality"),
+    (422, "the media is external (on YouTube or Vimeo), so Studio has no file of it, or the id is not valid"),
+];
+
+/// What to search for; all that is given must hold.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Search {
+    pub title: Option<String>,
+    pub min_size: Option<i64>,
+    pub max_size: Option<i64>,
+    pub start_date: Option<String>,
+    pub end_date: Option<String>,
+    pub last_viewed_start_date: Option<String>,
+    pub last_viewed_end_date: Option<String>,
+    pub last_viewed_by_student_start_date: Option<String>,
+    pub last_viewed_by_student_end_date: Option<String>,
+    pub owner: Option<String>,
+    pub tag: Option<String>,
+    /// An enumeration whose words are not documented, so any word is sent.
+    pub source: Option<String>,
+}
+
+/// Finds media; without any criterion, all that the caller may see.
+pub fn search(search: &Search, page: i64, per_page: i64) -> Result<Request<Page<Media>>, InvalidArgument> {
+    for (argument, value) in [("title", &search.title), ("tag", &search.tag), ("source", &search.source)] {
+        value.as_deref().map_or(Ok(()), |text| check::text(argument, text))?;
+    }
+    search.owner.as_deref().map_or(Ok(()), |owner| check::email("owner", owner))?;
+    let min_size = check::size("min_size", search.min_size)?;
+    let max_size = check::size("max_size", search.max_size)?;
+    check::in_order(("min_size", min_size.as_ref()), ("max_size", max_size.as_ref()))?;
+    check::paging(page, per_page)?;
+
+    let mut call = Call::get("search_media", "/media/search")
+        .query_if("title", search.title.as_ref())
+        .query_if("min_size", min_size)
+        .query_if("max_size", max_size);
+    for (start_name, start, end_name, end) in [
+        ("start_date", &search.start_date, "end_date", &search.end_date),
+        (
+            "last_viewed_start_date",
+            &search.last_viewed_start_date,
+            "last_viewed_end_date",
+            &search.last_viewed_end_date,
+        ),
+        (
+            "last_viewed_by_student_start_date",
+            &search.last_viewed_by_student_start_date,
+            "last_viewed_by_student_end_date",
+            &search.last_viewed_by_student_end_date,
+        ),
+    ] {
+        let start: Option<Date> = check::date(start_name, start.as_deref())?;
+        let end: Option<Date> = check::date(end_name, end.as_deref())?;
+        check::in_order((start_name, start.as_ref()), (end_name, end.as_ref()))?;
+        call = call.query_if(start_name, start).query_if(end_name, end);
+    }
+    Ok(call
+        .query_if("owner", search.owner.as_ref())
+        .query_if("tag", search.tag.as_ref())
+        .query_if("source", search.source.as_ref())
+        .query("page", page)
+        .query("per_page", per_page)
+        .page("media"))
+}
+
+pub fn get(id: i64) -> Result<Request<Media>, InvalidArgument> {
+    Ok(Call::get("get_media", path(id, "")?).under("media"))
+}
+
+/// Deletes it with all its perspectives.
+pub fn delete(id: i64) -> Result<Request<Media>, InvalidArgument> {
+    Ok(Call::delete("delete_media", path(id, "")?).under("media"))
+}
+
+/// Archives it with all its perspectives. The wrapper is inferred.
+pub fn archive(id: i64) -> Result<Request<Media>, InvalidArgument> {
+    Ok(Call::new("archive_media", ARCHIVE_METHOD, path(id, "/archive")?).under_or_bare("media"))
+}
+
+/// The reverse, into `collection_id` if it is given; that this goes as query is inferred, and so is the wrapper.
+pub fn unarchive(id: i64, collection_id: Option<i64>) -> Result<Request<Media>, InvalidArgument> {
+    let collection_id = collection_id.map(|id| check::id("collection_id", id)).transpose()?;
+    Ok(Call::new("unarchive_media", UNARCHIVE_METHOD, path(id, "/unarchive")?)
+        .query_if("collection_id", collection_id)
+        .under_or_bare("media"))
+}
+
+/// The key is observed; the page shows no paging.
+pub fn courses(id: i64) -> Result<Request<Page<Course>>, InvalidArgument> {
+    Ok(Call::get("list_media_courses", path(id, "/courses")?).page("courses"))
+}
+
+/// The key is observed; the page shows no paging.
+pub fn perspectives(id: i64) -> Result<Request<Page<Perspective>>, InvalidArgument> {
+    Ok(Call::get("list_media_perspectives", path(id, "/perspectives")?).page("perspectives"))
+}
+
+/// The key is observed; the page shows no paging.
+pub fn sources(id: i64) -> Result<Request<Page<Source>>, InvalidArgument> {
+    Ok(Call::get("list_media_sources", path(id, "/sources")?).page("sources"))
+}
+
+/// Everyone with access. That the key is `user_permissions` is observed, and so is the path.
+pub fn users(id: i64, min_permission: &str) -> Result<Request<Page<User>>, InvalidArgument> {
+    check::one_of("min_permission", min_permission, MIN_PERMISSIONS)?;
+    Ok(Call::get("list_media_users", path(id, "/users")?)
+        .query("min_permission", min_permission)
+        .page("user_permissions"))
+}
+
+/// Adds the media to the collection of a course; the answer is the URL that launches it over LTI.
+pub fn create_embed(
+    media_id: i64,
+    course_id: i64,
+    embed_type: &str,
+    downloadable: Option<bool>,
+) -> Result<Request<String>, InvalidArgument> {
+    let media_id = check::id("media_id", media_id)?;
+    check::id("course_id", course_id)?;
+    check::one_of("embed_type", embed_type, EMBED_TYPES)?;
+    let mut body = json!({"course_id": course_id, "embed_type": embed_type});
+    if let (Some(downloadable), Some(fields)) = (downloadable, body.as_object_mut()) {
+        fields.insert("downloadable".into(), downloadable.into());
+    }
+    let call = Call::new("create_embed", CREATE_EMBED_METHOD, format!("/media/{media_id}/create_embed"));
+    Ok(call.json(body).custom(embed_url))
+}
+
+/// Where a file of the media can be read for 24 hours.
+pub fn download_url(id: i64, quality: Option<&str>) -> Result<Request<Url>, InvalidArgument> {
+    // An enumeration whose words are not documented, so any word is sent; left out, Studio takes the best.
+    quality.map_or(Ok(()), |quality| check::text("quality", quality))?;
+    Ok(Call::get("get_download_url", path(id, "/download")?)
+        .query_if("quality", quality)
+        .meaning(DOWNLOAD_MEANINGS)
+        .redirect())
+}
+
+pub fn permissions(id: i64) -> Result<Request<Permissions>, InvalidArgument> {
+    Ok(Call::get("get_media_permissions", path(id, "/permissions")?).bare())
+}
+
+/// The body is inferred: the page of collections documents it.
+pub fn change_permissions(id: i64, changes: &[PermissionChange]) -> Result<Request<Permissions>, InvalidArgument> {
+    let call = Call::post("change_media_permissions", path(id, "/permissions")?);
+    Ok(call.json(permission_changes(changes)?).meaning(permission_meanings()).bare())
+}
+
+fn path(id: i64, rest: &str) -> Result<String, InvalidArgument> {
+    check::id("id", id).map(|id| format!("/media/{id}{rest}"))
+}
+
+/// Finds the launch URL in an answer whose shape is unknown: a text, or an object that holds it under a known key.
+fn embed_url(_: &Shape, answer: &Answer) -> Result<String, Undecodable> {
+    let text = request::json_text(answer)?.trim();
+    let found = match serde_json::from_str(text) {
+        Ok(Value::String(url)) => Some(url),
+        Ok(Value::Object(fields)) => {
+            EMBED_URL_KEYS.iter().find_map(|key| fields.get(*key)).and_then(Value::as_str).map(str::to_owned)
+        }
+        Ok(_) => None,
+        Err(_) => Some(text.to_owned()),
+    };
+    found
+        .filter(|url| Url::parse(url).is_ok())
+        .ok_or_else(|| Undecodable::new("the answer holds no URL of the embed where one is known to stand"))
+}

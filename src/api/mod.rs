@@ -1,0 +1,13 @@
+//! What Studio offers: one file per page of the vendor's reference, each operation a function that returns a value.
+//!
+//! Nothing here performs I/O and nothing here knows Python.
+
+pub mod check;
+pub mod collections;
+pub mod media;
+pub mod models;
+pub mod raw;
+pub mod request;
+
+pub use check::InvalidArgument;
+pub use request::{Answer, Call, Page, Repeat, Request, Shape, Target, Undecodable};

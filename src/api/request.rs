@@ -1,0 +1,534 @@
+//! What a request to Studio is: a plain value, which nothing has sent yet, and how its answer is read.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::marker::PhantomData;
+
+use bytes::Bytes;
+use http::{HeaderName, Method};
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
+use url::Url;
+
+/// The most items that Studio puts on a page. Documented.
+pub const MAX_PER_PAGE: i64 = 50;
+
+/// Where a request goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A path of Studio's API, below `/api/public/v1`; the token goes with it.
+    Studio(String),
+    /// A signed URL that Studio redirected to; the token must never go there.
+    Signed(Url),
+}
+
+/// Whether a request may be sent again when nobody knows if the server has carried it out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeat {
+    /// It changes nothing, so it may be.
+    Safe,
+    /// It may be sent again only when it cannot have been carried out.
+    IfNotCarriedOut,
+}
+
+/// Everything about a request but the type of its answer.
+#[derive(Clone, PartialEq)]
+pub struct Call {
+    /// The name of the operation, as the client's methods have it.
+    pub operation: &'static str,
+    pub method: Method,
+    pub target: Target,
+    pub query: Vec<(Cow<'static, str>, String)>,
+    pub headers: Vec<(HeaderName, String)>,
+    /// The JSON body.
+    pub body: Option<Value>,
+    pub repeat: Repeat,
+    /// Whether a redirect is the answer that is hoped for.
+    pub wants_redirect: bool,
+    /// What a status means for this very operation, where that says more than the status alone.
+    pub meanings: &'static [(u16, &'static str)],
+}
+
+impl Call {
+    /// A request to a path of Studio's API.
+    pub fn new(operation: &'static str, method: Method, path: impl Into<String>) -> Self {
+        let repeat = if method.is_safe() { Repeat::Safe } else { Repeat::IfNotCarriedOut };
+        Self {
+            operation,
+            method,
+            target: Target::Studio(path.into()),
+            query: Vec::new(),
+            headers: Vec::new(),
+            body: None,
+            repeat,
+            wants_redirect: false,
+            meanings: &[],
+        }
+    }
+
+    pub fn get(operation: &'static str, path: impl Into<String>) -> Self {
+        Self::new(operation, Method::GET, path)
+    }
+
+    pub fn post(operation: &'static str, path: impl Into<String>) -> Self {
+        Self::new(operation, Method::POST, path)
+    }
+
+    pub fn delete(operation: &'static str, path: impl Into<String>) -> Self {
+        Self::new(operation, Method::DELETE, path)
+    }
+
+    /// A read of a file behind a signed URL, from `offset` on.
+    pub fn signed(operation: &'static str, url: Url) -> Self {
+        let mut call = Self::get(operation, "");
+        call.target = Target::Signed(url);
+        call
+    }
+
+    /// With a query parameter.
+    #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "numbers, dates and texts, borrowed or not")]
+    pub fn query(mut self, name: impl Into<Cow<'static, str>>, value: impl ToString) -> Self {
+        self.query.push((name.into(), value.to_string()));
+        self
+    }
+
+    /// With a query parameter, if there is a value for it.
+    #[must_use]
+    pub fn query_if(self, name: &'static str, value: Option<impl ToString>) -> Self {
+        match value {
+            Some(value) => self.query(name, value),
+            None => self,
+        }
+    }
+
+    /// With a header of its own.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// With a JSON body.
+    #[must_use]
+    pub fn json(mut self, body: Value) -> Self {
+        self.body = Some(body);
+        self
+    }
+
+    /// With what a status means for this operation.
+    #[must_use]
+    pub fn meaning(mut self, meanings: &'static [(u16, &'static str)]) -> Self {
+        self.meanings = meanings;
+        self
+    }
+
+    /// The path, or for a signed URL the URL without its query, which is a secret.
+    pub fn place(&self) -> String {
+        match &self.target {
+            Target::Studio(path) => path.clone(),
+            Target::Signed(url) => without_query(url),
+        }
+    }
+
+    /// Answered by the object under `key`.
+    pub fn under<T: DeserializeOwned>(self, key: &'static str) -> Request<T> {
+        self.answered(Shape::Under(key.into()), decode_under)
+    }
+
+    /// Answered by an object under `key`, or by that object alone: for answers whose wrapper nobody has documented.
+    pub fn under_or_bare<T: DeserializeOwned>(self, key: &'static str) -> Request<T> {
+        self.answered(Shape::UnderOrBare(key.into()), decode_under_or_bare)
+    }
+
+    /// Likewise, or by nothing that holds one: for answers whose body nobody has documented.
+    pub fn under_or_bare_or_nothing<T: DeserializeOwned>(self, key: &'static str) -> Request<Option<T>> {
+        self.answered(Shape::UnderOrBareOrNothing(key.into()), decode_under_or_bare_or_nothing)
+    }
+
+    /// Answered by a JSON object without a wrapper.
+    pub fn bare<T: DeserializeOwned>(self) -> Request<T> {
+        self.answered(Shape::Bare, |_, answer| from_json(answer))
+    }
+
+    /// Answered by a list under `key`, with or without `meta`.
+    pub fn page<T: DeserializeOwned>(self, key: impl Into<Cow<'static, str>>) -> Request<Page<T>> {
+        self.answered(Shape::Page(key.into()), decode_page)
+    }
+
+    /// Answered by a redirect.
+    pub fn redirect(mut self) -> Request<Url> {
+        self.wants_redirect = true;
+        self.answered(Shape::Redirect, |_, answer| match &answer.location {
+            Some(location) => Ok(location.clone()),
+            None => Err(Undecodable::new("a redirect with a Location header was expected")),
+        })
+    }
+
+    /// Answered in a way of the operation's own.
+    pub fn custom<T>(self, decode: Decode<T>) -> Request<T> {
+        self.answered(Shape::Custom, decode)
+    }
+
+    fn answered<T>(self, shape: Shape, decode: Decode<T>) -> Request<T> {
+        Request { call: self, shape, decode, result: PhantomData }
+    }
+}
+
+/// A request as a log line or a test shows it. It holds no token; the query of a signed URL is left out.
+impl fmt::Debug for Call {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.method, self.place())?;
+        for (index, (name, value)) in self.query.iter().enumerate() {
+            write!(formatter, "{}{name}={value}", if index == 0 { '?' } else { '&' })?;
+        }
+        if let Some(body) = &self.body {
+            write!(formatter, " {body}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Where in an answer the result stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shape {
+    Under(Cow<'static, str>),
+    UnderOrBare(Cow<'static, str>),
+    UnderOrBareOrNothing(Cow<'static, str>),
+    Bare,
+    Page(Cow<'static, str>),
+    Redirect,
+    Custom,
+}
+
+/// How an answer becomes a result.
+pub type Decode<T> = fn(&Shape, &Answer) -> Result<T, Undecodable>;
+
+/// An operation as a value: what to ask, and what comes back.
+pub struct Request<T> {
+    pub call: Call,
+    pub shape: Shape,
+    decode: Decode<T>,
+    result: PhantomData<fn() -> T>,
+}
+
+impl<T> Request<T> {
+    /// Reads the answer.
+    pub fn decode(&self, answer: &Answer) -> Result<T, Undecodable> {
+        (self.decode)(&self.shape, answer)
+    }
+}
+
+impl<T> Clone for Request<T> {
+    fn clone(&self) -> Self {
+        Self { call: self.call.clone(), shape: self.shape.clone(), decode: self.decode, result: PhantomData }
+    }
+}
+
+impl<T> fmt::Debug for Request<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {:?} -> {:?}", self.call.operation, self.call, self.shape)
+    }
+}
+
+impl<T> Request<Page<T>> {
+    /// The same request for another page.
+    #[must_use]
+    pub fn at_page(&self, page: i64) -> Self {
+        self.with_query("page", page)
+    }
+
+    /// The same request with other pages of another size.
+    #[must_use]
+    pub fn per_page(&self, per_page: i64) -> Self {
+        self.with_query("per_page", per_page)
+    }
+
+    /// The page that this request asks for, if it asks for one.
+    pub fn page(&self) -> Option<i64> {
+        self.call.query.iter().find(|(name, _)| name == "page").and_then(|(_, value)| value.parse().ok())
+    }
+
+    fn with_query(&self, name: &'static str, value: i64) -> Self {
+        let mut request = self.clone();
+        match request.call.query.iter_mut().find(|(existing, _)| existing == name) {
+            Some((_, old)) => *old = value.to_string(),
+            None => request.call.query.push((name.into(), value.to_string())),
+        }
+        request
+    }
+}
+
+/// A whole answer of the server's.
+#[derive(Debug, Clone, Default)]
+pub struct Answer {
+    pub status: u16,
+    pub content_type: String,
+    /// Where a redirect leads, resolved against the URL that was asked.
+    pub location: Option<Url>,
+    pub body: Bytes,
+}
+
+/// One page of a list.
+#[derive(Debug)]
+pub struct Page<T> {
+    pub items: Vec<T>,
+    pub meta: Option<Meta>,
+    /// Tells whether two pages are the same, for lists that neither count nor number what they hold.
+    pub fingerprint: u64,
+}
+
+/// What Studio says about a list beside its items. Documented for searches, observed for the other paged lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Meta {
+    pub last_page: Option<i64>,
+    pub total_count: Option<i64>,
+}
+
+/// An answer that is not what the operation expects.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{problem}")]
+pub struct Undecodable {
+    pub problem: String,
+    /// Where in the JSON the problem is, such as `media[3].owner.id`.
+    pub path: Option<String>,
+}
+
+impl Undecodable {
+    pub fn new(problem: impl Into<String>) -> Self {
+        Self { problem: problem.into(), path: None }
+    }
+}
+
+/// A URL that may be shown: the query of a signed URL is a secret.
+pub fn without_query(url: &Url) -> String {
+    let mut shown = url.clone();
+    shown.set_query(None);
+    shown.set_fragment(None);
+    shown.into()
+}
+
+/// The JSON text of an answer, or why there is none.
+pub fn json_text(answer: &Answer) -> Result<&str, Undecodable> {
+    let (media_type, charset) = media_type_and_charset(&answer.content_type);
+    if media_type.ends_with("/html") {
+        return Err(Undecodable::new("an HTML page came back instead of JSON: is this host a Studio?"));
+    }
+    if let Some(charset) = charset
+        && !["utf-8", "utf8", "us-ascii", "ascii"].contains(&charset.as_str())
+    {
+        return Err(Undecodable::new(format!("the answer is said to be in charset \"{charset}\", not in UTF-8")));
+    }
+    std::str::from_utf8(&answer.body).map_err(|error| Undecodable::new(format!("the answer is not UTF-8: {error}")))
+}
+
+/// The media type and the charset of a Content-Type header, in lower case.
+pub fn media_type_and_charset(content_type: &str) -> (String, Option<String>) {
+    let mut parts = content_type.split(';').map(|part| part.trim().to_ascii_lowercase());
+    let media_type = parts.next().unwrap_or_default();
+    let charset = parts.find_map(|part| part.strip_prefix("charset=").map(|value| value.trim_matches('"').to_owned()));
+    (media_type, charset)
+}
+
+/// Reads the whole answer as JSON; only a failure pays for finding out where it is.
+pub fn from_json<T: DeserializeOwned>(answer: &Answer) -> Result<T, Undecodable> {
+    let text = json_text(answer)?;
+    serde_json::from_str(text).map_err(|_| locate(text, PhantomData::<T>))
+}
+
+fn decode_under<T: DeserializeOwned>(shape: &Shape, answer: &Answer) -> Result<T, Undecodable> {
+    let (envelope, key) = open::<T>(shape, answer)?;
+    envelope.content.ok_or_else(|| missing(key))
+}
+
+fn decode_under_or_bare<T: DeserializeOwned>(shape: &Shape, answer: &Answer) -> Result<T, Undecodable> {
+    match open::<T>(shape, answer)?.0.content {
+        Some(content) => Ok(content),
+        None => from_json(answer),
+    }
+}
+
+fn decode_under_or_bare_or_nothing<T: DeserializeOwned>(
+    shape: &Shape,
+    answer: &Answer,
+) -> Result<Option<T>, Undecodable> {
+    if answer.body.iter().all(u8::is_ascii_whitespace) {
+        return Ok(None);
+    }
+    let (envelope, _) = open::<T>(shape, answer)?;
+    if envelope.content.is_some() || !envelope.has_id {
+        return Ok(envelope.content);
+    }
+    from_json(answer).map(Some)
+}
+
+fn decode_page<T: DeserializeOwned>(shape: &Shape, answer: &Answer) -> Result<Page<T>, Undecodable> {
+    let (envelope, key) = open::<Vec<T>>(shape, answer)?;
+    let mut hasher = DefaultHasher::new();
+    answer.body.hash(&mut hasher);
+    Ok(Page { items: envelope.content.ok_or_else(|| missing(key))?, meta: envelope.meta, fingerprint: hasher.finish() })
+}
+
+fn missing(key: &str) -> Undecodable {
+    Undecodable::new(format!("the answer has no \"{key}\""))
+}
+
+/// A JSON object of which the value of one key is read, and `meta`.
+struct Envelope<T> {
+    content: Option<T>,
+    meta: Option<Meta>,
+    has_id: bool,
+}
+
+fn open<'shape, T: DeserializeOwned>(
+    shape: &'shape Shape,
+    answer: &Answer,
+) -> Result<(Envelope<T>, &'shape str), Undecodable> {
+    let key = match shape {
+        Shape::Under(key) | Shape::UnderOrBare(key) | Shape::UnderOrBareOrNothing(key) | Shape::Page(key) => {
+            key.as_ref()
+        }
+        Shape::Bare | Shape::Redirect | Shape::Custom => "",
+    };
+    let text = json_text(answer)?;
+    let seed = || EnvelopeSeed { key, content: PhantomData::<T> };
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let opened = seed().deserialize(&mut deserializer).and_then(|envelope| {
+        deserializer.end()?;
+        Ok(envelope)
+    });
+    opened.map(|envelope| (envelope, key)).map_err(|_| locate(text, seed()))
+}
+
+/// Reads a text that could not be read once more, to say where the problem is.
+fn locate<'text, S: DeserializeSeed<'text>>(text: &'text str, seed: S) -> Undecodable {
+    let mut track = serde_path_to_error::Track::new();
+    let mut json = serde_json::Deserializer::from_str(text);
+    let problem = match seed.deserialize(serde_path_to_error::Deserializer::new(&mut json, &mut track)) {
+        Ok(_) => json.end().err().map_or_else(|| "unreadable JSON".to_owned(), |error| error.to_string()),
+        Err(error) => error.to_string(),
+    };
+    let path = track.path().to_string();
+    Undecodable { problem, path: (path != ".").then_some(path) }
+}
+
+struct EnvelopeSeed<'key, T> {
+    key: &'key str,
+    content: PhantomData<T>,
+}
+
+impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for EnvelopeSeed<'_, T> {
+    type Value = Envelope<T>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for EnvelopeSeed<'_, T> {
+    type Value = Envelope<T>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "a JSON object with \"{}\"", self.key)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut envelope = Envelope { content: None, meta: None, has_id: false };
+        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+            if key == self.key {
+                envelope.content = Some(map.next_value()?);
+            } else if key == "meta" {
+                envelope.meta = map.next_value()?;
+            } else {
+                envelope.has_id |= key == "id";
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(envelope)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    struct Thing {
+        id: i64,
+    }
+
+    fn answer(body: &'static str) -> Answer {
+        Answer { status: 200, content_type: "application/json".into(), location: None, body: body.into() }
+    }
+
+    fn get() -> Call {
+        Call::get("get_thing", "/things/1")
+    }
+
+    #[test]
+    fn a_wrapped_object_is_read_wherever_its_key_stands() {
+        let request = get().under::<Thing>("thing");
+        assert_eq!(request.decode(&answer(r#"{"note": [1, {}], "thing": {"id": 7}}"#)), Ok(Thing { id: 7 }));
+    }
+
+    #[test]
+    fn a_problem_deep_inside_is_named_by_its_path() {
+        let request = get().page::<Thing>("things");
+        let problem = request.decode(&answer(r#"{"things": [{"id": 1}, {"id": "two"}]}"#)).unwrap_err();
+        assert_eq!(problem.path.as_deref(), Some("things[1].id"));
+        assert!(problem.problem.contains("invalid type: string \"two\""), "{problem}");
+    }
+
+    #[test]
+    fn a_missing_wrapper_is_named() {
+        let problem = get().under::<Thing>("thing").decode(&answer(r#"{"other": {}}"#)).unwrap_err();
+        assert_eq!(problem.problem, "the answer has no \"thing\"");
+    }
+
+    #[test]
+    fn text_after_the_json_is_a_problem() {
+        assert!(get().under::<Thing>("thing").decode(&answer(r#"{"thing": {"id": 7}} garbage"#)).is_err());
+    }
+
+    #[test]
+    fn an_undocumented_wrapper_may_be_there_or_not() {
+        let request = get().under_or_bare::<Thing>("thing");
+        for body in [r#"{"thing": {"id": 7}}"#, r#"{"id": 7}"#] {
+            assert_eq!(request.decode(&answer(body)), Ok(Thing { id: 7 }));
+        }
+        assert!(request.decode(&answer("{}")).is_err());
+    }
+
+    #[test]
+    fn an_undocumented_body_may_be_empty() {
+        let request = get().under_or_bare_or_nothing::<Thing>("thing");
+        for body in ["", "\n", "{}", r#"{"status": "archived"}"#] {
+            assert_eq!(request.decode(&answer(body)), Ok(None), "{body}");
+        }
+        assert_eq!(request.decode(&answer(r#"{"id": 7}"#)), Ok(Some(Thing { id: 7 })));
+    }
+
+    #[test]
+    fn only_utf_8_is_read() {
+        let mut strange = answer(r#"{"thing": {"id": 7}}"#);
+        strange.content_type = "application/json; charset=\"klingon\"".into();
+        let problem = get().under::<Thing>("thing").decode(&strange).unwrap_err();
+        assert!(problem.problem.contains("klingon"));
+    }
+
+    #[test]
+    fn a_page_number_is_replaced_and_not_added() {
+        let request = get().query("page", 1).query("per_page", 50).page::<Thing>("things");
+        let query = |request: &Request<Page<Thing>>| format!("{:?}", request.call);
+        assert_eq!(query(&request.at_page(3)), "GET /things/1?page=3&per_page=50");
+        assert_eq!(query(&request.per_page(1)), "GET /things/1?page=1&per_page=1");
+    }
+
+    #[test]
+    fn a_signed_url_is_shown_without_its_query() {
+        let url = Url::parse("https://storage.example.com/a.mp4?Signature=secret").unwrap();
+        assert_eq!(format!("{:?}", Call::signed("download_media", url)), "GET https://storage.example.com/a.mp4");
+    }
+}

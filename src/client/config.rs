@@ -1,0 +1,282 @@
+//! What a client is told once: where Studio is, who calls, and how long to wait.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use url::{Host, Url};
+
+use super::retry::Policy;
+use crate::api::{Call, InvalidArgument, Target};
+
+/// Where every school's Studio is, unless a whole host is given. Documented.
+const DOMAIN: &str = "instructuremedia.com";
+/// Where the API is on a host. Documented.
+const API_PATH: &str = "/api/public/v1";
+
+/// The defaults, in seconds where they are times.
+pub const TIMEOUT: f64 = 120.0;
+pub const CONNECT_TIMEOUT: f64 = 5.0;
+pub const READ_TIMEOUT: f64 = 30.0;
+pub const MAX_RETRIES: i64 = 2;
+pub const RETRY_DELAY: f64 = 0.5;
+pub const MAX_RETRY_WAIT: f64 = 60.0;
+
+/// What may differ from one call to the next; what is not given stays as it was.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Options {
+    /// Seconds for the whole call, with all its repetitions; infinity is no limit.
+    pub timeout: Option<f64>,
+    pub connect_timeout: Option<f64>,
+    /// Seconds without a byte from the server.
+    pub read_timeout: Option<f64>,
+    pub max_retries: Option<i64>,
+    /// Seconds of back-off before the first repetition.
+    pub retry_delay: Option<f64>,
+    /// Seconds that a server may ask the client to wait.
+    pub max_retry_wait: Option<f64>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Config {
+    base: Url,
+    token: SecretString,
+    pub timeout: Duration,
+    pub connect_timeout: Duration,
+    pub read_timeout: Duration,
+    pub policy: Policy,
+}
+
+impl Config {
+    pub fn new(url: &str, token: &str, options: Options) -> Result<Self, InvalidArgument> {
+        let defaults = Options {
+            timeout: Some(TIMEOUT),
+            connect_timeout: Some(CONNECT_TIMEOUT),
+            read_timeout: Some(READ_TIMEOUT),
+            max_retries: Some(MAX_RETRIES),
+            retry_delay: Some(RETRY_DELAY),
+            max_retry_wait: Some(MAX_RETRY_WAIT),
+        };
+        let config = Self {
+            base: base_url(url)?,
+            token: checked_token(token)?,
+            timeout: Duration::ZERO,
+            connect_timeout: Duration::ZERO,
+            read_timeout: Duration::ZERO,
+            policy: Policy { max_retries: 0, delay: Duration::ZERO, max_wait: Duration::ZERO },
+        };
+        config.with(defaults)?.with(options)
+    }
+
+    /// The same, but for what is given.
+    pub fn with(&self, options: Options) -> Result<Self, InvalidArgument> {
+        let mut config = self.clone();
+        for (argument, given, setting) in [
+            ("timeout", options.timeout, &mut config.timeout),
+            ("connect_timeout", options.connect_timeout, &mut config.connect_timeout),
+            ("read_timeout", options.read_timeout, &mut config.read_timeout),
+        ] {
+            if let Some(seconds) = given {
+                *setting = duration(seconds).filter(|length| !length.is_zero()).ok_or_else(|| {
+                    InvalidArgument::new(argument, format!("must be more than 0 seconds, not {seconds}"))
+                })?;
+            }
+        }
+        for (argument, given, setting) in [
+            ("retry_delay", options.retry_delay, &mut config.policy.delay),
+            ("max_retry_wait", options.max_retry_wait, &mut config.policy.max_wait),
+        ] {
+            if let Some(seconds) = given {
+                *setting = duration(seconds).ok_or_else(|| {
+                    InvalidArgument::new(argument, format!("must be 0 seconds or more, not {seconds}"))
+                })?;
+            }
+        }
+        if let Some(retries) = options.max_retries {
+            config.policy.max_retries = u32::try_from(retries)
+                .map_err(|_| InvalidArgument::new("max_retries", format!("must be 0 or more, not {retries}")))?;
+        }
+        Ok(config)
+    }
+
+    /// The school's URL, without a path.
+    pub fn url(&self) -> String {
+        self.base.as_str().trim_end_matches('/').to_owned()
+    }
+
+    /// The token, for the header that carries it and for masking it.
+    pub(super) fn token(&self) -> &str {
+        self.token.expose_secret()
+    }
+
+    /// Where a request goes.
+    pub(super) fn locate(&self, call: &Call) -> Url {
+        let mut url = match &call.target {
+            Target::Studio(path) => {
+                let mut url = self.base.clone();
+                url.set_path(&format!("{API_PATH}{path}"));
+                url
+            }
+            Target::Signed(url) => url.clone(),
+        };
+        if !call.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(call.query.iter().map(|(name, value)| (name.as_ref(), value)));
+        }
+        url
+    }
+
+    pub(super) fn is_loopback(&self) -> bool {
+        is_loopback(&self.base)
+    }
+}
+
+impl fmt::Display for Config {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.url())
+    }
+}
+
+/// Whether a URL stays on this machine, where nobody can listen in.
+pub(super) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
+        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
+        None => false,
+    }
+}
+
+/// A number of seconds; `None` if it is no length of time. Infinity is the longest there is.
+fn duration(seconds: f64) -> Option<Duration> {
+    if seconds == f64::INFINITY {
+        return Some(Duration::MAX);
+    }
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+/// Reads a school's name, a host or a URL.
+fn base_url(given: &str) -> Result<Url, InvalidArgument> {
+    let refuse = |expected: &str| {
+        Err(InvalidArgument::new(
+            "url",
+            format!(
+                "{expected}; give the school's name (\"myschool\"), its host or its URL (\"https://myschool.{DOMAIN}\")"
+            ),
+        ))
+    };
+    let given = given.trim();
+    if given.is_empty() {
+        return refuse("must not be empty");
+    }
+    let text = if given.contains("://") {
+        given.to_owned()
+    } else if given.contains(['.', ':', '/']) || given == "localhost" {
+        format!("https://{given}")
+    } else {
+        format!("https://{given}.{DOMAIN}")
+    };
+    let Ok(url) = Url::parse(&text) else {
+        return refuse(&format!("is not a host: \"{given}\""));
+    };
+    if !url.username().is_empty() || url.password().is_some() {
+        return refuse("must hold no user name or password");
+    }
+    if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+        return refuse("must hold no path, query or fragment");
+    }
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if is_loopback(&url) => Ok(url),
+        "http" => refuse("must begin with https: the token would be sent in the clear"),
+        other => refuse(&format!("must begin with https, not \"{other}\"")),
+    }
+}
+
+fn checked_token(token: &str) -> Result<SecretString, InvalidArgument> {
+    // The message must not quote the token, however wrong it is.
+    if token.is_empty() {
+        return Err(InvalidArgument::new("token", "must not be empty"));
+    }
+    if !token.chars().all(|character| character.is_ascii_graphic()) {
+        return Err(InvalidArgument::new("token", "must hold only visible ASCII characters: was it copied whole?"));
+    }
+    Ok(token.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(url: &str) -> Result<Config, InvalidArgument> {
+        Config::new(url, "t0ken", Options::default())
+    }
+
+    #[test]
+    fn a_school_is_named_in_several_ways() {
+        for (given, expected) in [
+            ("myschool", "https://myschool.instructuremedia.com"),
+            (" myschool ", "https://myschool.instructuremedia.com"),
+            ("myschool.us-west-2.instructuremedia.com", "https://myschool.us-west-2.instructuremedia.com"),
+            ("https://myschool.staging.instructuremedia.com/", "https://myschool.staging.instructuremedia.com"),
+            ("https://studio.example.edu:8443", "https://studio.example.edu:8443"),
+            ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+            ("http://[::1]:8080", "http://[::1]:8080"),
+            ("http://localhost", "http://localhost"),
+        ] {
+            assert_eq!(config(given).unwrap().url(), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_no_host_or_not_private_is_refused() {
+        for given in [
+            "",
+            "  ",
+            "https://",
+            "https://myschool.instructuremedia.com/api/public/v1",
+            "https://myschool.instructuremedia.com?x=1",
+            "https://user:pass@myschool.instructuremedia.com",
+            "http://myschool.instructuremedia.com",
+            "http://127.0.0.1.example.com",
+            "ftp://myschool.instructuremedia.com",
+            "my school",
+        ] {
+            assert_eq!(config(given).unwrap_err().argument, "url", "{given}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_never_shown() {
+        for token in ["", " t0ken", "t0ken\n", "t0kén"] {
+            let refusal = Config::new("myschool", token, Options::default()).unwrap_err();
+            assert_eq!(refusal.argument, "token");
+            assert!(!refusal.expected.contains("t0k"));
+        }
+        assert!(!format!("{:?}", config("myschool").unwrap()).contains("t0ken"));
+    }
+
+    #[test]
+    fn only_what_is_given_changes() {
+        let config = config("myschool").unwrap();
+        let changed = config.with(Options { read_timeout: Some(f64::INFINITY), ..Options::default() }).unwrap();
+        assert_eq!((changed.timeout, changed.read_timeout), (config.timeout, Duration::MAX));
+        for (options, argument) in [
+            (Options { timeout: Some(0.0), ..Options::default() }, "timeout"),
+            (Options { connect_timeout: Some(f64::NAN), ..Options::default() }, "connect_timeout"),
+            (Options { read_timeout: Some(-1.0), ..Options::default() }, "read_timeout"),
+            (Options { max_retries: Some(-1), ..Options::default() }, "max_retries"),
+            (Options { retry_delay: Some(-0.1), ..Options::default() }, "retry_delay"),
+            (Options { max_retry_wait: Some(f64::NAN), ..Options::default() }, "max_retry_wait"),
+        ] {
+            assert_eq!(config.with(options).unwrap_err().argument, argument);
+        }
+    }
+
+    #[test]
+    fn a_path_is_put_behind_the_api() {
+        let call = Call::get("get_media", "/media/1").query("title", "a&b ü");
+        let url = config("myschool").unwrap().locate(&call);
+        assert_eq!(url.as_str(), "https://myschool.instructuremedia.com/api/public/v1/media/1?title=a%26b+%C3%BC");
+    }
+}

@@ -1,0 +1,187 @@
+//! What can go wrong, by what the caller can do about it, in words that hold no secret.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::Method;
+
+use crate::api::{Call, InvalidArgument};
+
+/// How much of a body an error quotes, in characters.
+const EXCERPT: usize = 500;
+
+/// Which request it was, as far as it may be shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    pub method: Method,
+    /// Without the query if the URL is signed.
+    pub url: String,
+    /// Whether the request may have been carried out although no answer came.
+    pub outcome_unknown: bool,
+}
+
+/// An answer with a status that says no.
+#[derive(Debug)]
+pub struct Refusal {
+    pub asked: Asked,
+    pub status: u16,
+    /// The body as text, cut if it was very long.
+    pub body: String,
+    pub request_id: Option<String>,
+    pub retry_after: Option<Duration>,
+    pub message: String,
+}
+
+/// An answer that could not be read.
+#[derive(Debug)]
+pub struct Unreadable {
+    pub asked: Asked,
+    pub status: u16,
+    /// Where in the JSON, such as `media[3].owner.id`.
+    pub path: Option<String>,
+    /// The start of the body.
+    pub excerpt: String,
+    pub message: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    InvalidArgument(#[from] InvalidArgument),
+    #[error("the client is closed: make a new StudioClient")]
+    Closed,
+    #[error("{message}")]
+    Connection { asked: Asked, message: String },
+    #[error("{message}")]
+    Timeout { asked: Asked, message: String },
+    #[error("{}", .0.message)]
+    Refused(Box<Refusal>),
+    #[error("{}", .0.message)]
+    Unreadable(Box<Unreadable>),
+    #[error(
+        "the list kept changing while it was read, {sweeps} times over: \
+         read it at a quieter hour, or in smaller parts (by date, owner or collection)"
+    )]
+    ListChanged { sweeps: u32 },
+    #[error("{}: {error}", path.display())]
+    File { path: PathBuf, error: io::Error },
+    #[error("{0}")]
+    Setup(String),
+}
+
+impl Error {
+    pub(crate) fn unreadable(asked: Asked, status: u16, problem: &str, path: Option<String>, body: &str) -> Self {
+        let place = path.as_ref().map_or_else(String::new, |path| format!(" at {path}"));
+        let excerpt: String = body.chars().take(EXCERPT).collect();
+        let message = format!(
+            "the answer to {} {} could not be read{place}: {problem}. The body begins: {excerpt:?}",
+            asked.method, asked.url
+        );
+        Self::Unreadable(Box::new(Unreadable { asked, status, path, excerpt, message }))
+    }
+
+    pub(crate) fn refused(
+        call: &Call,
+        asked: Asked,
+        status: u16,
+        body: String,
+        request_id: Option<String>,
+        retry_after: Option<Duration>,
+    ) -> Self {
+        let mut message = format!("{status} for {} {}", asked.method, call.place());
+        if let Some(said) = said_by_server(&body) {
+            message.push_str(": ");
+            message.push_str(&said);
+        }
+        if let Some(advice) = advice(call, status) {
+            message.push_str(" (");
+            message.push_str(advice);
+            message.push(')');
+        }
+        if let Some(id) = &request_id {
+            message.push_str(" [request ");
+            message.push_str(id);
+            message.push(']');
+        }
+        Self::Refused(Box::new(Refusal { asked, status, body, request_id, retry_after, message }))
+    }
+}
+
+/// The text under `error`, which is where Studio's own clients find it; other shapes are shown as they are. Observed.
+fn said_by_server(body: &str) -> Option<String> {
+    let text = match serde_json::from_str::<serde_json::Value>(body) {
+        Ok(serde_json::Value::Object(fields)) => match fields.get("error").or_else(|| fields.get("message")) {
+            Some(serde_json::Value::String(text)) => text.clone(),
+            Some(other) => other.to_string(),
+            None => body.to_owned(),
+        },
+        _ => body.to_owned(),
+    };
+    let text: String = text.trim().chars().take(EXCERPT).collect();
+    (!text.is_empty()).then_some(text)
+}
+
+/// What to do next: what the operation says of this status, or what the status says by itself.
+fn advice(call: &Call, status: u16) -> Option<&'static str> {
+    if let Some((_, meaning)) = call.meanings.iter().find(|(meant, _)| *meant == status) {
+        return Some(meaning);
+    }
+    Some(match status {
+        300..=399 => "a redirect was not expected here; check the host given to StudioClient",
+        400 => "check the arguments",
+        401 => "the token is missing, expired or not of this school; get a new one",
+        403 => "the user whose token this is may not do that; an administrator may",
+        404 => "there is no such thing at this school, or it is not visible to the token's user",
+        409 => "it has been done already",
+        422 => "Studio did not accept the arguments",
+        429 => "too many requests; wait, or work in smaller steps",
+        500..=599 => "a fault on Studio's side; try again later",
+        _ => return None,
+    })
+}
+
+/// Hides in a text what must not be shown: the token, and the query of any URL.
+pub(crate) fn mask(text: &str, token: &str) -> String {
+    let text = if token.is_empty() { text.to_owned() } else { text.replace(token, "***") };
+    let mut masked = String::with_capacity(text.len());
+    let mut rest = text.as_str();
+    while let Some(start) = rest.find("://") {
+        let (before, url) = rest.split_at(start + "://".len());
+        masked.push_str(before);
+        let end = url.find(|c: char| c.is_whitespace() || "\"'<>\\".contains(c)).unwrap_or(url.len());
+        let (url, after) = url.split_at(end);
+        match url.split_once('?') {
+            Some((place, _)) => {
+                masked.push_str(place);
+                masked.push_str("?***");
+            }
+            None => masked.push_str(url),
+        }
+        rest = after;
+    }
+    masked.push_str(rest);
+    masked
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_masked_text_holds_no_token_and_no_signature() {
+        let text = r#"{"got": "Bearer t0ken", "see": "https://s.example.com/a?Signature=x&Expires=1", "b": 1}"#;
+        assert_eq!(mask(text, "t0ken"), r#"{"got": "Bearer ***", "see": "https://s.example.com/a?***", "b": 1}"#);
+        assert_eq!(mask("no secret: 1 ? 2", ""), "no secret: 1 ? 2");
+    }
+
+    #[test]
+    fn a_refusal_says_what_the_server_said_and_what_to_do() {
+        let call = Call::get("get_media", "/media/1");
+        let asked = Asked { method: Method::GET, url: "https://x/media/1".into(), outcome_unknown: false };
+        let body = r#"{"error": "The media ID was not found."}"#.to_owned();
+        let error = Error::refused(&call, asked, 404, body, Some("abc".into()), None).to_string();
+        assert!(error.starts_with("404 for GET /media/1: The media ID was not found. (there is no such"), "{error}");
+        assert!(error.ends_with("[request abc]"), "{error}");
+    }
+}

@@ -1,0 +1,370 @@
+//! How a request travels: `Client::send` is the one road that everything to Studio takes.
+
+pub mod config;
+pub mod error;
+pub mod listing;
+pub mod process;
+pub mod retry;
+pub mod transfer;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header;
+use http::header::{HeaderMap, HeaderValue};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use url::Url;
+
+pub use self::config::{Config, Options};
+use self::error::mask;
+pub use self::error::{Asked, Error, Refusal, Unreadable};
+pub use self::listing::{Listing, Reader};
+pub use self::process::PerProcess;
+use self::retry::{Decision, Outcome};
+pub use self::transfer::{Download, Transferred};
+use crate::api::request::without_query;
+use crate::api::{Answer, Call, Repeat, Request, Target};
+
+/// The longest answer that is read into memory. A page of fifty media is about 27 kB.
+const MAX_ANSWER: usize = 64 << 20;
+/// The longest body of a refusal that is read.
+const MAX_REFUSAL: usize = 64 << 10;
+/// How long an unused connection is kept: less than the usual 60 s of the load balancers in between, since a request on
+/// a connection that they have closed is lost, and a POST is then not repeated.
+const IDLE: Duration = Duration::from_secs(50);
+/// The header in which servers usually say how they name a request. Whether Studio does is unknown.
+const REQUEST_ID: &str = "x-request-id";
+
+/// Sends requests to one Studio. Cheap to clone; clones share their connections.
+#[derive(Debug, Clone)]
+pub struct Client {
+    config: Arc<Config>,
+    shared: Arc<Shared>,
+}
+
+/// What the clones of a client share.
+#[derive(Debug)]
+struct Shared {
+    http: PerProcess<Http>,
+    closed: watch::Sender<bool>,
+}
+
+/// The connections of one process.
+#[derive(Debug)]
+struct Http {
+    studio: reqwest::Client,
+    /// For signed URLs: another client, so that nothing of Studio's can travel with them, and bytes come as they are.
+    storage: reqwest::Client,
+}
+
+/// An attempt that did not succeed: what to say if it was the last, and whether it need be.
+#[derive(Debug)]
+struct Failure {
+    error: Error,
+    outcome: Outcome,
+}
+
+impl Client {
+    pub fn new(config: Config) -> Self {
+        Self { config: Arc::new(config), shared: Shared::new() }
+    }
+
+    /// A client with other options; it shares the connections unless the time to make one differs.
+    pub fn with(&self, options: Options) -> Result<Self, Error> {
+        let config = self.config.with(options)?;
+        let same = config.connect_timeout == self.config.connect_timeout;
+        let shared = if same { Arc::clone(&self.shared) } else { Shared::new() };
+        Ok(Self { config: Arc::new(config), shared })
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Ends what is under way and refuses what comes.
+    pub fn close(&self) {
+        self.shared.closed.send_replace(true);
+    }
+
+    /// Sends a request and reads the answer: authorize, send, classify, repeat, decode.
+    pub async fn send<T>(&self, request: &Request<T>) -> Result<T, Error> {
+        let call = &request.call;
+        let answer = self.until_closed(self.answer(call)).await?;
+        request.decode(&answer).map_err(|undecodable| {
+            let body = mask(&String::from_utf8_lossy(&answer.body), self.config.token());
+            Error::unreadable(self.asked(call, false), answer.status, &undecodable.problem, undecodable.path, &body)
+        })
+    }
+
+    /// The whole answer to a call, within the time for one.
+    async fn answer(&self, call: &Call) -> Result<Answer, Error> {
+        let mut attempts = Attempts::new(self, call, Some(self.config.timeout));
+        let all = async {
+            loop {
+                match self.exchange(call).await {
+                    Ok(answer) => return Ok(answer),
+                    Err(failure) => attempts.wait_or_give_up(failure).await?,
+                }
+            }
+        };
+        match tokio::time::timeout(self.config.timeout, all).await {
+            Ok(result) => result,
+            Err(_) => Err(self.timeout(call, self.config.timeout, "in all", call.repeat == Repeat::IfNotCarriedOut)),
+        }
+    }
+
+    /// One attempt: the request, and the whole answer.
+    async fn exchange(&self, call: &Call) -> Result<Answer, Failure> {
+        let mut response = self.attempt(call).await?;
+        let status = response.status().as_u16();
+        let content_type = header_text(response.headers(), header::CONTENT_TYPE.as_str()).unwrap_or_default();
+        let location = header_text(response.headers(), header::LOCATION.as_str())
+            .and_then(|location| response.url().join(&location).ok());
+        let mut body = Vec::new();
+        // A redirect's body is of no use, and some servers send a page with it.
+        while !call.wants_redirect
+            && let Some(chunk) = self.chunk(call, &mut response).await?
+        {
+            body.extend_from_slice(&chunk);
+            if body.len() > MAX_ANSWER {
+                let problem = format!("it is longer than {} MiB", MAX_ANSWER >> 20);
+                let start = mask(&String::from_utf8_lossy(body.get(..4096).unwrap_or(&body)), self.config.token());
+                let error = Error::unreadable(self.asked(call, false), status, &problem, None, &start);
+                return Err(Failure { error, outcome: Outcome::Final });
+            }
+        }
+        Ok(Answer { status, content_type, location, body: body.into() })
+    }
+
+    /// The only place where something is sent. It returns once the answer's headers are there and say yes.
+    async fn attempt(&self, call: &Call) -> Result<reqwest::Response, Failure> {
+        let http = self.http().map_err(|error| Failure { error, outcome: Outcome::Final })?;
+        let url = self.config.locate(call);
+        let mut request = match call.target {
+            Target::Studio(_) => {
+                http.studio.request(call.method.clone(), url).header(header::AUTHORIZATION, self.authorization())
+            }
+            Target::Signed(_) => http.storage.request(call.method.clone(), url),
+        };
+        for (name, value) in &call.headers {
+            request = request.header(name, value);
+        }
+        if let Some(body) = &call.body {
+            request = request.json(body);
+        }
+        let response = self.in_time(call, request.send()).await?;
+        let status = response.status();
+        if status.is_success() || (status.is_redirection() && call.wants_redirect) {
+            return Ok(response);
+        }
+        Err(self.refusal(call, response).await)
+    }
+
+    /// The next bytes of an answer.
+    async fn chunk(&self, call: &Call, response: &mut reqwest::Response) -> Result<Option<bytes::Bytes>, Failure> {
+        self.in_time(call, response.chunk()).await
+    }
+
+    /// Waits for the server, but no longer than the time in which something must come.
+    async fn in_time<T>(
+        &self,
+        call: &Call,
+        waiting: impl Future<Output = Result<T, reqwest::Error>>,
+    ) -> Result<T, Failure> {
+        let limit = self.config.read_timeout;
+        match tokio::time::timeout(limit, waiting).await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => Err(self.connection_failure(call, &error)),
+            Err(_) => Err(Failure {
+                error: self.timeout(call, limit, "without a byte from the server", call.repeat != Repeat::Safe),
+                outcome: Outcome::Interrupted,
+            }),
+        }
+    }
+
+    /// Runs something until the client is closed.
+    async fn until_closed<T>(&self, running: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let mut closed = self.shared.closed.subscribe();
+        tokio::select! {
+            biased;
+            _ = closed.wait_for(|closed| *closed) => Err(Error::Closed),
+            result = running => result,
+        }
+    }
+
+    async fn refusal(&self, call: &Call, mut response: reqwest::Response) -> Failure {
+        let status = response.status().as_u16();
+        let headers = response.headers();
+        let request_id = header_text(headers, REQUEST_ID);
+        let retry_after = header_text(headers, header::RETRY_AFTER.as_str())
+            .and_then(|text| retry::retry_after(&text, jiff::Timestamp::now()));
+        let mut body = Vec::new();
+        // The status says enough; what of its body arrives is an extra.
+        while body.len() < MAX_REFUSAL
+            && let Ok(Some(chunk)) = self.chunk(call, &mut response).await
+        {
+            body.extend_from_slice(&chunk);
+        }
+        body.truncate(MAX_REFUSAL);
+        let body = mask(&String::from_utf8_lossy(&body), self.config.token());
+        let asked = self.asked(call, call.repeat != Repeat::Safe && (status == 408 || status >= 500));
+        let error = Error::refused(call, asked, status, body, request_id, retry_after);
+        Failure { error, outcome: Outcome::Status(status, retry_after) }
+    }
+
+    fn connection_failure(&self, call: &Call, error: &reqwest::Error) -> Failure {
+        let cause = mask(&root_cause(error), self.config.token());
+        if error.is_decode() {
+            let problem = format!("its compression is broken: {cause}");
+            let error = Error::unreadable(self.asked(call, false), 0, &problem, None, "");
+            return Failure { error, outcome: Outcome::Final };
+        }
+        let host = self.config.locate(call).host_str().unwrap_or_default().to_owned();
+        if error.is_connect() {
+            let asked = self.asked(call, false);
+            let outcome = Outcome::NotConnected;
+            if error.is_timeout() {
+                let message = format!(
+                    "no connection to {host} within {:?}: is the school's name right, and is there a network or a proxy?",
+                    self.config.connect_timeout
+                );
+                return Failure { error: Error::Timeout { asked, message }, outcome };
+            }
+            let message = format!(
+                "no connection to {host}: {cause}: is the school's name right, and is there a network or a proxy?"
+            );
+            return Failure { error: Error::Connection { asked, message }, outcome };
+        }
+        let outcome_unknown = call.repeat != Repeat::Safe;
+        let asked = self.asked(call, outcome_unknown);
+        let mut message = format!("the connection to {host} broke during {} {}: {cause}", asked.method, call.place());
+        if outcome_unknown {
+            message.push_str("; it may have been carried out all the same: look before repeating it");
+        }
+        Failure { error: Error::Connection { asked, message }, outcome: Outcome::Interrupted }
+    }
+
+    fn timeout(&self, call: &Call, limit: Duration, what: &str, outcome_unknown: bool) -> Error {
+        let asked = self.asked(call, outcome_unknown);
+        let mut message = format!("{} {} took longer than {limit:?} {what}", asked.method, call.place());
+        if outcome_unknown {
+            message.push_str("; it may have been carried out all the same: look before repeating it");
+        }
+        Error::Timeout { asked, message }
+    }
+
+    /// What an error may show of a request.
+    fn asked(&self, call: &Call, outcome_unknown: bool) -> Asked {
+        let url = self.config.locate(call);
+        let url = match call.target {
+            Target::Studio(_) => url.into(),
+            Target::Signed(_) => without_query(&url),
+        };
+        Asked { method: call.method.clone(), url, outcome_unknown }
+    }
+
+    fn authorization(&self) -> HeaderValue {
+        // The token was checked to be visible ASCII, so this cannot fail; if it did, Studio would answer 401.
+        let mut value = HeaderValue::from_str(&format!("Bearer {}", self.config.token()))
+            .unwrap_or_else(|_| HeaderValue::from_static(""));
+        value.set_sensitive(true);
+        value
+    }
+
+    fn http(&self) -> Result<Arc<Http>, Error> {
+        self.shared.http.get(|| Http::new(&self.config))
+    }
+}
+
+impl Shared {
+    fn new() -> Arc<Self> {
+        Arc::new(Self { http: PerProcess::new(), closed: watch::Sender::new(false) })
+    }
+}
+
+impl Http {
+    fn new(config: &Config) -> Result<Self, Error> {
+        // Somebody else in this process may have chosen a provider; theirs is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let builder = || {
+            let builder = reqwest::Client::builder()
+                .user_agent(concat!("canvas-studio/", env!("CARGO_PKG_VERSION")))
+                .connect_timeout(config.connect_timeout)
+                .pool_idle_timeout(IDLE)
+                // Redirects are followed by hand, so that it is plain where the token goes.
+                .redirect(reqwest::redirect::Policy::none())
+                .referer(false);
+            // A server on this machine is not behind a proxy.
+            if config.is_loopback() { builder.no_proxy() } else { builder }
+        };
+        let build = |builder: reqwest::ClientBuilder| {
+            builder.build().map_err(|error| {
+                Error::Setup(format!(
+                    "no HTTP client could be made ({}): are there CA certificates?",
+                    root_cause(&error)
+                ))
+            })
+        };
+        let mut accept = HeaderMap::new();
+        accept.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        let mut as_it_is = HeaderMap::new();
+        as_it_is.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        Ok(Self {
+            studio: build(builder().default_headers(accept))?,
+            storage: build(builder().default_headers(as_it_is).no_gzip())?,
+        })
+    }
+}
+
+/// The attempts at one call: counts them, and waits between them.
+struct Attempts<'client> {
+    client: &'client Client,
+    repeat: Repeat,
+    retries: u32,
+    deadline: Option<Instant>,
+}
+
+impl<'client> Attempts<'client> {
+    fn new(client: &'client Client, call: &Call, limit: Option<Duration>) -> Self {
+        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+        Self { client, repeat: call.repeat, retries: 0, deadline }
+    }
+
+    /// Waits until the next attempt, or gives the failure back if there is to be none.
+    async fn wait_or_give_up(&mut self, failure: Failure) -> Result<(), Error> {
+        let remaining = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let policy = &self.client.config.policy;
+        match retry::decide(policy, self.repeat, failure.outcome, self.retries, remaining, fastrand::f64()) {
+            Decision::GiveUp => Err(failure.error),
+            Decision::Wait(wait) => {
+                self.retries += 1;
+                tokio::time::sleep(wait).await;
+                Ok(())
+            }
+        }
+    }
+
+    /// Something was gained, so the counting starts anew.
+    fn progressed(&mut self) {
+        self.retries = 0;
+    }
+}
+
+/// A URL that a redirect may lead to: nothing but https, except on this machine.
+fn is_private(url: &Url) -> bool {
+    url.scheme() == "https" || (url.scheme() == "http" && config::is_loopback(url))
+}
+
+fn header_text(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+}
+
+/// The innermost cause of an error, which is the part that tells something; it holds no URL.
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}

@@ -1,0 +1,83 @@
+//! A value that belongs to one process: after a fork, the child makes its own.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+
+/// A value, and the process that made it.
+#[derive(Debug)]
+struct Made<T> {
+    by_process: u32,
+    value: Arc<T>,
+}
+
+/// Holds a value for the process that made it. There is no lock, which a fork could leave locked for ever.
+#[derive(Debug)]
+pub struct PerProcess<T> {
+    made: ArcSwapOption<Made<T>>,
+}
+
+impl<T> PerProcess<T> {
+    pub const fn new() -> Self {
+        Self { made: ArcSwapOption::const_empty() }
+    }
+
+    /// The value of this process, made now if there is none yet.
+    pub fn get<E>(&self, make: impl FnOnce() -> Result<T, E>) -> Result<Arc<T>, E> {
+        let by_process = std::process::id();
+        let found = self.made.load_full();
+        if let Some(made) = found.as_ref().filter(|made| made.by_process == by_process) {
+            return Ok(Arc::clone(&made.value));
+        }
+        let value = Arc::new(make()?);
+        let fresh = Arc::new(Made { by_process, value: Arc::clone(&value) });
+        let previous = self.made.compare_and_swap(&found, Some(fresh));
+        match (&*previous, found) {
+            (Some(previous), Some(inherited)) if Arc::ptr_eq(previous, &inherited) => {
+                // The threads behind it stayed in the parent; dropping it here would wait for them.
+                std::mem::forget(inherited);
+                Ok(value)
+            }
+            // Another thread of this process was faster.
+            (Some(faster), _) => Ok(Arc::clone(&faster.value)),
+            (None, _) => Ok(value),
+        }
+    }
+
+    /// The value of this process, if there is one.
+    pub fn existing(&self) -> Option<Arc<T>> {
+        let made = self.made.load();
+        made.as_ref().filter(|made| made.by_process == std::process::id()).map(|made| Arc::clone(&made.value))
+    }
+}
+
+impl<T> Default for PerProcess<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use super::*;
+
+    #[test]
+    fn a_value_is_made_once_however_many_threads_ask() {
+        let cell = PerProcess::new();
+        let made: Vec<Arc<u8>> = std::thread::scope(|scope| {
+            let asking: Vec<_> = (0..8).map(|_| scope.spawn(|| cell.get(|| Ok::<_, Infallible>(1)).unwrap())).collect();
+            asking.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let kept = cell.existing().unwrap();
+        assert!(made.iter().all(|value| Arc::ptr_eq(value, &kept)));
+    }
+
+    #[test]
+    fn a_failure_to_make_it_is_told_and_can_be_repeated() {
+        let cell = PerProcess::new();
+        assert_eq!(cell.get(|| Err::<u8, _>("no")).unwrap_err(), "no");
+        assert_eq!(*cell.get(|| Ok::<_, &str>(1)).unwrap(), 1);
+    }
+}

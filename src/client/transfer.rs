@@ -1,0 +1,378 @@
+//! Downloads: from Studio's redirect, over the storage host, into a file that is whole or not there.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use http::header;
+use tokio::io::{AsyncSeekExt, AsyncWriteExt, BufWriter};
+use url::Url;
+
+use super::retry::Outcome;
+use super::{Attempts, Client, Error, Failure, header_text, is_private, mask};
+use crate::api::request::{media_type_and_charset, without_query};
+use crate::api::{Call, InvalidArgument, Request};
+
+/// How many redirects from one storage host to the next are followed.
+const MAX_REDIRECTS: usize = 5;
+/// How many bytes are gathered before they are written.
+const BUFFER: usize = 1 << 20;
+/// How much of an answer that is no file is read, to quote it.
+const QUOTED: usize = 4096;
+/// Stands for a length that is not known.
+const UNKNOWN: u64 = u64::MAX;
+
+/// A file to fetch: which, and where to.
+#[derive(Debug, Clone)]
+pub struct Download {
+    request: Request<Url>,
+    path: PathBuf,
+}
+
+impl Download {
+    /// Checks that the file could be there before anything is sent.
+    pub fn new(request: Request<Url>, path: PathBuf) -> Result<Self, InvalidArgument> {
+        let refuse = |expected: String| Err(InvalidArgument::new("path", expected));
+        if path.file_name().is_none() || path.is_dir() {
+            return refuse(format!("must name a file, such as \"lecture.mp4\"; \"{}\" is a folder", path.display()));
+        }
+        match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
+                refuse(format!("lies in a folder that does not exist: \"{}\"", folder.display()))
+            }
+            _ => Ok(Self { request, path }),
+        }
+    }
+}
+
+/// How far a download is; read from another thread while it runs.
+#[derive(Debug)]
+pub struct Transferred {
+    done: AtomicU64,
+    total: AtomicU64,
+}
+
+impl Transferred {
+    pub fn new() -> Self {
+        Self { done: AtomicU64::new(0), total: AtomicU64::new(UNKNOWN) }
+    }
+
+    /// Bytes that are there, and bytes in all if the server has said so.
+    pub fn read(&self) -> (u64, Option<u64>) {
+        let total = self.total.load(Ordering::Relaxed);
+        (self.done.load(Ordering::Relaxed), (total != UNKNOWN).then_some(total))
+    }
+}
+
+impl Default for Transferred {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Client {
+    /// Fetches a file; it has its name only when all of it is there.
+    pub async fn download(&self, download: &Download, transferred: &Transferred) -> Result<PathBuf, Error> {
+        let mut part = Part::create(&download.path)?;
+        self.until_closed(self.fill(&mut part, &download.request, transferred)).await?;
+        part.finish(&download.path).await
+    }
+
+    /// Reads until the file is whole, with a new signed URL if the old one has expired.
+    async fn fill(&self, part: &mut Part, request: &Request<Url>, transferred: &Transferred) -> Result<(), Error> {
+        let mut url = self.send(request).await?;
+        let mut may_renew = true;
+        let mut attempts = Attempts::new(self, &request.call, None);
+        loop {
+            let before = part.length;
+            let Err(failure) = self.fetch(&url, part, transferred).await else { return Ok(()) };
+            if part.length > before {
+                attempts.progressed();
+                may_renew = true;
+            }
+            match failure.outcome {
+                // That is how a signed URL says that it has expired.
+                Outcome::Status(403, _) if may_renew => {
+                    may_renew = false;
+                    url = self.send(request).await?;
+                }
+                Outcome::Status(416, _) if part.length > 0 => {
+                    part.restart().await?;
+                    attempts.wait_or_give_up(Failure { outcome: Outcome::Interrupted, ..failure }).await?;
+                }
+                _ => attempts.wait_or_give_up(failure).await?,
+            }
+        }
+    }
+
+    /// One attempt at what is missing of the file.
+    async fn fetch(&self, url: &Url, part: &mut Part, transferred: &Transferred) -> Result<(), Failure> {
+        let mut url = url.clone();
+        for _ in 0..=MAX_REDIRECTS {
+            let mut call = Call::signed("download_media", url);
+            call.wants_redirect = true;
+            if part.length > 0 {
+                call = call.header(header::RANGE, format!("bytes={}-", part.length));
+                if let Some(validator) = &part.validator {
+                    call = call.header(header::IF_RANGE, validator);
+                }
+            }
+            self.check_private(&call)?;
+            let response = self.attempt(&call).await?;
+            if !response.status().is_redirection() {
+                return self.receive(&call, response, part, transferred).await;
+            }
+            let location = header_text(response.headers(), header::LOCATION.as_str());
+            match location.and_then(|location| response.url().join(&location).ok()) {
+                Some(next) => url = next,
+                None => return Err(self.no_file(&call, &response, "a redirect leads nowhere", "")),
+            }
+        }
+        let call = Call::signed("download_media", url);
+        let asked = self.asked(&call, false);
+        let body = format!("redirected more than {MAX_REDIRECTS} times");
+        let error = Error::refused(&call, asked, 302, body, None, None);
+        Err(Failure { error, outcome: Outcome::Final })
+    }
+
+    fn check_private(&self, call: &Call) -> Result<(), Failure> {
+        let url = self.config.locate(call);
+        if is_private(&url) {
+            return Ok(());
+        }
+        let place = without_query(&url);
+        let asked = self.asked(call, false);
+        let body = format!("redirected to {place}, which is not https");
+        Err(Failure { error: Error::refused(call, asked, 302, body, None, None), outcome: Outcome::Final })
+    }
+
+    /// Takes in the bytes of an answer, after a look at whether they are those that were asked for.
+    async fn receive(
+        &self,
+        call: &Call,
+        mut response: reqwest::Response,
+        part: &mut Part,
+        transferred: &Transferred,
+    ) -> Result<(), Failure> {
+        let headers = response.headers();
+        let content_type = header_text(headers, header::CONTENT_TYPE.as_str()).unwrap_or_default();
+        if is_text(&content_type) {
+            let mut start = Vec::new();
+            while start.len() < QUOTED
+                && let Some(chunk) = self.chunk(call, &mut response).await?
+            {
+                start.extend_from_slice(&chunk);
+            }
+            start.truncate(QUOTED);
+            let problem = format!("it is {content_type}, not a video or audio file");
+            return Err(self.no_file(call, &response, &problem, &String::from_utf8_lossy(&start)));
+        }
+        let total = match response.status().as_u16() {
+            200 => {
+                if part.length > 0 {
+                    // The server does not continue, or the file is another one by now.
+                    part.restart().await.map_err(final_failure)?;
+                }
+                header_text(headers, header::CONTENT_LENGTH.as_str()).and_then(|length| length.parse().ok())
+            }
+            206 => {
+                let range = header_text(headers, header::CONTENT_RANGE.as_str()).as_deref().and_then(content_range);
+                match range {
+                    Some((start, total)) if start == part.length && (part.total.is_none() || part.total == total) => {
+                        total
+                    }
+                    Some(_) if part.length > 0 => {
+                        // Bytes of another file: begin again without a range.
+                        let failure = self.interrupted(call, "the storage host continued with another file");
+                        part.restart().await.map_err(final_failure)?;
+                        return Err(failure);
+                    }
+                    _ => return Err(self.no_file(call, &response, "a part came that was not asked for", "")),
+                }
+            }
+            status => return Err(self.no_file(call, &response, &format!("{status} is not the status of a file"), "")),
+        };
+        part.total = total;
+        part.validator = validator(response.headers());
+        transferred.total.store(total.unwrap_or(UNKNOWN), Ordering::Relaxed);
+        transferred.done.store(part.length, Ordering::Relaxed);
+
+        while let Some(chunk) = self.chunk(call, &mut response).await? {
+            part.write(&chunk).await.map_err(final_failure)?;
+            transferred.done.store(part.length, Ordering::Relaxed);
+        }
+        match total {
+            Some(total) if total != part.length => {
+                let problem = format!("it ended after {} of {total} bytes", part.length);
+                Err(self.interrupted(call, &problem))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn interrupted(&self, call: &Call, problem: &str) -> Failure {
+        let asked = self.asked(call, false);
+        let message = format!("the download from {} broke: {problem}", asked.url);
+        Failure { error: Error::Connection { asked, message }, outcome: Outcome::Interrupted }
+    }
+
+    /// An answer that must not be saved as if it were the file.
+    fn no_file(&self, call: &Call, response: &reqwest::Response, problem: &str, body: &str) -> Failure {
+        let body = mask(body, self.config.token());
+        let error = Error::unreadable(self.asked(call, false), response.status().as_u16(), problem, None, &body);
+        Failure { error, outcome: Outcome::Final }
+    }
+}
+
+/// A file under way, as `NAME.part`. It is removed unless it was finished.
+#[derive(Debug)]
+struct Part {
+    path: PathBuf,
+    file: BufWriter<tokio::fs::File>,
+    length: u64,
+    total: Option<u64>,
+    /// What tells this version of the file from others.
+    validator: Option<String>,
+    is_finished: bool,
+}
+
+impl Part {
+    fn create(target: &Path) -> Result<Self, Error> {
+        let mut name = OsString::from(target.as_os_str());
+        name.push(".part");
+        let path = PathBuf::from(name);
+        let file = Self::lock(&path).map_err(|error| Error::File { path: path.clone(), error })?;
+        Ok(Self {
+            path,
+            file: BufWriter::with_capacity(BUFFER, tokio::fs::File::from_std(file)),
+            length: 0,
+            total: None,
+            validator: None,
+            is_finished: false,
+        })
+    }
+
+    /// Opens the file for this download alone.
+    fn lock(path: &Path) -> io::Result<fs::File> {
+        loop {
+            let file = fs::OpenOptions::new().create(true).write(true).truncate(false).open(path)?;
+            file.try_lock().map_err(|error| match error {
+                fs::TryLockError::WouldBlock => {
+                    io::Error::new(io::ErrorKind::ResourceBusy, "another download is writing this file")
+                }
+                fs::TryLockError::Error(error) => error,
+            })?;
+            // Between opening and locking, another download may have finished it, and given it its name.
+            if path.exists() {
+                file.set_len(0)?;
+                return Ok(file);
+            }
+        }
+    }
+
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.file.write_all(bytes).await.map_err(|error| Error::File { path: self.path.clone(), error })?;
+        self.length += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Throws away what is there.
+    async fn restart(&mut self) -> Result<(), Error> {
+        let truncated = async {
+            self.file.flush().await?;
+            self.file.get_ref().set_len(0).await?;
+            self.file.seek(SeekFrom::Start(0)).await
+        };
+        truncated.await.map_err(|error| Error::File { path: self.path.clone(), error })?;
+        self.length = 0;
+        self.total = None;
+        self.validator = None;
+        Ok(())
+    }
+
+    /// Gives the file its name, in place of one that has it already.
+    async fn finish(mut self, target: &Path) -> Result<PathBuf, Error> {
+        self.file.flush().await.map_err(|error| Error::File { path: self.path.clone(), error })?;
+        fs::rename(&self.path, target).map_err(|error| Error::File { path: target.to_owned(), error })?;
+        self.is_finished = true;
+        Ok(target.to_owned())
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        if !self.is_finished {
+            // Nothing can be done about a file that cannot be removed; the next download begins it anew.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn final_failure(error: Error) -> Failure {
+    Failure { error, outcome: Outcome::Final }
+}
+
+/// Error pages and error documents are text; videos and audio never are.
+fn is_text(content_type: &str) -> bool {
+    let (media_type, _) = media_type_and_charset(content_type);
+    media_type.starts_with("text/") || media_type.ends_with("json") || media_type.ends_with("xml")
+}
+
+/// Reads `bytes 5-9/10` as the start and the length of the whole.
+fn content_range(header: &str) -> Option<(u64, Option<u64>)> {
+    let (range, total) = header.trim().strip_prefix("bytes ")?.split_once('/')?;
+    let (start, _) = range.split_once('-')?;
+    Some((start.trim().parse().ok()?, total.trim().parse().ok()))
+}
+
+/// What `If-Range` may hold: a strong entity tag, or else the date of the last change.
+fn validator(headers: &header::HeaderMap) -> Option<String> {
+    header_text(headers, header::ETAG.as_str())
+        .filter(|tag| !tag.starts_with("W/"))
+        .or_else(|| header_text(headers, header::LAST_MODIFIED.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_content_range_says_where_it_starts_and_how_long_the_whole_is() {
+        assert_eq!(content_range("bytes 5-9/10"), Some((5, Some(10))));
+        assert_eq!(content_range("bytes 5-9/*"), Some((5, None)));
+        assert_eq!(content_range("bytes */10"), None);
+        assert_eq!(content_range("lines 5-9/10"), None);
+    }
+
+    #[test]
+    fn an_error_document_is_told_from_a_recording() {
+        for text in ["text/html; charset=utf-8", "application/json", "application/xml", "application/problem+json"] {
+            assert!(is_text(text), "{text}");
+        }
+        for file in ["video/mp4", "audio/mp4", "application/octet-stream", "binary/octet-stream", ""] {
+            assert!(!is_text(file), "{file}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_is_written_by_one_download_at_a_time_and_leaves_nothing_behind() {
+        let folder = std::env::temp_dir().join(format!("canvas-studio-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let target = folder.join("lecture.mp4");
+        let mut part = Part::create(&target).unwrap();
+        assert!(matches!(Part::create(&target), Err(Error::File { .. })));
+        part.write(b"wrong").await.unwrap();
+        part.restart().await.unwrap();
+        part.write(b"right").await.unwrap();
+        drop(part);
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+
+        let mut part = Part::create(&target).unwrap();
+        part.write(b"right").await.unwrap();
+        part.finish(&target).await.unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"right");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}

@@ -1,0 +1,397 @@
+"""Every failure is one clear exception with what a caller needs to act on, and with no secret in it."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import socket
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import TYPE_CHECKING, Any
+
+import canvas_studio
+import pytest
+from canvas_studio import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    AuthenticationError,
+    BadRequestError,
+    ClientClosedError,
+    ConflictError,
+    DetachedError,
+    InternalServerError,
+    InvalidArgumentError,
+    ListingChangedError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    ResponseDecodeError,
+    StudioClient,
+    StudioError,
+    UnprocessableEntityError,
+    errors,
+)
+from fault_server import HANG, RESET, TOKEN, Answer, FaultServer, Received, json_answer, redirect, text_answer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Form
+
+HTML = "<html><body><h1>Bad gateway</h1></body></html>"
+
+# A query as storage hosts sign it; none of it may be seen in an error.
+SIGNED_QUERY = "Expires=1&Signature=SignedSecretOfTheStorageHost&Key-Pair-Id=KeyOfTheStorageHost"
+
+
+def status_error(form: Form, answer: Answer, **options: Any) -> APIStatusError:
+    """The error that this answer to GET /media/1 raises."""
+    with FaultServer(answer) as server, pytest.raises(APIStatusError) as caught:
+        form.call(server.client(**{"max_retries": 0, **options}), "get_media", 1)
+    return caught.value
+
+
+def everything_said_by(error: BaseException) -> str:
+    """All the text that a log, a debugger or a notebook could show of an error."""
+    parts = [str(error), repr(error), repr(error.args), repr(vars(error)), repr(getattr(error, "__notes__", []))]
+    return "\n".join([*parts, *traceback.format_exception(error)])
+
+
+@contextmanager
+def closed_port() -> Iterator[str]:
+    """The URL of a port where connections are refused: bound, so that nobody else takes it, but not listening."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{holder.getsockname()[1]}"
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, BadRequestError),
+        (401, AuthenticationError),
+        (403, PermissionDeniedError),
+        (404, NotFoundError),
+        (409, ConflictError),
+        (422, UnprocessableEntityError),
+        (429, RateLimitError),
+        (500, InternalServerError),
+        (501, InternalServerError),
+        (502, InternalServerError),
+        (503, InternalServerError),
+        (504, InternalServerError),
+        (599, InternalServerError),
+        (402, APIStatusError),
+        (405, APIStatusError),
+        (408, APIStatusError),
+        (418, APIStatusError),
+        (304, APIStatusError),
+    ],
+)
+def test_every_status_has_its_class(form: Form, status: int, kind: type[APIStatusError]) -> None:
+    error = status_error(form, json_answer({"error": "no"}, status))
+    assert type(error) is kind
+    assert error.status_code == status
+
+
+def test_a_status_error_carries_what_a_caller_needs(form: Form) -> None:
+    body = {"error": "Media is gone", "code": 17}
+    error = status_error(form, json_answer(body, 404, {"X-Request-Id": "request-42"}))
+    assert error.status_code == 404
+    assert error.method == "GET"
+    assert error.url.endswith("/api/public/v1/media/1")
+    assert error.body == body
+    assert error.request_id == "request-42"
+    assert error.retry_after is None
+
+
+def test_a_status_error_names_the_method_of_a_change(form: Form) -> None:
+    with FaultServer(json_answer({"error": "no"}, 403)) as server, pytest.raises(PermissionDeniedError) as caught:
+        form.call(server.client(), "delete_media", 1)
+    assert caught.value.method == "DELETE"
+
+
+@pytest.mark.parametrize(("sent", "seconds"), [("7", 7.0), ("0", 0.0), ("soon", None), ("", None)])
+def test_retry_after_in_seconds_is_parsed(form: Form, sent: str, seconds: float | None) -> None:
+    assert status_error(form, json_answer({}, 429, {"Retry-After": sent})).retry_after == seconds
+
+
+def test_retry_after_as_a_date_is_parsed(form: Form) -> None:
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=120), usegmt=True)
+    retry_after = status_error(form, json_answer({}, 503, {"Retry-After": date})).retry_after
+    assert retry_after is not None
+    assert 60 < retry_after <= 120
+
+
+@pytest.mark.parametrize(
+    ("answer", "body"),
+    [
+        (json_answer({"error": "no"}, 404), {"error": "no"}),
+        (json_answer(["no", 1], 404), ["no", 1]),
+        (text_answer("nothing here", "text/plain", 404), "nothing here"),
+        (text_answer(HTML, "text/html; charset=utf-8", 404), HTML),
+        (text_answer(HTML, "application/json", 404), HTML),
+        (text_answer('{"error": "no"', "application/json", 404), '{"error": "no"'),
+    ],
+)
+def test_the_body_is_parsed_json_or_else_text(form: Form, answer: Answer, body: object) -> None:
+    assert status_error(form, answer).body == body
+
+
+def test_an_error_without_a_body_is_an_error_all_the_same(form: Form) -> None:
+    error = status_error(form, Answer(status=404))
+    assert isinstance(error, NotFoundError)
+    assert not error.body
+
+
+@pytest.mark.parametrize("value", [None, {"message": "deep"}, ["one", "two"], 5, True, "", {"error": {"error": []}}])
+def test_an_error_value_of_any_shape_is_tolerated(form: Form, value: object) -> None:
+    error = status_error(form, json_answer({"error": value}, 422))
+    assert error.body == {"error": value}
+    assert "422" in str(error)
+
+
+def test_the_message_says_what_happened(form: Form) -> None:
+    message = str(status_error(form, json_answer({"error": "Media 1 is locked"}, 404)))
+    assert "404" in message
+    assert "GET" in message
+    assert "/media/1" in message
+    assert "Media 1 is locked" in message
+
+
+def test_the_message_of_a_refused_token_speaks_of_the_token(form: Form) -> None:
+    assert "token" in str(status_error(form, json_answer({"error": "x"}, 401))).lower()
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422, 429, 500])
+def test_the_message_says_what_to_do_next(form: Form, status: int) -> None:
+    bare = f"{status} GET /media/1 (unlikely words)"
+    assert len(str(status_error(form, json_answer({"error": "unlikely words"}, status)))) > len(bare) + 20
+
+
+def test_the_message_of_a_huge_error_page_stays_readable(form: Form) -> None:
+    assert len(str(status_error(form, text_answer("x" * 1_000_000, "text/plain", 404)))) < 2_000
+
+
+@pytest.mark.parametrize(
+    ("kind", "base"),
+    [
+        (InvalidArgumentError, ValueError),
+        (ClientClosedError, RuntimeError),
+        (DetachedError, RuntimeError),
+        (APIConnectionError, ConnectionError),
+        (APITimeoutError, TimeoutError),
+        (APIStatusError, StudioError),
+        (ResponseDecodeError, StudioError),
+        (ListingChangedError, StudioError),
+        *((kind, APIStatusError) for kind in (BadRequestError, AuthenticationError, PermissionDeniedError)),
+        *((kind, APIStatusError) for kind in (NotFoundError, ConflictError, UnprocessableEntityError)),
+        *((kind, APIStatusError) for kind in (RateLimitError, InternalServerError)),
+    ],
+)
+def test_every_error_is_a_studio_error_and_what_python_calls_it(kind: type[Exception], base: type[Exception]) -> None:
+    assert issubclass(kind, base)
+    assert issubclass(kind, StudioError)
+    assert getattr(errors, kind.__name__) is getattr(canvas_studio, kind.__name__) is kind
+
+
+def test_a_timeout_is_not_a_lost_connection() -> None:
+    assert not issubclass(APITimeoutError, APIConnectionError)
+
+
+@pytest.mark.parametrize("method", ["get_media", "archive_media", "delete_media"])
+def test_a_refused_connection_was_certainly_not_carried_out(form: Form, method: str) -> None:
+    with closed_port() as url, StudioClient(url, token=TOKEN, retry_delay=0) as studio:
+        with pytest.raises(ConnectionError) as caught:
+            form.call(studio, method, 1)
+        error = caught.value
+    assert isinstance(error, APIConnectionError)
+    assert error.outcome_unknown is False
+    assert error.method == {"get_media": "GET", "archive_media": "POST", "delete_media": "DELETE"}[method]
+    assert error.url.startswith(url)
+    assert "127.0.0.1" in str(error)
+
+
+@pytest.mark.parametrize("method", ["archive_media", "delete_media"])
+def test_a_connection_lost_after_sending_may_have_been_carried_out(form: Form, method: str) -> None:
+    with FaultServer(RESET) as server, pytest.raises(APIConnectionError) as caught:
+        form.call(server.client(), method, 1)
+    assert caught.value.outcome_unknown is True
+
+
+def test_a_change_that_is_not_answered_may_have_been_carried_out(form: Form) -> None:
+    with FaultServer(HANG) as server, pytest.raises(TimeoutError) as caught:
+        form.call(server.client(read_timeout=0.2), "archive_media", 1)
+    error = caught.value
+    assert isinstance(error, APITimeoutError)
+    assert error.outcome_unknown is True
+    assert error.method == "POST"
+    assert error.url.endswith("/media/1/archive")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux leaves a connection to a full queue unanswered")
+def test_a_connection_that_could_not_be_made_in_time_was_certainly_not_carried_out(form: Form) -> None:
+    with socket.socket() as full, socket.socket() as first, socket.socket() as second:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for waiting in (first, second):
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        url = f"http://127.0.0.1:{full.getsockname()[1]}"
+        with StudioClient(url, token=TOKEN, connect_timeout=0.2, max_retries=0) as studio:
+            with pytest.raises(APITimeoutError) as caught:
+                form.call(studio, "archive_media", 1)
+            assert caught.value.outcome_unknown is False
+
+
+def test_a_decode_error_says_where_and_shows_the_start(form: Form) -> None:
+    body = '{"media": {"id": "seven", "title": "' + "x" * 2_000 + '"}}'
+    with FaultServer(text_answer(body, "application/json")) as server, pytest.raises(ResponseDecodeError) as caught:
+        form.call(server.client(max_retries=0), "get_media", 1)
+    error = caught.value
+    assert error.method == "GET"
+    assert error.url.endswith("/media/1")
+    assert error.status_code == 200
+    assert error.json_path == "media.id"
+    assert error.body == body[:500]
+    assert "media.id" in str(error)
+
+
+def test_a_call_after_close_says_so(form: Form) -> None:
+    with FaultServer(json_answer({})) as server:
+        studio = server.client()
+        studio.close()
+        with pytest.raises(ClientClosedError):
+            form.call(studio, "get_media", 1)
+    assert server.requests == []
+
+
+def test_reading_a_listing_after_close_says_so(form: Form) -> None:
+    with FaultServer(json_answer({})) as server:
+        studio = server.client()
+        listing = studio.search_media()
+        studio.close()
+        with pytest.raises(ClientClosedError):
+            form.items(listing)
+    assert server.requests == []
+
+
+def of_status() -> Answer:
+    return json_answer({"error": "slow down"}, 429, {"Retry-After": "3600", "X-Request-Id": "request-42"})
+
+
+def of_decoding() -> Answer:
+    return json_answer({"media": {"id": "seven"}})
+
+
+@pytest.mark.parametrize(
+    ("answer", "attributes"),
+    [
+        (of_status, ["status_code", "method", "url", "body", "request_id", "retry_after"]),
+        (of_decoding, ["method", "url", "status_code", "json_path", "body"]),
+        (lambda: RESET, ["method", "url", "outcome_unknown"]),
+        (lambda: HANG, ["method", "url", "outcome_unknown"]),
+    ],
+    ids=["status", "decode", "connection", "timeout"],
+)
+@pytest.mark.parametrize("copied", [lambda error: pickle.loads(pickle.dumps(error)), copy.copy, copy.deepcopy])  # noqa: S301 (the test made it)
+def test_errors_survive_pickle_and_copy(
+    answer: Callable[[], Answer], attributes: list[str], copied: Callable[[Any], Any]
+) -> None:
+    with FaultServer(answer()) as server, pytest.raises(StudioError) as caught:
+        server.client(max_retries=0, read_timeout=0.2).get_media(1)
+    error = caught.value
+    twin = copied(error)
+    assert type(twin) is type(error)
+    assert str(twin) == str(error)
+    assert [getattr(twin, name) for name in attributes] == [getattr(error, name) for name in attributes]
+
+
+@pytest.mark.parametrize("made", [InvalidArgumentError, ClientClosedError, DetachedError, ListingChangedError])
+def test_errors_of_one_message_survive_pickle(made: type[Exception]) -> None:
+    twin = pickle.loads(pickle.dumps(made("what went wrong")))  # noqa: S301 (the test made it)
+    assert type(twin) is made
+    assert str(twin) == "what went wrong"
+
+
+def echo_as_json(request: Received) -> Answer:
+    return json_answer({"error": "bad " + request.headers["authorization"], "headers": request.headers}, 403)
+
+
+def echo_as_text(request: Received) -> Answer:
+    return text_answer(request.raw.decode(), "text/plain", 403)
+
+
+def echo_as_html_in_place_of_json(request: Received) -> Answer:
+    return text_answer(f"<html><pre>{request.raw.decode()}</pre></html>", "text/html")
+
+
+def echo_in_a_wrong_type(request: Received) -> Answer:
+    return json_answer({"media": {"id": request.headers["authorization"]}})
+
+
+def echo_in_the_request_id(request: Received) -> Answer:
+    return json_answer({}, 500, {"X-Request-Id": request.headers["authorization"]})
+
+
+def echo_in_a_redirect(request: Received) -> Answer:
+    return redirect("/elsewhere?token=" + request.headers["authorization"].removeprefix("Bearer "))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        echo_as_json,
+        echo_as_text,
+        echo_as_html_in_place_of_json,
+        echo_in_a_wrong_type,
+        echo_in_the_request_id,
+        echo_in_a_redirect,
+        RESET,
+        HANG,
+    ],
+)
+def test_no_error_shows_the_token(form: Form, answer: Answer | Callable[[Received], Answer]) -> None:
+    with FaultServer(answer) as server, pytest.raises(StudioError) as caught:
+        form.call(server.client(max_retries=0, read_timeout=0.2), "get_media", 1)
+    assert TOKEN not in everything_said_by(caught.value)
+    assert TOKEN.encode() not in pickle.dumps(caught.value)
+
+
+def test_an_echoed_token_is_masked_and_the_rest_is_kept(form: Form) -> None:
+    with FaultServer(echo_as_json) as server, pytest.raises(PermissionDeniedError) as caught:
+        form.call(server.client(), "get_media", 1)
+    body = caught.value.body
+    assert isinstance(body, dict)
+    assert body["error"] == "bad Bearer ***"
+
+
+def test_no_error_of_construction_shows_the_token() -> None:
+    with pytest.raises(InvalidArgumentError) as caught:
+        StudioClient("myschool", token=f"{TOKEN}\n")
+    assert TOKEN not in everything_said_by(caught.value).replace(f'token=f"{{TOKEN}}', "")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        json_answer({"error": "gone"}, 404),
+        text_answer(HTML, "text/html"),
+        RESET,
+        Answer(headers={"Content-Type": "video/mp4"}, body=b"x" * 10, content_length=100, end="close"),
+        redirect(f"http://192.0.2.1/file.mp4?{SIGNED_QUERY}"),
+    ],
+    ids=["status", "html", "reset", "short", "redirect"],
+)
+def test_no_error_of_a_download_shows_a_signed_query(form: Form, tmp_path: Path, answer: Answer) -> None:
+    with FaultServer(answer) as storage, FaultServer(redirect(f"{storage.url}/file.mp4?{SIGNED_QUERY}")) as server:
+        with pytest.raises(StudioError) as caught:
+            form.call(server.client(max_retries=1), "download_media", 1, tmp_path / "file.mp4")
+        said = everything_said_by(caught.value) + str(pickle.dumps(caught.value))
+    assert "SignedSecretOfTheStorageHost" not in said
+    assert "KeyOfTheStorageHost" not in said
