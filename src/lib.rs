@@ -1,4 +1,26 @@
-//! canvas-studio: the client for Instructure Studio. `api` says what to ask, `client` how it travels.
+//! The Python module: it registers the classes, and does nothing else.
 
 pub mod api;
 pub mod client;
+#[cfg(feature = "python")]
+mod python;
+
+/// The compiled part of `canvas_studio`. Import from `canvas_studio` instead.
+#[cfg(feature = "python")]
+#[pyo3::pymodule(gil_used = false)]
+mod _core {
+    #[pymodule_export]
+    use crate::python::bridge::shut_down;
+    #[pymodule_export]
+    use crate::python::collection::Collection;
+    #[pymodule_export]
+    use crate::python::listing::{ListingSource, PageReader};
+    #[pymodule_export]
+    use crate::python::media::Media;
+    #[pymodule_export]
+    use crate::python::studio_client::StudioClient;
+
+    #[pymodule_export]
+    #[expect(non_upper_case_globals, reason = "Python's name for it")]
+    const __version__: &str = env!("CARGO_PKG_VERSION");
+}

@@ -3,20 +3,48 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+from urllib.parse import urlsplit
 
 import pytest
-from canvas_studio import APIStatusError, Collection, Listing, Media, StudioClient
+from canvas_studio import (
+    APIStatusError,
+    AuthenticationError,
+    BadRequestError,
+    NotFoundError,
+    PermissionDeniedError,
+    StudioClient,
+    UnprocessableEntityError,
+)
 from recorded_server import RecordedServer
+
+if TYPE_CHECKING:
+    from canvas_studio import Collection, Listing, Media
 
 T = TypeVar("T")
 
 RECORDINGS = Path(__file__).parent / "recordings"
 BODY_RAISED = pytest.StashKey[bool]()
+ERROR_CLASSES: dict[int, type[APIStatusError]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    422: UnprocessableEntityError,
+}
+# How the recordings of a page come by the object that its operations are about.
+GETTERS = {"collections": ("get_collection", 7), "media": ("get_media", 42)}
+
+Serve: TypeAlias = Callable[..., RecordedServer]
+Connect: TypeAlias = Callable[..., StudioClient]
+Reach: TypeAlias = Callable[[str, str, str], "Subject"]
+RaisesAsRecorded: TypeAlias = Callable[[str, Callable[[StudioClient], object]], APIStatusError]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +85,31 @@ class Form:
 
     def first(self, listing: Listing[T]) -> T | None:
         """The first item, if there is one."""
-        return listing.first() if self.name == "blocking" else asyncio.run(_awaited(listing.first_async()))
+        item: T | None = self.call(listing, "first")
+        return item
 
     def total(self, listing: Listing[Any]) -> int:
         """How many items there are."""
-        return listing.total() if self.name == "blocking" else asyncio.run(_awaited(listing.total_async()))
+        total: int = self.call(listing, "total")
+        return total
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """An operation on one object, reached in one of the three ways in which it can be reached."""
+
+    form: Form
+    owner: StudioClient | Collection | Media
+    method: str
+    arguments: tuple[Any, ...]
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """What comes back of the operation, in the form of the test."""
+        return self.form.call(self.owner, self.method, *self.arguments, *args, **kwargs)
+
+    def items(self, **kwargs: Any) -> list[Any]:
+        """The items of the listing that the operation makes, read in the form of the test."""
+        return self.form.items(getattr(self.owner, self.method)(*self.arguments, **kwargs))
 
 
 @pytest.fixture(params=["blocking", "async"])
@@ -81,62 +129,84 @@ def pytest_runtest_makereport(
 
 
 @pytest.fixture
-def recorded(request: pytest.FixtureRequest) -> Iterator[Callable[..., RecordedServer]]:
+def recorded(request: pytest.FixtureRequest) -> Iterator[Serve]:
     """`recorded("media/get_media")` serves that recording, or several in a row, and verifies it after the test."""
-    with ExitStack() as stack:
-        servers: list[RecordedServer] = []
+    servers: list[RecordedServer] = []
 
-        def serve(*names: str) -> RecordedServer:
-            server = RecordedServer(*(RECORDINGS / f"{name}.har" for name in names))
-            server.start()
-            stack.callback(server.close)
-            servers.append(server)
-            return server
+    def serve(*names: str) -> RecordedServer:
+        server = RecordedServer(*(RECORDINGS / f"{name}.har" for name in names))
+        server.start()
+        servers.append(server)
+        return server
 
-        yield serve
-        if not request.node.stash.get(BODY_RAISED, False):
-            for server in servers:
-                server.verify()
+    yield serve
+    for server in servers:
+        server.close()
+    if not request.node.stash.get(BODY_RAISED, False):
+        for server in servers:
+            server.verify()
 
 
 @pytest.fixture
-def connect() -> Iterator[Callable[..., StudioClient]]:
+def connect() -> Iterator[Connect]:
     """`connect(server.url)` is a client on that server, closed after the test."""
     with ExitStack() as stack:
 
-        def open_client(url: str, **options: Any) -> StudioClient:
-            return stack.enter_context(StudioClient(url, **{"token": "recorded-token", "retry_delay": 0} | options))
+        def open_client(url: str, *, retry_delay: float = 0, **options: Any) -> StudioClient:
+            return stack.enter_context(StudioClient(url, token="recorded-token", retry_delay=retry_delay, **options))
 
         yield open_client
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """An operation on one object, reached in one of the three ways in which it can be reached."""
-
-    form: Form
-    owner: StudioClient | Collection | Media
-    method: str
-    arguments: tuple[Any, ...]
-
-    def call(self, *args: Any, **kwargs: Any) -> Any:
-        """What comes back of the operation, in the form of the test."""
-        return self.form.call(self.owner, self.method, *self.arguments, *args, **kwargs)
-
-    def listing(self, **kwargs: Any) -> Listing[Any]:
-        """The listing that the operation makes; it has no second form, because it reads in both."""
-        listing: Listing[Any] = getattr(self.owner, self.method)(*self.arguments, **kwargs)
-        return listing
-
-
-SubjectOf: TypeAlias = Callable[[str, str, str], Subject]
-
-
 @pytest.fixture(params=["client with id", "client with object", "object"])
-def way(request: pytest.FixtureRequest) -> str:
-    """The ways in which the operations on one object are reached."""
-    way: str = request.param
-    return way
+def reach(request: pytest.FixtureRequest, form: Form, recorded: Serve, connect: Connect) -> Reach:
+    """`reach("media/archive_media", "archive_media", "archive")` in all three ways, on that recording."""
+
+    def reached(case: str, method: str, own_method: str) -> Subject:
+        page = case.partition("/")[0]
+        getter, known_id = GETTERS[page]
+        if request.param == "client with id":
+            return Subject(form, connect(recorded(case).url), method, (known_id,))
+        studio = connect(recorded(f"{page}/{getter}", case).url)
+        found = form.call(studio, getter, known_id)
+        if request.param == "client with object":
+            return Subject(form, studio, method, (found,))
+        return Subject(form, found, own_method, ())
+
+    return reached
 
 
-def subject_of(page: str, id: int, way: str, form: Form, serve: Callable[..., RecordedServer]) -> None: ...
+@pytest.fixture
+def raises_as_recorded(recorded: Serve, connect: Connect) -> RaisesAsRecorded:
+    """`raises_as_recorded("media/get_media_404", call)` calls it with a client and checks the whole exception."""
+
+    def check(case: str, call: Callable[[StudioClient], object]) -> APIStatusError:
+        server = recorded(case)
+        [entry] = server.entries
+        body = json.loads(entry.answer.body)
+        status = entry.answer.status
+        with pytest.raises(APIStatusError) as raised:
+            call(connect(server.url))
+        error = raised.value
+        assert type(error) is ERROR_CLASSES[status]
+        assert error.status_code == status
+        assert error.method == entry.request.method
+        assert error.url.startswith(server.url)
+        assert urlsplit(error.url).path == entry.request.path
+        assert error.body == body
+        assert error.retry_after is None
+        for told in (
+            body["error"],
+            str(status),
+            entry.request.method,
+            entry.request.path.removeprefix("/api/public/v1"),
+        ):
+            assert told in str(error)
+        return error
+
+    return check
+
+
+def error_recordings(page: str) -> set[str]:
+    """The recordings of a page that end with an error status."""
+    return {file.stem for file in (RECORDINGS / page).glob("*.har") if re.search(r"_\d{3}$", file.stem)}

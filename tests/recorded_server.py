@@ -88,7 +88,7 @@ class RecordedServer:
         self.requests: list[Request] = []
         self._strict = strict
         self._port = port
-        self._entries = [
+        self.entries = [
             _entry(entry) for recording in recordings for har in _hars_in(recording) for entry in har["log"]["entries"]
         ]
         self._differences: list[str] = []
@@ -108,7 +108,7 @@ class RecordedServer:
 
     def start(self) -> None:
         """Listen, for Studio and for each further host of the recordings."""
-        for origin in dict.fromkeys([STUDIO, *(entry.request.origin for entry in self._entries)]):
+        for origin in dict.fromkeys([STUDIO, *(entry.request.origin for entry in self.entries)]):
             port = self._port if origin == STUDIO else 0
             self._listeners[origin] = _Listener(port, partial(_Handler, self, origin))
 
@@ -119,7 +119,7 @@ class RecordedServer:
 
     def verify(self) -> None:
         """Fail with every request that differed from the recording and every entry that was not asked for."""
-        unused = [f"not asked for: {entry.request}" for entry in self._entries if not entry.used]
+        unused = [f"not asked for: {entry.request}" for entry in self.entries if not entry.used]
         problems = [*dict.fromkeys(self._differences), *unused]
         if self._strict and problems:
             raise AssertionError("\n".join(["The requests differ from the recording.", *problems]))
@@ -150,7 +150,7 @@ class RecordedServer:
 
     def _match(self, asked: Request) -> Entry | str:
         """The entry that answers the request, or why there is none."""
-        there = [entry for entry in self._entries if entry.request.place == asked.place]
+        there = [entry for entry in self.entries if entry.request.place == asked.place]
         if not self._strict:
             there = [entry for entry in there if sorted(entry.request.query) == sorted(asked.query)]
         if not there:

@@ -7,7 +7,6 @@ import pickle
 import socket
 import sys
 import traceback
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -39,6 +38,7 @@ from canvas_studio import (
 from fault_server import HANG, RESET, TOKEN, Answer, FaultServer, Received, json_answer, redirect, text_answer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from conftest import Form
@@ -240,7 +240,7 @@ def test_a_connection_that_could_not_be_made_in_time_was_certainly_not_carried_o
         full.bind(("127.0.0.1", 0))
         full.listen(0)
         for waiting in (first, second):
-            waiting.setblocking(False)
+            waiting.settimeout(0)
             waiting.connect_ex(full.getsockname())
         url = f"http://127.0.0.1:{full.getsockname()[1]}"
         with StudioClient(url, token=TOKEN, connect_timeout=0.2, max_retries=0) as studio:
@@ -374,7 +374,7 @@ def test_an_echoed_token_is_masked_and_the_rest_is_kept(form: Form) -> None:
 def test_no_error_of_construction_shows_the_token() -> None:
     with pytest.raises(InvalidArgumentError) as caught:
         StudioClient("myschool", token=f"{TOKEN}\n")
-    assert TOKEN not in everything_said_by(caught.value).replace(f'token=f"{{TOKEN}}', "")
+    assert TOKEN not in everything_said_by(caught.value)
 
 
 @pytest.mark.parametrize(

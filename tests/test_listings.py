@@ -6,13 +6,18 @@ import asyncio
 import csv
 import json
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from canvas_studio import InternalServerError, ListingChangedError, Media, ResponseDecodeError, StudioClient
+from canvas_studio import (
+    InternalServerError,
+    ListingChangedError,
+    Media,
+    ResponseDecodeError,
+    StudioClient,
+    StudioError,
+)
 from fault_server import (
     Answer,
     FaultServer,
@@ -28,6 +33,9 @@ from fault_server import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from conftest import Form
 
 FAILURE = json_answer({"error": "down"}, 500)
@@ -458,7 +466,13 @@ def test_csv_replaces_an_existing_file(form: Form, tmp_path: Path) -> None:
         assert len(write_csv(form, server.client(), tmp_path / "media.csv")) == 2
 
 
+def test_csv_in_an_unknown_encoding_is_an_error_and_no_file(form: Form, tmp_path: Path) -> None:
+    with FaultServer(paged(library_of(2))) as server, pytest.raises((StudioError, LookupError)):
+        form.call(server.client().search_media(), "to_csv", tmp_path / "media.csv", encoding="klingon")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_csv_that_the_encoding_cannot_hold_is_an_error_and_no_file(form: Form, tmp_path: Path) -> None:
-    with FaultServer(paged([media_item(1, title="🎬")])) as server, pytest.raises(ValueError, match="."):
+    with FaultServer(paged([media_item(1, title="🎬")])) as server, pytest.raises((StudioError, UnicodeError)):
         form.call(server.client().search_media(), "to_csv", tmp_path / "media.csv", encoding="latin-1")
     assert list(tmp_path.iterdir()) == []

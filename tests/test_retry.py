@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
@@ -34,6 +33,8 @@ from fault_server import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from conftest import Form
 
 GOOD = media_answer(1)

@@ -21,32 +21,36 @@ EXTRA = "extra"
 class CsvFile:
     """A table under way: a temporary file beside `path`, renamed at the end, removed after a failure."""
 
-    def __init__(self, path: str | os.PathLike[str], encoding: str, fields: Sequence[str] | None) -> None:
+    def __init__(self, path: str | os.PathLike[str], encoding: str, fields: Sequence[str]) -> None:
         """Begin the file.
 
         Args:
             path: Where it will be.
             encoding: How text becomes bytes.
-            fields: The documented fields; `None` if only the items tell, and then the first page does.
+            fields: The documented fields; if there are none, those of the first page's items are taken.
         """
         self.path = Path(path)
         self._temporary = self.path.with_name(f"{self.path.name}.part")
         self._file = self._temporary.open("w", encoding=encoding, newline="")
         self._rows = csv.writer(self._file)
         self._fields = fields
-        if fields is not None:
+        self._has_owner = "owner" in fields
+        if fields:
             self._write_header(fields)
 
     def _write_header(self, fields: Iterable[str]) -> None:
         columns: list[str] = []
         for field in fields:
-            columns += [f"owner_{part}" for part in OWNER] if field == "owner" else [field]
+            columns += [f"owner_{part}" for part in OWNER] if self._is_owner(field) else [field]
         self._rows.writerow([*columns, EXTRA])
+
+    def _is_owner(self, field: str) -> bool:
+        return self._has_owner and field == "owner"
 
     def write(self, items: Iterable[Mapping[str, Any]]) -> None:
         """Write one row for each item."""
         items = list(items)
-        if self._fields is None:
+        if not self._fields:
             self._fields = list(dict.fromkeys(field for item in items for field in item))
             self._write_header(self._fields)
         for item in items:
@@ -54,7 +58,7 @@ class CsvFile:
             extra = {field: value for field, value in item.items() if field not in self._fields}
             for field in self._fields:
                 value = item.get(field)
-                if field == "owner":
+                if self._is_owner(field):
                     owner = dict(value or {})
                     row += [owner.pop(part, None) for part in OWNER]
                     if owner:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 if TYPE_CHECKING:
     import os
@@ -94,9 +94,8 @@ class Listing(Generic[Item]):
         Returns:
             The first item, or `None` if there is none.
         """
-        for page in self.pages():
-            return page[0]
-        return None
+        page = None if self._limit == 0 else self._source.read().next_page()
+        return page[0] if page else None
 
     async def first_async(self) -> Item | None:
         """Read one page, or none if there is a limit of 0.
@@ -104,9 +103,8 @@ class Listing(Generic[Item]):
         Returns:
             The first item, or `None` if there is none.
         """
-        async for page in self.pages():
-            return page[0]
-        return None
+        page = None if self._limit == 0 else await self._source.read().next_page_async()
+        return page[0] if page else None
 
     def total(self) -> int:
         """Ask how many items there are at this moment.
@@ -226,4 +224,4 @@ def _cut(page: list[Item], left: int | None) -> tuple[list[Item], int | None]:
 
 def as_dict(item: Any) -> dict[str, Any]:  # noqa: ANN401 - an item of any list
     """Return an item as a dict, which the items of `paginate` are already."""
-    return item if isinstance(item, dict) else item.to_dict()
+    return cast("dict[str, Any]", item if isinstance(item, dict) else item.to_dict())

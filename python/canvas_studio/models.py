@@ -16,7 +16,7 @@ __all__ = ["Course", "Group", "Owner", "PermissionChange", "Permissions", "Persp
 
 
 def _extra() -> Any:  # noqa: ANN401 - the type is that of the field
-    return field(default_factory=dict, hash=False, repr=False)
+    return field(default_factory=dict[str, Any], hash=False, repr=False)
 
 
 class Record:

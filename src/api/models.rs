@@ -87,6 +87,11 @@ pub enum Identity {
 pub trait Item {
     /// What tells it from the others, if anything does.
     fn identity(&self) -> Option<Identity>;
+
+    /// The documented fields, in the reference's order; empty if there is no type for it here.
+    fn fields() -> Vec<&'static str> {
+        Vec::new()
+    }
 }
 
 /// A list of the model's fields, written once: the struct, its documented field names, and its identity by id.
@@ -105,17 +110,14 @@ macro_rules! model {
             pub extra: Extra,
         }
 
-        impl $name {
-            /// The documented fields, in the reference's order.
-            pub fn fields() -> impl Iterator<Item = &'static str> {
-                [stringify!($id), $(stringify!($field)),*].into_iter().map(|field| field.trim_start_matches("r#"))
-            }
-        }
-
         impl Item for $name {
             fn identity(&self) -> Option<Identity> {
                 let identity: fn(&Self) -> Option<Identity> = $identity;
                 identity(self)
+            }
+
+            fn fields() -> Vec<&'static str> {
+                [stringify!($id), $(stringify!($field)),*].map(|field| field.trim_start_matches("r#")).to_vec()
             }
         }
     };
@@ -220,6 +222,10 @@ pub struct Source {
 impl Item for Source {
     fn identity(&self) -> Option<Identity> {
         None
+    }
+
+    fn fields() -> Vec<&'static str> {
+        vec!["url", "mime_type", "definition", "download_url"]
     }
 }
 

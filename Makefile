@@ -1,0 +1,84 @@
+# `make demo` shows what the package does, `make test` proves it; `make help` lists the rest.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STUB := python/canvas_studio/_core.pyi
+WHEELS := target/wheels
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+
+.PHONY: help demo test develop rust stubs check-stubs wheel python docs sdist clean
+.DEFAULT_GOAL := help
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+# A virtual environment of the checkout's own, with exactly the tools that pyproject.toml names.
+$(VENV)/tools: pyproject.toml
+	@echo "== tools (about a minute the first time)"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9,<1"
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --group dev
+	touch $@
+
+demo: $(VENV)/tools ## Build, start a recorded Studio, list collections, search media, write a CSV (4 minutes the first time)
+	@echo "== building (a few minutes the first time, seconds after that)"
+	VIRTUAL_ENV=$(VENV) $(BIN)/maturin develop --uv --quiet
+	@echo "== the main job, against a recorded Studio on this machine"
+	$(BIN)/python examples/inventory.py
+
+develop: $(VENV)/tools ## Build into the virtual environment, for working on it
+	VIRTUAL_ENV=$(VENV) $(BIN)/maturin develop --uv
+
+test: rust check-stubs wheel python docs sdist ## Run everything: about 10 minutes from a fresh clone on two cores
+	@echo "== all is well"
+
+rust: ## Format, lint and test the core, without Python and with it
+	@echo "== rust: format, lint, test"
+	cargo fmt --all --check
+	cargo clippy --quiet --all-targets -- -D warnings
+	cargo clippy --quiet --all-targets --features python -- -D warnings
+	cargo nextest run --no-fail-fast --status-level slow
+
+stubs: $(VENV)/tools ## Generate the type stub from the compiled module
+	$(BIN)/maturin generate-stubs --quiet --features stubs --out target/stubs
+	$(BIN)/ruff format --quiet --isolated --line-length 120 target/stubs
+	cp target/stubs/canvas_studio/_core.pyi $(STUB)
+
+check-stubs: $(VENV)/tools ## Fail if the committed stub is not the generated one
+	@echo "== stub: generate, compare"
+	test -s $(STUB)
+	cp $(STUB) target/committed.pyi
+	$(MAKE) --no-print-directory stubs
+	diff -u target/committed.pyi $(STUB)
+
+wheel: $(VENV)/tools ## Build the release wheel and install it
+	@echo "== wheel: the one release build (about 3 minutes the first time)"
+	rm -rf $(WHEELS)
+	$(BIN)/maturin build --quiet --release --out $(WHEELS)
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --reinstall --no-deps $(WHEELS)/*.whl
+	@ls -l $(WHEELS)/*.whl | awk '{printf "   %s: %.2f MB\n", $$NF, $$5 / 1e6}'
+
+python: ## Lint, type-check and test the package that is installed
+	@echo "== python: lint, types, tests"
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/pyright
+	MYPYPATH= $(BIN)/python -m mypy.stubtest canvas_studio._core --mypy-config-file pyproject.toml
+	$(BIN)/pytest -n 2 --quiet
+
+docs: $(VENV)/tools ## Build the documentation; a broken link or an unknown name fails
+	@echo "== docs"
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+sdist: $(VENV)/tools ## Check that the source distribution builds by itself
+	@echo "== sdist"
+	rm -rf target/sdist
+	$(BIN)/maturin sdist --quiet --out target/sdist
+	tar -xzf target/sdist/*.tar.gz -C target/sdist
+	cd target/sdist/*/ && CARGO_TARGET_DIR=$(CURDIR)/target cargo check --quiet --locked --features python
+
+clean: ## Remove what was built
+	rm -rf target dist site $(VENV) demo-output

@@ -1,0 +1,1756 @@
+"""
+The compiled part of `canvas_studio`. Import from `canvas_studio` instead.
+"""
+
+from canvas_studio.listing import Listing
+from canvas_studio.models import Course, Owner, PermissionChange, Permissions, Perspective, Source, User
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime, timedelta
+from os import PathLike
+from pathlib import Path
+from typing import Any, Final, Literal, final
+
+__all__ = ["__version__", "Collection", "ListingSource", "Media", "PageReader", "StudioClient", "shut_down"]
+
+__version__: Final[str]
+
+@final
+class Collection:
+    """
+    A collection of media.
+
+    It is what Studio said when it was asked: it does not change, and reading an attribute sends nothing. Every
+    attribute but `id` may be `None`.
+    """
+
+    __match_args__: Final[
+        tuple[
+            Literal["id"],
+            Literal["name"],
+            Literal["type"],
+            Literal["permission"],
+            Literal["owner"],
+            Literal["created_at"],
+            Literal["course_id"],
+        ]
+    ]
+    def __copy__(self, /) -> Collection: ...
+    def __deepcopy__(self, /, _memo: dict) -> Collection: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self, /) -> int: ...
+    def __reduce__(self, /) -> tuple[Any, tuple[dict[str, Any]]]: ...
+    def __repr__(self, /) -> str: ...
+    def _repr_html_(self, /) -> str: ...
+    def archive(self, /) -> Collection | None:
+        """
+        Archive it with all its media and perspectives.
+
+        Returns:
+            The collection, or `None` if Studio's answer holds none (its body is not documented).
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not archive it.
+            NotFoundError: 404, if it is no longer there.
+
+        Reference: Collection page, POST /collections/{collection_id}/archive.
+        """
+    async def archive_async(self, /) -> Collection | None:
+        """
+        Archive it with all its media and perspectives.
+
+        Returns:
+            The collection, or `None` if Studio's answer holds none (its body is not documented).
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not archive it.
+            NotFoundError: 404, if it is no longer there.
+
+        Reference: Collection page, POST /collections/{collection_id}/archive.
+        """
+    def change_permissions(self, /, changes: Iterable[PermissionChange | Mapping[str, Any]]) -> Permissions:
+        """
+        Change with whom it is shared.
+
+        Args:
+            changes: `PermissionChange` objects, or dicts with the same names. Whether Studio carries out either all of
+                them or none is not documented.
+
+        Returns:
+            All users and groups with whom it is shared now.
+
+        Raises:
+            BadRequestError: 400, if one to update or destroy does not exist, or one to create exists already.
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if it is no longer there.
+
+        Reference: Collection page, POST /collections/{collection_id}/permissions.
+        """
+    async def change_permissions_async(self, /, changes: Iterable[PermissionChange | Mapping[str, Any]]) -> Permissions:
+        """
+        Change with whom it is shared.
+
+        Args:
+            changes: `PermissionChange` objects, or dicts with the same names. Whether Studio carries out either all of
+                them or none is not documented.
+
+        Returns:
+            All users and groups with whom it is shared now.
+
+        Raises:
+            BadRequestError: 400, if one to update or destroy does not exist, or one to create exists already.
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if it is no longer there.
+
+        Reference: Collection page, POST /collections/{collection_id}/permissions.
+        """
+    @property
+    def course_id(self, /) -> int | None:
+        """
+        The id of the course in Canvas, for a course's collection.
+        """
+    @property
+    def created_at(self, /) -> datetime | None:
+        """
+        When it was made, in UTC.
+        """
+    def delete(self, /) -> Collection | None:
+        """
+        Delete it with all its media and perspectives. There is no way back.
+
+        Returns:
+            The collection as it was, or `None` if Studio's answer holds none (its body is hardly documented).
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not delete it.
+            NotFoundError: 404, if it is no longer there.
+
+        Reference: Collection page, DELETE /collections/{collection_id}.
+        """
+    async def delete_async(self, /) -> Collection | None:
+        """
+        Delete it with all its media and perspectives. There is no way back.
+
+        Returns:
+            The collection as it was, or `None` if Studio's answer holds none (its body is hardly documented).
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not delete it.
+            NotFoundError: 404, if it is no longer there.
+
+        Reference: Collection page, DELETE /collections/{collection_id}.
+        """
+    @property
+    def extra(self, /) -> dict[str, Any]:
+        """
+        Fields that are not documented, as they were sent.
+        """
+    @staticmethod
+    def from_dict(fields: Mapping[str, Any]) -> Collection:
+        """
+        Make one from a dict such as `to_dict()` returns. It knows no client.
+
+        Args:
+            fields: The fields; all but `id` may be missing.
+
+        Returns:
+            The collection.
+
+        Raises:
+            InvalidArgumentError: If a field has the wrong type.
+        """
+    @property
+    def id(self, /) -> int:
+        """
+        Studio's id of the collection.
+        """
+    def media(self, /, *, page: int = ..., per_page: int = ...) -> Listing[Media]:
+        """
+        List the media in it.
+
+        Args:
+            page: The page to begin with.
+            per_page: How many items are asked for at once, 1 to 50.
+
+        Returns:
+            A listing of `Media`.
+
+        Reference: Collection page, GET /collections/{collection_id}/media.
+        """
+    @property
+    def name(self, /) -> str | None:
+        """
+        The name. Some collections of courses have none.
+        """
+    @property
+    def owner(self, /) -> Owner | None:
+        """
+        To whom it belongs.
+        """
+    @property
+    def permission(self, /) -> str | None:
+        """
+        What the caller may do with it. The words are not documented.
+        """
+    def permissions(self, /) -> Permissions:
+        """
+        Get the users and groups with whom it is shared.
+
+        Returns:
+            The users and the groups, each with a permission.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not see that.
+            NotFoundError: 404, if it is no longer there.
+
+        Reference: Collection page, GET /collections/{collection_id}/permissions.
+        """
+    async def permissions_async(self, /) -> Permissions:
+        """
+        Get the users and groups with whom it is shared.
+
+        Returns:
+            The users and the groups, each with a permission.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not see that.
+            NotFoundError: 404, if it is no longer there.
+
+        Reference: Collection page, GET /collections/{collection_id}/permissions.
+        """
+    def refresh(self, /) -> Collection:
+        """
+        Ask for it anew.
+
+        Returns:
+            The collection as it is now; this object does not change.
+
+        Raises:
+            NotFoundError: 404, if it is no longer there.
+
+        Reference: Collection page, GET /collections/{collection_id}.
+        """
+    async def refresh_async(self, /) -> Collection:
+        """
+        Ask for it anew.
+
+        Returns:
+            The collection as it is now; this object does not change.
+
+        Raises:
+            NotFoundError: 404, if it is no longer there.
+
+        Reference: Collection page, GET /collections/{collection_id}.
+        """
+    def to_dict(self, /) -> dict[str, Any]:
+        """
+        Return it as a dict that `json.dumps` takes.
+
+        Returns:
+            Every documented field, `None` where Studio sent none, then the undocumented ones as they were sent.
+        """
+    @property
+    def type(self, /) -> str | None:
+        """
+        The type: `user` is somebody's own library, `course_wide` a course's; others exist.
+        """
+    def unarchive(self, /) -> Collection | None:
+        """
+        Bring it back from the archive, with all its media and perspectives.
+
+        Returns:
+            The collection, or `None` if Studio's answer holds none (its body is not documented).
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if it is no longer there.
+
+        Reference: Collection page, /collections/{collection_id}/unarchive (the method, POST, is inferred).
+        """
+    async def unarchive_async(self, /) -> Collection | None:
+        """
+        Bring it back from the archive, with all its media and perspectives.
+
+        Returns:
+            The collection, or `None` if Studio's answer holds none (its body is not documented).
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if it is no longer there.
+
+        Reference: Collection page, /collections/{collection_id}/unarchive (the method, POST, is inferred).
+        """
+
+@final
+class ListingSource:
+    """
+    What a `Listing` reads from.
+    """
+    @property
+    def fields(self, /) -> list[str]:
+        """
+        The names of the documented fields; none if the items have no type.
+        """
+    def read(self, /) -> PageReader:
+        """
+        Begin to read; nothing is sent.
+        """
+    @property
+    def request(self, /) -> str:
+        """
+        The request for the first page, without its host.
+        """
+    def total(self, /) -> int:
+        """
+        Ask how many items there are.
+        """
+    async def total_async(self, /) -> int:
+        """
+        Ask how many items there are.
+        """
+
+@final
+class Media:
+    """
+    A video or an audio recording.
+
+    It is what Studio said when it was asked: it does not change, and reading an attribute sends nothing. Every
+    attribute but `id` may be `None`; lists send fewer of them than `get_media`.
+    """
+
+    __match_args__: Final[
+        tuple[
+            Literal["id"],
+            Literal["title"],
+            Literal["description"],
+            Literal["duration"],
+            Literal["created_at"],
+            Literal["last_viewed"],
+            Literal["last_viewed_by_student"],
+            Literal["thumbnail_url"],
+            Literal["transcoding_status"],
+            Literal["owner"],
+            Literal["size"],
+            Literal["source"],
+            Literal["embed_id"],
+            Literal["lti_launch_id"],
+            Literal["collection"],
+        ]
+    ]
+    def __copy__(self, /) -> Media: ...
+    def __deepcopy__(self, /, _memo: dict) -> Media: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self, /) -> int: ...
+    def __reduce__(self, /) -> tuple[Any, tuple[dict[str, Any]]]: ...
+    def __repr__(self, /) -> str: ...
+    def _repr_html_(self, /) -> str: ...
+    def archive(self, /) -> Media:
+        """
+        Archive it with all its perspectives. It leaves its courses and shared libraries.
+
+        Returns:
+            The media.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not archive it.
+            NotFoundError: 404, if it is no longer there.
+
+        Reference: Media page, /media/{media_id}/archive (the method, POST, is inferred).
+        """
+    async def archive_async(self, /) -> Media:
+        """
+        Archive it with all its perspectives. It leaves its courses and shared libraries.
+
+        Returns:
+            The media.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not archive it.
+            NotFoundError: 404, if it is no longer there.
+
+        Reference: Media page, /media/{media_id}/archive (the method, POST, is inferred).
+        """
+    def change_permissions(self, /, changes: Iterable[PermissionChange | Mapping[str, Any]]) -> Permissions:
+        """
+        Change with whom it is shared.
+
+        Args:
+            changes: `PermissionChange` objects, or dicts with the same names. Whether Studio carries out either all of
+                them or none is not documented.
+
+        Returns:
+            All users and groups with whom it is shared now.
+
+        Raises:
+            BadRequestError: 400, if one to update or destroy does not exist, or one to create exists already.
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if it is no longer there.
+
+        Reference: Media page, /media/{media_id}/permissions (the method, POST, and the body are inferred).
+        """
+    async def change_permissions_async(self, /, changes: Iterable[PermissionChange | Mapping[str, Any]]) -> Permissions:
+        """
+        Change with whom it is shared.
+
+        Args:
+            changes: `PermissionChange` objects, or dicts with the same names. Whether Studio carries out either all of
+                them or none is not documented.
+
+        Returns:
+            All users and groups with whom it is shared now.
+
+        Raises:
+            BadRequestError: 400, if one to update or destroy does not exist, or one to create exists already.
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if it is no longer there.
+
+        Reference: Media page, /media/{media_id}/permissions (the method, POST, and the body are inferred).
+        """
+    @property
+    def collection(self, /) -> Collection | None:
+        """
+        The collection that it is in; only `get_media`, `refresh` and the like tell.
+        """
+    def courses(self, /) -> Listing[Course]:
+        """
+        List the courses that contain it.
+
+        Returns:
+            A listing of `Course`.
+
+        Reference: Media page, GET /media/{media_id}/courses.
+        """
+    def create_embed(
+        self, /, *, course_id: int | Course | Collection, embed_type: str = ..., downloadable: bool | None = None
+    ) -> str:
+        """
+        Add it to the collection of a course, and get the URL that launches it there.
+
+        Args:
+            course_id: The course's id in Canvas, or a `Course` or a `Collection` that has one.
+            embed_type: `embed` for a player with media tabs, `bare_embed` for the player alone.
+            downloadable: Whether viewers may download it; Studio's own default if left out.
+
+        Returns:
+            The URL. It works only when it is launched over LTI.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if it is no longer there.
+            UnprocessableEntityError: 422, if something is not valid.
+
+        Reference: Media page, /media/{media_id}/create_embed (the method, POST, is inferred).
+        """
+    async def create_embed_async(
+        self, /, *, course_id: int | Course | Collection, embed_type: str = ..., downloadable: bool | None = None
+    ) -> str:
+        """
+        Add it to the collection of a course, and get the URL that launches it there.
+
+        Args:
+            course_id: The course's id in Canvas, or a `Course` or a `Collection` that has one.
+            embed_type: `embed` for a player with media tabs, `bare_embed` for the player alone.
+            downloadable: Whether viewers may download it; Studio's own default if left out.
+
+        Returns:
+            The URL. It works only when it is launched over LTI.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if it is no longer there.
+            UnprocessableEntityError: 422, if something is not valid.
+
+        Reference: Media page, /media/{media_id}/create_embed (the method, POST, is inferred).
+        """
+    @property
+    def created_at(self, /) -> datetime | None:
+        """
+        When it was made, in UTC.
+        """
+    def delete(self, /) -> Media:
+        """
+        Delete it with all its perspectives. There is no way back.
+
+        Returns:
+            The media as it was.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not delete it.
+            NotFoundError: 404, if it is no longer there.
+
+        Reference: Media page, DELETE /media/{media_id}.
+        """
+    async def delete_async(self, /) -> Media:
+        """
+        Delete it with all its perspectives. There is no way back.
+
+        Returns:
+            The media as it was.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not delete it.
+            NotFoundError: 404, if it is no longer there.
+
+        Reference: Media page, DELETE /media/{media_id}.
+        """
+    @property
+    def description(self, /) -> str | None:
+        """
+        The description.
+        """
+    def download(
+        self,
+        /,
+        path: str | PathLike[str],
+        *,
+        quality: str | None = None,
+        progress: bool | Callable[[int, int | None], object] | None = ...,
+    ) -> Path:
+        """
+        Download it into a file.
+
+        It is written to `PATH.part` and has its name only when it is whole. A broken connection is taken up where it
+        broke; if the signed URL expires, a new one is asked for.
+
+        Args:
+            path: The file; one that is there is replaced.
+            quality: Which version; the best if left out. The words are not documented.
+            progress: `True` for a progress bar (needs tqdm), or a callable that is given the bytes so far and the bytes
+                in all (`None` if unknown), several times a second, on the calling thread.
+
+        Returns:
+            The path.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
+            NotFoundError: 404, if it is no longer there, or not in that quality.
+            UnprocessableEntityError: 422, if it is external (YouTube, Vimeo).
+            ResponseDecodeError: If what comes is not a recording.
+            OSError: If the file cannot be written.
+
+        Reference: Media page, GET /media/{media_id}/download.
+        """
+    async def download_async(
+        self,
+        /,
+        path: str | PathLike[str],
+        *,
+        quality: str | None = None,
+        progress: bool | Callable[[int, int | None], object] | None = ...,
+    ) -> Path:
+        """
+        Download it into a file.
+
+        It is written to `PATH.part` and has its name only when it is whole. A broken connection is taken up where it
+        broke; if the signed URL expires, a new one is asked for.
+
+        Args:
+            path: The file; one that is there is replaced.
+            quality: Which version; the best if left out. The words are not documented.
+            progress: `True` for a progress bar (needs tqdm), or a callable that is given the bytes so far and the bytes
+                in all (`None` if unknown), several times a second, on the calling thread.
+
+        Returns:
+            The path.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
+            NotFoundError: 404, if it is no longer there, or not in that quality.
+            UnprocessableEntityError: 422, if it is external (YouTube, Vimeo).
+            ResponseDecodeError: If what comes is not a recording.
+            OSError: If the file cannot be written.
+
+        Reference: Media page, GET /media/{media_id}/download.
+        """
+    def download_url(self, /, *, quality: str | None = None) -> str:
+        """
+        Get the signed URL from which it can be downloaded for 24 hours. Treat it as a secret.
+
+        Args:
+            quality: Which version; the best if left out. The words are not documented.
+
+        Returns:
+            The URL. It must not be sent the access token.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
+            NotFoundError: 404, if it is no longer there, or not in that quality.
+            UnprocessableEntityError: 422, if it is external (YouTube, Vimeo).
+
+        Reference: Media page, GET /media/{media_id}/download.
+        """
+    async def download_url_async(self, /, *, quality: str | None = None) -> str:
+        """
+        Get the signed URL from which it can be downloaded for 24 hours. Treat it as a secret.
+
+        Args:
+            quality: Which version; the best if left out. The words are not documented.
+
+        Returns:
+            The URL. It must not be sent the access token.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
+            NotFoundError: 404, if it is no longer there, or not in that quality.
+            UnprocessableEntityError: 422, if it is external (YouTube, Vimeo).
+
+        Reference: Media page, GET /media/{media_id}/download.
+        """
+    @property
+    def duration(self, /) -> float | None:
+        """
+        The length in seconds, with fractions.
+        """
+    @property
+    def embed_id(self, /) -> str | None:
+        """
+        Its id for embedding.
+        """
+    @property
+    def extra(self, /) -> dict[str, Any]:
+        """
+        Fields that are not documented, as they were sent.
+        """
+    @staticmethod
+    def from_dict(fields: Mapping[str, Any]) -> Media:
+        """
+        Make one from a dict such as `to_dict()` returns. It knows no client.
+
+        Args:
+            fields: The fields; all but `id` may be missing.
+
+        Returns:
+            The media.
+
+        Raises:
+            InvalidArgumentError: If a field has the wrong type.
+        """
+    @property
+    def id(self, /) -> int:
+        """
+        Studio's id of the media.
+        """
+    @property
+    def last_viewed(self, /) -> date | None:
+        """
+        The day on which somebody last viewed it.
+        """
+    @property
+    def last_viewed_by_student(self, /) -> date | None:
+        """
+        The day on which a student last viewed it.
+        """
+    @property
+    def lti_launch_id(self, /) -> str | None:
+        """
+        Its id in an LTI launch.
+        """
+    @property
+    def owner(self, /) -> Owner | None:
+        """
+        To whom it belongs.
+        """
+    def permissions(self, /) -> Permissions:
+        """
+        Get the users and groups with whom it is shared directly.
+
+        Returns:
+            The users and the groups, each with a permission.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not see that.
+            NotFoundError: 404, if it is no longer there.
+
+        Reference: Media page, GET /media/{media_id}/permissions.
+        """
+    async def permissions_async(self, /) -> Permissions:
+        """
+        Get the users and groups with whom it is shared directly.
+
+        Returns:
+            The users and the groups, each with a permission.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not see that.
+            NotFoundError: 404, if it is no longer there.
+
+        Reference: Media page, GET /media/{media_id}/permissions.
+        """
+    def perspectives(self, /) -> Listing[Perspective]:
+        """
+        List its perspectives: where it is placed.
+
+        Returns:
+            A listing of `Perspective`, each with its collection.
+
+        Reference: Media page, GET /media/{media_id}/perspectives.
+        """
+    def refresh(self, /) -> Media:
+        """
+        Ask for it anew.
+
+        Returns:
+            The media as it is now; this object does not change.
+
+        Raises:
+            NotFoundError: 404, if it is no longer there.
+
+        Reference: Media page, GET /media/{media_id}.
+        """
+    async def refresh_async(self, /) -> Media:
+        """
+        Ask for it anew.
+
+        Returns:
+            The media as it is now; this object does not change.
+
+        Raises:
+            NotFoundError: 404, if it is no longer there.
+
+        Reference: Media page, GET /media/{media_id}.
+        """
+    @property
+    def size(self, /) -> int | None:
+        """
+        The size in bytes.
+        """
+    @property
+    def source(self, /) -> str | None:
+        """
+        Where it comes from. The words are not documented.
+        """
+    def sources(self, /) -> Listing[Source]:
+        """
+        List its files and streams.
+
+        Returns:
+            A listing of `Source`.
+
+        Reference: Media page, GET /media/{media_id}/sources.
+        """
+    @property
+    def thumbnail_url(self, /) -> str | None:
+        """
+        Where its thumbnail is. That of an audio recording may look right and yet not load.
+        """
+    @property
+    def title(self, /) -> str | None:
+        """
+        The title.
+        """
+    def to_dict(self, /) -> dict[str, Any]:
+        """
+        Return it as a dict that `json.dumps` takes.
+
+        Returns:
+            Every documented field, `None` where Studio sent none, then the undocumented ones as they were sent.
+        """
+    @property
+    def transcoding_status(self, /) -> str | None:
+        """
+        How far Studio is with it: `transcoding_finished` is ready; the other words are not documented.
+        """
+    def unarchive(self, /, *, collection_id: int | Collection | None = None) -> Media:
+        """
+        Bring it back from the archive, with all its perspectives.
+
+        Args:
+            collection_id: The collection, or its id, into which it is put; left out, it is not moved.
+
+        Returns:
+            The media.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if it is no longer there.
+
+        Reference: Media page, /media/{media_id}/unarchive (the method, POST, is inferred).
+        """
+    async def unarchive_async(self, /, *, collection_id: int | Collection | None = None) -> Media:
+        """
+        Bring it back from the archive, with all its perspectives.
+
+        Args:
+            collection_id: The collection, or its id, into which it is put; left out, it is not moved.
+
+        Returns:
+            The media.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if it is no longer there.
+
+        Reference: Media page, /media/{media_id}/unarchive (the method, POST, is inferred).
+        """
+    def users(self, /, *, min_permission: str = ...) -> Listing[User]:
+        """
+        List everyone who has access to it, directly or not.
+
+        Args:
+            min_permission: The least that they may do: `access`, `view` or `edit`, each of which includes those before.
+
+        Returns:
+            A listing of `User`, each with a permission.
+
+        Reference: Media page, GET /media/{media_id}/users.
+        """
+
+@final
+class PageReader:
+    """
+    One reading of a list.
+    """
+    def next_page(self, /) -> list[Any] | None:
+        """
+        Read the items of the next page that has any; `None` at the end.
+        """
+    async def next_page_async(self, /) -> list[Any] | None:
+        """
+        Read the items of the next page that has any; `None` at the end.
+        """
+
+@final
+class StudioClient:
+    """
+    A client of one school's Studio.
+
+    It can be used from any number of threads and event loops, and after a fork. Every operation has two forms: `f`
+    blocks, and `f_async` is a coroutine with the same arguments, result and exceptions. What lists returns a `Listing`,
+    which is read with `for` or with `async for`.
+
+    Args:
+        url: The school's name (`"myschool"`), its host, or its URL. `http` only on this machine.
+        token: The access token.
+        timeout: Seconds (or a timedelta) for one call with all its repetitions; `float("inf")` for no limit. Downloads
+            have none.
+        connect_timeout: Seconds for making a connection.
+        read_timeout: Seconds without a byte from the server.
+        max_retries: How often a request is repeated. What may have been carried out is never repeated blindly.
+        retry_delay: Seconds before the first repetition; they double with each, and chance shortens them.
+        max_retry_wait: Seconds that a server may ask to be left alone; if it asks for more, the error is raised.
+
+    Raises:
+        InvalidArgumentError: If an argument cannot be right.
+    """
+    async def __aenter__(self, /) -> StudioClient: ...
+    async def __aexit__(self, /, *_error) -> None: ...
+    def __enter__(self, /) -> StudioClient: ...
+    def __exit__(self, /, *_error) -> None: ...
+    def __new__(
+        cls,
+        /,
+        url: str,
+        *,
+        token: str,
+        timeout: float | timedelta = ...,
+        connect_timeout: float | timedelta = ...,
+        read_timeout: float | timedelta = ...,
+        max_retries: int = ...,
+        retry_delay: float | timedelta = ...,
+        max_retry_wait: float | timedelta = ...,
+    ) -> StudioClient: ...
+    def __repr__(self, /) -> str: ...
+    def archive_collection(self, /, id: int | Collection) -> Collection | None:
+        """
+        Archive a collection with all its media and perspectives.
+
+        Args:
+            id: The collection, or its id.
+
+        Returns:
+            The collection, or `None` if Studio's answer holds none (its body is not documented).
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not archive it.
+            NotFoundError: 404, if there is no such collection.
+            UnprocessableEntityError: 422, if the id is not valid.
+
+        Reference: Collection page, POST /collections/{collection_id}/archive.
+        """
+    async def archive_collection_async(self, /, id: int | Collection) -> Collection | None:
+        """
+        Archive a collection with all its media and perspectives.
+
+        Args:
+            id: The collection, or its id.
+
+        Returns:
+            The collection, or `None` if Studio's answer holds none (its body is not documented).
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not archive it.
+            NotFoundError: 404, if there is no such collection.
+            UnprocessableEntityError: 422, if the id is not valid.
+
+        Reference: Collection page, POST /collections/{collection_id}/archive.
+        """
+    def archive_media(self, /, id: int | Media) -> Media:
+        """
+        Archive a media with all its perspectives. It leaves its courses and shared libraries.
+
+        Args:
+            id: The media, or its id.
+
+        Returns:
+            The media.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not archive it.
+            NotFoundError: 404, if there is no such media.
+
+        Reference: Media page, /media/{media_id}/archive (the method, POST, is inferred).
+        """
+    async def archive_media_async(self, /, id: int | Media) -> Media:
+        """
+        Archive a media with all its perspectives. It leaves its courses and shared libraries.
+
+        Args:
+            id: The media, or its id.
+
+        Returns:
+            The media.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not archive it.
+            NotFoundError: 404, if there is no such media.
+
+        Reference: Media page, /media/{media_id}/archive (the method, POST, is inferred).
+        """
+    def change_collection_permissions(
+        self, /, id: int | Collection, changes: Iterable[PermissionChange | Mapping[str, Any]]
+    ) -> Permissions:
+        """
+        Change with whom a collection is shared.
+
+        Args:
+            id: The collection, or its id.
+            changes: `PermissionChange` objects, or dicts with the same names. Whether Studio carries out either all of
+                them or none is not documented.
+
+        Returns:
+            All users and groups with whom it is shared now.
+
+        Raises:
+            BadRequestError: 400, if one to update or destroy does not exist, or one to create exists already.
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if there is no such collection.
+            UnprocessableEntityError: 422, if something is not valid.
+
+        Reference: Collection page, POST /collections/{collection_id}/permissions.
+        """
+    async def change_collection_permissions_async(
+        self, /, id: int | Collection, changes: Iterable[PermissionChange | Mapping[str, Any]]
+    ) -> Permissions:
+        """
+        Change with whom a collection is shared.
+
+        Args:
+            id: The collection, or its id.
+            changes: `PermissionChange` objects, or dicts with the same names. Whether Studio carries out either all of
+                them or none is not documented.
+
+        Returns:
+            All users and groups with whom it is shared now.
+
+        Raises:
+            BadRequestError: 400, if one to update or destroy does not exist, or one to create exists already.
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if there is no such collection.
+            UnprocessableEntityError: 422, if something is not valid.
+
+        Reference: Collection page, POST /collections/{collection_id}/permissions.
+        """
+    def change_media_permissions(
+        self, /, id: int | Media, changes: Iterable[PermissionChange | Mapping[str, Any]]
+    ) -> Permissions:
+        """
+        Change with whom a media is shared.
+
+        Args:
+            id: The media, or its id.
+            changes: `PermissionChange` objects, or dicts with the same names. Whether Studio carries out either all of
+                them or none is not documented.
+
+        Returns:
+            All users and groups with whom it is shared now.
+
+        Raises:
+            BadRequestError: 400, if one to update or destroy does not exist, or one to create exists already.
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if there is no such media.
+            UnprocessableEntityError: 422, if something is not valid.
+
+        Reference: Media page, /media/{media_id}/permissions (the method, POST, and the body are inferred).
+        """
+    async def change_media_permissions_async(
+        self, /, id: int | Media, changes: Iterable[PermissionChange | Mapping[str, Any]]
+    ) -> Permissions:
+        """
+        Change with whom a media is shared.
+
+        Args:
+            id: The media, or its id.
+            changes: `PermissionChange` objects, or dicts with the same names. Whether Studio carries out either all of
+                them or none is not documented.
+
+        Returns:
+            All users and groups with whom it is shared now.
+
+        Raises:
+            BadRequestError: 400, if one to update or destroy does not exist, or one to create exists already.
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if there is no such media.
+            UnprocessableEntityError: 422, if something is not valid.
+
+        Reference: Media page, /media/{media_id}/permissions (the method, POST, and the body are inferred).
+        """
+    def close(self, /) -> None:
+        """
+        End what is under way with `ClientClosedError`, and refuse what comes.
+        """
+    def create_collection(self, /, name: str, *, user_id: int | Owner | User | None = None) -> Collection:
+        """
+        Make a collection.
+
+        Args:
+            name: Its name.
+            user_id: The Studio user (an id, an `Owner` or a `User`) in whose library it is made; the caller's own if
+                left out. Only an administrator may make one for another user.
+
+        Returns:
+            The new collection.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not make it for that user.
+            NotFoundError: 404, if there is no such user.
+            UnprocessableEntityError: 422, if the user id is not valid.
+
+        Reference: Collection page, POST /collections.
+        """
+    async def create_collection_async(self, /, name: str, *, user_id: int | Owner | User | None = None) -> Collection:
+        """
+        Make a collection.
+
+        Args:
+            name: Its name.
+            user_id: The Studio user (an id, an `Owner` or a `User`) in whose library it is made; the caller's own if
+                left out. Only an administrator may make one for another user.
+
+        Returns:
+            The new collection.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not make it for that user.
+            NotFoundError: 404, if there is no such user.
+            UnprocessableEntityError: 422, if the user id is not valid.
+
+        Reference: Collection page, POST /collections.
+        """
+    def create_embed(
+        self,
+        /,
+        media_id: int | Media,
+        *,
+        course_id: int | Course | Collection,
+        embed_type: str = ...,
+        downloadable: bool | None = None,
+    ) -> str:
+        """
+        Add a media to the collection of a course, and get the URL that launches it there.
+
+        Args:
+            media_id: The media, or its id.
+            course_id: The course's id in Canvas, or a `Course` or a `Collection` that has one.
+            embed_type: `embed` for a player with media tabs, `bare_embed` for the player alone.
+            downloadable: Whether viewers may download it; Studio's own default if left out.
+
+        Returns:
+            The URL. It works only when it is launched over LTI.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if there is no such media.
+            UnprocessableEntityError: 422, if something is not valid.
+
+        Reference: Media page, /media/{media_id}/create_embed (the method, POST, is inferred).
+        """
+    async def create_embed_async(
+        self,
+        /,
+        media_id: int | Media,
+        *,
+        course_id: int | Course | Collection,
+        embed_type: str = ...,
+        downloadable: bool | None = None,
+    ) -> str:
+        """
+        Add a media to the collection of a course, and get the URL that launches it there.
+
+        Args:
+            media_id: The media, or its id.
+            course_id: The course's id in Canvas, or a `Course` or a `Collection` that has one.
+            embed_type: `embed` for a player with media tabs, `bare_embed` for the player alone.
+            downloadable: Whether viewers may download it; Studio's own default if left out.
+
+        Returns:
+            The URL. It works only when it is launched over LTI.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if there is no such media.
+            UnprocessableEntityError: 422, if something is not valid.
+
+        Reference: Media page, /media/{media_id}/create_embed (the method, POST, is inferred).
+        """
+    def delete_collection(self, /, id: int | Collection) -> Collection | None:
+        """
+        Delete a collection with all its media and perspectives. There is no way back.
+
+        Args:
+            id: The collection, or its id.
+
+        Returns:
+            The collection as it was, or `None` if Studio's answer holds none (its body is hardly documented).
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not delete it.
+            NotFoundError: 404, if there is no such collection.
+            UnprocessableEntityError: 422, if the id is not valid.
+
+        Reference: Collection page, DELETE /collections/{collection_id}.
+        """
+    async def delete_collection_async(self, /, id: int | Collection) -> Collection | None:
+        """
+        Delete a collection with all its media and perspectives. There is no way back.
+
+        Args:
+            id: The collection, or its id.
+
+        Returns:
+            The collection as it was, or `None` if Studio's answer holds none (its body is hardly documented).
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not delete it.
+            NotFoundError: 404, if there is no such collection.
+            UnprocessableEntityError: 422, if the id is not valid.
+
+        Reference: Collection page, DELETE /collections/{collection_id}.
+        """
+    def delete_media(self, /, id: int | Media) -> Media:
+        """
+        Delete a media with all its perspectives. There is no way back.
+
+        Args:
+            id: The media, or its id.
+
+        Returns:
+            The media as it was.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not delete it.
+            NotFoundError: 404, if there is no such media.
+
+        Reference: Media page, DELETE /media/{media_id}.
+        """
+    async def delete_media_async(self, /, id: int | Media) -> Media:
+        """
+        Delete a media with all its perspectives. There is no way back.
+
+        Args:
+            id: The media, or its id.
+
+        Returns:
+            The media as it was.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not delete it.
+            NotFoundError: 404, if there is no such media.
+
+        Reference: Media page, DELETE /media/{media_id}.
+        """
+    def download_media(
+        self,
+        /,
+        id: int | Media,
+        path: str | PathLike[str],
+        *,
+        quality: str | None = None,
+        progress: bool | Callable[[int, int | None], object] | None = ...,
+    ) -> Path:
+        """
+        Download a media into a file.
+
+        It is written to `PATH.part` and has its name only when it is whole. A broken connection is taken up where it
+        broke; if the signed URL expires, a new one is asked for.
+
+        Args:
+            id: The media, or its id.
+            path: The file; one that is there is replaced.
+            quality: Which version; the best if left out. The words are not documented.
+            progress: `True` for a progress bar (needs tqdm), or a callable that is given the bytes so far and the bytes
+                in all (`None` if unknown), several times a second, on the calling thread.
+
+        Returns:
+            The path.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
+            NotFoundError: 404, if there is no such media, or not in that quality.
+            UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo).
+            ResponseDecodeError: If what comes is not a recording.
+            OSError: If the file cannot be written.
+
+        Reference: Media page, GET /media/{media_id}/download.
+        """
+    async def download_media_async(
+        self,
+        /,
+        id: int | Media,
+        path: str | PathLike[str],
+        *,
+        quality: str | None = None,
+        progress: bool | Callable[[int, int | None], object] | None = ...,
+    ) -> Path:
+        """
+        Download a media into a file.
+
+        It is written to `PATH.part` and has its name only when it is whole. A broken connection is taken up where it
+        broke; if the signed URL expires, a new one is asked for.
+
+        Args:
+            id: The media, or its id.
+            path: The file; one that is there is replaced.
+            quality: Which version; the best if left out. The words are not documented.
+            progress: `True` for a progress bar (needs tqdm), or a callable that is given the bytes so far and the bytes
+                in all (`None` if unknown), several times a second, on the calling thread.
+
+        Returns:
+            The path.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
+            NotFoundError: 404, if there is no such media, or not in that quality.
+            UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo).
+            ResponseDecodeError: If what comes is not a recording.
+            OSError: If the file cannot be written.
+
+        Reference: Media page, GET /media/{media_id}/download.
+        """
+    @staticmethod
+    def from_env(
+        *,
+        url: str | None = None,
+        token: str | None = None,
+        timeout: float | timedelta = ...,
+        connect_timeout: float | timedelta = ...,
+        read_timeout: float | timedelta = ...,
+        max_retries: int = ...,
+        retry_delay: float | timedelta = ...,
+        max_retry_wait: float | timedelta = ...,
+    ) -> StudioClient:
+        """
+        Make a client from environment variables: `CANVAS_STUDIO_URL` and `CANVAS_STUDIO_TOKEN`.
+
+        Args:
+            url: Instead of `CANVAS_STUDIO_URL`.
+            token: Instead of `CANVAS_STUDIO_TOKEN`.
+            timeout: As for the client itself, and so are the others.
+            connect_timeout: Likewise.
+            read_timeout: Likewise.
+            max_retries: Likewise.
+            retry_delay: Likewise.
+            max_retry_wait: Likewise.
+
+        Returns:
+            A client.
+
+        Raises:
+            InvalidArgumentError: If neither the argument nor the variable is there, or one cannot be right.
+        """
+    def get_collection(self, /, id: int | Collection) -> Collection:
+        """
+        Get a collection.
+
+        Args:
+            id: The collection's id.
+
+        Returns:
+            The collection.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not see it.
+            NotFoundError: 404, if there is no such collection.
+            UnprocessableEntityError: 422, if the id is not valid.
+
+        Reference: Collection page, GET /collections/{collection_id}.
+        """
+    async def get_collection_async(self, /, id: int | Collection) -> Collection:
+        """
+        Get a collection.
+
+        Args:
+            id: The collection's id.
+
+        Returns:
+            The collection.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not see it.
+            NotFoundError: 404, if there is no such collection.
+            UnprocessableEntityError: 422, if the id is not valid.
+
+        Reference: Collection page, GET /collections/{collection_id}.
+        """
+    def get_collection_permissions(self, /, id: int | Collection) -> Permissions:
+        """
+        Get the users and groups with whom a collection is shared.
+
+        Args:
+            id: The collection, or its id.
+
+        Returns:
+            The users and the groups, each with a permission.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not see that.
+            NotFoundError: 404, if there is no such collection.
+            UnprocessableEntityError: 422, if the id is not valid.
+
+        Reference: Collection page, GET /collections/{collection_id}/permissions.
+        """
+    async def get_collection_permissions_async(self, /, id: int | Collection) -> Permissions:
+        """
+        Get the users and groups with whom a collection is shared.
+
+        Args:
+            id: The collection, or its id.
+
+        Returns:
+            The users and the groups, each with a permission.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not see that.
+            NotFoundError: 404, if there is no such collection.
+            UnprocessableEntityError: 422, if the id is not valid.
+
+        Reference: Collection page, GET /collections/{collection_id}/permissions.
+        """
+    def get_download_url(self, /, id: int | Media, *, quality: str | None = None) -> str:
+        """
+        Get the signed URL from which a media can be downloaded for 24 hours. Treat it as a secret.
+
+        Args:
+            id: The media, or its id.
+            quality: Which version; the best if left out. The words are not documented.
+
+        Returns:
+            The URL. It must not be sent the access token.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
+            NotFoundError: 404, if there is no such media, or not in that quality.
+            UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo).
+
+        Reference: Media page, GET /media/{media_id}/download.
+        """
+    async def get_download_url_async(self, /, id: int | Media, *, quality: str | None = None) -> str:
+        """
+        Get the signed URL from which a media can be downloaded for 24 hours. Treat it as a secret.
+
+        Args:
+            id: The media, or its id.
+            quality: Which version; the best if left out. The words are not documented.
+
+        Returns:
+            The URL. It must not be sent the access token.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
+            NotFoundError: 404, if there is no such media, or not in that quality.
+            UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo).
+
+        Reference: Media page, GET /media/{media_id}/download.
+        """
+    def get_media(self, /, id: int | Media) -> Media:
+        """
+        Get a media, with the collection that it is in.
+
+        Args:
+            id: The media's id.
+
+        Returns:
+            The media.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not see it.
+            NotFoundError: 404, if there is no such media.
+
+        Reference: Media page, GET /media/{media_id}.
+        """
+    async def get_media_async(self, /, id: int | Media) -> Media:
+        """
+        Get a media, with the collection that it is in.
+
+        Args:
+            id: The media's id.
+
+        Returns:
+            The media.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not see it.
+            NotFoundError: 404, if there is no such media.
+
+        Reference: Media page, GET /media/{media_id}.
+        """
+    def get_media_permissions(self, /, id: int | Media) -> Permissions:
+        """
+        Get the users and groups with whom a media is shared directly.
+
+        Args:
+            id: The media, or its id.
+
+        Returns:
+            The users and the groups, each with a permission.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not see that.
+            NotFoundError: 404, if there is no such media.
+            UnprocessableEntityError: 422, if the id is not valid.
+
+        Reference: Media page, GET /media/{media_id}/permissions.
+        """
+    async def get_media_permissions_async(self, /, id: int | Media) -> Permissions:
+        """
+        Get the users and groups with whom a media is shared directly.
+
+        Args:
+            id: The media, or its id.
+
+        Returns:
+            The users and the groups, each with a permission.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not see that.
+            NotFoundError: 404, if there is no such media.
+            UnprocessableEntityError: 422, if the id is not valid.
+
+        Reference: Media page, GET /media/{media_id}/permissions.
+        """
+    def list_collection_media(self, /, id: int | Collection, *, page: int = ..., per_page: int = ...) -> Listing[Media]:
+        """
+        List the media in a collection.
+
+        Args:
+            id: The collection, or its id.
+            page: The page to begin with.
+            per_page: How many items are asked for at once, 1 to 50.
+
+        Returns:
+            A listing of `Media`.
+
+        Raises, while it is read:
+            PermissionDeniedError: 403, if the caller may not see it.
+            NotFoundError: 404, if there is no such collection.
+
+        Reference: Collection page, GET /collections/{collection_id}/media.
+        """
+    def list_collections(self, /, *, page: int = ..., per_page: int = ...) -> Listing[Collection]:
+        """
+        List the collections that the caller may see.
+
+        Args:
+            page: The page to begin with.
+            per_page: How many items are asked for at once, 1 to 50.
+
+        Returns:
+            A listing of `Collection`.
+
+        Reference: Collection page, GET /collections.
+        """
+    def list_media_courses(self, /, id: int | Media) -> Listing[Course]:
+        """
+        List the courses that contain a media.
+
+        Args:
+            id: The media, or its id.
+
+        Returns:
+            A listing of `Course`.
+
+        Raises, while it is read:
+            PermissionDeniedError: 403, if the caller may not see that.
+            NotFoundError: 404, if there is no such media.
+            UnprocessableEntityError: 422, if the id is not valid.
+
+        Reference: Media page, GET /media/{media_id}/courses.
+        """
+    def list_media_perspectives(self, /, id: int | Media) -> Listing[Perspective]:
+        """
+        List the perspectives of a media: where it is placed.
+
+        Args:
+            id: The media, or its id.
+
+        Returns:
+            A listing of `Perspective`, each with its collection.
+
+        Raises, while it is read:
+            PermissionDeniedError: 403, if the caller may not see that.
+            NotFoundError: 404, if there is no such media.
+            UnprocessableEntityError: 422, if the id is not valid.
+
+        Reference: Media page, GET /media/{media_id}/perspectives.
+        """
+    def list_media_sources(self, /, id: int | Media) -> Listing[Source]:
+        """
+        List the files and streams of a media.
+
+        Args:
+            id: The media, or its id.
+
+        Returns:
+            A listing of `Source`.
+
+        Raises, while it is read:
+            PermissionDeniedError: 403, if the caller may not see that.
+            NotFoundError: 404, if there is no such media.
+
+        Reference: Media page, GET /media/{media_id}/sources.
+        """
+    def list_media_users(self, /, id: int | Media, *, min_permission: str = ...) -> Listing[User]:
+        """
+        List everyone who has access to a media, directly or not.
+
+        Args:
+            id: The media, or its id.
+            min_permission: The least that they may do: `access`, `view` or `edit`, each of which includes those before.
+
+        Returns:
+            A listing of `User`, each with a permission.
+
+        Raises, while it is read:
+            PermissionDeniedError: 403, if the caller may not see that.
+            NotFoundError: 404, if there is no such media.
+            UnprocessableEntityError: 422, if something is not valid.
+
+        Reference: Media page, GET /media/{media_id}/users.
+        """
+    def paginate(
+        self, /, path: str, *, key: str, params: Mapping[str, Any] | None = None, page: int = ..., per_page: int = ...
+    ) -> Listing[dict[str, Any]]:
+        """
+        Read any list of Studio's API page by page, as every other list is read.
+
+        Args:
+            path: The part behind `/api/public/v1`, such as `"/users/7/media"`.
+            key: The name under which the answer holds the items, such as `"media"`.
+            params: The query: strings, numbers, bools, dates, or lists of them; `None` is left out.
+            page: The page to begin with.
+            per_page: How many items are asked for at once, 1 to 50.
+
+        Returns:
+            A listing of dicts.
+
+        Reference: every page with `page` and `per_page`.
+        """
+    def request(
+        self, /, method: str, path: str, *, params: Mapping[str, Any] | None = None, json: Any | None = None
+    ) -> Any:
+        """
+        Send any request to Studio's API, with the token, the repetitions and the errors of every other.
+
+        Args:
+            method: `GET`, `POST`, `PUT`, `PATCH` or `DELETE`. Only a `GET` is repeated when it may have been carried out.
+            path: The part behind `/api/public/v1`, such as `"/users/7"`.
+            params: The query: strings, numbers, bools, dates, or lists of them; `None` is left out.
+            json: The body.
+
+        Returns:
+            The parsed JSON; a `str` if the answer is plain text or CSV; `None` if it is empty.
+
+        Raises:
+            InvalidArgumentError: If the request would leave Studio's API.
+            APIStatusError: If Studio says no.
+            ResponseDecodeError: If the answer is neither.
+
+        Reference: every page.
+        """
+    async def request_async(
+        self, /, method: str, path: str, *, params: Mapping[str, Any] | None = None, json: Any | None = None
+    ) -> Any:
+        """
+        Send any request to Studio's API, with the token, the repetitions and the errors of every other.
+
+        Args:
+            method: `GET`, `POST`, `PUT`, `PATCH` or `DELETE`. Only a `GET` is repeated when it may have been carried out.
+            path: The part behind `/api/public/v1`, such as `"/users/7"`.
+            params: The query: strings, numbers, bools, dates, or lists of them; `None` is left out.
+            json: The body.
+
+        Returns:
+            The parsed JSON; a `str` if the answer is plain text or CSV; `None` if it is empty.
+
+        Raises:
+            InvalidArgumentError: If the request would leave Studio's API.
+            APIStatusError: If Studio says no.
+            ResponseDecodeError: If the answer is neither.
+
+        Reference: every page.
+        """
+    def search_media(
+        self,
+        /,
+        *,
+        title: str | None = None,
+        min_size: int | None = None,
+        max_size: int | None = None,
+        start_date: date | str | None = None,
+        end_date: date | str | None = None,
+        last_viewed_start_date: date | str | None = None,
+        last_viewed_end_date: date | str | None = None,
+        last_viewed_by_student_start_date: date | str | None = None,
+        last_viewed_by_student_end_date: date | str | None = None,
+        owner: str | None = None,
+        tag: str | None = None,
+        source: str | None = None,
+        page: int = ...,
+        per_page: int = ...,
+    ) -> Listing[Media]:
+        """
+        Search for media. All that is given must hold; if nothing is given, everything that the caller may see is found.
+
+        Args:
+            title: A part of the title.
+            min_size: The least size, in bytes.
+            max_size: The greatest size, in bytes.
+            start_date: The first day of creation, as a date or as `"YYYY-MM-DD"`.
+            end_date: The last day of creation.
+            last_viewed_start_date: The first day of the last view.
+            last_viewed_end_date: The last day of the last view.
+            last_viewed_by_student_start_date: The first day of the last view by a student.
+            last_viewed_by_student_end_date: The last day of the last view by a student.
+            owner: The e-mail address of the owner. Owners without one cannot be searched for.
+            tag: The whole name of a tag.
+            source: Where the media comes from. The words are not documented.
+            page: The page to begin with.
+            per_page: How many items are asked for at once, 1 to 50.
+
+        Returns:
+            A listing of `Media`.
+
+        Raises, while it is read:
+            UnprocessableEntityError: 422, if something is not valid.
+
+        Reference: Media page, GET /media/search.
+        """
+    def unarchive_collection(self, /, id: int | Collection) -> Collection | None:
+        """
+        Bring a collection back from the archive, with all its media and perspectives.
+
+        Args:
+            id: The collection, or its id.
+
+        Returns:
+            The collection, or `None` if Studio's answer holds none (its body is not documented).
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if there is no such collection.
+            UnprocessableEntityError: 422, if the id is not valid.
+
+        Reference: Collection page, /collections/{collection_id}/unarchive (the method, POST, is inferred).
+        """
+    async def unarchive_collection_async(self, /, id: int | Collection) -> Collection | None:
+        """
+        Bring a collection back from the archive, with all its media and perspectives.
+
+        Args:
+            id: The collection, or its id.
+
+        Returns:
+            The collection, or `None` if Studio's answer holds none (its body is not documented).
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if there is no such collection.
+            UnprocessableEntityError: 422, if the id is not valid.
+
+        Reference: Collection page, /collections/{collection_id}/unarchive (the method, POST, is inferred).
+        """
+    def unarchive_media(self, /, id: int | Media, *, collection_id: int | Collection | None = None) -> Media:
+        """
+        Bring a media back from the archive, with all its perspectives.
+
+        Args:
+            id: The media, or its id.
+            collection_id: The collection, or its id, into which it is put; left out, it is not moved.
+
+        Returns:
+            The media.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if there is no such media.
+
+        Reference: Media page, /media/{media_id}/unarchive (the method, POST, is inferred).
+        """
+    async def unarchive_media_async(
+        self, /, id: int | Media, *, collection_id: int | Collection | None = None
+    ) -> Media:
+        """
+        Bring a media back from the archive, with all its perspectives.
+
+        Args:
+            id: The media, or its id.
+            collection_id: The collection, or its id, into which it is put; left out, it is not moved.
+
+        Returns:
+            The media.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if there is no such media.
+
+        Reference: Media page, /media/{media_id}/unarchive (the method, POST, is inferred).
+        """
+    @property
+    def url(self, /) -> str:
+        """
+        The school's URL.
+        """
+    def with_options(
+        self,
+        /,
+        *,
+        timeout: float | timedelta | None = None,
+        connect_timeout: float | timedelta | None = None,
+        read_timeout: float | timedelta | None = None,
+        max_retries: int | None = None,
+        retry_delay: float | timedelta | None = None,
+        max_retry_wait: float | timedelta | None = None,
+    ) -> StudioClient:
+        """
+        Return a client with other options, for some calls. It shares the connections of this one, unless
+        `connect_timeout` is given.
+
+        Args:
+            timeout: As for the client itself, and so are the others; what is left out stays as it is.
+            connect_timeout: Likewise.
+            read_timeout: Likewise.
+            max_retries: Likewise.
+            retry_delay: Likewise.
+            max_retry_wait: Likewise.
+
+        Returns:
+            The client.
+
+        Raises:
+            InvalidArgumentError: If an argument cannot be right.
+        """
+
+def shut_down() -> None:
+    """
+    Stops everything before the interpreter is taken apart: a thread that came back later would end the process.
+
+    Registered with `atexit` when the package is imported.
+    """

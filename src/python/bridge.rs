@@ -1,0 +1,195 @@
+//! The bridge between Python's ways of waiting and the core's: blocking, awaiting, interrupting, forking, exiting.
+//!
+//! Nothing else in this crate knows of threads, of the interpreter's lock, of signals or of processes.
+
+use std::pin::pin;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::task::{JoinError, JoinHandle};
+use tokio::time::{sleep, timeout};
+
+use super::convert::Deliver;
+use super::errors::to_python;
+use crate::api::{InvalidArgument, Request};
+use crate::client::{Client, Error, PerProcess};
+
+/// How often a call looks for signals, and reports how it goes.
+const TICK: Duration = Duration::from_millis(50);
+/// Two threads: while one waits for the interpreter's lock to wake a coroutine, the other goes on.
+const THREADS: usize = 2;
+/// How long an exit waits for the calls that other threads have under way.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+static ENGINE: PerProcess<Engine> = PerProcess::new();
+/// The process that is about to exit. A child forked from it is another.
+static EXITING: AtomicU32 = AtomicU32::new(0);
+
+/// Something that can be run: blocking or awaited, it is the same value.
+pub(crate) trait Operation: Send + 'static {
+    type Result: Deliver + Send + 'static;
+
+    fn start(&self, client: Option<Client>) -> impl Future<Output = Result<Self::Result, Error>> + Send + 'static;
+
+    /// Whether it has something to report while it runs.
+    fn reports(&self) -> bool {
+        false
+    }
+
+    /// Tells Python how it goes, on the thread of the caller. An exception ends the operation.
+    fn report(&self, _py: Python<'_>) -> PyResult<()> {
+        Ok(())
+    }
+}
+
+impl<T: Deliver + Send + 'static> Operation for Request<T> {
+    type Result = T;
+
+    fn start(&self, client: Option<Client>) -> impl Future<Output = Result<T, Error>> + Send + 'static {
+        let request = self.clone();
+        async move { client.ok_or(Error::Closed)?.send(&request).await }
+    }
+}
+
+/// Runs an operation on the calling thread. Other Python threads go on meanwhile; Ctrl-C ends it, request and all.
+pub(crate) fn run<O: Operation>(
+    py: Python<'_>,
+    client: Option<&Client>,
+    operation: Result<O, InvalidArgument>,
+) -> PyResult<<O::Result as Deliver>::Python> {
+    let operation = operation.map_err(|refusal| to_python(refusal.into()))?;
+    let engine = engine()?;
+    let _call = Call::enter(&engine)?;
+    let mut running = pin!(operation.start(client.cloned()));
+    loop {
+        let turn = py.detach(|| engine.handle.block_on(async { timeout(TICK, running.as_mut()).await.ok() }));
+        if let Some(result) = turn {
+            operation.report(py)?;
+            return result.map_err(to_python)?.deliver(py, client);
+        }
+        py.check_signals()?;
+        refuse_at_exit()?;
+        operation.report(py)?;
+    }
+}
+
+/// Runs an operation in a coroutine. If that is cancelled or dropped, the request is ended.
+pub(crate) async fn run_async<O: Operation>(
+    client: Option<Client>,
+    operation: Result<O, InvalidArgument>,
+) -> PyResult<<O::Result as Deliver>::Python> {
+    let operation = operation.map_err(|refusal| to_python(refusal.into()))?;
+    let engine = engine()?;
+    let mut task = AbortOnDrop(engine.handle.spawn(operation.start(client.clone())));
+    let finished = if operation.reports() {
+        loop {
+            if let Some(finished) = tick(&engine, &mut task.0).await {
+                break finished;
+            }
+            Python::attach(|py| operation.report(py))?;
+        }
+    } else {
+        (&mut task.0).await
+    };
+    let result = finished.map_err(|error| {
+        if error.is_panic() {
+            PyRuntimeError::new_err(format!("a fault in canvas-studio: {error}"))
+        } else {
+            to_python(Error::Closed)
+        }
+    })?;
+    let _call = Call::enter(&engine)?;
+    Python::attach(|py| {
+        operation.report(py)?;
+        result.map_err(to_python)?.deliver(py, client.as_ref())
+    })
+}
+
+/// Waits a little for a task; `None` if it is not finished.
+async fn tick<T>(engine: &Engine, task: &mut JoinHandle<T>) -> Option<Result<T, JoinError>> {
+    let pause = {
+        let _context = engine.handle.enter();
+        sleep(TICK)
+    };
+    tokio::select! {
+        finished = task => Some(finished),
+        () = pause => None,
+    }
+}
+
+/// Stops everything before the interpreter is taken apart: a thread that came back later would end the process.
+///
+/// Registered with `atexit` when the package is imported.
+#[pyfunction]
+pub(crate) fn shut_down(py: Python<'_>) {
+    EXITING.store(std::process::id(), Ordering::SeqCst);
+    let Some(engine) = ENGINE.existing() else { return };
+    let runtime = engine.runtime.lock().unwrap_or_else(PoisonError::into_inner).take();
+    py.detach(|| {
+        let deadline = Instant::now() + PATIENCE;
+        while engine.calls.load(Ordering::SeqCst) > 0 && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        if let Some(runtime) = runtime {
+            runtime.shutdown_timeout(PATIENCE);
+        }
+    });
+}
+
+/// What runs the requests of one process.
+#[derive(Debug)]
+struct Engine {
+    handle: Handle,
+    /// Taken at exit, when it is stopped.
+    runtime: Mutex<Option<Runtime>>,
+    /// How many calls are between their entry into this crate and their return to Python.
+    calls: AtomicUsize,
+}
+
+fn engine() -> PyResult<Arc<Engine>> {
+    refuse_at_exit()?;
+    let start = || {
+        let runtime =
+            Builder::new_multi_thread().worker_threads(THREADS).thread_name("canvas-studio").enable_all().build()?;
+        let handle = runtime.handle().clone();
+        Ok(Engine { handle, runtime: Mutex::new(Some(runtime)), calls: AtomicUsize::new(0) })
+    };
+    ENGINE.get(start).map_err(|error: std::io::Error| to_python(Error::Setup(format!("no threads: {error}"))))
+}
+
+fn refuse_at_exit() -> PyResult<()> {
+    if EXITING.load(Ordering::SeqCst) == std::process::id() {
+        return Err(to_python(Error::Closed));
+    }
+    Ok(())
+}
+
+/// Counts a call for as long as it is under way.
+struct Call<'engine>(&'engine Engine);
+
+impl<'engine> Call<'engine> {
+    fn enter(engine: &'engine Engine) -> PyResult<Self> {
+        engine.calls.fetch_add(1, Ordering::SeqCst);
+        let call = Self(engine);
+        refuse_at_exit().map(|()| call)
+    }
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        self.0.calls.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// A task that ends when nobody waits for it any more.
+struct AbortOnDrop<T>(JoinHandle<T>);
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

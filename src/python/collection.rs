@@ -1,0 +1,231 @@
+//! `Collection`: a collection of Studio's, and its operations without the id.
+
+use pyo3::IntoPyObjectExt;
+use pyo3::prelude::*;
+
+#[cfg(feature = "stubs")]
+use pyo3::inspect::{PyStaticConstant, PyStaticExpr};
+#[cfg(feature = "stubs")]
+use pyo3::{type_hint_identifier, type_hint_subscript};
+
+use super::bridge;
+use super::convert::{Changes, Deliver, Hinted, JsonObject, Whole};
+use super::errors::detached;
+use super::listing::{self, ListingOf};
+use super::operations::operations;
+use super::value;
+use crate::api::{collections, models};
+use crate::client::Client;
+
+/// A collection of media.
+///
+/// It is what Studio said when it was asked: it does not change, and reading an attribute sends nothing. Every
+/// attribute but `id` may be `None`.
+#[pyclass(frozen, module = "canvas_studio")]
+#[derive(Debug)]
+pub(crate) struct Collection {
+    value: models::Collection,
+    client: Option<Client>,
+}
+
+impl Collection {
+    fn client(&self, py: Python<'_>) -> PyResult<Option<&Client>> {
+        match &self.client {
+            Some(client) => Ok(Some(client)),
+            None => Err(detached(py, "Collection", &format!("studio.get_collection({})", self.value.id))),
+        }
+    }
+}
+
+impl Deliver for models::Collection {
+    type Python = Collection;
+
+    fn deliver(self, _: Python<'_>, client: Option<&Client>) -> PyResult<Collection> {
+        Ok(Collection { value: self, client: client.cloned() })
+    }
+}
+
+operations! { Collection {
+operations {
+    /// Ask for it anew.
+    ///
+    /// Returns:
+    ///     The collection as it is now; this object does not change.
+    ///
+    /// Raises:
+    ///     NotFoundError: 404, if it is no longer there.
+    ///
+    /// Reference: Collection page, GET /collections/{collection_id}.
+    refresh / refresh_async (collection) -> models::Collection = collections::get(collection.value.id);
+
+    /// Delete it with all its media and perspectives. There is no way back.
+    ///
+    /// Returns:
+    ///     The collection as it was, or `None` if Studio's answer holds none (its body is hardly documented).
+    ///
+    /// Raises:
+    ///     PermissionDeniedError: 403, if the caller may not delete it.
+    ///     NotFoundError: 404, if it is no longer there.
+    ///
+    /// Reference: Collection page, DELETE /collections/{collection_id}.
+    delete / delete_async (collection) -> Option<models::Collection> = collections::delete(collection.value.id);
+
+    /// Archive it with all its media and perspectives.
+    ///
+    /// Returns:
+    ///     The collection, or `None` if Studio's answer holds none (its body is not documented).
+    ///
+    /// Raises:
+    ///     PermissionDeniedError: 403, if the caller may not archive it.
+    ///     NotFoundError: 404, if it is no longer there.
+    ///
+    /// Reference: Collection page, POST /collections/{collection_id}/archive.
+    archive / archive_async (collection) -> Option<models::Collection> = collections::archive(collection.value.id);
+
+    /// Bring it back from the archive, with all its media and perspectives.
+    ///
+    /// Returns:
+    ///     The collection, or `None` if Studio's answer holds none (its body is not documented).
+    ///
+    /// Raises:
+    ///     PermissionDeniedError: 403, if the caller may not do that.
+    ///     NotFoundError: 404, if it is no longer there.
+    ///
+    /// Reference: Collection page, /collections/{collection_id}/unarchive (the method, POST, is inferred).
+    unarchive / unarchive_async (collection) -> Option<models::Collection> = collections::unarchive(collection.value.id);
+
+    /// Get the users and groups with whom it is shared.
+    ///
+    /// Returns:
+    ///     The users and the groups, each with a permission.
+    ///
+    /// Raises:
+    ///     PermissionDeniedError: 403, if the caller may not see that.
+    ///     NotFoundError: 404, if it is no longer there.
+    ///
+    /// Reference: Collection page, GET /collections/{collection_id}/permissions.
+    permissions / permissions_async (collection) -> models::Permissions = collections::permissions(collection.value.id);
+
+    /// Change with whom it is shared.
+    ///
+    /// Args:
+    ///     changes: `PermissionChange` objects, or dicts with the same names. Whether Studio carries out either all of
+    ///         them or none is not documented.
+    ///
+    /// Returns:
+    ///     All users and groups with whom it is shared now.
+    ///
+    /// Raises:
+    ///     BadRequestError: 400, if one to update or destroy does not exist, or one to create exists already.
+    ///     PermissionDeniedError: 403, if the caller may not do that.
+    ///     NotFoundError: 404, if it is no longer there.
+    ///
+    /// Reference: Collection page, POST /collections/{collection_id}/permissions.
+    #[pyo3(signature = (changes))]
+    change_permissions / change_permissions_async (collection, changes: Changes) -> models::Permissions
+        = collections::change_permissions(collection.value.id, &changes.0);
+}
+lists {
+    /// List the media in it.
+    ///
+    /// Args:
+    ///     page: The page to begin with.
+    ///     per_page: How many items are asked for at once, 1 to 50.
+    ///
+    /// Returns:
+    ///     A listing of `Media`.
+    ///
+    /// Reference: Collection page, GET /collections/{collection_id}/media.
+    #[pyo3(signature = (*, page=Whole(1), per_page=Whole(50)))]
+    media (collection, page: Whole, per_page: Whole) -> models::Media
+        = collections::list_media(collection.value.id, page.0, per_page.0);
+}
+fields {
+    /// Studio's id of the collection.
+    id: i64;
+    /// The name. Some collections of courses have none.
+    name: Option<String>;
+    /// The type: `user` is somebody's own library, `course_wide` a course's; others exist.
+    r#type: Option<String>;
+    /// What the caller may do with it. The words are not documented.
+    permission: Option<String>;
+    /// To whom it belongs.
+    owner: Option<models::Owner>;
+    /// When it was made, in UTC.
+    created_at: Option<models::Timestamp>;
+    /// The id of the course in Canvas, for a course's collection.
+    course_id: Option<i64>;
+}
+plain {
+    /// Fields that are not documented, as they were sent.
+    #[getter]
+    fn extra(&self, py: Python<'_>) -> PyResult<Hinted<JsonObject>> {
+        self.value.extra.clone().deliver(py, None)
+    }
+
+    /// Return it as a dict that `json.dumps` takes.
+    ///
+    /// Returns:
+    ///     Every documented field, `None` where Studio sent none, then the undocumented ones as they were sent.
+    fn to_dict(&self, py: Python<'_>) -> PyResult<Hinted<JsonObject>> {
+        value::to_dict(py, &self.value)
+    }
+
+    /// Make one from a dict such as `to_dict()` returns. It knows no client.
+    ///
+    /// Args:
+    ///     fields: The fields; all but `id` may be missing.
+    ///
+    /// Returns:
+    ///     The collection.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: If a field has the wrong type.
+    #[staticmethod]
+    #[pyo3(signature = (fields))]
+    fn from_dict(fields: value::Fields<'_>) -> PyResult<Self> {
+        Ok(Self { value: fields.read()?, client: None })
+    }
+
+    fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
+        other.cast::<Self>().is_ok_and(|other| other.get().value.id == self.value.id)
+    }
+
+    fn __hash__(&self) -> u64 {
+        value::hash("Collection", self.value.id)
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let collection = &self.value;
+        value::repr(py, "Collection", &[
+            ("id", Some(collection.id.into_py_any(py)?)),
+            ("name", collection.name.as_ref().map(|name| name.into_py_any(py)).transpose()?),
+            ("type", collection.r#type.as_ref().map(|kind| kind.into_py_any(py)).transpose()?),
+        ])
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Hinted<JsonObject>,))> {
+        Ok((slf.get_type().getattr("from_dict")?, (slf.get().to_dict(slf.py())?,)))
+    }
+
+    fn __copy__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __deepcopy__(slf: Py<Self>, _memo: &Bound<'_, PyAny>) -> Py<Self> {
+        slf
+    }
+
+    fn _repr_html_(&self) -> String {
+        let owner = self.value.owner.as_ref().and_then(|owner| owner.display_name.as_deref().or(owner.full_name.as_deref()));
+        let created = self.value.created_at.as_ref().map(|moment| moment.value().to_string());
+        value::card(self.value.name.as_deref().unwrap_or("(no name)"), &[
+            ("Collection", Some(self.value.id.to_string())),
+            ("Type", self.value.r#type.clone()),
+            ("Owner", owner.map(str::to_owned)),
+            ("Created", created),
+            ("Canvas course", self.value.course_id.map(|id| id.to_string())),
+        ])
+    }
+}
+} }

@@ -1,0 +1,109 @@
+//! The core's errors as the exceptions of `canvas_studio.errors`, which are written in Python.
+
+use pyo3::IntoPyObjectExt;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyModule};
+use pythonize::pythonize;
+use serde_json::Value;
+
+use crate::client::{Asked, Error, Refusal};
+
+/// The exception for an error. If it cannot be made, the exception that says why.
+pub(crate) fn to_python(error: Error) -> PyErr {
+    Python::attach(|py| exception(py, error).unwrap_or_else(|problem| problem))
+}
+
+/// The exception for an object that knows no client.
+pub(crate) fn detached(py: Python<'_>, object: &str, instead: &str) -> PyErr {
+    let message = format!(
+        "this {object} came from a pickle or a dict, so it knows no client: use a StudioClient, as in {instead}"
+    );
+    raise(py, "DetachedError", &message, &PyDict::new(py)).unwrap_or_else(|problem| problem)
+}
+
+fn exception(py: Python<'_>, error: Error) -> PyResult<PyErr> {
+    let message = error.to_string();
+    let attributes = PyDict::new(py);
+    let class = match error {
+        Error::InvalidArgument(refusal) => {
+            attributes.set_item("argument", refusal.argument)?;
+            "InvalidArgumentError"
+        }
+        Error::Closed => "ClientClosedError",
+        Error::Connection { asked, .. } => {
+            attributes.set_item("outcome_unknown", asked.outcome_unknown)?;
+            describe(&attributes, &asked)?;
+            "APIConnectionError"
+        }
+        Error::Timeout { asked, .. } => {
+            attributes.set_item("outcome_unknown", asked.outcome_unknown)?;
+            describe(&attributes, &asked)?;
+            "APITimeoutError"
+        }
+        Error::Refused(refusal) => {
+            let Refusal { asked, status, body, request_id, retry_after, .. } = *refusal;
+            describe(&attributes, &asked)?;
+            attributes.set_item("status_code", status)?;
+            attributes.set_item("body", parsed(py, &body)?)?;
+            attributes.set_item("request_id", request_id)?;
+            attributes.set_item("retry_after", retry_after.map(|wait| wait.as_secs_f64()))?;
+            class_of_status(status)
+        }
+        Error::Unreadable(unreadable) => {
+            describe(&attributes, &unreadable.asked)?;
+            attributes.set_item("status_code", unreadable.status)?;
+            attributes.set_item("json_path", unreadable.path)?;
+            attributes.set_item("body", unreadable.excerpt)?;
+            "ResponseDecodeError"
+        }
+        Error::ListChanged { .. } => "ListingChangedError",
+        Error::Setup(_) => "StudioError",
+        Error::File { path, error } => {
+            let number = error.raw_os_error();
+            let os_error = py.import("builtins")?.getattr("OSError")?;
+            return Ok(PyErr::from_value(match number {
+                // With a number Python chooses the class, such as PermissionError.
+                Some(number) => {
+                    let words = py.import("os")?.call_method1("strerror", (number,))?;
+                    os_error.call1((number, words, path))?
+                }
+                None => os_error.call1((message,))?,
+            }));
+        }
+    };
+    raise(py, class, &message, &attributes)
+}
+
+fn raise(py: Python<'_>, class: &str, message: &str, attributes: &Bound<'_, PyDict>) -> PyResult<PyErr> {
+    static ERRORS: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+    let errors = ERRORS.get_or_try_init(py, || PyModule::import(py, "canvas_studio.errors").map(Bound::unbind))?;
+    let class = errors.bind(py).getattr(class)?;
+    class.call((message,), Some(attributes)).map(PyErr::from_value)
+}
+
+fn describe(attributes: &Bound<'_, PyDict>, asked: &Asked) -> PyResult<()> {
+    attributes.set_item("method", asked.method.as_str())?;
+    attributes.set_item("url", &asked.url)
+}
+
+fn parsed(py: Python<'_>, body: &str) -> PyResult<Py<PyAny>> {
+    match serde_json::from_str::<Value>(body) {
+        Ok(value) => Ok(pythonize(py, &value)?.unbind()),
+        Err(_) => body.into_py_any(py),
+    }
+}
+
+fn class_of_status(status: u16) -> &'static str {
+    match status {
+        400 => "BadRequestError",
+        401 => "AuthenticationError",
+        403 => "PermissionDeniedError",
+        404 => "NotFoundError",
+        409 => "ConflictError",
+        422 => "UnprocessableEntityError",
+        429 => "RateLimitError",
+        500.. => "InternalServerError",
+        _ => "APIStatusError",
+    }
+}

@@ -1,0 +1,426 @@
+//! `Media`: a recording in Studio, its operations without the id, and downloads with their progress.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use pyo3::IntoPyObjectExt;
+use pyo3::exceptions::PyTypeError;
+#[cfg(feature = "stubs")]
+use pyo3::inspect::{PyStaticConstant, PyStaticExpr};
+use pyo3::prelude::*;
+use pyo3::types::PyBool;
+#[cfg(feature = "stubs")]
+use pyo3::{type_hint_identifier, type_hint_subscript, type_hint_union};
+use url::Url;
+
+use super::bridge::{self, Operation};
+use super::convert::{Changes, Deliver, Hinted, Id, JsonObject, OfCollection, OfCourse};
+use super::errors::detached;
+use super::listing::{self, ListingOf};
+use super::operations::operations;
+use super::value;
+use crate::api::{InvalidArgument, Request, media, models};
+use crate::client::{Client, Download, Error, Transferred};
+
+/// A video or an audio recording.
+///
+/// It is what Studio said when it was asked: it does not change, and reading an attribute sends nothing. Every
+/// attribute but `id` may be `None`; lists send fewer of them than `get_media`.
+#[pyclass(frozen, module = "canvas_studio")]
+#[derive(Debug)]
+pub(crate) struct Media {
+    value: models::Media,
+    client: Option<Client>,
+}
+
+impl Media {
+    fn client(&self, py: Python<'_>) -> PyResult<Option<&Client>> {
+        match &self.client {
+            Some(client) => Ok(Some(client)),
+            None => Err(detached(py, "Media", &format!("studio.get_media({})", self.value.id))),
+        }
+    }
+}
+
+impl Deliver for models::Media {
+    type Python = Media;
+
+    fn deliver(self, _: Python<'_>, client: Option<&Client>) -> PyResult<Media> {
+        Ok(Media { value: self, client: client.cloned() })
+    }
+}
+
+operations! { Media {
+operations {
+    /// Ask for it anew.
+    ///
+    /// Returns:
+    ///     The media as it is now; this object does not change.
+    ///
+    /// Raises:
+    ///     NotFoundError: 404, if it is no longer there.
+    ///
+    /// Reference: Media page, GET /media/{media_id}.
+    refresh / refresh_async (this) -> models::Media = media::get(this.value.id);
+
+    /// Delete it with all its perspectives. There is no way back.
+    ///
+    /// Returns:
+    ///     The media as it was.
+    ///
+    /// Raises:
+    ///     PermissionDeniedError: 403, if the caller may not delete it.
+    ///     NotFoundError: 404, if it is no longer there.
+    ///
+    /// Reference: Media page, DELETE /media/{media_id}.
+    delete / delete_async (this) -> models::Media = media::delete(this.value.id);
+
+    /// Archive it with all its perspectives. It leaves its courses and shared libraries.
+    ///
+    /// Returns:
+    ///     The media.
+    ///
+    /// Raises:
+    ///     PermissionDeniedError: 403, if the caller may not archive it.
+    ///     NotFoundError: 404, if it is no longer there.
+    ///
+    /// Reference: Media page, /media/{media_id}/archive (the method, POST, is inferred).
+    archive / archive_async (this) -> models::Media = media::archive(this.value.id);
+
+    /// Bring it back from the archive, with all its perspectives.
+    ///
+    /// Args:
+    ///     collection_id: The collection, or its id, into which it is put; left out, it is not moved.
+    ///
+    /// Returns:
+    ///     The media.
+    ///
+    /// Raises:
+    ///     PermissionDeniedError: 403, if the caller may not do that.
+    ///     NotFoundError: 404, if it is no longer there.
+    ///
+    /// Reference: Media page, /media/{media_id}/unarchive (the method, POST, is inferred).
+    #[pyo3(signature = (*, collection_id=None))]
+    unarchive / unarchive_async (this, collection_id: Option<Id<OfCollection>>) -> models::Media
+        = media::unarchive(this.value.id, collection_id.map(|id| id.0));
+
+    /// Add it to the collection of a course, and get the URL that launches it there.
+    ///
+    /// Args:
+    ///     course_id: The course's id in Canvas, or a `Course` or a `Collection` that has one.
+    ///     embed_type: `embed` for a player with media tabs, `bare_embed` for the player alone.
+    ///     downloadable: Whether viewers may download it; Studio's own default if left out.
+    ///
+    /// Returns:
+    ///     The URL. It works only when it is launched over LTI.
+    ///
+    /// Raises:
+    ///     PermissionDeniedError: 403, if the caller may not do that.
+    ///     NotFoundError: 404, if it is no longer there.
+    ///     UnprocessableEntityError: 422, if something is not valid.
+    ///
+    /// Reference: Media page, /media/{media_id}/create_embed (the method, POST, is inferred).
+    #[pyo3(signature = (*, course_id, embed_type="embed".to_owned(), downloadable=None))]
+    create_embed / create_embed_async (this, course_id: Id<OfCourse>, embed_type: String, downloadable: Option<bool>)
+        -> String = media::create_embed(this.value.id, course_id.0, &embed_type, downloadable);
+
+    /// Get the signed URL from which it can be downloaded for 24 hours. Treat it as a secret.
+    ///
+    /// Args:
+    ///     quality: Which version; the best if left out. The words are not documented.
+    ///
+    /// Returns:
+    ///     The URL. It must not be sent the access token.
+    ///
+    /// Raises:
+    ///     PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
+    ///     NotFoundError: 404, if it is no longer there, or not in that quality.
+    ///     UnprocessableEntityError: 422, if it is external (YouTube, Vimeo).
+    ///
+    /// Reference: Media page, GET /media/{media_id}/download.
+    #[pyo3(signature = (*, quality=None))]
+    download_url / download_url_async (this, quality: Option<String>) -> Url
+        = media::download_url(this.value.id, quality.as_deref());
+
+    /// Download it into a file.
+    ///
+    /// It is written to `PATH.part` and has its name only when it is whole. A broken connection is taken up where it
+    /// broke; if the signed URL expires, a new one is asked for.
+    ///
+    /// Args:
+    ///     path: The file; one that is there is replaced.
+    ///     quality: Which version; the best if left out. The words are not documented.
+    ///     progress: `True` for a progress bar (needs tqdm), or a callable that is given the bytes so far and the bytes
+    ///         in all (`None` if unknown), several times a second, on the calling thread.
+    ///
+    /// Returns:
+    ///     The path.
+    ///
+    /// Raises:
+    ///     PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
+    ///     NotFoundError: 404, if it is no longer there, or not in that quality.
+    ///     UnprocessableEntityError: 422, if it is external (YouTube, Vimeo).
+    ///     ResponseDecodeError: If what comes is not a recording.
+    ///     OSError: If the file cannot be written.
+    ///
+    /// Reference: Media page, GET /media/{media_id}/download.
+    #[pyo3(signature = (path, *, quality=None, progress=Progress::default()))]
+    download / download_async (this, path: PathBuf, quality: Option<String>, progress: Progress) -> PathBuf
+        = Tracked::new(media::download_url(this.value.id, quality.as_deref()), path, progress);
+
+    /// Get the users and groups with whom it is shared directly.
+    ///
+    /// Returns:
+    ///     The users and the groups, each with a permission.
+    ///
+    /// Raises:
+    ///     PermissionDeniedError: 403, if the caller may not see that.
+    ///     NotFoundError: 404, if it is no longer there.
+    ///
+    /// Reference: Media page, GET /media/{media_id}/permissions.
+    permissions / permissions_async (this) -> models::Permissions = media::permissions(this.value.id);
+
+    /// Change with whom it is shared.
+    ///
+    /// Args:
+    ///     changes: `PermissionChange` objects, or dicts with the same names. Whether Studio carries out either all of
+    ///         them or none is not documented.
+    ///
+    /// Returns:
+    ///     All users and groups with whom it is shared now.
+    ///
+    /// Raises:
+    ///     BadRequestError: 400, if one to update or destroy does not exist, or one to create exists already.
+    ///     PermissionDeniedError: 403, if the caller may not do that.
+    ///     NotFoundError: 404, if it is no longer there.
+    ///
+    /// Reference: Media page, /media/{media_id}/permissions (the method, POST, and the body are inferred).
+    #[pyo3(signature = (changes))]
+    change_permissions / change_permissions_async (this, changes: Changes) -> models::Permissions
+        = media::change_permissions(this.value.id, &changes.0);
+}
+lists {
+    /// List the courses that contain it.
+    ///
+    /// Returns:
+    ///     A listing of `Course`.
+    ///
+    /// Reference: Media page, GET /media/{media_id}/courses.
+    courses (this) -> models::Course = media::courses(this.value.id);
+
+    /// List its perspectives: where it is placed.
+    ///
+    /// Returns:
+    ///     A listing of `Perspective`, each with its collection.
+    ///
+    /// Reference: Media page, GET /media/{media_id}/perspectives.
+    perspectives (this) -> models::Perspective = media::perspectives(this.value.id);
+
+    /// List its files and streams.
+    ///
+    /// Returns:
+    ///     A listing of `Source`.
+    ///
+    /// Reference: Media page, GET /media/{media_id}/sources.
+    sources (this) -> models::Source = media::sources(this.value.id);
+
+    /// List everyone who has access to it, directly or not.
+    ///
+    /// Args:
+    ///     min_permission: The least that they may do: `access`, `view` or `edit`, each of which includes those before.
+    ///
+    /// Returns:
+    ///     A listing of `User`, each with a permission.
+    ///
+    /// Reference: Media page, GET /media/{media_id}/users.
+    #[pyo3(signature = (*, min_permission="access".to_owned()))]
+    users (this, min_permission: String) -> models::User = media::users(this.value.id, &min_permission);
+}
+fields {
+    /// Studio's id of the media.
+    id: i64;
+    /// The title.
+    title: Option<String>;
+    /// The description.
+    description: Option<String>;
+    /// The length in seconds, with fractions.
+    duration: Option<f64>;
+    /// When it was made, in UTC.
+    created_at: Option<models::Timestamp>;
+    /// The day on which somebody last viewed it.
+    last_viewed: Option<models::Day>;
+    /// The day on which a student last viewed it.
+    last_viewed_by_student: Option<models::Day>;
+    /// Where its thumbnail is. That of an audio recording may look right and yet not load.
+    thumbnail_url: Option<String>;
+    /// How far Studio is with it: `transcoding_finished` is ready; the other words are not documented.
+    transcoding_status: Option<String>;
+    /// To whom it belongs.
+    owner: Option<models::Owner>;
+    /// The size in bytes.
+    size: Option<i64>;
+    /// Where it comes from. The words are not documented.
+    source: Option<String>;
+    /// Its id for embedding.
+    embed_id: Option<String>;
+    /// Its id in an LTI launch.
+    lti_launch_id: Option<String>;
+    /// The collection that it is in; only `get_media`, `refresh` and the like tell.
+    collection: Option<models::Collection>;
+}
+plain {
+    /// Fields that are not documented, as they were sent.
+    #[getter]
+    fn extra(&self, py: Python<'_>) -> PyResult<Hinted<JsonObject>> {
+        self.value.extra.clone().deliver(py, None)
+    }
+
+    /// Return it as a dict that `json.dumps` takes.
+    ///
+    /// Returns:
+    ///     Every documented field, `None` where Studio sent none, then the undocumented ones as they were sent.
+    fn to_dict(&self, py: Python<'_>) -> PyResult<Hinted<JsonObject>> {
+        value::to_dict(py, &self.value)
+    }
+
+    /// Make one from a dict such as `to_dict()` returns. It knows no client.
+    ///
+    /// Args:
+    ///     fields: The fields; all but `id` may be missing.
+    ///
+    /// Returns:
+    ///     The media.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: If a field has the wrong type.
+    #[staticmethod]
+    #[pyo3(signature = (fields))]
+    fn from_dict(fields: value::Fields<'_>) -> PyResult<Self> {
+        Ok(Self { value: fields.read()?, client: None })
+    }
+
+    fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
+        other.cast::<Self>().is_ok_and(|other| other.get().value.id == self.value.id)
+    }
+
+    fn __hash__(&self) -> u64 {
+        value::hash("Media", self.value.id)
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let media = &self.value;
+        value::repr(py, "Media", &[
+            ("id", Some(media.id.into_py_any(py)?)),
+            ("title", media.title.as_ref().map(|title| title.into_py_any(py)).transpose()?),
+            ("duration", media.duration.map(|duration| duration.into_py_any(py)).transpose()?),
+            ("size", media.size.map(|size| size.into_py_any(py)).transpose()?),
+        ])
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Hinted<JsonObject>,))> {
+        Ok((slf.get_type().getattr("from_dict")?, (slf.get().to_dict(slf.py())?,)))
+    }
+
+    fn __copy__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __deepcopy__(slf: Py<Self>, _memo: &Bound<'_, PyAny>) -> Py<Self> {
+        slf
+    }
+
+    fn _repr_html_(&self) -> String {
+        let media = &self.value;
+        let owner = media.owner.as_ref().and_then(|owner| owner.display_name.as_deref().or(owner.full_name.as_deref()));
+        value::card(media.title.as_deref().unwrap_or("(no title)"), &[
+            ("Media", Some(media.id.to_string())),
+            ("Owner", owner.map(str::to_owned)),
+            ("Duration", media.duration.map(|seconds| format!("{seconds} s"))),
+            ("Size", media.size.map(|bytes| format!("{bytes} bytes"))),
+            ("Created", media.created_at.as_ref().map(|moment| moment.value().to_string())),
+            ("Status", media.transcoding_status.clone()),
+        ])
+    }
+}
+} }
+
+/// What a caller wants to be told while something is transferred: a callable, a bar, or nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Progress(Option<Py<PyAny>>);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Progress {
+    type Error = PyErr;
+    #[cfg(feature = "stubs")]
+    const INPUT_TYPE: PyStaticExpr = type_hint_union!(
+        type_hint_identifier!("builtins", "bool"),
+        type_hint_subscript!(
+            type_hint_identifier!("collections.abc", "Callable"),
+            PyStaticExpr::List {
+                elts: &[
+                    type_hint_identifier!("builtins", "int"),
+                    type_hint_union!(
+                        type_hint_identifier!("builtins", "int"),
+                        PyStaticExpr::Constant { value: PyStaticConstant::None }
+                    )
+                ]
+            },
+            type_hint_identifier!("builtins", "object")
+        ),
+        PyStaticExpr::Constant { value: PyStaticConstant::None }
+    );
+
+    fn extract(given: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        if let Ok(wanted) = given.cast::<PyBool>() {
+            if !wanted.is_true() {
+                return Ok(Self(None));
+            }
+            let bar = given.py().import("canvas_studio._progress")?.getattr("Bar")?.call0()?;
+            return Ok(Self(Some(bar.unbind())));
+        }
+        if given.is_none() {
+            return Ok(Self(None));
+        }
+        if given.is_callable() {
+            return Ok(Self(Some(given.to_owned().unbind())));
+        }
+        Err(PyTypeError::new_err(format!("must be True or a callable, not {}", given.get_type().name()?)))
+    }
+}
+
+/// A download, and how far it is.
+pub(crate) struct Tracked {
+    download: Download,
+    progress: Progress,
+    transferred: Arc<Transferred>,
+}
+
+impl Tracked {
+    pub(crate) fn new(
+        request: Result<Request<Url>, InvalidArgument>,
+        path: PathBuf,
+        progress: Progress,
+    ) -> Result<Self, InvalidArgument> {
+        let download = Download::new(request?, path)?;
+        Ok(Self { download, progress, transferred: Arc::new(Transferred::new()) })
+    }
+}
+
+impl Operation for Tracked {
+    type Result = PathBuf;
+
+    fn start(&self, client: Option<Client>) -> impl Future<Output = Result<PathBuf, Error>> + Send + 'static {
+        let (download, transferred) = (self.download.clone(), Arc::clone(&self.transferred));
+        async move { client.ok_or(Error::Closed)?.download(&download, &transferred).await }
+    }
+
+    fn reports(&self) -> bool {
+        self.progress.0.is_some()
+    }
+
+    fn report(&self, py: Python<'_>) -> PyResult<()> {
+        if let Some(callable) = &self.progress.0 {
+            callable.call1(py, self.transferred.read())?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,12 @@
+//! How Python sees the client: classes over the core's values, and the bridge between two ways of waiting.
+
+pub(crate) mod bridge;
+pub(crate) mod collection;
+pub(crate) mod convert;
+pub(crate) mod errors;
+pub(crate) mod listing;
+pub(crate) mod media;
+pub(crate) mod operations;
+pub(crate) mod records;
+pub(crate) mod studio_client;
+pub(crate) mod value;

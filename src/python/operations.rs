@@ -1,0 +1,100 @@
+//! The macro that makes a Python class out of one line for each operation.
+
+/// Emits the whole `#[pymethods]` block of a class. Its sections, in this order:
+///
+/// - `operations`: `name / name_async (this, argument: Type) -> Result = request;` gives a blocking and an async method
+///   with the same signature and docstring, both over the value that `request` builds.
+/// - `lists`: `name (this, argument: Type) -> Item = request;` gives a method that returns a `Listing`.
+/// - `fields`, if it is there: `name: Type;` gives a read-only attribute of the object's value, and a place in
+///   `__match_args__`.
+/// - `plain`: methods as they are.
+///
+/// So the line
+///
+/// ```ignore
+/// /// Archive a media.
+/// #[pyo3(signature = (id))]
+/// archive_media / archive_media_async (studio, id: Id<OfMedia>) -> models::Media = media::archive(id.0);
+/// ```
+///
+/// becomes
+///
+/// ```ignore
+/// /// Archive a media.
+/// #[pyo3(signature = (id))]
+/// fn archive_media(&self, py: Python<'_>, id: Id<OfMedia>) -> PyResult<<models::Media as Deliver>::Python> {
+///     let studio = self;
+///     bridge::run(py, studio.client(py)?, media::archive(id.0))
+/// }
+/// /// Archive a media.
+/// #[pyo3(signature = (id))]
+/// async fn archive_media_async(&self, id: Id<OfMedia>) -> PyResult<<models::Media as Deliver>::Python> {
+///     let studio = self;
+///     let client = Python::attach(|py| studio.client(py).map(Option::<&Client>::cloned))?;
+///     bridge::run_async(client, media::archive(id.0)).await
+/// }
+/// ```
+macro_rules! operations {
+    ($class:ident {
+        operations { $(
+            $(#[$about:meta])*
+            $name:ident / $name_async:ident ($this:ident $(, $argument:ident: $type:ty)* $(,)?) -> $result:ty = $operation:expr;
+        )* }
+        lists { $(
+            $(#[$list_about:meta])*
+            $list:ident ($list_this:ident $(, $list_argument:ident: $list_type:ty)* $(,)?) -> $item:ty = $request:expr;
+        )* }
+        $(fields { $( $(#[$field_about:meta])* $field:ident: $field_type:ty; )+ })?
+        plain { $($plain:tt)* }
+    }) => {
+        #[pymethods]
+        impl $class {
+            $(
+                $(#[$about])*
+                fn $name(&self, py: Python<'_> $(, $argument: $type)*) -> PyResult<<$result as Deliver>::Python> {
+                    let $this = self;
+                    bridge::run(py, $this.client(py)?, $operation)
+                }
+                $(#[$about])*
+                async fn $name_async(&self $(, $argument: $type)*) -> PyResult<<$result as Deliver>::Python> {
+                    let $this = self;
+                    let client = Python::attach(|py| $this.client(py).map(Option::<&Client>::cloned))?;
+                    bridge::run_async(client, $operation).await
+                }
+            )*
+            $(
+                $(#[$list_about])*
+                fn $list(&self, py: Python<'_> $(, $list_argument: $list_type)*) -> PyResult<Hinted<ListingOf<$item>>> {
+                    let $list_this = self;
+                    listing::make(py, $list_this.client(py)?, $request)
+                }
+            )*
+            $(
+                $(
+                    $(#[$field_about])*
+                    #[getter]
+                    fn $field(&self, py: Python<'_>) -> PyResult<<$field_type as Deliver>::Python> {
+                        self.value.$field.clone().deliver(py, self.client.as_ref())
+                    }
+                )+
+                #[classattr]
+                fn __match_args__(py: Python<'_>) -> PyResult<Hinted<value::MatchArgsOf<Self>>> {
+                    value::match_args(py)
+                }
+            )?
+            $($plain)*
+        }
+        $(impl value::MatchArgs for $class {
+            const NAMES: &'static [&'static str] = &[$(value::plain_name(stringify!($field))),+];
+            #[cfg(feature = "stubs")]
+            const HINT: PyStaticExpr = type_hint_subscript!(
+                type_hint_identifier!("builtins", "tuple"), $(type_hint_subscript!(
+                    type_hint_identifier!("typing", "Literal"),
+                    PyStaticExpr::Constant { value: PyStaticConstant::Str(value::plain_name(stringify!($field))) }
+                )),+
+            );
+        })?
+    };
+}
+
+pub(crate) use operations;

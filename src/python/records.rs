@@ -1,0 +1,71 @@
+//! The small records of Studio's answers, as the dataclasses of `canvas_studio.models`.
+
+use pyo3::IntoPyObjectExt;
+#[cfg(feature = "stubs")]
+use pyo3::inspect::PyStaticExpr;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+#[cfg(feature = "stubs")]
+use pyo3::type_hint_identifier;
+use pyo3::types::{PyModule, PyTuple};
+use pythonize::pythonize;
+
+use super::convert::{Deliver, Hint, Hinted};
+use crate::api::models::{Course, Extra, Group, Owner, Permissions, Perspective, Source, User};
+use crate::client::Client;
+
+/// A record is its class, called with its fields in their order, the undocumented ones last.
+macro_rules! record {
+    ($name:ident { $($field:ident),* }) => {
+        impl Hint for $name {
+            #[cfg(feature = "stubs")]
+            const HINT: PyStaticExpr = type_hint_identifier!("canvas_studio.models", stringify!($name));
+        }
+
+        impl Deliver for $name {
+            type Python = Hinted<Self>;
+
+            fn deliver(self, py: Python<'_>, client: Option<&Client>) -> PyResult<Self::Python> {
+                let fields = [
+                    $(self.$field.deliver(py, client)?.into_py_any(py)?,)*
+                    pythonize(py, &self.extra)?.unbind(),
+                ];
+                make(py, stringify!($name), fields)
+            }
+        }
+    };
+}
+
+record!(Owner { id, full_name, display_name, email });
+record!(User { id, full_name, display_name, email, permission });
+record!(Group { id, name, permission });
+record!(Course { id, name, r#type, permission, owner, created_at, course_id });
+record!(Perspective { uuid, title, collection });
+record!(Source { url, mime_type, definition, download_url });
+record!(Permissions { users, groups });
+
+fn make<H>(py: Python<'_>, class: &str, fields: impl IntoIterator<Item = Py<PyAny>>) -> PyResult<Hinted<H>> {
+    static MODELS: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+    let models = MODELS.get_or_try_init(py, || PyModule::import(py, "canvas_studio.models").map(Bound::unbind))?;
+    let fields = PyTuple::new(py, fields.into_iter().collect::<Vec<_>>())?;
+    Ok(Hinted::new(models.bind(py).getattr(class)?.call1(fields)?.unbind()))
+}
+
+/// A list inside a record is a tuple, so that the record cannot be changed through it.
+impl<T: Deliver> Deliver for Vec<T> {
+    type Python = Py<PyTuple>;
+
+    fn deliver(self, py: Python<'_>, client: Option<&Client>) -> PyResult<Self::Python> {
+        let items: PyResult<Vec<_>> = self.into_iter().map(|item| item.deliver(py, client)?.into_py_any(py)).collect();
+        PyTuple::new(py, items?).map(Bound::unbind)
+    }
+}
+
+/// The undocumented fields of an object.
+impl Deliver for Extra {
+    type Python = Hinted<super::convert::JsonObject>;
+
+    fn deliver(self, py: Python<'_>, _: Option<&Client>) -> PyResult<Self::Python> {
+        Ok(Hinted::new(pythonize(py, &self)?.unbind()))
+    }
+}

@@ -1,0 +1,681 @@
+//! `StudioClient`: every operation of Studio's, by id.
+
+use std::path::PathBuf;
+
+use pyo3::IntoPyObjectExt;
+use pyo3::prelude::*;
+
+use super::bridge;
+use super::convert::{
+    Body, Changes, DateText, Deliver, Hinted, Id, OfCollection, OfCourse, OfMedia, OfUser, Params, Seconds, Whole,
+};
+use super::errors::to_python;
+use super::listing::{self, ListingOf};
+use super::media::{Progress, Tracked};
+use super::operations::operations;
+use crate::api::raw::{self, Content};
+use crate::api::{collections, media, models};
+use crate::client::config::{CONNECT_TIMEOUT, MAX_RETRIES, MAX_RETRY_WAIT, READ_TIMEOUT, RETRY_DELAY, TIMEOUT};
+use crate::client::{Client, Config, Error, Options};
+
+/// A client of one school's Studio.
+///
+/// It can be used from any number of threads and event loops, and after a fork. Every operation has two forms: `f`
+/// blocks, and `f_async` is a coroutine with the same arguments, result and exceptions. What lists returns a `Listing`,
+/// which is read with `for` or with `async for`.
+///
+/// Args:
+///     url: The school's name (`"myschool"`), its host, or its URL. `http` only on this machine.
+///     token: The access token.
+///     timeout: Seconds (or a timedelta) for one call with all its repetitions; `float("inf")` for no limit. Downloads
+///         have none.
+///     connect_timeout: Seconds for making a connection.
+///     read_timeout: Seconds without a byte from the server.
+///     max_retries: How often a request is repeated. What may have been carried out is never repeated blindly.
+///     retry_delay: Seconds before the first repetition; they double with each, and chance shortens them.
+///     max_retry_wait: Seconds that a server may ask to be left alone; if it asks for more, the error is raised.
+///
+/// Raises:
+///     InvalidArgumentError: If an argument cannot be right.
+#[pyclass(frozen, module = "canvas_studio")]
+#[derive(Debug)]
+pub(crate) struct StudioClient {
+    client: Client,
+}
+
+impl StudioClient {
+    #[expect(clippy::unnecessary_wraps, reason = "as the macro asks for it")]
+    fn client(&self, _: Python<'_>) -> PyResult<Option<&Client>> {
+        Ok(Some(&self.client))
+    }
+
+    fn make(url: &str, token: &str, options: Options) -> PyResult<Self> {
+        let config = Config::new(url, token, options).map_err(|refusal| to_python(refusal.into()))?;
+        Ok(Self { client: Client::new(config) })
+    }
+}
+
+operations! { StudioClient {
+operations {
+    /// Make a collection.
+    ///
+    /// Args:
+    ///     name: Its name.
+    ///     user_id: The Studio user (an id, an `Owner` or a `User`) in whose library it is made; the caller's own if
+    ///         left out. Only an administrator may make one for another user.
+    ///
+    /// Returns:
+    ///     The new collection.
+    ///
+    /// Raises:
+    ///     PermissionDeniedError: 403, if the caller may not make it for that user.
+    ///     NotFoundError: 404, if there is no such user.
+    ///     UnprocessableEntityError: 422, if the user id is not valid.
+    ///
+    /// Reference: Collection page, POST /collections.
+    #[pyo3(signature = (name, *, user_id=None))]
+    create_collection / create_collection_async (studio, name: String, user_id: Option<Id<OfUser>>) -> models::Collection
+        = collections::create(&name, user_id.map(|id| id.0));
+
+    /// Get a collection.
+    ///
+    /// Args:
+    ///     id: The collection's id.
+    ///
+    /// Returns:
+    ///     The collection.
+    ///
+    /// Raises:
+    ///     PermissionDeniedError: 403, if the caller may not see it.
+    ///     NotFoundError: 404, if there is no such collection.
+    ///     UnprocessableEntityError: 422, if the id is not valid.
+    ///
+    /// Reference: Collection page, GET /collections/{collection_id}.
+    #[pyo3(signature = (id))]
+    get_collection / get_collection_async (studio, id: Id<OfCollection>) -> models::Collection = collections::get(id.0);
+
+    /// Delete a collection with all its media and perspectives. There is no way back.
+    ///
+    /// Args:
+    ///     id: The collection, or its id.
+    ///
+    /// Returns:
+    ///     The collection as it was, or `None` if Studio's answer holds none (its body is hardly documented).
+    ///
+    /// Raises:
+    ///     PermissionDeniedError: 403, if the caller may not delete it.
+    ///     NotFoundError: 404, if there is no such collection.
+    ///     UnprocessableEntityError: 422, if the id is not valid.
+    ///
+    /// Reference: Collection page, DELETE /collections/{collection_id}.
+    #[pyo3(signature = (id))]
+    delete_collection / delete_collection_async (studio, id: Id<OfCollection>) -> Option<models::Collection>
+        = collections::delete(id.0);
+
+    /// Archive a collection with all its media and perspectives.
+    ///
+    /// Args:
+    ///     id: The collection, or its id.
+    ///
+    /// Returns:
+    ///     The collection, or `None` if Studio's answer holds none (its body is not documented).
+    ///
+    /// Raises:
+    ///     PermissionDeniedError: 403, if the caller may not archive it.
+    ///     NotFoundError: 404, if there is no such collection.
+    ///     UnprocessableEntityError: 422, if the id is not valid.
+    ///
+    /// Reference: Collection page, POST /collections/{collection_id}/archive.
+    #[pyo3(signature = (id))]
+    archive_collection / archive_collection_async (studio, id: Id<OfCollection>) -> Option<models::Collection>
+        = collections::archive(id.0);
+
+    /// Bring a collection back from the archive, with all its media and perspectives.
+    ///
+    /// Args:
+    ///     id: The collection, or its id.
+    ///
+    /// Returns:
+    ///     The collection, or `None` if Studio's answer holds none (its body is not documented).
+    ///
+    /// Raises:
+    ///     PermissionDeniedError: 403, if the caller may not do that.
+    ///     NotFoundError: 404, if there is no such collection.
+    ///     UnprocessableEntityError: 422, if the id is not valid.
+    ///
+    /// Reference: Collection page, /collections/{collection_id}/unarchive (the method, POST, is inferred).
+    #[pyo3(signature = (id))]
+    unarchive_collection / unarchive_collection_async (studio, id: Id<OfCollection>) -> Option<models::Collection>
+        = collections::unarchive(id.0);
+
+    /// Get the users and groups with whom a collection is shared.
+    ///
+    /// Args:
+    ///     id: The collection, or its id.
+    ///
+    /// Returns:
+    ///     The users and the groups, each with a permission.
+    ///
+    /// Raises:
+    ///     PermissionDeniedError: 403, if the caller may not see that.
+    ///     NotFoundError: 404, if there is no such collection.
+    ///     UnprocessableEntityError: 422, if the id is not valid.
+    ///
+    /// Reference: Collection page, GET /collections/{collection_id}/permissions.
+    #[pyo3(signature = (id))]
+    get_collection_permissions / get_collection_permissions_async (studio, id: Id<OfCollection>) -> models::Permissions
+        = collections::permissions(id.0);
+
+    /// Change with whom a collection is shared.
+    ///
+    /// Args:
+    ///     id: The collection, or its id.
+    ///     changes: `PermissionChange` objects, or dicts with the same names. Whether Studio carries out either all of
+    ///         them or none is not documented.
+    ///
+    /// Returns:
+    ///     All users and groups with whom it is shared now.
+    ///
+    /// Raises:
+    ///     BadRequestError: 400, if one to update or destroy does not exist, or one to create exists already.
+    ///     PermissionDeniedError: 403, if the caller may not do that.
+    ///     NotFoundError: 404, if there is no such collection.
+    ///     UnprocessableEntityError: 422, if something is not valid.
+    ///
+    /// Reference: Collection page, POST /collections/{collection_id}/permissions.
+    #[pyo3(signature = (id, changes))]
+    change_collection_permissions / change_collection_permissions_async (studio, id: Id<OfCollection>, changes: Changes)
+        -> models::Permissions = collections::change_permissions(id.0, &changes.0);
+
+    /// Get a media, with the collection that it is in.
+    ///
+    /// Args:
+    ///     id: The media's id.
+    ///
+    /// Returns:
+    ///     The media.
+    ///
+    /// Raises:
+    ///     PermissionDeniedError: 403, if the caller may not see it.
+    ///     NotFoundError: 404, if there is no such media.
+    ///
+    /// Reference: Media page, GET /media/{media_id}.
+    #[pyo3(signature = (id))]
+    get_media / get_media_async (studio, id: Id<OfMedia>) -> models::Media = media::get(id.0);
+
+    /// Delete a media with all its perspectives. There is no way back.
+    ///
+    /// Args:
+    ///     id: The media, or its id.
+    ///
+    /// Returns:
+    ///     The media as it was.
+    ///
+    /// Raises:
+    ///     PermissionDeniedError: 403, if the caller may not delete it.
+    ///     NotFoundError: 404, if there is no such media.
+    ///
+    /// Reference: Media page, DELETE /media/{media_id}.
+    #[pyo3(signature = (id))]
+    delete_media / delete_media_async (studio, id: Id<OfMedia>) -> models::Media = media::delete(id.0);
+
+    /// Archive a media with all its perspectives. It leaves its courses and shared libraries.
+    ///
+    /// Args:
+    ///     id: The media, or its id.
+    ///
+    /// Returns:
+    ///     The media.
+    ///
+    /// Raises:
+    ///     PermissionDeniedError: 403, if the caller may not archive it.
+    ///     NotFoundError: 404, if there is no such media.
+    ///
+    /// Reference: Media page, /media/{media_id}/archive (the method, POST, is inferred).
+    #[pyo3(signature = (id))]
+    archive_media / archive_media_async (studio, id: Id<OfMedia>) -> models::Media = media::archive(id.0);
+
+    /// Bring a media back from the archive, with all its perspectives.
+    ///
+    /// Args:
+    ///     id: The media, or its id.
+    ///     collection_id: The collection, or its id, into which it is put; left out, it is not moved.
+    ///
+    /// Returns:
+    ///     The media.
+    ///
+    /// Raises:
+    ///     PermissionDeniedError: 403, if the caller may not do that.
+    ///     NotFoundError: 404, if there is no such media.
+    ///
+    /// Reference: Media page, /media/{media_id}/unarchive (the method, POST, is inferred).
+    #[pyo3(signature = (id, *, collection_id=None))]
+    unarchive_media / unarchive_media_async (studio, id: Id<OfMedia>, collection_id: Option<Id<OfCollection>>)
+        -> models::Media = media::unarchive(id.0, collection_id.map(|id| id.0));
+
+    /// Add a media to the collection of a course, and get the URL that launches it there.
+    ///
+    /// Args:
+    ///     media_id: The media, or its id.
+    ///     course_id: The course's id in Canvas, or a `Course` or a `Collection` that has one.
+    ///     embed_type: `embed` for a player with media tabs, `bare_embed` for the player alone.
+    ///     downloadable: Whether viewers may download it; Studio's own default if left out.
+    ///
+    /// Returns:
+    ///     The URL. It works only when it is launched over LTI.
+    ///
+    /// Raises:
+    ///     PermissionDeniedError: 403, if the caller may not do that.
+    ///     NotFoundError: 404, if there is no such media.
+    ///     UnprocessableEntityError: 422, if something is not valid.
+    ///
+    /// Reference: Media page, /media/{media_id}/create_embed (the method, POST, is inferred).
+    #[pyo3(signature = (media_id, *, course_id, embed_type="embed".to_owned(), downloadable=None))]
+    create_embed / create_embed_async (studio, media_id: Id<OfMedia>, course_id: Id<OfCourse>, embed_type: String,
+        downloadable: Option<bool>) -> String = media::create_embed(media_id.0, course_id.0, &embed_type, downloadable);
+
+    /// Get the signed URL from which a media can be downloaded for 24 hours. Treat it as a secret.
+    ///
+    /// Args:
+    ///     id: The media, or its id.
+    ///     quality: Which version; the best if left out. The words are not documented.
+    ///
+    /// Returns:
+    ///     The URL. It must not be sent the access token.
+    ///
+    /// Raises:
+    ///     PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
+    ///     NotFoundError: 404, if there is no such media, or not in that quality.
+    ///     UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo).
+    ///
+    /// Reference: Media page, GET /media/{media_id}/download.
+    #[pyo3(signature = (id, *, quality=None))]
+    get_download_url / get_download_url_async (studio, id: Id<OfMedia>, quality: Option<String>) -> url::Url
+        = media::download_url(id.0, quality.as_deref());
+
+    /// Download a media into a file.
+    ///
+    /// It is written to `PATH.part` and has its name only when it is whole. A broken connection is taken up where it
+    /// broke; if the signed URL expires, a new one is asked for.
+    ///
+    /// Args:
+    ///     id: The media, or its id.
+    ///     path: The file; one that is there is replaced.
+    ///     quality: Which version; the best if left out. The words are not documented.
+    ///     progress: `True` for a progress bar (needs tqdm), or a callable that is given the bytes so far and the bytes
+    ///         in all (`None` if unknown), several times a second, on the calling thread.
+    ///
+    /// Returns:
+    ///     The path.
+    ///
+    /// Raises:
+    ///     PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
+    ///     NotFoundError: 404, if there is no such media, or not in that quality.
+    ///     UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo).
+    ///     ResponseDecodeError: If what comes is not a recording.
+    ///     OSError: If the file cannot be written.
+    ///
+    /// Reference: Media page, GET /media/{media_id}/download.
+    #[pyo3(signature = (id, path, *, quality=None, progress=Progress::default()))]
+    download_media / download_media_async (studio, id: Id<OfMedia>, path: PathBuf, quality: Option<String>,
+        progress: Progress) -> PathBuf = Tracked::new(media::download_url(id.0, quality.as_deref()), path, progress);
+
+    /// Get the users and groups with whom a media is shared directly.
+    ///
+    /// Args:
+    ///     id: The media, or its id.
+    ///
+    /// Returns:
+    ///     The users and the groups, each with a permission.
+    ///
+    /// Raises:
+    ///     PermissionDeniedError: 403, if the caller may not see that.
+    ///     NotFoundError: 404, if there is no such media.
+    ///     UnprocessableEntityError: 422, if the id is not valid.
+    ///
+    /// Reference: Media page, GET /media/{media_id}/permissions.
+    #[pyo3(signature = (id))]
+    get_media_permissions / get_media_permissions_async (studio, id: Id<OfMedia>) -> models::Permissions
+        = media::permissions(id.0);
+
+    /// Change with whom a media is shared.
+    ///
+    /// Args:
+    ///     id: The media, or its id.
+    ///     changes: `PermissionChange` objects, or dicts with the same names. Whether Studio carries out either all of
+    ///         them or none is not documented.
+    ///
+    /// Returns:
+    ///     All users and groups with whom it is shared now.
+    ///
+    /// Raises:
+    ///     BadRequestError: 400, if one to update or destroy does not exist, or one to create exists already.
+    ///     PermissionDeniedError: 403, if the caller may not do that.
+    ///     NotFoundError: 404, if there is no such media.
+    ///     UnprocessableEntityError: 422, if something is not valid.
+    ///
+    /// Reference: Media page, /media/{media_id}/permissions (the method, POST, and the body are inferred).
+    #[pyo3(signature = (id, changes))]
+    change_media_permissions / change_media_permissions_async (studio, id: Id<OfMedia>, changes: Changes)
+        -> models::Permissions = media::change_permissions(id.0, &changes.0);
+
+    /// Send any request to Studio's API, with the token, the repetitions and the errors of every other.
+    ///
+    /// Args:
+    ///     method: `GET`, `POST`, `PUT`, `PATCH` or `DELETE`. Only a `GET` is repeated when it may have been carried out.
+    ///     path: The part behind `/api/public/v1`, such as `"/users/7"`.
+    ///     params: The query: strings, numbers, bools, dates, or lists of them; `None` is left out.
+    ///     json: The body.
+    ///
+    /// Returns:
+    ///     The parsed JSON; a `str` if the answer is plain text or CSV; `None` if it is empty.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: If the request would leave Studio's API.
+    ///     APIStatusError: If Studio says no.
+    ///     ResponseDecodeError: If the answer is neither.
+    ///
+    /// Reference: every page.
+    #[pyo3(signature = (method, path, *, params=None, json=None))]
+    request / request_async (studio, method: String, path: String, params: Option<Params>, json: Option<Body>) -> Content
+        = raw::request(&method, &path, params.map_or_else(Vec::new, |params| params.0), json.map(|body| body.0));
+}
+lists {
+    /// List the collections that the caller may see.
+    ///
+    /// Args:
+    ///     page: The page to begin with.
+    ///     per_page: How many items are asked for at once, 1 to 50.
+    ///
+    /// Returns:
+    ///     A listing of `Collection`.
+    ///
+    /// Reference: Collection page, GET /collections.
+    #[pyo3(signature = (*, page=Whole(1), per_page=Whole(50)))]
+    list_collections (studio, page: Whole, per_page: Whole) -> models::Collection = collections::list(page.0, per_page.0);
+
+    /// List the media in a collection.
+    ///
+    /// Args:
+    ///     id: The collection, or its id.
+    ///     page: The page to begin with.
+    ///     per_page: How many items are asked for at once, 1 to 50.
+    ///
+    /// Returns:
+    ///     A listing of `Media`.
+    ///
+    /// Raises, while it is read:
+    ///     PermissionDeniedError: 403, if the caller may not see it.
+    ///     NotFoundError: 404, if there is no such collection.
+    ///
+    /// Reference: Collection page, GET /collections/{collection_id}/media.
+    #[pyo3(signature = (id, *, page=Whole(1), per_page=Whole(50)))]
+    list_collection_media (studio, id: Id<OfCollection>, page: Whole, per_page: Whole) -> models::Media
+        = collections::list_media(id.0, page.0, per_page.0);
+
+    /// Search for media. All that is given must hold; if nothing is given, everything that the caller may see is found.
+    ///
+    /// Args:
+    ///     title: A part of the title.
+    ///     min_size: The least size, in bytes.
+    ///     max_size: The greatest size, in bytes.
+    ///     start_date: The first day of creation, as a date or as `"YYYY-MM-DD"`.
+    ///     end_date: The last day of creation.
+    ///     last_viewed_start_date: The first day of the last view.
+    ///     last_viewed_end_date: The last day of the last view.
+    ///     last_viewed_by_student_start_date: The first day of the last view by a student.
+    ///     last_viewed_by_student_end_date: The last day of the last view by a student.
+    ///     owner: The e-mail address of the owner. Owners without one cannot be searched for.
+    ///     tag: The whole name of a tag.
+    ///     source: Where the media comes from. The words are not documented.
+    ///     page: The page to begin with.
+    ///     per_page: How many items are asked for at once, 1 to 50.
+    ///
+    /// Returns:
+    ///     A listing of `Media`.
+    ///
+    /// Raises, while it is read:
+    ///     UnprocessableEntityError: 422, if something is not valid.
+    ///
+    /// Reference: Media page, GET /media/search.
+    #[pyo3(signature = (*, title=None, min_size=None, max_size=None, start_date=None, end_date=None,
+        last_viewed_start_date=None, last_viewed_end_date=None, last_viewed_by_student_start_date=None,
+        last_viewed_by_student_end_date=None, owner=None, tag=None, source=None, page=Whole(1), per_page=Whole(50)))]
+    search_media (studio, title: Option<String>, min_size: Option<Whole>, max_size: Option<Whole>,
+        start_date: Option<DateText>, end_date: Option<DateText>, last_viewed_start_date: Option<DateText>,
+        last_viewed_end_date: Option<DateText>, last_viewed_by_student_start_date: Option<DateText>,
+        last_viewed_by_student_end_date: Option<DateText>, owner: Option<String>, tag: Option<String>,
+        source: Option<String>, page: Whole, per_page: Whole) -> models::Media = {
+        let date = |date: Option<DateText>| date.map(|date| date.0);
+        let search = media::Search {
+            title,
+            min_size: min_size.map(|size| size.0),
+            max_size: max_size.map(|size| size.0),
+            start_date: date(start_date),
+            end_date: date(end_date),
+            last_viewed_start_date: date(last_viewed_start_date),
+            last_viewed_end_date: date(last_viewed_end_date),
+            last_viewed_by_student_start_date: date(last_viewed_by_student_start_date),
+            last_viewed_by_student_end_date: date(last_viewed_by_student_end_date),
+            owner,
+            tag,
+            source,
+        };
+        media::search(&search, page.0, per_page.0)
+    };
+
+    /// List the courses that contain a media.
+    ///
+    /// Args:
+    ///     id: The media, or its id.
+    ///
+    /// Returns:
+    ///     A listing of `Course`.
+    ///
+    /// Raises, while it is read:
+    ///     PermissionDeniedError: 403, if the caller may not see that.
+    ///     NotFoundError: 404, if there is no such media.
+    ///     UnprocessableEntityError: 422, if the id is not valid.
+    ///
+    /// Reference: Media page, GET /media/{media_id}/courses.
+    #[pyo3(signature = (id))]
+    list_media_courses (studio, id: Id<OfMedia>) -> models::Course = media::courses(id.0);
+
+    /// List the perspectives of a media: where it is placed.
+    ///
+    /// Args:
+    ///     id: The media, or its id.
+    ///
+    /// Returns:
+    ///     A listing of `Perspective`, each with its collection.
+    ///
+    /// Raises, while it is read:
+    ///     PermissionDeniedError: 403, if the caller may not see that.
+    ///     NotFoundError: 404, if there is no such media.
+    ///     UnprocessableEntityError: 422, if the id is not valid.
+    ///
+    /// Reference: Media page, GET /media/{media_id}/perspectives.
+    #[pyo3(signature = (id))]
+    list_media_perspectives (studio, id: Id<OfMedia>) -> models::Perspective = media::perspectives(id.0);
+
+    /// List the files and streams of a media.
+    ///
+    /// Args:
+    ///     id: The media, or its id.
+    ///
+    /// Returns:
+    ///     A listing of `Source`.
+    ///
+    /// Raises, while it is read:
+    ///     PermissionDeniedError: 403, if the caller may not see that.
+    ///     NotFoundError: 404, if there is no such media.
+    ///
+    /// Reference: Media page, GET /media/{media_id}/sources.
+    #[pyo3(signature = (id))]
+    list_media_sources (studio, id: Id<OfMedia>) -> models::Source = media::sources(id.0);
+
+    /// List everyone who has access to a media, directly or not.
+    ///
+    /// Args:
+    ///     id: The media, or its id.
+    ///     min_permission: The least that they may do: `access`, `view` or `edit`, each of which includes those before.
+    ///
+    /// Returns:
+    ///     A listing of `User`, each with a permission.
+    ///
+    /// Raises, while it is read:
+    ///     PermissionDeniedError: 403, if the caller may not see that.
+    ///     NotFoundError: 404, if there is no such media.
+    ///     UnprocessableEntityError: 422, if something is not valid.
+    ///
+    /// Reference: Media page, GET /media/{media_id}/users.
+    #[pyo3(signature = (id, *, min_permission="access".to_owned()))]
+    list_media_users (studio, id: Id<OfMedia>, min_permission: String) -> models::User
+        = media::users(id.0, &min_permission);
+
+    /// Read any list of Studio's API page by page, as every other list is read.
+    ///
+    /// Args:
+    ///     path: The part behind `/api/public/v1`, such as `"/users/7/media"`.
+    ///     key: The name under which the answer holds the items, such as `"media"`.
+    ///     params: The query: strings, numbers, bools, dates, or lists of them; `None` is left out.
+    ///     page: The page to begin with.
+    ///     per_page: How many items are asked for at once, 1 to 50.
+    ///
+    /// Returns:
+    ///     A listing of dicts.
+    ///
+    /// Reference: every page with `page` and `per_page`.
+    #[pyo3(signature = (path, *, key, params=None, page=Whole(1), per_page=Whole(50)))]
+    paginate (studio, path: String, key: String, params: Option<Params>, page: Whole, per_page: Whole)
+        -> serde_json::Value
+        = raw::paginate(&path, key, params.map_or_else(Vec::new, |params| params.0), page.0, per_page.0);
+}
+plain {
+    #[new]
+    #[pyo3(signature = (url, *, token, timeout=Seconds(TIMEOUT), connect_timeout=Seconds(CONNECT_TIMEOUT),
+        read_timeout=Seconds(READ_TIMEOUT), max_retries=Whole(MAX_RETRIES), retry_delay=Seconds(RETRY_DELAY),
+        max_retry_wait=Seconds(MAX_RETRY_WAIT)))]
+    fn new(url: &str, token: &str, timeout: Seconds, connect_timeout: Seconds, read_timeout: Seconds,
+        max_retries: Whole, retry_delay: Seconds, max_retry_wait: Seconds) -> PyResult<Self> {
+        Self::make(url, token, Options {
+            timeout: Some(timeout.0),
+            connect_timeout: Some(connect_timeout.0),
+            read_timeout: Some(read_timeout.0),
+            max_retries: Some(max_retries.0),
+            retry_delay: Some(retry_delay.0),
+            max_retry_wait: Some(max_retry_wait.0),
+        })
+    }
+
+    /// Make a client from environment variables: `CANVAS_STUDIO_URL` and `CANVAS_STUDIO_TOKEN`.
+    ///
+    /// Args:
+    ///     url: Instead of `CANVAS_STUDIO_URL`.
+    ///     token: Instead of `CANVAS_STUDIO_TOKEN`.
+    ///     timeout: As for the client itself, and so are the others.
+    ///     connect_timeout: Likewise.
+    ///     read_timeout: Likewise.
+    ///     max_retries: Likewise.
+    ///     retry_delay: Likewise.
+    ///     max_retry_wait: Likewise.
+    ///
+    /// Returns:
+    ///     A client.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: If neither the argument nor the variable is there, or one cannot be right.
+    #[staticmethod]
+    #[pyo3(signature = (*, url=None, token=None, timeout=Seconds(TIMEOUT), connect_timeout=Seconds(CONNECT_TIMEOUT),
+        read_timeout=Seconds(READ_TIMEOUT), max_retries=Whole(MAX_RETRIES), retry_delay=Seconds(RETRY_DELAY),
+        max_retry_wait=Seconds(MAX_RETRY_WAIT)))]
+    fn from_env(py: Python<'_>, url: Option<String>, token: Option<String>, timeout: Seconds, connect_timeout: Seconds,
+        read_timeout: Seconds, max_retries: Whole, retry_delay: Seconds, max_retry_wait: Seconds) -> PyResult<Self> {
+        let url = given_or_environment(py, "url", url)?;
+        let token = given_or_environment(py, "token", token)?;
+        Self::new(&url, &token, timeout, connect_timeout, read_timeout, max_retries, retry_delay, max_retry_wait)
+    }
+
+    /// The school's URL.
+    #[getter]
+    fn url(&self) -> String {
+        self.client.config().url()
+    }
+
+    /// Return a client with other options, for some calls. It shares the connections of this one, unless
+    /// `connect_timeout` is given.
+    ///
+    /// Args:
+    ///     timeout: As for the client itself, and so are the others; what is left out stays as it is.
+    ///     connect_timeout: Likewise.
+    ///     read_timeout: Likewise.
+    ///     max_retries: Likewise.
+    ///     retry_delay: Likewise.
+    ///     max_retry_wait: Likewise.
+    ///
+    /// Returns:
+    ///     The client.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: If an argument cannot be right.
+    #[pyo3(signature = (*, timeout=None, connect_timeout=None, read_timeout=None, max_retries=None, retry_delay=None,
+        max_retry_wait=None))]
+    fn with_options(&self, timeout: Option<Seconds>, connect_timeout: Option<Seconds>, read_timeout: Option<Seconds>,
+        max_retries: Option<Whole>, retry_delay: Option<Seconds>, max_retry_wait: Option<Seconds>) -> PyResult<Self> {
+        let seconds = |seconds: Option<Seconds>| seconds.map(|seconds| seconds.0);
+        let client = self.client.with(Options {
+            timeout: seconds(timeout),
+            connect_timeout: seconds(connect_timeout),
+            read_timeout: seconds(read_timeout),
+            max_retries: max_retries.map(|count| count.0),
+            retry_delay: seconds(retry_delay),
+            max_retry_wait: seconds(max_retry_wait),
+        });
+        Ok(Self { client: client.map_err(to_python)? })
+    }
+
+    /// End what is under way with `ClientClosedError`, and refuse what comes.
+    fn close(&self) {
+        self.client.close();
+    }
+
+    fn __enter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __exit__(&self, _kind: &Bound<'_, PyAny>, _error: &Bound<'_, PyAny>, _traceback: &Bound<'_, PyAny>) {
+        self.client.close();
+    }
+
+    #[expect(clippy::unused_async, reason = "Python awaits it")]
+    async fn __aenter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    #[expect(clippy::unused_async, reason = "Python awaits it")]
+    async fn __aexit__(&self, _kind: Py<PyAny>, _error: Py<PyAny>, _traceback: Py<PyAny>) {
+        self.client.close();
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        Ok(format!("StudioClient({})", self.url().into_py_any(py)?.bind(py).repr()?))
+    }
+}
+} }
+
+/// An argument, or else the environment variable that stands in for it.
+fn given_or_environment(py: Python<'_>, argument: &str, given: Option<String>) -> PyResult<String> {
+    if let Some(given) = given {
+        return Ok(given);
+    }
+    let variable = format!("CANVAS_STUDIO_{}", argument.to_ascii_uppercase());
+    // Python's own view of the environment, since os.environ may have been changed.
+    let environment = py.import("os")?.getattr("environ")?;
+    match environment.call_method1("get", (&variable,))?.extract::<Option<String>>()? {
+        Some(value) => Ok(value),
+        None => Err(to_python(Error::InvalidArgument(crate::api::InvalidArgument::new(
+            argument,
+            format!("is missing: pass it, or set {variable}"),
+        )))),
+    }
+}
