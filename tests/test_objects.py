@@ -129,7 +129,7 @@ def test_to_dict_is_ready_for_json_and_holds_what_was_sent() -> None:
 @pytest.mark.parametrize("made", [a_media, a_collection])
 def test_from_dict_takes_back_what_to_dict_gave(made: Callable[[], Any]) -> None:
     value = made()
-    twin = type(value).from_dict(value.to_dict())
+    twin = value.from_dict(value.to_dict())
     assert twin == value
     assert twin.to_dict() == value.to_dict()
 
@@ -238,7 +238,7 @@ def test_no_attribute_asks_the_server(form: Form) -> None:
     with FaultServer(json_answer({"media": {"id": 1}})) as server:
         media = form.call(server.client(), "get_media", 1)
         assert [getattr(media, name) for name in MEDIA_FIELDS] == [1, *[None] * 14]
-        repr(media), media._repr_html_(), media.to_dict(), hash(media), media.extra
+        assert all([repr(media), media._repr_html_(), media.to_dict(), hash(media), media.extra == {}])
     assert len(server.requests) == 1
 
 
@@ -469,7 +469,7 @@ def assert_round_trip(kind: Any, sent: dict[str, Any]) -> None:
     assert value.extra == {name: sent[name] for name in sent.keys() - set(kind.__match_args__)}
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(sent_media())
 def test_any_media_survives_the_round_trip(sent: dict[str, Any]) -> None:
     if sent.get("owner") is not None:
@@ -477,7 +477,7 @@ def test_any_media_survives_the_round_trip(sent: dict[str, Any]) -> None:
     assert_round_trip(Media, sent)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(sent_collections())
 def test_any_collection_survives_the_round_trip(sent: dict[str, Any]) -> None:
     if sent.get("owner") is not None:

@@ -11,8 +11,8 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Coroutine
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Coroutine, Generator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -33,7 +33,7 @@ from fault_server import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from conftest import Form
@@ -60,7 +60,7 @@ def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @contextlib.contextmanager
-def running(program: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+def running(program: str, *arguments: str) -> Generator[subprocess.Popen[str]]:
     """A program that is killed at the end, in case that it still runs."""
     pipe = subprocess.PIPE
     with subprocess.Popen(command(program, *arguments), stdout=pipe, stderr=pipe, text=True) as process:
@@ -134,12 +134,16 @@ async def waited_for(wait: Callable[[], bool]) -> bool:
     return await asyncio.to_thread(wait)
 
 
+async def ask(studio: StudioClient) -> None:
+    await studio.get_media_async(1)
+
+
 async def read(studio: StudioClient) -> None:
     async for _ in studio.search_media():
         pass
 
 
-@pytest.mark.parametrize("call", [lambda studio: studio.get_media_async(1), read], ids=["call", "listing"])
+@pytest.mark.parametrize("call", [ask, read])
 async def test_cancelling_a_task_closes_its_connection(
     call: Callable[[StudioClient], Coroutine[Any, Any, Any]],
 ) -> None:
@@ -152,7 +156,7 @@ async def test_cancelling_a_task_closes_its_connection(
         assert await waited_for(server.wait_for_disconnect)
 
 
-@pytest.mark.parametrize("call", [lambda studio: studio.get_media_async(1), read], ids=["call", "listing"])
+@pytest.mark.parametrize("call", [ask, read])
 async def test_asyncio_timeout_closes_the_connection(call: Callable[[StudioClient], Coroutine[Any, Any, Any]]) -> None:
     async def end_once_asked(limit: asyncio.Timeout) -> None:
         assert await waited_for(server.wait_for_requests)
@@ -251,7 +255,10 @@ def test_many_event_loops_can_share_a_client() -> None:
             calls = [studio.get_media_async(number) for number in range(start, start + 5)]
             return [media.id for media in await asyncio.gather(*calls)]
 
-        found = list(threads.map(lambda start: asyncio.run(several(start)), range(1, 101, 5)))
+        def in_a_loop(start: int) -> list[int]:
+            return asyncio.run(several(start))
+
+        found = list(threads.map(in_a_loop, range(1, 101, 5)))
     assert [number for numbers in found for number in numbers] == list(range(1, 101))
 
 
@@ -275,7 +282,8 @@ def test_both_forms_work_in_a_daemon_thread(form: Form) -> None:
 def test_close_ends_the_blocking_calls_in_flight() -> None:
     with FaultServer(HANG) as server, ThreadPoolExecutor(2) as threads:
         studio = server.client()
-        calls = [threads.submit(studio.get_media, 1), threads.submit(studio.search_media().collect)]
+        calls: list[Future[Any]] = [threads.submit(studio.get_media, 1)]
+        calls.append(threads.submit(studio.search_media().collect))
         assert server.wait_for_requests(2)
         studio.close()
         for call in calls:
@@ -287,7 +295,7 @@ def test_close_ends_the_blocking_calls_in_flight() -> None:
 async def test_close_ends_the_async_calls_in_flight() -> None:
     with FaultServer(HANG) as server:
         studio = server.client()
-        calls = [asyncio.create_task(studio.get_media_async(1)), asyncio.create_task(read(studio))]
+        calls = [asyncio.create_task(ask(studio)), asyncio.create_task(read(studio))]
         assert await waited_for(lambda: server.wait_for_requests(2))
         studio.close()
         for call in calls:
@@ -493,5 +501,5 @@ def test_200_exits_with_requests_in_flight_are_clean(program: str) -> None:
         return Answer(headers=media.headers, body=media.body, delay=0 if number == 1 else number * 0.002)
 
     with FaultServer(answer) as server, ThreadPoolExecutor(4) as processes:
-        ended = list(processes.map(lambda _: run(program, server.url), range(67)))
+        ended = list(processes.map(run, [program] * 67, [server.url] * 67))
     assert {(process.returncode, process.stderr) for process in ended} == {(0, "")}

@@ -30,11 +30,10 @@ from fault_server import (
     json_answer,
     media_answer,
     media_item,
+    redirect,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from conftest import Form
 
 GOOD = media_answer(1)
@@ -80,8 +79,8 @@ def test_a_get_is_repeated_after(form: Form, fault: Answer) -> None:
 
 def test_a_get_is_repeated_after_a_read_timeout(form: Form) -> None:
     with FaultServer(HANG, GOOD) as server:
-        assert form.call(server.client(read_timeout=0.3), "get_media", 1).id == 1
-    assert len(server.requests) == 2
+        assert form.call(server.client(read_timeout=0.5), "get_media", 1).id == 1
+    assert len(server.requests) >= 2
 
 
 def test_a_get_over_the_escape_hatch_is_repeated(form: Form) -> None:
@@ -223,7 +222,7 @@ def test_the_timeout_covers_all_attempts(form: Form) -> None:
     with FaultServer(HANG) as server:
         begin = time.monotonic()
         with pytest.raises(APITimeoutError):
-            form.call(server.client(timeout=0.7, read_timeout=0.2, max_retries=1000), "get_media", 1)
+            form.call(server.client(timeout=1.5, read_timeout=0.2, max_retries=1000), "get_media", 1)
         assert time.monotonic() - begin < SOON
     assert len(server.requests) > 1
 
@@ -261,27 +260,26 @@ def test_with_options_changes_the_copy_and_not_the_client(form: Form) -> None:
 
 
 def test_the_back_off_waits_before_it_tries_again() -> None:
-    # The jitter may draw a wait near nothing, but not eight times.
+    # The jitter may draw a wait near nothing, but not five times.
     with FaultServer(status(500)) as server, pytest.raises(InternalServerError):
-        StudioClient(server.url, token=TOKEN, retry_delay=0.02, max_retries=8).get_media(1)
+        StudioClient(server.url, token=TOKEN, retry_delay=0.02, max_retries=5).get_media(1)
     assert server.requests[-1].at - server.requests[0].at > 0.02
 
 
 @pytest.mark.parametrize(
-    "call",
+    ("method", "arguments", "named"),
     [
-        lambda form, studio: form.call(
-            studio, "change_media_permissions", 1, [PermissionChange("create", id=7, share_type="user")]
-        ),
-        lambda form, studio: form.call(studio, "create_collection", "Nämë & more", user_id=7),
-        lambda form, studio: form.call(studio, "request", "POST", "/things", params={"a": "b"}, json={"ä": [1, None]}),
-        lambda form, studio: form.first(studio.search_media(title="Übung 1&2", min_size=3)),
+        ("change_media_permissions", (1, [PermissionChange("create", id=7, share_type="user")]), {}),
+        ("create_collection", ("Nämë & more",), {"user_id": 7}),
+        ("request", ("POST", "/things"), {"params": {"a": "b"}, "json": {"ä": [1, None]}}),
+        ("get_download_url", (1,), {"quality": "low & fast"}),
     ],
-    ids=["permissions", "create", "request", "search"],
 )
-def test_the_repeated_request_is_the_same_to_the_byte(form: Form, call: Callable[[Form, StudioClient], Any]) -> None:
-    good = json_answer({"users": [], "groups": [], "collection": collection_item(), "media": [media_item()]})
-    with FaultServer(status(429), good) as server:
-        call(form, server.client())
+def test_the_repeated_request_is_the_same_to_the_byte(
+    form: Form, method: str, arguments: tuple[Any, ...], named: dict[str, Any]
+) -> None:
+    good = json_answer({"users": [], "groups": [], "collection": collection_item()})
+    with FaultServer(status(429), redirect("/file") if method == "get_download_url" else good) as server:
+        form.call(server.client(), method, *arguments, **named)
     first, second = server.requests
     assert first.raw == second.raw

@@ -35,7 +35,7 @@ class Collection:
         ]
     ]
     def __copy__(self, /) -> Collection: ...
-    def __deepcopy__(self, /, _memo: dict) -> Collection: ...
+    def __deepcopy__(self, /, _memo: Any) -> Collection: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self, /) -> int: ...
     def __reduce__(self, /) -> tuple[Any, tuple[dict[str, Any]]]: ...
@@ -163,7 +163,7 @@ class Collection:
         """
         Studio's id of the collection.
         """
-    def media(self, /, *, page: int = ..., per_page: int = ...) -> Listing[Media]:
+    def media(self, /, *, page: "int" = 1, per_page: "int" = 50) -> Listing[Media]:
         """
         List the media in it.
 
@@ -337,7 +337,7 @@ class Media:
         ]
     ]
     def __copy__(self, /) -> Media: ...
-    def __deepcopy__(self, /, _memo: dict) -> Media: ...
+    def __deepcopy__(self, /, _memo: Any) -> Media: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self, /) -> int: ...
     def __reduce__(self, /) -> tuple[Any, tuple[dict[str, Any]]]: ...
@@ -420,7 +420,12 @@ class Media:
         Reference: Media page, GET /media/{media_id}/courses.
         """
     def create_embed(
-        self, /, *, course_id: int | Course | Collection, embed_type: str = ..., downloadable: bool | None = None
+        self,
+        /,
+        *,
+        course_id: int | Course | Collection,
+        embed_type: "Literal['embed', 'bare_embed']" = "embed",
+        downloadable: bool | None = None,
     ) -> str:
         """
         Add it to the collection of a course, and get the URL that launches it there.
@@ -441,7 +446,12 @@ class Media:
         Reference: Media page, /media/{media_id}/create_embed (the method, POST, is inferred).
         """
     async def create_embed_async(
-        self, /, *, course_id: int | Course | Collection, embed_type: str = ..., downloadable: bool | None = None
+        self,
+        /,
+        *,
+        course_id: int | Course | Collection,
+        embed_type: "Literal['embed', 'bare_embed']" = "embed",
+        downloadable: bool | None = None,
     ) -> str:
         """
         Add it to the collection of a course, and get the URL that launches it there.
@@ -781,7 +791,7 @@ class Media:
 
         Reference: Media page, /media/{media_id}/unarchive (the method, POST, is inferred).
         """
-    def users(self, /, *, min_permission: str = ...) -> Listing[User]:
+    def users(self, /, *, min_permission: "Literal['access', 'view', 'edit']" = "access") -> Listing[User]:
         """
         List everyone who has access to it, directly or not.
 
@@ -832,21 +842,21 @@ class StudioClient:
         InvalidArgumentError: If an argument cannot be right.
     """
     async def __aenter__(self, /) -> StudioClient: ...
-    async def __aexit__(self, /, *_error) -> None: ...
+    async def __aexit__(self, /, _kind: Any, _error: Any, _traceback: Any) -> None: ...
     def __enter__(self, /) -> StudioClient: ...
-    def __exit__(self, /, *_error) -> None: ...
+    def __exit__(self, /, _kind: Any, _error: Any, _traceback: Any) -> None: ...
     def __new__(
         cls,
         /,
         url: str,
         *,
         token: str,
-        timeout: float | timedelta = ...,
-        connect_timeout: float | timedelta = ...,
-        read_timeout: float | timedelta = ...,
-        max_retries: int = ...,
-        retry_delay: float | timedelta = ...,
-        max_retry_wait: float | timedelta = ...,
+        timeout: "float | timedelta" = 120.0,
+        connect_timeout: "float | timedelta" = 5.0,
+        read_timeout: "float | timedelta" = 30.0,
+        max_retries: "int" = 2,
+        retry_delay: "float | timedelta" = 0.5,
+        max_retry_wait: "float | timedelta" = 60.0,
     ) -> StudioClient: ...
     def __repr__(self, /) -> str: ...
     def archive_collection(self, /, id: int | Collection) -> Collection | None:
@@ -1051,7 +1061,7 @@ class StudioClient:
         media_id: int | Media,
         *,
         course_id: int | Course | Collection,
-        embed_type: str = ...,
+        embed_type: "Literal['embed', 'bare_embed']" = "embed",
         downloadable: bool | None = None,
     ) -> str:
         """
@@ -1079,7 +1089,7 @@ class StudioClient:
         media_id: int | Media,
         *,
         course_id: int | Course | Collection,
-        embed_type: str = ...,
+        embed_type: "Literal['embed', 'bare_embed']" = "embed",
         downloadable: bool | None = None,
     ) -> str:
         """
@@ -1240,12 +1250,12 @@ class StudioClient:
         *,
         url: str | None = None,
         token: str | None = None,
-        timeout: float | timedelta = ...,
-        connect_timeout: float | timedelta = ...,
-        read_timeout: float | timedelta = ...,
-        max_retries: int = ...,
-        retry_delay: float | timedelta = ...,
-        max_retry_wait: float | timedelta = ...,
+        timeout: "float | timedelta" = 120.0,
+        connect_timeout: "float | timedelta" = 5.0,
+        read_timeout: "float | timedelta" = 30.0,
+        max_retries: "int" = 2,
+        retry_delay: "float | timedelta" = 0.5,
+        max_retry_wait: "float | timedelta" = 60.0,
     ) -> StudioClient:
         """
         Make a client from environment variables: `CANVAS_STUDIO_URL` and `CANVAS_STUDIO_TOKEN`.
@@ -1436,7 +1446,9 @@ class StudioClient:
 
         Reference: Media page, GET /media/{media_id}/permissions.
         """
-    def list_collection_media(self, /, id: int | Collection, *, page: int = ..., per_page: int = ...) -> Listing[Media]:
+    def list_collection_media(
+        self, /, id: int | Collection, *, page: "int" = 1, per_page: "int" = 50
+    ) -> Listing[Media]:
         """
         List the media in a collection.
 
@@ -1454,7 +1466,7 @@ class StudioClient:
 
         Reference: Collection page, GET /collections/{collection_id}/media.
         """
-    def list_collections(self, /, *, page: int = ..., per_page: int = ...) -> Listing[Collection]:
+    def list_collections(self, /, *, page: "int" = 1, per_page: "int" = 50) -> Listing[Collection]:
         """
         List the collections that the caller may see.
 
@@ -1517,7 +1529,9 @@ class StudioClient:
 
         Reference: Media page, GET /media/{media_id}/sources.
         """
-    def list_media_users(self, /, id: int | Media, *, min_permission: str = ...) -> Listing[User]:
+    def list_media_users(
+        self, /, id: int | Media, *, min_permission: "Literal['access', 'view', 'edit']" = "access"
+    ) -> Listing[User]:
         """
         List everyone who has access to a media, directly or not.
 
@@ -1536,7 +1550,7 @@ class StudioClient:
         Reference: Media page, GET /media/{media_id}/users.
         """
     def paginate(
-        self, /, path: str, *, key: str, params: Mapping[str, Any] | None = None, page: int = ..., per_page: int = ...
+        self, /, path: str, *, key: str, params: Mapping[str, Any] | None = None, page: "int" = 1, per_page: "int" = 50
     ) -> Listing[dict[str, Any]]:
         """
         Read any list of Studio's API page by page, as every other list is read.
@@ -1613,8 +1627,8 @@ class StudioClient:
         owner: str | None = None,
         tag: str | None = None,
         source: str | None = None,
-        page: int = ...,
-        per_page: int = ...,
+        page: "int" = 1,
+        per_page: "int" = 50,
     ) -> Listing[Media]:
         """
         Search for media. All that is given must hold; if nothing is given, everything that the caller may see is found.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import json
 import os
@@ -29,6 +30,7 @@ class CsvFile:
             encoding: How text becomes bytes.
             fields: The documented fields; if there are none, those of the first page's items are taken.
         """
+        codecs.lookup(encoding)  # so that an unknown one leaves no file behind
         self.path = Path(path)
         self._temporary = self.path.with_name(f"{self.path.name}.part")
         self._file = self._temporary.open("w", encoding=encoding, newline="")

@@ -22,12 +22,13 @@ impl InvalidArgument {
     }
 }
 
-/// An id of Studio's: a whole number of 1 or more.
+/// An id of Studio's: a whole number of 1 or more. The largest there is stands for all that are larger.
 pub fn id(argument: &str, value: i64) -> Result<i64, InvalidArgument> {
-    if value >= 1 {
-        return Ok(value);
+    match value {
+        i64::MAX => Err(InvalidArgument::new(argument, "is larger than any id can be")),
+        1.. => Ok(value),
+        _ => Err(InvalidArgument::new(argument, format!("must be a whole number of 1 or more, not {value}"))),
     }
-    Err(InvalidArgument::new(argument, format!("must be a whole number of 1 or more, not {value}")))
 }
 
 /// A size in bytes.
@@ -63,9 +64,9 @@ pub fn text(argument: &str, value: &str) -> Result<(), InvalidArgument> {
 }
 
 /// One of the words that the reference documents.
-pub fn one_of(argument: &str, value: &str, allowed: &[&str]) -> Result<(), InvalidArgument> {
-    if allowed.contains(&value) {
-        return Ok(());
+pub fn one_of(argument: &str, value: &str, allowed: &[&'static str]) -> Result<&'static str, InvalidArgument> {
+    if let Some(word) = allowed.iter().find(|word| **word == value) {
+        return Ok(word);
     }
     let words = allowed.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ");
     Err(InvalidArgument::new(argument, format!("must be one of {words}, not \"{value}\"")))
@@ -97,8 +98,9 @@ pub fn in_order<T: PartialOrd + fmt::Display>(
 
 /// An e-mail address, as far as it can be told without sending a message to it.
 pub fn email(argument: &str, value: &str) -> Result<(), InvalidArgument> {
-    let well_formed = value.split_once('@').is_some_and(|(name, host)| !name.is_empty() && !host.is_empty())
-        && !value.contains(char::is_whitespace);
+    let well_formed =
+        value.split_once('@').is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !host.contains('@'))
+            && !value.contains(char::is_whitespace);
     if well_formed {
         return Ok(());
     }

@@ -17,9 +17,9 @@ pub(super) const UNARCHIVE_METHOD: Method = Method::POST;
 /// The page prints no method for it; it has a body and creates something. Inferred.
 const CREATE_EMBED_METHOD: Method = Method::POST;
 /// What `create_embed` can make. Documented.
-const EMBED_TYPES: &[&str] = &["embed", "bare_embed"];
+pub const EMBED_TYPES: &[&str] = &["embed", "bare_embed"];
 /// The levels of access to a media, lowest first. Documented.
-const MIN_PERMISSIONS: &[&str] = &["access", "view", "edit"];
+pub const MIN_PERMISSIONS: &[&str] = &["access", "view", "edit"];
 /// The keys under which the answer of `create_embed` may hold its URL. Unknown; the first that is there is taken.
 const EMBED_URL_KEYS: &[&str] = &["url", "embed_url", "launch_url", "lti_launch_url", "lti_url"];
 /// What a status means where a media is downloaded. Documented.

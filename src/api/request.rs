@@ -354,7 +354,8 @@ fn decode_under_or_bare_or_nothing<T: DeserializeOwned>(
     shape: &Shape,
     answer: &Answer,
 ) -> Result<Option<T>, Undecodable> {
-    if answer.body.iter().all(u8::is_ascii_whitespace) {
+    let (media_type, _) = media_type_and_charset(&answer.content_type);
+    if media_type == "text/plain" || answer.body.iter().all(u8::is_ascii_whitespace) {
         return Ok(None);
     }
     let (envelope, _) = open::<T>(shape, answer)?;

@@ -165,7 +165,10 @@ fn base_url(given: &str) -> Result<Url, InvalidArgument> {
             ),
         ))
     };
-    let given = given.trim();
+    let given = given.trim_matches(' ');
+    if given.contains(|character: char| character.is_whitespace() || character.is_control()) {
+        return refuse("must hold no white space");
+    }
     if given.is_empty() {
         return refuse("must not be empty");
     }

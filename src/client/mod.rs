@@ -93,7 +93,8 @@ impl Client {
         let answer = self.until_closed(self.answer(call)).await?;
         request.decode(&answer).map_err(|undecodable| {
             let body = mask(&String::from_utf8_lossy(&answer.body), self.config.token());
-            Error::unreadable(self.asked(call, false), answer.status, &undecodable.problem, undecodable.path, &body)
+            let problem = mask(&undecodable.problem, self.config.token());
+            Error::unreadable(self.asked(call, false), answer.status, &problem, undecodable.path, &body)
         })
     }
 
@@ -196,7 +197,7 @@ impl Client {
     async fn refusal(&self, call: &Call, mut response: reqwest::Response) -> Failure {
         let status = response.status().as_u16();
         let headers = response.headers();
-        let request_id = header_text(headers, REQUEST_ID);
+        let request_id = header_text(headers, REQUEST_ID).map(|id| mask(&id, self.config.token()));
         let retry_after = header_text(headers, header::RETRY_AFTER.as_str())
             .and_then(|text| retry::retry_after(&text, jiff::Timestamp::now()));
         let mut body = Vec::new();
@@ -215,7 +216,7 @@ impl Client {
 
     fn connection_failure(&self, call: &Call, error: &reqwest::Error) -> Failure {
         let cause = mask(&root_cause(error), self.config.token());
-        if error.is_decode() {
+        if error.is_decode() && !is_from_the_connection(error) {
             let problem = format!("its compression is broken: {cause}");
             let error = Error::unreadable(self.asked(call, false), 0, &problem, None, "");
             return Failure { error, outcome: Outcome::Final };
@@ -358,6 +359,18 @@ fn is_private(url: &Url) -> bool {
 
 fn header_text(headers: &HeaderMap, name: &str) -> Option<String> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+}
+
+/// Whether an error came about on the way, and not in what arrived.
+fn is_from_the_connection(error: &reqwest::Error) -> bool {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(inner) = cause {
+        if inner.is::<hyper::Error>() {
+            return true;
+        }
+        cause = inner.source();
+    }
+    false
 }
 
 /// The innermost cause of an error, which is the part that tells something; it holds no URL.

@@ -84,11 +84,13 @@ impl Client {
     async fn fill(&self, part: &mut Part, request: &Request<Url>, transferred: &Transferred) -> Result<(), Error> {
         let mut url = self.send(request).await?;
         let mut may_renew = true;
+        let mut most = 0;
         let mut attempts = Attempts::new(self, &request.call, None);
         loop {
-            let before = part.length;
             let Err(failure) = self.fetch(&url, part, transferred).await else { return Ok(()) };
-            if part.length > before {
+            // What was fetched before a new beginning does not count a second time.
+            if part.length > most {
+                most = part.length;
                 attempts.progressed();
                 may_renew = true;
             }
@@ -179,8 +181,12 @@ impl Client {
             }
             206 => {
                 let range = header_text(headers, header::CONTENT_RANGE.as_str()).as_deref().and_then(content_range);
+                // Not every host heeds If-Range.
+                let same_file = part.validator.is_none() || part.validator == validator(headers);
                 match range {
-                    Some((start, total)) if start == part.length && (part.total.is_none() || part.total == total) => {
+                    Some((start, total))
+                        if start == part.length && same_file && (part.total.is_none() || part.total == total) =>
+                    {
                         total
                     }
                     Some(_) if part.length > 0 => {

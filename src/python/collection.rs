@@ -9,7 +9,7 @@ use pyo3::inspect::{PyStaticConstant, PyStaticExpr};
 use pyo3::{type_hint_identifier, type_hint_subscript};
 
 use super::bridge;
-use super::convert::{Changes, Deliver, Hinted, JsonObject, Whole};
+use super::convert::{Changes, Deliver, Hinted, JsonObject, whole};
 use super::errors::detached;
 use super::listing::{self, ListingOf};
 use super::operations::operations;
@@ -136,9 +136,9 @@ lists {
     ///     A listing of `Media`.
     ///
     /// Reference: Collection page, GET /collections/{collection_id}/media.
-    #[pyo3(signature = (*, page=Whole(1), per_page=Whole(50)))]
-    media (collection, page: Whole, per_page: Whole) -> models::Media
-        = collections::list_media(collection.value.id, page.0, per_page.0);
+    #[pyo3(signature = (*, page: "int" = 1, per_page: "int" = 50))]
+    media (collection, #[pyo3(from_py_with = whole)] page: i64, #[pyo3(from_py_with = whole)] per_page: i64) -> models::Media
+        = collections::list_media(collection.value.id, page, per_page);
 }
 fields {
     /// Studio's id of the collection.

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::path::PathBuf;
 
-use pyo3::exceptions::{PyOverflowError, PyTypeError};
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 #[cfg(feature = "stubs")]
 use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
@@ -19,10 +19,11 @@ use super::collection::Collection;
 use super::errors::to_python;
 #[cfg(feature = "stubs")]
 use super::media::Media;
-use crate::api::InvalidArgument;
 use crate::api::collections::PermissionChange;
+use crate::api::media::{EMBED_TYPES, MIN_PERMISSIONS};
 use crate::api::models::Dated;
 use crate::api::raw::Content;
+use crate::api::{InvalidArgument, check};
 use crate::client::Client;
 
 /// A value that Python gets in a form of its own.
@@ -165,6 +166,31 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Whole {
             other => other.map(Self),
         }
     }
+}
+
+/// A whole number that is not optional: in this form a signature can show its default.
+pub(crate) fn whole(given: &Bound<'_, PyAny>) -> PyResult<i64> {
+    given.extract::<Whole>().map(|number| number.0)
+}
+
+/// A length of time in seconds, likewise.
+pub(crate) fn seconds(given: &Bound<'_, PyAny>) -> PyResult<f64> {
+    given.extract::<Seconds>().map(|length| length.0)
+}
+
+/// A word of `embed_type`, likewise.
+pub(crate) fn embed_type_word(given: &Bound<'_, PyAny>) -> PyResult<&'static str> {
+    word("embed_type", given, EMBED_TYPES)
+}
+
+/// A word of `min_permission`, likewise.
+pub(crate) fn min_permission_word(given: &Bound<'_, PyAny>) -> PyResult<&'static str> {
+    word("min_permission", given, MIN_PERMISSIONS)
+}
+
+fn word(argument: &str, given: &Bound<'_, PyAny>, words: &'static [&'static str]) -> PyResult<&'static str> {
+    let text: String = given.extract()?;
+    check::one_of(argument, &text, words).map_err(|refusal| to_python(refusal.into()))
 }
 
 /// The kinds of object that have ids which may be given as the object itself.
@@ -414,9 +440,13 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Body {
         let py = given.py();
         let options = PyDict::new(py);
         options.set_item("allow_nan", false)?;
-        let text: String = py.import("json")?.call_method("dumps", (given,), Some(&options))?.extract()?;
-        serde_json::from_str(&text)
-            .map(Self)
-            .map_err(|error| to_python(InvalidArgument::new("json", format!("cannot be sent: {error}")).into()))
+        let refuse =
+            |problem: String| to_python(InvalidArgument::new("json", format!("cannot be sent: {problem}")).into());
+        let text: String = match py.import("json")?.call_method("dumps", (given,), Some(&options)) {
+            Ok(text) => text.extract()?,
+            Err(error) if error.is_instance_of::<PyValueError>(py) => return Err(refuse(error.value(py).to_string())),
+            Err(error) => return Err(error),
+        };
+        serde_json::from_str(&text).map(Self).map_err(|error| refuse(error.to_string()))
     }
 }

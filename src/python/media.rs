@@ -14,7 +14,9 @@ use pyo3::{type_hint_identifier, type_hint_subscript, type_hint_union};
 use url::Url;
 
 use super::bridge::{self, Operation};
-use super::convert::{Changes, Deliver, Hinted, Id, JsonObject, OfCollection, OfCourse};
+use super::convert::{
+    Changes, Deliver, Hinted, Id, JsonObject, OfCollection, OfCourse, embed_type_word, min_permission_word,
+};
 use super::errors::detached;
 use super::listing::{self, ListingOf};
 use super::operations::operations;
@@ -120,9 +122,9 @@ operations {
     ///     UnprocessableEntityError: 422, if something is not valid.
     ///
     /// Reference: Media page, /media/{media_id}/create_embed (the method, POST, is inferred).
-    #[pyo3(signature = (*, course_id, embed_type="embed".to_owned(), downloadable=None))]
-    create_embed / create_embed_async (this, course_id: Id<OfCourse>, embed_type: String, downloadable: Option<bool>)
-        -> String = media::create_embed(this.value.id, course_id.0, &embed_type, downloadable);
+    #[pyo3(signature = (*, course_id, embed_type: "Literal['embed', 'bare_embed']" = "embed", downloadable=None))]
+    create_embed / create_embed_async (this, course_id: Id<OfCourse>, #[pyo3(from_py_with = embed_type_word)] embed_type: &'static str, downloadable: Option<bool>)
+        -> String = media::create_embed(this.value.id, course_id.0, embed_type, downloadable);
 
     /// Get the signed URL from which it can be downloaded for 24 hours. Treat it as a secret.
     ///
@@ -233,8 +235,8 @@ lists {
     ///     A listing of `User`, each with a permission.
     ///
     /// Reference: Media page, GET /media/{media_id}/users.
-    #[pyo3(signature = (*, min_permission="access".to_owned()))]
-    users (this, min_permission: String) -> models::User = media::users(this.value.id, &min_permission);
+    #[pyo3(signature = (*, min_permission: "Literal['access', 'view', 'edit']" = "access"))]
+    users (this, #[pyo3(from_py_with = min_permission_word)] min_permission: &'static str) -> models::User = media::users(this.value.id, min_permission);
 }
 fields {
     /// Studio's id of the media.

@@ -38,11 +38,11 @@ macro_rules! operations {
     ($class:ident {
         operations { $(
             $(#[$about:meta])*
-            $name:ident / $name_async:ident ($this:ident $(, $argument:ident: $type:ty)* $(,)?) -> $result:ty = $operation:expr;
+            $name:ident / $name_async:ident ($this:ident $(, $(#[$how:meta])* $argument:ident: $type:ty)* $(,)?) -> $result:ty = $operation:expr;
         )* }
         lists { $(
             $(#[$list_about:meta])*
-            $list:ident ($list_this:ident $(, $list_argument:ident: $list_type:ty)* $(,)?) -> $item:ty = $request:expr;
+            $list:ident ($list_this:ident $(, $(#[$list_how:meta])* $list_argument:ident: $list_type:ty)* $(,)?) -> $item:ty = $request:expr;
         )* }
         $(fields { $( $(#[$field_about:meta])* $field:ident: $field_type:ty; )+ })?
         plain { $($plain:tt)* }
@@ -51,12 +51,12 @@ macro_rules! operations {
         impl $class {
             $(
                 $(#[$about])*
-                fn $name(&self, py: Python<'_> $(, $argument: $type)*) -> PyResult<<$result as Deliver>::Python> {
+                fn $name(&self, py: Python<'_> $(, $(#[$how])* $argument: $type)*) -> PyResult<<$result as Deliver>::Python> {
                     let $this = self;
                     bridge::run(py, $this.client(py)?, $operation)
                 }
                 $(#[$about])*
-                async fn $name_async(&self $(, $argument: $type)*) -> PyResult<<$result as Deliver>::Python> {
+                async fn $name_async(&self $(, $(#[$how])* $argument: $type)*) -> PyResult<<$result as Deliver>::Python> {
                     let $this = self;
                     let client = Python::attach(|py| $this.client(py).map(Option::<&Client>::cloned))?;
                     bridge::run_async(client, $operation).await
@@ -64,7 +64,7 @@ macro_rules! operations {
             )*
             $(
                 $(#[$list_about])*
-                fn $list(&self, py: Python<'_> $(, $list_argument: $list_type)*) -> PyResult<Hinted<ListingOf<$item>>> {
+                fn $list(&self, py: Python<'_> $(, $(#[$list_how])* $list_argument: $list_type)*) -> PyResult<Hinted<ListingOf<$item>>> {
                     let $list_this = self;
                     listing::make(py, $list_this.client(py)?, $request)
                 }

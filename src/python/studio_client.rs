@@ -8,12 +8,14 @@ use pyo3::prelude::*;
 use super::bridge;
 use super::convert::{
     Body, Changes, DateText, Deliver, Hinted, Id, OfCollection, OfCourse, OfMedia, OfUser, Params, Seconds, Whole,
+    embed_type_word, min_permission_word, seconds, whole,
 };
 use super::errors::to_python;
 use super::listing::{self, ListingOf};
 use super::media::{Progress, Tracked};
 use super::operations::operations;
 use crate::api::raw::{self, Content};
+use crate::api::request::MAX_PER_PAGE;
 use crate::api::{collections, media, models};
 use crate::client::config::{CONNECT_TIMEOUT, MAX_RETRIES, MAX_RETRY_WAIT, READ_TIMEOUT, RETRY_DELAY, TIMEOUT};
 use crate::client::{Client, Config, Error, Options};
@@ -48,12 +50,13 @@ impl StudioClient {
     fn client(&self, _: Python<'_>) -> PyResult<Option<&Client>> {
         Ok(Some(&self.client))
     }
-
-    fn make(url: &str, token: &str, options: Options) -> PyResult<Self> {
-        let config = Config::new(url, token, options).map_err(|refusal| to_python(refusal.into()))?;
-        Ok(Self { client: Client::new(config) })
-    }
 }
+
+// Python shows the defaults of a signature only as numbers, so they are written once more below; here they are held
+// to the core's.
+const _: () = assert!(TIMEOUT == 120.0 && CONNECT_TIMEOUT == 5.0 && READ_TIMEOUT == 30.0);
+const _: () = assert!(MAX_RETRIES == 2 && RETRY_DELAY == 0.5 && MAX_RETRY_WAIT == 60.0);
+const _: () = assert!(MAX_PER_PAGE == 50);
 
 operations! { StudioClient {
 operations {
@@ -270,9 +273,9 @@ operations {
     ///     UnprocessableEntityError: 422, if something is not valid.
     ///
     /// Reference: Media page, /media/{media_id}/create_embed (the method, POST, is inferred).
-    #[pyo3(signature = (media_id, *, course_id, embed_type="embed".to_owned(), downloadable=None))]
-    create_embed / create_embed_async (studio, media_id: Id<OfMedia>, course_id: Id<OfCourse>, embed_type: String,
-        downloadable: Option<bool>) -> String = media::create_embed(media_id.0, course_id.0, &embed_type, downloadable);
+    #[pyo3(signature = (media_id, *, course_id, embed_type: "Literal['embed', 'bare_embed']" = "embed", downloadable=None))]
+    create_embed / create_embed_async (studio, media_id: Id<OfMedia>, course_id: Id<OfCourse>, #[pyo3(from_py_with = embed_type_word)] embed_type: &'static str,
+        downloadable: Option<bool>) -> String = media::create_embed(media_id.0, course_id.0, embed_type, downloadable);
 
     /// Get the signed URL from which a media can be downloaded for 24 hours. Treat it as a secret.
     ///
@@ -391,8 +394,8 @@ lists {
     ///     A listing of `Collection`.
     ///
     /// Reference: Collection page, GET /collections.
-    #[pyo3(signature = (*, page=Whole(1), per_page=Whole(50)))]
-    list_collections (studio, page: Whole, per_page: Whole) -> models::Collection = collections::list(page.0, per_page.0);
+    #[pyo3(signature = (*, page: "int" = 1, per_page: "int" = 50))]
+    list_collections (studio, #[pyo3(from_py_with = whole)] page: i64, #[pyo3(from_py_with = whole)] per_page: i64) -> models::Collection = collections::list(page, per_page);
 
     /// List the media in a collection.
     ///
@@ -409,9 +412,9 @@ lists {
     ///     NotFoundError: 404, if there is no such collection.
     ///
     /// Reference: Collection page, GET /collections/{collection_id}/media.
-    #[pyo3(signature = (id, *, page=Whole(1), per_page=Whole(50)))]
-    list_collection_media (studio, id: Id<OfCollection>, page: Whole, per_page: Whole) -> models::Media
-        = collections::list_media(id.0, page.0, per_page.0);
+    #[pyo3(signature = (id, *, page: "int" = 1, per_page: "int" = 50))]
+    list_collection_media (studio, id: Id<OfCollection>, #[pyo3(from_py_with = whole)] page: i64, #[pyo3(from_py_with = whole)] per_page: i64) -> models::Media
+        = collections::list_media(id.0, page, per_page);
 
     /// Search for media. All that is given must hold; if nothing is given, everything that the caller may see is found.
     ///
@@ -440,12 +443,12 @@ lists {
     /// Reference: Media page, GET /media/search.
     #[pyo3(signature = (*, title=None, min_size=None, max_size=None, start_date=None, end_date=None,
         last_viewed_start_date=None, last_viewed_end_date=None, last_viewed_by_student_start_date=None,
-        last_viewed_by_student_end_date=None, owner=None, tag=None, source=None, page=Whole(1), per_page=Whole(50)))]
+        last_viewed_by_student_end_date=None, owner=None, tag=None, source=None, page: "int" = 1, per_page: "int" = 50))]
     search_media (studio, title: Option<String>, min_size: Option<Whole>, max_size: Option<Whole>,
         start_date: Option<DateText>, end_date: Option<DateText>, last_viewed_start_date: Option<DateText>,
         last_viewed_end_date: Option<DateText>, last_viewed_by_student_start_date: Option<DateText>,
         last_viewed_by_student_end_date: Option<DateText>, owner: Option<String>, tag: Option<String>,
-        source: Option<String>, page: Whole, per_page: Whole) -> models::Media = {
+        source: Option<String>, #[pyo3(from_py_with = whole)] page: i64, #[pyo3(from_py_with = whole)] per_page: i64) -> models::Media = {
         let date = |date: Option<DateText>| date.map(|date| date.0);
         let search = media::Search {
             title,
@@ -461,7 +464,7 @@ lists {
             tag,
             source,
         };
-        media::search(&search, page.0, per_page.0)
+        media::search(&search, page, per_page)
     };
 
     /// List the courses that contain a media.
@@ -529,9 +532,9 @@ lists {
     ///     UnprocessableEntityError: 422, if something is not valid.
     ///
     /// Reference: Media page, GET /media/{media_id}/users.
-    #[pyo3(signature = (id, *, min_permission="access".to_owned()))]
-    list_media_users (studio, id: Id<OfMedia>, min_permission: String) -> models::User
-        = media::users(id.0, &min_permission);
+    #[pyo3(signature = (id, *, min_permission: "Literal['access', 'view', 'edit']" = "access"))]
+    list_media_users (studio, id: Id<OfMedia>, #[pyo3(from_py_with = min_permission_word)] min_permission: &'static str) -> models::User
+        = media::users(id.0, min_permission);
 
     /// Read any list of Studio's API page by page, as every other list is read.
     ///
@@ -546,26 +549,28 @@ lists {
     ///     A listing of dicts.
     ///
     /// Reference: every page with `page` and `per_page`.
-    #[pyo3(signature = (path, *, key, params=None, page=Whole(1), per_page=Whole(50)))]
-    paginate (studio, path: String, key: String, params: Option<Params>, page: Whole, per_page: Whole)
+    #[pyo3(signature = (path, *, key, params=None, page: "int" = 1, per_page: "int" = 50))]
+    paginate (studio, path: String, key: String, params: Option<Params>, #[pyo3(from_py_with = whole)] page: i64, #[pyo3(from_py_with = whole)] per_page: i64)
         -> serde_json::Value
-        = raw::paginate(&path, key, params.map_or_else(Vec::new, |params| params.0), page.0, per_page.0);
+        = raw::paginate(&path, key, params.map_or_else(Vec::new, |params| params.0), page, per_page);
 }
 plain {
     #[new]
-    #[pyo3(signature = (url, *, token, timeout=Seconds(TIMEOUT), connect_timeout=Seconds(CONNECT_TIMEOUT),
-        read_timeout=Seconds(READ_TIMEOUT), max_retries=Whole(MAX_RETRIES), retry_delay=Seconds(RETRY_DELAY),
-        max_retry_wait=Seconds(MAX_RETRY_WAIT)))]
-    fn new(url: &str, token: &str, timeout: Seconds, connect_timeout: Seconds, read_timeout: Seconds,
-        max_retries: Whole, retry_delay: Seconds, max_retry_wait: Seconds) -> PyResult<Self> {
-        Self::make(url, token, Options {
-            timeout: Some(timeout.0),
-            connect_timeout: Some(connect_timeout.0),
-            read_timeout: Some(read_timeout.0),
-            max_retries: Some(max_retries.0),
-            retry_delay: Some(retry_delay.0),
-            max_retry_wait: Some(max_retry_wait.0),
-        })
+    #[pyo3(signature = (url, *, token, timeout: "float | timedelta" = 120.0, connect_timeout: "float | timedelta" = 5.0,
+        read_timeout: "float | timedelta" = 30.0, max_retries: "int" = 2, retry_delay: "float | timedelta" = 0.5,
+        max_retry_wait: "float | timedelta" = 60.0))]
+fn new(url: &str, token: &str, #[pyo3(from_py_with = seconds)] timeout: f64, #[pyo3(from_py_with = seconds)] connect_timeout: f64,
+        #[pyo3(from_py_with = seconds)] read_timeout: f64, #[pyo3(from_py_with = whole)] max_retries: i64,
+        #[pyo3(from_py_with = seconds)] retry_delay: f64, #[pyo3(from_py_with = seconds)] max_retry_wait: f64) -> PyResult<Self> {
+        let config = Config::new(url, token, Options {
+            timeout: Some(timeout),
+            connect_timeout: Some(connect_timeout),
+            read_timeout: Some(read_timeout),
+            max_retries: Some(max_retries),
+            retry_delay: Some(retry_delay),
+            max_retry_wait: Some(max_retry_wait),
+        });
+        Ok(Self { client: Client::new(config.map_err(|refusal| to_python(refusal.into()))?) })
     }
 
     /// Make a client from environment variables: `CANVAS_STUDIO_URL` and `CANVAS_STUDIO_TOKEN`.
@@ -586,11 +591,12 @@ plain {
     /// Raises:
     ///     InvalidArgumentError: If neither the argument nor the variable is there, or one cannot be right.
     #[staticmethod]
-    #[pyo3(signature = (*, url=None, token=None, timeout=Seconds(TIMEOUT), connect_timeout=Seconds(CONNECT_TIMEOUT),
-        read_timeout=Seconds(READ_TIMEOUT), max_retries=Whole(MAX_RETRIES), retry_delay=Seconds(RETRY_DELAY),
-        max_retry_wait=Seconds(MAX_RETRY_WAIT)))]
-    fn from_env(py: Python<'_>, url: Option<String>, token: Option<String>, timeout: Seconds, connect_timeout: Seconds,
-        read_timeout: Seconds, max_retries: Whole, retry_delay: Seconds, max_retry_wait: Seconds) -> PyResult<Self> {
+    #[pyo3(signature = (*, url=None, token=None, timeout: "float | timedelta" = 120.0, connect_timeout: "float | timedelta" = 5.0,
+        read_timeout: "float | timedelta" = 30.0, max_retries: "int" = 2, retry_delay: "float | timedelta" = 0.5,
+        max_retry_wait: "float | timedelta" = 60.0))]
+    fn from_env(py: Python<'_>, url: Option<String>, token: Option<String>, #[pyo3(from_py_with = seconds)] timeout: f64, #[pyo3(from_py_with = seconds)] connect_timeout: f64,
+        #[pyo3(from_py_with = seconds)] read_timeout: f64, #[pyo3(from_py_with = whole)] max_retries: i64,
+        #[pyo3(from_py_with = seconds)] retry_delay: f64, #[pyo3(from_py_with = seconds)] max_retry_wait: f64) -> PyResult<Self> {
         let url = given_or_environment(py, "url", url)?;
         let token = given_or_environment(py, "token", token)?;
         Self::new(&url, &token, timeout, connect_timeout, read_timeout, max_retries, retry_delay, max_retry_wait)
