@@ -63,6 +63,9 @@ class Listing(Generic[Item]):
         Args:
             count: How many items at the most; 0 or more.
 
+        Returns:
+            Another listing; this one stays as it is.
+
         Raises:
             InvalidArgumentError: If `count` is negative.
         """

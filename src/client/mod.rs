@@ -46,16 +46,11 @@ pub struct Client {
 /// What the clones of a client share.
 #[derive(Debug)]
 struct Shared {
-    http: PerProcess<Http>,
+    /// The connections to Studio.
+    studio: PerProcess<reqwest::Client>,
+    /// Those for signed URLs: others, so that nothing of Studio's can travel with them, and bytes come as they are.
+    storage: PerProcess<reqwest::Client>,
     closed: watch::Sender<bool>,
-}
-
-/// The connections of one process.
-#[derive(Debug)]
-struct Http {
-    studio: reqwest::Client,
-    /// For signed URLs: another client, so that nothing of Studio's can travel with them, and bytes come as they are.
-    storage: reqwest::Client,
 }
 
 /// An attempt that did not succeed: what to say if it was the last, and whether it need be.
@@ -140,14 +135,15 @@ impl Client {
 
     /// The only place where something is sent. It returns once the answer's headers are there and say yes.
     async fn attempt(&self, call: &Call) -> Result<reqwest::Response, Failure> {
-        let http = self.http().map_err(|error| Failure { error, outcome: Outcome::Final })?;
-        let url = self.config.locate(call);
-        let mut request = match call.target {
-            Target::Studio(_) => {
-                http.studio.request(call.method.clone(), url).header(header::AUTHORIZATION, self.authorization())
-            }
-            Target::Signed(_) => http.storage.request(call.method.clone(), url),
+        let connections = match call.target {
+            Target::Studio(_) => self.shared.studio.get(|| connections_to_studio(&self.config)),
+            Target::Signed(_) => self.shared.storage.get(|| connections_to_storage(&self.config)),
         };
+        let connections = connections.map_err(|error| Failure { error, outcome: Outcome::Final })?;
+        let mut request = connections.request(call.method.clone(), self.config.locate(call));
+        if let Target::Studio(_) = call.target {
+            request = request.header(header::AUTHORIZATION, self.authorization());
+        }
         for (name, value) in &call.headers {
             request = request.header(name, value);
         }
@@ -272,50 +268,42 @@ impl Client {
         value.set_sensitive(true);
         value
     }
-
-    fn http(&self) -> Result<Arc<Http>, Error> {
-        self.shared.http.get(|| Http::new(&self.config))
-    }
 }
 
 impl Shared {
     fn new() -> Arc<Self> {
-        Arc::new(Self { http: PerProcess::new(), closed: watch::Sender::new(false) })
+        Arc::new(Self { studio: PerProcess::new(), storage: PerProcess::new(), closed: watch::Sender::new(false) })
     }
 }
 
-impl Http {
-    fn new(config: &Config) -> Result<Self, Error> {
-        // Somebody else in this process may have chosen a provider; theirs is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let builder = || {
-            let builder = reqwest::Client::builder()
-                .user_agent(concat!("canvas-studio/", env!("CARGO_PKG_VERSION")))
-                .connect_timeout(config.connect_timeout)
-                .pool_idle_timeout(IDLE)
-                // Redirects are followed by hand, so that it is plain where the token goes.
-                .redirect(reqwest::redirect::Policy::none())
-                .referer(false);
-            // A server on this machine is not behind a proxy.
-            if config.is_loopback() { builder.no_proxy() } else { builder }
-        };
-        let build = |builder: reqwest::ClientBuilder| {
-            builder.build().map_err(|error| {
-                Error::Setup(format!(
-                    "no HTTP client could be made ({}): are there CA certificates?",
-                    root_cause(&error)
-                ))
-            })
-        };
-        let mut accept = HeaderMap::new();
-        accept.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-        let mut as_it_is = HeaderMap::new();
-        as_it_is.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        Ok(Self {
-            studio: build(builder().default_headers(accept))?,
-            storage: build(builder().default_headers(as_it_is).no_gzip())?,
-        })
-    }
+fn connections_to_studio(config: &Config) -> Result<reqwest::Client, Error> {
+    let accept = (header::ACCEPT, HeaderValue::from_static("application/json"));
+    build(connections(config).default_headers(HeaderMap::from_iter([accept])))
+}
+
+fn connections_to_storage(config: &Config) -> Result<reqwest::Client, Error> {
+    let as_it_is = (header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    build(connections(config).default_headers(HeaderMap::from_iter([as_it_is])).no_gzip())
+}
+
+fn connections(config: &Config) -> reqwest::ClientBuilder {
+    // Somebody else in this process may have chosen a provider; theirs is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let builder = reqwest::Client::builder()
+        .user_agent(concat!("canvas-studio/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(config.connect_timeout)
+        .pool_idle_timeout(IDLE)
+        // Redirects are followed by hand, so that it is plain where the token goes.
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false);
+    // A server on this machine is not behind a proxy.
+    if config.is_loopback() { builder.no_proxy() } else { builder }
+}
+
+fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, Error> {
+    builder.build().map_err(|error| {
+        Error::Setup(format!("no HTTP client could be made ({}): are there CA certificates?", root_cause(&error)))
+    })
 }
 
 /// The attempts at one call: counts them, and waits between them.

@@ -608,8 +608,9 @@ fn new(url: &str, token: &str, #[pyo3(from_py_with = seconds)] timeout: f64, #[p
         self.client.config().url()
     }
 
-    /// Return a client with other options, for some calls. It shares the connections of this one, unless
-    /// `connect_timeout` is given.
+    /// Make a client with other options, for some calls.
+    ///
+    /// It shares the connections of this one, unless `connect_timeout` is another.
     ///
     /// Args:
     ///     timeout: As for the client itself, and so are the others; what is left out stays as it is.

@@ -1,0 +1,164 @@
+//! Every operation's request, whole, against a table taken from the vendor's reference.
+
+use canvas_studio::api::collections::{self, PermissionChange};
+use canvas_studio::api::media::{self, Search};
+use canvas_studio::api::{Call, InvalidArgument, Repeat, Request, raw};
+
+/// A request in the words of the reference: operation, method, path and query, JSON body, and where the result stands.
+type Row = (&'static str, &'static str, &'static str, &'static str, &'static str);
+
+/// The operations of the Collection and Media pages. Methods marked `inferred` are not printed on any page.
+const REFERENCE: [Row; 24] = [
+    ("list_collections", "GET", "/collections?page=1&per_page=50", "", "Page(\"collections\")"),
+    ("create_collection", "POST", "/collections?name=Week 1&user_id=7", "", "Under(\"collection\")"),
+    ("get_collection", "GET", "/collections/1", "", "Under(\"collection\")"),
+    ("delete_collection", "DELETE", "/collections/1", "", "UnderOrBareOrNothing(\"collection\")"),
+    ("archive_collection", "POST", "/collections/1/archive", "", "UnderOrBareOrNothing(\"collection\")"),
+    ("unarchive_collection", "POST", "/collections/1/unarchive", "", "UnderOrBareOrNothing(\"collection\")"), // inferred
+    ("list_collection_media", "GET", "/collections/1/media?page=2&per_page=20", "", "Page(\"media\")"),
+    ("get_collection_permissions", "GET", "/collections/1/permissions", "", "Bare"),
+    ("change_collection_permissions", "POST", "/collections/1/permissions", CHANGES, "Bare"),
+    ("search_media", "GET", SEARCH, "", "Page(\"media\")"),
+    ("get_media", "GET", "/media/1", "", "Under(\"media\")"),
+    ("delete_media", "DELETE", "/media/1", "", "Under(\"media\")"),
+    ("archive_media", "POST", "/media/1/archive", "", "UnderOrBare(\"media\")"), // inferred
+    ("unarchive_media", "POST", "/media/1/unarchive?collection_id=3", "", "UnderOrBare(\"media\")"), // inferred
+    ("list_media_courses", "GET", "/media/1/courses", "", "Page(\"courses\")"),
+    ("create_embed", "POST", "/media/1/create_embed", EMBED, "Custom"), // inferred
+    ("get_download_url", "GET", "/media/1/download?quality=low", "", "Redirect"),
+    ("get_media_permissions", "GET", "/media/1/permissions", "", "Bare"),
+    ("change_media_permissions", "POST", "/media/1/permissions", CHANGES, "Bare"), // inferred
+    ("list_media_perspectives", "GET", "/media/1/perspectives", "", "Page(\"perspectives\")"),
+    ("list_media_sources", "GET", "/media/1/sources", "", "Page(\"sources\")"),
+    ("list_media_users", "GET", "/media/1/users?min_permission=view", "", "Page(\"user_permissions\")"),
+    ("request", "PATCH", "/caption_file_requests/4?status=failed", r#"{"a":1}"#, "Custom"),
+    ("paginate", "GET", "/users/7/media?x=1&page=1&per_page=50", "", "Page(\"media\")"),
+];
+
+const CHANGES: &str = concat!(
+    r#"[{"action":"create","id":7,"share_type":"user","permission_type":"view"},"#,
+    r#"{"action":"destroy","id":8,"share_type":"group"}]"#
+);
+
+const EMBED: &str = r#"{"course_id":9,"embed_type":"bare_embed","downloadable":false}"#;
+
+const SEARCH: &str = concat!(
+    "/media/search?title=Intro&min_size=1&max_size=2&start_date=2026-01-01&end_date=2026-01-02",
+    "&last_viewed_start_date=2026-01-03&last_viewed_end_date=2026-01-04",
+    "&last_viewed_by_student_start_date=2026-01-05&last_viewed_by_student_end_date=2026-01-06",
+    "&owner=ada@example.edu&tag=algebra&source=upload&page=1&per_page=50"
+);
+
+fn built() -> Result<Vec<(Call, String)>, InvalidArgument> {
+    fn whole<T>(request: Request<T>) -> (Call, String) {
+        let shape = format!("{:?}", request.shape);
+        (request.call, shape)
+    }
+    let change = |action: &str, id, share_type: &str| PermissionChange {
+        action: action.into(),
+        id,
+        share_type: share_type.into(),
+        permission_type: "view".into(),
+    };
+    let changes = [change("create", 7, "user"), change("destroy", 8, "group")];
+    let text = |text: &str| Some(text.to_owned());
+    let search = Search {
+        title: text("Intro"),
+        min_size: Some(1),
+        max_size: Some(2),
+        start_date: text("2026-01-01"),
+        end_date: text("2026-01-02"),
+        last_viewed_start_date: text("2026-01-03"),
+        last_viewed_end_date: text("2026-01-04"),
+        last_viewed_by_student_start_date: text("2026-01-05"),
+        last_viewed_by_student_end_date: text("2026-01-06"),
+        owner: text("ada@example.edu"),
+        tag: text("algebra"),
+        source: text("upload"),
+    };
+    let pair = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
+    Ok(vec![
+        whole(collections::list(1, 50)?),
+        whole(collections::create("Week 1", Some(7))?),
+        whole(collections::get(1)?),
+        whole(collections::delete(1)?),
+        whole(collections::archive(1)?),
+        whole(collections::unarchive(1)?),
+        whole(collections::list_media(1, 2, 20)?),
+        whole(collections::permissions(1)?),
+        whole(collections::change_permissions(1, &changes)?),
+        whole(media::search(&search, 1, 50)?),
+        whole(media::get(1)?),
+        whole(media::delete(1)?),
+        whole(media::archive(1)?),
+        whole(media::unarchive(1, Some(3))?),
+        whole(media::courses(1)?),
+        whole(media::create_embed(1, 9, "bare_embed", Some(false))?),
+        whole(media::download_url(1, Some("low"))?),
+        whole(media::permissions(1)?),
+        whole(media::change_permissions(1, &changes)?),
+        whole(media::perspectives(1)?),
+        whole(media::sources(1)?),
+        whole(media::users(1, "view")?),
+        whole(raw::request(
+            "patch",
+            "/caption_file_requests/4",
+            pair("status", "failed"),
+            Some(serde_json::json!({"a": 1})),
+        )?),
+        whole(raw::paginate("/users/7/media", "media".into(), pair("x", "1"), 1, 50)?),
+    ])
+}
+
+#[test]
+fn every_request_is_the_one_of_the_reference() {
+    let built = built().unwrap();
+    assert_eq!(built.len(), REFERENCE.len());
+    for ((call, shape), (operation, method, place, body, expected_shape)) in built.iter().zip(REFERENCE) {
+        let query: Vec<String> = call.query.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let mark = if query.is_empty() { "" } else { "?" };
+        let sent_body = call.body.as_ref().map(ToString::to_string).unwrap_or_default();
+        let sent =
+            (call.operation, call.method.as_str(), format!("{}{mark}{}", call.place(), query.join("&")), sent_body);
+        assert_eq!(sent, (operation, method, place.to_owned(), body.to_owned()));
+        assert_eq!(shape, expected_shape, "{operation}");
+        assert!(call.headers.is_empty(), "{operation}");
+        assert_eq!(call.wants_redirect, operation == "get_download_url", "{operation}");
+    }
+}
+
+#[test]
+fn only_what_changes_nothing_is_repeated_blindly() {
+    for (call, _) in built().unwrap() {
+        let expected = if call.method == "GET" { Repeat::Safe } else { Repeat::IfNotCarriedOut };
+        assert_eq!(call.repeat, expected, "{}", call.operation);
+    }
+}
+
+#[test]
+fn what_is_not_given_is_not_sent() {
+    let search = media::search(&Search::default(), 1, 50).unwrap();
+    assert_eq!(format!("{:?}", search.call), "GET /media/search?page=1&per_page=50");
+    assert_eq!(format!("{:?}", media::unarchive(1, None).unwrap().call), "POST /media/1/unarchive");
+    assert_eq!(format!("{:?}", collections::create("x", None).unwrap().call), "POST /collections?name=x");
+}
+
+#[test]
+fn a_path_that_leaves_the_api_is_no_request() {
+    let refused = |path: &str| raw::request("GET", path, Vec::new(), None).unwrap_err().argument;
+    for path in [
+        "",
+        "media",
+        "//other.example.com/x",
+        "https://other.example.com/x",
+        "/a/../b",
+        "/a/./b",
+        "/a\\b",
+        "/a?b=1",
+        "/a#b",
+        "/%2e%2e/b",
+        "/a b",
+    ] {
+        assert_eq!(refused(path), "path", "{path}");
+    }
+}
