@@ -26,7 +26,7 @@ demo: $(VENV)/tools ## Build, start a recorded Studio, list collections, search 
 	@echo "== building (a few minutes the first time, seconds after that)"
 	VIRTUAL_ENV=$(VENV) $(BIN)/maturin develop --uv --quiet
 	@echo "== the main job, against a recorded Studio on this machine"
-	$(BIN)/python examples/inventory.py
+	$(BIN)/python tests/demo.py
 
 develop: $(VENV)/tools ## Build into the virtual environment, for working on it
 	VIRTUAL_ENV=$(VENV) $(BIN)/maturin develop --uv
@@ -36,6 +36,7 @@ test: rust check-stubs wheel python docs sdist ## Run everything: about 10 minut
 
 rust: ## Format, lint and test the core, without Python and with it
 	@echo "== rust: format, lint, test"
+	command -v cargo-nextest >/dev/null || cargo install --quiet --locked cargo-nextest
 	cargo fmt --all --check
 	cargo clippy --quiet --all-targets -- -D warnings
 	cargo clippy --quiet --all-targets --features python -- -D warnings
@@ -66,7 +67,7 @@ python: ## Lint, type-check and test the package that is installed
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/pyright
-	MYPYPATH= $(BIN)/python -m mypy.stubtest canvas_studio._core --mypy-config-file pyproject.toml
+	$(BIN)/python -m mypy.stubtest canvas_studio._core --mypy-config-file pyproject.toml
 	$(BIN)/pytest -n 2 --quiet
 
 docs: $(VENV)/tools ## Build the documentation; a broken link or an unknown name fails

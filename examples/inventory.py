@@ -1,66 +1,59 @@
 """The inventory of a Studio library: its collections, who owns how much, the largest media, and a CSV of all media.
 
-Usage: python inventory.py [media.csv], with CANVAS_STUDIO_URL and CANVAS_STUDIO_TOKEN set.
+Usage: python examples/inventory.py [media.csv], with CANVAS_STUDIO_URL and CANVAS_STUDIO_TOKEN set.
 """
 
 from __future__ import annotations
 
 import sys
+from collections import defaultdict
 from pathlib import Path
-from unicodedata import east_asian_width
+from typing import TYPE_CHECKING
 
-from canvas_studio import Media, StudioClient, StudioError
+from canvas_studio import StudioClient, StudioError
 
-
-def show(title: str, head: tuple[str, ...], rows: list[tuple[object, ...]]) -> None:
-    """Print a table; numbers stand on the right, and a wide character takes two places."""
-    cells = [[f"{cell:,.2f}" if isinstance(cell, float) else str(cell) for cell in row] for row in [head, *rows]]
-    places = [[len(cell) + sum(east_asian_width(c) in "WF" for c in cell) for cell in row] for row in cells]
-    widths = [max(column) for column in zip(*places, strict=True)]
-    numeric = [bool(rows) and not isinstance(cell, str) for cell in (rows or [head])[-1]]
-    print(f"\n{title} ({len(rows)})")
-    for row, taken in zip(cells, places, strict=True):
-        gaps = [" " * (width - place) for width, place in zip(widths, taken, strict=True)]
-        columns = zip(row, gaps, numeric, strict=True)
-        print("  " + "  ".join(gap + cell if right else cell + gap for cell, gap, right in columns).rstrip())
+if TYPE_CHECKING:
+    from canvas_studio import Media, Owner
 
 
-def by_owner(media: list[Media]) -> list[tuple[object, ...]]:
-    """Return name, e-mail, number of media, gigabytes and hours of each owner, the largest first."""
-    owned: dict[int | None, list[Media]] = {}
-    for item in media:
-        owned.setdefault(item.owner.id if item.owner else None, []).append(item)
-    rows: list[tuple[str, str, int, float, float]] = []
-    for items in owned.values():
-        owner = items[0].owner
-        size, seconds = sum(item.size or 0 for item in items), sum(item.duration or 0 for item in items)
-        email = (owner and owner.email) or "-"
-        rows.append((name_of(items[0]), email, len(items), size / 1e9, seconds / 3600))
-    return [*sorted(rows, key=lambda row: row[3], reverse=True)]
-
-
-def name_of(media: Media) -> str:
-    """Return the name of the owner, as far as it is known."""
-    return (media.owner.full_name or media.owner.display_name or f"user {media.owner.id}") if media.owner else "-"
-
-
-def main() -> None:
-    """Read everything, print it, and write it down."""
-    path = Path(sys.argv[1] if len(sys.argv) > 1 else "demo-output/media.csv")
+def main(path: Path) -> None:
+    """Read the library, print it, and write its media to a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with StudioClient.from_env() as studio:
         collections = studio.list_collections().collect()
         media = studio.search_media().collect()
-        studio.search_media().to_csv(path)
-    show("Collections", ("id", "name", "type"), [(c.id, c.name or "-", c.type or "-") for c in collections])
-    show("Owners", ("owner", "e-mail", "media", "GB", "hours"), by_owner(media))
-    largest = sorted(media, key=lambda item: item.size or 0, reverse=True)[:10]
-    show("Largest media", ("GB", "title", "owner"), [((m.size or 0) / 1e9, m.title or "-", name_of(m)) for m in largest])
-    print(f"\n{len(media)} media in {path}")
+        studio.search_media().to_csv(path)  # a listing keeps nothing, so this asks for the pages once more
+
+    print(f"{studio.url}: {len(collections)} collections\n\n      id  type         name")
+    for collection in collections:
+        print(f"{collection.id:>8}  {collection.type or '-':<11}  {collection.name or '(no name)'}")
+
+    print(f"\n{len(media)} media, {gigabytes(media):,.2f} GB\n\n   media          GB       hours  owner")
+    owned: defaultdict[Owner | None, list[Media]] = defaultdict(list)
+    for item in media:
+        owned[item.owner].append(item)
+    for owner, items in sorted(owned.items(), key=lambda pair: gigabytes(pair[1]), reverse=True):
+        hours = sum(item.duration or 0 for item in items) / 3600
+        print(f"{len(items):>8}  {gigabytes(items):>10,.2f}  {hours:>10,.1f}  {name_of(owner)}")
+
+    print("\nThe ten largest\n\n      id          GB  title")
+    for item in sorted(media, key=lambda item: item.size or 0, reverse=True)[:10]:
+        print(f"{item.id:>8}  {gigabytes([item]):>10,.2f}  {item.title or '(no title)'}")
+    print(f"\nAll {len(media)} media are in {path}")
+
+
+def gigabytes(media: list[Media]) -> float:
+    """Return the size of some media; one whose size Studio does not tell counts as nothing."""
+    return sum(item.size or 0 for item in media) / 1e9
+
+
+def name_of(owner: Owner | None) -> str:
+    """Return what is known of an owner; Studio requires no e-mail address."""
+    return f"{owner.full_name or owner.id} <{owner.email or 'no e-mail'}>" if owner else "(no owner)"
 
 
 if __name__ == "__main__":
     try:
-        main()
+        main(Path(sys.argv[1] if len(sys.argv) > 1 else "demo-output/media.csv"))
     except StudioError as error:
         sys.exit(f"inventory: {error}")

@@ -76,10 +76,11 @@ class CsvFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._file.close()
-        if kind is None:
-            os.replace(self._temporary, self.path)  # noqa: PTH105 - the word says that an old file is replaced
-        else:
+        try:
+            self._file.close()  # which writes the rest, and may find the disk full
+            if kind is None:
+                os.replace(self._temporary, self.path)  # noqa: PTH105 - the word says that an old file is replaced
+        finally:
             self._temporary.unlink(missing_ok=True)
 
 

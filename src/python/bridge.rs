@@ -2,9 +2,11 @@
 //!
 //! Nothing else in this crate knows of threads, of the interpreter's lock, of signals or of processes.
 
+use std::convert::Infallible;
 use std::pin::pin;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use pyo3::exceptions::PyRuntimeError;
@@ -26,8 +28,8 @@ const THREADS: usize = 2;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 static ENGINE: PerProcess<Engine> = PerProcess::new();
-/// The process that is about to exit. A child forked from it is another.
-static EXITING: AtomicU32 = AtomicU32::new(0);
+/// The thread that is about to take the interpreter apart, if one is.
+static EXITING: PerProcess<ThreadId> = PerProcess::new();
 
 /// Something that can be run: blocking or awaited, it is the same value.
 pub(crate) trait Operation: Send + 'static {
@@ -62,8 +64,8 @@ pub(crate) fn run<O: Operation>(
     operation: Result<O, InvalidArgument>,
 ) -> PyResult<<O::Result as Deliver>::Python> {
     let operation = operation.map_err(|refusal| to_python(refusal.into()))?;
-    let engine = engine()?;
-    let _call = Call::enter(&engine)?;
+    let engine = engine(py)?;
+    let call = Call::enter(&engine);
     let mut running = pin!(operation.start(client.cloned()));
     loop {
         let turn = py.detach(|| engine.handle.block_on(async { timeout(TICK, running.as_mut()).await.ok() }));
@@ -72,7 +74,11 @@ pub(crate) fn run<O: Operation>(
             return result.map_err(to_python)?.deliver(py, client);
         }
         py.check_signals()?;
-        refuse_at_exit()?;
+        if EXITING.existing().is_some() {
+            drop(call);
+            refuse_at_exit(py)?;
+            return Err(to_python(Error::Closed));
+        }
         operation.report(py)?;
     }
 }
@@ -83,7 +89,7 @@ pub(crate) async fn run_async<O: Operation>(
     operation: Result<O, InvalidArgument>,
 ) -> PyResult<<O::Result as Deliver>::Python> {
     let operation = operation.map_err(|refusal| to_python(refusal.into()))?;
-    let engine = engine()?;
+    let engine = Python::attach(engine)?;
     let mut task = AbortOnDrop(engine.handle.spawn(operation.start(client.clone())));
     let finished = if operation.reports() {
         loop {
@@ -95,6 +101,9 @@ pub(crate) async fn run_async<O: Operation>(
     } else {
         (&mut task.0).await
     };
+    if finished.is_err() {
+        Python::attach(refuse_at_exit)?;
+    }
     let result = finished.map_err(|error| {
         if error.is_panic() {
             PyRuntimeError::new_err(format!("a fault in canvas-studio: {error}"))
@@ -102,7 +111,7 @@ pub(crate) async fn run_async<O: Operation>(
             to_python(Error::Closed)
         }
     })?;
-    let _call = Call::enter(&engine)?;
+    let _call = Call::enter(&engine);
     Python::attach(|py| {
         operation.report(py)?;
         result.map_err(to_python)?.deliver(py, client.as_ref())
@@ -126,7 +135,7 @@ async fn tick<T>(engine: &Engine, task: &mut JoinHandle<T>) -> Option<Result<T, 
 /// Registered with `atexit` when the package is imported.
 #[pyfunction]
 pub(crate) fn shut_down(py: Python<'_>) {
-    EXITING.store(std::process::id(), Ordering::SeqCst);
+    let Ok(_) = EXITING.get(|| Ok::<_, Infallible>(std::thread::current().id()));
     let Some(engine) = ENGINE.existing() else { return };
     let runtime = engine.runtime.lock().unwrap_or_else(PoisonError::into_inner).take();
     py.detach(|| {
@@ -150,8 +159,8 @@ struct Engine {
     calls: AtomicUsize,
 }
 
-fn engine() -> PyResult<Arc<Engine>> {
-    refuse_at_exit()?;
+fn engine(py: Python<'_>) -> PyResult<Arc<Engine>> {
+    refuse_at_exit(py)?;
     let start = || {
         let runtime =
             Builder::new_multi_thread().worker_threads(THREADS).thread_name("canvas-studio").enable_all().build()?;
@@ -161,21 +170,27 @@ fn engine() -> PyResult<Arc<Engine>> {
     ENGINE.get(start).map_err(|error: std::io::Error| to_python(Error::Setup(format!("no threads: {error}"))))
 }
 
-fn refuse_at_exit() -> PyResult<()> {
-    if EXITING.load(Ordering::SeqCst) == std::process::id() {
+/// During exit, refuses what the exiting thread asks (in an `atexit` function, say). Another thread, which can only be a
+/// daemon, goes no further: no traceback, and nobody who asks for the interpreter's lock when it is gone.
+fn refuse_at_exit(py: Python<'_>) -> PyResult<()> {
+    let Some(exiting) = EXITING.existing() else { return Ok(()) };
+    if *exiting == std::thread::current().id() {
         return Err(to_python(Error::Closed));
     }
-    Ok(())
+    py.detach(|| {
+        loop {
+            std::thread::park();
+        }
+    })
 }
 
 /// Counts a call for as long as it is under way.
 struct Call<'engine>(&'engine Engine);
 
 impl<'engine> Call<'engine> {
-    fn enter(engine: &'engine Engine) -> PyResult<Self> {
+    fn enter(engine: &'engine Engine) -> Self {
         engine.calls.fetch_add(1, Ordering::SeqCst);
-        let call = Self(engine);
-        refuse_at_exit().map(|()| call)
+        Self(engine)
     }
 }
 
