@@ -7,12 +7,15 @@ pub mod process;
 pub mod retry;
 pub mod transfer;
 
+use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::header;
 use http::header::{HeaderMap, HeaderValue};
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use url::Url;
 
@@ -50,7 +53,9 @@ struct Shared {
     studio: PerProcess<reqwest::Client>,
     /// Those for signed URLs: others, so that nothing of Studio's can travel with them, and bytes come as they are.
     storage: PerProcess<reqwest::Client>,
-    closed: watch::Sender<bool>,
+    is_closed: AtomicBool,
+    /// Wakes those who are under way when it is closed. It has locks inside, so a forked child needs its own.
+    closing: PerProcess<Notify>,
 }
 
 /// An attempt that did not succeed: what to say if it was the last, and whether it need be.
@@ -79,7 +84,8 @@ impl Client {
 
     /// Ends what is under way and refuses what comes.
     pub fn close(&self) {
-        self.shared.closed.send_replace(true);
+        self.shared.is_closed.store(true, Ordering::SeqCst);
+        self.shared.closing().notify_waiters();
     }
 
     /// Sends a request and reads the answer: authorize, send, classify, repeat, decode.
@@ -182,10 +188,16 @@ impl Client {
 
     /// Runs something until the client is closed.
     async fn until_closed<T>(&self, running: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-        let mut closed = self.shared.closed.subscribe();
+        let closing = self.shared.closing();
+        let mut notified = pin!(closing.notified());
+        // From here on no closing can be missed, so now is the time to look whether there was one.
+        notified.as_mut().enable();
+        if self.shared.is_closed.load(Ordering::SeqCst) {
+            return Err(Error::Closed);
+        }
         tokio::select! {
             biased;
-            _ = closed.wait_for(|closed| *closed) => Err(Error::Closed),
+            () = notified => Err(Error::Closed),
             result = running => result,
         }
     }
@@ -272,7 +284,17 @@ impl Client {
 
 impl Shared {
     fn new() -> Arc<Self> {
-        Arc::new(Self { studio: PerProcess::new(), storage: PerProcess::new(), closed: watch::Sender::new(false) })
+        Arc::new(Self {
+            studio: PerProcess::new(),
+            storage: PerProcess::new(),
+            is_closed: AtomicBool::new(false),
+            closing: PerProcess::new(),
+        })
+    }
+
+    fn closing(&self) -> Arc<Notify> {
+        let Ok(closing) = self.closing.get(|| Ok::<_, Infallible>(Notify::new()));
+        closing
     }
 }
 

@@ -70,8 +70,9 @@ pub(crate) fn run<O: Operation>(
     loop {
         let turn = py.detach(|| engine.handle.block_on(async { timeout(TICK, running.as_mut()).await.ok() }));
         if let Some(result) = turn {
+            let result = result.map_err(to_python)?;
             operation.report(py)?;
-            return result.map_err(to_python)?.deliver(py, client);
+            return result.deliver(py, client);
         }
         py.check_signals()?;
         if EXITING.existing().is_some() {
@@ -113,8 +114,9 @@ pub(crate) async fn run_async<O: Operation>(
     })?;
     let _call = Call::enter(&engine);
     Python::attach(|py| {
+        let result = result.map_err(to_python)?;
         operation.report(py)?;
-        result.map_err(to_python)?.deliver(py, client.as_ref())
+        result.deliver(py, client.as_ref())
     })
 }
 
