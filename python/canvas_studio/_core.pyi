@@ -1744,8 +1744,9 @@ class StudioClient:
         max_retry_wait: float | timedelta | None = None,
     ) -> StudioClient:
         """
-        Return a client with other options, for some calls. It shares the connections of this one, unless
-        `connect_timeout` is given.
+        Make a client with other options, for some calls.
+
+        It shares the connections of this one, unless `connect_timeout` is another.
 
         Args:
             timeout: As for the client itself, and so are the others; what is left out stays as it is.
