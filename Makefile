@@ -66,7 +66,7 @@ python: ## Lint, type-check and test the package that is installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/python -m mypy.stubtest canvas_studio._core --mypy-config-file pyproject.toml
 	$(BIN)/pytest -n 2 --quiet
 

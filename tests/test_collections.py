@@ -134,7 +134,14 @@ def test_there_is_no_first_collection_where_there_is_none(form: Form, recorded: 
 
 def test_the_number_of_collections_costs_one_small_request(form: Form, recorded: Serve, connect: Connect) -> None:
     studio = connect(recorded("collections/list_collections_total").url)
-    assert form.total(studio.list_collections(page=2, per_page=20)) == 3
+    assert form.total(studio.list_collections()) == 3
+
+
+def test_the_number_of_collections_regards_the_page_to_begin_with(
+    form: Form, recorded: Serve, connect: Connect
+) -> None:
+    studio = connect(recorded("collections/list_collections_total").url)
+    assert form.total(studio.list_collections(page=2, per_page=2)) == 1
 
 
 def test_create_collection_sends_its_name_as_query_and_gives_the_collection(

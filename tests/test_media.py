@@ -318,10 +318,6 @@ def test_change_media_permissions_sends_a_bare_array_and_gives_the_new_state(rea
     assert_is_shared_as_recorded(subject.call(changes))
 
 
-def test_request_gives_plain_text_as_text(form: Form, recorded: Serve, connect: Connect) -> None:
-    assert form.call(connect(recorded("media/request_ping").url), "request", "GET", "/ping") == "pong"
-
-
 def test_request_gives_csv_as_text(form: Form, recorded: Serve, connect: Connect) -> None:
     studio = connect(recorded("media/request_insights_csv").url)
     path = "/perspectives/7a0c9d3e-6a55-4d2c-9a0b-0d6a5f3e1c77/insights/overview"

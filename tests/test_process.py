@@ -311,6 +311,16 @@ def test_close_can_be_called_twice() -> None:
         studio.close()
 
 
+def test_a_client_with_other_options_is_closed_by_itself(form: Form) -> None:
+    with FaultServer(media_named_in_path) as server:
+        studio = server.client()
+        with studio.with_options(max_retries=0) as other:
+            assert form.call(other, "get_media", 1).id == 1
+        with pytest.raises(ClientClosedError):
+            form.call(other, "get_media", 1)
+        assert form.call(studio, "get_media", 1).id == 1
+
+
 def test_with_closes_the_client() -> None:
     with FaultServer(media_named_in_path) as server:
         with StudioClient(server.url, token=TOKEN) as studio:

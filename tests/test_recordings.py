@@ -21,7 +21,7 @@ from redact_har import redact
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from conftest import Connect, Form
+    from conftest import Connect, Form, Serve
 
 TESTS = Path(__file__).parent
 FILES = sorted(RECORDINGS.rglob("*.har"))
@@ -513,9 +513,37 @@ def test_a_recording_is_whole_and_says_where_it_came_from(path: Path) -> None:
             assert all(set(header) == {"name", "value"} for header in headers)
 
 
+def call_of(path: Path) -> dict[str, Any] | None:
+    """What a recording says in its field `_call`: the method of `StudioClient`, its arguments, and what it gives."""
+    call: dict[str, Any] | None = json.loads(path.read_text(encoding="utf-8"))["log"].get("_call")
+    return call
+
+
+def plain(result: Any) -> Any:
+    """A result as JSON has it."""
+    if isinstance(result, list):
+        return [plain(item) for item in cast("list[Any]", result)]
+    return result.to_dict() if hasattr(result, "to_dict") else result
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if call_of(path)], ids=identify)
+def test_a_recording_that_names_its_call_gives_what_it_says(
+    path: Path, form: Form, recorded: Serve, connect: Connect
+) -> None:
+    call = call_of(path) or {}
+    studio = connect(recorded(identify(path)).url)
+    arguments, keywords = call.get("arguments", []), call.get("keywords", {})
+    if hasattr(studio, f"{call['method']}_async"):
+        result = form.call(studio, call["method"], *arguments, **keywords)
+    else:
+        result = form.items(getattr(studio, call["method"])(*arguments, **keywords))
+    assert plain(result) == call["gives"]
+
+
 def test_every_recording_is_used_by_a_test() -> None:
     tests = "".join(path.read_text(encoding="utf-8") for path in TESTS.glob("test_*.py"))
     # The recordings of errors are used by one test of each page, which holds the table of all of them.
     errors = {f"{page}/{case}" for page in ("collections", "media") for case in error_recordings(page)}
     used = {case for case in map(identify, FILES) if re.search(rf'"{case}(?:\.har)?"', tests)}
+    used |= {identify(path) for path in FILES if call_of(path)}
     assert set(map(identify, FILES)) - errors - used == set()

@@ -40,7 +40,13 @@ def _remade(kind: type[StudioError], message: str, attributes: dict[str, object]
 
 
 class InvalidArgumentError(StudioError, ValueError):
-    """An argument cannot be right. Nothing was sent."""
+    """An argument cannot be right. Nothing was sent.
+
+    Attributes:
+        argument: Which argument, such as `per_page` or `changes[0].id`.
+    """
+
+    argument: str
 
 
 class ClientClosedError(StudioError, RuntimeError):
@@ -93,6 +99,7 @@ class APIStatusError(StudioError):
         body: The body, parsed if it was JSON, otherwise as text. Tokens and signatures in it are masked.
         request_id: The server's name for the request, if it gave one.
         retry_after: Seconds after which the server wants to be asked again, if it said so.
+        outcome_unknown: Whether the request may have been carried out all the same, as after a 504.
     """
 
     status_code: int
@@ -101,6 +108,7 @@ class APIStatusError(StudioError):
     body: object
     request_id: str | None
     retry_after: float | None
+    outcome_unknown: bool
 
 
 class BadRequestError(APIStatusError):

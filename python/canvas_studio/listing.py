@@ -72,7 +72,7 @@ class Listing(Generic[Item]):
         if count < 0:
             from canvas_studio.errors import InvalidArgumentError  # noqa: PLC0415 - only needed here
 
-            raise InvalidArgumentError(f"count must be 0 or more, not {count}")
+            raise InvalidArgumentError(f"count must be 0 or more, not {count}", argument="count")
         return Listing(self._source, count if self._limit is None else min(count, self._limit))
 
     def collect(self) -> list[Item]:
@@ -115,7 +115,7 @@ class Listing(Generic[Item]):
         That is one small request where Studio counts the list itself; where it does not, the list is read.
 
         Returns:
-            The number of items, with regard to `limit`.
+            The number of items, with regard to the first page and to `limit`.
         """
         total = self._source.total()
         return total if self._limit is None else min(total, self._limit)
@@ -126,7 +126,7 @@ class Listing(Generic[Item]):
         That is one small request where Studio counts the list itself; where it does not, the list is read.
 
         Returns:
-            The number of items, with regard to `limit`.
+            The number of items, with regard to the first page and to `limit`.
         """
         total = await self._source.total_async()
         return total if self._limit is None else min(total, self._limit)
@@ -150,8 +150,9 @@ class Listing(Generic[Item]):
     def to_csv(self, path: str | os.PathLike[str], *, encoding: str = "utf-8") -> Path:
         """Read everything into a CSV file with one row for each item.
 
-        A field that is an object becomes columns of its own (`owner_id`, `owner_email`, ...). What is not documented
-        stands as JSON in the last column, `extra`. The file has its name only when it is whole.
+        The owner becomes columns of its own (`owner_id`, `owner_email`, ...); any other object stands as JSON in its
+        cell, and what is not documented stands as JSON in the last column, `extra`. The file has its name only when it
+        is whole.
 
         Args:
             path: Where to write; a file that is there is replaced.
@@ -173,8 +174,9 @@ class Listing(Generic[Item]):
     async def to_csv_async(self, path: str | os.PathLike[str], *, encoding: str = "utf-8") -> Path:
         """Read everything into a CSV file with one row for each item.
 
-        A field that is an object becomes columns of its own (`owner_id`, `owner_email`, ...). What is not documented
-        stands as JSON in the last column, `extra`. The file has its name only when it is whole.
+        The owner becomes columns of its own (`owner_id`, `owner_email`, ...); any other object stands as JSON in its
+        cell, and what is not documented stands as JSON in the last column, `extra`. The file has its name only when it
+        is whole.
 
         Args:
             path: Where to write; a file that is there is replaced.

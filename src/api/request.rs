@@ -242,13 +242,22 @@ impl<T> Request<Page<T>> {
 
     /// The same request with other pages of another size.
     #[must_use]
-    pub fn per_page(&self, per_page: i64) -> Self {
+    pub fn with_per_page(&self, per_page: i64) -> Self {
         self.with_query("per_page", per_page)
     }
 
     /// The page that this request asks for, if it asks for one.
     pub fn page(&self) -> Option<i64> {
-        self.call.query.iter().find(|(name, _)| name == "page").and_then(|(_, value)| value.parse().ok())
+        self.number("page")
+    }
+
+    /// How many items it asks for at once, if it says so.
+    pub fn per_page(&self) -> Option<i64> {
+        self.number("per_page")
+    }
+
+    fn number(&self, name: &str) -> Option<i64> {
+        self.call.query.iter().find(|(existing, _)| existing == name).and_then(|(_, value)| value.parse().ok())
     }
 
     fn with_query(&self, name: &'static str, value: i64) -> Self {
@@ -524,7 +533,7 @@ mod tests {
         let request = get().query("page", 1).query("per_page", 50).page::<Thing>("things");
         let query = |request: &Request<Page<Thing>>| format!("{:?}", request.call);
         assert_eq!(query(&request.at_page(3)), "GET /things/1?page=3&per_page=50");
-        assert_eq!(query(&request.per_page(1)), "GET /things/1?page=1&per_page=1");
+        assert_eq!(query(&request.with_per_page(1)), "GET /things/1?page=1&per_page=1");
     }
 
     #[test]

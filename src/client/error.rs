@@ -8,6 +8,8 @@ use http::Method;
 
 use crate::api::{Call, InvalidArgument};
 
+/// Shorter tokens are not masked: they are no secrets, and would be found in the middle of words.
+const MASKED: usize = 4;
 /// How much of a body an error quotes, in characters.
 const EXCERPT: usize = 500;
 
@@ -51,6 +53,8 @@ pub enum Error {
     InvalidArgument(#[from] InvalidArgument),
     #[error("the client is closed: make a new StudioClient")]
     Closed,
+    #[error("the interpreter is about to exit, so no more requests are made")]
+    Exiting,
     #[error("{message}")]
     Connection { asked: Asked, message: String },
     #[error("{message}")]
@@ -143,7 +147,7 @@ fn advice(call: &Call, status: u16) -> Option<&'static str> {
 
 /// Hides in a text what must not be shown: the token, and the query of any URL.
 pub(crate) fn mask(text: &str, token: &str) -> String {
-    let text = if token.is_empty() { text.to_owned() } else { text.replace(token, "***") };
+    let text = if token.len() < MASKED { text.to_owned() } else { text.replace(token, "***") };
     let mut masked = String::with_capacity(text.len());
     let mut rest = text.as_str();
     while let Some(start) = rest.find("://") {

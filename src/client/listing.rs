@@ -47,9 +47,11 @@ impl<T: Item> Listing<T> {
     /// How many items there are now: what Studio says, or where it says nothing, what there is to read.
     pub async fn total(&self) -> Result<u64, Error> {
         if self.request.page().is_some() {
-            let page = self.client.send(&self.request.at_page(1).per_page(1)).await?;
+            let page = self.client.send(&self.request.at_page(1).with_per_page(1)).await?;
             if let Some(total) = page.meta.and_then(|meta| meta.total_count) {
-                return Ok(u64::try_from(total).unwrap_or_default());
+                let before = self.request.page().unwrap_or(1).saturating_sub(1);
+                let skipped = before.saturating_mul(self.request.per_page().unwrap_or(0));
+                return Ok(u64::try_from(total.saturating_sub(skipped)).unwrap_or_default());
             }
         }
         let mut reader = self.read();

@@ -43,19 +43,24 @@ const REQUEST_ID: &str = "x-request-id";
 #[derive(Debug, Clone)]
 pub struct Client {
     config: Arc<Config>,
-    shared: Arc<Shared>,
+    connections: Arc<Connections>,
+    closing: Arc<Closing>,
 }
 
-/// What the clones of a client share.
-#[derive(Debug)]
-struct Shared {
-    /// The connections to Studio.
-    studio: PerProcess<reqwest::Client>,
-    /// Those for signed URLs: others, so that nothing of Studio's can travel with them, and bytes come as they are.
-    storage: PerProcess<reqwest::Client>,
+/// The connections that a client shares with those that differ from it only in options.
+#[derive(Debug, Default)]
+struct Connections {
+    to_studio: PerProcess<reqwest::Client>,
+    /// For signed URLs: others, so that nothing of Studio's can travel with them, and bytes come as they are.
+    to_storage: PerProcess<reqwest::Client>,
+}
+
+/// Whether a client was closed.
+#[derive(Debug, Default)]
+struct Closing {
     is_closed: AtomicBool,
-    /// Wakes those who are under way when it is closed. It has locks inside, so a forked child needs its own.
-    closing: PerProcess<Notify>,
+    /// Wakes those who are under way. It has locks inside, so a forked child needs its own.
+    wakes: PerProcess<Notify>,
 }
 
 /// An attempt that did not succeed: what to say if it was the last, and whether it need be.
@@ -67,15 +72,16 @@ struct Failure {
 
 impl Client {
     pub fn new(config: Config) -> Self {
-        Self { config: Arc::new(config), shared: Shared::new() }
+        Self { config: Arc::new(config), connections: Arc::default(), closing: Arc::default() }
     }
 
-    /// A client with other options; it shares the connections unless the time to make one differs.
+    /// A client with other options; it shares the connections unless the time to make one differs, and is closed by
+    /// itself.
     pub fn with(&self, options: Options) -> Result<Self, Error> {
         let config = self.config.with(options)?;
         let same = config.connect_timeout == self.config.connect_timeout;
-        let shared = if same { Arc::clone(&self.shared) } else { Shared::new() };
-        Ok(Self { config: Arc::new(config), shared })
+        let connections = if same { Arc::clone(&self.connections) } else { Arc::default() };
+        Ok(Self { config: Arc::new(config), connections, closing: Arc::default() })
     }
 
     pub fn config(&self) -> &Config {
@@ -84,8 +90,8 @@ impl Client {
 
     /// Ends what is under way and refuses what comes.
     pub fn close(&self) {
-        self.shared.is_closed.store(true, Ordering::SeqCst);
-        self.shared.closing().notify_waiters();
+        self.closing.is_closed.store(true, Ordering::SeqCst);
+        self.closing.wakes().notify_waiters();
     }
 
     /// Sends a request and reads the answer: authorize, send, classify, repeat, decode.
@@ -142,8 +148,8 @@ impl Client {
     /// The only place where something is sent. It returns once the answer's headers are there and say yes.
     async fn attempt(&self, call: &Call) -> Result<reqwest::Response, Failure> {
         let connections = match call.target {
-            Target::Studio(_) => self.shared.studio.get(|| connections_to_studio(&self.config)),
-            Target::Signed(_) => self.shared.storage.get(|| connections_to_storage(&self.config)),
+            Target::Studio(_) => self.connections.to_studio.get(|| to_studio(&self.config)),
+            Target::Signed(_) => self.connections.to_storage.get(|| to_storage(&self.config)),
         };
         let connections = connections.map_err(|error| Failure { error, outcome: Outcome::Final })?;
         let mut request = connections.request(call.method.clone(), self.config.locate(call));
@@ -188,11 +194,11 @@ impl Client {
 
     /// Runs something until the client is closed.
     async fn until_closed<T>(&self, running: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-        let closing = self.shared.closing();
-        let mut notified = pin!(closing.notified());
+        let wakes = self.closing.wakes();
+        let mut notified = pin!(wakes.notified());
         // From here on no closing can be missed, so now is the time to look whether there was one.
         notified.as_mut().enable();
-        if self.shared.is_closed.load(Ordering::SeqCst) {
+        if self.closing.is_closed.load(Ordering::SeqCst) {
             return Err(Error::Closed);
         }
         tokio::select! {
@@ -240,9 +246,12 @@ impl Client {
                 );
                 return Failure { error: Error::Timeout { asked, message }, outcome };
             }
-            let message = format!(
-                "no connection to {host}: {cause}: is the school's name right, and is there a network or a proxy?"
-            );
+            let advice = if cause.contains("certificate") {
+                "is there a proxy that needs a certificate authority of its own (SSL_CERT_FILE)?"
+            } else {
+                "is the school's name right, and is there a network or a proxy?"
+            };
+            let message = format!("no connection to {host}: {cause}: {advice}");
             return Failure { error: Error::Connection { asked, message }, outcome };
         }
         let outcome_unknown = call.repeat != Repeat::Safe;
@@ -282,28 +291,19 @@ impl Client {
     }
 }
 
-impl Shared {
-    fn new() -> Arc<Self> {
-        Arc::new(Self {
-            studio: PerProcess::new(),
-            storage: PerProcess::new(),
-            is_closed: AtomicBool::new(false),
-            closing: PerProcess::new(),
-        })
-    }
-
-    fn closing(&self) -> Arc<Notify> {
-        let Ok(closing) = self.closing.get(|| Ok::<_, Infallible>(Notify::new()));
-        closing
+impl Closing {
+    fn wakes(&self) -> Arc<Notify> {
+        let Ok(wakes) = self.wakes.get(|| Ok::<_, Infallible>(Notify::new()));
+        wakes
     }
 }
 
-fn connections_to_studio(config: &Config) -> Result<reqwest::Client, Error> {
+fn to_studio(config: &Config) -> Result<reqwest::Client, Error> {
     let accept = (header::ACCEPT, HeaderValue::from_static("application/json"));
     build(connections(config).default_headers(HeaderMap::from_iter([accept])))
 }
 
-fn connections_to_storage(config: &Config) -> Result<reqwest::Client, Error> {
+fn to_storage(config: &Config) -> Result<reqwest::Client, Error> {
     let as_it_is = (header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     build(connections(config).default_headers(HeaderMap::from_iter([as_it_is])).no_gzip())
 }

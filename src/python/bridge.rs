@@ -78,7 +78,7 @@ pub(crate) fn run<O: Operation>(
         if EXITING.existing().is_some() {
             drop(call);
             refuse_at_exit(py)?;
-            return Err(to_python(Error::Closed));
+            return Err(to_python(Error::Exiting));
         }
         operation.report(py)?;
     }
@@ -177,7 +177,7 @@ fn engine(py: Python<'_>) -> PyResult<Arc<Engine>> {
 fn refuse_at_exit(py: Python<'_>) -> PyResult<()> {
     let Some(exiting) = EXITING.existing() else { return Ok(()) };
     if *exiting == std::thread::current().id() {
-        return Err(to_python(Error::Closed));
+        return Err(to_python(Error::Exiting));
     }
     py.detach(|| {
         loop {

@@ -30,20 +30,21 @@ fn exception(py: Python<'_>, error: Error) -> PyResult<PyErr> {
             attributes.set_item("argument", refusal.argument)?;
             "InvalidArgumentError"
         }
-        Error::Closed => "ClientClosedError",
+        Error::Closed | Error::Exiting => "ClientClosedError",
         Error::Connection { asked, .. } => {
-            attributes.set_item("outcome_unknown", asked.outcome_unknown)?;
             describe(&attributes, &asked)?;
+            attributes.set_item("outcome_unknown", asked.outcome_unknown)?;
             "APIConnectionError"
         }
         Error::Timeout { asked, .. } => {
-            attributes.set_item("outcome_unknown", asked.outcome_unknown)?;
             describe(&attributes, &asked)?;
+            attributes.set_item("outcome_unknown", asked.outcome_unknown)?;
             "APITimeoutError"
         }
         Error::Refused(refusal) => {
             let Refusal { asked, status, body, request_id, retry_after, .. } = *refusal;
             describe(&attributes, &asked)?;
+            attributes.set_item("outcome_unknown", asked.outcome_unknown)?;
             attributes.set_item("status_code", status)?;
             attributes.set_item("body", parsed(py, &body)?)?;
             attributes.set_item("request_id", request_id)?;
