@@ -522,7 +522,8 @@ def call_of(path: Path) -> dict[str, Any] | None:
 def plain(result: Any) -> Any:
     """A result as JSON has it."""
     if isinstance(result, list):
-        return [plain(item) for item in cast("list[Any]", result)]
+        items: list[Any] = result
+        return [plain(item) for item in items]
     return result.to_dict() if hasattr(result, "to_dict") else result
 
 
