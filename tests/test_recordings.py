@@ -519,12 +519,12 @@ def call_of(path: Path) -> dict[str, Any] | None:
     return call
 
 
-def plain(result: Any) -> Any:
+def plain(result: object) -> object:
     """A result as JSON has it."""
     if isinstance(result, list):
-        items: list[Any] = result
-        return [plain(item) for item in items]
-    return result.to_dict() if hasattr(result, "to_dict") else result
+        return [plain(item) for item in cast("list[object]", result)]
+    to_dict = getattr(result, "to_dict", None)
+    return to_dict() if to_dict else result
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if call_of(path)], ids=identify)
