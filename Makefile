@@ -77,7 +77,7 @@ docs: $(VENV)/tools ## Build the documentation; a broken link or an unknown name
 sdist: $(VENV)/tools ## Check that the source distribution builds by itself
 	@echo "== sdist"
 	rm -rf target/sdist
-	$(BIN)/maturin sdist --quiet --out target/sdist
+	$(BIN)/maturin sdist --out target/sdist
 	tar -xzf target/sdist/*.tar.gz -C target/sdist
 	cd target/sdist/*/ && CARGO_TARGET_DIR=$(CURDIR)/target cargo check --quiet --locked --features python
 
