@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
@@ -116,6 +117,20 @@ class Subject:
 def form(request: pytest.FixtureRequest) -> Form:
     """Both forms, one after the other."""
     return Form(request.param)
+
+
+@pytest.fixture(params=["fifo", "device"])
+def no_file(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """The path of something that can be written but is no file: a pipe with a name, and a terminal."""
+    if request.param == "fifo":
+        fifo = tmp_path / "fifo"
+        os.mkfifo(fifo)
+        yield fifo
+        return
+    controller, terminal = os.openpty()
+    yield Path(os.ttyname(terminal))
+    os.close(controller)
+    os.close(terminal)
 
 
 @pytest.hookimpl(wrapper=True)

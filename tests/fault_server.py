@@ -198,6 +198,7 @@ class FaultServer:
         self.body_bytes_sent = 0
         self._script = script
         self._disconnects = 0
+        self._open = 0
         self._changed = threading.Condition()
         self._clients: list[StudioClient] = []
         self._connections: list[socket.socket] = []
@@ -232,6 +233,11 @@ class FaultServer:
         with self._changed:
             return self._changed.wait_for(lambda: self._disconnects >= count, timeout)
 
+    def wait_until_left(self, timeout: float = 10.0) -> bool:
+        """Whether every connection that there was has ended, or ends in time."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._open == 0, timeout)
+
     def close(self) -> None:
         """End every connection and every thread."""
         for client in self._clients:
@@ -262,6 +268,7 @@ class FaultServer:
             connection.settimeout(LONGEST_WAIT)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._connections.append(connection)
+            self._count_open(1)
             self._start(self._converse, connection, len(self._connections))
 
     def _readable(self, endpoint: socket.socket, seconds: float) -> bool:
@@ -284,6 +291,7 @@ class FaultServer:
         finally:
             _shut(connection)
             connection.close()
+            self._count_open(-1)
 
     def _answer(self, connection: socket.socket, answer: Answer) -> bool:
         """Do what the answer says; whether the connection stays open."""
@@ -314,6 +322,11 @@ class FaultServer:
         # A client that waits for an answer has nothing to say: what can be read is its goodbye.
         self._note_disconnect()
         return False
+
+    def _count_open(self, change: int) -> None:
+        with self._changed:
+            self._open += change
+            self._changed.notify_all()
 
     def _note_disconnect(self) -> None:
         with self._changed:

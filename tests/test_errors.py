@@ -6,6 +6,7 @@ import copy
 import pickle
 import socket
 import sys
+import time
 import traceback
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -235,7 +236,14 @@ def test_a_change_that_is_not_answered_may_have_been_carried_out(form: Form) -> 
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux leaves a connection to a full queue unanswered")
-def test_a_connection_that_could_not_be_made_in_time_was_certainly_not_carried_out(form: Form) -> None:
+@pytest.mark.parametrize(
+    "options",
+    [{"connect_timeout": 0.2}, {"connect_timeout": 1, "read_timeout": 0.2}, {"connect_timeout": 5, "timeout": 0.2}],
+    ids=["connect", "read", "total"],
+)
+def test_a_connection_that_could_not_be_made_in_time_was_certainly_not_carried_out(
+    form: Form, options: dict[str, Any]
+) -> None:
     with socket.socket() as full, socket.socket() as first, socket.socket() as second:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
@@ -243,10 +251,27 @@ def test_a_connection_that_could_not_be_made_in_time_was_certainly_not_carried_o
             waiting.settimeout(0)
             waiting.connect_ex(full.getsockname())
         url = f"http://127.0.0.1:{full.getsockname()[1]}"
-        with StudioClient(url, token=TOKEN, connect_timeout=0.2, max_retries=0) as studio:
+        with StudioClient(url, token=TOKEN, max_retries=0, **options) as studio:
             with pytest.raises(APITimeoutError) as caught:
                 form.call(studio, "archive_media", 1)
             assert caught.value.outcome_unknown is False
+
+
+def test_an_error_body_that_drips_does_not_hold_the_error_back(form: Form) -> None:
+    drip = Answer(status=404, headers={"Content-Type": "text/plain"}, body=b"x" * 10_000, drip=0.05)
+    begin = time.monotonic()
+    with FaultServer(drip) as server, pytest.raises(NotFoundError):
+        form.call(server.client(read_timeout=0.5), "get_media", 1)
+    assert time.monotonic() - begin < 5
+
+
+def test_an_error_body_of_the_storage_host_that_drips_does_not_hold_the_error_back(form: Form, tmp_path: Path) -> None:
+    drip = Answer(status=404, headers={"Content-Type": "text/plain"}, body=b"x" * 10_000, drip=0.05)
+    begin = time.monotonic()
+    with FaultServer(drip) as storage, FaultServer(redirect(f"{storage.url}/file.mp4")) as server:
+        with pytest.raises(NotFoundError):
+            form.call(server.client(read_timeout=0.5), "download_media", 1, tmp_path / "file.mp4")
+        assert time.monotonic() - begin < 5
 
 
 def test_a_decode_error_says_where_and_shows_the_start(form: Form) -> None:
@@ -321,6 +346,21 @@ def test_errors_of_one_message_survive_pickle(made: type[Exception]) -> None:
     twin = pickled(made("what went wrong"))
     assert type(twin) is made
     assert str(twin) == "what went wrong"
+
+
+def test_an_attribute_that_a_caller_adds_survives_pickle() -> None:
+    error = of_status_raised()
+    error.__dict__.update(message="more", kind="mine", attributes=[1])
+    error.add_note("a note")
+    twin = pickled(error)
+    assert str(twin) == str(error)
+    assert vars(twin) == vars(error)
+
+
+def of_status_raised() -> StudioError:
+    with FaultServer(of_status()) as server, pytest.raises(StudioError) as caught:
+        server.client().get_media(1)
+    return caught.value
 
 
 def echo_as_json(request: Received) -> Answer:
@@ -399,3 +439,110 @@ def test_no_error_of_a_download_shows_a_signed_query(form: Form, tmp_path: Path,
         said = everything_said_by(caught.value) + str(pickle.dumps(caught.value))
     assert "SignedSecretOfTheStorageHost" not in said
     assert "KeyOfTheStorageHost" not in said
+
+
+# What must not be seen stands where the bodies have SECRET; the host may be seen, and so may the path.
+SECRET = "SecretThatNobodyMaySee"
+BODIES = {
+    "plain": '{"error": "no", "url": "https://s3.example.com/a?X=1&Signature=SECRET"}',
+    "escaped ampersand": r'{"error": "no", "url": "https://s3.example.com/a?X=1\u0026X-Amz-Signature=SECRET"}',
+    "escaped in the text": r'{"error": "cannot fetch https://s3.example.com/a?X=1\u0026Signature=SECRET"}',
+    "escaped slashes": r'{"error": "no", "url": "https:\/\/s3.example.com\/a?X-Amz-Signature=SECRET"}',
+    "escaped letters": r'{"error": "https\u003a\u002f\u002fs3.example.com/a\u003fSignature=SECRET"}',
+    "apostrophe": """{"error": "https://s3.example.com/a?f='x'&Signature=SECRET"}""",
+    "quote": r'{"error": "https://s3.example.com/a?f=\"x\"&Signature=SECRET"}',
+    "percent-encoded": '{"error": "/login?return=https%3A%2F%2Fs3.example.com%2Fa%3FX%3D1%26Signature%3DSECRET"}',
+    "password": '{"error": "https://user:SECRET@s3.example.com/a"}',
+    "password and escaped slashes": r'{"error": "https:\/\/user:SECRET@s3.example.com\/a"}',
+    "a key": '{"https://s3.example.com/a?Signature=SECRET": 1}',
+    "deep": '{"errors": [{"links": [["https://s3.example.com/a?Signature=SECRET"]]}]}',
+    "a wrong type": r'{"media": {"id": 1, "created_at": "https://s3.example.com/a?X=1\u0026Signature=SECRET"}}',
+    "another wrong type": '{"media": {"id": "https://s3.example.com/a?X=1&Signature=SECRET"}}',
+}
+
+
+@pytest.mark.parametrize("cut", [0, 1, 2], ids=["whole", "without its brace", "without its quote"])
+@pytest.mark.parametrize(("status", "kind"), [(400, BadRequestError), (200, ResponseDecodeError)])
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
+def test_no_error_shows_a_secret_of_the_body(
+    form: Form, body: str, status: int, kind: type[StudioError], cut: int
+) -> None:
+    sent = body.replace("SECRET", SECRET)
+    answer = text_answer(sent[: len(sent) - cut], "application/json", status)
+    with FaultServer(answer) as server, pytest.raises(kind) as caught:
+        form.call(server.client(max_retries=0), "get_media", 1)
+    assert SECRET not in everything_said_by(caught.value)
+    assert SECRET.encode() not in pickle.dumps(caught.value)
+
+
+@pytest.mark.parametrize("content_type", ["text/html", "text/plain", "application/json"])
+@pytest.mark.parametrize("status", [400, 200])
+def test_no_error_shows_a_secret_of_a_page(form: Form, status: int, content_type: str) -> None:
+    link = f'<a href="https://s3.example.com/a?X=1&amp;Signature={SECRET}">there</a>'
+    text = f"<html>{link} or at https%3A%2F%2Fs3.example.com%2Fa%3FSignature%3D{SECRET}</html>"
+    with FaultServer(text_answer(text, content_type, status)) as server, pytest.raises(StudioError) as caught:
+        form.call(server.client(max_retries=0), "get_media", 1)
+    assert SECRET not in everything_said_by(caught.value)
+
+
+@pytest.mark.parametrize("status", [400, 200])
+@pytest.mark.parametrize("before", [440, 470, 490])
+def test_no_error_shows_the_start_of_a_secret_where_the_body_is_cut(form: Form, before: int, status: int) -> None:
+    texts = [f"{TOKEN} and more", f"https://s3.example.com/a?Signature={SECRET} and more"]
+    for text in texts:
+        answer = text_answer("x" * before + " " + text, "text/plain", status)
+        with FaultServer(answer) as server, pytest.raises(StudioError) as caught:
+            form.call(server.client(max_retries=0), "get_media", 1)
+        assert SECRET[:8] not in everything_said_by(caught.value)
+        assert TOKEN[:8] not in everything_said_by(caught.value)
+
+
+SLASHED = f"abc/def+{SECRET}"
+
+
+@pytest.mark.parametrize("status", [401, 200])
+@pytest.mark.parametrize(
+    "echo",
+    [SLASHED, SLASHED.replace("/", r"\/"), SLASHED.replace("/", r"\u002f").replace("+", r"\u002B")],
+    ids=["plain", "escaped slash", "escaped letters"],
+)
+@pytest.mark.parametrize("cut", [0, 1, 2], ids=["whole", "without its brace", "without its quote"])
+def test_no_error_shows_a_token_that_json_escapes(form: Form, echo: str, status: int, cut: int) -> None:
+    body = f'{{"error": "bad token {echo}"}}'
+    answer = text_answer(body[: len(body) - cut], "application/json", status)
+    with FaultServer(answer) as server, StudioClient(server.url, token=SLASHED, max_retries=0) as studio:
+        with pytest.raises(StudioError) as caught:
+            form.call(studio, "get_media", 1)
+        assert SECRET not in everything_said_by(caught.value)
+        assert SECRET.encode() not in pickle.dumps(caught.value)
+
+
+def test_what_is_no_secret_is_not_masked(form: Form) -> None:
+    body = {"error": 'Is "lecture 1" gone? See https://help.example.com/media', "ratio": "100%3A1", "at": "a@b.example"}
+    assert status_error(form, json_answer(body, 404)).body == body
+
+
+@pytest.mark.parametrize("token", [TOKEN, SLASHED])
+@pytest.mark.parametrize("answer", [json_answer({}, 404), RESET, text_answer(HTML, "text/html")])
+def test_no_url_shows_the_token(form: Form, token: str, answer: Answer) -> None:
+    params = {"access_token": token, "header": f"Bearer {token}", "page_size": 5}
+    with FaultServer(answer) as server, StudioClient(server.url, token=token, max_retries=0) as studio:
+        listing = studio.paginate("/things", key="things", params=params)
+        for call in (
+            lambda: form.call(studio, "request", "GET", "/things", params=params),
+            lambda: form.items(listing),
+        ):
+            with pytest.raises(StudioError) as caught:
+                call()
+            for secret in (TOKEN, SECRET):
+                assert secret not in everything_said_by(caught.value)
+        for secret in (TOKEN, SECRET):
+            assert secret not in f"{listing} {listing!r} {listing.limit(3)!r} {listing.pages()!r}"
+
+
+def test_no_error_of_a_download_shows_the_password_of_the_storage_host(form: Form, tmp_path: Path) -> None:
+    with FaultServer(json_answer({}, 404)) as storage:
+        location = f"{storage.url}/file.mp4?{SIGNED_QUERY}".replace("http://", f"http://user:{SECRET}@")
+        with FaultServer(redirect(location)) as server, pytest.raises(StudioError) as caught:
+            form.call(server.client(max_retries=0), "download_media", 1, tmp_path / "file.mp4")
+    assert SECRET not in everything_said_by(caught.value)

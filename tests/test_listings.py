@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import itertools
 import json
+import stat
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from canvas_studio import (
     InternalServerError,
+    InvalidArgumentError,
     ListingChangedError,
     Media,
     ResponseDecodeError,
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from canvas_studio import Listing
     from conftest import Form
 
 FAILURE = json_answer({"error": "down"}, 500)
@@ -45,7 +49,9 @@ def ids(items: list[Media]) -> list[int]:
     return [item.id for item in items]
 
 
-def moving(change: Callable[[list[dict[str, Any]]], None], *, count: int, after_page: int = 1) -> Handler:
+def moving(
+    change: Callable[[list[dict[str, Any]]], object], *, count: int, after_page: int = 1, meta: bool = True
+) -> Handler:
     """A library of so many media that changes once, right after this page was first sent."""
     items = library_of(count)
     lock = threading.Lock()
@@ -54,13 +60,21 @@ def moving(change: Callable[[list[dict[str, Any]]], None], *, count: int, after_
     def answer(request: Received) -> Answer:
         nonlocal changed
         with lock:
-            page = page_answer(request, items)
+            page = page_answer(request, items, meta=meta)
             if not changed and request.parameters["page"] == str(after_page):
                 change(items)
                 changed = True
             return page
 
     return answer
+
+
+def remove_the_first_page(items: list[dict[str, Any]]) -> None:
+    del items[:20]
+
+
+def pages_asked(server: FaultServer) -> list[str]:
+    return [request.parameters["page"] for request in server.requests]
 
 
 def read_csv(path: Path, encoding: str = "utf-8") -> list[dict[str, str]]:
@@ -175,13 +189,32 @@ def test_a_missing_meta_loses_nothing(form: Form) -> None:
         assert ids(form.items(server.client().search_media(per_page=20))) == list(range(1, 46))
 
 
-def test_a_null_meta_loses_nothing(form: Form) -> None:
+@pytest.mark.parametrize(
+    "meta",
+    [None, [], {}, {"total_count": 45}, {"current_page": 1}, {"last_page": None, "total_count": 45}],
+    ids=["null", "list", "empty", "total", "current page", "last page null"],
+)
+def test_a_meta_without_a_last_page_loses_nothing(form: Form, meta: object) -> None:
     def answer(request: Received) -> Answer:
         start = 20 * (int(request.parameters["page"]) - 1)
-        return json_answer({"media": library_of(45)[start : start + 20], "meta": None})
+        return json_answer({"media": library_of(45)[start : start + 20], "meta": meta})
 
     with FaultServer(answer) as server:
         assert ids(form.items(server.client().search_media(per_page=20))) == list(range(1, 46))
+    assert pages_asked(server) == ["1", "2", "3", "4"]
+
+
+def test_a_page_without_meta_leaves_the_last_page_as_it_was_known(form: Form) -> None:
+    def answer(request: Received) -> Answer:
+        number = int(request.parameters["page"])
+        if number == 1:
+            return page_answer(request, library_of(60))
+        return json_answer({"media": [] if number == 2 else library_of(60)[40:]})
+
+    with FaultServer(answer) as server:
+        found = ids(form.items(server.client().search_media(per_page=20)))
+    assert found == [*range(1, 21), *range(41, 61)]
+    assert pages_asked(server) == ["1", "2", "3"]
 
 
 def test_without_meta_a_server_that_repeats_its_last_page_comes_to_an_end(form: Form) -> None:
@@ -193,6 +226,49 @@ def test_without_meta_a_server_that_repeats_its_last_page_comes_to_an_end(form: 
 
     with FaultServer(answer) as server:
         assert ids(form.items(server.client().search_media(per_page=20))) == list(range(1, 46))
+
+
+def test_without_meta_a_page_of_items_pushed_back_does_not_end_the_listing(form: Form) -> None:
+    def add_in_front(items: list[dict[str, Any]]) -> None:
+        items[:0] = [media_item(number) for number in range(100, 130)]
+
+    # Page 3 is then 11 to 30: nothing new, but not page 2 again either.
+    with FaultServer(moving(add_in_front, count=60, after_page=2, meta=False)) as server:
+        assert ids(form.items(server.client().search_media(per_page=20))) == list(range(1, 61))
+
+
+def test_a_server_that_ignores_the_page_comes_to_an_end(form: Form) -> None:
+    numbers = itertools.count()
+
+    def answer(_: Received) -> Answer:
+        return json_answer({"rows": [{"a": 1}, {"a": 2}], "generated_at": next(numbers)})
+
+    with FaultServer(answer) as server:
+        assert form.items(server.client().paginate("/rows", key="rows")) == [{"a": 1}, {"a": 2}]
+    assert len(server.requests) == 2
+
+
+def with_a_last_page_that_runs_away(items: list[dict[str, Any]]) -> Handler:
+    def answer(request: Received) -> Answer:
+        page = int(request.parameters["page"])
+        return json_answer({"media": items, "meta": {"current_page": page, "last_page": page + 1, "total_count": 2}})
+
+    return answer
+
+
+def with_two_pages_in_turns(request: Received) -> Answer:
+    return json_answer({"media": [media_item(1 + int(request.parameters["page"]) % 2)]})
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [with_a_last_page_that_runs_away([]), with_a_last_page_that_runs_away(library_of(2)), with_two_pages_in_turns],
+    ids=["empty", "repeated", "in turns"],
+)
+def test_a_list_without_an_end_is_given_up_after_100_pages_with_nothing_new(form: Form, answer: Handler) -> None:
+    with FaultServer(answer) as server, pytest.raises(ListingChangedError):
+        form.items(server.client().search_media())
+    assert 100 <= len(server.requests) <= 103
 
 
 @pytest.mark.parametrize(
@@ -211,13 +287,30 @@ def test_a_list_without_pages_is_one_request(form: Form, method: str, key: str, 
 
 
 def test_items_that_vanish_while_reading_hide_no_other_item(form: Form) -> None:
-    def remove_the_first_page(items: list[dict[str, Any]]) -> None:
-        del items[:20]
-
     with FaultServer(moving(remove_the_first_page, count=60)) as server:
         found = ids(form.items(server.client().search_media(per_page=20)))
-    assert sorted(found) == sorted(set(found))
-    assert set(range(21, 61)) <= set(found)
+    assert found == [*range(1, 21), *range(41, 61), *range(21, 41)]
+    assert pages_asked(server) == ["1", "2", "1", "2"]
+
+
+def test_without_a_total_a_last_page_that_falls_tells_of_items_that_vanished(form: Form) -> None:
+    library = moving(remove_the_first_page, count=60)
+
+    def answer(request: Received) -> Answer:
+        content = json.loads(library(request).body)
+        del content["meta"]["total_count"]
+        return json_answer(content)
+
+    with FaultServer(answer) as server:
+        found = ids(form.items(server.client().search_media(per_page=20)))
+    assert found == [*range(1, 21), *range(41, 61), *range(21, 41)]
+
+
+def test_a_long_listing_is_read_again_to_its_end(form: Form) -> None:
+    with FaultServer(moving(lambda items: items.pop(0), count=230)) as server:
+        found = ids(form.items(server.client().search_media(per_page=1)))
+    # The second time, 228 pages have nothing new.
+    assert found == [1, *range(3, 231), 2]
 
 
 def test_items_that_appear_at_the_front_while_reading_double_no_other_item(form: Form) -> None:
@@ -225,8 +318,24 @@ def test_items_that_appear_at_the_front_while_reading_double_no_other_item(form:
         items[:0] = [media_item(number) for number in range(100, 110)]
 
     with FaultServer(moving(add_in_front, count=60)) as server:
-        found = ids(form.items(server.client().search_media(per_page=20)))
-    assert sorted(found) == [*range(1, 61), *range(100, 110)]
+        assert ids(form.items(server.client().search_media(per_page=20))) == list(range(1, 61))
+    assert pages_asked(server) == ["1", "2", "3", "4"]
+
+
+def test_a_listing_that_grows_all_the_time_is_read_once(form: Form) -> None:
+    items, lock = library_of(1000), threading.Lock()
+
+    def answer(request: Received) -> Answer:
+        with lock:
+            if len(server.requests) % 15 == 0:
+                items.append(media_item(len(items) + 1))
+            return page_answer(request, items)
+
+    with FaultServer(answer) as server:
+        found = ids(form.items(server.client().search_media(per_page=10)))
+    assert found == list(range(1, len(items) + 1))
+    assert len(items) > 1000
+    assert len(set(pages_asked(server))) == len(server.requests)
 
 
 def test_a_last_page_that_grows_while_reading_is_followed(form: Form) -> None:
@@ -265,21 +374,28 @@ def test_an_empty_page_in_the_middle_does_not_end_the_listing(form: Form) -> Non
         assert ids(form.items(server.client().search_media(per_page=20))) == [*range(1, 21), *range(41, 61)]
 
 
-def test_a_total_that_never_stands_still_ends_after_ten_sweeps(form: Form) -> None:
-    items = library_of(40)
-    lock, total = threading.Lock(), 100
+def falling(items_of: Callable[[int], list[dict[str, Any]]]) -> Handler:
+    """Two pages, whose total is less with every request, and whose items depend on how many there were."""
+    requests = itertools.count(1)
 
     def answer(request: Received) -> Answer:
-        nonlocal total
-        with lock:
-            total += 1
-            page = int(request.parameters["page"])
-            meta = {"current_page": page, "last_page": 2, "total_count": total}
-        return json_answer({"media": items[(page - 1) * 20 : page * 20], "meta": meta})
+        number = next(requests)
+        meta = {"current_page": int(request.parameters["page"]), "last_page": 2, "total_count": 1000 - number}
+        return json_answer({"media": items_of(number), "meta": meta})
 
-    with FaultServer(answer) as server, pytest.raises(ListingChangedError):
-        form.items(server.client().search_media(per_page=20))
-    assert sum(request.parameters["page"] == "1" for request in server.requests) == 10
+    return answer
+
+
+def test_a_listing_that_shrinks_and_brings_new_items_all_the_time_is_given_up_after_ten_sweeps(form: Form) -> None:
+    with FaultServer(falling(lambda number: [media_item(number)])) as server, pytest.raises(ListingChangedError):
+        form.items(server.client().search_media())
+    assert pages_asked(server) == ["1", "2"] * 10
+
+
+def test_a_listing_that_shrinks_but_brings_nothing_new_any_more_is_whole(form: Form) -> None:
+    with FaultServer(falling(lambda number: [media_item(1 + number % 2)])) as server:
+        assert sorted(ids(form.items(server.client().search_media()))) == [1, 2]
+    assert pages_asked(server) == ["1", "2"] * 2
 
 
 def test_the_same_listing_can_be_read_twice(form: Form) -> None:
@@ -365,6 +481,12 @@ def test_paginate_gives_dicts_with_one_id_once(form: Form) -> None:
         assert form.items(listing) == [{"id": 1}, {"id": 2}, {"id": 3}]
 
 
+def test_paginate_tells_dicts_of_different_types_apart(form: Form) -> None:
+    things = [{"id": number, "type": kind} for kind in ("user", "group") for number in (1, 2, 3)]
+    with FaultServer(paged(things, "things")) as server:
+        assert form.items(server.client().paginate("/things", key="things", per_page=2)) == things
+
+
 def test_paginate_keeps_every_dict_without_an_id(form: Form) -> None:
     things = [{"name": "same"}] * 5
     with FaultServer(paged(things, "things")) as server:
@@ -374,6 +496,13 @@ def test_paginate_keeps_every_dict_without_an_id(form: Form) -> None:
 def test_paginate_names_a_missing_key(form: Form) -> None:
     with FaultServer(json_answer({"items": []})) as server, pytest.raises(ResponseDecodeError, match="things"):
         form.items(server.client().paginate("/things", key="things"))
+
+
+@pytest.mark.parametrize("wrong", [2.5, "3", None])
+def test_a_limit_of_the_wrong_type_is_refused_at_once(wrong: Any) -> None:
+    with FaultServer(paged(library_of(5))) as server, pytest.raises(TypeError):
+        server.client().search_media().limit(wrong)
+    assert server.requests == []
 
 
 def write_csv(form: Form, studio: StudioClient, path: Path, **options: str) -> list[dict[str, str]]:
@@ -476,3 +605,33 @@ def test_csv_that_the_encoding_cannot_hold_is_an_error_and_no_file(form: Form, t
     with FaultServer(paged([media_item(1, title="🎬")])) as server, pytest.raises((StudioError, UnicodeError)):
         form.call(server.client().search_media(), "to_csv", tmp_path / "media.csv", encoding="latin-1")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_csv_onto_a_folder_is_refused_before_anything_is_sent(form: Form, tmp_path: Path) -> None:
+    with FaultServer(paged(library_of(2))) as server, pytest.raises(InvalidArgumentError, match=r"\bpath\b"):
+        form.call(server.client().search_media(), "to_csv", tmp_path)
+    assert server.requests == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_csv_onto_what_is_no_file_is_refused_before_anything_is_sent(form: Form, no_file: Path) -> None:
+    kind = stat.S_IFMT(no_file.stat().st_mode)
+    with FaultServer(paged(library_of(2))) as server, pytest.raises(InvalidArgumentError, match=r"\bpath\b"):
+        form.call(server.client().search_media(), "to_csv", no_file)
+    assert server.requests == []
+    assert stat.S_IFMT(no_file.stat().st_mode) == kind
+
+
+def test_csv_of_one_path_from_two_threads_at_once_is_whole(form: Form, tmp_path: Path) -> None:
+    path, both = tmp_path / "media.csv", threading.Barrier(2)
+
+    def write(listing: Listing[Media]) -> Path:
+        both.wait()
+        written: Path = form.call(listing, "to_csv", path)
+        return written
+
+    with FaultServer(paged(library_of(200))) as server, ThreadPoolExecutor(2) as threads:
+        listings = [server.client().search_media(per_page=size) for size in (10, 11)]
+        assert list(threads.map(write, listings)) == [path, path]
+    assert [row["id"] for row in read_csv(path)] == [str(number) for number in range(1, 201)]
+    assert list(tmp_path.iterdir()) == [path]

@@ -7,7 +7,10 @@ import csv
 import json
 import os
 from pathlib import Path
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Self
+
+from canvas_studio.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -32,8 +35,11 @@ class CsvFile:
         """
         codecs.lookup(encoding)  # so that an unknown one leaves no file behind
         self.path = Path(path)
-        self._temporary = self.path.with_name(f"{self.path.name}.part")
-        self._file = self._temporary.open("w", encoding=encoding, newline="")
+        if self.path.exists() and not self.path.is_file():
+            raise InvalidArgumentError(f"path must name a file; {str(self.path)!r} is something else", argument="path")
+        # A name of its own, so that two threads can write the same table, and the last one's stays.
+        self._temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}-{get_ident()}.part")
+        self._file = self._temporary.open("x", encoding=encoding, newline="")
         self._rows = csv.writer(self._file)
         self._fields = fields
         self._has_owner = "owner" in fields

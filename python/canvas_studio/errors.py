@@ -26,7 +26,7 @@ __all__ = [
 class StudioError(Exception):
     """The base of everything that this package raises on its own account."""
 
-    def __init__(self, message: str, **attributes: object) -> None:
+    def __init__(self, message: str, /, **attributes: object) -> None:
         super().__init__(message)
         self.__dict__.update(attributes)
 
@@ -36,7 +36,9 @@ class StudioError(Exception):
 
 
 def _remade(kind: type[StudioError], message: str, attributes: dict[str, object]) -> StudioError:
-    return kind(message, **attributes)
+    error = kind(message)
+    error.__dict__.update(attributes)
+    return error
 
 
 class InvalidArgumentError(StudioError, ValueError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import index
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 if TYPE_CHECKING:
@@ -22,12 +23,13 @@ class Listing(Generic[Item]):
     Every reading starts anew, so one listing can be read several times, from several threads and event loops.
 
     Items are told apart by their id: each is given once, also when the list changes while it is read. If Studio's own
-    count moves meanwhile, the pages are read again, and what had moved out of sight is given too. The list ends where
-    Studio says that its last page is, or, if Studio does not say, at the first page that brings nothing new. There is
-    no other limit than `limit`.
+    count falls meanwhile, the pages are read again, and what had moved out of sight is given too. The list ends where
+    Studio says that its last page is, or, if Studio does not say, at a page that is empty or the same as the one
+    before. There is no other limit than `limit`.
 
     Raises, while it is read: any error of a request (`APIStatusError` and its kinds, `APIConnectionError`,
-    `APITimeoutError`, `ResponseDecodeError`), and `ListingChangedError` if it changed during each of ten readings.
+    `APITimeoutError`, `ResponseDecodeError`), and `ListingChangedError` if it shrank during each of ten readings, or
+    has no end.
     """
 
     __slots__ = ("_limit", "_source")
@@ -68,7 +70,9 @@ class Listing(Generic[Item]):
 
         Raises:
             InvalidArgumentError: If `count` is negative.
+            TypeError: If it is not a whole number.
         """
+        count = index(count)
         if count < 0:
             from canvas_studio.errors import InvalidArgumentError  # noqa: PLC0415 - only needed here
 
@@ -79,7 +83,7 @@ class Listing(Generic[Item]):
         """Read everything.
 
         Returns:
-            All items, in Studio's order.
+            All items, in Studio's order; what only a repeated reading found comes last.
         """
         return list(self)
 
@@ -87,7 +91,7 @@ class Listing(Generic[Item]):
         """Read everything.
 
         Returns:
-            All items, in Studio's order.
+            All items, in Studio's order; what only a repeated reading found comes last.
         """
         return [item async for item in self]
 
@@ -162,6 +166,7 @@ class Listing(Generic[Item]):
             The path.
 
         Raises:
+            InvalidArgumentError: If there is something else than a file at `path`.
             OSError: If the file cannot be written.
         """
         from canvas_studio._table import CsvFile  # noqa: PLC0415 - csv is not needed to import the package
@@ -186,6 +191,7 @@ class Listing(Generic[Item]):
             The path.
 
         Raises:
+            InvalidArgumentError: If there is something else than a file at `path`.
             OSError: If the file cannot be written.
         """
         from canvas_studio._table import CsvFile  # noqa: PLC0415 - csv is not needed to import the package

@@ -37,12 +37,16 @@ pub fn size(argument: &str, value: Option<i64>) -> Result<Option<i64>, InvalidAr
         Some(bytes) if bytes < 0 => {
             Err(InvalidArgument::new(argument, format!("must be 0 bytes or more, not {bytes}")))
         }
+        Some(i64::MAX) => Err(InvalidArgument::new(argument, "is larger than any size can be")),
         other => Ok(other),
     }
 }
 
 /// The page to begin with, and how many items a page holds.
 pub fn paging(page: i64, per_page: i64) -> Result<(), InvalidArgument> {
+    if page == i64::MAX {
+        return Err(InvalidArgument::new("page", "is larger than any page number can be"));
+    }
     if page < 1 {
         return Err(InvalidArgument::new("page", format!("must be 1 or more, not {page}")));
     }

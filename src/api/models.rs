@@ -40,6 +40,9 @@ impl<T> Serialize for Dated<T> {
     }
 }
 
+/// The years that Python's dates have.
+const PYTHON_YEARS: std::ops::RangeInclusive<i16> = 1..=9999;
+
 /// What a [`Dated`] text can mean.
 pub trait Readable: Sized {
     const EXPECTED: &'static str;
@@ -51,9 +54,12 @@ impl Readable for jiff::Timestamp {
 
     fn read(text: &str) -> Option<Self> {
         // The documentation says UTC, so a text without an offset is taken as UTC. Inferred.
-        text.parse()
-            .ok()
-            .or_else(|| text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok().map(|moment| moment.timestamp()))
+        let in_utc = |text: &str| text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok();
+        let moment: Self = match text.parse() {
+            Ok(moment) => moment,
+            Err(_) => in_utc(text.strip_suffix(" UTC").unwrap_or(text))?.timestamp(),
+        };
+        PYTHON_YEARS.contains(&TimeZone::UTC.to_datetime(moment).year()).then_some(moment)
     }
 }
 
@@ -62,16 +68,23 @@ impl Readable for Date {
 
     fn read(text: &str) -> Option<Self> {
         // The documentation says a plain date; a whole date and time is understood too.
-        text.parse().ok().or_else(|| jiff::Timestamp::read(text).map(|moment| TimeZone::UTC.to_datetime(moment).date()))
+        let in_utc = |moment| TimeZone::UTC.to_datetime(moment).date();
+        let day: Self = text.parse().ok().or_else(|| jiff::Timestamp::read(text).map(in_utc))?;
+        PYTHON_YEARS.contains(&day.year()).then_some(day)
     }
 }
 
 impl<'de, T: Readable> Deserialize<'de> for Dated<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
+        Self::read(String::deserialize(deserializer)?)
+    }
+}
+
+impl<T: Readable> Dated<T> {
+    fn read<E: de::Error>(text: String) -> Result<Self, E> {
         match T::read(&text) {
             Some(value) => Ok(Self { text, value }),
-            None => Err(de::Error::invalid_value(de::Unexpected::Str(&text), &T::EXPECTED)),
+            None => Err(E::invalid_value(de::Unexpected::Str(&text), &T::EXPECTED)),
         }
     }
 }
@@ -84,13 +97,66 @@ pub enum Identity {
 }
 
 /// An item of a list.
-pub trait Item {
+pub trait Item: Serialize {
     /// What tells it from the others, if anything does.
     fn identity(&self) -> Option<Identity>;
 
     /// The documented fields, in the reference's order; empty if there is no type for it here.
     fn fields() -> Vec<&'static str> {
         Vec::new()
+    }
+}
+
+/// A value in a form that Studio might as well have sent.
+trait Lenient: Sized {
+    fn lenient<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Self>, D::Error>;
+}
+
+fn lenient<'de, T: Lenient, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::lenient(deserializer)
+}
+
+/// Types that have one form only.
+macro_rules! strict {
+    ($($type:ty),*) => {
+        $(impl Lenient for $type {
+            fn lenient<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Self>, D::Error> {
+                Option::deserialize(deserializer)
+            }
+        })*
+    };
+}
+
+strict!(String, f64, Owner, Collection);
+
+/// A whole number may be written as `1000000.0`.
+impl Lenient for i64 {
+    fn lenient<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Self>, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Number {
+            Whole(i64),
+            Float(f64),
+        }
+        match Option::deserialize(deserializer)? {
+            None => Ok(None),
+            Some(Number::Whole(number)) => Ok(Some(number)),
+            #[expect(clippy::cast_possible_truncation, reason = "it was found to be whole and small enough")]
+            Some(Number::Float(number)) if number.fract() == 0.0 && number.abs() < 9e15 => Ok(Some(number as Self)),
+            Some(Number::Float(number)) => {
+                Err(de::Error::invalid_type(de::Unexpected::Float(number), &"a whole number"))
+            }
+        }
+    }
+}
+
+/// An empty text is no date.
+impl<T: Readable> Lenient for Dated<T> {
+    fn lenient<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Self>, D::Error> {
+        match Option::<String>::deserialize(deserializer)? {
+            Some(text) if !text.is_empty() => Self::read(text).map(Some),
+            _ => Ok(None),
+        }
     }
 }
 
@@ -105,7 +171,7 @@ macro_rules! model {
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
         pub struct $name {
             pub $id: $id_type,
-            $($(#[$mark])* #[serde(default)] pub $field: Option<$type>,)*
+            $($(#[$mark])* #[serde(default, deserialize_with = "lenient")] pub $field: Option<$type>,)*
             #[serde(flatten)]
             pub extra: Extra,
         }
@@ -247,9 +313,11 @@ fn null_as_empty<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D
 /// An item of a list that has no type of its own here.
 impl Item for Value {
     fn identity(&self) -> Option<Identity> {
-        match (self.get("id"), self.get("uuid")) {
-            (Some(Value::Number(id)), _) => id.as_i64().map(Identity::Number),
-            (Some(Value::String(text)), _) | (None, Some(Value::String(text))) => Some(Identity::Text(text.clone())),
+        // Ids of different types of things may be the same.
+        let kind = self.get("type").or_else(|| self.get("share_type")).and_then(Value::as_str).unwrap_or_default();
+        match self.get("id").or_else(|| self.get("uuid"))? {
+            Value::Number(id) => Some(Identity::Text(format!("{kind} {id}"))),
+            Value::String(id) => Some(Identity::Text(format!("{kind} {id}"))),
             _ => None,
         }
     }

@@ -74,13 +74,13 @@ fn relative(path: &str) -> Result<&str, InvalidArgument> {
 }
 
 fn content(_: &Shape, answer: &Answer) -> Result<Content, Undecodable> {
-    if answer.body.is_empty() {
+    if answer.body.iter().all(u8::is_ascii_whitespace) {
         return Ok(Content::Nothing);
     }
     let text = request::json_text(answer)?;
     let (media_type, _) = request::media_type_and_charset(&answer.content_type);
-    // Studio answers some requests with plain text (ping, captions, insights). Documented.
-    if ["text/plain", "text/csv"].contains(&media_type.as_str()) {
+    // Studio answers some requests with text (ping, captions, insights). Documented.
+    if media_type.starts_with("text/") && !media_type.ends_with("json") {
         return Ok(Content::Text(text.to_owned()));
     }
     request::from_json(answer).map(Content::Json)

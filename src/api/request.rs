@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::marker::PhantomData;
 
 use bytes::Bytes;
@@ -162,8 +161,10 @@ impl Call {
     pub fn redirect(mut self) -> Request<Url> {
         self.wants_redirect = true;
         self.answered(Shape::Redirect, |_, answer| match &answer.location {
-            Some(location) => Ok(location.clone()),
-            None => Err(Undecodable::new("a redirect with a Location header was expected")),
+            Some(location) if (300..400).contains(&answer.status) && ["http", "https"].contains(&location.scheme()) => {
+                Ok(location.clone())
+            }
+            _ => Err(Undecodable::new("a redirect to an http address was expected")),
         })
     }
 
@@ -285,15 +286,21 @@ pub struct Answer {
 pub struct Page<T> {
     pub items: Vec<T>,
     pub meta: Option<Meta>,
-    /// Tells whether two pages are the same, for lists that neither count nor number what they hold.
-    pub fingerprint: u64,
 }
 
 /// What Studio says about a list beside its items. Documented for searches, observed for the other paged lists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Meta {
     pub last_page: Option<i64>,
     pub total_count: Option<i64>,
+}
+
+impl Meta {
+    /// Whatever else it is, it says nothing.
+    fn read(meta: &Value) -> Option<Self> {
+        let number = |name: &str| meta.get(name).and_then(Value::as_i64);
+        meta.is_object().then(|| Self { last_page: number("last_page"), total_count: number("total_count") })
+    }
 }
 
 /// An answer that is not what the operation expects.
@@ -316,6 +323,8 @@ pub fn without_query(url: &Url) -> String {
     let mut shown = url.clone();
     shown.set_query(None);
     shown.set_fragment(None);
+    // These fail only where there can be no user name.
+    let _ = (shown.set_username(""), shown.set_password(None));
     shown.into()
 }
 
@@ -330,7 +339,9 @@ pub fn json_text(answer: &Answer) -> Result<&str, Undecodable> {
     {
         return Err(Undecodable::new(format!("the answer is said to be in charset \"{charset}\", not in UTF-8")));
     }
-    std::str::from_utf8(&answer.body).map_err(|error| Undecodable::new(format!("the answer is not UTF-8: {error}")))
+    let text = std::str::from_utf8(&answer.body)
+        .map_err(|error| Undecodable::new(format!("the answer is not UTF-8: {error}")))?;
+    Ok(text.trim_start_matches('\u{feff}'))
 }
 
 /// The media type and the charset of a Content-Type header, in lower case.
@@ -367,18 +378,20 @@ fn decode_under_or_bare_or_nothing<T: DeserializeOwned>(
     if media_type == "text/plain" || answer.body.iter().all(u8::is_ascii_whitespace) {
         return Ok(None);
     }
-    let (envelope, _) = open::<T>(shape, answer)?;
-    if envelope.content.is_some() || !envelope.has_id {
-        return Ok(envelope.content);
+    let whole: Value = from_json(answer)?;
+    let has_id = |object: &Value| object.get("id").is_some_and(Value::is_number);
+    match shape {
+        Shape::UnderOrBareOrNothing(key) if whole.get(key.as_ref()).is_some_and(has_id) => {
+            decode_under(shape, answer).map(Some)
+        }
+        _ if has_id(&whole) => from_json(answer).map(Some),
+        _ => Ok(None),
     }
-    from_json(answer).map(Some)
 }
 
 fn decode_page<T: DeserializeOwned>(shape: &Shape, answer: &Answer) -> Result<Page<T>, Undecodable> {
     let (envelope, key) = open::<Vec<T>>(shape, answer)?;
-    let mut hasher = DefaultHasher::new();
-    answer.body.hash(&mut hasher);
-    Ok(Page { items: envelope.content.ok_or_else(|| missing(key))?, meta: envelope.meta, fingerprint: hasher.finish() })
+    Ok(Page { items: envelope.content.ok_or_else(|| missing(key))?, meta: envelope.meta })
 }
 
 fn missing(key: &str) -> Undecodable {
@@ -389,7 +402,6 @@ fn missing(key: &str) -> Undecodable {
 struct Envelope<T> {
     content: Option<T>,
     meta: Option<Meta>,
-    has_id: bool,
 }
 
 fn open<'shape, T: DeserializeOwned>(
@@ -445,14 +457,13 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for EnvelopeSeed<'_, T> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut envelope = Envelope { content: None, meta: None, has_id: false };
+        let mut envelope = Envelope { content: None, meta: None };
         while let Some(key) = map.next_key::<Cow<'de, str>>()? {
             if key == self.key {
                 envelope.content = Some(map.next_value()?);
             } else if key == "meta" {
-                envelope.meta = map.next_value()?;
+                envelope.meta = Meta::read(&map.next_value()?);
             } else {
-                envelope.has_id |= key == "id";
                 map.next_value::<IgnoredAny>()?;
             }
         }

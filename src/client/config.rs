@@ -43,7 +43,7 @@ pub struct Config {
     base: Url,
     token: SecretString,
     pub timeout: Duration,
-    pub connect_timeout: Duration,
+    connect_timeout: Duration,
     pub read_timeout: Duration,
     pub policy: Policy,
 }
@@ -94,10 +94,18 @@ impl Config {
             }
         }
         if let Some(retries) = options.max_retries {
-            config.policy.max_retries = u32::try_from(retries)
-                .map_err(|_| InvalidArgument::new("max_retries", format!("must be 0 or more, not {retries}")))?;
+            if retries < 0 {
+                return Err(InvalidArgument::new("max_retries", format!("must be 0 or more, not {retries}")));
+            }
+            config.policy.max_retries = u32::try_from(retries).unwrap_or(u32::MAX);
         }
         Ok(config)
+    }
+
+    /// How long making a connection may take: never longer than waiting for a byte, so that it is always known whether
+    /// there was a connection on which a request could have been carried out.
+    pub(super) fn time_to_connect(&self) -> Duration {
+        self.connect_timeout.min(self.read_timeout)
     }
 
     /// The school's URL, without a path.
@@ -140,19 +148,16 @@ impl fmt::Display for Config {
 /// Whether a URL stays on this machine, where nobody can listen in.
 pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
         Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
         None => false,
     }
 }
 
-/// A number of seconds; `None` if it is no length of time. Infinity is the longest there is.
+/// A number of seconds; `None` if it is no length of time. What is too long to count is the longest there is.
 fn duration(seconds: f64) -> Option<Duration> {
-    if seconds == f64::INFINITY {
-        return Some(Duration::MAX);
-    }
-    Duration::try_from_secs_f64(seconds).ok()
+    (seconds >= 0.0).then(|| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
 }
 
 /// Reads a school's name, a host or a URL.

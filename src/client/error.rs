@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use http::Method;
+use serde_json::Value;
 
 use crate::api::{Call, InvalidArgument};
 
@@ -64,10 +65,10 @@ pub enum Error {
     #[error("{}", .0.message)]
     Unreadable(Box<Unreadable>),
     #[error(
-        "the list kept changing while it was read, {sweeps} times over: \
+        "the list kept shrinking while it was read again and again, or had no end: \
          read it at a quieter hour, or in smaller parts (by date, owner or collection)"
     )]
-    ListChanged { sweeps: u32 },
+    ListChanged,
     #[error("{}: {error}", path.display())]
     File { path: PathBuf, error: io::Error },
     #[error("{0}")]
@@ -114,9 +115,9 @@ impl Error {
 
 /// The text under `error`, which is where Studio's own clients find it; other shapes are shown as they are. Observed.
 fn said_by_server(body: &str) -> Option<String> {
-    let text = match serde_json::from_str::<serde_json::Value>(body) {
-        Ok(serde_json::Value::Object(fields)) => match fields.get("error").or_else(|| fields.get("message")) {
-            Some(serde_json::Value::String(text)) => text.clone(),
+    let text = match serde_json::from_str::<Value>(body) {
+        Ok(Value::Object(fields)) => match fields.get("error").or_else(|| fields.get("message")) {
+            Some(Value::String(text)) => text.clone(),
             Some(other) => other.to_string(),
             None => body.to_owned(),
         },
@@ -145,27 +146,87 @@ fn advice(call: &Call, status: u16) -> Option<&'static str> {
     })
 }
 
-/// Hides in a text what must not be shown: the token, and the query of any URL.
+/// Hides what must not be shown in a body: inside the strings if it is JSON, since they may be escaped.
+pub(crate) fn mask_body(body: &[u8], token: &str) -> String {
+    let text = String::from_utf8_lossy(body);
+    match serde_json::from_str::<Value>(&text) {
+        Ok(value) => {
+            let mut masked = value.clone();
+            mask_strings(&mut masked, token);
+            if masked == value { text.into_owned() } else { masked.to_string() }
+        }
+        // Perhaps it is cut JSON, so its usual escapes of what stands in a URL are undone.
+        Err(_) => mask(&text.replace("\\/", "/").replace("\\u0026", "&").replace("\\u002f", "/"), token),
+    }
+}
+
+fn mask_strings(value: &mut Value, token: &str) {
+    match value {
+        Value::String(text) => *text = mask(text, token),
+        Value::Array(items) => items.iter_mut().for_each(|item| mask_strings(item, token)),
+        Value::Object(fields) => {
+            *fields = std::mem::take(fields)
+                .into_iter()
+                .map(|(name, mut value)| {
+                    mask_strings(&mut value, token);
+                    (mask(&name, token), value)
+                })
+                .collect();
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// Hides in a text what must not be shown: the token, and of any URL the query and the user.
 pub(crate) fn mask(text: &str, token: &str) -> String {
-    let text = if token.len() < MASKED { text.to_owned() } else { text.replace(token, "***") };
     let mut masked = String::with_capacity(text.len());
+    let text = mask_token(text, token);
     let mut rest = text.as_str();
-    while let Some(start) = rest.find("://") {
-        let (before, url) = rest.split_at(start + "://".len());
+    while let Some((start, marks)) = next_url(rest) {
+        let (before, url) = rest.split_at(start + marks.scheme.len());
         masked.push_str(before);
-        let end = url.find(|c: char| c.is_whitespace() || "\"'<>\\".contains(c)).unwrap_or(url.len());
+        let end = url.find(|c: char| c.is_whitespace() || c == '<' || c == '>').unwrap_or(url.len());
         let (url, after) = url.split_at(end);
-        match url.split_once('?') {
-            Some((place, _)) => {
-                masked.push_str(place);
-                masked.push_str("?***");
-            }
-            None => masked.push_str(url),
+        let place = find_ignoring_case(url, marks.query).map_or(url, |query| url.split_at(query).0);
+        let user = place.find('@').filter(|user| place.find(marks.slash).is_none_or(|slash| *user < slash));
+        masked.push_str(user.map_or(place, |user| place.split_at(user + 1).1));
+        if place.len() < url.len() {
+            masked.push_str("?***");
         }
         rest = after;
     }
     masked.push_str(rest);
     masked
+}
+
+/// How the parts of a URL are told apart, in plain text and where it was percent-encoded.
+struct Marks {
+    scheme: &'static str,
+    slash: &'static str,
+    query: &'static str,
+}
+
+const MARKS: [Marks; 2] =
+    [Marks { scheme: "://", slash: "/", query: "?" }, Marks { scheme: "%3a%2f%2f", slash: "%2", query: "%3f" }];
+
+fn next_url(text: &str) -> Option<(usize, &'static Marks)> {
+    MARKS
+        .iter()
+        .filter_map(|marks| find_ignoring_case(text, marks.scheme).map(|start| (start, marks)))
+        .min_by_key(|(start, _)| *start)
+}
+
+/// Where an ASCII text stands in another.
+fn find_ignoring_case(text: &str, wanted: &str) -> Option<usize> {
+    text.as_bytes().windows(wanted.len()).position(|window| window.eq_ignore_ascii_case(wanted.as_bytes()))
+}
+
+pub(crate) fn mask_token(text: &str, token: &str) -> String {
+    if token.len() < MASKED {
+        return text.to_owned();
+    }
+    let encoded: String = url::form_urlencoded::byte_serialize(token.as_bytes()).collect();
+    text.replace(token, "***").replace(&encoded, "***")
 }
 
 #[cfg(test)]
@@ -174,9 +235,18 @@ mod tests {
 
     #[test]
     fn a_masked_text_holds_no_token_and_no_signature() {
-        let text = r#"{"got": "Bearer t0ken", "see": "https://s.example.com/a?Signature=x&Expires=1", "b": 1}"#;
-        assert_eq!(mask(text, "t0ken"), r#"{"got": "Bearer ***", "see": "https://s.example.com/a?***", "b": 1}"#);
-        assert_eq!(mask("no secret: 1 ? 2", ""), "no secret: 1 ? 2");
+        let body = br#"{"got": "Bearer t0/ken", "see": "https:\/\/me:pw@s.example.com\/a?Signature=x\u0026\"Expires=1", "t": "t0\/ken"}"#;
+        let shown = r#"{"got":"Bearer ***","see":"https://s.example.com/a?***","t":"***"}"#;
+        assert_eq!(mask_body(body, "t0/ken"), shown);
+        let cut = mask_body(&body[..body.len() - 2], "t0/ken");
+        for secret in ["t0/ken", "t0\\/ken", "Signature", "Expires", "pw"] {
+            assert!(!cut.contains(secret), "{secret} in {cut}");
+        }
+        assert_eq!(
+            mask("go=https%3A%2F%2Fs.example.com%2Fa%3FSignature%3Dx y", "t0ken"),
+            "go=https%3A%2F%2Fs.example.com%2Fa?*** y"
+        );
+        assert_eq!(mask("no secret: 1 ? 2 @ 3", ""), "no secret: 1 ? 2 @ 3");
     }
 
     #[test]

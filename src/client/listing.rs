@@ -1,14 +1,17 @@
 //! A list of Studio's, read page by page until it is whole.
 
 use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::{Client, Error};
 use crate::api::models::{Identity, Item};
 use crate::api::request::Meta;
 use crate::api::{Page, Request};
 
-/// How often a list is read from the start because it changed meanwhile.
+/// How often a list is read from the start because it shrank meanwhile.
 const MAX_SWEEPS: u32 = 10;
+/// How many pages in a row may bring nothing before it is no list that has an end.
+const MAX_BARREN: u32 = 100;
 
 /// A list that has not been read yet. Every reading starts anew.
 #[derive(Debug)]
@@ -24,8 +27,9 @@ impl<T> Clone for Listing<T> {
 }
 
 impl<T: Item> Listing<T> {
-    pub fn request(&self) -> &Request<Page<T>> {
-        &self.request
+    /// The request for the first page, as it may be shown.
+    pub fn shown(&self) -> String {
+        self.client.shown(&self.request.call)
     }
 
     /// Begins to read it.
@@ -38,6 +42,7 @@ impl<T: Item> Listing<T> {
             is_paged: self.request.page().is_some(),
             seen: HashSet::new(),
             previous: None,
+            barren: 0,
             sweep: Sweep::default(),
             sweeps: 1,
             is_done: false,
@@ -74,7 +79,10 @@ pub struct Reader<T> {
     is_paged: bool,
     /// What earlier pages held: while items appear and vanish, those behind them move from page to page.
     seen: HashSet<Identity>,
+    /// What the page before held, to tell a server that says the same again and again.
     previous: Option<u64>,
+    /// How many pages in a row have brought nothing new.
+    barren: u32,
     sweep: Sweep,
     sweeps: u32,
     is_done: bool,
@@ -83,9 +91,26 @@ pub struct Reader<T> {
 /// What is known of one pass over the pages.
 #[derive(Debug, Default)]
 struct Sweep {
-    first_meta: Option<Meta>,
-    /// Whether the list changed under way, so that an item may have moved to a page that had been read already.
-    moved: bool,
+    last_page: Option<i64>,
+    total_count: Option<i64>,
+    /// Whether items vanished under way, so that one behind them may have moved to a page that had been read already.
+    /// Items that appear only push others to pages that are still to come.
+    shrank: bool,
+    brought_any: bool,
+}
+
+impl Sweep {
+    fn take(&mut self, meta: Meta) {
+        let fell =
+            |before: Option<i64>, now: Option<i64>| matches!((before, now), (Some(before), Some(now)) if now < before);
+        self.shrank |= if meta.total_count.is_some() {
+            fell(self.total_count, meta.total_count)
+        } else {
+            fell(self.last_page, meta.last_page)
+        };
+        self.total_count = meta.total_count.or(self.total_count);
+        self.last_page = meta.last_page.or(self.last_page);
+    }
 }
 
 impl<T: Item> Reader<T> {
@@ -94,13 +119,16 @@ impl<T: Item> Reader<T> {
     /// After an error it can be called again, and goes on with the page that failed.
     pub async fn next_page(&mut self) -> Result<Option<Vec<T>>, Error> {
         while !self.is_done {
+            if self.barren >= MAX_BARREN || self.sweeps > MAX_SWEEPS {
+                return Err(Error::ListChanged);
+            }
             // The first request is sent as it was made: an operation without paging is not given a page number.
             let page = if self.next_page == self.first_page {
                 self.client.send(&self.request).await?
             } else {
                 self.client.send(&self.request.at_page(self.next_page)).await?
             };
-            let items = self.take(page)?;
+            let items = self.take(page);
             if !items.is_empty() {
                 return Ok(Some(items));
             }
@@ -109,39 +137,53 @@ impl<T: Item> Reader<T> {
     }
 
     /// Takes a page in, and decides what to read next.
-    fn take(&mut self, page: Page<T>) -> Result<Vec<T>, Error> {
-        let is_repeated = page.meta.is_none() && self.previous == Some(page.fingerprint);
-        self.previous = Some(page.fingerprint);
-        let items: Vec<T> = page
-            .items
-            .into_iter()
-            .filter(|item| !is_repeated && item.identity().is_none_or(|identity| !self.seen.contains(&identity)))
-            .collect();
+    fn take(&mut self, page: Page<T>) -> Vec<T> {
+        let is_empty = page.items.is_empty();
+        let content = fingerprint(&page.items);
+        let is_repeated = !is_empty && self.previous.replace(content) == Some(content);
+        if let Some(meta) = page.meta {
+            self.sweep.take(meta);
+        }
+        let last_page = self.sweep.last_page;
+
+        // Without a last page, one that says the very same as that before is the same page, and not another.
+        let is_again = is_repeated && last_page.is_none();
+        let is_new = |item: &T| !is_again && item.identity().is_none_or(|identity| !self.seen.contains(&identity));
+        let items: Vec<T> = page.items.into_iter().filter(is_new).collect();
         // Only pages are held against each other: what one page says twice is Studio's to say.
         self.seen.extend(items.iter().filter_map(Item::identity));
+        self.sweep.brought_any |= !items.is_empty();
+        let is_barren = is_empty || is_repeated || (items.is_empty() && last_page.is_none());
+        self.barren = if is_barren { self.barren + 1 } else { 0 };
 
-        let Some(meta) = page.meta else {
-            // Nothing tells where it ends, so it ends where nothing new comes.
-            self.next_page += 1;
-            self.is_done = !self.is_paged || items.is_empty();
-            return Ok(items);
+        let is_last = match last_page {
+            Some(last_page) => self.next_page >= last_page,
+            None => is_empty || is_again || !self.is_paged,
         };
-        let first_meta = *self.sweep.first_meta.get_or_insert(meta);
-        self.sweep.moved |= meta != first_meta;
-        if self.next_page < meta.last_page.unwrap_or(0) {
-            self.next_page += 1;
-        } else if !self.sweep.moved {
-            self.is_done = true;
-        } else if self.sweeps < MAX_SWEEPS {
+        if !is_last {
+            self.next_page = self.next_page.saturating_add(1);
+        } else if self.sweep.shrank && (self.sweeps == 1 || self.sweep.brought_any) {
             self.sweeps += 1;
             self.sweep = Sweep::default();
+            self.previous = None;
             self.next_page = self.first_page;
         } else {
             self.is_done = true;
-            return Err(Error::ListChanged { sweeps: self.sweeps });
         }
-        Ok(items)
+        items
     }
+}
+
+/// Tells pages apart, for lists that do not say which page is the last.
+fn fingerprint<T: Item>(items: &[T]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for item in items {
+        match item.identity() {
+            Some(identity) => identity.hash(&mut hasher),
+            None => serde_json::to_string(item).unwrap_or_default().hash(&mut hasher),
+        }
+    }
+    hasher.finish()
 }
 
 impl Client {

@@ -20,8 +20,8 @@ use tokio::time::Instant;
 use url::Url;
 
 pub use self::config::{Config, Options};
-use self::error::mask;
 pub use self::error::{Asked, Error, Refusal, Unreadable};
+use self::error::{mask, mask_body, mask_token};
 pub use self::listing::{Listing, Reader};
 pub use self::process::PerProcess;
 use self::retry::{Decision, Outcome};
@@ -30,7 +30,9 @@ use crate::api::request::without_query;
 use crate::api::{Answer, Call, Repeat, Request, Target};
 
 /// The longest answer that is read into memory. A page of fifty media is about 27 kB.
-const MAX_ANSWER: usize = 64 << 20;
+const MAX_ANSWER: usize = 16 << 20;
+/// How much of what is not understood is read, to quote it.
+const QUOTED: usize = 4096;
 /// The longest body of a refusal that is read.
 const MAX_REFUSAL: usize = 64 << 10;
 /// How long an unused connection is kept: less than the usual 60 s of the load balancers in between, since a request on
@@ -79,7 +81,7 @@ impl Client {
     /// itself.
     pub fn with(&self, options: Options) -> Result<Self, Error> {
         let config = self.config.with(options)?;
-        let same = config.connect_timeout == self.config.connect_timeout;
+        let same = config.time_to_connect() == self.config.time_to_connect();
         let connections = if same { Arc::clone(&self.connections) } else { Arc::default() };
         Ok(Self { config: Arc::new(config), connections, closing: Arc::default() })
     }
@@ -92,6 +94,14 @@ impl Client {
     pub fn close(&self) {
         self.closing.is_closed.store(true, Ordering::SeqCst);
         self.closing.wakes().notify_waiters();
+        // Those who differ from it only in options make new connections when they need them.
+        self.connections.to_studio.clear();
+        self.connections.to_storage.clear();
+    }
+
+    /// A request as it may be shown.
+    pub fn shown(&self, call: &Call) -> String {
+        mask_token(&format!("{call:?}"), self.config.token())
     }
 
     /// Sends a request and reads the answer: authorize, send, classify, repeat, decode.
@@ -99,7 +109,7 @@ impl Client {
         let call = &request.call;
         let answer = self.until_closed(self.answer(call)).await?;
         request.decode(&answer).map_err(|undecodable| {
-            let body = mask(&String::from_utf8_lossy(&answer.body), self.config.token());
+            let body = mask_body(&answer.body, self.config.token());
             let problem = mask(&undecodable.problem, self.config.token());
             Error::unreadable(self.asked(call, false), answer.status, &problem, undecodable.path, &body)
         })
@@ -128,16 +138,17 @@ impl Client {
         let status = response.status().as_u16();
         let content_type = header_text(response.headers(), header::CONTENT_TYPE.as_str()).unwrap_or_default();
         let location = header_text(response.headers(), header::LOCATION.as_str())
+            .filter(|_| call.wants_redirect)
             .and_then(|location| response.url().join(&location).ok());
         let mut body = Vec::new();
-        // A redirect's body is of no use, and some servers send a page with it.
-        while !call.wants_redirect
+        // Where there is a redirect, a body is of no use, and some servers send a page with it.
+        while location.is_none()
             && let Some(chunk) = self.chunk(call, &mut response).await?
         {
             body.extend_from_slice(&chunk);
             if body.len() > MAX_ANSWER {
                 let problem = format!("it is longer than {} MiB", MAX_ANSWER >> 20);
-                let start = mask(&String::from_utf8_lossy(body.get(..4096).unwrap_or(&body)), self.config.token());
+                let start = mask_body(body.get(..QUOTED).unwrap_or(&body), self.config.token());
                 let error = Error::unreadable(self.asked(call, false), status, &problem, None, &start);
                 return Err(Failure { error, outcome: Outcome::Final });
             }
@@ -162,7 +173,9 @@ impl Client {
         if let Some(body) = &call.body {
             request = request.json(body);
         }
-        let response = self.in_time(call, request.send()).await?;
+        // The time without a byte begins when there is a connection.
+        let limit = self.config.time_to_connect().saturating_add(self.config.read_timeout);
+        let response = self.in_time(call, limit, 0, request.send()).await?;
         let status = response.status();
         if status.is_success() || (status.is_redirection() && call.wants_redirect) {
             return Ok(response);
@@ -172,19 +185,22 @@ impl Client {
 
     /// The next bytes of an answer.
     async fn chunk(&self, call: &Call, response: &mut reqwest::Response) -> Result<Option<bytes::Bytes>, Failure> {
-        self.in_time(call, response.chunk()).await
+        let status = response.status().as_u16();
+        self.in_time(call, self.config.read_timeout, status, response.chunk()).await
     }
 
-    /// Waits for the server, but no longer than the time in which something must come.
+    /// Waits for the server, but no longer than the time in which something must come. `status` is that of an answer
+    /// that has begun.
     async fn in_time<T>(
         &self,
         call: &Call,
+        limit: Duration,
+        status: u16,
         waiting: impl Future<Output = Result<T, reqwest::Error>>,
     ) -> Result<T, Failure> {
-        let limit = self.config.read_timeout;
         match tokio::time::timeout(limit, waiting).await {
             Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err(self.connection_failure(call, &error)),
+            Ok(Err(error)) => Err(self.connection_failure(call, status, &error)),
             Err(_) => Err(Failure {
                 error: self.timeout(call, limit, "without a byte from the server", call.repeat != Repeat::Safe),
                 outcome: Outcome::Interrupted,
@@ -215,25 +231,28 @@ impl Client {
         let retry_after = header_text(headers, header::RETRY_AFTER.as_str())
             .and_then(|text| retry::retry_after(&text, jiff::Timestamp::now()));
         let mut body = Vec::new();
-        // The status says enough; what of its body arrives is an extra.
-        while body.len() < MAX_REFUSAL
-            && let Ok(Some(chunk)) = self.chunk(call, &mut response).await
-        {
-            body.extend_from_slice(&chunk);
-        }
+        // The status says enough; what of its body arrives in time is an extra.
+        let reading = async {
+            while body.len() < MAX_REFUSAL
+                && let Ok(Some(chunk)) = self.chunk(call, &mut response).await
+            {
+                body.extend_from_slice(&chunk);
+            }
+        };
+        let _ = tokio::time::timeout(self.config.read_timeout, reading).await;
         body.truncate(MAX_REFUSAL);
-        let body = mask(&String::from_utf8_lossy(&body), self.config.token());
+        let body = mask_body(&body, self.config.token());
         let asked = self.asked(call, call.repeat != Repeat::Safe && (status == 408 || status >= 500));
         let error = Error::refused(call, asked, status, body, request_id, retry_after);
         Failure { error, outcome: Outcome::Status(status, retry_after) }
     }
 
-    fn connection_failure(&self, call: &Call, error: &reqwest::Error) -> Failure {
+    fn connection_failure(&self, call: &Call, status: u16, error: &reqwest::Error) -> Failure {
         let cause = mask(&root_cause(error), self.config.token());
         if error.is_decode() && !is_from_the_connection(error) {
             let problem = format!("its compression is broken: {cause}");
-            let error = Error::unreadable(self.asked(call, false), 0, &problem, None, "");
-            return Failure { error, outcome: Outcome::Final };
+            let error = Error::unreadable(self.asked(call, false), status, &problem, None, "");
+            return Failure { error, outcome: Outcome::Interrupted };
         }
         let host = self.config.locate(call).host_str().unwrap_or_default().to_owned();
         if error.is_connect() {
@@ -242,7 +261,7 @@ impl Client {
             if error.is_timeout() {
                 let message = format!(
                     "no connection to {host} within {:?}: is the school's name right, and is there a network or a proxy?",
-                    self.config.connect_timeout
+                    self.config.time_to_connect()
                 );
                 return Failure { error: Error::Timeout { asked, message }, outcome };
             }
@@ -276,7 +295,7 @@ impl Client {
     fn asked(&self, call: &Call, outcome_unknown: bool) -> Asked {
         let url = self.config.locate(call);
         let url = match call.target {
-            Target::Studio(_) => url.into(),
+            Target::Studio(_) => mask_token(url.as_str(), self.config.token()),
             Target::Signed(_) => without_query(&url),
         };
         Asked { method: call.method.clone(), url, outcome_unknown }
@@ -313,7 +332,7 @@ fn connections(config: &Config) -> reqwest::ClientBuilder {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = reqwest::Client::builder()
         .user_agent(concat!("canvas-studio/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(config.connect_timeout)
+        .connect_timeout(config.time_to_connect())
         .pool_idle_timeout(IDLE)
         // Redirects are followed by hand, so that it is plain where the token goes.
         .redirect(reqwest::redirect::Policy::none())

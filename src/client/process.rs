@@ -44,6 +44,14 @@ impl<T> PerProcess<T> {
         }
     }
 
+    /// Forgets the value; the next one who asks makes another.
+    pub fn clear(&self) {
+        if let Some(made) = self.made.swap(None).filter(|made| made.by_process != std::process::id()) {
+            // As above.
+            std::mem::forget(made);
+        }
+    }
+
     /// The value of this process, if there is one.
     pub fn existing(&self) -> Option<Arc<T>> {
         let made = self.made.load();

@@ -5,13 +5,15 @@ use std::fs;
 use std::io::{self, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use http::header;
 use tokio::io::{AsyncSeekExt, AsyncWriteExt, BufWriter};
+use tokio::time::{Instant, sleep};
 use url::Url;
 
 use super::retry::Outcome;
-use super::{Attempts, Client, Error, Failure, header_text, is_private, mask};
+use super::{Attempts, Client, Error, Failure, QUOTED, header_text, is_private, mask_body};
 use crate::api::request::{media_type_and_charset, without_query};
 use crate::api::{Call, InvalidArgument, Request};
 
@@ -19,8 +21,8 @@ use crate::api::{Call, InvalidArgument, Request};
 const MAX_REDIRECTS: usize = 5;
 /// How many bytes are gathered before they are written.
 const BUFFER: usize = 1 << 20;
-/// How much of an answer that is no file is read, to quote it.
-const QUOTED: usize = 4096;
+/// How long a download waits for another one that is writing the same file: one that was cancelled takes a moment.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// Stands for a length that is not known.
 const UNKNOWN: u64 = u64::MAX;
 
@@ -37,6 +39,9 @@ impl Download {
         let refuse = |expected: String| Err(InvalidArgument::new("path", expected));
         if path.file_name().is_none() || path.is_dir() {
             return refuse(format!("must name a file, such as \"lecture.mp4\"; \"{}\" is a folder", path.display()));
+        }
+        if path.exists() && !path.is_file() {
+            return refuse(format!("must name a file; \"{}\" is something else", path.display()));
         }
         match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
@@ -75,7 +80,7 @@ impl Default for Transferred {
 impl Client {
     /// Fetches a file; it has its name only when all of it is there.
     pub async fn download(&self, download: &Download, transferred: &Transferred) -> Result<PathBuf, Error> {
-        let mut part = Part::create(&download.path)?;
+        let mut part = Part::new(&download.path);
         self.until_closed(self.fill(&mut part, &download.request, transferred)).await?;
         part.finish(&download.path).await
     }
@@ -129,7 +134,7 @@ impl Client {
             let location = header_text(response.headers(), header::LOCATION.as_str());
             match location.and_then(|location| response.url().join(&location).ok()) {
                 Some(next) => url = next,
-                None => return Err(self.no_file(&call, &response, "a redirect leads nowhere", "")),
+                None => return Err(self.no_file(&call, &response, "a redirect leads nowhere", b"")),
             }
         }
         let call = Call::signed("download_media", url);
@@ -158,19 +163,19 @@ impl Client {
         part: &mut Part,
         transferred: &Transferred,
     ) -> Result<(), Failure> {
-        let headers = response.headers();
-        let content_type = header_text(headers, header::CONTENT_TYPE.as_str()).unwrap_or_default();
-        if is_text(&content_type) {
-            let mut start = Vec::new();
+        let first = self.chunk(call, &mut response).await?;
+        let begins = (part.length == 0 || response.status() != 206).then(|| first.as_deref().unwrap_or_default());
+        if let Some(problem) = why_no_recording(response.headers(), begins) {
+            let mut start = first.unwrap_or_default().to_vec();
             while start.len() < QUOTED
                 && let Some(chunk) = self.chunk(call, &mut response).await?
             {
                 start.extend_from_slice(&chunk);
             }
             start.truncate(QUOTED);
-            let problem = format!("it is {content_type}, not a video or audio file");
-            return Err(self.no_file(call, &response, &problem, &String::from_utf8_lossy(&start)));
+            return Err(self.no_file(call, &response, &problem, &start));
         }
+        let headers = response.headers();
         let total = match response.status().as_u16() {
             200 => {
                 if part.length > 0 {
@@ -182,7 +187,7 @@ impl Client {
             206 => {
                 let range = header_text(headers, header::CONTENT_RANGE.as_str()).as_deref().and_then(content_range);
                 // Not every host heeds If-Range.
-                let same_file = part.validator.is_none() || part.validator == validator(headers);
+                let same_file = !part.validator.as_deref().is_some_and(|known| contradicts(known, headers));
                 match range {
                     Some((start, total))
                         if start == part.length && same_file && (part.total.is_none() || part.total == total) =>
@@ -195,19 +200,22 @@ impl Client {
                         part.restart().await.map_err(final_failure)?;
                         return Err(failure);
                     }
-                    _ => return Err(self.no_file(call, &response, "a part came that was not asked for", "")),
+                    _ => return Err(self.no_file(call, &response, "a part came that was not asked for", b"")),
                 }
             }
-            status => return Err(self.no_file(call, &response, &format!("{status} is not the status of a file"), "")),
+            status => return Err(self.no_file(call, &response, &format!("{status} is not the status of a file"), b"")),
         };
         part.total = total;
-        part.validator = validator(response.headers());
+        part.validator = validator(response.headers()).or(part.validator.take());
+        part.open().await.map_err(final_failure)?;
         transferred.total.store(total.unwrap_or(UNKNOWN), Ordering::Relaxed);
         transferred.done.store(part.length, Ordering::Relaxed);
 
-        while let Some(chunk) = self.chunk(call, &mut response).await? {
+        let mut next = first;
+        while let Some(chunk) = next {
             part.write(&chunk).await.map_err(final_failure)?;
             transferred.done.store(part.length, Ordering::Relaxed);
+            next = self.chunk(call, &mut response).await?;
         }
         match total {
             Some(total) if total != part.length => {
@@ -225,8 +233,8 @@ impl Client {
     }
 
     /// An answer that must not be saved as if it were the file.
-    fn no_file(&self, call: &Call, response: &reqwest::Response, problem: &str, body: &str) -> Failure {
-        let body = mask(body, self.config.token());
+    fn no_file(&self, call: &Call, response: &reqwest::Response, problem: &str, body: &[u8]) -> Failure {
+        let body = mask_body(body, self.config.token());
         let error = Error::unreadable(self.asked(call, false), response.status().as_u16(), problem, None, &body);
         Failure { error, outcome: Outcome::Final }
     }
@@ -236,62 +244,59 @@ impl Client {
 #[derive(Debug)]
 struct Part {
     path: PathBuf,
-    file: BufWriter<tokio::fs::File>,
+    /// Only there when something is to be written, so that a refusal touches no file.
+    file: Option<BufWriter<tokio::fs::File>>,
     length: u64,
     total: Option<u64>,
     /// What tells this version of the file from others.
     validator: Option<String>,
-    is_finished: bool,
 }
 
 impl Part {
-    fn create(target: &Path) -> Result<Self, Error> {
+    fn new(target: &Path) -> Self {
         let mut name = OsString::from(target.as_os_str());
         name.push(".part");
-        let path = PathBuf::from(name);
-        let file = Self::lock(&path).map_err(|error| Error::File { path: path.clone(), error })?;
-        Ok(Self {
-            path,
-            file: BufWriter::with_capacity(BUFFER, tokio::fs::File::from_std(file)),
-            length: 0,
-            total: None,
-            validator: None,
-            is_finished: false,
-        })
+        Self { path: PathBuf::from(name), file: None, length: 0, total: None, validator: None }
     }
 
-    /// Opens the file for this download alone.
-    fn lock(path: &Path) -> io::Result<fs::File> {
+    /// Makes the file, for this download alone. What a process that was killed has left is thrown away.
+    async fn open(&mut self) -> Result<(), Error> {
+        if self.file.is_some() {
+            return Ok(());
+        }
+        let deadline = Instant::now() + PATIENCE;
         loop {
-            let file = fs::OpenOptions::new().create(true).write(true).truncate(false).open(path)?;
-            file.try_lock().map_err(|error| match error {
-                fs::TryLockError::WouldBlock => {
-                    io::Error::new(io::ErrorKind::ResourceBusy, "another download is writing this file")
+            match lock(&self.path) {
+                Ok(file) => {
+                    self.file = Some(BufWriter::with_capacity(BUFFER, tokio::fs::File::from_std(file)));
+                    return Ok(());
                 }
-                fs::TryLockError::Error(error) => error,
-            })?;
-            // Between opening and locking, another download may have finished it, and given it its name.
-            if path.exists() {
-                file.set_len(0)?;
-                return Ok(file);
+                Err(error) if error.kind() == io::ErrorKind::ResourceBusy && Instant::now() < deadline => {
+                    sleep(PATIENCE / 50).await;
+                }
+                Err(error) => return Err(Error::File { path: self.path.clone(), error }),
             }
         }
     }
 
     async fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.file.write_all(bytes).await.map_err(|error| Error::File { path: self.path.clone(), error })?;
-        self.length += bytes.len() as u64;
+        if let Some(file) = &mut self.file {
+            file.write_all(bytes).await.map_err(|error| Error::File { path: self.path.clone(), error })?;
+            self.length += bytes.len() as u64;
+        }
         Ok(())
     }
 
     /// Throws away what is there.
     async fn restart(&mut self) -> Result<(), Error> {
-        let truncated = async {
-            self.file.flush().await?;
-            self.file.get_ref().set_len(0).await?;
-            self.file.seek(SeekFrom::Start(0)).await
-        };
-        truncated.await.map_err(|error| Error::File { path: self.path.clone(), error })?;
+        if let Some(file) = &mut self.file {
+            let truncated = async {
+                file.flush().await?;
+                file.get_ref().set_len(0).await?;
+                file.seek(SeekFrom::Start(0)).await
+            };
+            truncated.await.map_err(|error| Error::File { path: self.path.clone(), error })?;
+        }
         self.length = 0;
         self.total = None;
         self.validator = None;
@@ -300,24 +305,80 @@ impl Part {
 
     /// Gives the file its name, in place of one that has it already.
     async fn finish(mut self, target: &Path) -> Result<PathBuf, Error> {
-        self.file.flush().await.map_err(|error| Error::File { path: self.path.clone(), error })?;
-        fs::rename(&self.path, target).map_err(|error| Error::File { path: target.to_owned(), error })?;
-        self.is_finished = true;
+        if let Some(file) = &mut self.file {
+            file.flush().await.map_err(|error| Error::File { path: self.path.clone(), error })?;
+            fs::rename(&self.path, target).map_err(|error| Error::File { path: target.to_owned(), error })?;
+        }
+        // Only now, since the lock goes with it.
+        self.file = None;
         Ok(target.to_owned())
     }
 }
 
 impl Drop for Part {
     fn drop(&mut self) {
-        if !self.is_finished {
+        if self.file.is_some() {
             // Nothing can be done about a file that cannot be removed; the next download begins it anew.
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
+/// Opens a file that nobody else is writing, empty.
+fn lock(path: &Path) -> io::Result<fs::File> {
+    loop {
+        if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) {
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "something that is not a file is in the way"));
+        }
+        let file = fs::OpenOptions::new().create(true).write(true).truncate(false).open(path)?;
+        file.try_lock().map_err(|error| match error {
+            fs::TryLockError::WouldBlock => {
+                io::Error::new(io::ErrorKind::ResourceBusy, "another download is writing this file")
+            }
+            fs::TryLockError::Error(error) => error,
+        })?;
+        // Between opening and locking, another download may have finished it and given it its name, or removed it.
+        if is_at(&file, path) {
+            file.set_len(0)?;
+            return Ok(file);
+        }
+    }
+}
+
+/// Whether an open file is the one that a path leads to.
+#[cfg(unix)]
+fn is_at(file: &fs::File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let place = |found: fs::Metadata| (found.dev(), found.ino());
+    file.metadata().ok().map(place) == fs::metadata(path).ok().map(place)
+}
+
+/// Elsewhere a file that is open under a name cannot lose it so easily.
+#[cfg(not(unix))]
+fn is_at(_: &fs::File, path: &Path) -> bool {
+    path.exists()
+}
+
 fn final_failure(error: Error) -> Failure {
     Failure { error, outcome: Outcome::Final }
+}
+
+/// Why an answer is not to be saved as a recording, going by its headers and, unless it goes on with one, its beginning.
+fn why_no_recording(headers: &header::HeaderMap, begins: Option<&[u8]>) -> Option<String> {
+    let content_type = header_text(headers, header::CONTENT_TYPE.as_str()).unwrap_or_default();
+    if is_text(&content_type) {
+        return Some(format!("it is {content_type}, not a video or audio file"));
+    }
+    if let Some(encoding) = header_text(headers, header::CONTENT_ENCODING.as_str())
+        && !encoding.eq_ignore_ascii_case("identity")
+    {
+        return Some(format!("it is compressed ({encoding}), which was not asked for"));
+    }
+    match begins?.trim_ascii_start().first() {
+        None => Some("it is empty".to_owned()),
+        Some(b'{' | b'<') => Some("it is JSON, HTML or XML, not a video or audio file".to_owned()),
+        Some(_) => None,
+    }
 }
 
 /// Error pages and error documents are text; videos and audio never are.
@@ -335,9 +396,18 @@ fn content_range(header: &str) -> Option<(u64, Option<u64>)> {
 
 /// What `If-Range` may hold: a strong entity tag, or else the date of the last change.
 fn validator(headers: &header::HeaderMap) -> Option<String> {
-    header_text(headers, header::ETAG.as_str())
-        .filter(|tag| !tag.starts_with("W/"))
-        .or_else(|| header_text(headers, header::LAST_MODIFIED.as_str()))
+    strong_tag(headers).or_else(|| header_text(headers, header::LAST_MODIFIED.as_str()))
+}
+
+fn strong_tag(headers: &header::HeaderMap) -> Option<String> {
+    header_text(headers, header::ETAG.as_str()).filter(|tag| !tag.starts_with("W/"))
+}
+
+/// Whether an answer says that the file is another by now; it need not say anything.
+fn contradicts(known: &str, headers: &header::HeaderMap) -> bool {
+    let said =
+        if known.starts_with('"') { strong_tag(headers) } else { header_text(headers, header::LAST_MODIFIED.as_str()) };
+    said.is_some_and(|said| said != known)
 }
 
 #[cfg(test)]
@@ -362,20 +432,22 @@ mod tests {
         }
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_file_is_written_by_one_download_at_a_time_and_leaves_nothing_behind() {
         let folder = std::env::temp_dir().join(format!("canvas-studio-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let target = folder.join("lecture.mp4");
-        let mut part = Part::create(&target).unwrap();
-        assert!(matches!(Part::create(&target), Err(Error::File { .. })));
+        let mut part = Part::new(&target);
+        part.open().await.unwrap();
+        assert!(matches!(Part::new(&target).open().await, Err(Error::File { .. })));
         part.write(b"wrong").await.unwrap();
         part.restart().await.unwrap();
         part.write(b"right").await.unwrap();
         drop(part);
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
 
-        let mut part = Part::create(&target).unwrap();
+        let mut part = Part::new(&target);
+        part.open().await.unwrap();
         part.write(b"right").await.unwrap();
         part.finish(&target).await.unwrap();
         assert_eq!(fs::read(&target).unwrap(), b"right");

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyRuntimeError, PyStopIteration, PySystemExit};
 use pyo3::prelude::*;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::{JoinError, JoinHandle};
@@ -64,23 +64,32 @@ pub(crate) fn run<O: Operation>(
     operation: Result<O, InvalidArgument>,
 ) -> PyResult<<O::Result as Deliver>::Python> {
     let operation = operation.map_err(|refusal| to_python(refusal.into()))?;
-    let engine = engine(py)?;
-    let call = Call::enter(&engine);
+    let engine = engine()?;
+    let _call = Call::enter(&engine);
     let mut running = pin!(operation.start(client.cloned()));
     loop {
-        let turn = py.detach(|| engine.handle.block_on(async { timeout(TICK, running.as_mut()).await.ok() }));
+        let turn =
+            py.detach(|| off_runtime(|| engine.handle.block_on(async { timeout(TICK, running.as_mut()).await.ok() })));
         if let Some(result) = turn {
             let result = result.map_err(to_python)?;
             operation.report(py)?;
             return result.deliver(py, client);
         }
         py.check_signals()?;
-        if EXITING.existing().is_some() {
-            drop(call);
-            refuse_at_exit(py)?;
-            return Err(to_python(Error::Exiting));
-        }
+        refuse_at_exit()?;
         operation.report(py)?;
+    }
+}
+
+/// Waits elsewhere if this is a thread of a runtime, where waiting is not allowed. That happens when Python's garbage
+/// collector runs there, and with it a `__del__` that makes a call.
+fn off_runtime<T: Send>(wait: impl FnOnce() -> T + Send) -> T {
+    if Handle::try_current().is_err() {
+        return wait();
+    }
+    match std::thread::scope(|scope| scope.spawn(wait).join()) {
+        Ok(value) => value,
+        Err(panic) => std::panic::resume_unwind(panic),
     }
 }
 
@@ -90,20 +99,20 @@ pub(crate) async fn run_async<O: Operation>(
     operation: Result<O, InvalidArgument>,
 ) -> PyResult<<O::Result as Deliver>::Python> {
     let operation = operation.map_err(|refusal| to_python(refusal.into()))?;
-    let engine = Python::attach(engine)?;
+    let engine = engine()?;
     let mut task = AbortOnDrop(engine.handle.spawn(operation.start(client.clone())));
     let finished = if operation.reports() {
         loop {
             if let Some(finished) = tick(&engine, &mut task.0).await {
                 break finished;
             }
-            Python::attach(|py| operation.report(py))?;
+            Python::attach(|py| report(py, &operation))?;
         }
     } else {
         (&mut task.0).await
     };
     if finished.is_err() {
-        Python::attach(refuse_at_exit)?;
+        refuse_at_exit()?;
     }
     let result = finished.map_err(|error| {
         if error.is_panic() {
@@ -115,8 +124,20 @@ pub(crate) async fn run_async<O: Operation>(
     let _call = Call::enter(&engine);
     Python::attach(|py| {
         let result = result.map_err(to_python)?;
-        operation.report(py)?;
+        report(py, &operation)?;
         result.deliver(py, client.as_ref())
+    })
+}
+
+/// Out of a coroutine, a StopIteration would be taken for its result.
+fn report(py: Python<'_>, operation: &impl Operation) -> PyResult<()> {
+    operation.report(py).map_err(|error| {
+        if !error.is_instance_of::<PyStopIteration>(py) {
+            return error;
+        }
+        let instead = PyRuntimeError::new_err("the progress callable raised StopIteration");
+        instead.set_cause(py, Some(error));
+        instead
     })
 }
 
@@ -161,8 +182,8 @@ struct Engine {
     calls: AtomicUsize,
 }
 
-fn engine(py: Python<'_>) -> PyResult<Arc<Engine>> {
-    refuse_at_exit(py)?;
+fn engine() -> PyResult<Arc<Engine>> {
+    refuse_at_exit()?;
     let start = || {
         let runtime =
             Builder::new_multi_thread().worker_threads(THREADS).thread_name("canvas-studio").enable_all().build()?;
@@ -172,18 +193,14 @@ fn engine(py: Python<'_>) -> PyResult<Arc<Engine>> {
     ENGINE.get(start).map_err(|error: std::io::Error| to_python(Error::Setup(format!("no threads: {error}"))))
 }
 
-/// During exit, refuses what the exiting thread asks (in an `atexit` function, say). Another thread, which can only be a
-/// daemon, goes no further: no traceback, and nobody who asks for the interpreter's lock when it is gone.
-fn refuse_at_exit(py: Python<'_>) -> PyResult<()> {
-    let Some(exiting) = EXITING.existing() else { return Ok(()) };
-    if *exiting == std::thread::current().id() {
-        return Err(to_python(Error::Exiting));
+/// During exit, refuses what is asked (in an `atexit` function, say). Another thread, which can only be a daemon, is told
+/// to exit, which threading does without a word.
+fn refuse_at_exit() -> PyResult<()> {
+    match EXITING.existing() {
+        None => Ok(()),
+        Some(exiting) if *exiting == std::thread::current().id() => Err(to_python(Error::Exiting)),
+        Some(_) => Err(PySystemExit::new_err("the interpreter is about to exit")),
     }
-    py.detach(|| {
-        loop {
-            std::thread::park();
-        }
-    })
 }
 
 /// Counts a call for as long as it is under way.

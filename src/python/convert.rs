@@ -156,7 +156,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Whole {
     const INPUT_TYPE: PyStaticExpr = type_hint_identifier!("builtins", "int");
 
     fn extract(given: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
-        if !given.is_instance_of::<PyInt>() || given.is_instance_of::<PyBool>() {
+        if !is_whole(given) {
             return Err(PyTypeError::new_err(format!("must be an int, not {}", given.get_type().name()?)));
         }
         match given.extract::<i64>() {
@@ -166,6 +166,11 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Whole {
             other => other.map(Self),
         }
     }
+}
+
+/// Whether it is an int or as good as one, such as numpy's.
+fn is_whole(given: Borrowed<'_, '_, PyAny>) -> bool {
+    !given.is_instance_of::<PyBool>() && given.hasattr("__index__").unwrap_or(false)
 }
 
 /// A whole number that is not optional: in this form a signature can show its default.
@@ -243,7 +248,7 @@ impl<'a, 'py, K: Kind> FromPyObject<'a, 'py> for Id<K> {
 
     fn extract(given: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
         let py = given.py();
-        if given.is_instance_of::<PyInt>() {
+        if is_whole(given) {
             return given.extract::<Whole>().map(|number| Self(number.0, PhantomData));
         }
         for (module, class, attribute) in K::CLASSES {
@@ -417,7 +422,10 @@ fn query_value(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
     if value.is_instance_of::<PyDate>() {
         return value.call_method0("isoformat")?.extract();
     }
-    if value.is_instance_of::<PyString>() || value.is_instance_of::<PyInt>() || value.extract::<f64>().is_ok() {
+    if let Ok(text) = value.extract::<String>() {
+        return Ok(text);
+    }
+    if value.is_instance_of::<PyInt>() || value.extract::<f64>().is_ok() {
         return Ok(value.str()?.to_string());
     }
     let found = value.get_type().name()?;
@@ -447,6 +455,21 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Body {
             Err(error) if error.is_instance_of::<PyValueError>(py) => return Err(refuse(error.value(py).to_string())),
             Err(error) => return Err(error),
         };
-        serde_json::from_str(&text).map(Self).map_err(|error| refuse(error.to_string()))
+        let value = serde_json::from_str(&text).map_err(|error| refuse(error.to_string()))?;
+        if has_lost_digits(&value) {
+            return Err(refuse("it holds a number of more than 64 bits".to_owned()));
+        }
+        Ok(Self(value))
+    }
+}
+
+/// Whether a number is larger than a whole number can be; it may have been one, and have lost its last digits.
+fn has_lost_digits(value: &Value) -> bool {
+    const LARGEST: f64 = 18_446_744_073_709_551_615.0;
+    match value {
+        Value::Number(number) => number.is_f64() && number.as_f64().is_some_and(|number| number.abs() >= LARGEST),
+        Value::Array(items) => items.iter().any(has_lost_digits),
+        Value::Object(fields) => fields.values().any(has_lost_digits),
+        _ => false,
     }
 }

@@ -1,5 +1,7 @@
 //! The core's errors as the exceptions of `canvas_studio.errors`, which are written in Python.
 
+use std::io::ErrorKind;
+
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -58,18 +60,23 @@ fn exception(py: Python<'_>, error: Error) -> PyResult<PyErr> {
             attributes.set_item("body", unreadable.excerpt)?;
             "ResponseDecodeError"
         }
-        Error::ListChanged { .. } => "ListingChangedError",
+        Error::ListChanged => "ListingChangedError",
         Error::Setup(_) => "StudioError",
         Error::File { path, error } => {
-            let number = error.raw_os_error();
+            // With a number Python chooses the class, such as PermissionError.
+            let named = |name: &str| py.import("errno")?.getattr(name)?.extract::<i32>();
+            let number = match (error.kind(), error.raw_os_error()) {
+                (_, Some(number)) => number,
+                (ErrorKind::ResourceBusy, None) => named("EBUSY")?,
+                (ErrorKind::AlreadyExists, None) => named("EEXIST")?,
+                (_, None) => named("EIO")?,
+            };
             let os_error = py.import("builtins")?.getattr("OSError")?;
-            return Ok(PyErr::from_value(match number {
-                // With a number Python chooses the class, such as PermissionError.
-                Some(number) => {
-                    let words = py.import("os")?.call_method1("strerror", (number,))?;
-                    os_error.call1((number, words, path))?
-                }
-                None => os_error.call1((message,))?,
+            // Windows counts errors in its own way, and Python wants to know which it is.
+            return Ok(PyErr::from_value(match error.raw_os_error() {
+                Some(_) if cfg!(windows) => os_error.call1((0, error.to_string(), path, number))?,
+                Some(_) => os_error.call1((number, py.import("os")?.call_method1("strerror", (number,))?, path))?,
+                None => os_error.call1((number, error.to_string(), path))?,
             }));
         }
     };

@@ -33,7 +33,7 @@ trait AnyListing: Send + Sync {
 
 impl<T: Item + Deliver + Send + Sync + 'static> AnyListing for Listing<T> {
     fn request(&self) -> String {
-        format!("{:?}", Self::request(self).call)
+        self.shown()
     }
 
     fn fields(&self) -> Vec<&'static str> {

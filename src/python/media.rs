@@ -301,8 +301,8 @@ plain {
         Ok(Self { value: fields.read()?, client: None })
     }
 
-    fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
-        other.cast::<Self>().is_ok_and(|other| other.get().value.id == self.value.id)
+    fn __eq__(&self, other: &Bound<'_, Self>) -> bool {
+        other.get().value.id == self.value.id
     }
 
     fn __hash__(&self) -> u64 {
