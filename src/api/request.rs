@@ -433,7 +433,7 @@ fn locate<'text, S: DeserializeSeed<'text>>(text: &'text str, seed: S) -> Undeco
         Err(error) => error.to_string(),
     };
     let path = track.path().to_string();
-    Undecodable { problem, path: (path != ".").then_some(path) }
+    Undecodable { problem, path: (![".", "?"].contains(&path.as_str())).then_some(path) }
 }
 
 struct EnvelopeSeed<'key, T> {

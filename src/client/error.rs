@@ -155,9 +155,31 @@ pub(crate) fn mask_body(body: &[u8], token: &str) -> String {
             mask_strings(&mut masked, token);
             if masked == value { text.into_owned() } else { masked.to_string() }
         }
-        // Perhaps it is cut JSON, so its usual escapes of what stands in a URL are undone.
-        Err(_) => mask(&text.replace("\\/", "/").replace("\\u0026", "&").replace("\\u002f", "/"), token),
+        // Perhaps it is cut JSON, in which what makes up a URL or a token may be escaped.
+        Err(_) => mask(&unescaped(&text), token),
     }
+}
+
+/// Undoes the escapes that JSON allows for ASCII characters.
+fn unescaped(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('\\') {
+        plain.push_str(before);
+        let code = after.strip_prefix('u').and_then(|after| after.get(..4)).filter(|code| code.starts_with("00"));
+        let character = code.and_then(|code| u8::from_str_radix(code, 16).ok()).filter(u8::is_ascii_graphic);
+        rest = if let Some(character) = character {
+            plain.push(char::from(character));
+            after.get(5..).unwrap_or_default()
+        } else {
+            if !after.starts_with('/') {
+                plain.push('\\');
+            }
+            after
+        };
+    }
+    plain.push_str(rest);
+    plain
 }
 
 fn mask_strings(value: &mut Value, token: &str) {
