@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import functools
+import gzip
 import os
 import random
+import stat
 import sys
 import threading
 import time
@@ -113,12 +116,6 @@ def test_the_quality_is_asked_for(form: Form, path: Path) -> None:
     with hosts(whole) as (server, _):
         form.call(server.client(), "download_media", 1, path, quality="low")
     assert server.requests[0].parameters == {"quality": "low"}
-
-
-def test_an_empty_file_is_a_file(form: Form, path: Path) -> None:
-    with hosts(Answer(headers=VIDEO)) as (server, _):
-        form.call(server.client(), "download_media", 1, path)
-    assert path.read_bytes() == b""
 
 
 def test_a_file_of_unknown_length_is_saved(form: Form, path: Path) -> None:
@@ -235,6 +232,35 @@ def test_a_download_without_an_etag_goes_on_without_if_range(form: Form, path: P
         form.call(server.client(), "download_media", 1, path)
     assert path.read_bytes() == CONTENT
     assert "if-range" not in storage.requests[1].headers
+
+
+@pytest.mark.parametrize("name", ["ETag", "Last-Modified"])
+def test_a_part_that_does_not_repeat_its_validator_is_continued(form: Form, path: Path, name: str) -> None:
+    version = '"1"' if name == "ETag" else "Wed, 21 Oct 2015 07:28:00 GMT"
+
+    def unnamed(request: Received) -> Answer:
+        answer = file_answer(request, CONTENT, etag=version)
+        return replace(answer, headers={name: value for name, value in answer.headers.items() if name != "ETag"})
+
+    first = Answer(headers={**VIDEO, name: version}, body=CONTENT, send=HALF, end="close")
+    with hosts(first, unnamed) as (server, storage):
+        form.call(server.client(), "download_media", 1, path)
+    assert path.read_bytes() == CONTENT
+    assert [request.headers.get("range") for request in storage.requests] == [None, f"bytes={HALF}-"]
+    assert storage.requests[1].headers["if-range"] == version
+
+
+def test_a_part_may_begin_like_json(form: Form, path: Path) -> None:
+    content = CONTENT[:HALF] + b'{"error": 1}' + CONTENT[HALF:]
+
+    def plain(request: Received) -> Answer:
+        answer = file_answer(request, content)
+        return replace(answer, headers={**answer.headers, "Content-Type": "application/octet-stream"})
+
+    with hosts(lambda request: replace(plain(request), send=HALF, end="close"), plain) as (server, storage):
+        form.call(server.client(), "download_media", 1, path)
+    assert path.read_bytes() == content
+    assert len(storage.requests) == 2
 
 
 def test_a_download_that_falls_silent_goes_on_after_the_read_timeout(form: Form, path: Path) -> None:
@@ -362,6 +388,45 @@ def test_a_success_that_is_no_video_is_never_saved(form: Form, path: Path, conte
     assert list(path.parent.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("content_type", [None, "application/octet-stream", "binary/octet-stream"])
+@pytest.mark.parametrize("text", ['{"error": "expired"}', ' \n["no"]', "<html>Sorry</html>", "<!DOCTYPE html>\nSorry"])
+def test_json_and_html_without_a_name_are_never_saved(
+    form: Form, path: Path, text: str, content_type: str | None
+) -> None:
+    headers = {} if content_type is None else {"Content-Type": content_type}
+    with hosts(Answer(headers=headers, body=text.encode())) as (server, _), pytest.raises(ResponseDecodeError) as e:
+        form.call(server.client(), "download_media", 1, path)
+    assert text.strip() in e.value.body
+    assert list(path.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("content_type", [None, "application/octet-stream", "binary/octet-stream", "audio/mp4"])
+@pytest.mark.parametrize("content", [CONTENT, b"\x00\x00\x00\x18ftypmp42", b"\x1a\x45\xdf\xa3", b"x"])
+def test_a_recording_without_a_name_is_saved(form: Form, path: Path, content: bytes, content_type: str | None) -> None:
+    headers = {} if content_type is None else {"Content-Type": content_type}
+    with hosts(Answer(headers=headers, body=content)) as (server, _):
+        form.call(server.client(), "download_media", 1, path)
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(headers=VIDEO),
+        Answer(headers=VIDEO, chunked=True),
+        Answer(headers={**VIDEO, "Content-Encoding": "gzip"}, body=gzip.compress(CONTENT)),
+        Answer(headers={**VIDEO, "Content-Encoding": "br"}, body=CONTENT),
+    ],
+    ids=["empty", "empty-chunked", "gzip", "br"],
+)
+def test_a_success_that_is_no_whole_plain_file_is_never_saved(form: Form, path: Path, answer: Answer) -> None:
+    path.write_bytes(b"last week's")
+    with hosts(answer) as (server, _), pytest.raises(ResponseDecodeError):
+        form.call(server.client(), "download_media", 1, path)
+    assert path.read_bytes() == b"last week's"
+    assert list(path.parent.iterdir()) == [path]
+
+
 @pytest.mark.parametrize(
     ("status", "kind"), [(400, APIStatusError), (404, NotFoundError), (416, APIStatusError), (500, InternalServerError)]
 )
@@ -468,6 +533,48 @@ def test_a_path_that_cannot_be_written_is_refused_before_anything_is_sent(
     assert server.requests == []
 
 
+def test_a_path_of_what_is_no_file_is_refused_before_anything_is_sent(form: Form, no_file: Path) -> None:
+    kind = stat.S_IFMT(no_file.stat().st_mode)
+    with hosts(whole) as (server, _), pytest.raises(InvalidArgumentError, match=r"\bpath\b"):
+        form.call(server.client(), "download_media", 1, no_file)
+    assert server.requests == []
+    assert stat.S_IFMT(no_file.stat().st_mode) == kind
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (json_answer({"error": "external"}, 422), UnprocessableEntityError),
+        (json_answer({"error": "gone"}, 404), NotFoundError),
+        (text_answer("<html>Sorry</html>", "text/html"), ResponseDecodeError),
+    ],
+    ids=["422", "404", "html"],
+)
+@pytest.mark.parametrize("at", ["studio", "storage"])
+def test_what_another_program_left_as_a_part_survives_a_download_that_brings_nothing(
+    form: Form, path: Path, at: str, answer: Answer, kind: type[StudioError]
+) -> None:
+    part_of(path).write_bytes(b"of a browser")
+    with hosts(answer) as (server, storage):
+        studio = (storage if at == "studio" else server).client(max_retries=0)
+        with pytest.raises(kind):
+            form.call(studio, "download_media", 1, path)
+    assert part_of(path).read_bytes() == b"of a browser"
+    assert list(path.parent.iterdir()) == [part_of(path)]
+
+
+def test_a_part_that_is_a_symbolic_link_is_an_os_error_and_its_target_stays(form: Form, path: Path) -> None:
+    precious = path.with_name("precious.txt")
+    precious.write_bytes(b"precious")
+    part_of(path).symlink_to(precious)
+    with hosts(whole) as (server, _), pytest.raises(OSError, match="lecture") as caught:
+        form.call(server.client(), "download_media", 1, path)
+    assert "lecture.mp4" in str(caught.value.filename)
+    assert precious.read_bytes() == b"precious"
+    assert part_of(path).is_symlink()
+    assert not path.exists()
+
+
 def test_a_path_of_the_wrong_type_is_refused_before_anything_is_sent(form: Form) -> None:
     with hosts(whole) as (server, _), pytest.raises((TypeError, InvalidArgumentError), match="path"):
         form.call(server.client(), "download_media", 1, 5)
@@ -539,6 +646,32 @@ def test_an_exception_of_progress_ends_the_download_and_comes_out(form: Form, pa
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_stop_iteration_of_async_progress_is_no_end_of_the_coroutine(path: Path) -> None:
+    def stop(done: int, _total: int | None) -> None:
+        if done:
+            raise StopIteration
+
+    with hosts(held) as (server, _), pytest.raises(RuntimeError):
+        asyncio.run(server.client().download_media_async(1, path, progress=stop))
+    assert eventually(lambda: list(path.parent.iterdir()) == [])
+
+
+def test_a_download_that_progress_ended_can_begin_again_at_once(form: Form, path: Path) -> None:
+    def stop(done: int, _total: int | None) -> None:
+        if done:
+            raise Enough
+
+    with hosts(*[held] * 20, whole) as (server, storage):
+        studio = server.client()
+        for _ in range(20):
+            with pytest.raises(Enough):
+                form.call(studio, "download_media", 1, path, progress=stop)
+        assert form.call(studio, "download_media", 1, path) == path
+        assert len(storage.requests) == 21
+    assert path.read_bytes() == CONTENT
+    assert list(path.parent.iterdir()) == [path]
+
+
 def test_progress_can_be_a_bar(form: Form, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with hosts(whole) as (server, _):
         form.call(server.client(), "download_media", 1, path, progress=True)
@@ -580,6 +713,24 @@ def test_a_cancelled_download_leaves_nothing_behind(path: Path) -> None:
     assert path.read_bytes() == b"last week's"
 
 
+def test_a_cancelled_download_can_begin_again_at_once(path: Path) -> None:
+    async def cancel_and_begin_again() -> None:
+        studio = server.client()
+        for _ in range(20):
+            download = asyncio.create_task(studio.download_media_async(1, path))
+            assert await asyncio.to_thread(eventually, part_of(path).exists)
+            download.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await download
+        assert await studio.download_media_async(1, path) == path
+
+    with hosts(*[held] * 20, whole) as (server, storage):
+        asyncio.run(cancel_and_begin_again())
+        assert len(storage.requests) == 21
+    assert path.read_bytes() == CONTENT
+    assert list(path.parent.iterdir()) == [path]
+
+
 def test_a_failed_download_leaves_the_existing_file_as_it_was(form: Form, path: Path) -> None:
     path.write_bytes(b"last week's")
     with hosts(broken_off, json_answer({"error": "gone"}, 404)) as (server, _), pytest.raises(NotFoundError):
@@ -613,8 +764,10 @@ def test_a_second_download_to_the_same_path_is_refused_and_the_first_goes_on(for
         first = threads.submit(form.call, studio, "download_media", 1, path)
         assert eventually(part_of(path).exists)
         try:
-            with pytest.raises((StudioError, OSError)):
+            with pytest.raises(OSError, match="lecture") as caught:
                 form.call(studio, "download_media", 1, path)
+            assert caught.value.errno == errno.EBUSY
+            assert "lecture.mp4" in str(caught.value.filename)
         finally:
             gate.set()
         assert first.result(timeout=20) == path

@@ -454,6 +454,7 @@ BODIES = {
     "percent-encoded": '{"error": "/login?return=https%3A%2F%2Fs3.example.com%2Fa%3FX%3D1%26Signature%3DSECRET"}',
     "password": '{"error": "https://user:SECRET@s3.example.com/a"}',
     "password and escaped slashes": r'{"error": "https:\/\/user:SECRET@s3.example.com\/a"}',
+    "percent-encoded password": '{"error": "/login?return=https%3A%2F%2Fuser%3ASECRET%40s3.example.com%2Fa"}',
     "a key": '{"https://s3.example.com/a?Signature=SECRET": 1}',
     "deep": '{"errors": [{"links": [["https://s3.example.com/a?Signature=SECRET"]]}]}',
     "a wrong type": r'{"media": {"id": 1, "created_at": "https://s3.example.com/a?X=1\u0026Signature=SECRET"}}',
@@ -528,16 +529,15 @@ def test_no_url_shows_the_token(form: Form, token: str, answer: Answer) -> None:
     params = {"access_token": token, "header": f"Bearer {token}", "page_size": 5}
     with FaultServer(answer) as server, StudioClient(server.url, token=token, max_retries=0) as studio:
         listing = studio.paginate("/things", key="things", params=params)
-        for call in (
-            lambda: form.call(studio, "request", "GET", "/things", params=params),
-            lambda: form.items(listing),
-        ):
-            with pytest.raises(StudioError) as caught:
-                call()
-            for secret in (TOKEN, SECRET):
-                assert secret not in everything_said_by(caught.value)
-        for secret in (TOKEN, SECRET):
-            assert secret not in f"{listing} {listing!r} {listing.limit(3)!r} {listing.pages()!r}"
+        said = f"{listing} {listing!r} {listing.limit(3)!r} {listing.pages()!r}"
+        with pytest.raises(StudioError) as caught:
+            form.call(studio, "request", "GET", "/things", params=params)
+        said += everything_said_by(caught.value)
+        with pytest.raises(StudioError) as caught:
+            form.items(listing)
+        said += everything_said_by(caught.value)
+    assert TOKEN not in said
+    assert SECRET not in said
 
 
 def test_no_error_of_a_download_shows_the_password_of_the_storage_host(form: Form, tmp_path: Path) -> None:

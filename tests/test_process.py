@@ -71,6 +71,9 @@ def running(program: str, *arguments: str) -> Generator[subprocess.Popen[str]]:
 
 
 INTERRUPTED = """
+# A process that was started in the background may have inherited that it is to ignore Ctrl-C.
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
 try:
     {statement}
 except KeyboardInterrupt:
