@@ -1746,7 +1746,7 @@ class StudioClient:
         """
         Make a client with other options, for some calls.
 
-        It shares the connections of this one, unless `connect_timeout` is another.
+        It shares the connections of this one, unless connecting may take another time, and is closed by itself.
 
         Args:
             timeout: As for the client itself, and so are the others; what is left out stays as it is.
