@@ -7,6 +7,7 @@ import json
 import resource
 import time
 import zlib
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -228,6 +229,36 @@ def test_gzip_that_is_garbage_is_an_error(form: Form) -> None:
             form.call(server.client(max_retries=0), "get_media", 1)
 
 
+@pytest.mark.parametrize(("method", "requests"), [("get_media", 3), ("archive_media", 1)])
+def test_gzip_that_is_garbage_is_an_answer_that_a_get_asks_for_again(form: Form, method: str, requests: int) -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    with FaultServer(Answer(headers=headers, body=b"this is not gzip at all")) as server:
+        with pytest.raises(ResponseDecodeError) as caught:
+            form.call(server.client(max_retries=2), method, 1)
+        assert caught.value.status_code == 200
+    assert len(server.requests) == requests
+
+
+def test_gzip_that_was_garbage_once_does_no_harm(form: Form) -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    with FaultServer(Answer(headers=headers, body=b"this is not gzip at all"), media_answer(1)) as server:
+        assert form.call(server.client(), "get_media", 1).id == 1
+    assert len(server.requests) == 2
+
+
+def test_a_page_in_place_of_a_download_url_is_shown(form: Form) -> None:
+    error = decode_error(form, text_answer(HTML, "text/html"), "get_download_url")
+    assert error.body == HTML
+    assert error.status_code == 200
+
+
+@pytest.mark.parametrize("location", ["ftp://files.example/1.mp4", "javascript:alert(1)", "file:///etc/passwd"])
+@pytest.mark.parametrize("status", [302, 200])
+def test_a_download_url_that_is_no_web_address_is_an_error(form: Form, status: int, location: str) -> None:
+    answer = Answer(status=status, headers={"Location": location, "Content-Type": "application/json"}, body=b"{}")
+    assert decode_error(form, answer, "get_download_url").status_code == status
+
+
 def test_a_redirect_loop_of_a_download_comes_to_an_end(form: Form, tmp_path: Path) -> None:
     with (
         FaultServer(redirect("/again")) as storage,
@@ -270,6 +301,13 @@ def test_an_unknown_charset_of_text_does_no_harm(form: Form) -> None:
             assert form.call(server.client(max_retries=0), "request", "GET", "/ping") == "pong"
         except ResponseDecodeError as error:
             assert "klingon" in str(error)  # noqa: PT017 (both outcomes are right)
+
+
+def test_a_byte_order_mark_does_no_harm(form: Form) -> None:
+    answer = media_answer(1)
+    with FaultServer(Answer(headers=answer.headers, body=b"\xef\xbb\xbf" + answer.body)) as server:
+        assert form.call(server.client(), "get_media", 1).id == 1
+        assert form.call(server.client(), "request", "GET", "/media/1")["media"]["id"] == 1
 
 
 def test_json_that_is_not_utf_8_is_an_error(form: Form) -> None:
@@ -378,6 +416,41 @@ def test_unknown_fields_of_meta_are_fine(form: Form) -> None:
         assert len(form.items(server.client().search_media())) == 1
 
 
+@pytest.mark.parametrize("sent", ["2024-05-16 02:36:46 UTC", "2024-05-16T02:36:46Z"])
+def test_a_time_in_rubys_notation_is_a_time(form: Form, sent: str) -> None:
+    with FaultServer(media_answer(1, created_at=sent)) as server:
+        assert form.call(server.client(), "get_media", 1).created_at == datetime(2024, 5, 16, 2, 36, 46, tzinfo=UTC)
+
+
+def test_an_empty_time_is_none(form: Form) -> None:
+    empty = dict.fromkeys(("created_at", "last_viewed", "last_viewed_by_student"), "")
+    with FaultServer(media_answer(1, **empty)) as server:
+        media = form.call(server.client(), "get_media", 1)
+    assert (media.created_at, media.last_viewed, media.last_viewed_by_student) == (None, None, None)
+
+
+@pytest.mark.parametrize("sent", ["0000-01-01T00:00:00Z", "+10000-01-01T00:00:00Z"])
+def test_a_year_that_python_does_not_know_is_an_error(form: Form, sent: str) -> None:
+    assert decode_error(form, media_answer(1, created_at=sent)).json_path == "media.created_at"
+    with (
+        FaultServer(json_answer({"media": [media_item(1), media_item(2, created_at=sent)]})) as server,
+        pytest.raises(ResponseDecodeError, match=r"media\[1\]\.created_at"),
+    ):
+        form.items(server.client().search_media())
+
+
+@pytest.mark.parametrize(("sent", "size"), [("1000000.0", 1_000_000), ("1e6", 1_000_000), ("0.0", 0)])
+def test_a_whole_number_with_a_point_is_a_whole_number(form: Form, sent: str, size: int) -> None:
+    with FaultServer(json_text(f'{{"media": {{"id": 1, "size": {sent}}}}}')) as server:
+        media = form.call(server.client(), "get_media", 1)
+    assert type(media.size) is int
+    assert media.size == size
+
+
+def test_a_size_that_is_no_whole_number_is_an_error(form: Form) -> None:
+    assert decode_error(form, media_answer(1, size=1.5)).json_path == "media.size"
+
+
 @pytest.mark.parametrize(
     ("sent", "duration"),
     [("1", 1.0), ("3.042", 3.042), ("735.0", 735.0), ("1e3", 1000.0), ("0", 0.0), ("0.30000000000000004", 0.1 + 0.2)],
@@ -410,8 +483,18 @@ def test_an_integer_beyond_64_bits_in_an_unknown_field_is_no_error(form: Form) -
 @pytest.mark.parametrize("method", ["delete_collection", "archive_collection", "unarchive_collection"])
 @pytest.mark.parametrize(
     "answer",
-    [Answer(), Answer(status=204), json_answer({}), json_answer({"status": "ok"}), text_answer("ok", "text/plain")],
-    ids=["empty", "204", "object", "other-object", "text"],
+    [
+        Answer(),
+        Answer(status=204),
+        json_answer({}),
+        json_answer({"status": "ok"}),
+        text_answer("ok", "text/plain"),
+        json_answer({"collection": None}),
+        json_answer(None),
+        json_answer([]),
+        json_answer({"id": "job-1", "status": "queued"}),
+    ],
+    ids=["empty", "204", "object", "other-object", "text", "null inside", "null", "list", "job"],
 )
 def test_an_undocumented_answer_without_a_collection_is_none(form: Form, method: str, answer: Answer) -> None:
     with FaultServer(answer) as server:
@@ -430,10 +513,12 @@ def test_the_escape_hatch_gives_what_was_sent(form: Form) -> None:
         text_answer("pong", "text/plain"),
         text_answer("a,b\r\n1,2\r\n", "text/csv; charset=utf-8"),
         json_answer([1, None, {"ä": 2.5}], 201),
+        json_text(" "),
+        text_answer("WEBVTT\n\n", "text/vtt"),
     ) as server:
         studio = server.client()
-        given = [form.call(studio, "request", "GET", "/x") for _ in range(5)]
-    assert given == [None, None, "pong", "a,b\r\n1,2\r\n", [1, None, {"ä": 2.5}]]
+        given = [form.call(studio, "request", "GET", "/x") for _ in range(7)]
+    assert given == [None, None, "pong", "a,b\r\n1,2\r\n", [1, None, {"ä": 2.5}], None, "WEBVTT\n\n"]
 
 
 def test_any_success_is_a_success(form: Form) -> None:

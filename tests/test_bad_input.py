@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import re
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
@@ -155,6 +156,14 @@ def test_a_page_below_one_is_refused(
         untouched.refuses_type(form, "page", method, *arguments, **named, page=wrong)
 
 
+@pytest.mark.parametrize(("method", "arguments", "named"), PAGED)
+def test_a_page_beyond_any_list_is_refused(
+    untouched: Untouched, form: Form, method: str, arguments: tuple[Any, ...], named: dict[str, Any]
+) -> None:
+    for bad in (2**63 - 1, 2**63, 2**70):
+        untouched.refuses(form, "page", method, *arguments, **named, page=bad)
+
+
 def test_a_negative_limit_is_refused(untouched: Untouched) -> None:
     with pytest.raises(InvalidArgumentError):
         untouched.studio.search_media().limit(-1).collect()
@@ -217,7 +226,8 @@ def test_equal_ends_are_fine(form: Form) -> None:
 
 @pytest.mark.parametrize("argument", ["min_size", "max_size"])
 def test_a_negative_size_is_refused(untouched: Untouched, form: Form, argument: str) -> None:
-    untouched.refuses(form, argument, "search_media", **{argument: -1})
+    for bad in (-1, 2**63, 2**70, -(2**70)):
+        untouched.refuses(form, argument, "search_media", **{argument: bad})
     for wrong in ("5", True, 1.5):
         untouched.refuses_type(form, argument, "search_media", **{argument: wrong})
 
@@ -338,6 +348,7 @@ def test_a_bad_permission_change_is_refused(untouched: Untouched, argument: str,
         "http://localhost.example",
         "http://127.0.0.1.example",
         "http://127.example",
+        "http://evil.localhost",
         "https://myschool.instructuremedia.com:99999",
         "https://my_school\n.instructuremedia.com",
     ],
@@ -433,6 +444,58 @@ def test_the_environment_is_read_and_an_argument_wins(form: Form, monkeypatch: p
     assert sent == ["Bearer from-the-environment", "Bearer from-the-call"]
 
 
+class Kind(str, enum.Enum):  # noqa: UP042 (the older way to write StrEnum, whose str() is not its value)
+    """What a caller may have for a fixed choice of texts."""
+
+    LECTURE = "lecture & more"
+
+
+class Number:
+    """A whole number that is no int, such as numpy's."""
+
+    def __init__(self, value: int) -> None:
+        self.value = value
+
+    def __index__(self) -> int:
+        return self.value
+
+
+def test_a_member_of_an_enumeration_of_texts_is_its_value(form: Form) -> None:
+    with FaultServer(json_answer({"media": []})) as server:
+        studio = server.client()
+        form.call(studio, "request", "GET", "/things", params={"kind": Kind.LECTURE})
+        form.items(studio.paginate("/things", key="media", params={"kind": Kind.LECTURE}))
+        form.items(studio.search_media(title=Kind.LECTURE))
+        form.call(studio, "request", "POST", "/things", json={"kind": Kind.LECTURE})
+    assert [request.parameters.get("kind") for request in server.requests[:2]] == ["lecture & more"] * 2
+    assert server.requests[2].parameters["title"] == "lecture & more"
+    assert server.requests[3].json() == {"kind": "lecture & more"}
+
+
+def test_a_number_that_is_no_int_is_an_id(form: Form) -> None:
+    content: dict[str, Any] = {"media": media_item(7), "users": [], "groups": [], "collection": collection_item(7)}
+    with FaultServer(json_answer(content)) as server:
+        studio = server.client()
+        form.call(studio, "get_media", Number(7))
+        form.call(studio, "unarchive_media", Number(7), collection_id=Number(8))
+        form.call(studio, "create_collection", "New", user_id=Number(9))
+        form.call(studio, "change_media_permissions", Number(7), [{**CHANGE, "id": Number(10)}])
+    assert [request.path.rpartition("/v1/")[2] for request in server.requests] == [
+        "media/7",
+        "media/7/unarchive",
+        "collections",
+        "media/7/permissions",
+    ]
+    assert server.requests[1].parameters == {"collection_id": "8"}
+    assert server.requests[2].parameters["user_id"] == "9"
+    assert server.requests[3].json()[0]["id"] == 10
+
+
+def test_a_number_that_is_no_int_is_checked_as_well(untouched: Untouched, form: Form) -> None:
+    for bad in (0, -1, 2**63):
+        untouched.refuses(form, "id", "get_media", Number(bad))
+
+
 BAD_PATHS = [
     "",
     "media/1",
@@ -474,6 +537,12 @@ def test_an_empty_key_is_refused(untouched: Untouched, form: Form) -> None:
 @pytest.mark.parametrize("value", [object(), {1, 2}, b"bytes", float("nan"), float("inf"), {"deep": [object()]}])
 def test_a_body_that_is_not_json_is_refused(untouched: Untouched, form: Form, value: object) -> None:
     untouched.refuses_type(form, "json", "request", "POST", "/things", json=value)
+
+
+@pytest.mark.parametrize("huge", [2**64, 2**70, -(2**63) - 1, -(2**70)])
+def test_a_number_that_no_64_bits_hold_is_refused(untouched: Untouched, form: Form, huge: int) -> None:
+    for value in (huge, {"id": huge}, [{"deep": [huge]}]):
+        untouched.refuses(form, "json", "request", "POST", "/things", json=value)
 
 
 def test_a_body_that_contains_itself_is_refused(untouched: Untouched, form: Form) -> None:

@@ -8,6 +8,7 @@ import json
 import pickle
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
+from unittest.mock import ANY
 
 import pytest
 from canvas_studio import Collection, DetachedError, Media, StudioClient
@@ -143,6 +144,13 @@ def test_equality_is_by_kind_and_id() -> None:
     assert media != 1
     assert media != "1"
     assert media is not None
+
+
+@pytest.mark.parametrize("made", [a_media, a_collection])
+def test_an_object_leaves_it_to_others_whether_they_are_equal_to_it(made: Callable[[], Any]) -> None:
+    assert made() == ANY
+    assert made().__eq__(ANY) is NotImplemented
+    assert (made() != ANY) is False
 
 
 def test_equal_objects_are_one_in_a_set() -> None:

@@ -48,22 +48,24 @@ studio = StudioClient(sys.argv[1], token="token-of-a-program", retry_delay=0)
 """
 
 
-def command(program: str, *arguments: str) -> list[str]:
+def command(program: str, *arguments: str, begin: str = BEGIN) -> list[str]:
     # From 3.12 on, Python warns of every fork of a process with threads; that it works is what is tested.
     options = ["-W", "ignore:This process:DeprecationWarning"]
-    return [sys.executable, *options, "-c", BEGIN + textwrap.dedent(program), *arguments]
+    return [sys.executable, *options, "-c", begin + textwrap.dedent(program), *arguments]
 
 
-def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(program: str, *arguments: str, begin: str = BEGIN) -> subprocess.CompletedProcess[str]:
     """Run a program to its end; one that hangs is killed."""
-    return subprocess.run(command(program, *arguments), capture_output=True, text=True, timeout=40, check=False)
+    arguments_and_all = command(program, *arguments, begin=begin)
+    return subprocess.run(arguments_and_all, capture_output=True, text=True, timeout=40, check=False)
 
 
 @contextlib.contextmanager
-def running(program: str, *arguments: str) -> Generator[subprocess.Popen[str]]:
+def running(program: str, *arguments: str, begin: str = BEGIN) -> Generator[subprocess.Popen[str]]:
     """A program that is killed at the end, in case that it still runs."""
     pipe = subprocess.PIPE
-    with subprocess.Popen(command(program, *arguments), stdout=pipe, stderr=pipe, text=True) as process:
+    arguments_and_all = command(program, *arguments, begin=begin)
+    with subprocess.Popen(arguments_and_all, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
         try:
             yield process
         finally:
@@ -307,6 +309,22 @@ async def test_close_ends_the_async_calls_in_flight() -> None:
         assert await waited_for(lambda: server.wait_for_disconnect(count=2))
 
 
+def test_close_ends_the_connections_that_wait_for_the_next_request(form: Form, tmp_path: Path) -> None:
+    video = Answer(headers={"Content-Type": "video/mp4"}, body=b"x" * 1000)
+
+    def answer(request: Received) -> Answer:
+        return redirect(f"{storage.url}/file") if request.path.endswith("/download") else media_named_in_path(request)
+
+    with FaultServer(video) as storage, FaultServer(answer) as server:
+        studio = server.client()
+        media = form.call(studio, "get_media", 1)
+        form.call(media, "download", tmp_path / "file.mp4")
+        studio.close()
+        assert server.wait_until_left()
+        assert storage.wait_until_left()
+        assert media.id == 1
+
+
 def test_close_can_be_called_twice() -> None:
     with FaultServer(HANG) as server:
         studio = server.client()
@@ -504,6 +522,99 @@ EXITS = {
         pending = loop.run_until_complete(main())
     """,
 }
+
+
+# What a program registers before it imports the package runs after the package has stopped its threads.
+WORKER = """
+import atexit, asyncio, queue, sys, threading
+jobs = queue.Queue()
+
+def flush():
+    jobs.put(2)
+    worker.join(20)
+    print("still working" if worker.is_alive() else "flushed")
+
+def work():
+    while True:
+        try:
+            {call}
+        except BaseException as error:
+            print(type(error).__name__, flush=True)
+            raise
+        finally:
+            jobs.task_done()
+
+atexit.register(flush)
+from canvas_studio import StudioClient
+studio = StudioClient(sys.argv[1], token="token-of-a-program", retry_delay=0)
+worker = threading.Thread(target=work, daemon=True)
+worker.start()
+jobs.put(1)
+"""
+WORKS = {
+    "blocking": "print(studio.get_media(jobs.get()).id, flush=True)",
+    "async": "print(asyncio.run(studio.get_media_async(jobs.get())).id, flush=True)",
+    "reading": "print(studio.search_media(page=jobs.get()).first().id, flush=True)",
+}
+
+
+@pytest.mark.parametrize("call", WORKS.values(), ids=WORKS)
+def test_an_exit_that_waits_for_a_worker_does_not_hang(call: str) -> None:
+    def answer(request: Received) -> Answer:
+        media = request.path.endswith("/1")
+        return media_named_in_path(request) if media else page_answer(request, library_of(1))
+
+    with FaultServer(answer) as server:
+        ended = run("jobs.join()", server.url, begin=WORKER.format(call=call))
+    assert (ended.stdout, ended.stderr, ended.returncode) == ("1\nSystemExit\nflushed\n", "", 0)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("call", WORKS.values(), ids=WORKS)
+def test_an_exit_that_waits_for_a_worker_in_a_call_does_not_hang(call: str) -> None:
+    with FaultServer(HANG) as server, running("sys.stdin.readline()", server.url, begin=WORKER.format(call=call)) as it:
+        assert server.wait_for_requests(timeout=30)
+        assert it.communicate("\n", timeout=20) == ("SystemExit\nflushed\n", "")
+        assert it.returncode == 0
+
+
+FINALIZERS = """
+import collections, gc, time
+seen = collections.Counter()
+
+class Careless:
+    def __init__(self):
+        self.itself = self
+
+    def __del__(self):
+        try:
+            studio.get_media(5)
+        except BaseException as error:
+            seen[type(error).__name__] += 1
+        else:
+            seen["fine"] += 1
+
+async def work(number, end):
+    while time.monotonic() < end:
+        for _ in range(3):
+            Careless()
+        await studio.get_media_async(number)
+
+async def main():
+    end = time.monotonic() + 1.5
+    await asyncio.gather(*(work(number, end) for number in range(1, 21)))
+
+gc.set_threshold(50)
+asyncio.run(asyncio.wait_for(main(), 30))
+gc.collect()
+print(seen["fine"] > 0, [name for name in seen if "panic" in name.lower()])
+"""
+
+
+def test_a_finalizer_that_calls_while_coroutines_are_under_way_does_no_harm() -> None:
+    with FaultServer(media_named_in_path) as server:
+        ended = run(FINALIZERS, server.url)
+    assert (ended.stdout, ended.stderr, ended.returncode) == ("True []\n", "", 0)
 
 
 @pytest.mark.parametrize("program", EXITS.values(), ids=EXITS)

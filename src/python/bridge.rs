@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use pyo3::exceptions::{PyRuntimeError, PyStopIteration, PySystemExit};
 use pyo3::prelude::*;
-use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::task::{JoinError, JoinHandle};
+use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
+use tokio::task::{JoinError, JoinHandle, block_in_place};
 use tokio::time::{sleep, timeout};
 
 use super::convert::Deliver;
@@ -81,15 +81,17 @@ pub(crate) fn run<O: Operation>(
     }
 }
 
-/// Waits elsewhere if this is a thread of a runtime, where waiting is not allowed. That happens when Python's garbage
+/// Waits, also where this is a thread of a runtime, on which waiting is not allowed. That happens when Python's garbage
 /// collector runs there, and with it a `__del__` that makes a call.
 fn off_runtime<T: Send>(wait: impl FnOnce() -> T + Send) -> T {
-    if Handle::try_current().is_err() {
-        return wait();
-    }
-    match std::thread::scope(|scope| scope.spawn(wait).join()) {
-        Ok(value) => value,
-        Err(panic) => std::panic::resume_unwind(panic),
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Err(_) => wait(),
+        // As ours is: another thread takes over what this one would do.
+        Ok(RuntimeFlavor::MultiThread) => block_in_place(wait),
+        Ok(_) => match std::thread::scope(|scope| scope.spawn(wait).join()) {
+            Ok(value) => value,
+            Err(panic) => std::panic::resume_unwind(panic),
+        },
     }
 }
 
