@@ -400,8 +400,8 @@ def test_json_and_html_without_a_name_are_never_saved(
     assert list(path.parent.iterdir()) == []
 
 
-@pytest.mark.parametrize("content_type", [None, "application/octet-stream", "binary/octet-stream", "audio/mp4"])
-@pytest.mark.parametrize("content", [CONTENT, b"\x00\x00\x00\x18ftypmp42", b"\x1a\x45\xdf\xa3", b"x"])
+@pytest.mark.parametrize("content_type", [None, "application/octet-stream"])
+@pytest.mark.parametrize("content", [b"\x00\x00\x00\x18ftypmp42", b"\x1a\x45\xdf\xa3"], ids=["mp4", "webm"])
 def test_a_recording_without_a_name_is_saved(form: Form, path: Path, content: bytes, content_type: str | None) -> None:
     headers = {} if content_type is None else {"Content-Type": content_type}
     with hosts(Answer(headers=headers, body=content)) as (server, _):
@@ -716,8 +716,9 @@ def test_a_cancelled_download_leaves_nothing_behind(path: Path) -> None:
 def test_a_cancelled_download_can_begin_again_at_once(path: Path) -> None:
     async def cancel_and_begin_again() -> None:
         studio = server.client()
-        for _ in range(20):
+        for number in range(1, 21):
             download = asyncio.create_task(studio.download_media_async(1, path))
+            assert await asyncio.to_thread(storage.wait_for_requests, number)
             assert await asyncio.to_thread(eventually, part_of(path).exists)
             download.cancel()
             with pytest.raises(asyncio.CancelledError):

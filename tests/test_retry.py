@@ -214,17 +214,16 @@ def test_a_retry_after_beyond_the_longest_wait_is_raised_at_once(
 
 
 @pytest.mark.parametrize("method", ["get_media", "archive_media"])
-@pytest.mark.parametrize("seconds", ["9" * 23, "1" + "0" * 400, "1e300", "inf"])
+@pytest.mark.parametrize("seconds", ["9" * 23, "9" * 400], ids=["23 digits", "400 digits"])
 def test_a_retry_after_beyond_all_numbers_is_no_reason_to_wait(form: Form, method: str, seconds: str) -> None:
     with FaultServer(status(429, Retry_After=seconds)) as server:
         begin = time.monotonic()
         with pytest.raises(RateLimitError) as caught:
             form.call(server.client(), method, 1)
         assert time.monotonic() - begin < SOON
-    if seconds.isdigit():
-        assert caught.value.retry_after is not None
-        assert caught.value.retry_after > 60
-        assert len(server.requests) == 1
+    assert caught.value.retry_after is not None
+    assert caught.value.retry_after > 60
+    assert len(server.requests) == 1
 
 
 def test_a_retry_after_beyond_the_time_that_is_left_does_not_outlast_it(form: Form) -> None:

@@ -210,8 +210,9 @@ pub(crate) fn mask(text: &str, token: &str) -> String {
         let end = url.find(|c: char| c.is_whitespace() || c == '<' || c == '>').unwrap_or(url.len());
         let (url, after) = url.split_at(end);
         let place = find_ignoring_case(url, marks.query).map_or(url, |query| url.split_at(query).0);
-        let user = place.find('@').filter(|user| place.find(marks.slash).is_none_or(|slash| *user < slash));
-        masked.push_str(user.map_or(place, |user| place.split_at(user + 1).1));
+        let host_ends = find_ignoring_case(place, marks.slash).unwrap_or(place.len());
+        let user = find_ignoring_case(place.split_at(host_ends).0, marks.at);
+        masked.push_str(user.map_or(place, |user| place.split_at(user + marks.at.len()).1));
         if place.len() < url.len() {
             masked.push_str("?***");
         }
@@ -224,12 +225,15 @@ pub(crate) fn mask(text: &str, token: &str) -> String {
 /// How the parts of a URL are told apart, in plain text and where it was percent-encoded.
 struct Marks {
     scheme: &'static str,
+    at: &'static str,
     slash: &'static str,
     query: &'static str,
 }
 
-const MARKS: [Marks; 2] =
-    [Marks { scheme: "://", slash: "/", query: "?" }, Marks { scheme: "%3a%2f%2f", slash: "%2", query: "%3f" }];
+const MARKS: [Marks; 2] = [
+    Marks { scheme: "://", at: "@", slash: "/", query: "?" },
+    Marks { scheme: "%3a%2f%2f", at: "%40", slash: "%2f", query: "%3f" },
+];
 
 fn next_url(text: &str) -> Option<(usize, &'static Marks)> {
     MARKS

@@ -111,7 +111,8 @@ impl Client {
         request.decode(&answer).map_err(|undecodable| {
             let body = mask_body(&answer.body, self.config.token());
             let problem = mask(&undecodable.problem, self.config.token());
-            Error::unreadable(self.asked(call, false), answer.status, &problem, undecodable.path, &body)
+            let path = undecodable.path.map(|path| mask(&path, self.config.token()));
+            Error::unreadable(self.asked(call, false), answer.status, &problem, path, &body)
         })
     }
 

@@ -376,7 +376,7 @@ fn why_no_recording(headers: &header::HeaderMap, begins: Option<&[u8]>) -> Optio
     }
     match begins?.trim_ascii_start().first() {
         None => Some("it is empty".to_owned()),
-        Some(b'{' | b'<') => Some("it is JSON, HTML or XML, not a video or audio file".to_owned()),
+        Some(b'{' | b'[' | b'<') => Some("it is JSON, HTML or XML, not a video or audio file".to_owned()),
         Some(_) => None,
     }
 }

@@ -161,7 +161,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Whole {
         }
         match given.extract::<i64>() {
             Err(error) if error.is_instance_of::<PyOverflowError>(given.py()) => {
-                Ok(Self(if given.lt(0)? { i64::MIN } else { i64::MAX }))
+                Ok(Self(if given.call_method0("__index__")?.lt(0)? { i64::MIN } else { i64::MAX }))
             }
             other => other.map(Self),
         }
@@ -466,8 +466,10 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Body {
 /// Whether a number is larger than a whole number can be; it may have been one, and have lost its last digits.
 fn has_lost_digits(value: &Value) -> bool {
     const LARGEST: f64 = 18_446_744_073_709_551_615.0;
+    const SMALLEST: f64 = -9_223_372_036_854_775_808.0;
+    let is_between = |number: f64| SMALLEST < number && number < LARGEST;
     match value {
-        Value::Number(number) => number.is_f64() && number.as_f64().is_some_and(|number| number.abs() >= LARGEST),
+        Value::Number(number) => number.is_f64() && !number.as_f64().is_some_and(is_between),
         Value::Array(items) => items.iter().any(has_lost_digits),
         Value::Object(fields) => fields.values().any(has_lost_digits),
         _ => false,
