@@ -11,7 +11,7 @@ use crate::api::{Page, Request};
 /// How often a list is read from the start because it shrank meanwhile.
 const MAX_SWEEPS: u32 = 10;
 /// How many pages in a row may bring nothing before it is no list that has an end.
-const MAX_BARREN: u32 = 100;
+const MAX_BARREN: i64 = 100;
 
 /// A list that has not been read yet. Every reading starts anew.
 #[derive(Debug)]
@@ -43,6 +43,7 @@ impl<T: Item> Listing<T> {
             seen: HashSet::new(),
             previous: None,
             barren: 0,
+            pages_before: 0,
             sweep: Sweep::default(),
             sweeps: 1,
             is_done: false,
@@ -82,7 +83,9 @@ pub struct Reader<T> {
     /// What the page before held, to tell a server that says the same again and again.
     previous: Option<u64>,
     /// How many pages in a row have brought nothing new.
-    barren: u32,
+    barren: i64,
+    /// How many pages there were in the sweep before: so many may well bring nothing new in this one.
+    pages_before: i64,
     sweep: Sweep,
     sweeps: u32,
     is_done: bool,
@@ -119,7 +122,7 @@ impl<T: Item> Reader<T> {
     /// After an error it can be called again, and goes on with the page that failed.
     pub async fn next_page(&mut self) -> Result<Option<Vec<T>>, Error> {
         while !self.is_done {
-            if self.barren >= MAX_BARREN || self.sweeps > MAX_SWEEPS {
+            if self.barren >= self.pages_before.saturating_add(MAX_BARREN) || self.sweeps > MAX_SWEEPS {
                 return Err(Error::ListChanged);
             }
             // The first request is sent as it was made: an operation without paging is not given a page number.
@@ -166,6 +169,7 @@ impl<T: Item> Reader<T> {
             self.sweeps += 1;
             self.sweep = Sweep::default();
             self.previous = None;
+            self.pages_before = self.next_page.saturating_sub(self.first_page);
             self.next_page = self.first_page;
         } else {
             self.is_done = true;

@@ -92,3 +92,24 @@ async fn closing_ends_what_is_under_way() {
     assert!(matches!(under_way.await.unwrap(), Err(Error::Closed)));
     assert!(matches!(client.send(&media::get(1).unwrap()).await, Err(Error::Closed)));
 }
+
+#[tokio::test]
+async fn a_long_list_without_a_last_page_is_read_again_when_it_shrinks() {
+    let page =
+        |id: i64, total_count| format!(r#"{{"media": [{{"id": {id}}}], "meta": {{"total_count": {total_count}}}}}"#);
+    let empty = || r#"{"media": [], "meta": {"total_count": 149}}"#.to_owned();
+    // Number 1 vanishes after page 1, so number 2 has moved to it.
+    let mut answers = vec![page(1, 150)];
+    answers.extend((3..=150).map(|id| page(id, 149)));
+    answers.push(empty());
+    answers.extend((2..=150).map(|id| page(id, 149)));
+    answers.push(empty());
+    let (client, _) = server(answers).await;
+    let mut reader = client.list(collections::list_media(7, 1, 1).unwrap()).read();
+    let mut ids = Vec::new();
+    while let Some(items) = reader.next_page().await.unwrap() {
+        ids.extend(items.iter().map(|media: &Media| media.id));
+    }
+    ids.sort_unstable();
+    assert_eq!(ids, (1..=150).collect::<Vec<_>>());
+}
