@@ -22,8 +22,8 @@ $(VENV)/tools: pyproject.toml
 	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --group dev
 	touch $@
 
-demo: $(VENV)/tools ## Build, start a recorded Studio, list collections, search media, write a CSV (4 minutes the first time)
-	@echo "== building (a few minutes the first time, seconds after that)"
+demo: $(VENV)/tools ## Build, start a recorded Studio, list collections, search media, write a CSV (a minute the first time)
+	@echo "== building (a minute the first time, seconds after that)"
 	VIRTUAL_ENV=$(VENV) $(BIN)/maturin develop --uv --quiet
 	@echo "== the main job, against a recorded Studio on this machine"
 	$(BIN)/python tests/demo.py
@@ -31,7 +31,7 @@ demo: $(VENV)/tools ## Build, start a recorded Studio, list collections, search 
 develop: $(VENV)/tools ## Build into the virtual environment, for working on it
 	VIRTUAL_ENV=$(VENV) $(BIN)/maturin develop --uv
 
-test: rust check-stubs wheel python docs sdist ## Run everything: about 10 minutes from a fresh clone on two cores
+test: rust check-stubs wheel python docs sdist ## Run everything: about 8 minutes from a fresh clone on two cores
 	@echo "== all is well"
 
 rust: ## Format, lint and test the core, without Python and with it
