@@ -234,6 +234,21 @@ def test_a_download_without_an_etag_goes_on_without_if_range(form: Form, path: P
     assert "if-range" not in storage.requests[1].headers
 
 
+def test_a_host_that_gives_less_than_was_asked_for_is_asked_for_the_rest(form: Form, path: Path) -> None:
+    def a_piece(request: Received) -> Answer:
+        """Less than the rest, as RFC 9110 allows, in an answer that is whole in itself."""
+        start = int(request.headers["range"].removeprefix("bytes=").removesuffix("-"))
+        piece = CONTENT[start : start + 100_000]
+        bounds = f"bytes {start}-{start + len(piece) - 1}/{len(CONTENT)}"
+        return Answer(status=206, headers={**VIDEO, "Content-Range": bounds}, body=piece)
+
+    first = Answer(headers=VIDEO, body=CONTENT, send=HALF, end="close")
+    with hosts(first, a_piece) as (server, storage):
+        form.call(server.client(), "download_media", 1, path)
+    assert path.read_bytes() == CONTENT
+    assert len(storage.requests) == 3
+
+
 @pytest.mark.parametrize("name", ["ETag", "Last-Modified"])
 def test_a_part_that_does_not_repeat_its_validator_is_continued(form: Form, path: Path, name: str) -> None:
     version = '"1"' if name == "ETag" else "Wed, 21 Oct 2015 07:28:00 GMT"
