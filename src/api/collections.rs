@@ -11,7 +11,7 @@ const ACTIONS: &[&str] = &["create", "update", "destroy"];
 /// With whom something can be shared. Documented.
 const SHARE_TYPES: &[&str] = &["user", "group"];
 /// What a 400 means where permissions are changed. Documented.
-const PERMISSION_MEANINGS: &[(u16, &str)] = &[(
+pub(super) const PERMISSION_MEANINGS: &[(u16, &str)] = &[(
     400,
     "a permission to update or destroy does not exist, or one to create exists already; \
      read the permissions first and send only what differs",
@@ -104,10 +104,6 @@ pub(super) fn permission_changes(changes: &[PermissionChange]) -> Result<Value, 
         Ok(body)
     });
     body.collect()
-}
-
-pub(super) fn permission_meanings() -> &'static [(u16, &'static str)] {
-    PERMISSION_MEANINGS
 }
 
 fn path(id: i64, rest: &str) -> Result<String, InvalidArgument> {

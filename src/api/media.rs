@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::check::{self, InvalidArgument};
-use super::collections::{PermissionChange, permission_changes, permission_meanings};
+use super::collections::{PERMISSION_MEANINGS, PermissionChange, permission_changes};
 use super::models::{Course, Media, Permissions, Perspective, Source, User};
 use super::request::{self, Answer, Call, Page, Request, Shape, Undecodable};
 
@@ -171,7 +171,7 @@ pub fn permissions(id: i64) -> Result<Request<Permissions>, InvalidArgument> {
 /// The body is inferred: the page of collections documents it.
 pub fn change_permissions(id: i64, changes: &[PermissionChange]) -> Result<Request<Permissions>, InvalidArgument> {
     let call = Call::post("change_media_permissions", path(id, "/permissions")?);
-    Ok(call.json(permission_changes(changes)?).meaning(permission_meanings()).bare())
+    Ok(call.json(permission_changes(changes)?).meaning(PERMISSION_MEANINGS).bare())
 }
 
 fn path(id: i64, rest: &str) -> Result<String, InvalidArgument> {

@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 /// Fields that nobody has documented, as they were sent.
 pub type Extra = Map<String, Value>;
@@ -96,6 +96,18 @@ pub enum Identity {
     Text(String),
 }
 
+impl From<i64> for Identity {
+    fn from(id: i64) -> Self {
+        Self::Number(id)
+    }
+}
+
+impl From<String> for Identity {
+    fn from(id: String) -> Self {
+        Self::Text(id)
+    }
+}
+
 /// An item of a list.
 pub trait Item: Serialize {
     /// What tells it from the others, if anything does.
@@ -132,20 +144,12 @@ strict!(String, f64, Owner, Collection);
 /// A whole number may be written as `1000000.0`.
 impl Lenient for i64 {
     fn lenient<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Self>, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Number {
-            Whole(i64),
-            Float(f64),
-        }
-        match Option::deserialize(deserializer)? {
-            None => Ok(None),
-            Some(Number::Whole(number)) => Ok(Some(number)),
+        let Some(number) = Option::<Number>::deserialize(deserializer)? else { return Ok(None) };
+        match (number.as_i64(), number.as_f64()) {
+            (Some(whole), _) => Ok(Some(whole)),
             #[expect(clippy::cast_possible_truncation, reason = "it was found to be whole and small enough")]
-            Some(Number::Float(number)) if number.fract() == 0.0 && number.abs() < 9e15 => Ok(Some(number as Self)),
-            Some(Number::Float(number)) => {
-                Err(de::Error::invalid_type(de::Unexpected::Float(number), &"a whole number"))
-            }
+            (None, Some(float)) if float.fract() == 0.0 && float.abs() < 9e15 => Ok(Some(float as Self)),
+            _ => Err(de::Error::custom(format!("{number} is not a whole number of 64 bits"))),
         }
     }
 }
@@ -164,7 +168,7 @@ impl<T: Readable> Lenient for Dated<T> {
 macro_rules! model {
     (
         $(#[$about:meta])*
-        $name:ident by $id:ident: $id_type:ty, identity $identity:expr;
+        $name:ident by $id:ident: $id_type:ty;
         $($(#[$mark:meta])* $field:ident: $type:ty,)*
     ) => {
         $(#[$about])*
@@ -178,8 +182,7 @@ macro_rules! model {
 
         impl Item for $name {
             fn identity(&self) -> Option<Identity> {
-                let identity: fn(&Self) -> Option<Identity> = $identity;
-                identity(self)
+                Some(self.$id.clone().into())
             }
 
             fn fields() -> Vec<&'static str> {
@@ -191,7 +194,7 @@ macro_rules! model {
 
 model! {
     /// The person to whom a collection or a media belongs.
-    Owner by id: i64, identity |owner| Some(Identity::Number(owner.id));
+    Owner by id: i64;
     full_name: String,
     display_name: String,
     /// Studio does not require one, so it can be missing. Inferred.
@@ -200,7 +203,7 @@ model! {
 
 model! {
     /// A person and what they may do.
-    User by id: i64, identity |user| Some(Identity::Number(user.id));
+    User by id: i64;
     full_name: String,
     display_name: String,
     email: String,
@@ -210,14 +213,14 @@ model! {
 
 model! {
     /// A group and what it may do.
-    Group by id: i64, identity |group| Some(Identity::Number(group.id));
+    Group by id: i64;
     name: String,
     permission: String,
 }
 
 model! {
     /// A collection of media.
-    Collection by id: i64, identity |collection| Some(Identity::Number(collection.id));
+    Collection by id: i64;
     /// Null for some course collections. Observed.
     name: String,
     /// `user` and `course_wide` are known; others exist.
@@ -231,7 +234,7 @@ model! {
 
 model! {
     /// A video or an audio recording.
-    Media by id: i64, identity |media| Some(Identity::Number(media.id));
+    Media by id: i64;
     title: String,
     description: String,
     /// Seconds; the documentation's example shows a whole number, real ones have fractions.
@@ -253,7 +256,7 @@ model! {
 
 model! {
     /// A course that contains a media: its collection, so `id` is the collection's. The shape is inferred.
-    Course by id: i64, identity |course| Some(Identity::Number(course.id));
+    Course by id: i64;
     name: String,
     r#type: String,
     permission: String,
@@ -265,7 +268,7 @@ model! {
 
 model! {
     /// A media as it is placed in a collection. `uuid` and `title` are observed, `collection` is documented in words.
-    Perspective by uuid: String, identity |perspective| Some(Identity::Text(perspective.uuid.clone()));
+    Perspective by uuid: String;
     title: String,
     collection: Collection,
 }
@@ -340,6 +343,16 @@ mod tests {
         let media: Media = serde_json::from_str(sent).unwrap();
         assert_eq!(media.extra.get("mood").unwrap().to_string(), r#"{"b":[1.1,null],"a":13.700000000000001}"#);
         assert_eq!(media.source.as_deref(), Some("not an enum"));
+    }
+
+    #[test]
+    fn a_whole_number_may_be_written_with_a_point() {
+        let size = |text: &str| serde_json::from_str::<Media>(&format!(r#"{{"id": 1, "size": {text}}}"#));
+        assert_eq!(size("1000000.0").unwrap().size, Some(1_000_000));
+        assert_eq!(size("null").unwrap().size, None);
+        for (wrong, said) in [("1.5", "1.5 is not a whole number"), ("\"big\"", "invalid type: string \"big\"")] {
+            assert!(size(wrong).unwrap_err().to_string().contains(said), "{wrong}");
+        }
     }
 
     #[test]

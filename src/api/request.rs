@@ -79,7 +79,7 @@ impl Call {
         Self::new(operation, Method::DELETE, path)
     }
 
-    /// A read of a file behind a signed URL, from `offset` on.
+    /// A read of the file behind a signed URL.
     pub fn signed(operation: &'static str, url: Url) -> Self {
         let mut call = Self::get(operation, "");
         call.target = Target::Signed(url);
