@@ -65,6 +65,9 @@ struct Closing {
     wakes: PerProcess<Notify>,
 }
 
+/// What an error adds when a change may have been made although no answer came.
+const PERHAPS_CARRIED_OUT: &str = "; it may have been carried out all the same: look before repeating it";
+
 /// An attempt that did not succeed: what to say if it was the last, and whether it need be.
 #[derive(Debug)]
 struct Failure {
@@ -259,18 +262,15 @@ impl Client {
         if error.is_connect() {
             let asked = self.asked(call, false);
             let outcome = Outcome::NotConnected;
-            if error.is_timeout() {
-                let message = format!(
-                    "no connection to {host} within {:?}: is the school's name right, and is there a network or a proxy?",
-                    self.config.time_to_connect()
-                );
-                return Failure { error: Error::Timeout { asked, message }, outcome };
-            }
             let advice = if cause.contains("certificate") {
                 "is there a proxy that needs a certificate authority of its own (SSL_CERT_FILE)?"
             } else {
                 "is the school's name right, and is there a network or a proxy?"
             };
+            if error.is_timeout() {
+                let message = format!("no connection to {host} within {:?}: {advice}", self.config.time_to_connect());
+                return Failure { error: Error::Timeout { asked, message }, outcome };
+            }
             let message = format!("no connection to {host}: {cause}: {advice}");
             return Failure { error: Error::Connection { asked, message }, outcome };
         }
@@ -278,7 +278,7 @@ impl Client {
         let asked = self.asked(call, outcome_unknown);
         let mut message = format!("the connection to {host} broke during {} {}: {cause}", asked.method, call.place());
         if outcome_unknown {
-            message.push_str("; it may have been carried out all the same: look before repeating it");
+            message.push_str(PERHAPS_CARRIED_OUT);
         }
         Failure { error: Error::Connection { asked, message }, outcome: Outcome::Interrupted }
     }
@@ -287,7 +287,7 @@ impl Client {
         let asked = self.asked(call, outcome_unknown);
         let mut message = format!("{} {} took longer than {limit:?} {what}", asked.method, call.place());
         if outcome_unknown {
-            message.push_str("; it may have been carried out all the same: look before repeating it");
+            message.push_str(PERHAPS_CARRIED_OUT);
         }
         Error::Timeout { asked, message }
     }

@@ -103,6 +103,14 @@ impl<'py, H: Hint> IntoPyObject<'py> for Hinted<H> {
     }
 }
 
+/// Anything that maps names to values.
+#[cfg(feature = "stubs")]
+pub(crate) const MAPPING: PyStaticExpr = type_hint_subscript!(
+    type_hint_identifier!("collections.abc", "Mapping"),
+    type_hint_identifier!("builtins", "str"),
+    type_hint_identifier!("typing", "Any")
+);
+
 /// Anything that JSON can hold.
 #[derive(Debug)]
 pub(crate) struct AnyJson;
@@ -318,14 +326,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Changes {
     #[cfg(feature = "stubs")]
     const INPUT_TYPE: PyStaticExpr = type_hint_subscript!(
         type_hint_identifier!("collections.abc", "Iterable"),
-        type_hint_union!(
-            type_hint_identifier!("canvas_studio.models", "PermissionChange"),
-            type_hint_subscript!(
-                type_hint_identifier!("collections.abc", "Mapping"),
-                type_hint_identifier!("builtins", "str"),
-                type_hint_identifier!("typing", "Any")
-            )
-        )
+        type_hint_union!(type_hint_identifier!("canvas_studio.models", "PermissionChange"), MAPPING)
     );
 
     fn extract(given: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
@@ -389,11 +390,7 @@ pub(crate) struct Params(pub(crate) Vec<(String, String)>);
 impl<'a, 'py> FromPyObject<'a, 'py> for Params {
     type Error = PyErr;
     #[cfg(feature = "stubs")]
-    const INPUT_TYPE: PyStaticExpr = type_hint_subscript!(
-        type_hint_identifier!("collections.abc", "Mapping"),
-        type_hint_identifier!("builtins", "str"),
-        type_hint_identifier!("typing", "Any")
-    );
+    const INPUT_TYPE: PyStaticExpr = MAPPING;
 
     fn extract(given: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
         let Ok(mapping) = given.cast::<PyMapping>() else {

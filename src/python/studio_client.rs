@@ -31,7 +31,7 @@ use crate::client::{Client, Config, Error, Options};
 ///     token: The access token.
 ///     timeout: Seconds (or a timedelta) for one call with all its repetitions; `float("inf")` for no limit. Downloads
 ///         have none.
-///     connect_timeout: Seconds for making a connection.
+///     connect_timeout: Seconds for making a connection; it never takes longer than `read_timeout`.
 ///     read_timeout: Seconds without a byte from the server.
 ///     max_retries: How often a request is repeated. What may have been carried out is never repeated blindly.
 ///     retry_delay: Seconds before the first repetition; they double with each, and chance shortens them.

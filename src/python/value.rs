@@ -8,13 +8,13 @@ use std::marker::PhantomData;
 use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
-#[cfg(feature = "stubs")]
-use pyo3::{type_hint_identifier, type_hint_subscript};
 use pythonize::{depythonize, pythonize};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+#[cfg(feature = "stubs")]
+use super::convert::MAPPING;
 use super::convert::{Hint, Hinted, JsonObject};
 use super::errors::to_python;
 use crate::api::InvalidArgument;
@@ -25,11 +25,7 @@ pub(crate) struct Fields<'py>(Bound<'py, PyAny>);
 impl<'py> FromPyObject<'_, 'py> for Fields<'py> {
     type Error = PyErr;
     #[cfg(feature = "stubs")]
-    const INPUT_TYPE: PyStaticExpr = type_hint_subscript!(
-        type_hint_identifier!("collections.abc", "Mapping"),
-        type_hint_identifier!("builtins", "str"),
-        type_hint_identifier!("typing", "Any")
-    );
+    const INPUT_TYPE: PyStaticExpr = MAPPING;
 
     fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
         Ok(Self(given.to_owned()))
