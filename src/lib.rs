@@ -4,6 +4,8 @@ pub mod api;
 pub mod client;
 #[cfg(feature = "python")]
 mod python;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
 
 /// The compiled part of `canvas_studio`. Import from `canvas_studio` instead.
 #[cfg(feature = "python")]
@@ -17,6 +19,9 @@ mod _core {
     use crate::python::listing::{ListingSource, PageReader};
     #[pymodule_export]
     use crate::python::media::Media;
+    #[cfg(feature = "sandbox")]
+    #[pymodule_export]
+    use crate::python::sandbox::SandboxServer;
     #[pymodule_export]
     use crate::python::studio_client::StudioClient;
 

@@ -8,5 +8,7 @@ pub(crate) mod listing;
 pub(crate) mod media;
 pub(crate) mod operations;
 pub(crate) mod records;
+#[cfg(feature = "sandbox")]
+pub(crate) mod sandbox;
 pub(crate) mod studio_client;
 pub(crate) mod value;

@@ -1,0 +1,213 @@
+//! The sandbox's server as `canvas_studio.sandbox` uses it: plain values in, plain values out.
+
+use std::path::PathBuf;
+
+use pyo3::exceptions::{PyOSError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use pythonize::{depythonize, pythonize};
+use serde_json::Value as Json;
+
+use crate::sandbox::{Options, Sandbox, Trouble};
+
+/// The server behind `canvas_studio.sandbox.Sandbox`, which is what to use.
+#[pyclass(module = "canvas_studio._core", frozen)]
+#[derive(Debug)]
+pub(crate) struct SandboxServer {
+    /// Taken by `close`.
+    sandbox: std::sync::RwLock<Option<Sandbox>>,
+    /// The process that started it; in a fork there is no server.
+    process: u32,
+    url: String,
+    storage_url: String,
+    port: u16,
+}
+
+impl Drop for SandboxServer {
+    fn drop(&mut self) {
+        self.shut();
+    }
+}
+
+impl SandboxServer {
+    fn shut(&self) {
+        let taken = self.sandbox.write().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        if let Some(mut sandbox) = taken
+            && self.process != std::process::id()
+        {
+            sandbox.disown();
+        }
+    }
+
+    fn with<T: Send>(&self, py: Python<'_>, ask: impl FnOnce(&Sandbox) -> Result<T, Trouble> + Send) -> PyResult<T> {
+        if self.process != std::process::id() {
+            return Err(PyValueError::new_err("the sandbox belongs to the process that this one was forked from"));
+        }
+        py.detach(|| {
+            let sandbox = self.sandbox.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let sandbox = sandbox.as_ref().ok_or_else(|| Trouble::Wrong("the sandbox is closed".into()))?;
+            ask(sandbox)
+        })
+        .map_err(to_python)
+    }
+
+    fn json<'py>(
+        &self,
+        py: Python<'py>,
+        ask: impl FnOnce(&Sandbox) -> Result<Json, Trouble> + Send,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Ok(pythonize(py, &self.with(py, ask)?)?)
+    }
+}
+
+#[pymethods]
+#[expect(clippy::needless_pass_by_value, reason = "pyo3 hands over what it made")]
+impl SandboxServer {
+    #[new]
+    fn new(py: Python<'_>, options: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let options: Options = depythonize(options).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let sandbox = py.detach(|| Sandbox::start(options)).map_err(to_python)?;
+        let (url, storage_url, port) = (sandbox.url().to_owned(), sandbox.storage_url().to_owned(), sandbox.port());
+        Ok(Self { sandbox: Some(sandbox).into(), process: std::process::id(), url, storage_url, port })
+    }
+
+    #[getter]
+    fn url(&self) -> &str {
+        &self.url
+    }
+
+    #[getter]
+    fn storage_url(&self) -> &str {
+        &self.storage_url
+    }
+
+    #[getter]
+    fn port(&self) -> u16 {
+        self.port
+    }
+
+    #[getter]
+    fn token(&self, py: Python<'_>) -> PyResult<String> {
+        self.with(py, |sandbox| Ok(sandbox.token()))
+    }
+
+    #[getter]
+    fn client_id(&self, py: Python<'_>) -> PyResult<String> {
+        self.with(py, |sandbox| Ok(sandbox.client_id()))
+    }
+
+    #[getter]
+    fn client_secret(&self, py: Python<'_>) -> PyResult<String> {
+        self.with(py, |sandbox| Ok(sandbox.client_secret()))
+    }
+
+    #[getter]
+    fn redirect_uris(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        self.with(py, |sandbox| Ok(sandbox.redirect_uris()))
+    }
+
+    /// How many media there are now, the archived ones included.
+    #[getter]
+    fn media(&self, py: Python<'_>) -> PyResult<usize> {
+        self.with(py, |sandbox| Ok(sandbox.media_count()))
+    }
+
+    /// How many requests ended in a fault of the sandbox's own.
+    #[getter]
+    fn panics(&self, py: Python<'_>) -> PyResult<usize> {
+        self.with(py, |sandbox| Ok(sandbox.panics()))
+    }
+
+    fn close(&self, py: Python<'_>) {
+        py.detach(|| self.shut());
+    }
+
+    fn reset(&self, py: Python<'_>) -> PyResult<()> {
+        self.with(py, Sandbox::reset)
+    }
+
+    fn snapshot(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
+        self.with(py, |sandbox| sandbox.snapshot(&path))
+    }
+
+    fn users<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.json(py, Sandbox::users)
+    }
+
+    fn requests<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.json(py, Sandbox::requests)
+    }
+
+    fn forget_requests(&self, py: Python<'_>) -> PyResult<()> {
+        self.with(py, |sandbox| {
+            sandbox.forget_requests();
+            Ok(())
+        })
+    }
+
+    fn token_for(&self, py: Python<'_>, user_id: u64) -> PyResult<String> {
+        self.with(py, |sandbox| sandbox.token_for(user_id))
+    }
+
+    fn oauth_token<'py>(&self, py: Python<'py>, user_id: Option<u64>) -> PyResult<Bound<'py, PyAny>> {
+        self.json(py, |sandbox| sandbox.oauth_token(user_id))
+    }
+
+    fn allow(
+        &self,
+        py: Python<'_>,
+        client_id: &str,
+        redirect_uri: &str,
+        user_id: Option<u64>,
+        state: Option<&str>,
+    ) -> PyResult<String> {
+        self.with(py, |sandbox| sandbox.allow(client_id, redirect_uri, user_id, state))
+    }
+
+    fn add(&self, py: Python<'_>, kind: &str, fields: &Bound<'_, PyAny>) -> PyResult<u64> {
+        let fields: Json = depythonize(fields)?;
+        self.with(py, |sandbox| sandbox.add(kind, fields))
+    }
+
+    fn media_file<'py>(&self, py: Python<'py>, id: u64, quality: Option<&str>) -> PyResult<Bound<'py, PyBytes>> {
+        let bytes = self.with(py, |sandbox| sandbox.media_file(id, quality))?;
+        Ok(PyBytes::new(py, &bytes))
+    }
+
+    fn add_fault(&self, py: Python<'_>, fields: &Bound<'_, PyAny>) -> PyResult<u64> {
+        let fields: Json = depythonize(fields)?;
+        self.with(py, |sandbox| sandbox.add_fault(fields))
+    }
+
+    #[staticmethod]
+    fn check_fault(fields: &Bound<'_, PyAny>) -> PyResult<()> {
+        Sandbox::check_fault(depythonize(fields)?).map_err(to_python)
+    }
+
+    fn remove_fault(&self, py: Python<'_>, id: u64) -> PyResult<bool> {
+        self.with(py, |sandbox| Ok(sandbox.remove_fault(id)))
+    }
+
+    fn clear_faults(&self, py: Python<'_>) -> PyResult<()> {
+        self.with(py, |sandbox| {
+            sandbox.clear_faults();
+            Ok(())
+        })
+    }
+
+    fn fault_hits(&self, py: Python<'_>, id: u64) -> PyResult<Option<u64>> {
+        self.with(py, |sandbox| Ok(sandbox.fault_hits(id)))
+    }
+
+    #[staticmethod]
+    fn chaos(py: Python<'_>, seed: u64) -> PyResult<Bound<'_, PyAny>> {
+        Ok(pythonize(py, &Sandbox::chaos(seed).map_err(to_python)?)?)
+    }
+}
+
+fn to_python(trouble: Trouble) -> PyErr {
+    match trouble {
+        Trouble::Wrong(text) => PyValueError::new_err(text),
+        Trouble::Io(error) => PyOSError::new_err((error.raw_os_error(), error.to_string())),
+    }
+}

@@ -1,0 +1,177 @@
+//! What a user of the sandbox adds by hand: somebody, a group, a collection, a media.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::Deserialize;
+use serde_json::Value as Json;
+
+use super::faults::Trouble;
+use super::state::{Archived, Collection, Group, Media, Role, State, User, words};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewUser {
+    full_name: String,
+    display_name: Option<String>,
+    email: Option<String>,
+    role: Option<Role>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewGroup {
+    name: String,
+    user_ids: Vec<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewCollection {
+    name: Option<String>,
+    owner: Option<u64>,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    course_id: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewMedia {
+    title: String,
+    description: Option<String>,
+    owner: Option<u64>,
+    collection_id: Option<u64>,
+    size: Option<u64>,
+    duration: Option<f64>,
+    source: Option<String>,
+    transcoding_status: Option<String>,
+    #[serde(default)]
+    tags: Vec<String>,
+    created_at: Option<Timestamp>,
+    last_viewed: Option<Date>,
+    last_viewed_by_student: Option<Date>,
+}
+
+/// Adds one of what `kind` names and returns its id, or says which field is wrong.
+pub(crate) fn add(state: &mut State, admin: u64, kind: &str, fields: Json, now: Timestamp) -> Result<u64, String> {
+    let wrong = |error: serde_json::Error| format!("{kind}: {error}");
+    match kind {
+        "user" => add_user(state, serde_json::from_value(fields).map_err(wrong)?, now),
+        "group" => add_group(state, serde_json::from_value(fields).map_err(wrong)?),
+        "collection" => add_collection(state, admin, serde_json::from_value(fields).map_err(wrong)?, now),
+        "media" => add_media(state, admin, serde_json::from_value(fields).map_err(wrong)?, now),
+        _ => Err(format!("kind: expected user, group, collection or media, not {kind}")),
+    }
+}
+
+fn add_user(state: &mut State, user: NewUser, now: Timestamp) -> Result<u64, String> {
+    let email = user.email.as_deref();
+    if let Some(email) = email.filter(|email| state.user_by_email(email).is_some()) {
+        return Err(format!("email: {email} belongs to another user"));
+    }
+    let (id, library) = (state.new_id(), state.new_id());
+    let display_name = user.display_name.unwrap_or_else(|| user.full_name.clone());
+    let user = User {
+        id,
+        full_name: user.full_name.into(),
+        display_name: display_name.into(),
+        email: user.email.map(Into::into),
+        role: user.role.unwrap_or(Role::Teacher),
+        groups: Vec::new(),
+        library,
+    };
+    state.insert_user(user, now);
+    Ok(id)
+}
+
+fn add_group(state: &mut State, group: NewGroup) -> Result<u64, String> {
+    if let Some(id) = group.user_ids.iter().find(|id| !state.users.contains_key(id)) {
+        return Err(format!("user_ids: there is no user {id}"));
+    }
+    let id = state.new_id();
+    state.groups.insert(id, Group { id, name: group.name.into() });
+    for user in &group.user_ids {
+        if let Some(user) = state.users.get_mut(user) {
+            user.groups.push(id);
+        }
+    }
+    state.forget_lists();
+    Ok(id)
+}
+
+fn add_collection(state: &mut State, admin: u64, collection: NewCollection, now: Timestamp) -> Result<u64, String> {
+    let owner = known_user(state, collection.owner.unwrap_or(admin))?;
+    let id = state.new_id();
+    let kind = collection.kind.as_deref();
+    let kind = kind.unwrap_or(if collection.course_id.is_some() { words::COURSE } else { words::CUSTOM });
+    let collection = Collection {
+        id,
+        name: collection.name.map(Into::into),
+        kind: kind.into(),
+        owner,
+        created_at: now,
+        course_id: collection.course_id,
+        archived: false,
+        shares: Vec::new(),
+    };
+    state.collections.insert(id, collection);
+    state.forget_lists();
+    Ok(id)
+}
+
+fn add_media(state: &mut State, admin: u64, media: NewMedia, now: Timestamp) -> Result<u64, String> {
+    let owner = match (media.owner, media.collection_id.and_then(|id| state.collections.get(&id))) {
+        (Some(owner), _) => known_user(state, owner)?,
+        (None, Some(collection)) => collection.owner,
+        (None, None) => admin,
+    };
+    let collection = match media.collection_id {
+        Some(id) if state.collections.contains_key(&id) => id,
+        Some(id) => return Err(format!("collection_id: there is no collection {id}")),
+        None => state.users.get(&owner).map(|owner| owner.library).ok_or("owner: has no library")?,
+    };
+    let duration = media.duration.unwrap_or(60.0);
+    if !(duration.is_finite() && duration >= 0.0) {
+        return Err(format!("duration: expected seconds from 0 on, not {duration}"));
+    }
+    let id = state.new_id();
+    state.insert_media(Media {
+        id,
+        title: media.title.into(),
+        description: media.description.map(Into::into),
+        duration,
+        created_at: media.created_at.unwrap_or(now),
+        last_viewed: media.last_viewed,
+        last_viewed_by_student: media.last_viewed_by_student,
+        transcoding_status: media.transcoding_status.as_deref().unwrap_or(words::FINISHED).into(),
+        owner,
+        size: media.size.unwrap_or(1_000_000),
+        source: media.source.as_deref().unwrap_or("upload").into(),
+        collection,
+        placed: Vec::new(),
+        tags: media.tags.into_iter().map(Into::into).collect(),
+        archived: Archived::No,
+        shares: Vec::new(),
+        file: id,
+    });
+    Ok(id)
+}
+
+fn known_user(state: &State, id: u64) -> Result<u64, String> {
+    if state.users.contains_key(&id) { Ok(id) } else { Err(format!("owner: there is no user {id}")) }
+}
+
+/// Lets media appear and vanish, as other people's work does while a list is read.
+pub(crate) fn drift(state: &mut State, admin: u64, trouble: &mut Trouble, now: Timestamp) {
+    for _ in 0..trouble.vanish {
+        let from = trouble.dice.u64(..state.next_id.max(1));
+        let found = state.media.range(from..).chain(state.media.range(..from)).map(|(id, _)| *id).next();
+        if let Some(id) = found {
+            state.delete_media(id);
+        }
+    }
+    for _ in 0..trouble.appear {
+        // It cannot fail: there is an administrator, who has a library.
+        let _ = add_media(state, admin, NewMedia { title: "Appeared meanwhile".into(), ..NewMedia::default() }, now);
+    }
+}

@@ -1,0 +1,431 @@
+//! Faults on request: which requests they strike, when, and what they do to the answer.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use fastrand::Rng;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+/// Which of the two hosts is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Host {
+    Api,
+    Storage,
+}
+
+/// Where a connection is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Reset {
+    /// Nothing is carried out.
+    Before,
+    /// It is carried out, and nobody is told.
+    After,
+    /// It is carried out, and the answer ends in the middle.
+    Body,
+}
+
+/// One kind of trouble: where, when and what.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "they are what its user may set")]
+pub(crate) struct Fault {
+    method: Option<String>,
+    path: Option<String>,
+    host: Option<Host>,
+    after: u64,
+    times: Option<u64>,
+    probability: f64,
+    seed: u64,
+    delay: Option<f64>,
+    status: Option<u16>,
+    body: Option<Json>,
+    headers: Option<BTreeMap<String, String>>,
+    retry_after: Option<f64>,
+    retry_after_date: bool,
+    reset: Option<Reset>,
+    truncate: bool,
+    html: bool,
+    malformed: bool,
+    throttle: Option<f64>,
+    burst: Option<f64>,
+    revoke: bool,
+    appear: u32,
+    vanish: u32,
+    bandwidth: Option<f64>,
+}
+
+impl Default for Fault {
+    fn default() -> Self {
+        Self {
+            method: None,
+            path: None,
+            host: None,
+            after: 0,
+            times: None,
+            probability: 1.0,
+            seed: 0,
+            delay: None,
+            status: None,
+            body: None,
+            headers: None,
+            retry_after: None,
+            retry_after_date: false,
+            reset: None,
+            truncate: false,
+            html: false,
+            malformed: false,
+            throttle: None,
+            burst: None,
+            revoke: false,
+            appear: 0,
+            vanish: 0,
+            bandwidth: None,
+        }
+    }
+}
+
+impl Fault {
+    /// Whether it makes sense; if not, which field does not and what was expected.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let positive = |name: &str, value: Option<f64>| match value {
+            Some(value) if !(value.is_finite() && value > 0.0) => {
+                Err(format!("{name}: expected a number above 0, not {value}"))
+            }
+            _ => Ok(()),
+        };
+        for (name, value) in [("delay", self.delay), ("retry_after", self.retry_after)] {
+            if value.is_some_and(|value| !(0.0..=86_400.0).contains(&value)) {
+                return Err(format!("{name}: expected seconds from 0 to 86400"));
+            }
+        }
+        positive("throttle", self.throttle)?;
+        positive("burst", self.burst)?;
+        positive("bandwidth", self.bandwidth)?;
+        if !(0.0..=1.0).contains(&self.probability) {
+            return Err(format!("probability: expected a number from 0 to 1, not {}", self.probability));
+        }
+        if self.status.is_some_and(|status| !(200..=599).contains(&status)) {
+            return Err("status: expected a status from 200 to 599".into());
+        }
+        for (name, value) in self.headers.iter().flatten() {
+            let valid =
+                http::HeaderName::from_bytes(name.as_bytes()).is_ok() && http::HeaderValue::from_str(value).is_ok();
+            if !valid {
+                return Err(format!("headers: {name:?} with {value:?} is no header"));
+            }
+        }
+        if self.throttle.is_none() && self.burst.is_some() {
+            return Err("burst: means something only with throttle".into());
+        }
+        if self.status.is_none()
+            && self.throttle.is_none()
+            && (self.body.is_some() || self.headers.is_some() || self.retry_after.is_some() || self.retry_after_date)
+        {
+            return Err("body, headers and retry_after: mean something only with status or throttle".into());
+        }
+        let answers = [
+            self.status.is_some() || self.throttle.is_some(),
+            self.reset.is_some(),
+            self.truncate,
+            self.html,
+            self.malformed,
+        ];
+        let others =
+            self.delay.is_some() || self.revoke || self.appear > 0 || self.vanish > 0 || self.bandwidth.is_some();
+        match answers.iter().filter(|&&answer| answer).count() {
+            0 if !others => Err("a fault does something: give status, reset, delay or another".into()),
+            0 | 1 => Ok(()),
+            _ => Err("status or throttle, reset, truncate, html and malformed exclude each other".into()),
+        }
+    }
+
+    fn concerns(&self, host: Host, method: &str, path: &str) -> bool {
+        self.host.is_none_or(|wanted| wanted == host)
+            && self.method.as_deref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
+            && self.path.as_deref().is_none_or(|wanted| glob(wanted, path))
+    }
+
+    /// What it makes of the answer, if anything.
+    fn outcome(&self, rng: &mut Rng, wait: Option<f64>) -> Outcome {
+        let cut = rng.f64();
+        if self.status.is_some() || self.throttle.is_some() {
+            return Outcome::Instead {
+                status: self.status.unwrap_or(429),
+                body: self.body.clone(),
+                headers: self.headers.clone().unwrap_or_default(),
+                retry_after: self.retry_after.or(wait),
+                as_date: self.retry_after_date,
+            };
+        }
+        match self.reset {
+            Some(Reset::Before) => Outcome::ResetBefore,
+            Some(Reset::After) => Outcome::ResetAfter,
+            Some(Reset::Body) => Outcome::ResetBody(cut),
+            None if self.truncate => Outcome::Truncated(cut),
+            None if self.html => Outcome::Html,
+            None if self.malformed => Outcome::Malformed(cut),
+            None => Outcome::Untouched,
+        }
+    }
+}
+
+/// What becomes of an answer.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) enum Outcome {
+    #[default]
+    Untouched,
+    Instead {
+        status: u16,
+        body: Option<Json>,
+        headers: BTreeMap<String, String>,
+        /// Seconds.
+        retry_after: Option<f64>,
+        as_date: bool,
+    },
+    ResetBefore,
+    ResetAfter,
+    /// After that part of the body.
+    ResetBody(f64),
+    Truncated(f64),
+    Html,
+    Malformed(f64),
+}
+
+/// Everything that strikes one request.
+#[derive(Debug, Clone)]
+pub(crate) struct Trouble {
+    /// The fault that made the outcome, or else the last that struck.
+    pub(crate) fault: Option<u64>,
+    pub(crate) outcome: Outcome,
+    /// Seconds.
+    pub(crate) delay: f64,
+    pub(crate) revoke: bool,
+    pub(crate) appear: u32,
+    pub(crate) vanish: u32,
+    /// Bytes a second.
+    pub(crate) bandwidth: Option<f64>,
+    /// For what is left to chance.
+    pub(crate) dice: Rng,
+}
+
+#[derive(Debug)]
+struct Active {
+    id: u64,
+    fault: Fault,
+    seen: u64,
+    struck: u64,
+    rng: Rng,
+    /// What is left of the budget, and since when.
+    budget: Option<(f64, Instant)>,
+}
+
+/// The faults of a sandbox.
+#[derive(Debug, Default)]
+pub(crate) struct Faults {
+    active: Vec<Active>,
+    last_id: u64,
+}
+
+impl Faults {
+    /// Adds a fault that was checked, and returns its id.
+    pub(crate) fn add(&mut self, fault: Fault) -> u64 {
+        self.last_id += 1;
+        let rng = Rng::with_seed(fault.seed);
+        self.active.push(Active { id: self.last_id, fault, seen: 0, struck: 0, rng, budget: None });
+        self.last_id
+    }
+
+    pub(crate) fn remove(&mut self, id: u64) -> bool {
+        let before = self.active.len();
+        self.active.retain(|active| active.id != id);
+        self.active.len() < before
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.active.clear();
+    }
+
+    /// How often a fault has struck.
+    pub(crate) fn hits(&self, id: u64) -> Option<u64> {
+        self.active.iter().find(|active| active.id == id).map(|active| active.struck)
+    }
+
+    /// What happens to this request. The first fault that has something to say about the answer has the word.
+    pub(crate) fn strike(&mut self, host: Host, method: &str, path: &str, now: Instant) -> Trouble {
+        let mut trouble = Trouble {
+            fault: None,
+            outcome: Outcome::Untouched,
+            delay: 0.0,
+            revoke: false,
+            appear: 0,
+            vanish: 0,
+            bandwidth: None,
+            dice: Rng::with_seed(0),
+        };
+        for active in &mut self.active {
+            let fault = &active.fault;
+            if !fault.concerns(host, method, path) {
+                continue;
+            }
+            active.seen += 1;
+            if active.seen <= fault.after
+                || fault.times.is_some_and(|times| active.struck >= times)
+                || active.rng.f64() >= fault.probability
+            {
+                continue;
+            }
+            let wait = match fault.throttle {
+                None => None,
+                Some(rate) => match spend(&mut active.budget, rate, fault.burst.unwrap_or(rate.max(1.0)), now) {
+                    None => continue,
+                    wait => wait,
+                },
+            };
+            let outcome = fault.outcome(&mut active.rng, wait);
+            let decided = trouble.outcome != Outcome::Untouched;
+            if outcome != Outcome::Untouched {
+                if decided {
+                    continue;
+                }
+                trouble.outcome = outcome;
+                trouble.fault = Some(active.id);
+            } else if !decided {
+                trouble.fault = Some(active.id);
+            }
+            active.struck += 1;
+            trouble.dice = active.rng.fork();
+            trouble.delay += fault.delay.unwrap_or(0.0);
+            trouble.revoke |= fault.revoke;
+            trouble.appear += fault.appear;
+            trouble.vanish += fault.vanish;
+            trouble.bandwidth = fault.bandwidth.or(trouble.bandwidth);
+        }
+        trouble
+    }
+}
+
+/// Takes one request out of a budget that fills by `rate` a second; if it is empty, how many seconds until it is not.
+fn spend(budget: &mut Option<(f64, Instant)>, rate: f64, burst: f64, now: Instant) -> Option<f64> {
+    let (left, since) = budget.unwrap_or((burst, now));
+    let left = now.saturating_duration_since(since).as_secs_f64().mul_add(rate, left).min(burst);
+    if left >= 1.0 {
+        *budget = Some((left - 1.0, now));
+        None
+    } else {
+        *budget = Some((left, now));
+        Some((1.0 - left) / rate)
+    }
+}
+
+/// Whether a pattern fits a path; `*` stands for anything, slashes included.
+fn glob(pattern: &str, path: &str) -> bool {
+    let Some((first, rest)) = pattern.split_once('*') else { return pattern == path };
+    let Some(mut path) = path.strip_prefix(first) else { return false };
+    let mut parts: Vec<&str> = rest.split('*').collect();
+    let last = parts.pop().unwrap_or_default();
+    for part in parts {
+        let Some((_, after)) = path.split_once(part) else { return false };
+        path = after;
+    }
+    path.ends_with(last)
+}
+
+/// What servers and networks do to a client that behaves: each of these a retry mends. Only what may be repeated blindly
+/// is struck.
+pub(crate) fn chaos(seed: u64) -> Vec<Fault> {
+    let each = |fault: Fault| Fault { method: Some("GET".into()), ..fault };
+    let status = |status, probability| Fault { status: Some(status), probability, ..Fault::default() };
+    let html: Json = "<html><body><h1>502 Bad Gateway</h1></body></html>".into();
+    let html_headers = BTreeMap::from([("content-type".to_owned(), "text/html".to_owned())]);
+    let faults = vec![
+        Fault { retry_after: Some(0.0), ..status(429, 0.02) },
+        Fault { retry_after: Some(1.0), times: Some(2), ..status(429, 0.01) },
+        Fault { retry_after: Some(1.0), retry_after_date: true, times: Some(2), ..status(429, 0.01) },
+        status(500, 0.01),
+        Fault { body: Some(html), headers: Some(html_headers), ..status(502, 0.01) },
+        Fault { retry_after: Some(0.0), ..status(503, 0.01) },
+        status(504, 0.01),
+        Fault { reset: Some(Reset::Before), probability: 0.02, ..Fault::default() },
+        Fault { reset: Some(Reset::After), probability: 0.01, ..Fault::default() },
+        Fault { reset: Some(Reset::Body), probability: 0.02, ..Fault::default() },
+        Fault { truncate: true, probability: 0.02, ..Fault::default() },
+        Fault { delay: Some(0.02), probability: 0.05, ..Fault::default() },
+    ];
+    (seed.wrapping_mul(1_000)..).zip(faults).map(|(seed, fault)| Fault { seed, ..each(fault) }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn strikes(fault: Fault, requests: usize) -> Vec<bool> {
+        let mut faults = Faults::default();
+        faults.add(fault);
+        let now = Instant::now();
+        (0..requests).map(|_| faults.strike(Host::Api, "GET", "/v1/media/1", now).fault.is_some()).collect()
+    }
+
+    #[test]
+    fn a_pattern_fits_as_it_reads() {
+        assert!(glob("/v1/media/*", "/v1/media/7/download"));
+        assert!(glob("/v1/*/archive", "/v1/media/7/archive"));
+        assert!(glob("*", "/v1/media"));
+        assert!(glob("/v1/media/search", "/v1/media/search"));
+        assert!(!glob("/v1/media/*", "/v1/collections/7"));
+        assert!(!glob("/v1/*/archive", "/v1/media/7"));
+        assert!(!glob("/v1/*/a*/b", "/v1/x/b"));
+    }
+
+    #[test]
+    fn it_strikes_after_so_many_and_so_often() {
+        let fault = Fault { status: Some(503), after: 1, times: Some(2), ..Fault::default() };
+        assert_eq!(strikes(fault, 5), [false, true, true, false, false]);
+    }
+
+    #[test]
+    fn a_probability_with_the_same_seed_strikes_the_same_requests() {
+        let fault = |seed| Fault { status: Some(503), probability: 0.3, seed, ..Fault::default() };
+        assert_eq!(strikes(fault(7), 200), strikes(fault(7), 200));
+        assert_ne!(strikes(fault(7), 200), strikes(fault(8), 200));
+        let struck = strikes(fault(7), 2_000).into_iter().filter(|struck| *struck).count();
+        assert!((500..700).contains(&struck), "{struck}");
+    }
+
+    #[test]
+    fn a_budget_lets_through_what_it_holds_and_says_when_there_is_more() {
+        let mut faults = Faults::default();
+        faults.add(Fault { throttle: Some(2.0), burst: Some(3.0), ..Fault::default() });
+        let start = Instant::now();
+        let mut wait = |after| match faults.strike(Host::Api, "GET", "/", start + Duration::from_millis(after)).outcome
+        {
+            Outcome::Instead { retry_after, .. } => retry_after,
+            _ => None,
+        };
+        assert_eq!([wait(0), wait(0), wait(0)], [None; 3]);
+        assert_eq!(wait(0), Some(0.5));
+        assert_eq!(wait(250), Some(0.25));
+        assert_eq!(wait(500), None);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_by_name() {
+        let refused = |fault: Fault| fault.check().unwrap_err();
+        assert!(refused(Fault::default()).contains("does something"));
+        assert!(refused(Fault { delay: Some(-1.0), ..Fault::default() }).contains("delay"));
+        assert!(refused(Fault { status: Some(7), ..Fault::default() }).contains("status"));
+        assert!(refused(Fault { html: true, truncate: true, ..Fault::default() }).contains("exclude"));
+        assert!(refused(Fault { html: true, retry_after: Some(1.0), ..Fault::default() }).contains("retry_after"));
+        assert!(refused(Fault { delay: Some(f64::NAN), ..Fault::default() }).contains("delay"));
+    }
+
+    #[test]
+    fn every_fault_of_the_preset_makes_sense() {
+        assert!(chaos(7).iter().all(|fault| fault.check().is_ok()));
+        assert_ne!(chaos(7), chaos(8));
+    }
+}

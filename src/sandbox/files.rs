@@ -1,0 +1,241 @@
+//! The storage host: files behind signed URLs that expire, whole or in part.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::{Body, Bytes};
+use http::header::{ACCEPT_RANGES, AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_RANGE, RANGE};
+use http::{HeaderMap, Method, Response, StatusCode};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use jiff::Timestamp;
+
+use super::Studio;
+use super::shapes::mix;
+use super::state::Media;
+
+/// The version that a download gets when it asks for none.
+pub(crate) const BEST: &str = "high";
+/// The version that is a description of the others.
+pub(crate) const MANIFEST: &str = "manifest";
+const CHUNK: u64 = 128 * 1024;
+/// What an MP4 file begins with: its brand, and the start of one box with everything else in it.
+const BRAND: &[u8] = b"\0\0\0\x18ftypisom\0\0\x02\0isommp42";
+
+/// A URL that opens a version of a media until it expires.
+pub(crate) fn signed_url(studio: &Studio, media: u64, version: &str, now: Timestamp) -> String {
+    let extension = if version == MANIFEST { "mpd" } else { "mp4" };
+    let path = format!("/media/{media}/{version}.{extension}");
+    let expires = now.checked_add(studio.url_lifetime).unwrap_or(now).as_millisecond();
+    let signature = signature(studio, &path, expires);
+    format!("{}{path}?Expires={expires}&Signature={signature}&Key-Pair-Id=SANDBOX", studio.storage_url)
+}
+
+/// Good enough to tell a URL that was signed from one that was made up; it guards nothing.
+fn signature(studio: &Studio, path: &str, expires: i64) -> String {
+    let mut hasher = DefaultHasher::new();
+    (&studio.signing_key, path, expires).hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
+}
+
+/// Answers what the storage host is asked.
+pub(crate) fn answer(
+    studio: &Studio,
+    method: &Method,
+    path: &str,
+    query: &[(String, String)],
+    headers: &HeaderMap,
+    now: Timestamp,
+) -> Response<Body> {
+    if method != Method::GET && method != Method::HEAD {
+        return refusal(405, "MethodNotAllowed", "only GET");
+    }
+    let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+    match *parts.as_slice() {
+        ["thumbnails", name] => thumbnail(name),
+        ["media", id, name] => {
+            // Amazon's storage says this to a client that takes its token along to another host.
+            if headers.contains_key(AUTHORIZATION) {
+                return refusal(400, "InvalidArgument", "Only one auth mechanism allowed");
+            }
+            let field = |wanted: &str| query.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
+            let expires = field("Expires").and_then(|text| text.parse::<i64>().ok());
+            match expires {
+                Some(expires) if field("Signature") == Some(&signature(studio, path, expires)) => {
+                    if expires < now.as_millisecond() {
+                        return refusal(403, "AccessDenied", "Request has expired");
+                    }
+                }
+                _ => return refusal(403, "AccessDenied", "The signature is not valid"),
+            }
+            let state = studio.state();
+            let media = id.parse().ok().and_then(|id| state.media.get(&id));
+            match (media, name.split_once('.')) {
+                (Some(media), Some((MANIFEST, "mpd"))) => manifest(media),
+                (Some(media), Some((version, "mp4"))) => match File::of(media, version) {
+                    Some(file) => serve(studio, file, headers),
+                    None => refusal(404, "NoSuchKey", "no such version"),
+                },
+                _ => refusal(404, "NoSuchKey", "no such file"),
+            }
+        }
+        _ => refusal(404, "NoSuchKey", "no such file"),
+    }
+}
+
+/// A file that is made while it is read: it has any size, and the same bytes each time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct File {
+    seed: u64,
+    size: u64,
+}
+
+impl File {
+    /// A version of a media, if there is one.
+    pub(crate) fn of(media: &Media, version: &str) -> Option<Self> {
+        let (part, variant) = match version {
+            BEST => (100, 0),
+            "medium" => (55, 1),
+            "low" => (25, 2),
+            _ => return None,
+        };
+        (!media.is_external()).then(|| Self {
+            seed: mix(media.file ^ variant),
+            size: media.size / 100 * part + media.size % 100 * part / 100,
+        })
+    }
+
+    pub(crate) fn size(self) -> u64 {
+        self.size
+    }
+
+    /// Up to `count` bytes from an offset on.
+    pub(crate) fn bytes(self, offset: u64, count: u64) -> Vec<u8> {
+        let end = offset.saturating_add(count).min(self.size);
+        let first_block = offset / 8;
+        let blocks = first_block..end.div_ceil(8);
+        let mut bytes: Vec<u8> = Vec::with_capacity(usize::try_from((end.div_ceil(8) - first_block) * 8).unwrap_or(0));
+        bytes.extend(blocks.flat_map(|block| mix(self.seed ^ block).to_le_bytes()));
+        bytes.drain(..usize::try_from(offset - first_block * 8).unwrap_or(0));
+        bytes.truncate(usize::try_from(end - offset.min(end)).unwrap_or(0));
+        if offset < self.head().len() as u64 {
+            let from = usize::try_from(offset).unwrap_or(0);
+            for (byte, head) in bytes.iter_mut().zip(self.head().into_iter().skip(from)) {
+                *byte = head;
+            }
+        }
+        bytes
+    }
+
+    fn head(self) -> Vec<u8> {
+        let rest = self.size.saturating_sub(BRAND.len() as u64);
+        [BRAND, b"\0\0\0\x01mdat", &rest.to_be_bytes()].concat()
+    }
+
+    fn etag(self) -> String {
+        format!("\"{:016x}-{:x}\"", self.seed, self.size)
+    }
+}
+
+fn serve(studio: &Studio, file: File, headers: &HeaderMap) -> Response<Body> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let unchanged = text(IF_RANGE).is_none_or(|etag| etag == file.etag());
+    let range = text(RANGE).filter(|_| unchanged && studio.assumptions.range_honoured);
+    let answer = Response::builder().header(CONTENT_TYPE, "video/mp4").header(ETAG, file.etag());
+    let (start, end, answer) = match range.map(|range| part(range, file.size)) {
+        None | Some(Part::Whole) => (0, file.size, answer.status(StatusCode::OK)),
+        Some(Part::Between(start, end)) => {
+            let about = format!("bytes {start}-{}/{}", end - 1, file.size);
+            (start, end, answer.status(StatusCode::PARTIAL_CONTENT).header(CONTENT_RANGE, about))
+        }
+        Some(Part::None) => {
+            let mut answer = refusal(416, "InvalidRange", "the range cannot be satisfied");
+            if let Ok(about) = format!("bytes */{}", file.size).parse() {
+                answer.headers_mut().insert(CONTENT_RANGE, about);
+            }
+            return answer;
+        }
+    };
+    let answer = if studio.assumptions.range_honoured { answer.header(ACCEPT_RANGES, "bytes") } else { answer };
+    let reading = Reading { file, position: start, end };
+    answer.header(CONTENT_LENGTH, end - start).body(Body::new(reading)).unwrap_or_default()
+}
+
+enum Part {
+    Whole,
+    Between(u64, u64),
+    None,
+}
+
+/// What a `Range` header asks for. One that is not understood, or asks for several parts, gets the whole file.
+fn part(header: &str, size: u64) -> Part {
+    let Some((first, last)) = header.trim().strip_prefix("bytes=").and_then(|range| range.split_once('-')) else {
+        return Part::Whole;
+    };
+    let (start, end) = match (first.trim().parse::<u64>(), last.trim().parse::<u64>()) {
+        (Ok(first), Ok(last)) if last >= first => (first, last.saturating_add(1).min(size)),
+        (Ok(first), Err(_)) if last.trim().is_empty() => (first, size),
+        (Err(_), Ok(count)) if first.trim().is_empty() => (size.saturating_sub(count), size),
+        _ => return Part::Whole,
+    };
+    if start < end { Part::Between(start, end) } else { Part::None }
+}
+
+/// A part of a file on its way.
+struct Reading {
+    file: File,
+    position: u64,
+    end: u64,
+}
+
+impl HttpBody for Reading {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        if self.position >= self.end {
+            return Poll::Ready(None);
+        }
+        let bytes = self.file.bytes(self.position, CHUNK.min(self.end - self.position));
+        self.position += bytes.len() as u64;
+        Poll::Ready(Some(Ok(Frame::data(bytes.into()))))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.end.saturating_sub(self.position))
+    }
+}
+
+fn manifest(media: &Media) -> Response<Body> {
+    let text = format!(
+        "<?xml version=\"1.0\"?>\n<MPD xmlns=\"urn:mpeg:dash:schema:mpd:2011\" type=\"static\" \
+         mediaPresentationDuration=\"PT{}S\"/>\n",
+        media.duration
+    );
+    answer_text(200, "application/dash+xml", text)
+}
+
+fn thumbnail(name: &str) -> Response<Body> {
+    let Some(id) = name.strip_suffix(".svg").and_then(|id| id.parse::<u64>().ok()) else {
+        return refusal(404, "NoSuchKey", "no such thumbnail");
+    };
+    let hue = mix(id) % 360;
+    let text = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"320\" height=\"180\"><rect width=\"100%\" height=\"100%\" \
+         fill=\"hsl({hue} 45% 40%)\"/><path d=\"M130 60v60l60-30z\" fill=\"white\"/></svg>\n"
+    );
+    answer_text(200, "image/svg+xml", text)
+}
+
+/// As Amazon's storage says no.
+fn refusal(status: u16, code: &str, message: &str) -> Response<Body> {
+    let text = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>\n"
+    );
+    answer_text(status, "application/xml", text)
+}
+
+fn answer_text(status: u16, content_type: &str, text: String) -> Response<Body> {
+    let answer = Response::builder().status(status).header(CONTENT_TYPE, content_type);
+    answer.body(text.into()).unwrap_or_default()
+}

@@ -1,0 +1,121 @@
+//! What was asked, for a user's assertions: bounded, and without secrets.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use http::HeaderMap;
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+use serde_json::Value as Json;
+use url::form_urlencoded;
+
+use super::faults::Host;
+
+/// How many requests are kept; older ones are forgotten.
+const KEPT: usize = 100_000;
+/// Fields whose values are secrets.
+const SECRETS: &[&str] =
+    &["client_secret", "refresh_token", "access_token", "code", "signature", "state", "password", "token"];
+const MASK: &str = "***";
+
+/// A request that came.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Seen {
+    #[serde(serialize_with = "as_seconds")]
+    pub(crate) at: Timestamp,
+    pub(crate) host: Host,
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) query: Vec<(String, String)>,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: String,
+    pub(crate) user_id: Option<u64>,
+    /// None if the connection was cut before an answer.
+    pub(crate) status: Option<u16>,
+    /// The fault that struck.
+    pub(crate) fault: Option<u64>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Log {
+    seen: VecDeque<Seen>,
+}
+
+impl Log {
+    pub(crate) fn add(&mut self, seen: Seen) {
+        if self.seen.len() >= KEPT {
+            self.seen.pop_front();
+        }
+        self.seen.push_back(seen);
+    }
+
+    pub(crate) fn all(&self) -> Vec<Seen> {
+        self.seen.iter().cloned().collect()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.seen.clear();
+    }
+}
+
+/// Seconds since the epoch.
+fn as_seconds<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(at.as_duration().as_secs_f64())
+}
+
+fn is_secret(name: &str) -> bool {
+    SECRETS.iter().any(|secret| secret.eq_ignore_ascii_case(name))
+}
+
+pub(crate) fn masked_pairs(pairs: Vec<(String, String)>) -> Vec<(String, String)> {
+    pairs
+        .into_iter()
+        .map(|(name, value)| if is_secret(&name) { (name, MASK.to_owned()) } else { (name, value) })
+        .collect()
+}
+
+/// The scheme of a credential stays, so that a test can see which was used.
+pub(crate) fn masked_headers(headers: &HeaderMap) -> BTreeMap<String, String> {
+    let shown = |name: &str, value: &str| match name {
+        "authorization" | "proxy-authorization" => match value.split_once(' ') {
+            Some((scheme, _)) => format!("{scheme} {MASK}"),
+            None => MASK.to_owned(),
+        },
+        "cookie" => MASK.to_owned(),
+        _ => value.to_owned(),
+    };
+    let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    headers.iter().map(|(name, value)| (name.to_string(), shown(name.as_str(), &text(value)))).collect()
+}
+
+/// A body as text: a form or an object with its secrets masked, anything else as it is.
+pub(crate) fn masked_text(body: &[u8]) -> String {
+    if body.is_empty() {
+        return String::new();
+    }
+    if let Ok(mut json) = serde_json::from_slice::<Json>(body) {
+        if !mask(&mut json) {
+            return String::from_utf8_lossy(body).into_owned();
+        }
+        return json.to_string();
+    }
+    let pairs: Vec<(String, String)> = form_urlencoded::parse(body).into_owned().collect();
+    if pairs.iter().any(|(name, _)| is_secret(name)) {
+        return form_urlencoded::Serializer::new(String::new()).extend_pairs(masked_pairs(pairs)).finish();
+    }
+    String::from_utf8_lossy(body).into_owned()
+}
+
+/// Masks the secrets in some JSON; whether there were any.
+fn mask(json: &mut Json) -> bool {
+    match json {
+        Json::Object(fields) => fields.iter_mut().fold(false, |found, (name, value)| {
+            if is_secret(name) && value.is_string() {
+                *value = MASK.into();
+                return true;
+            }
+            mask(value) || found
+        }),
+        Json::Array(items) => items.iter_mut().filter_map(|item| mask(item).then_some(())).count() > 0,
+        _ => false,
+    }
+}

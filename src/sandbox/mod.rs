@@ -1,0 +1,394 @@
+//! Studio in a box: a stateful Studio on loopback, to try things on and to test against.
+//!
+//! It shares nothing with `api` and `client`: it is a second reading of the reference, so that a slip in one of the two
+//! shows. A server answers both hosts from one thread of its own; everything it knows is in one [`State`].
+
+mod additions;
+mod assumptions;
+mod faults;
+mod files;
+mod library;
+mod log;
+mod oauth;
+mod operation;
+mod routes;
+mod server;
+mod shapes;
+mod state;
+
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread::JoinHandle;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+use serde_json::Value as Json;
+use tokio::runtime::Builder;
+use tokio::sync::oneshot;
+
+pub use assumptions::Assumptions;
+use faults::{Fault, Faults};
+use log::Log;
+use oauth::Credentials;
+use state::{Role, State};
+
+/// The most media that a library is made of.
+const MOST_MEDIA: usize = 1_000_000;
+
+/// How a sandbox is made.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// How many media the library has; without one there is only an administrator.
+    pub media: usize,
+    pub seed: u64,
+    /// Any free one, if 0.
+    pub port: u16,
+    /// Seconds that an access token from the token endpoint is good for.
+    pub token_lifetime: f64,
+    /// Seconds that a signed URL is good for.
+    pub url_lifetime: f64,
+    pub redirect_uris: Vec<String>,
+    pub assumptions: Assumptions,
+    /// A file to take the state from, instead of making a library.
+    pub snapshot: Option<std::path::PathBuf>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            media: 500,
+            seed: 1,
+            port: 0,
+            // Observed.
+            token_lifetime: 7_200.0,
+            // Documented.
+            url_lifetime: 86_400.0,
+            redirect_uris: vec!["https://app.example.edu/studio/callback".into(), oauth::OUT_OF_BAND.into()],
+            assumptions: Assumptions::default(),
+            snapshot: None,
+        }
+    }
+}
+
+/// Why a sandbox cannot do what is asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    #[error("{0}")]
+    Wrong(String),
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// What the hosts share.
+#[derive(Debug)]
+struct Studio {
+    url: String,
+    storage_url: String,
+    assumptions: Assumptions,
+    token_lifetime: SignedDuration,
+    url_lifetime: SignedDuration,
+    /// The administrator whose token the sandbox hands out.
+    admin: u64,
+    signing_key: u64,
+    state: Mutex<State>,
+    faults: Mutex<Faults>,
+    log: Mutex<Log>,
+    panics: AtomicUsize,
+}
+
+impl Studio {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn faults(&self) -> MutexGuard<'_, Faults> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn log(&self) -> MutexGuard<'_, Log> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where the state comes from, at the start and after a reset.
+#[derive(Debug)]
+enum Origin {
+    Seed { media: usize, seed: u64 },
+    Snapshot(Vec<u8>),
+}
+
+impl Origin {
+    fn state(&self) -> Result<State, Trouble> {
+        match self {
+            Self::Seed { media, seed } => Ok(library::library(*media, *seed)),
+            Self::Snapshot(bytes) => {
+                let mut state: State =
+                    serde_json::from_slice(bytes).map_err(|error| Trouble::Wrong(format!("no snapshot: {error}")))?;
+                state.index();
+                Ok(state)
+            }
+        }
+    }
+}
+
+/// A Studio that runs until it is dropped.
+#[derive(Debug)]
+pub struct Sandbox {
+    studio: Arc<Studio>,
+    origin: Origin,
+    port: u16,
+    /// Dropped to stop the server.
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Sandbox {
+    pub fn start(options: Options) -> Result<Self, Trouble> {
+        let Options { media, seed, port, token_lifetime, url_lifetime, redirect_uris, assumptions, snapshot } = options;
+        if media > MOST_MEDIA {
+            return Err(Trouble::Wrong(format!("media: expected at most {MOST_MEDIA}, not {media}")));
+        }
+        let token_lifetime = lifetime("token_lifetime", token_lifetime)?;
+        let url_lifetime = lifetime("url_lifetime", url_lifetime)?;
+        for redirect_uri in &redirect_uris {
+            oauth::check_redirect_uri(redirect_uri)
+                .map_err(|error| Trouble::Wrong(format!("redirect_uris: {error}")))?;
+        }
+        let origin = match snapshot {
+            Some(path) => Origin::Snapshot(std::fs::read(path)?),
+            None => Origin::Seed { media, seed },
+        };
+        let mut state = origin.state()?;
+        let admin = state.users.values().find(|user| user.role == Role::Admin).map(|user| user.id);
+        let admin = admin.ok_or_else(|| Trouble::Wrong("the snapshot has no administrator".into()))?;
+        if matches!(origin, Origin::Seed { .. }) {
+            state.credentials = Credentials::new(admin, redirect_uris);
+        }
+
+        let studio = move |url, storage_url| Studio {
+            url,
+            storage_url,
+            assumptions,
+            token_lifetime,
+            url_lifetime,
+            admin,
+            signing_key: fastrand::u64(..),
+            state: Mutex::new(state),
+            faults: Mutex::default(),
+            log: Mutex::default(),
+            panics: AtomicUsize::new(0),
+        };
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (tell, told) = mpsc::channel();
+        let thread = std::thread::Builder::new().name("studio-sandbox".into()).spawn(move || {
+            let runtime = match Builder::new_current_thread().enable_all().build() {
+                Ok(runtime) => runtime,
+                Err(error) => return drop(tell.send(Err(error))),
+            };
+            runtime.block_on(async move {
+                let ports = async {
+                    let (api, storage) = (server::listen(port)?, server::listen(0)?);
+                    let ports = (api.local_addr()?.port(), storage.local_addr()?.port());
+                    Ok((api, storage, ports))
+                };
+                let (api, storage, ports) = match ports.await {
+                    Ok(bound) => bound,
+                    Err(error) => return drop(tell.send(Err(error))),
+                };
+                // Another host as well as another port: a client has to see that its token may not go there.
+                let studio = studio(format!("http://127.0.0.1:{}", ports.0), format!("http://localhost:{}", ports.1));
+                let studio = Arc::new(studio);
+                let _ = tell.send(Ok((Arc::clone(&studio), ports.0)));
+                tokio::select! {
+                    () = server::serve(studio, api, storage) => {}
+                    _ = stopped => {}
+                }
+            });
+        })?;
+        let (studio, port) = told.recv().map_err(|_| io::Error::other("the server ended at once"))??;
+        Ok(Self { studio, origin, port, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// Stops the server and frees its ports.
+    pub fn stop(&mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+
+    /// Forgets the server without touching it, which belongs to the process that this one was forked from.
+    pub fn disown(&mut self) {
+        std::mem::forget((self.stop.take(), self.thread.take()));
+    }
+
+    pub fn url(&self) -> &str {
+        &self.studio.url
+    }
+
+    pub fn storage_url(&self) -> &str {
+        &self.studio.storage_url
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub fn token(&self) -> String {
+        self.studio.state().credentials.token.clone()
+    }
+
+    pub fn client_id(&self) -> String {
+        self.studio.state().credentials.client_id.clone()
+    }
+
+    pub fn client_secret(&self) -> String {
+        self.studio.state().credentials.client_secret.clone()
+    }
+
+    pub fn redirect_uris(&self) -> Vec<String> {
+        self.studio.state().credentials.redirect_uris.clone()
+    }
+
+    /// How many media there are now, the archived ones included.
+    pub fn media_count(&self) -> usize {
+        self.studio.state().media.len()
+    }
+
+    /// How many requests ended in a fault of the sandbox's own.
+    pub fn panics(&self) -> usize {
+        self.studio.panics.load(Ordering::SeqCst)
+    }
+
+    /// Everything as it was at the start; the key and the administrator's token stay as they are.
+    pub fn reset(&self) -> Result<(), Trouble> {
+        let mut fresh = self.origin.state()?;
+        let mut state = self.studio.state();
+        fresh.credentials = state.credentials.renewed(self.studio.admin);
+        *state = fresh;
+        drop(state);
+        self.studio.faults().clear();
+        self.studio.log().clear();
+        Ok(())
+    }
+
+    /// Writes the whole state into a file.
+    pub fn snapshot(&self, path: &Path) -> Result<(), Trouble> {
+        let text = serde_json::to_vec(&*self.studio.state()).map_err(io::Error::other)?;
+        Ok(std::fs::write(path, text)?)
+    }
+
+    /// All users, the administrator among them.
+    pub fn users(&self) -> Result<Json, Trouble> {
+        let state = self.studio.state();
+        let users: Vec<_> = state.users.values().collect();
+        Ok(serde_json::to_value(users).map_err(io::Error::other)?)
+    }
+
+    /// What was asked so far.
+    pub fn requests(&self) -> Result<Json, Trouble> {
+        let seen = self.studio.log().all();
+        Ok(serde_json::to_value(seen).map_err(io::Error::other)?)
+    }
+
+    pub fn forget_requests(&self) {
+        self.studio.log().clear();
+    }
+
+    /// A token of a user that does not expire.
+    pub fn token_for(&self, user: u64) -> Result<String, Trouble> {
+        let mut state = self.studio.state();
+        known(&state, user)?;
+        Ok(state.credentials.permanent(user))
+    }
+
+    /// A set of tokens as the token endpoint answers it.
+    pub fn oauth_token(&self, user: Option<u64>) -> Result<Json, Trouble> {
+        let user = user.unwrap_or(self.studio.admin);
+        let mut state = self.studio.state();
+        known(&state, user)?;
+        Ok(state.credentials.grant(user, self.studio.token_lifetime, Timestamp::now()))
+    }
+
+    /// What happens when a user allows on the authorize page what an application asks for.
+    pub fn allow(
+        &self,
+        client_id: &str,
+        redirect_uri: &str,
+        user: Option<u64>,
+        given: Option<&str>,
+    ) -> Result<String, Trouble> {
+        let user = user.unwrap_or(self.studio.admin);
+        let mut state = self.studio.state();
+        known(&state, user)?;
+        state.credentials.check_key(client_id, redirect_uri).map_err(Trouble::Wrong)?;
+        let given = given.filter(|_| self.studio.assumptions.state_echoed);
+        state.credentials.allow(user, redirect_uri, given, Timestamp::now()).map_err(Trouble::Wrong)
+    }
+
+    /// Adds a user, group, collection or media.
+    pub fn add(&self, kind: &str, fields: Json) -> Result<u64, Trouble> {
+        let state = &mut *self.studio.state();
+        additions::add(state, self.studio.admin, kind, fields, Timestamp::now()).map_err(Trouble::Wrong)
+    }
+
+    /// The bytes that a download brings.
+    pub fn media_file(&self, id: u64, quality: Option<&str>) -> Result<Vec<u8>, Trouble> {
+        let state = self.studio.state();
+        let media = state.media.get(&id).ok_or_else(|| Trouble::Wrong(format!("there is no media {id}")))?;
+        let file = files::File::of(media, quality.unwrap_or(files::BEST));
+        let file = file.ok_or_else(|| Trouble::Wrong("there is no such file of it".into()))?;
+        Ok(file.bytes(0, file.size()))
+    }
+
+    pub fn add_fault(&self, fields: Json) -> Result<u64, Trouble> {
+        Ok(self.studio.faults().add(fault(fields)?))
+    }
+
+    /// Whether a fault makes sense; if not, which field does not.
+    pub fn check_fault(fields: Json) -> Result<(), Trouble> {
+        fault(fields).map(drop)
+    }
+
+    pub fn remove_fault(&self, id: u64) -> bool {
+        self.studio.faults().remove(id)
+    }
+
+    pub fn clear_faults(&self) {
+        self.studio.faults().clear();
+    }
+
+    /// How often a fault has struck.
+    pub fn fault_hits(&self, id: u64) -> Option<u64> {
+        self.studio.faults().hits(id)
+    }
+
+    /// The faults that servers and networks have.
+    pub fn chaos(seed: u64) -> Result<Json, Trouble> {
+        Ok(serde_json::to_value(faults::chaos(seed)).map_err(io::Error::other)?)
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn fault(fields: Json) -> Result<Fault, Trouble> {
+    let fault: Fault = serde_json::from_value(fields).map_err(|error| Trouble::Wrong(error.to_string()))?;
+    fault.check().map_err(Trouble::Wrong)?;
+    Ok(fault)
+}
+
+fn known(state: &State, user: u64) -> Result<(), Trouble> {
+    if state.users.contains_key(&user) { Ok(()) } else { Err(Trouble::Wrong(format!("there is no user {user}"))) }
+}
+
+fn lifetime(name: &str, seconds: f64) -> Result<SignedDuration, Trouble> {
+    let wrong = || Trouble::Wrong(format!("{name}: expected seconds above 0, not {seconds}"));
+    if seconds <= 0.0 { Err(wrong()) } else { SignedDuration::try_from_secs_f64(seconds).map_err(|_| wrong()) }
+}

@@ -1,0 +1,385 @@
+//! An operation of the sandbox as one value: from it come its route, the check of what is sent, and its description.
+
+use axum::body::Bytes;
+use http::Method;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value as Json, json};
+
+use super::Studio;
+use super::state::{Denied, PageKey, Query, State};
+
+/// Observed as `application/json; charset=utf-8`.
+pub(crate) const JSON: &str = "application/json; charset=utf-8";
+/// Documented.
+const PER_PAGE: usize = 20;
+const MAX_PER_PAGE: i64 = 50;
+
+/// Where a parameter stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    Path,
+    Query,
+}
+
+/// What a parameter may be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Kind {
+    /// A positive whole number of 64 bits.
+    Id,
+    Integer {
+        least: i64,
+    },
+    Text,
+    Date,
+    Email,
+    Word(&'static [&'static str]),
+    /// Between 1 and 50, with what `assumptions.per_page_clamped` says of more.
+    PerPage,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Parameter {
+    pub(crate) name: &'static str,
+    pub(crate) place: Place,
+    pub(crate) kind: Kind,
+    pub(crate) required: bool,
+    pub(crate) default: Option<Json>,
+    pub(crate) about: &'static str,
+}
+
+/// A parameter that was sent and is what it should be.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Value {
+    Integer(i64),
+    Text(String),
+    Date(Date),
+}
+
+type Handle = fn(&mut State, &Call<'_>) -> Result<Reply, Refusal>;
+
+/// One operation of a page of the reference.
+#[derive(Debug, Clone)]
+pub(crate) struct Operation {
+    pub(crate) method: Method,
+    pub(crate) path: &'static str,
+    pub(crate) id: &'static str,
+    pub(crate) summary: &'static str,
+    pub(crate) parameters: Vec<Parameter>,
+    /// The body's schema.
+    pub(crate) body: Option<Json>,
+    /// The statuses it answers, with what they mean and the schema of what comes.
+    pub(crate) answers: Vec<(u16, &'static str, Option<Json>)>,
+    /// Whether the reference lists 422 for it; if not, a wrong id is not found.
+    lists_422: bool,
+    /// What it answers besides JSON.
+    pub(crate) produces: Option<&'static str>,
+    pub(crate) handle: Handle,
+}
+
+impl Operation {
+    pub(crate) fn new(
+        method: Method,
+        path: &'static str,
+        id: &'static str,
+        summary: &'static str,
+        handle: Handle,
+    ) -> Self {
+        let in_path = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+        let parameters = in_path.map(|name| Parameter {
+            name,
+            place: Place::Path,
+            kind: Kind::Id,
+            required: true,
+            default: None,
+            about: "The id of what this is about.",
+        });
+        Self {
+            method,
+            path,
+            id,
+            summary,
+            parameters: parameters.collect(),
+            body: None,
+            answers: Vec::new(),
+            lists_422: false,
+            produces: None,
+            handle,
+        }
+        .refuses(&[401])
+    }
+
+    pub(crate) fn get(path: &'static str, id: &'static str, summary: &'static str, handle: Handle) -> Self {
+        Self::new(Method::GET, path, id, summary, handle)
+    }
+
+    pub(crate) fn post(path: &'static str, id: &'static str, summary: &'static str, handle: Handle) -> Self {
+        Self::new(Method::POST, path, id, summary, handle)
+    }
+
+    pub(crate) fn delete(path: &'static str, id: &'static str, summary: &'static str, handle: Handle) -> Self {
+        Self::new(Method::DELETE, path, id, summary, handle)
+    }
+
+    pub(crate) fn query(mut self, name: &'static str, kind: Kind, about: &'static str) -> Self {
+        self.parameters.push(Parameter { name, place: Place::Query, kind, required: false, default: None, about });
+        self
+    }
+
+    /// The parameter that was added last has to be there.
+    pub(crate) fn required(mut self) -> Self {
+        self.parameters.last_mut().into_iter().for_each(|parameter| parameter.required = true);
+        self
+    }
+
+    /// The parameter that was added last is this when it is not there.
+    pub(crate) fn default(mut self, value: impl Into<Json>) -> Self {
+        let value = value.into();
+        self.parameters.last_mut().into_iter().for_each(|parameter| parameter.default = Some(value.clone()));
+        self
+    }
+
+    pub(crate) fn paged(self) -> Self {
+        self.query("page", Kind::Integer { least: 1 }, "The page to retrieve. Default: 1.")
+            .default(1)
+            .query("per_page", Kind::PerPage, "The number of results per page. Default: 20, Max: 50.")
+            .default(PER_PAGE)
+            // The reference does not say what becomes of a wrong page.
+            .answers(422, "The page or the number of results is not valid.", error())
+    }
+
+    pub(crate) fn body(mut self, schema: Json) -> Self {
+        self.body = Some(schema);
+        self
+    }
+
+    pub(crate) fn answers(mut self, status: u16, about: &'static str, schema: impl Into<Option<Json>>) -> Self {
+        self.answers.push((status, about, schema.into()));
+        self
+    }
+
+    /// Answers something else than JSON when all goes well.
+    pub(crate) fn produces(mut self, content_type: &'static str) -> Self {
+        self.produces = Some(content_type);
+        self
+    }
+
+    /// The refusals that the reference lists for it.
+    pub(crate) fn refuses(mut self, statuses: &[u16]) -> Self {
+        for status in statuses {
+            let about = match status {
+                400 => "One or more permission was not found or can not be created, because it already exists.",
+                401 => "Authorization information is missing or invalid.",
+                403 => "If a user without proper permissions tries to call this endpoint, the call is rejected.",
+                404 => "It was not found by its id.",
+                422 => "Invalid parameters are provided.",
+                _ => "The request is rejected.",
+            };
+            self.lists_422 |= *status == 422;
+            self.answers.push((*status, about, Some(error())));
+        }
+        self
+    }
+
+    /// Checks what was sent against the parameters. A wrong id is 404 where the reference lists no 422.
+    pub(crate) fn read(
+        &self,
+        path: &[(String, String)],
+        query: &[(String, String)],
+        studio: &Studio,
+    ) -> Result<Vec<(&'static str, Value)>, Refusal> {
+        let mut values = Vec::with_capacity(self.parameters.len());
+        for parameter in &self.parameters {
+            let sent = if parameter.place == Place::Path { path } else { query };
+            // Of a parameter that stands twice, the last counts, as Rails has it.
+            let sent = sent.iter().rev().find(|(name, _)| name == parameter.name).map(|(_, value)| value.as_str());
+            let Some(text) = sent else {
+                if parameter.required {
+                    return Err(Refusal::new(422, format!("{} is missing", parameter.name)));
+                }
+                continue;
+            };
+            match parameter.kind.read(text, studio) {
+                Ok(value) => values.push((parameter.name, value)),
+                Err(_) if matches!(parameter.kind, Kind::Id) && !self.lists_422 => return Err(Refusal::not_found()),
+                Err(expected) => {
+                    return Err(Refusal::new(422, format!("Invalid {} is provided: {expected}", parameter.name)));
+                }
+            }
+        }
+        Ok(values)
+    }
+}
+
+/// The schema of an answer that says no.
+fn error() -> Json {
+    json!({"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}})
+}
+
+impl Kind {
+    /// Reads a parameter, or tells what was expected.
+    fn read(self, text: &str, studio: &Studio) -> Result<Value, String> {
+        let whole = |least: i64| {
+            let number = text.parse::<i64>().ok().filter(|number| *number >= least && !text.starts_with('+'));
+            number.ok_or_else(|| format!("expected a whole number of at least {least}"))
+        };
+        match self {
+            Self::Id => whole(1).map(Value::Integer),
+            Self::Integer { least } => whole(least).map(Value::Integer),
+            Self::PerPage => match whole(1)? {
+                number if number <= MAX_PER_PAGE => Ok(Value::Integer(number)),
+                _ if studio.assumptions.per_page_clamped => Ok(Value::Integer(MAX_PER_PAGE)),
+                _ => Err(format!("expected at most {MAX_PER_PAGE}")),
+            },
+            Self::Text if text.is_empty() => Err("expected some text".into()),
+            Self::Text => Ok(Value::Text(text.into())),
+            Self::Email if text.contains('@') => Ok(Value::Text(text.into())),
+            Self::Email => Err("expected an e-mail address".into()),
+            Self::Date => {
+                let date = text.parse::<Date>().ok().filter(|_| text.len() == "YYYY-MM-DD".len());
+                date.map(Value::Date).ok_or_else(|| "expected a date like 2026-09-01".into())
+            }
+            Self::Word(words) if words.contains(&text) => Ok(Value::Text(text.into())),
+            Self::Word(words) => Err(format!("expected one of {}", words.join(", "))),
+        }
+    }
+}
+
+/// What a handler is given: who calls, with which parameters.
+#[derive(Debug)]
+pub(crate) struct Call<'studio> {
+    pub(crate) studio: &'studio Studio,
+    pub(crate) caller: u64,
+    pub(crate) now: Timestamp,
+    pub(crate) values: Vec<(&'static str, Value)>,
+    pub(crate) body: Bytes,
+}
+
+impl Call<'_> {
+    fn value(&self, name: &str) -> Option<&Value> {
+        self.values.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+    }
+
+    pub(crate) fn integer(&self, name: &str) -> Option<u64> {
+        match self.value(name) {
+            Some(Value::Integer(number)) => u64::try_from(*number).ok(),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        match self.value(name) {
+            Some(Value::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn date(&self, name: &str) -> Option<Date> {
+        match self.value(name) {
+            Some(Value::Date(date)) => Some(*date),
+            _ => None,
+        }
+    }
+
+    /// An id of the path, of which the check has seen that it is there.
+    pub(crate) fn id(&self, name: &str) -> Result<u64, Refusal> {
+        self.integer(name).ok_or_else(Refusal::not_found)
+    }
+
+    /// The body as JSON.
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
+        serde_json::from_slice(&self.body).map_err(|error| Refusal::new(422, format!("Invalid body: {error}")))
+    }
+
+    /// Answers the page that is asked for, as `show` renders its ids.
+    pub(crate) fn page(
+        &self,
+        state: &mut State,
+        query: Query,
+        show: impl FnOnce(&State, &[u64], Option<Meta>) -> Result<Reply, Refusal>,
+    ) -> Result<Reply, Refusal> {
+        let number = |name| self.integer(name).and_then(|number| usize::try_from(number).ok());
+        let (page, per_page) = (number("page").unwrap_or(1), number("per_page").unwrap_or(PER_PAGE));
+        let key = PageKey { caller: self.caller, query, page, per_page };
+        if let Some(body) = state.remembered_page(&key) {
+            return Ok(Reply::text(200, JSON, body));
+        }
+        let ids = state.list(self.caller, key.query.clone(), &self.studio.assumptions);
+        let ids_of_page = ids.chunks(per_page).nth(page - 1).unwrap_or_default();
+        let last_page = ids.len().div_ceil(per_page).max(1);
+        let meta = Meta { current_page: page, last_page, total_count: ids.len() };
+        let reply = show(state, ids_of_page, self.studio.assumptions.list_meta.then_some(meta))?;
+        state.remember_page(key, reply.body.clone());
+        Ok(reply)
+    }
+}
+
+/// What stands beside a list. Observed.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Meta {
+    current_page: usize,
+    last_page: usize,
+    total_count: usize,
+}
+
+/// An answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) content_type: &'static str,
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) body: Bytes,
+}
+
+impl Reply {
+    pub(crate) fn json(status: u16, answer: &impl Serialize) -> Result<Self, Refusal> {
+        // As large as a page of media is.
+        let mut body = Vec::with_capacity(32 * 1024);
+        serde_json::to_writer(&mut body, answer).map_err(|error| Refusal::new(500, error.to_string()))?;
+        Ok(Self { status, content_type: JSON, headers: Vec::new(), body: body.into() })
+    }
+
+    pub(crate) fn text(status: u16, content_type: &'static str, text: impl Into<Bytes>) -> Self {
+        Self { status, content_type, headers: Vec::new(), body: text.into() }
+    }
+
+    pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+}
+
+/// An answer that says no. Observed as an object with `error`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) status: u16,
+    pub(crate) error: String,
+}
+
+impl Refusal {
+    pub(crate) fn new(status: u16, error: impl Into<String>) -> Self {
+        Self { status, error: error.into() }
+    }
+
+    pub(crate) fn not_found() -> Self {
+        Self::new(404, "Not found")
+    }
+}
+
+impl From<Denied> for Refusal {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::NotFound => Self::not_found(),
+            Denied::Forbidden => Self::new(403, "Forbidden"),
+        }
+    }
+}
+
+impl From<Refusal> for Reply {
+    fn from(refusal: Refusal) -> Self {
+        let body = json!({"error": refusal.error}).to_string();
+        Self::text(refusal.status, JSON, body)
+    }
+}

@@ -1,0 +1,91 @@
+//! The sandbox's description of itself in Swagger 2.0, made from its operations: schema-driven clients live on it.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::super::operation::{Kind, Operation, Parameter, Place};
+use super::super::shapes;
+
+/// What `GET /api/public/apidocs` answers.
+pub(crate) fn description(operations: &[Operation], host: &str) -> Json {
+    let mut paths = Map::new();
+    for operation in operations {
+        let path = paths.entry(operation.path).or_insert_with(|| json!({}));
+        if let Some(methods) = path.as_object_mut() {
+            methods.insert(operation.method.as_str().to_lowercase(), described(operation));
+        }
+    }
+    json!({
+        "swagger": "2.0",
+        "info": {
+            "title": "Studio in a box",
+            "version": "1.0",
+            "description": "The sandbox of canvas-studio. It is not Studio, and this is not Studio's description.",
+        },
+        "host": host,
+        "basePath": "/api/public/v1",
+        "schemes": ["http"],
+        "produces": ["application/json"],
+        "securityDefinitions": {"token": {"type": "apiKey", "in": "header", "name": "Authorization"}},
+        "security": [{"token": []}],
+        "paths": paths,
+        "definitions": shapes::definitions(),
+    })
+}
+
+fn described(operation: &Operation) -> Json {
+    let mut parameters: Vec<Json> = operation.parameters.iter().map(parameter).collect();
+    if let Some(schema) = &operation.body {
+        let about = "What to do.";
+        parameters
+            .push(json!({"name": "body", "in": "body", "required": true, "description": about, "schema": schema}));
+    }
+    let responses: Map<String, Json> = operation
+        .answers
+        .iter()
+        .map(|(status, about, schema)| {
+            let mut answer = json!({"description": about});
+            if let (Some(schema), Some(fields)) = (schema, answer.as_object_mut()) {
+                fields.insert("schema".into(), schema.clone());
+            }
+            (status.to_string(), answer)
+        })
+        .collect();
+    let mut described = json!({
+        "operationId": operation.id,
+        "summary": operation.summary,
+        "parameters": parameters,
+        "produces": operation.produces.into_iter().chain(["application/json"]).collect::<Vec<_>>(),
+        "responses": responses,
+    });
+    if let (true, Some(fields)) = (operation.body.is_some(), described.as_object_mut()) {
+        fields.insert("consumes".into(), json!(["application/json"]));
+    }
+    described
+}
+
+fn parameter(parameter: &Parameter) -> Json {
+    let place = match parameter.place {
+        Place::Path => "path",
+        Place::Query => "query",
+    };
+    let kind = match parameter.kind {
+        Kind::Id => json!({"type": "integer", "format": "int64", "minimum": 1}),
+        Kind::Integer { least } => json!({"type": "integer", "format": "int64", "minimum": least}),
+        Kind::PerPage => json!({"type": "integer", "minimum": 1, "maximum": 50}),
+        Kind::Text => json!({"type": "string", "minLength": 1}),
+        Kind::Email => json!({"type": "string", "format": "email"}),
+        Kind::Date => json!({"type": "string", "format": "date"}),
+        Kind::Word(words) => json!({"type": "string", "enum": words}),
+    };
+    let mut described = json!({
+        "name": parameter.name,
+        "in": place,
+        "required": parameter.required,
+        "description": parameter.about,
+    });
+    if let (Some(fields), Some(kind)) = (described.as_object_mut(), kind.as_object()) {
+        fields.extend(kind.clone());
+        fields.extend(parameter.default.clone().map(|value| ("default".to_owned(), value)));
+    }
+    described
+}

@@ -1,0 +1,113 @@
+//! Signing in: the page on which a user allows it, and the endpoint that gives out tokens. Both lie outside of `/v1`.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::super::Studio;
+use super::super::oauth::OUT_OF_BAND;
+use super::super::operation::{JSON, Reply};
+use super::super::state::{Role, State};
+
+const HTML: &str = "text/html; charset=utf-8";
+
+/// `GET /oauth/authorize`: who asks for what, and a button to allow it.
+pub(crate) fn authorize_page(studio: &Studio, query: &[(String, String)]) -> Reply {
+    let state = studio.state();
+    let form: HashMap<_, _> = query.iter().cloned().collect();
+    if let Err(reason) = check(&state, &form) {
+        return refusal_page(&reason);
+    }
+    let mut hidden = String::new();
+    for name in ["client_id", "redirect_uri", "response_type", "state"] {
+        if let Some(value) = form.get(name) {
+            let _ = write!(hidden, "<input type=hidden name=\"{name}\" value=\"{}\">", escaped(value));
+        }
+    }
+    let mut options = String::new();
+    for user in state.users.values().filter(|user| user.role != Role::Student).take(50) {
+        let _ = write!(options, "<option value={}>{}</option>", user.id, escaped(&user.full_name));
+    }
+    page(
+        200,
+        "Authorize",
+        &format!(
+            "<p>An application asks to act for you in Studio.</p><form method=post>{hidden}<label>Sign in as \
+             <select name=user_id>{options}</select></label> <button>Allow</button></form>"
+        ),
+    )
+}
+
+/// `POST /oauth/authorize`: the button was pressed.
+pub(crate) fn authorize(studio: &Studio, form: &HashMap<String, String>, now: Timestamp) -> Reply {
+    let state = &mut *studio.state();
+    if let Err(reason) = check(state, form) {
+        return refusal_page(&reason);
+    }
+    let user = form.get("user_id").and_then(|id| id.parse().ok()).unwrap_or(studio.admin);
+    if !state.users.contains_key(&user) {
+        return refusal_page("there is no such user");
+    }
+    let redirect_uri = form.get("redirect_uri").map_or("", String::as_str);
+    let given_back = form.get("state").filter(|_| studio.assumptions.state_echoed).map(String::as_str);
+    match state.credentials.allow(user, redirect_uri, given_back, now) {
+        Err(reason) => refusal_page(&reason),
+        Ok(code) if redirect_uri == OUT_OF_BAND => {
+            page(200, "Authorization code", &format!("<p>Copy this code:</p><pre>{}</pre>", escaped(&code)))
+        }
+        Ok(url) => Reply::text(302, HTML, "").header("location", url),
+    }
+}
+
+/// `POST /oauth/token`.
+pub(crate) fn token(studio: &Studio, form: &HashMap<String, String>, headers: &HeaderMap, now: Timestamp) -> Reply {
+    let credentials = &mut studio.state().credentials;
+    let rotate = studio.assumptions.refresh_tokens_rotate;
+    let reply = match credentials.token(form, basic(headers), studio.token_lifetime, rotate, now) {
+        Ok(tokens) => Reply::text(200, JSON, tokens.to_string()),
+        Err(refusal) => {
+            let body = json!({"error": refusal.error, "error_description": refusal.description});
+            Reply::text(refusal.status, JSON, body.to_string())
+        }
+    };
+    reply.header("cache-control", "no-store")
+}
+
+fn check(state: &State, form: &HashMap<String, String>) -> Result<(), String> {
+    let field = |name: &str| form.get(name).map(String::as_str).ok_or_else(|| format!("{name} is missing"));
+    state.credentials.check_key(field("client_id")?, field("redirect_uri")?)?;
+    match field("response_type")? {
+        "code" => Ok(()),
+        other => Err(format!("response_type is code, not {other}")),
+    }
+}
+
+/// The client's id and secret, if they came as HTTP Basic.
+fn basic(headers: &HeaderMap) -> Option<(String, String)> {
+    let encoded = headers.get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("Basic ")?;
+    let text = String::from_utf8(base64(encoded.trim())?).ok()?;
+    let (id, secret) = text.split_once(':')?;
+    Some((id.to_owned(), secret.to_owned()))
+}
+
+fn base64(text: &str) -> Option<Vec<u8>> {
+    use base64::Engine;
+    base64::prelude::BASE64_STANDARD.decode(text).ok()
+}
+
+fn refusal_page(reason: &str) -> Reply {
+    page(400, "This cannot be authorized", &format!("<p>{}</p>", escaped(reason)))
+}
+
+fn page(status: u16, title: &str, content: &str) -> Reply {
+    let html = format!("<!doctype html><meta charset=utf-8><title>{title}</title><h1>{title}</h1>{content}\n");
+    Reply::text(status, HTML, html)
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

@@ -1,0 +1,498 @@
+//! The two hosts on loopback: every request comes in here, meets its faults, is answered and is written down.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use axum::body::{Body, Bytes};
+use axum::extract::{RawPathParams, RawQuery, State as FromState};
+use axum::routing::{MethodFilter, get, on};
+use axum::{Extension, Router};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
+use http_body::{Body as HttpBody, Frame};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value as Json;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::{Sleep, sleep, timeout};
+use url::form_urlencoded;
+
+use super::additions::drift;
+use super::faults::{Host, Outcome, Trouble};
+use super::log::{Seen, masked_headers, masked_pairs, masked_text};
+use super::operation::{Call, JSON, Operation, Refusal, Reply};
+use super::routes::{self, apidocs, oauth};
+use super::{Studio, files};
+
+const API: &str = "/api/public";
+/// How many connections may wait to be accepted.
+const BACKLOG: u32 = 1024;
+const MAX_BODY: usize = 1024 * 1024;
+/// How long a client may take to send its headers, and its body.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// After the part of a body that is to arrive, before the connection is cut: it has to be on its way by then.
+const BEFORE_THE_CUT: Duration = Duration::from_millis(5);
+
+/// The caller, for whoever writes the request down.
+#[derive(Debug, Clone, Copy)]
+struct Caller(u64);
+
+/// A listener on loopback.
+pub(crate) fn listen(port: u16) -> io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+    socket.listen(BACKLOG)
+}
+
+/// Serves both hosts until it is dropped.
+pub(crate) async fn serve(studio: Arc<Studio>, api: TcpListener, storage: TcpListener) {
+    let router = router(&studio);
+    let mut connections: JoinSet<()> = JoinSet::new();
+    loop {
+        let (host, accepted) = tokio::select! {
+            accepted = api.accept() => (Host::Api, accepted),
+            accepted = storage.accept() => (Host::Storage, accepted),
+            Some(ended) = connections.join_next() => {
+                if ended.is_err_and(|error| error.is_panic()) {
+                    studio.panics.fetch_add(1, Ordering::SeqCst);
+                }
+                continue;
+            }
+        };
+        // Too many open files, say: those that are there may close some.
+        let Ok((stream, _)) = accepted else {
+            sleep(Duration::from_millis(10)).await;
+            continue;
+        };
+        connections.spawn(connection(Arc::clone(&studio), router.clone(), host, stream));
+    }
+}
+
+async fn connection(studio: Arc<Studio>, router: Router, host: Host, stream: TcpStream) {
+    let _ = stream.set_nodelay(true);
+    let reset = Arc::new(AtomicBool::new(false));
+    let wire = Wire { stream, reset: Arc::clone(&reset) };
+    let service = service_fn(move |request| {
+        let (studio, router, reset) = (Arc::clone(&studio), router.clone(), Arc::clone(&reset));
+        async move { respond(&studio, router, host, request, &reset).await }
+    });
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(PATIENCE);
+    // That a client goes away, or talks nonsense, is its own affair.
+    let _ = builder.serve_connection(TokioIo::new(wire), service).await;
+}
+
+/// A connection that can end as one does whose other side crashed.
+struct Wire {
+    stream: TcpStream,
+    reset: Arc<AtomicBool>,
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        if self.reset.load(Ordering::SeqCst) {
+            let _ = self.stream.set_zero_linger();
+        }
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.reset.load(Ordering::SeqCst) {
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffers: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, buffers)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
+
+/// The connection is to be cut without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection is cut, as was asked for")]
+struct Cut;
+
+/// What happens to one request.
+async fn respond(
+    studio: &Arc<Studio>,
+    router: Router,
+    host: Host,
+    request: Request<Incoming>,
+    reset: &AtomicBool,
+) -> Result<Response<Body>, Cut> {
+    let (mut parts, body) = request.into_parts();
+    if let Some(tidy) = tidied(&parts.uri) {
+        parts.uri = tidy;
+    }
+    let at = Timestamp::now();
+    let path = parts.uri.path().strip_prefix(API).unwrap_or(parts.uri.path()).to_owned();
+    let mut trouble = studio.faults().strike(host, parts.method.as_str(), &path, Instant::now());
+    let body = timeout(PATIENCE, Limited::new(body, MAX_BODY).collect()).await;
+    if trouble.delay > 0.0 {
+        sleep(Duration::from_secs_f64(trouble.delay)).await;
+    }
+    meddle(studio, &parts.headers, &mut trouble);
+    let (method, uri, headers) = (parts.method.clone(), parts.uri.clone(), parts.headers.clone());
+    let (sent, answer) = match body {
+        Err(_) => (Bytes::new(), refusal(408, "The body did not come")),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => (Bytes::new(), refusal(413, "The body is too large")),
+        Ok(Err(_)) => return Err(Cut),
+        Ok(Ok(collected)) => {
+            let sent = collected.to_bytes();
+            let answer = match &trouble.outcome {
+                Outcome::Instead { .. } => instead(&trouble.outcome),
+                Outcome::ResetBefore => Response::default(),
+                _ if host == Host::Storage => {
+                    files::answer(studio, &method, uri.path(), &pairs(uri.query()), &headers, Timestamp::now())
+                }
+                _ => routed(router, Request::from_parts(parts, Body::from(sent.clone()))).await,
+            };
+            (sent, answer)
+        }
+    };
+    let empty = HttpBody::size_hint(answer.body()).exact() == Some(0);
+    let cut = match trouble.outcome {
+        Outcome::ResetBefore | Outcome::ResetAfter => true,
+        // There is no middle in which it could end.
+        Outcome::ResetBody(_) => empty,
+        _ => false,
+    };
+    studio.log().add(Seen {
+        at,
+        host,
+        method: method.to_string(),
+        path: uri.path().to_owned(),
+        query: masked_pairs(pairs(uri.query())),
+        headers: masked_headers(&headers),
+        body: masked_text(&sent),
+        user_id: answer.extensions().get::<Caller>().map(|Caller(id)| *id),
+        status: (!cut).then(|| answer.status().as_u16()),
+        fault: trouble.fault,
+    });
+    if cut {
+        reset.store(true, Ordering::SeqCst);
+        return Err(Cut);
+    }
+    Ok(spoiled(answer, &trouble, reset).await)
+}
+
+async fn routed(mut router: Router, request: Request<Body>) -> Response<Body> {
+    use tower_service::Service;
+    match router.call(request).await {
+        Ok(answer) => answer,
+        Err(never) => match never {},
+    }
+}
+
+/// What a fault does to the state before the request is looked at.
+fn meddle(studio: &Studio, headers: &HeaderMap, trouble: &mut Trouble) {
+    if trouble.revoke
+        && let Some(token) = bearer(headers)
+    {
+        studio.state().credentials.revoke(token);
+    }
+    if trouble.appear > 0 || trouble.vanish > 0 {
+        drift(&mut studio.state(), studio.admin, trouble, Timestamp::now());
+    }
+}
+
+/// The answer that a fault gives in place of the real one.
+fn instead(outcome: &Outcome) -> Response<Body> {
+    let Outcome::Instead { status, body, headers, retry_after, as_date } = outcome else { return Response::default() };
+    let (content_type, text) = match body {
+        Some(Json::String(text)) => ("text/plain; charset=utf-8", text.clone()),
+        Some(body) => (JSON, body.to_string()),
+        None => (JSON, format!("{{\"error\":\"a fault that was asked for: {status}\"}}")),
+    };
+    let mut answer = Response::new(Body::from(text));
+    *answer.status_mut() = StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    let wait = retry_after.map(|seconds| if *as_date { http_date(seconds) } else { format!("{}", seconds.ceil()) });
+    if let Some(Ok(wait)) = wait.map(HeaderValue::try_from) {
+        answer.headers_mut().insert(RETRY_AFTER, wait);
+    }
+    for (name, value) in headers {
+        if let (Ok(name), Ok(value)) = (http::HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            answer.headers_mut().insert(name, value);
+        }
+    }
+    answer
+}
+
+/// The date that many seconds ahead, as HTTP writes it. It has whole seconds, so it is never too early.
+fn http_date(seconds: f64) -> String {
+    let ahead = SignedDuration::try_from_secs_f64(seconds).unwrap_or_default() + SignedDuration::from_millis(999);
+    Timestamp::now().saturating_add(ahead).unwrap_or_default().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
+
+/// Does to an answer what a fault says.
+async fn spoiled(answer: Response<Body>, trouble: &Trouble, reset: &AtomicBool) -> Response<Body> {
+    let answer = match trouble.outcome {
+        Outcome::Html => {
+            let page = "<!doctype html><title>Sign in</title><h1>Sign in to the network</h1>\n";
+            let mut answer = Response::new(Body::from(page));
+            answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+            answer
+        }
+        Outcome::Malformed(part) => {
+            let whole = answer.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+            // Half an object is never JSON, and neither is a bare bracket.
+            let cut = whole.slice(..portion(whole.len() as u64, part));
+            let cut = if cut.first() == Some(&b'{') { cut } else { Bytes::from_static(b"{") };
+            let mut answer = Response::new(Body::from(cut));
+            answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
+            answer
+        }
+        Outcome::ResetBody(part) => cut_short(answer, part, Some(reset)),
+        Outcome::Truncated(part) => cut_short(answer, part, None),
+        _ => answer,
+    };
+    match trouble.bandwidth {
+        None => answer,
+        Some(bandwidth) => {
+            let size = HttpBody::size_hint(answer.body()).exact();
+            let mut answer = answer.map(|body| Body::new(Paced { body, bandwidth, left: Bytes::new(), pause: None }));
+            if let Some(size) = size {
+                answer.headers_mut().insert(CONTENT_LENGTH, size.into());
+            }
+            answer
+        }
+    }
+}
+
+/// How many bytes of so many a part is: never all of them.
+fn portion(size: u64, part: f64) -> usize {
+    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let bytes = (size.saturating_sub(1) as f64 * part) as usize;
+    bytes
+}
+
+/// Lets only a part of the body through; then the connection ends, by a reset if `reset` is given.
+fn cut_short(answer: Response<Body>, part: f64, reset: Option<&AtomicBool>) -> Response<Body> {
+    let Some(size) = HttpBody::size_hint(answer.body()).exact() else { return answer };
+    if let Some(reset) = reset {
+        reset.store(true, Ordering::SeqCst);
+    }
+    let left = portion(size, part);
+    let mut answer = answer.map(|body| Body::new(Short { body, left, pause: None }));
+    answer.headers_mut().insert(CONTENT_LENGTH, size.into());
+    answer
+}
+
+/// A body that ends early.
+struct Short {
+    body: Body,
+    left: usize,
+    pause: Option<Pin<Box<Sleep>>>,
+}
+
+impl HttpBody for Short {
+    type Data = Bytes;
+    type Error = axum::BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::BoxError>>> {
+        if self.left > 0 {
+            let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(context));
+            let Some(Ok(mut bytes)) = frame.map(|frame| frame.map(|frame| frame.into_data().unwrap_or_default()))
+            else {
+                return Poll::Ready(None);
+            };
+            bytes.truncate(self.left);
+            self.left -= bytes.len();
+            return Poll::Ready(Some(Ok(Frame::data(bytes))));
+        }
+        let pause = self.pause.get_or_insert_with(|| Box::pin(sleep(BEFORE_THE_CUT)));
+        std::task::ready!(pause.as_mut().poll(context));
+        Poll::Ready(Some(Err(Box::new(Cut))))
+    }
+}
+
+/// A body that comes slowly.
+struct Paced {
+    body: Body,
+    /// Bytes a second.
+    bandwidth: f64,
+    left: Bytes,
+    pause: Option<Pin<Box<Sleep>>>,
+}
+
+impl HttpBody for Paced {
+    type Data = Bytes;
+    type Error = axum::BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::BoxError>>> {
+        if let Some(pause) = &mut self.pause {
+            std::task::ready!(pause.as_mut().poll(context));
+            self.pause = None;
+        }
+        if self.left.is_empty() {
+            match std::task::ready!(Pin::new(&mut self.body).poll_frame(context)) {
+                Some(Ok(frame)) => self.left = frame.into_data().unwrap_or_default(),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
+                None => return Poll::Ready(None),
+            }
+        }
+        // Twenty times a second, so that a progress bar moves.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is a positive number of bytes")]
+        let step = ((self.bandwidth / 20.0) as usize).max(1).min(self.left.len());
+        let bytes = self.left.split_to(step);
+        #[expect(clippy::cast_precision_loss)]
+        let seconds = bytes.len() as f64 / self.bandwidth;
+        self.pause = Some(Box::pin(sleep(Duration::from_secs_f64(seconds.min(PATIENCE.as_secs_f64())))));
+        Poll::Ready(Some(Ok(Frame::data(bytes))))
+    }
+}
+
+/// The routes of the API host.
+fn router(studio: &Arc<Studio>) -> Router {
+    let operations = routes::operations();
+    let description = apidocs::description(&operations, studio.url.trim_start_matches("http://")).to_string();
+    let mut router = Router::new()
+        .route(&format!("{API}/apidocs"), get(|| async { reply(Reply::text(200, JSON, description)) }))
+        .route(
+            &format!("{API}/oauth/authorize"),
+            get(|FromState(studio): FromState<Arc<Studio>>, RawQuery(query): RawQuery| async move {
+                reply(oauth::authorize_page(&studio, &pairs(query.as_deref())))
+            })
+            .post(|FromState(studio): FromState<Arc<Studio>>, body: Bytes| async move {
+                reply(oauth::authorize(&studio, &form(&body), Timestamp::now()))
+            }),
+        )
+        .route(
+            &format!("{API}/oauth/token"),
+            axum::routing::post(
+                |FromState(studio): FromState<Arc<Studio>>, headers: HeaderMap, body: Bytes| async move {
+                    reply(oauth::token(&studio, &form(&body), &headers, Timestamp::now()))
+                },
+            ),
+        );
+    for operation in operations {
+        let Ok(method) = MethodFilter::try_from(operation.method.clone()) else { continue };
+        let path = format!("{API}/v1{}", operation.path);
+        router = router.route(&path, on(method, operate).layer(Extension(Arc::new(operation))));
+    }
+    router
+        .fallback(|| async { reply(Refusal::not_found().into()) })
+        .method_not_allowed_fallback(|| async { refusal(405, "Method not allowed") })
+        .with_state(Arc::clone(studio))
+}
+
+/// Carries one operation out.
+async fn operate(
+    FromState(studio): FromState<Arc<Studio>>,
+    Extension(operation): Extension<Arc<Operation>>,
+    path: Result<RawPathParams, axum::extract::rejection::RawPathParamsRejection>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response<Body> {
+    let now = Timestamp::now();
+    let state = &mut *studio.state();
+    let Some(caller) = bearer(&headers).and_then(|token| state.credentials.user_of(token, now)) else {
+        let mut answer = refusal(401, "Authorization information is missing or invalid");
+        answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"Studio\""));
+        return answer;
+    };
+    let path: Vec<_> = path.iter().flatten().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let answer = operation.read(&path, &pairs(query.as_deref()), &studio).and_then(|values| {
+        let call = Call { studio: &studio, caller, now, values, body };
+        (operation.handle)(state, &call)
+    });
+    let mut answer = reply(answer.unwrap_or_else(Reply::from));
+    answer.extensions_mut().insert(Caller(caller));
+    answer
+}
+
+fn reply(reply: Reply) -> Response<Body> {
+    let mut answer = Response::new(Body::from(reply.body));
+    *answer.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
+    for (name, value) in reply.headers {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            answer.headers_mut().insert(name, value);
+        }
+    }
+    answer
+}
+
+fn refusal(status: u16, error: &str) -> Response<Body> {
+    reply(Refusal::new(status, error).into())
+}
+
+/// The token of an `Authorization: Bearer` header.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn pairs(query: Option<&str>) -> Vec<(String, String)> {
+    form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned().collect()
+}
+
+fn form(body: &[u8]) -> HashMap<String, String> {
+    form_urlencoded::parse(body).into_owned().collect()
+}
+
+/// The same without doubled and trailing slashes, both of which are observed to be taken.
+fn tidied(uri: &Uri) -> Option<Uri> {
+    let path = uri.path();
+    if !path.contains("//") && (path == "/" || !path.ends_with('/')) {
+        return None;
+    }
+    let mut tidy: String = path.split('/').filter(|part| !part.is_empty()).flat_map(|part| ["/", part]).collect();
+    if tidy.is_empty() {
+        tidy.push('/');
+    }
+    if let Some(query) = uri.query() {
+        tidy.push('?');
+        tidy.push_str(query);
+    }
+    tidy.parse().ok()
+}

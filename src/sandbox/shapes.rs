@@ -1,0 +1,334 @@
+//! How things look in an answer: the sandbox's own reading of the reference, beside the schemas that describe it.
+
+use std::fmt::{self, Display, Formatter};
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::{Serialize, Serializer};
+use serde_json::{Value as Json, json};
+
+use super::Studio;
+use super::operation::Meta;
+use super::state::{self, Permission, Share, ShareType, State, User};
+
+#[derive(Debug, Serialize)]
+pub(crate) struct UserRef<'state> {
+    id: u64,
+    full_name: &'state str,
+    display_name: &'state str,
+    email: Option<&'state str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    permission: Option<Permission>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Group<'state> {
+    id: u64,
+    name: &'state str,
+    permission: Permission,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Collection<'state> {
+    id: u64,
+    name: Option<&'state str>,
+    #[serde(rename = "type")]
+    kind: &'state str,
+    permission: Permission,
+    owner: Option<UserRef<'state>>,
+    #[serde(serialize_with = "as_whole_seconds")]
+    created_at: Timestamp,
+    course_id: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Media<'state> {
+    id: u64,
+    title: &'state str,
+    description: Option<&'state str>,
+    duration: f64,
+    #[serde(serialize_with = "as_whole_seconds")]
+    created_at: Timestamp,
+    last_viewed: Option<Date>,
+    last_viewed_by_student: Option<Date>,
+    #[serde(serialize_with = "as_text")]
+    thumbnail_url: Thumbnail<'state>,
+    transcoding_status: &'state str,
+    owner: Option<UserRef<'state>>,
+    size: u64,
+    source: &'state str,
+    #[serde(serialize_with = "as_text")]
+    embed_id: Uuid,
+    #[serde(serialize_with = "as_text")]
+    lti_launch_id: LaunchId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    collection: Option<Collection<'state>>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Perspective<'state> {
+    #[serde(serialize_with = "as_text")]
+    uuid: Uuid,
+    title: &'state str,
+    collection: Collection<'state>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Permissions<'state> {
+    users: Vec<UserRef<'state>>,
+    groups: Vec<Group<'state>>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Paged<T> {
+    #[serde(flatten)]
+    pub(crate) list: T,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) meta: Option<Meta>,
+}
+
+pub(crate) fn user(user: &User, permission: Option<Permission>) -> UserRef<'_> {
+    UserRef {
+        id: user.id,
+        full_name: &user.full_name,
+        display_name: &user.display_name,
+        email: user.email.as_deref(),
+        permission,
+    }
+}
+
+/// Shows what is in the state to one caller.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Show<'state> {
+    pub(crate) state: &'state State,
+    pub(crate) studio: &'state Studio,
+    pub(crate) caller: u64,
+}
+
+impl<'state> Show<'state> {
+    fn owner(self, id: u64) -> Option<UserRef<'state>> {
+        self.state.users.get(&id).map(|owner| user(owner, None))
+    }
+
+    pub(crate) fn collection(self, collection: &'state state::Collection) -> Collection<'state> {
+        Collection {
+            id: collection.id,
+            name: collection.name.as_deref(),
+            kind: &collection.kind,
+            permission: self.state.on_collection(self.caller, collection).unwrap_or(Permission::Access),
+            owner: self.owner(collection.owner),
+            created_at: collection.created_at,
+            course_id: collection.course_id,
+        }
+    }
+
+    pub(crate) fn media(self, media: &'state state::Media) -> Media<'state> {
+        let embed_id = Uuid::of("embed", media.id, 0);
+        Media {
+            id: media.id,
+            title: &media.title,
+            description: media.description.as_deref(),
+            duration: media.duration,
+            created_at: media.created_at,
+            last_viewed: media.last_viewed,
+            last_viewed_by_student: media.last_viewed_by_student,
+            thumbnail_url: Thumbnail { base: &self.studio.storage_url, media: media.id },
+            transcoding_status: &media.transcoding_status,
+            owner: self.owner(media.owner),
+            size: media.size,
+            source: &media.source,
+            embed_id,
+            lti_launch_id: LaunchId(media.id),
+            collection: None,
+        }
+    }
+
+    /// With the collection it lives in, as an answer about one media has it.
+    pub(crate) fn media_detail(self, media: &'state state::Media) -> Media<'state> {
+        let collection = self.state.collections.get(&media.collection).map(|home| self.collection(home));
+        Media { collection, ..self.media(media) }
+    }
+
+    /// One media in a collection.
+    pub(crate) fn perspective(
+        self,
+        media: &'state state::Media,
+        collection: &'state state::Collection,
+    ) -> Perspective<'state> {
+        Perspective {
+            uuid: Uuid::of("perspective", media.id, collection.id),
+            title: &media.title,
+            collection: self.collection(collection),
+        }
+    }
+
+    pub(crate) fn permissions(self, shares: &'state [Share]) -> Permissions<'state> {
+        let of = |kind| shares.iter().filter(move |share| share.share_type == kind);
+        let users = of(ShareType::User)
+            .filter_map(|share| Some(user(self.state.users.get(&share.id)?, Some(share.permission))));
+        let groups = of(ShareType::Group).filter_map(|share| {
+            let group = self.state.groups.get(&share.id)?;
+            Some(Group { id: group.id, name: &group.name, permission: share.permission })
+        });
+        Permissions { users: users.collect(), groups: groups.collect() }
+    }
+}
+
+/// Observed: no fractions, and `Z`.
+fn as_whole_seconds<S: Serializer>(moment: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&Timestamp::from_second(moment.as_second()).unwrap_or(*moment))
+}
+
+fn as_text<S: Serializer>(value: &impl Display, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}
+
+/// Always the same for the same thing, so that it need not be kept.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Uuid(u128);
+
+impl Uuid {
+    pub(crate) fn of(kind: &str, first: u64, second: u64) -> Self {
+        let seed = kind.bytes().fold(first, |seed, byte| mix(seed ^ u64::from(byte)));
+        let (high, low) = (mix(seed ^ second), mix(mix(seed).wrapping_add(second)));
+        // The version and variant of a random one.
+        let (high, low) = ((high & !0xf000) | 0x4000, (low & !(0xc << 60)) | (0x8 << 60));
+        Self((u128::from(high) << 64) | u128::from(low))
+    }
+}
+
+impl Display for Uuid {
+    /// By hand: every media has two, and `format!` would take most of the time that a page does.
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        let digits = self.0.to_be_bytes().into_iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+        let mut text = [b'-'; 36];
+        let places = text.iter_mut().enumerate().filter(|(place, _)| !matches!(place, 8 | 13 | 18 | 23));
+        for ((_, place), digit) in places.zip(digits) {
+            *place = if digit < 10 { b'0' + digit } else { b'a' + digit - 10 };
+        }
+        formatter.write_str(std::str::from_utf8(&text).unwrap_or_default())
+    }
+}
+
+/// `{uuid}-{media id}`. Observed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LaunchId(pub(crate) u64);
+
+impl Display for LaunchId {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}-{}", Uuid::of("launch", self.0, 0), self.0)
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Thumbnail<'state> {
+    base: &'state str,
+    media: u64,
+}
+
+impl Display for Thumbnail<'_> {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/thumbnails/{}.svg", self.base, self.media)
+    }
+}
+
+/// Scatters the bits of a number (the finalizer of SplitMix64).
+pub(crate) fn mix(number: u64) -> u64 {
+    let number = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    number ^ (number >> 31)
+}
+
+/// The definitions that the description refers to.
+pub(crate) fn definitions() -> Json {
+    let integer = json!({"type": "integer", "format": "int64"});
+    let text = json!({"type": "string"});
+    let nullable_text = json!({"type": "string", "x-nullable": true});
+    let moment = json!({"type": "string", "format": "date-time"});
+    let date = json!({"type": "string", "format": "date", "x-nullable": true});
+    let permission = json!({"type": "string", "enum": Permission::WORDS});
+    let user = json!({"id": integer, "full_name": text, "display_name": text, "email": nullable_text});
+    let collection = json!({
+        "id": integer, "name": nullable_text, "type": text, "permission": permission,
+        "owner": {"$ref": "#/definitions/UserRef"}, "created_at": moment,
+        "course_id": {"type": "integer", "format": "int64", "x-nullable": true},
+    });
+    let media = json!({
+        "id": integer, "title": text, "description": nullable_text, "duration": {"type": "number"},
+        "created_at": moment, "last_viewed": date, "last_viewed_by_student": date, "thumbnail_url": text,
+        "transcoding_status": text, "owner": {"$ref": "#/definitions/UserRef"}, "size": integer, "source": text,
+        "embed_id": text, "lti_launch_id": text,
+    });
+    json!({
+        "UserRef": object(&user),
+        "UserWithPermission": object(&with(&user, "permission", &permission)),
+        "GroupWithPermission": object(&json!({"id": integer, "name": text, "permission": permission})),
+        "Collection": object(&collection),
+        "Media": object(&media),
+        "MediaDetail": object(&with(&media, "collection", &reference("Collection"))),
+        "Perspective": object(&json!({
+            "uuid": {"type": "string", "format": "uuid"}, "title": text,
+            "collection": {"$ref": "#/definitions/Collection"},
+        })),
+        "MediaSource": {
+            "type": "object", "additionalProperties": false, "required": ["url", "mime_type"],
+            "properties": {"url": text, "mime_type": text, "definition": text, "download_url": text},
+        },
+        "Meta": object(&json!({"current_page": integer, "last_page": integer, "total_count": integer})),
+    })
+}
+
+/// Some properties and one more.
+fn with(properties: &Json, name: &str, schema: &Json) -> Json {
+    let mut properties = properties.clone();
+    properties.as_object_mut().into_iter().for_each(|fields| drop(fields.insert(name.to_owned(), schema.clone())));
+    properties
+}
+
+/// An object of which every field is always there, and no other.
+fn object(properties: &Json) -> Json {
+    let names: Vec<&String> = properties.as_object().into_iter().flat_map(serde_json::Map::keys).collect();
+    json!({"type": "object", "properties": properties, "required": names, "additionalProperties": false})
+}
+
+/// A definition by its name.
+pub(crate) fn reference(definition: &str) -> Json {
+    json!({"$ref": format!("#/definitions/{definition}")})
+}
+
+/// An object with one thing under a key.
+pub(crate) fn wrapped(key: &str, definition: &str) -> Json {
+    json!({"type": "object", "required": [key], "properties": {key: reference(definition)}})
+}
+
+/// An object with a list under a key.
+pub(crate) fn list(key: &str, definition: &str) -> Json {
+    json!({
+        "type": "object",
+        "required": [key],
+        "properties": {key: {"type": "array", "items": reference(definition)}},
+    })
+}
+
+/// The same with `meta`.
+pub(crate) fn page(key: &str, definition: &str) -> Json {
+    json!({
+        "allOf": [
+            list(key, definition),
+            {"type": "object", "properties": {"meta": reference("Meta")}},
+        ],
+    })
+}
+
+/// The answer about permissions has no key around it. Documented.
+pub(crate) fn permissions() -> Json {
+    json!({
+        "type": "object",
+        "required": ["users", "groups"],
+        "properties": {
+            "users": {"type": "array", "items": reference("UserWithPermission")},
+            "groups": {"type": "array", "items": reference("GroupWithPermission")},
+        },
+    })
+}
