@@ -22,11 +22,10 @@ $(VENV)/tools: pyproject.toml
 	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --group dev
 	touch $@
 
-demo: $(VENV)/tools ## Build, start a recorded Studio, list collections, search media, write a CSV (a minute the first time)
+demo: $(VENV)/tools ## Build, and be led through the package on a Studio in a box (a minute the first time)
 	@echo "== building (a minute the first time, seconds after that)"
 	VIRTUAL_ENV=$(VENV) $(BIN)/maturin develop --uv --quiet
-	@echo "== the main job, against a recorded Studio on this machine"
-	$(BIN)/python tests/demo.py
+	$(BIN)/canvas-studio demo --output demo-output
 
 develop: $(VENV)/tools ## Build into the virtual environment, for working on it
 	VIRTUAL_ENV=$(VENV) $(BIN)/maturin develop --uv
@@ -40,7 +39,8 @@ rust: ## Format, lint and test the core, without Python and with it
 	cargo fmt --all --check
 	cargo clippy --quiet --all-targets -- -D warnings
 	cargo clippy --quiet --all-targets --features python -- -D warnings
-	cargo nextest run --no-fail-fast --status-level slow
+	cargo clippy --quiet --all-targets --features python,sandbox -- -D warnings
+	cargo nextest run --features sandbox --no-fail-fast --status-level slow
 
 stubs: $(VENV)/tools ## Generate the type stub from the compiled module
 	$(BIN)/maturin generate-stubs --quiet --features stubs --out target/stubs
@@ -79,7 +79,7 @@ sdist: $(VENV)/tools ## Check that the source distribution builds by itself
 	rm -rf target/sdist
 	$(BIN)/maturin sdist --out target/sdist
 	tar -xzf target/sdist/*.tar.gz -C target/sdist
-	cd target/sdist/*/ && CARGO_TARGET_DIR=$(CURDIR)/target cargo check --quiet --locked --features python
+	cd target/sdist/*/ && CARGO_TARGET_DIR=$(CURDIR)/target cargo check --quiet --locked --features python,sandbox
 
 clean: ## Remove what was built
 	rm -rf target dist site $(VENV) demo-output

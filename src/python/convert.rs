@@ -133,6 +133,17 @@ impl Hint for JsonObject {
     );
 }
 
+/// Several of them.
+#[cfg(feature = "sandbox")]
+#[derive(Debug)]
+pub(crate) struct JsonObjects;
+
+#[cfg(feature = "sandbox")]
+impl Hint for JsonObjects {
+    #[cfg(feature = "stubs")]
+    const HINT: PyStaticExpr = type_hint_subscript!(type_hint_identifier!("builtins", "list"), JsonObject::HINT);
+}
+
 impl Deliver for Content {
     type Python = Hinted<AnyJson>;
 

@@ -8,7 +8,8 @@ use pyo3::types::PyBytes;
 use pythonize::{depythonize, pythonize};
 use serde_json::Value as Json;
 
-use crate::sandbox::{Options, Sandbox, Trouble};
+use super::convert::{Hinted, JsonObject, JsonObjects};
+use crate::sandbox::{Sandbox, Trouble};
 
 /// The server behind `canvas_studio.sandbox.Sandbox`, which is what to use.
 #[pyclass(module = "canvas_studio._core", frozen)]
@@ -51,12 +52,12 @@ impl SandboxServer {
         .map_err(to_python)
     }
 
-    fn json<'py>(
+    fn json<H>(
         &self,
-        py: Python<'py>,
+        py: Python<'_>,
         ask: impl FnOnce(&Sandbox) -> Result<Json, Trouble> + Send,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        Ok(pythonize(py, &self.with(py, ask)?)?)
+    ) -> PyResult<Hinted<H>> {
+        Ok(Hinted::new(pythonize(py, &self.with(py, ask)?)?.unbind()))
     }
 }
 
@@ -65,7 +66,7 @@ impl SandboxServer {
 impl SandboxServer {
     #[new]
     fn new(py: Python<'_>, options: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let options: Options = depythonize(options).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let options: Json = depythonize(options)?;
         let sandbox = py.detach(|| Sandbox::start(options)).map_err(to_python)?;
         let (url, storage_url, port) = (sandbox.url().to_owned(), sandbox.storage_url().to_owned(), sandbox.port());
         Ok(Self { sandbox: Some(sandbox).into(), process: std::process::id(), url, storage_url, port })
@@ -130,11 +131,11 @@ impl SandboxServer {
         self.with(py, |sandbox| sandbox.snapshot(&path))
     }
 
-    fn users<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    fn users(&self, py: Python<'_>) -> PyResult<Hinted<JsonObjects>> {
         self.json(py, Sandbox::users)
     }
 
-    fn requests<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    fn requests(&self, py: Python<'_>) -> PyResult<Hinted<JsonObjects>> {
         self.json(py, Sandbox::requests)
     }
 
@@ -149,7 +150,7 @@ impl SandboxServer {
         self.with(py, |sandbox| sandbox.token_for(user_id))
     }
 
-    fn oauth_token<'py>(&self, py: Python<'py>, user_id: Option<u64>) -> PyResult<Bound<'py, PyAny>> {
+    fn oauth_token(&self, py: Python<'_>, user_id: Option<u64>) -> PyResult<Hinted<JsonObject>> {
         self.json(py, |sandbox| sandbox.oauth_token(user_id))
     }
 
@@ -200,8 +201,8 @@ impl SandboxServer {
     }
 
     #[staticmethod]
-    fn chaos(py: Python<'_>, seed: u64) -> PyResult<Bound<'_, PyAny>> {
-        Ok(pythonize(py, &Sandbox::chaos(seed).map_err(to_python)?)?)
+    fn chaos(py: Python<'_>, seed: u64) -> PyResult<Hinted<JsonObjects>> {
+        Ok(Hinted::new(pythonize(py, &Sandbox::chaos(seed).map_err(to_python)?)?.unbind()))
     }
 }
 

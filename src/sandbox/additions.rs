@@ -5,8 +5,9 @@ use jiff::civil::Date;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-use super::faults::Trouble;
+use super::faults;
 use super::state::{Archived, Collection, Group, Media, Role, State, User, words};
+use super::{Trouble, read};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -53,15 +54,15 @@ struct NewMedia {
 }
 
 /// Adds one of what `kind` names and returns its id, or says which field is wrong.
-pub(crate) fn add(state: &mut State, admin: u64, kind: &str, fields: Json, now: Timestamp) -> Result<u64, String> {
-    let wrong = |error: serde_json::Error| format!("{kind}: {error}");
-    match kind {
-        "user" => add_user(state, serde_json::from_value(fields).map_err(wrong)?, now),
-        "group" => add_group(state, serde_json::from_value(fields).map_err(wrong)?),
-        "collection" => add_collection(state, admin, serde_json::from_value(fields).map_err(wrong)?, now),
-        "media" => add_media(state, admin, serde_json::from_value(fields).map_err(wrong)?, now),
+pub(crate) fn add(state: &mut State, admin: u64, kind: &str, fields: Json, now: Timestamp) -> Result<u64, Trouble> {
+    let added = match kind {
+        "user" => add_user(state, read(fields)?, now),
+        "group" => add_group(state, read(fields)?),
+        "collection" => add_collection(state, admin, read(fields)?, now),
+        "media" => add_media(state, admin, read(fields)?, now),
         _ => Err(format!("kind: expected user, group, collection or media, not {kind}")),
-    }
+    };
+    added.map_err(Trouble::Wrong)
 }
 
 fn add_user(state: &mut State, user: NewUser, now: Timestamp) -> Result<u64, String> {
@@ -162,7 +163,7 @@ fn known_user(state: &State, id: u64) -> Result<u64, String> {
 }
 
 /// Lets media appear and vanish, as other people's work does while a list is read.
-pub(crate) fn drift(state: &mut State, admin: u64, trouble: &mut Trouble, now: Timestamp) {
+pub(crate) fn drift(state: &mut State, admin: u64, trouble: &mut faults::Trouble, now: Timestamp) {
     for _ in 0..trouble.vanish {
         let from = trouble.dice.u64(..state.next_id.max(1));
         let found = state.media.range(from..).chain(state.media.range(..from)).map(|(id, _)| *id).next();

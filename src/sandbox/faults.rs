@@ -107,6 +107,19 @@ impl Fault {
         if !(0.0..=1.0).contains(&self.probability) {
             return Err(format!("probability: expected a number from 0 to 1, not {}", self.probability));
         }
+        if self.times == Some(0) {
+            return Err("times: expected at least 1, not 0".into());
+        }
+        if self
+            .method
+            .as_deref()
+            .is_some_and(|method| method.is_empty() || !method.bytes().all(|byte| byte.is_ascii_alphabetic()))
+        {
+            return Err("method: expected one of HTTP, such as GET".into());
+        }
+        if self.path.as_deref().is_some_and(|path| !path.starts_with(['/', '*']) || path.starts_with("/api/")) {
+            return Err("path: expected what follows /api/public, such as /v1/media/*".into());
+        }
         if self.status.is_some_and(|status| !(200..=599).contains(&status)) {
             return Err("status: expected a status from 200 to 599".into());
         }
@@ -119,6 +132,9 @@ impl Fault {
         }
         if self.throttle.is_none() && self.burst.is_some() {
             return Err("burst: means something only with throttle".into());
+        }
+        if self.retry_after_date && self.retry_after.is_none() && self.throttle.is_none() {
+            return Err("retry_after_date: means something only with retry_after or throttle".into());
         }
         if self.status.is_none()
             && self.throttle.is_none()

@@ -24,6 +24,7 @@ use std::thread::JoinHandle;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
@@ -125,8 +126,8 @@ impl Origin {
         match self {
             Self::Seed { media, seed } => Ok(library::library(*media, *seed)),
             Self::Snapshot(bytes) => {
-                let mut state: State =
-                    serde_json::from_slice(bytes).map_err(|error| Trouble::Wrong(format!("no snapshot: {error}")))?;
+                let mut state: State = serde_json::from_slice(bytes)
+                    .map_err(|error| Trouble::Wrong(format!("snapshot: the file is none: {error}")))?;
                 state.index();
                 Ok(state)
             }
@@ -146,7 +147,13 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    pub fn start(options: Options) -> Result<Self, Trouble> {
+    /// Starts one with what is given of [`Options`].
+    pub fn start(options: Json) -> Result<Self, Trouble> {
+        Self::with(read(options)?)
+    }
+
+    /// Starts one.
+    pub fn with(options: Options) -> Result<Self, Trouble> {
         let Options { media, seed, port, token_lifetime, url_lifetime, redirect_uris, assumptions, snapshot } = options;
         if media > MOST_MEDIA {
             return Err(Trouble::Wrong(format!("media: expected at most {MOST_MEDIA}, not {media}")));
@@ -275,10 +282,13 @@ impl Sandbox {
         Ok(())
     }
 
-    /// Writes the whole state into a file.
+    /// Writes the whole state into a file, which is there as a whole or not at all.
     pub fn snapshot(&self, path: &Path) -> Result<(), Trouble> {
         let text = serde_json::to_vec(&*self.studio.state()).map_err(io::Error::other)?;
-        Ok(std::fs::write(path, text)?)
+        let mut part = path.as_os_str().to_owned();
+        part.push(".part");
+        std::fs::write(&part, text)?;
+        Ok(std::fs::rename(&part, path)?)
     }
 
     /// All users, the administrator among them.
@@ -331,8 +341,7 @@ impl Sandbox {
 
     /// Adds a user, group, collection or media.
     pub fn add(&self, kind: &str, fields: Json) -> Result<u64, Trouble> {
-        let state = &mut *self.studio.state();
-        additions::add(state, self.studio.admin, kind, fields, Timestamp::now()).map_err(Trouble::Wrong)
+        additions::add(&mut self.studio.state(), self.studio.admin, kind, fields, Timestamp::now())
     }
 
     /// The bytes that a download brings.
@@ -379,9 +388,18 @@ impl Drop for Sandbox {
 }
 
 fn fault(fields: Json) -> Result<Fault, Trouble> {
-    let fault: Fault = serde_json::from_value(fields).map_err(|error| Trouble::Wrong(error.to_string()))?;
+    let fault: Fault = read(fields)?;
     fault.check().map_err(Trouble::Wrong)?;
     Ok(fault)
+}
+
+/// Reads what a user gave; what is wrong is told with the name of its field.
+fn read<T: DeserializeOwned>(fields: Json) -> Result<T, Trouble> {
+    serde_path_to_error::deserialize(fields).map_err(|error| {
+        let place = error.path().to_string();
+        let error = error.into_inner();
+        Trouble::Wrong(if place == "." { error.to_string() } else { format!("{place}: {error}") })
+    })
 }
 
 fn known(state: &State, user: u64) -> Result<(), Trouble> {

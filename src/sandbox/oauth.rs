@@ -99,8 +99,8 @@ impl Credentials {
         json!({
             "access_token": access,
             "token_type": "Bearer",
-            // A whole number is observed; less than a second only tests have.
-            "expires_in": lifetime.as_secs(),
+            // A whole number above 0 is observed; parts of a second only tests have.
+            "expires_in": (lifetime + SignedDuration::from_millis(999)).as_secs(),
             "refresh_token": refresh,
             "created_at": now.as_second(),
         })

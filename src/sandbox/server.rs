@@ -162,10 +162,11 @@ async fn respond(
     reset: &AtomicBool,
 ) -> Result<Response<Body>, Cut> {
     let (mut parts, body) = request.into_parts();
-    if let Some(tidy) = tidied(&parts.uri) {
+    let at = Timestamp::now();
+    let asked = parts.uri.clone();
+    if let Some(tidy) = tidied(&asked) {
         parts.uri = tidy;
     }
-    let at = Timestamp::now();
     let path = parts.uri.path().strip_prefix(API).unwrap_or(parts.uri.path()).to_owned();
     let mut trouble = studio.faults().strike(host, parts.method.as_str(), &path, Instant::now());
     let body = timeout(PATIENCE, Limited::new(body, MAX_BODY).collect()).await;
@@ -198,15 +199,17 @@ async fn respond(
         Outcome::ResetBody(_) => empty,
         _ => false,
     };
+    let user_id = answer.extensions().get::<Caller>().map(|Caller(id)| *id);
+    let answer = if cut { answer } else { spoiled(answer, &trouble, reset).await };
     studio.log().add(Seen {
         at,
         host,
         method: method.to_string(),
-        path: uri.path().to_owned(),
-        query: masked_pairs(pairs(uri.query())),
+        path: asked.path().to_owned(),
+        query: masked_pairs(pairs(asked.query())),
         headers: masked_headers(&headers),
         body: masked_text(&sent),
-        user_id: answer.extensions().get::<Caller>().map(|Caller(id)| *id),
+        user_id,
         status: (!cut).then(|| answer.status().as_u16()),
         fault: trouble.fault,
     });
@@ -214,7 +217,7 @@ async fn respond(
         reset.store(true, Ordering::SeqCst);
         return Err(Cut);
     }
-    Ok(spoiled(answer, &trouble, reset).await)
+    Ok(answer)
 }
 
 async fn routed(mut router: Router, request: Request<Body>) -> Response<Body> {

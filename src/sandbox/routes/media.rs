@@ -159,17 +159,16 @@ fn create_embed(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
     #[derive(Deserialize)]
     #[expect(clippy::struct_field_names, reason = "they are the vendor's names")]
     struct Embed {
-        course_id: u64,
+        course_id: i64,
         embed_type: Kind,
         #[serde(default)]
         downloadable: bool,
     }
     let id = super::media(state, call, Permission::Edit)?.id;
     let embed: Embed = call.json()?;
-    if embed.course_id == 0 {
-        return Err(Refusal::new(422, "Invalid course_id is provided"));
-    }
-    let collection = state.course_collection(embed.course_id, call.caller, call.now);
+    let course_id = u64::try_from(embed.course_id).ok().filter(|id| *id > 0);
+    let course_id = course_id.ok_or_else(|| Refusal::new(422, "Invalid course_id is provided"))?;
+    let collection = state.course_collection(course_id, call.caller, call.now);
     state.place(id, collection);
     let kind = match embed.embed_type {
         Kind::Embed => "embed",

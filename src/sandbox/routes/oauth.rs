@@ -71,7 +71,8 @@ pub(crate) fn token(studio: &Studio, form: &HashMap<String, String>, headers: &H
         Ok(tokens) => Reply::text(200, JSON, tokens.to_string()),
         Err(refusal) => {
             let body = json!({"error": refusal.error, "error_description": refusal.description});
-            Reply::text(refusal.status, JSON, body.to_string())
+            let reply = Reply::text(refusal.status, JSON, body.to_string());
+            if refusal.status == 401 { reply.header("www-authenticate", "Basic realm=\"Studio\"") } else { reply }
         }
     };
     reply.header("cache-control", "no-store")
@@ -88,7 +89,10 @@ fn check(state: &State, form: &HashMap<String, String>) -> Result<(), String> {
 
 /// The client's id and secret, if they came as HTTP Basic.
 fn basic(headers: &HeaderMap) -> Option<(String, String)> {
-    let encoded = headers.get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("Basic ")?;
+    let (scheme, encoded) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
     let text = String::from_utf8(base64(encoded.trim())?).ok()?;
     let (id, secret) = text.split_once(':')?;
     Some((id.to_owned(), secret.to_owned()))

@@ -1,0 +1,23 @@
+"""The command line `canvas-studio`, which is an extra: this file imports nothing that may be missing."""
+
+from __future__ import annotations
+
+import sys
+
+EXTRA = ("typer", "rich")
+
+
+def main() -> None:
+    """Run the command line.
+
+    Raises:
+        SystemExit: With the exit code; 2 if the extra is not installed.
+    """
+    try:
+        from canvas_studio.cli.app import app  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in EXTRA:
+            raise
+        sys.stderr.write("canvas-studio: the command line is an extra: pip install 'canvas-studio[cli]'\n")
+        sys.exit(2)
+    app()

@@ -1,0 +1,160 @@
+"""The commands of `canvas-studio`."""
+
+from __future__ import annotations
+
+import errno
+import signal
+import sys
+import time
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from typing import Annotated, Any, Never
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from canvas_studio import StudioError, __version__
+from canvas_studio.cli import demo as guided
+from canvas_studio.sandbox import Faults, Sandbox
+
+# Tracebacks are Python's own: rich's can show local variables, and with them tokens.
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+EXAMPLE = """\
+from canvas_studio import StudioClient
+studio = StudioClient("{url}", token="{token}")
+print(studio.search_media().total(), "media")"""
+
+
+def _show_version(value: bool) -> None:  # noqa: FBT001 - typer calls it so
+    if value:
+        typer.echo(f"canvas-studio {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def canvas_studio(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Instructure Studio (Canvas Studio) from the command line."""
+
+
+@app.command()
+def sandbox(
+    *,
+    port: Annotated[int, typer.Option(min=0, help="The port of the API; 0 for any that is free.")] = 0,
+    media: Annotated[
+        int | None, typer.Option(min=0, help="How many media the library has.", show_default="500")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="What the library follows from.", show_default="1")] = None,
+    token_lifetime: Annotated[
+        float, typer.Option(metavar="SECONDS", help="How long the token endpoint's access tokens are good.")
+    ] = 7200.0,
+    chaos: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="SEED", help="Add the faults that servers and networks show, drawn from a seed."),
+    ] = None,
+    faults: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, metavar="FILE.toml", help="Add the faults of a file.")
+    ] = None,
+    snapshot: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, metavar="FILE", help="Begin with the state of a snapshot."),
+    ] = None,
+    save: Annotated[
+        Path | None, typer.Option(dir_okay=False, metavar="FILE", help="Write a snapshot at the end.")
+    ] = None,
+) -> None:
+    """Run a Studio on this machine until Ctrl-C: seeded library, tokens that work, faults on request."""
+    if snapshot is not None and (media is not None or seed is not None):
+        raise typer.BadParameter("a snapshot brings its own library: leave out --media and --seed.")
+    if save is not None and not save.parent.is_dir():
+        raise typer.BadParameter(f"there is no folder '{save.parent}'.", param_hint="'--save'")
+    # So that what stops services stops it in order, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        wrong = [] if faults is None else Faults.from_toml(faults)
+        wrong += [] if chaos is None else Faults.chaos(chaos)
+        options: dict[str, Any] = {"port": port, "token_lifetime": token_lifetime, "faults": wrong}
+        if snapshot is not None:
+            box = Sandbox.load(snapshot, **options)
+        else:
+            box = Sandbox(media=500 if media is None else media, seed=1 if seed is None else seed, **options)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            _fail(f"port {port} is taken: choose another one with --port, or --port 0 for any that is free")
+        _fail(error)
+    except ValueError as error:
+        _fail(error)
+    with box:
+        try:
+            _describe(box, Console(markup=False, highlight=False, soft_wrap=True))
+            while True:
+                time.sleep(3600)
+        except KeyboardInterrupt:
+            _save(box, save)
+
+
+@app.command()
+def demo(
+    *,
+    media: Annotated[int, typer.Option(min=1, help="How many media the library has.")] = 500,
+    no_pause: Annotated[bool, typer.Option("--no-pause", help="Do not wait for Enter after each step.")] = False,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Do not wait, and do not slow down the download either.")
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            file_okay=False, metavar="FOLDER", help="Where the files go.", show_default="a new temporary folder"
+        ),
+    ] = None,
+) -> None:
+    """Show what the package does, in two minutes, on a sandbox of its own."""
+    wait = not (no_pause or fast) and sys.stdin.isatty() and sys.stdout.isatty()
+    try:
+        guided.run(media, output, wait=wait, fast=fast)
+    except KeyboardInterrupt:
+        _fail("stopped", 130)
+    except (StudioError, OSError) as error:
+        _fail(error)
+
+
+def _describe(box: Sandbox, console: Console) -> None:
+    python = EXAMPLE.format(url=box.url, token=box.token)
+    curl = f"curl -H 'Authorization: Bearer {box.token}' '{box.url}/api/public/v1/media/search?per_page=1'"
+    lines: list[tuple[str, str]] = [
+        ("URL", box.url),
+        ("files", box.storage_url),
+        ("token", box.token),
+        ("client id", box.client_id),
+        ("client secret", box.client_secret),
+        *(("redirect URI", redirect_uri) for redirect_uri in box.redirect_uris),
+    ]
+    console.print(Text(f"Studio in a box: {box!r}", style="bold"))
+    for name, value in lines:
+        console.print(f"  {name:<15}{value}")
+    for title, text in (
+        ("For a shell", f"export CANVAS_STUDIO_URL={box.url} CANVAS_STUDIO_TOKEN={box.token}"),
+        ("In Python", python),
+        ("Without it", curl),
+    ):
+        console.print(Text(f"\n{title}\n", style="bold"))
+        console.print(text)
+    console.print(Text("\nCtrl-C ends it.", style="bold"))
+
+
+def _save(box: Sandbox, path: Path | None) -> None:
+    if path is not None:
+        try:
+            typer.echo(f"\nThe state is in {box.snapshot(path)}")
+        except OSError as error:
+            _fail(error)
+
+
+def _fail(reason: object, code: int = 1) -> Never:
+    typer.echo(f"canvas-studio: {reason}", err=True)
+    raise typer.Exit(code)

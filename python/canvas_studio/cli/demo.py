@@ -1,0 +1,275 @@
+"""The guided demo: what an administrator does at a school's Studio, step by step, on a sandbox of its own."""
+
+from __future__ import annotations
+
+import csv
+import inspect
+import re
+import sys
+import tempfile
+import textwrap
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from canvas_studio import Media, Owner, PermissionChange, Permissions, StudioClient
+from canvas_studio.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+Result = TypeVar("Result")
+
+STEPS: Final = 6
+ROWS: Final = 8
+DOWNLOAD_SECONDS: Final = 6
+DOWNLOAD_SIZES: Final = (5_000_000, 50_000_000)
+COLUMNS: Final = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+
+
+# The lines of these functions, but for their `return`, are what the demo shows and what it runs.
+
+
+def library(url: str, token: str) -> tuple[StudioClient, int, int, list[Media]]:
+    """Connect, count what there is, and look at the newest."""
+    studio = StudioClient(url, token=token)
+    collections = studio.list_collections().total()
+    media = studio.search_media().total()
+    newest = studio.search_media().limit(8).collect()
+    return studio, collections, media, newest
+
+
+def inventory(studio: StudioClient) -> dict[Owner | None, list[Media]]:
+    """Sort all media by their owners."""
+    owned = defaultdict[Owner | None, list[Media]](list)
+    for media in studio.search_media():
+        owned[media.owner].append(media)
+    return owned
+
+
+def unwatched(studio: StudioClient) -> tuple[list[Media], list[Media]]:
+    """Find what was never viewed, and what has not been viewed for long."""
+    never = [media for media in studio.search_media() if media.last_viewed is None]
+    forgotten = studio.search_media(last_viewed_end_date="2024-08-31").collect()
+    return never, forgotten
+
+
+def share(media: Media, colleague_id: int) -> tuple[Permissions, Permissions]:
+    """Let a colleague edit a media."""
+    before = media.permissions()
+    change = PermissionChange("create", id=colleague_id, share_type="user", permission_type="edit")
+    after = media.change_permissions([change])
+    return before, after
+
+
+def download(media: Media, file: Path) -> Path:
+    """Download a media with a progress bar."""
+    with Progress(*COLUMNS) as progress:
+        bar = progress.add_task(media.title or "", total=media.size)
+        path = media.download(file, progress=lambda done, _: progress.update(bar, completed=done))
+    return path  # noqa: RET504 - a step ends with the name of what it made
+
+
+def table(studio: StudioClient, file: Path) -> Path:
+    """Write all media into a CSV file."""
+    path = studio.search_media().to_csv(file)
+    return path  # noqa: RET504 - likewise
+
+
+class Guide:
+    """What leads through the steps: it shows the lines, runs them, and waits until they have been read."""
+
+    def __init__(self, box: Sandbox, *, wait: bool) -> None:
+        self.console = Console(markup=False, highlight=False)
+        self._box = box
+        self._wait = wait
+        self._number = 0
+
+    def step(self, title: str, function: Callable[..., Result], *arguments: object) -> Result:
+        """Show a step's lines and run them.
+
+        Args:
+            title: What is done.
+            function: What does it.
+            *arguments: What it is given.
+
+        Returns:
+            What it returns.
+        """
+        if self._wait and self._number:
+            self.pause()
+        self._number += 1
+        self.say(f"\n{self._number} of {STEPS}: {title}\n", style="bold")
+        lines = textwrap.indent(lines_of(function), "    ")
+        if self.console.is_terminal:
+            self.console.print(Syntax(lines, "python", theme="ansi_dark", background_color="default"))
+        else:
+            self.say(lines)
+        self.say("")
+        asked, began = len(self._box.requests), time.perf_counter()
+        result = function(*arguments)
+        seconds, requests = time.perf_counter() - began, len(self._box.requests) - asked
+        self.say(f"{requests} request{'s' * (requests != 1)}, {seconds:.2f} seconds", style="dim")
+        return result
+
+    def say(self, text: str, style: str = "") -> None:
+        """Print a text as it is."""
+        self.console.print(Text(text, style=style), soft_wrap=True)
+
+    def show(self, headings: str, rows: Iterable[tuple[object, ...]]) -> None:
+        """Print a table.
+
+        Args:
+            headings: The headings of the columns, with commas between them; a `>` begins that of numbers.
+            rows: The cells.
+        """
+        view = Table(box=SIMPLE_HEAD)
+        for heading in headings.split(","):
+            number = heading.startswith(">")
+            # What does not fit is taken from the texts, never from the numbers.
+            view.add_column(heading.strip(">"), justify="right" if number else "left", no_wrap=number)
+        for row in rows:
+            cells = ("-" if cell is None else str(cell) for cell in row)
+            view.add_row(*(Text(cell, no_wrap=True, overflow="ellipsis") for cell in cells))
+        self.console.print(view)
+
+    def pause(self) -> None:
+        """Wait for Enter."""
+        try:
+            self.console.input(Text("\nEnter goes on, Ctrl-C ends it. ", style="dim"))
+        except EOFError:
+            self._wait = False
+
+
+def lines_of(function: Callable[..., object]) -> str:
+    """Return the lines of a step as they stand in this file, without its docstring and its `return`."""
+    body = textwrap.dedent(inspect.getsource(function).partition('"""\n')[2])
+    return re.sub(r"\nreturn .*\n$", "", body)
+
+
+def run(number: int, output: Path | None, *, wait: bool, fast: bool) -> None:
+    """Run the demo.
+
+    Args:
+        number: How many media the library has.
+        output: The folder for the files; a new temporary one if left out.
+        wait: Whether to wait for Enter after each step.
+        fast: Whether the download is as fast as it can be.
+
+    Raises:
+        StudioError: If a request fails.
+        OSError: If the files cannot be written.
+    """
+    # Where a script cannot be shown, something else is shown for it; the demo goes on.
+    if reconfigure := getattr(sys.stdout, "reconfigure", None):
+        reconfigure(errors="replace")
+    if output is not None:
+        output.mkdir(parents=True, exist_ok=True)
+    folder = output or Path(tempfile.mkdtemp(prefix="canvas-studio-demo-"))
+    with Sandbox(media=number) as box:
+        guide = Guide(box, wait=wait)
+        guide.say(f"The Studio of a school that does not exist runs on this machine, at {box.url}.")
+        guide.say("Each step shows the lines that it runs. At a real school they would be the same.")
+        studio, collections, media, newest = guide.step("what there is", library, box.url, box.token)
+        with studio:
+            guide.say(f"{collections:,} collections and {media:,} media. The newest media:")
+            guide.show(
+                "title,source,>minutes,last viewed",
+                [(item.title, item.source, _minutes([item]), item.last_viewed) for item in newest],
+            )
+            _take_stock(guide, studio)
+            _share_and_download(guide, studio, box, folder, fast=fast)
+            path = guide.step("a table of everything", table, studio, folder / "media.csv")
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        guide.say(f"{path} has {len(rows):,} rows of {len(rows[0])} columns, among them:")
+        columns = ("title", "size", "owner_email")
+        guide.show(",".join(columns), [tuple(row[column] for column in columns) for row in rows[:4]])
+    guide.say("What next?\n", style="bold")
+    guide.say(f"    {path}  is yours: open it in a spreadsheet")
+    guide.say("    canvas-studio sandbox  runs such a Studio for your own code, and prints how to reach it")
+    guide.say('    StudioClient("myschool", token="...")  is the same client at your school; the README says how')
+
+
+def _take_stock(guide: Guide, studio: StudioClient) -> None:
+    owned = guide.step("who owns how much", inventory, studio)
+    guide.say(f"{len(owned):,} people own media. Those with the most gigabytes:")
+    largest = sorted(owned.items(), key=lambda pair: _size(pair[1]), reverse=True)[:ROWS]
+    guide.show(
+        "owner,e-mail,>media,>GB,>minutes",
+        [
+            (_name(owner), owner.email if owner else None, f"{len(items):,}", _gigabytes(items), _minutes(items))
+            for owner, items in largest
+        ],
+    )
+
+    never, forgotten = guide.step("what nobody watches", unwatched, studio)
+    guide.say(f"{len(never):,} media ({_gigabytes(never)} GB) were never viewed.")
+    guide.say(f"{len(forgotten):,} more ({_gigabytes(forgotten)} GB) were last viewed before September 2024.")
+    guide.say("The largest of all these:")
+    guide.show(
+        "title,owner,>GB,last viewed",
+        [
+            (item.title, _name(item.owner), _gigabytes([item]), item.last_viewed)
+            for item in sorted([*never, *forgotten], key=lambda item: item.size or 0, reverse=True)[:ROWS]
+        ],
+    )
+
+
+def _share_and_download(guide: Guide, studio: StudioClient, box: Sandbox, folder: Path, *, fast: bool) -> None:
+    media = _recording(studio, box)
+    shared = {user.id for user in media.permissions().users}
+    owner = media.owner and media.owner.id
+    colleagues = (user.id for user in box.users if user.role == "teacher" and user.id not in {owner, *shared})
+    colleague = next(colleagues, None) or box.add_user()
+    before, after = guide.step(f"a colleague may edit {media.title!r}", share, media, colleague)
+    for when, permissions in (("Before", before), ("After", after)):
+        guide.say(f"{when + ':':<8}{_with_whom(permissions)}")
+
+    title = "a download"
+    if not fast:
+        bandwidth = (media.size or 0) / DOWNLOAD_SECONDS
+        box.faults.add(host="storage", bandwidth=bandwidth)
+        title += f" (the host is told to give {bandwidth / 1e6:.1f} MB/s, so that there is something to see)"
+    file = guide.step(title, download, media, folder / f"media-{media.id}.mp4")
+    guide.say(f"{file} has {file.stat().st_size:,} bytes. They are invented: it is not a film.")
+
+
+def _recording(studio: StudioClient, box: Sandbox) -> Media:
+    """Return a media with a file that is neither tiny nor huge, and one that is shared already if there is any."""
+    least, most = DOWNLOAD_SIZES
+    found = studio.search_media(source="screen_capture", min_size=least, max_size=most).limit(50).collect()
+    ready = [media for media in found if media.transcoding_status == "transcoding_finished"]
+    if not ready:
+        return studio.get_media(box.add_media("Cell division", source="screen_capture", size=least))
+    return next((media for media in ready if media.permissions().users), ready[0])
+
+
+def _name(owner: Owner | None) -> str | None:
+    return owner.full_name if owner else None
+
+
+def _size(items: Iterable[Media]) -> int:
+    return sum(item.size or 0 for item in items)
+
+
+def _gigabytes(items: Iterable[Media]) -> str:
+    return f"{_size(items) / 1e9:,.2f}"
+
+
+def _minutes(items: Iterable[Media]) -> str:
+    return f"{sum(item.duration or 0 for item in items) / 60:,.0f}"
+
+
+def _with_whom(permissions: Permissions) -> str:
+    people = [f"{user.full_name} ({user.permission})" for user in permissions.users]
+    groups = [f"the group {group.name} ({group.permission})" for group in permissions.groups]
+    return ", ".join([*people, *groups]) or "shared with nobody"

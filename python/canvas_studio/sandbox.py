@@ -1,0 +1,790 @@
+"""Studio in a box: a Studio on this machine, with a seeded library, state, OAuth, and faults on request."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import tomllib
+from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, Self, TypeAlias, cast
+from urllib.parse import parse_qs, urlsplit
+
+from canvas_studio._core import SandboxServer, StudioClient
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from types import TracebackType
+
+__all__ = ["Assumptions", "Fault", "Faults", "Sandbox", "SandboxUser", "SeenRequest"]
+
+LARGEST_ID: Final = 2**63 - 1
+OUT_OF_BAND: Final = "urn:ietf:wg:oauth:2.0:oob"
+REDIRECT_URIS: Final = ("https://app.example.edu/studio/callback", OUT_OF_BAND)
+AUTHORIZE_PATH: Final = "/api/public/oauth/authorize"
+
+
+class _Identified(Protocol):
+    @property
+    def id(self) -> int: ...
+
+
+Id: TypeAlias = int | _Identified
+"""An id, or the object that has it: a `SandboxUser`, an `Owner`, a `Collection`, a `Media`."""
+
+
+def _id(name: str, value: Id) -> int:
+    number = cast("object", getattr(value, "id", value))
+    if not isinstance(number, int) or isinstance(number, bool) or not 0 < number <= LARGEST_ID:
+        raise ValueError(f"{name} must be an id above 0 or an object that has one, not {value!r}")
+    return number
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxUser:
+    """A person of the sandbox.
+
+    Attributes:
+        id: Studio's id of the person.
+        full_name: The whole name.
+        display_name: The name as it is shown.
+        email: The e-mail address; some have none.
+        role: What they may do: an `admin` sees and changes everything, a `teacher` what is theirs or shared with them,
+            a `student` what is shared with them.
+    """
+
+    id: int
+    full_name: str
+    display_name: str
+    email: str | None
+    role: Literal["admin", "teacher", "student"]
+
+
+@dataclass(frozen=True, slots=True)
+class SeenRequest:
+    """A request that the sandbox was sent. Tokens, client secrets and signatures in it are masked.
+
+    Attributes:
+        host: `api`, or `storage` for the host where the files are.
+        method: The HTTP method.
+        path: The path, such as `/api/public/v1/media/42`.
+        query: The query as pairs of name and value, in the order in which they were sent.
+        headers: The headers, with their names in lower case.
+        body: The body as text; empty if there was none.
+        user_id: Whose token it was; `None` if there was none, if it was not good, or if a fault answered first.
+        status: The status of the answer; `None` if the connection was cut before there was one.
+        fault: The id of the fault that made the answer, or else of the last that struck; `None` if none did.
+        at: When it came, in UTC.
+    """
+
+    host: Literal["api", "storage"]
+    method: str
+    path: str
+    query: tuple[tuple[str, str], ...]
+    headers: Mapping[str, str] = field(hash=False)
+    body: str
+    user_id: int | None
+    status: int | None
+    fault: int | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assumptions:
+    """What Studio's reference leaves open, as switches. The defaults are what is most likely.
+
+    Code that has to work at every school is best tested with each of those that concern it both ways.
+
+    Attributes:
+        archived_in_lists: Whether lists still hold what was archived.
+        archived_readable: Whether what was archived can still be read by its id; otherwise that is a 404.
+        per_page_clamped: Whether a `per_page` above 50 is taken for 50; otherwise that is a 422.
+        newest_first: Whether lists begin with the newest item; otherwise they begin with the oldest.
+        batch_atomic: Whether of the changes of permissions in one request either all are carried out or none.
+        collection_changes_answer: Whether archiving, unarchiving and deleting a collection answer the collection;
+            otherwise they answer `{}`.
+        embed_url_key: Under which key of an object `create_embed` answers its URL; `None` for a bare JSON string.
+        list_meta: Whether lists of collections and of media come with `meta`, their number of items and pages.
+        range_honoured: Whether the storage host continues a download where `Range` says; otherwise it sends all again.
+        state_echoed: Whether the redirect after signing in brings back `state`.
+        refresh_tokens_rotate: Whether a refresh token is good for one use, and replaced by it.
+    """
+
+    archived_in_lists: bool = False
+    archived_readable: bool = True
+    per_page_clamped: bool = False
+    newest_first: bool = True
+    batch_atomic: bool = True
+    collection_changes_answer: bool = True
+    embed_url_key: str | None = None
+    list_meta: bool = True
+    range_honoured: bool = True
+    state_echoed: bool = False
+    refresh_tokens_rotate: bool = True
+
+
+MOST_LIKELY: Final = Assumptions()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Fault:
+    """Something that goes wrong: where, when, and what.
+
+    Where (a request has to match all that is given), and when:
+
+    Attributes:
+        method: The HTTP method, such as `GET`; `None` for any.
+        path: The path without `/api/public`, such as `/v1/media/42` or `/oauth/token`, or a glob such as `/v1/media/*`,
+            whose `*` stands for slashes, too; `None` for any.
+        host: `api`, or `storage` for the host where the files are; `None` for both.
+        after: How many matching requests are let through first.
+        times: How many times it strikes at the most; `None` for no end.
+        probability: How likely it strikes a matching request, 0 to 1.
+        seed: What the probability is drawn from: the same seed strikes the same requests.
+        delay: Seconds that the answer waits. It may stand alone or with anything else.
+        status: The status that is answered; the request is not carried out.
+        body: The body that comes with `status`: text, or anything that JSON can say.
+        headers: Headers that come with `status`.
+        retry_after: The `Retry-After` that comes with `status`, in seconds; written as a whole number, rounded up.
+        retry_after_date: Whether `Retry-After` is written as the date that lies `retry_after` seconds ahead.
+        reset: The connection is reset: `before` the request is carried out, `after` it was carried out and before it is
+            answered, or in the middle of the `body` of the answer.
+        truncate: The body ends early, and the connection is closed in order.
+        html: The answer is an HTML page with status 200.
+        malformed: The answer is broken JSON with status 200.
+        throttle: Requests per second that are let through; the others get `status` (429 if that is left out) with the
+            `Retry-After` that is true.
+        burst: How many requests `throttle` lets through at once; as many as it does in a second if left out.
+        revoke: The access token of the request is dead from now on, so the answer is a 401. It may stand alone or with
+            anything else, and so may the following.
+        appear: How many media appear before the answer.
+        vanish: How many media vanish before the answer.
+        bandwidth: Bytes per second at which the body comes.
+
+    Raises:
+        ValueError: If a field cannot be right, or if nothing would go wrong.
+    """
+
+    method: str | None = None
+    path: str | None = None
+    host: Literal["api", "storage"] | None = None
+    after: int = 0
+    times: int | None = None
+    probability: float = 1.0
+    seed: int = 0
+    delay: float | None = None
+    status: int | None = None
+    body: Any = field(default=None, hash=False)
+    headers: Mapping[str, str] | None = field(default=None, hash=False)
+    retry_after: float | None = None
+    retry_after_date: bool = False
+    reset: Literal["before", "after", "body"] | None = None
+    truncate: bool = False
+    html: bool = False
+    malformed: bool = False
+    throttle: float | None = None
+    burst: int | None = None
+    revoke: bool = False
+    appear: int = 0
+    vanish: int = 0
+    bandwidth: float | None = None
+
+    def __repr__(self) -> str:
+        given = ", ".join(f"{name}={value!r}" for name, value in _without_defaults(self).items())
+        return f"Fault({given})"
+
+    def __post_init__(self) -> None:
+        SandboxServer.check_fault(_plain(self))
+
+
+class Faults:
+    """The faults of a sandbox.
+
+    If several match a request, the first one that makes an answer of its own, or breaks the answer, decides; what else
+    they do adds up.
+    """
+
+    def __init__(self, server: Callable[[], SandboxServer]) -> None:
+        self._server = server
+        self._added: dict[int, Fault] = {}
+
+    def __repr__(self) -> str:
+        return f"<Faults: {list(self._added.values())!r}>"
+
+    def __len__(self) -> int:
+        return len(self._added)
+
+    def __iter__(self) -> Iterator[Fault]:
+        return iter(tuple(self._added.values()))
+
+    def add(self, fault: Fault | None = None, /, **fields: Any) -> int:  # noqa: ANN401 - the fields of Fault
+        """Let something go wrong from now on.
+
+        Args:
+            fault: What; or else
+            **fields: The fields of a `Fault`.
+
+        Returns:
+            The id of the fault, for `remove`, `hits` and `SeenRequest.fault`.
+
+        Raises:
+            ValueError: If a field cannot be right, if nothing would go wrong, or if both forms are given.
+            TypeError: If there is no such field.
+        """
+        if fault is None:
+            fault = Fault(**fields)
+        elif fields:
+            raise ValueError(f"give a Fault or its fields, not both: {', '.join(fields)}")
+        identifier = self._server().add_fault(_plain(fault))
+        self._added[identifier] = fault
+        return identifier
+
+    def remove(self, id: int) -> None:
+        """Take a fault away.
+
+        Args:
+            id: The id that `add` returned.
+
+        Raises:
+            ValueError: If there is no such fault.
+        """
+        if not self._server().remove_fault(_id("id", id)):
+            raise ValueError(f"id must be that of a fault; there is no fault {id!r}")
+        self._added.pop(id, None)
+
+    def clear(self) -> None:
+        """Take all faults away."""
+        self._server().clear_faults()
+        self._added.clear()
+
+    def hits(self, id: int) -> int:
+        """Tell how often a fault has struck.
+
+        Args:
+            id: The id that `add` returned.
+
+        Returns:
+            The number of requests.
+
+        Raises:
+            ValueError: If there is no such fault.
+        """
+        hits = self._server().fault_hits(_id("id", id))
+        if hits is None:
+            raise ValueError(f"id must be that of a fault; there is no fault {id!r}")
+        return hits
+
+    @staticmethod
+    def from_toml(path: str | os.PathLike[str]) -> list[Fault]:
+        """Read faults from a file, in which each is a table `[[fault]]` with the fields of `Fault`.
+
+        Args:
+            path: The file.
+
+        Returns:
+            The faults, in the order of the file.
+
+        Raises:
+            ValueError: If the file is not TOML, or a fault in it cannot be right; the text says which.
+            OSError: If the file cannot be read.
+        """
+        name = os.fspath(path)
+        with Path(path).open("rb") as file:
+            try:
+                document = tomllib.load(file)
+            except ValueError as error:  # also of a file that is no text
+                raise ValueError(f"{name}: {error}") from error
+        tables = document.pop("fault", [])
+        if document or not isinstance(tables, list):
+            raise ValueError(f"{name}: expected tables [[fault]], and nothing else but them")
+        found = cast("list[object]", tables)
+        return [_from_table(table, f"{name}: fault {number}") for number, table in enumerate(found, 1)]
+
+    @staticmethod
+    def chaos(seed: int = 1) -> list[Fault]:
+        """Make the faults that servers and networks show to a client that behaves.
+
+        Those are 429, 500, 502, 503 and 504, with and without `Retry-After`, resets before and in the middle of an
+        answer, bodies that end early, and small delays. They strike by chance, and only what can be repeated: `GET`
+        requests, also those to the storage host. A client that repeats what can be repeated, and often enough, gets
+        everything.
+
+        Args:
+            seed: What chance is drawn from.
+
+        Returns:
+            The faults.
+
+        """
+        return [Fault(**fields) for fields in SandboxServer.chaos(seed)]
+
+
+class Sandbox:
+    """A Studio on this machine, which runs from the moment it is made until it is closed, or nothing refers to it.
+
+    It has a library that follows from `seed`, keeps what it is told, and is reached by this machine only. It is meant
+    for tests, for trying things out, and for measuring. It is not Studio: `Assumptions` says what is guessed.
+
+    In a process that was forked, `close` does nothing, and `url`, `token` and the other plain attributes stay good, so
+    that a client there can use it; everything else raises `RuntimeError`, as it does after `close`.
+
+    Args:
+        media: How many media the lists show, 0 to 1,000,000; a fiftieth of that is in the archive besides. With 0 there
+            is no library, only the administrator.
+        seed: What the library follows from, 0 to 2**63 - 1. The same seed makes the same library.
+        port: The port, or 0 for any that is free.
+        token_lifetime: Seconds (or a timedelta) for which the access tokens of the token endpoint are good.
+        url_lifetime: Seconds (or a timedelta) for which the signed URLs of files are good.
+        redirect_uris: Where the OAuth key of the sandbox may redirect to: `https` URLs, not of `localhost`, or
+            `urn:ietf:wg:oauth:2.0:oob` for a code that is shown.
+        assumptions: What to do where Studio's reference says nothing.
+        faults: What goes wrong from the beginning; see `faults` and `Faults.chaos`.
+
+    Attributes:
+        url: Its URL, such as `http://127.0.0.1:43210`.
+        storage_url: The URL of its second host, where the files are, such as `http://localhost:43211`.
+        port: The port of `url`.
+        token: An access token of the administrator that does not expire.
+        client_id: The id of its OAuth key.
+        client_secret: The secret of its OAuth key.
+        redirect_uris: Where that key may redirect to.
+        faults: What goes wrong; `faults.add` adds to it.
+
+    Raises:
+        ValueError: If an argument cannot be right.
+        OSError: If the port is taken.
+
+    Examples:
+        >>> from canvas_studio.sandbox import Sandbox
+        >>> with Sandbox(media=0) as box:
+        ...     media_id = box.add_media("Mitosis", duration=61.5)
+        ...     box.faults.add(status=503, retry_after=0, times=1)
+        ...     studio = box.client()
+        ...     print(studio.get_media(media_id).title)
+        ...     print([request.status for request in box.requests])
+        1
+        Mitosis
+        [503, 200]
+    """
+
+    def __init__(
+        self,
+        *,
+        media: int = 500,
+        seed: int = 1,
+        port: int = 0,
+        token_lifetime: float | timedelta = 7200.0,
+        url_lifetime: float | timedelta = 86_400.0,
+        redirect_uris: Iterable[str] = REDIRECT_URIS,
+        assumptions: Assumptions = MOST_LIKELY,
+        faults: Iterable[Fault] = (),
+    ) -> None:
+        options = _options(port, token_lifetime, url_lifetime, assumptions)
+        library = {"media": media, "seed": seed, "redirect_uris": tuple(redirect_uris)}
+        self._start(options | library, faults, f"media={media}, seed={seed}")
+
+    def _start(self, options: dict[str, Any], faults: Iterable[Fault], description: str) -> None:
+        self._first_faults = tuple(faults)
+        self._process = os.getpid()
+        self._closed = False
+        try:
+            self._started = SandboxServer(options)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise OSError(error.errno, f"port {options['port']} is taken") from error
+            raise
+        self.url = self._started.url
+        self.storage_url = self._started.storage_url
+        self.port = self._started.port
+        self.token = self._started.token
+        self.client_id = self._started.client_id
+        self.client_secret = self._started.client_secret
+        self.redirect_uris = tuple(self._started.redirect_uris)
+        self.faults = Faults(self._server)
+        self._description = description
+        try:
+            self._add_faults(self._first_faults)
+        except BaseException:
+            self.close()
+            raise
+
+    def _server(self) -> SandboxServer:
+        if os.getpid() != self._process:
+            raise RuntimeError("the sandbox runs in another process; here its url and its token are good, and no more")
+        if self._closed:
+            raise RuntimeError("the sandbox is closed")
+        return self._started
+
+    def __repr__(self) -> str:
+        return f"Sandbox({self.url!r}, {self._description})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop it and free its ports. A second time does nothing, and neither does a process that was forked."""
+        if os.getpid() == self._process:
+            self._closed = True
+            self._started.close()
+
+    @property
+    def users(self) -> tuple[SandboxUser, ...]:
+        """The people, the administrator first."""
+        names = [each.name for each in fields(SandboxUser)]
+        return tuple(SandboxUser(*(user[name] for name in names)) for user in self._server().users())
+
+    @property
+    def requests(self) -> tuple[SeenRequest, ...]:
+        """What was asked so far, the oldest first; of more than 100,000 requests the latest."""
+        return tuple(_seen(fields) for fields in self._server().requests())
+
+    def forget_requests(self) -> None:
+        """Begin a new list of `requests`."""
+        self._server().forget_requests()
+
+    def client(self, *, user: Id | None = None, **options: Any) -> StudioClient:  # noqa: ANN401 - StudioClient's
+        """Make a client of this sandbox.
+
+        Args:
+            user: Whose token it has, as an id or as the person; the administrator's if left out.
+            **options: What `StudioClient` takes, such as `retry_delay=0`, which takes the waits out of a test, or a
+                `token` of your own instead of a user's.
+
+        Returns:
+            The client. It is closed by itself, not with the sandbox.
+
+        Raises:
+            ValueError: If there is no such user.
+            InvalidArgumentError: If an option cannot be right.
+        """
+        if "token" not in options:
+            options["token"] = self.token if user is None else self.token_for(user)
+        return StudioClient(self.url, **options)
+
+    def token_for(self, user: Id) -> str:
+        """Make an access token that does not expire.
+
+        Args:
+            user: Whose it is, as an id or as the person.
+
+        Returns:
+            The token.
+
+        Raises:
+            ValueError: If there is no such user.
+        """
+        return self._server().token_for(_id("user", user))
+
+    def oauth_token(self, *, user: Id | None = None) -> dict[str, Any]:
+        """Make a fresh set of tokens, as the token endpoint answers it.
+
+        Args:
+            user: Whose it is, as an id or as the person; the administrator's if left out.
+
+        Returns:
+            `access_token`, `token_type`, `expires_in` (seconds), `refresh_token` and `created_at` (Unix seconds).
+
+        Raises:
+            ValueError: If there is no such user.
+        """
+        tokens: dict[str, Any] = self._server().oauth_token(None if user is None else _id("user", user))
+        return tokens
+
+    def authorize(self, authorization_url: str, *, user: Id | None = None) -> str:
+        """Do what a person does in the browser: open the page, sign in, and allow.
+
+        Args:
+            authorization_url: The URL that the application sends the person to, with `client_id`, `redirect_uri`,
+                `response_type=code` and perhaps `state`.
+            user: Who signs in, as an id or as the person; the administrator if left out.
+
+        Returns:
+            The URL that Studio redirects to, with the `code` in its query; for the redirect URI
+            `urn:ietf:wg:oauth:2.0:oob`, the code that Studio shows.
+
+        Raises:
+            ValueError: If the page would be an error page; the text says why.
+        """
+        parts = urlsplit(authorization_url)
+        if f"{parts.scheme}://{parts.netloc}" != self.url or parts.path != AUTHORIZE_PATH:
+            asked = f"{parts.scheme}://{parts.netloc}{parts.path}"
+            raise ValueError(f"authorization_url must begin with {self.url}{AUTHORIZE_PATH}?, not with {asked}")
+        query = {name: values[0] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
+        for name in ("client_id", "redirect_uri", "response_type"):
+            if not query.get(name):
+                raise ValueError(f"authorization_url has no {name}, so Studio shows an error page")
+        if query["response_type"] != "code":
+            raise ValueError(f"authorization_url must have response_type=code, not {query['response_type']!r}")
+        user_id = None if user is None else _id("user", user)
+        return self._server().allow(query["client_id"], query["redirect_uri"], user_id, query.get("state"))
+
+    def chaos(self, seed: int = 1) -> None:
+        """Add the faults of `Faults.chaos`.
+
+        Args:
+            seed: What chance is drawn from.
+        """
+        self._add_faults(Faults.chaos(seed))
+
+    def _add_faults(self, faults: Iterable[Fault]) -> None:
+        for fault in faults:
+            self.faults.add(fault)
+
+    def reset(self) -> None:
+        """Make it as it was at the start: the library, the requests, the faults.
+
+        `url`, `token`, `client_id` and `client_secret` stay as they are. Tokens that were given out are no longer good.
+        """
+        self._server().reset()
+        self.faults.clear()
+        self._add_faults(self._first_faults)
+
+    def snapshot(self, path: str | os.PathLike[str]) -> Path:
+        """Write the whole state into one JSON file, which `load` reads.
+
+        It holds the tokens and the client secret of the sandbox, which are good nowhere else.
+
+        Args:
+            path: The file; one that is there is replaced.
+
+        Returns:
+            The path.
+
+        Raises:
+            OSError: If the file cannot be written.
+        """
+        try:
+            self._server().snapshot(os.fspath(path))
+        except OSError as error:
+            error.filename = os.fspath(path)
+            raise
+        return Path(path)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        port: int = 0,
+        token_lifetime: float | timedelta = 7200.0,
+        url_lifetime: float | timedelta = 86_400.0,
+        assumptions: Assumptions = MOST_LIKELY,
+        faults: Iterable[Fault] = (),
+    ) -> Self:
+        """Start a sandbox with the state that `snapshot` wrote: the library, the OAuth key, and all tokens.
+
+        Args:
+            path: The file.
+            port: The port, or 0 for any that is free.
+            token_lifetime: Seconds (or a timedelta) for which new access tokens of the token endpoint are good.
+            url_lifetime: Seconds (or a timedelta) for which the signed URLs of files are good.
+            assumptions: What to do where Studio's reference says nothing.
+            faults: What goes wrong from the beginning.
+
+        Returns:
+            The sandbox.
+
+        Raises:
+            ValueError: If an argument cannot be right, or the file is not a snapshot.
+            OSError: If the port is taken, or the file cannot be read.
+        """
+        name = os.fspath(path)
+        Path(path).open("rb").close()  # whose error tells the name
+        box = cls.__new__(cls)
+        options = _options(port, token_lifetime, url_lifetime, assumptions) | {"snapshot": name}
+        box._start(options, faults, f"snapshot={name!r}")  # noqa: SLF001 - it is one of this class
+        return box
+
+    def add_user(
+        self,
+        full_name: str = "Ada Park",
+        email: str | None = None,
+        role: Literal["admin", "teacher", "student"] = "teacher",
+    ) -> int:
+        """Add a person.
+
+        Args:
+            full_name: The whole name.
+            email: The e-mail address, if they have one.
+            role: What they may do; see `SandboxUser`.
+
+        Returns:
+            The id.
+
+        Raises:
+            ValueError: If an argument cannot be right.
+        """
+        return self._server().add("user", {"full_name": full_name, "email": email, "role": role})
+
+    def add_group(self, name: str, user_ids: Iterable[Id] = ()) -> int:
+        """Add a group of people, with which things can be shared.
+
+        Args:
+            name: The name.
+            user_ids: Its members, as ids or as the people.
+
+        Returns:
+            The id.
+
+        Raises:
+            ValueError: If an argument cannot be right, or there is no such user.
+        """
+        return self._server().add("group", {"name": name, "user_ids": [_id("user_ids", user) for user in user_ids]})
+
+    def add_collection(
+        self, name: str | None, *, owner: Id | None = None, type: str | None = None, course_id: int | None = None
+    ) -> int:
+        """Add a collection.
+
+        Args:
+            name: The name; `None`, as it is for some collections of courses.
+            owner: Whose it is, as an id or as the person; the administrator's if left out.
+            type: The type; if left out `course_wide` with a `course_id`, otherwise `custom`.
+            course_id: The id of the course in Canvas, for a course's collection.
+
+        Returns:
+            The id.
+
+        Raises:
+            ValueError: If an argument cannot be right, or there is no such user.
+        """
+        return self._server().add(
+            "collection",
+            {
+                "name": name,
+                "owner": None if owner is None else _id("owner", owner),
+                "type": type,
+                "course_id": course_id,
+            },
+        )
+
+    def add_media(
+        self,
+        title: str = "A recording",
+        *,
+        description: str | None = None,
+        owner: Id | None = None,
+        collection_id: Id | None = None,
+        size: int = 1_000_000,
+        duration: float = 60.0,
+        source: str = "upload",
+        transcoding_status: str = "transcoding_finished",
+        tags: Iterable[str] = (),
+        created_at: datetime | str | None = None,
+        last_viewed: date | str | None = None,
+        last_viewed_by_student: date | str | None = None,
+    ) -> int:
+        """Add a media, with a file of `size` bytes that can be downloaded.
+
+        Args:
+            title: The title.
+            description: The description.
+            owner: Whose it is, as an id or as the person; if left out, whose the collection is, or the administrator's.
+            collection_id: The collection that it is in, or its id; the owner's own library if left out.
+            size: The size, in bytes.
+            duration: The duration, in seconds.
+            source: Where it comes from. External media (`youtube`, `vimeo`) have no file.
+            transcoding_status: `transcoding_finished`, or anything else.
+            tags: The names of its tags.
+            created_at: When it was made, with a time zone; now if left out.
+            last_viewed: The day on which it was last viewed; `None` for never.
+            last_viewed_by_student: The day on which a student last viewed it; `None` for never.
+
+        Returns:
+            The id.
+
+        Raises:
+            ValueError: If an argument cannot be right, or there is no such user or collection.
+        """
+        if isinstance(created_at, datetime) and created_at.tzinfo is None:
+            raise ValueError(f"created_at must have a time zone, such as datetime.UTC, not {created_at!r}")
+        wanted = {
+            "title": title,
+            "description": description,
+            "owner": None if owner is None else _id("owner", owner),
+            "collection_id": None if collection_id is None else _id("collection_id", collection_id),
+            "size": size,
+            "duration": duration,
+            "source": source,
+            "transcoding_status": transcoding_status,
+            "tags": tuple(tags),
+            "created_at": created_at.isoformat() if isinstance(created_at, datetime) else created_at,
+            "last_viewed": _day(last_viewed),
+            "last_viewed_by_student": _day(last_viewed_by_student),
+        }
+        return self._server().add("media", wanted)
+
+    def media_file(self, id: Id, quality: str | None = None) -> bytes:
+        """Make the bytes that a download of a media must bring.
+
+        Args:
+            id: The media, or its id.
+            quality: Which version; the best if left out.
+
+        Returns:
+            The bytes.
+
+        Raises:
+            ValueError: If there is no such media, not in that quality, or it is external.
+        """
+        return self._server().media_file(_id("id", id), quality)
+
+
+def _options(
+    port: int, token_lifetime: float | timedelta, url_lifetime: float | timedelta, assumptions: Assumptions
+) -> dict[str, Any]:
+    return {
+        "port": port,
+        "token_lifetime": _seconds(token_lifetime),
+        "url_lifetime": _seconds(url_lifetime),
+        "assumptions": asdict(assumptions),
+    }
+
+
+def _seconds(value: float | timedelta) -> float:
+    return value.total_seconds() if isinstance(value, timedelta) else value
+
+
+def _day(value: date | str | None) -> str | None:
+    value = value.date() if isinstance(value, datetime) else value
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _without_defaults(fault: Fault) -> dict[str, Any]:
+    return {each.name: value for each in fields(fault) if (value := getattr(fault, each.name)) != each.default}
+
+
+def _plain(fault: Fault) -> dict[str, Any]:
+    # Through JSON, so that what it takes for the same (a tuple and a list, say) is the same.
+    plain: dict[str, Any] = json.loads(json.dumps(_without_defaults(fault), allow_nan=False))
+    return plain
+
+
+def _from_table(table: object, where: str) -> Fault:
+    if not isinstance(table, dict):
+        raise ValueError(f"{where}: expected a table, not {table!r}")  # noqa: TRY004 - what is wrong is the file
+    try:
+        return Fault(**cast("dict[str, Any]", table))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{where}: {error}") from error
+
+
+def _seen(request: dict[str, Any]) -> SeenRequest:
+    request["query"] = tuple((name, value) for name, value in request["query"])
+    request["at"] = datetime.fromtimestamp(request["at"], UTC)
+    return SeenRequest(**request)
