@@ -8,7 +8,7 @@ WHEELS := target/wheels
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: help demo test develop rust stubs check-stubs wheel python docs sdist clean
+.PHONY: help demo test bench develop rust stubs check-stubs wheel python docs sdist clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -26,6 +26,9 @@ demo: $(VENV)/tools ## Build, and be led through the package on a Studio in a bo
 	@echo "== building (a minute the first time, seconds after that)"
 	VIRTUAL_ENV=$(VENV) $(BIN)/maturin develop --uv --quiet
 	$(BIN)/canvas-studio demo --output demo-output
+
+bench: wheel ## Measure the release build: five minutes on two idle cores
+	$(BIN)/python benches/sandbox.py
 
 develop: $(VENV)/tools ## Build into the virtual environment, for working on it
 	VIRTUAL_ENV=$(VENV) $(BIN)/maturin develop --uv

@@ -1,15 +1,22 @@
-"""The core of `inventory.py` with async and await: collections and media are read at the same time."""
+"""The core of `inventory.py` with async and await: collections and media are read at the same time.
+
+With CANVAS_STUDIO_URL and CANVAS_STUDIO_TOKEN set, it reads that school's library; otherwise that of a sandbox.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
+from contextlib import nullcontext
 
 from canvas_studio import StudioClient
+from canvas_studio.sandbox import Sandbox
 
 
 async def main() -> None:
     """Read the library and print what it comes to."""
-    async with StudioClient.from_env() as studio:
+    async with nullcontext() if os.environ.get("CANVAS_STUDIO_URL") else Sandbox() as box:
+        studio = box.client() if box else StudioClient.from_env()
         collections, media = await asyncio.gather(
             studio.list_collections().collect_async(),
             studio.search_media().collect_async(),

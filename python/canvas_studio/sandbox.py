@@ -196,7 +196,7 @@ class Fault:
         return f"Fault({given})"
 
     def __post_init__(self) -> None:
-        SandboxServer.check_fault(_plain(self))
+        SandboxServer.check_fault(_plain(_without_defaults(self)))
 
 
 class Faults:
@@ -237,7 +237,7 @@ class Faults:
             fault = Fault(**fields)
         elif fields:
             raise ValueError(f"give a Fault or its fields, not both: {', '.join(fields)}")
-        identifier = self._server().add_fault(_plain(fault))
+        identifier = self._server().add_fault(_plain(_without_defaults(fault)))
         self._added[identifier] = fault
         return identifier
 
@@ -318,7 +318,7 @@ class Faults:
             The faults.
 
         """
-        return [Fault(**fields) for fields in SandboxServer.chaos(seed)]
+        return [Fault(**fields) for fields in SandboxServer.chaos(_plain({"seed": seed}))]
 
 
 class Sandbox:
@@ -382,7 +382,7 @@ class Sandbox:
         faults: Iterable[Fault] = (),
     ) -> None:
         options = _options(port, token_lifetime, url_lifetime, assumptions)
-        library = {"media": media, "seed": seed, "redirect_uris": tuple(redirect_uris)}
+        library = {"media": media, "seed": seed, "redirect_uris": _list(redirect_uris)}
         self._start(options | library, faults, f"media={media}, seed={seed}")
 
     def _start(self, options: dict[str, Any], faults: Iterable[Fault], description: str) -> None:
@@ -390,7 +390,7 @@ class Sandbox:
         self._process = os.getpid()
         self._closed = False
         try:
-            self._started = SandboxServer(options)
+            self._started = SandboxServer(_plain(options))
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 raise OSError(error.errno, f"port {options['port']} is taken") from error
@@ -629,7 +629,7 @@ class Sandbox:
         Raises:
             ValueError: If an argument cannot be right.
         """
-        return self._server().add("user", {"full_name": full_name, "email": email, "role": role})
+        return self._server().add("user", _plain({"full_name": full_name, "email": email, "role": role}))
 
     def add_group(self, name: str, user_ids: Iterable[Id] = ()) -> int:
         """Add a group of people, with which things can be shared.
@@ -644,7 +644,8 @@ class Sandbox:
         Raises:
             ValueError: If an argument cannot be right, or there is no such user.
         """
-        return self._server().add("group", {"name": name, "user_ids": [_id("user_ids", user) for user in user_ids]})
+        members = [_id("user_ids", user) for user in user_ids]
+        return self._server().add("group", _plain({"name": name, "user_ids": members}))
 
     def add_collection(
         self, name: str | None, *, owner: Id | None = None, type: str | None = None, course_id: int | None = None
@@ -663,15 +664,13 @@ class Sandbox:
         Raises:
             ValueError: If an argument cannot be right, or there is no such user.
         """
-        return self._server().add(
-            "collection",
-            {
-                "name": name,
-                "owner": None if owner is None else _id("owner", owner),
-                "type": type,
-                "course_id": course_id,
-            },
-        )
+        wanted = {
+            "name": name,
+            "owner": None if owner is None else _id("owner", owner),
+            "type": type,
+            "course_id": course_id,
+        }
+        return self._server().add("collection", _plain(wanted))
 
     def add_media(
         self,
@@ -722,12 +721,12 @@ class Sandbox:
             "duration": duration,
             "source": source,
             "transcoding_status": transcoding_status,
-            "tags": tuple(tags),
+            "tags": _list(tags),
             "created_at": created_at.isoformat() if isinstance(created_at, datetime) else created_at,
             "last_viewed": _day(last_viewed),
             "last_viewed_by_student": _day(last_viewed_by_student),
         }
-        return self._server().add("media", wanted)
+        return self._server().add("media", _plain(wanted))
 
     def media_file(self, id: Id, quality: str | None = None) -> bytes:
         """Make the bytes that a download of a media must bring.
@@ -756,6 +755,11 @@ def _options(
     }
 
 
+def _list(values: Iterable[str]) -> object:
+    # One text is not its letters; what is wrong with it is told where the rest is told.
+    return values if isinstance(values, str) else list(values)
+
+
 def _seconds(value: float | timedelta) -> float:
     return value.total_seconds() if isinstance(value, timedelta) else value
 
@@ -769,9 +773,14 @@ def _without_defaults(fault: Fault) -> dict[str, Any]:
     return {each.name: value for each in fields(fault) if (value := getattr(fault, each.name)) != each.default}
 
 
-def _plain(fault: Fault) -> dict[str, Any]:
-    # Through JSON, so that what it takes for the same (a tuple and a list, say) is the same.
-    plain: dict[str, Any] = json.loads(json.dumps(_without_defaults(fault), allow_nan=False))
+def _plain(values: Mapping[str, object]) -> dict[str, Any]:
+    """Through JSON, so that what it takes for the same (a tuple and a list, say) is the same."""
+    plain: dict[str, Any] = {}
+    for name, value in values.items():
+        try:
+            plain[name] = json.loads(json.dumps(value, allow_nan=False))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{name}: {error}") from error
     return plain
 
 

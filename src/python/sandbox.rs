@@ -201,8 +201,9 @@ impl SandboxServer {
     }
 
     #[staticmethod]
-    fn chaos(py: Python<'_>, seed: u64) -> PyResult<Hinted<JsonObjects>> {
-        Ok(Hinted::new(pythonize(py, &Sandbox::chaos(seed).map_err(to_python)?)?.unbind()))
+    fn chaos(py: Python<'_>, options: &Bound<'_, PyAny>) -> PyResult<Hinted<JsonObjects>> {
+        let options: Json = depythonize(options)?;
+        Ok(Hinted::new(pythonize(py, &Sandbox::chaos(options).map_err(to_python)?)?.unbind()))
     }
 }
 

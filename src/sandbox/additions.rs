@@ -9,6 +9,9 @@ use super::faults;
 use super::state::{Archived, Collection, Group, Media, Role, State, User, words};
 use super::{Trouble, read};
 
+/// What fits into an integer of 64 bits with a sign, as numbers are described.
+const LARGEST: u64 = i64::MAX as u64;
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NewUser {
@@ -102,6 +105,9 @@ fn add_group(state: &mut State, group: NewGroup) -> Result<u64, String> {
 
 fn add_collection(state: &mut State, admin: u64, collection: NewCollection, now: Timestamp) -> Result<u64, String> {
     let owner = known_user(state, collection.owner.unwrap_or(admin))?;
+    if collection.course_id.is_some_and(|id| id == 0 || id > LARGEST) {
+        return Err(format!("course_id: expected 1 to {LARGEST}"));
+    }
     let id = state.new_id();
     let kind = collection.kind.as_deref();
     let kind = kind.unwrap_or(if collection.course_id.is_some() { words::COURSE } else { words::CUSTOM });
@@ -135,6 +141,10 @@ fn add_media(state: &mut State, admin: u64, media: NewMedia, now: Timestamp) -> 
     if !(duration.is_finite() && duration >= 0.0) {
         return Err(format!("duration: expected seconds from 0 on, not {duration}"));
     }
+    let size = media.size.unwrap_or(1_000_000);
+    if size > LARGEST {
+        return Err(format!("size: expected at most {LARGEST}"));
+    }
     let id = state.new_id();
     state.insert_media(Media {
         id,
@@ -146,7 +156,7 @@ fn add_media(state: &mut State, admin: u64, media: NewMedia, now: Timestamp) -> 
         last_viewed_by_student: media.last_viewed_by_student,
         transcoding_status: media.transcoding_status.as_deref().unwrap_or(words::FINISHED).into(),
         owner,
-        size: media.size.unwrap_or(1_000_000),
+        size,
         source: media.source.as_deref().unwrap_or("upload").into(),
         collection,
         placed: Vec::new(),

@@ -16,6 +16,9 @@ const KEPT: usize = 100_000;
 const SECRETS: &[&str] =
     &["client_secret", "refresh_token", "access_token", "code", "signature", "state", "password", "token"];
 const MASK: &str = "***";
+/// What every secret of the sandbox begins with; the id of its client does, too, and is none.
+const GIVEN_OUT: &str = "sandbox-";
+const CLIENT_ID: &str = "sandbox-client-";
 
 /// A request that came.
 #[derive(Debug, Clone, Serialize)]
@@ -66,11 +69,25 @@ fn is_secret(name: &str) -> bool {
     SECRETS.iter().any(|secret| secret.eq_ignore_ascii_case(name))
 }
 
+/// A text without the secrets that the sandbox gave out, wherever they stand in it.
+pub(crate) fn masked(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(GIVEN_OUT) {
+        let (before, found) = rest.split_at(start);
+        let end = found.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-').unwrap_or(found.len());
+        let (found, after) = found.split_at(end);
+        shown.push_str(before);
+        shown.push_str(if found.starts_with(CLIENT_ID) { found } else { MASK });
+        rest = after;
+    }
+    shown.push_str(rest);
+    shown
+}
+
 pub(crate) fn masked_pairs(pairs: Vec<(String, String)>) -> Vec<(String, String)> {
-    pairs
-        .into_iter()
-        .map(|(name, value)| if is_secret(&name) { (name, MASK.to_owned()) } else { (name, value) })
-        .collect()
+    let shown = |name: &str, value: &str| if is_secret(name) { MASK.to_owned() } else { masked(value) };
+    pairs.into_iter().map(|(name, value)| (masked(&name), shown(&name, &value))).collect()
 }
 
 /// The scheme of a credential stays, so that a test can see which was used.
@@ -81,7 +98,7 @@ pub(crate) fn masked_headers(headers: &HeaderMap) -> BTreeMap<String, String> {
             None => MASK.to_owned(),
         },
         "cookie" => MASK.to_owned(),
-        _ => value.to_owned(),
+        _ => masked(value),
     };
     let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     headers.iter().map(|(name, value)| (name.to_string(), shown(name.as_str(), &text(value)))).collect()
@@ -89,20 +106,16 @@ pub(crate) fn masked_headers(headers: &HeaderMap) -> BTreeMap<String, String> {
 
 /// A body as text: a form or an object with its secrets masked, anything else as it is.
 pub(crate) fn masked_text(body: &[u8]) -> String {
-    if body.is_empty() {
-        return String::new();
-    }
-    if let Ok(mut json) = serde_json::from_slice::<Json>(body) {
-        if !mask(&mut json) {
-            return String::from_utf8_lossy(body).into_owned();
-        }
-        return json.to_string();
+    if let Ok(mut json) = serde_json::from_slice::<Json>(body)
+        && mask(&mut json)
+    {
+        return masked(&json.to_string());
     }
     let pairs: Vec<(String, String)> = form_urlencoded::parse(body).into_owned().collect();
     if pairs.iter().any(|(name, _)| is_secret(name)) {
         return form_urlencoded::Serializer::new(String::new()).extend_pairs(masked_pairs(pairs)).finish();
     }
-    String::from_utf8_lossy(body).into_owned()
+    masked(&String::from_utf8_lossy(body))
 }
 
 /// Masks the secrets in some JSON; whether there were any.

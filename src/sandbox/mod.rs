@@ -38,6 +38,9 @@ use state::{Role, State};
 /// The most media that a library is made of.
 const MOST_MEDIA: usize = 1_000_000;
 
+/// The largest file that is handed out in one piece; downloads have no limit.
+const LARGEST_FILE: u64 = 1 << 30;
+
 /// How a sandbox is made.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -158,6 +161,7 @@ impl Sandbox {
         if media > MOST_MEDIA {
             return Err(Trouble::Wrong(format!("media: expected at most {MOST_MEDIA}, not {media}")));
         }
+        check_seed(seed)?;
         let token_lifetime = lifetime("token_lifetime", token_lifetime)?;
         let url_lifetime = lifetime("url_lifetime", url_lifetime)?;
         for redirect_uri in &redirect_uris {
@@ -346,10 +350,13 @@ impl Sandbox {
 
     /// The bytes that a download brings.
     pub fn media_file(&self, id: u64, quality: Option<&str>) -> Result<Vec<u8>, Trouble> {
-        let state = self.studio.state();
-        let media = state.media.get(&id).ok_or_else(|| Trouble::Wrong(format!("there is no media {id}")))?;
-        let file = files::File::of(media, quality.unwrap_or(files::BEST));
+        let media = self.studio.state().media.get(&id).cloned();
+        let media = media.ok_or_else(|| Trouble::Wrong(format!("there is no media {id}")))?;
+        let file = files::File::of(&media, quality.unwrap_or(files::BEST));
         let file = file.ok_or_else(|| Trouble::Wrong("there is no such file of it".into()))?;
+        if file.size() > LARGEST_FILE {
+            return Err(Trouble::Wrong(format!("the file has {} bytes, too many to hold in memory", file.size())));
+        }
         Ok(file.bytes(0, file.size()))
     }
 
@@ -375,8 +382,14 @@ impl Sandbox {
         self.studio.faults().hits(id)
     }
 
-    /// The faults that servers and networks have.
-    pub fn chaos(seed: u64) -> Result<Json, Trouble> {
+    /// The faults that servers and networks have; `options` says from which `seed`.
+    pub fn chaos(options: Json) -> Result<Json, Trouble> {
+        #[derive(Deserialize)]
+        struct Seed {
+            seed: u64,
+        }
+        let Seed { seed } = read(options)?;
+        check_seed(seed)?;
         Ok(serde_json::to_value(faults::chaos(seed)).map_err(io::Error::other)?)
     }
 }
@@ -404,6 +417,15 @@ fn read<T: DeserializeOwned>(fields: Json) -> Result<T, Trouble> {
 
 fn known(state: &State, user: u64) -> Result<(), Trouble> {
     if state.users.contains_key(&user) { Ok(()) } else { Err(Trouble::Wrong(format!("there is no user {user}"))) }
+}
+
+/// Any number that a 64-bit integer with a sign can hold, since snapshots and TOML files have no others.
+fn check_seed(seed: u64) -> Result<(), Trouble> {
+    if i64::try_from(seed).is_ok() {
+        Ok(())
+    } else {
+        Err(Trouble::Wrong(format!("seed: expected at most {}", i64::MAX)))
+    }
 }
 
 fn lifetime(name: &str, seconds: f64) -> Result<SignedDuration, Trouble> {

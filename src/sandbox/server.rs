@@ -31,7 +31,7 @@ use url::form_urlencoded;
 
 use super::additions::drift;
 use super::faults::{Host, Outcome, Trouble};
-use super::log::{Seen, masked_headers, masked_pairs, masked_text};
+use super::log::{Seen, masked, masked_headers, masked_pairs, masked_text};
 use super::operation::{Call, JSON, Operation, Refusal, Reply};
 use super::routes::{self, apidocs, oauth};
 use super::{Studio, files};
@@ -205,7 +205,7 @@ async fn respond(
         at,
         host,
         method: method.to_string(),
-        path: asked.path().to_owned(),
+        path: masked(asked.path()),
         query: masked_pairs(pairs(asked.query())),
         headers: masked_headers(&headers),
         body: masked_text(&sent),

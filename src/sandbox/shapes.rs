@@ -79,6 +79,16 @@ pub(crate) struct Permissions<'state> {
     groups: Vec<Group<'state>>,
 }
 
+/// A list whose items are made while it is written: there is no list of them in between.
+#[derive(Debug)]
+pub(crate) struct Each<I>(pub(crate) I);
+
+impl<I: Iterator<Item: Serialize> + Clone> Serialize for Each<I> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.clone())
+    }
+}
+
 #[derive(Debug, Serialize)]
 pub(crate) struct Paged<T> {
     #[serde(flatten)]
@@ -185,28 +195,20 @@ fn as_text<S: Serializer>(value: &impl Display, serializer: S) -> Result<S::Ok, 
 
 /// Always the same for the same thing, so that it need not be kept.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Uuid(u128);
+pub(crate) struct Uuid(uuid::Uuid);
 
 impl Uuid {
     pub(crate) fn of(kind: &str, first: u64, second: u64) -> Self {
         let seed = kind.bytes().fold(first, |seed, byte| mix(seed ^ u64::from(byte)));
         let (high, low) = (mix(seed ^ second), mix(mix(seed).wrapping_add(second)));
-        // The version and variant of a random one.
-        let (high, low) = ((high & !0xf000) | 0x4000, (low & !(0xc << 60)) | (0x8 << 60));
-        Self((u128::from(high) << 64) | u128::from(low))
+        let bytes = (u128::from(high) << 64 | u128::from(low)).to_be_bytes();
+        Self(uuid::Builder::from_random_bytes(bytes).into_uuid())
     }
 }
 
 impl Display for Uuid {
-    /// By hand: every media has two, and `format!` would take most of the time that a page does.
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        let digits = self.0.to_be_bytes().into_iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
-        let mut text = [b'-'; 36];
-        let places = text.iter_mut().enumerate().filter(|(place, _)| !matches!(place, 8 | 13 | 18 | 23));
-        for ((_, place), digit) in places.zip(digits) {
-            *place = if digit < 10 { b'0' + digit } else { b'a' + digit - 10 };
-        }
-        formatter.write_str(std::str::from_utf8(&text).unwrap_or_default())
+        self.0.fmt(formatter)
     }
 }
 

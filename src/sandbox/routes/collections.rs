@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use super::super::operation::{Call, Kind, Operation, Refusal, Reply};
-use super::super::shapes::{self, Paged, Show};
+use super::super::shapes::{self, Each, Paged, Show};
 use super::super::state::{self, Permission, Query, Share, ShareType, State, words};
 
 /// What a share can be given. That `edit` can be is inferred; whether `access` can be is unknown.
@@ -94,14 +94,14 @@ fn changed() -> Json {
 
 fn list(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
     #[derive(Serialize)]
-    struct List<'state> {
-        collections: Vec<shapes::Collection<'state>>,
+    struct List<T> {
+        collections: T,
     }
     call.page(state, Query::Collections, |state, ids, meta| {
         let show = show(state, call);
         let found = ids.iter().filter_map(|id| state.collections.get(id));
-        let list = List { collections: found.map(|collection| show.collection(collection)).collect() };
-        Reply::json(200, &Paged { list, meta })
+        let collections = Each(found.map(|collection| show.collection(collection)));
+        Reply::json(200, &Paged { list: List { collections }, meta })
     })
 }
 

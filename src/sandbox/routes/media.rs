@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 
 use super::super::files;
 use super::super::operation::{Call, Kind, Operation, Refusal, Reply};
-use super::super::shapes::{self, LaunchId, Paged};
+use super::super::shapes::{self, Each, LaunchId, Paged};
 use super::super::state::{Collection, Criteria, Media, Period, Permission, Query, State, words};
 use super::collections::{Change, apply, changes_schema, show};
 
@@ -59,6 +59,7 @@ pub(super) fn operations() -> Vec<Operation> {
         Operation::get("/media/{media_id}/download", "downloadMedia", "Download best or specified version of a media", download)
             .query("quality", Kind::Word(words::QUALITIES), "The quality the user wants to download")
             .answers(302, "Redirects to the URL from where the media can be downloaded. The URL is only valid for 24 hours.", None)
+            .produces("text/html")
             .refuses(&[403, 404, 422]),
         Operation::get("/media/{media_id}/permissions", "getMediaPermissions", "Get users and groups the media is shared with directly", get_permissions)
             .answers(200, "List of users and groups extended with permission type.", shapes::permissions())
@@ -102,14 +103,13 @@ fn search(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
 /// A page of media, found in whatever way.
 pub(super) fn list(state: &mut State, call: &Call<'_>, query: Query) -> Result<Reply, Refusal> {
     #[derive(Serialize)]
-    struct List<'state> {
-        media: Vec<shapes::Media<'state>>,
+    struct List<T> {
+        media: T,
     }
     call.page(state, query, |state, ids, meta| {
         let show = show(state, call);
         let found = ids.iter().filter_map(|id| state.media.get(id));
-        let list = List { media: found.map(|media| show.media(media)).collect() };
-        Reply::json(200, &Paged { list, meta })
+        Reply::json(200, &Paged { list: List { media: Each(found.map(|media| show.media(media))) }, meta })
     })
 }
 
