@@ -1,6 +1,7 @@
 //! The sandbox's server as `canvas_studio.sandbox` uses it: plain values in, plain values out.
 
 use std::path::PathBuf;
+use std::sync::{PoisonError, RwLock};
 
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
@@ -16,7 +17,7 @@ use crate::sandbox::{Sandbox, Trouble};
 #[derive(Debug)]
 pub(crate) struct SandboxServer {
     /// Taken by `close`.
-    sandbox: std::sync::RwLock<Option<Sandbox>>,
+    sandbox: RwLock<Option<Sandbox>>,
     /// The process that started it; in a fork there is no server.
     process: u32,
     url: String,
@@ -24,28 +25,13 @@ pub(crate) struct SandboxServer {
     port: u16,
 }
 
-impl Drop for SandboxServer {
-    fn drop(&mut self) {
-        self.shut();
-    }
-}
-
 impl SandboxServer {
-    fn shut(&self) {
-        let taken = self.sandbox.write().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        if let Some(mut sandbox) = taken
-            && self.process != std::process::id()
-        {
-            sandbox.disown();
-        }
-    }
-
     fn with<T: Send>(&self, py: Python<'_>, ask: impl FnOnce(&Sandbox) -> Result<T, Trouble> + Send) -> PyResult<T> {
         if self.process != std::process::id() {
             return Err(PyValueError::new_err("the sandbox belongs to the process that this one was forked from"));
         }
         py.detach(|| {
-            let sandbox = self.sandbox.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let sandbox = self.sandbox.read().unwrap_or_else(PoisonError::into_inner);
             let sandbox = sandbox.as_ref().ok_or_else(|| Trouble::Wrong("the sandbox is closed".into()))?;
             ask(sandbox)
         })
@@ -120,7 +106,10 @@ impl SandboxServer {
     }
 
     fn close(&self, py: Python<'_>) {
-        py.detach(|| self.shut());
+        // In a fork the lock may be held by a thread that is not there.
+        if self.process == std::process::id() {
+            py.detach(|| self.sandbox.write().unwrap_or_else(PoisonError::into_inner).take());
+        }
     }
 
     fn reset(&self, py: Python<'_>) -> PyResult<()> {

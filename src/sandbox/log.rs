@@ -10,8 +10,9 @@ use url::form_urlencoded;
 
 use super::faults::Host;
 
-/// How many requests are kept; older ones are forgotten.
+/// How many requests are kept, and how many bytes of bodies; older ones are forgotten.
 const KEPT: usize = 100_000;
+const KEPT_BYTES: usize = 64 * 1024 * 1024;
 /// Fields whose values are secrets.
 const SECRETS: &[&str] =
     &["client_secret", "refresh_token", "access_token", "code", "signature", "state", "password", "token"];
@@ -41,14 +42,16 @@ pub(crate) struct Seen {
 #[derive(Debug, Default)]
 pub(crate) struct Log {
     seen: VecDeque<Seen>,
+    bytes: usize,
 }
 
 impl Log {
     pub(crate) fn add(&mut self, seen: Seen) {
-        if self.seen.len() >= KEPT {
-            self.seen.pop_front();
-        }
+        self.bytes += seen.body.len();
         self.seen.push_back(seen);
+        while self.seen.len() > KEPT || self.bytes > KEPT_BYTES {
+            self.bytes -= self.seen.pop_front().map_or(0, |oldest| oldest.body.len());
+        }
     }
 
     pub(crate) fn all(&self) -> Vec<Seen> {
@@ -57,6 +60,7 @@ impl Log {
 
     pub(crate) fn clear(&mut self) {
         self.seen.clear();
+        self.bytes = 0;
     }
 }
 

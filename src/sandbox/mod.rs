@@ -147,6 +147,8 @@ pub struct Sandbox {
     /// Dropped to stop the server.
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
+    /// The process that it runs in; in a fork of that there is nothing to stop.
+    process: u32,
 }
 
 impl Sandbox {
@@ -220,20 +222,20 @@ impl Sandbox {
             });
         })?;
         let (studio, port) = told.recv().map_err(|_| io::Error::other("the server ended at once"))??;
-        Ok(Self { studio, origin, port, stop: Some(stop), thread: Some(thread) })
+        Ok(Self { studio, origin, port, stop: Some(stop), thread: Some(thread), process: std::process::id() })
     }
 
-    /// Stops the server and frees its ports.
+    /// Stops the server and frees its ports. In a process that was forked, it leaves the server alone.
     pub fn stop(&mut self) {
-        self.stop = None;
-        if let Some(thread) = self.thread.take() {
+        let (stop, thread) = (self.stop.take(), self.thread.take());
+        if self.process != std::process::id() {
+            std::mem::forget((stop, thread));
+            return;
+        }
+        drop(stop);
+        if let Some(thread) = thread {
             let _ = thread.join();
         }
-    }
-
-    /// Forgets the server without touching it, which belongs to the process that this one was forked from.
-    pub fn disown(&mut self) {
-        std::mem::forget((self.stop.take(), self.thread.take()));
     }
 
     pub fn url(&self) -> &str {
