@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 from canvas_studio._core import SandboxServer, StudioClient
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from types import TracebackType
 
 __all__ = ["Assumptions", "Fault", "Faults", "Sandbox", "SandboxUser", "SeenRequest"]
@@ -199,6 +199,27 @@ class Fault:
         SandboxServer.check_fault(_plain(_without_defaults(self)))
 
 
+class _Running:
+    """The server of a sandbox, for as long as it may be used, and only where it runs."""
+
+    def __init__(self, server: SandboxServer) -> None:
+        self._server = server
+        self._process = os.getpid()
+        self._closed = False
+
+    def __call__(self) -> SandboxServer:
+        if os.getpid() != self._process:
+            raise RuntimeError("the sandbox runs in another process; here its url and its token are good, and no more")
+        if self._closed:
+            raise RuntimeError("the sandbox is closed")
+        return self._server
+
+    def close(self) -> None:
+        if os.getpid() == self._process:
+            self._closed = True
+            self._server.close()
+
+
 class Faults:
     """The faults of a sandbox.
 
@@ -206,7 +227,7 @@ class Faults:
     they do adds up.
     """
 
-    def __init__(self, server: Callable[[], SandboxServer]) -> None:
+    def __init__(self, server: _Running) -> None:
         self._server = server
         self._added: dict[int, Fault] = {}
 
@@ -387,21 +408,21 @@ class Sandbox:
 
     def _start(self, options: dict[str, Any], faults: Iterable[Fault], description: str) -> None:
         self._first_faults = tuple(faults)
-        self._process = os.getpid()
-        self._closed = False
         try:
-            self._started = SandboxServer(_plain(options))
+            started = SandboxServer(_plain(options))
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 raise OSError(error.errno, f"port {options['port']} is taken") from error
             raise
-        self.url = self._started.url
-        self.storage_url = self._started.storage_url
-        self.port = self._started.port
-        self.token = self._started.token
-        self.client_id = self._started.client_id
-        self.client_secret = self._started.client_secret
-        self.redirect_uris = tuple(self._started.redirect_uris)
+        self.url = started.url
+        self.storage_url = started.storage_url
+        self.port = started.port
+        self.token = started.token
+        self.client_id = started.client_id
+        self.client_secret = started.client_secret
+        self.redirect_uris = tuple(started.redirect_uris)
+        # Not this object: a cycle would keep the server running after nothing refers to it any more.
+        self._server = _Running(started)
         self.faults = Faults(self._server)
         self._description = description
         try:
@@ -409,13 +430,6 @@ class Sandbox:
         except BaseException:
             self.close()
             raise
-
-    def _server(self) -> SandboxServer:
-        if os.getpid() != self._process:
-            raise RuntimeError("the sandbox runs in another process; here its url and its token are good, and no more")
-        if self._closed:
-            raise RuntimeError("the sandbox is closed")
-        return self._started
 
     def __repr__(self) -> str:
         return f"Sandbox({self.url!r}, {self._description})"
@@ -438,9 +452,7 @@ class Sandbox:
 
     def close(self) -> None:
         """Stop it and free its ports. A second time does nothing, and neither does a process that was forked."""
-        if os.getpid() == self._process:
-            self._closed = True
-            self._started.close()
+        self._server.close()
 
     @property
     def users(self) -> tuple[SandboxUser, ...]:

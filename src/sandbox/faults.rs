@@ -102,7 +102,9 @@ impl Fault {
             }
         }
         positive("throttle", self.throttle)?;
-        positive("burst", self.burst)?;
+        if self.burst.is_some_and(|burst| !(burst.is_finite() && burst >= 1.0)) {
+            return Err("burst: expected at least 1".into());
+        }
         positive("bandwidth", self.bandwidth)?;
         if !(0.0..=1.0).contains(&self.probability) {
             return Err(format!("probability: expected a number from 0 to 1, not {}", self.probability));
@@ -149,13 +151,16 @@ impl Fault {
             self.html,
             self.malformed,
         ];
-        let others =
-            self.delay.is_some() || self.revoke || self.appear > 0 || self.vanish > 0 || self.bandwidth.is_some();
         match answers.iter().filter(|&&answer| answer).count() {
-            0 if !others => Err("a fault does something: give status, reset, delay or another".into()),
+            0 if !self.does_more() => Err("a fault does something: give status, reset, delay or another".into()),
             0 | 1 => Ok(()),
             _ => Err("status or throttle, reset, truncate, html and malformed exclude each other".into()),
         }
+    }
+
+    /// Whether it does something besides what becomes of the answer.
+    fn does_more(&self) -> bool {
+        self.delay.is_some() || self.revoke || self.appear > 0 || self.vanish > 0 || self.bandwidth.is_some()
     }
 
     fn concerns(&self, host: Host, method: &str, path: &str) -> bool {
@@ -302,14 +307,14 @@ impl Faults {
             };
             let outcome = fault.outcome(&mut active.rng, wait);
             let decided = trouble.outcome != Outcome::Untouched;
-            if outcome != Outcome::Untouched {
-                if decided {
-                    continue;
+            match (decided, outcome) {
+                // The word is given, and it has nothing else to do.
+                (true, outcome) if outcome != Outcome::Untouched && !fault.does_more() => continue,
+                (true, _) => {}
+                (false, outcome) => {
+                    trouble.outcome = outcome;
+                    trouble.fault = Some(active.id);
                 }
-                trouble.outcome = outcome;
-                trouble.fault = Some(active.id);
-            } else if !decided {
-                trouble.fault = Some(active.id);
             }
             active.struck += 1;
             trouble.dice = active.rng.fork();

@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 use url::form_urlencoded;
 
 use super::faults::Host;
+use super::oauth::SECRET_LENGTH;
 
 /// How many requests are kept, and how many bytes of bodies; older ones are forgotten.
 const KEPT: usize = 100_000;
@@ -17,9 +18,10 @@ const KEPT_BYTES: usize = 64 * 1024 * 1024;
 const SECRETS: &[&str] =
     &["client_secret", "refresh_token", "access_token", "code", "signature", "state", "password", "token"];
 const MASK: &str = "***";
-/// What every secret of the sandbox begins with; the id of its client does, too, and is none.
+/// What every secret of the sandbox begins with.
 const GIVEN_OUT: &str = "sandbox-";
-const CLIENT_ID: &str = "sandbox-client-";
+const SECRET_KINDS: &[&str] =
+    &["sandbox-secret-", "sandbox-token-", "sandbox-access-", "sandbox-refresh-", "sandbox-code-"];
 
 /// A request that came.
 #[derive(Debug, Clone, Serialize)]
@@ -79,14 +81,21 @@ pub(crate) fn masked(text: &str) -> String {
     let mut rest = text;
     while let Some(start) = rest.find(GIVEN_OUT) {
         let (before, found) = rest.split_at(start);
-        let end = found.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-').unwrap_or(found.len());
-        let (found, after) = found.split_at(end);
         shown.push_str(before);
-        shown.push_str(if found.starts_with(CLIENT_ID) { found } else { MASK });
+        let secret = secret_length(found);
+        let (taken, after) = found.split_at(secret.unwrap_or(GIVEN_OUT.len()));
+        shown.push_str(if secret.is_some() { MASK } else { taken });
         rest = after;
     }
     shown.push_str(rest);
     shown
+}
+
+/// How long the secret is that a text begins with, if it begins with one.
+fn secret_length(text: &str) -> Option<usize> {
+    let kind = SECRET_KINDS.iter().find(|kind| text.starts_with(**kind))?;
+    let letters = text.get(kind.len()..)?.bytes().take_while(u8::is_ascii_alphanumeric).count();
+    (letters >= SECRET_LENGTH).then_some(kind.len() + letters)
 }
 
 pub(crate) fn masked_pairs(pairs: Vec<(String, String)>) -> Vec<(String, String)> {

@@ -10,6 +10,8 @@ use url::Url;
 
 /// Shows the code in the browser instead of redirecting. Observed.
 pub(crate) const OUT_OF_BAND: &str = "urn:ietf:wg:oauth:2.0:oob";
+/// How many letters a secret has.
+pub(crate) const SECRET_LENGTH: usize = 40;
 /// How long a code can be exchanged. A guess; the standard recommends no more.
 const CODE_LIFETIME: SignedDuration = SignedDuration::from_mins(10);
 
@@ -200,6 +202,6 @@ pub(crate) fn check_redirect_uri(redirect_uri: &str) -> Result<(), String> {
 
 /// A secret that is worth nothing outside of this sandbox, and says where it comes from.
 fn random(prefix: &str) -> String {
-    let letters: String = std::iter::repeat_with(fastrand::alphanumeric).take(40).collect();
+    let letters: String = std::iter::repeat_with(fastrand::alphanumeric).take(SECRET_LENGTH).collect();
     format!("{prefix}-{letters}")
 }

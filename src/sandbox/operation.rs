@@ -311,7 +311,9 @@ impl Call<'_> {
         let last_page = ids.len().div_ceil(per_page).max(1);
         let meta = Meta { current_page: page, last_page, total_count: ids.len() };
         let reply = show(state, ids_of_page, self.studio.assumptions.list_meta.then_some(meta))?;
-        state.remember_page(key, reply.body.clone());
+        if !ids_of_page.is_empty() {
+            state.remember_page(key, reply.body.clone());
+        }
         Ok(reply)
     }
 }

@@ -170,9 +170,6 @@ async fn respond(
     let path = parts.uri.path().strip_prefix(API).unwrap_or(parts.uri.path()).to_owned();
     let mut trouble = studio.faults().strike(host, parts.method.as_str(), &path, Instant::now());
     let body = timeout(PATIENCE, Limited::new(body, MAX_BODY).collect()).await;
-    if trouble.delay > 0.0 {
-        sleep(Duration::from_secs_f64(trouble.delay)).await;
-    }
     meddle(studio, &parts.headers, &mut trouble);
     let (method, uri, headers) = (parts.method.clone(), parts.uri.clone(), parts.headers.clone());
     let (sent, answer) = match body {
@@ -213,6 +210,10 @@ async fn respond(
         status: (!cut).then(|| answer.status().as_u16()),
         fault: trouble.fault,
     });
+    // Only now: a client that does not wait for the answer must not undo what was carried out and written down.
+    if trouble.delay > 0.0 {
+        sleep(Duration::from_secs_f64(trouble.delay)).await;
+    }
     if cut {
         reset.store(true, Ordering::SeqCst);
         return Err(Cut);

@@ -211,11 +211,16 @@ pub(crate) enum Query {
 /// The ids of a list, in its order.
 pub(crate) type Ids = Arc<[u64]>;
 
-/// How many lists are remembered: reading page after page must not search the library each time.
+/// How many lists are remembered, and how many ids in all of them: reading page after page must not search the library
+/// each time.
 const REMEMBERED: usize = 64;
+const REMEMBERED_IDS: usize = 4_000_000;
 
 /// How many bytes of pages are remembered: a benchmark that reads them again must not wait for them to be rendered.
 const REMEMBERED_BYTES: usize = 64 * 1024 * 1024;
+
+/// About what a key takes, with all around it: what is searched for in vain, which can be long, is not remembered.
+const SIZE_OF_KEY: usize = 512;
 
 /// What a page of a list depends on, besides the state.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -280,11 +285,12 @@ impl State {
     }
 
     pub(crate) fn remember_page(&mut self, key: PageKey, body: Bytes) {
-        if self.bytes_of_pages + body.len() > REMEMBERED_BYTES {
+        let size = body.len() + SIZE_OF_KEY;
+        if self.bytes_of_pages + size > REMEMBERED_BYTES {
             self.pages.clear();
             self.bytes_of_pages = 0;
         }
-        self.bytes_of_pages += body.len();
+        self.bytes_of_pages += size;
         self.pages.insert(key, body);
     }
 
@@ -365,7 +371,8 @@ impl State {
             ids.reverse();
         }
         let ids: Ids = ids.into();
-        if self.lists.len() >= REMEMBERED {
+        let known: usize = self.lists.values().map(|ids| ids.len()).sum();
+        if self.lists.len() >= REMEMBERED || known + ids.len() > REMEMBERED_IDS {
             self.lists.clear();
         }
         self.lists.insert(key, Arc::clone(&ids));

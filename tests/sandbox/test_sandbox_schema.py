@@ -1,0 +1,188 @@
+"""The sandbox answers as its own description says, to whatever schemathesis makes of that description."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from canvas_studio.sandbox import Assumptions, Sandbox, SeenRequest
+from plain_http import API, ask
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+FEWEST_CASES = 2_000
+DESCRIPTION = "/api/public/apidocs"
+# A bound that no healthy run comes near and that a hang exceeds.
+SOON = 240.0
+CONFIGURATION = """
+[cache]
+enabled = false
+
+[generation]
+deterministic = true
+database = "none"
+max-examples = {examples}
+dictionaries.integer = {{ dictionary = "people", probability = 0.2 }}
+
+[dictionaries.media]
+values = {media}
+
+[dictionaries.collections]
+values = {collections}
+
+[dictionaries.people]
+values = {people}
+
+[parameters]
+"path.media_id" = {{ dictionary = "media", probability = 0.7 }}
+"path.collection_id" = {{ dictionary = "collections", probability = 0.7 }}
+
+[checks]
+enabled = true
+response_schema_conformance.validate-formats = true
+
+# What the reference says of changes that cannot be made, and of media of which Studio has no file.
+[[operations]]
+include-operation-id = ["changeCollectionPermissions", "changeMediaPermissions"]
+checks.positive_data_acceptance.expected-statuses = ["200", "400", "401", "403", "404"]
+
+[[operations]]
+include-operation-id = "downloadMedia"
+checks.positive_data_acceptance.expected-statuses = ["302", "401", "403", "404", "422"]
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What schemathesis said, and what the sandbox was asked."""
+
+    report: dict[str, Any]
+    text: str
+    requests: tuple[SeenRequest, ...]
+
+
+def description(box: Sandbox) -> dict[str, Any]:
+    found: dict[str, Any] = ask(box.url, "GET", DESCRIPTION).json
+    return found
+
+
+def examine(box: Sandbox, token: str, folder: Path, *, examples: int, without: str | None = None) -> Run:
+    """Let schemathesis loose on the sandbox, with real ids at hand so that not everything is a 404."""
+    with box.client() as studio:
+        media = [found.id for found in studio.search_media().limit(200)]
+        collections = [found.id for found in studio.list_collections().limit(100)]
+    people = [user.id for user in box.users][:30]
+    configuration = folder / "schemathesis.toml"
+    configuration.write_text(
+        CONFIGURATION.format(examples=examples, media=media, collections=collections, people=people)
+    )
+    report = folder / "report.json"
+    command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(configuration), "run"]
+    command += ["--header", f"Authorization: Bearer {token}", "--report-json-path", str(report), "--no-color"]
+    command += ["--exclude-checks", without] if without else []
+    box.forget_requests()
+    done = subprocess.run(
+        [*command, box.url + DESCRIPTION],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=SOON,
+        check=False,
+    )
+    text = done.stdout + done.stderr
+    assert report.exists(), text
+    return Run(json.loads(report.read_text()), text, box.requests)
+
+
+def met(operations: Iterable[tuple[str, str]], requests: Iterable[SeenRequest]) -> Counter[tuple[str, str, int | None]]:
+    """How often every operation gave which status."""
+    patterns = [
+        (method, path, re.compile(API + re.sub(r"\{\w+\}", "[^/]+", path) + "$")) for method, path in operations
+    ]
+    found: Counter[tuple[str, str, int | None]] = Counter()
+    for request in requests:
+        for method, path, pattern in patterns:
+            if request.method == method and pattern.match(request.path):
+                found[method, path, request.status] += 1
+    return found
+
+
+def assert_sound(box: Sandbox, run: Run) -> None:
+    assert run.report["failures"] == [], run.text
+    assert run.report["exit_code"] == 0, run.text
+    assert run.report["operations"]["tested"] == run.report["operations"]["total"]
+    statuses = Counter(request.status for request in run.requests)
+    assert None not in statuses, "some request was not answered"
+    assert not [status for status in statuses if status is not None and status >= HTTPStatus.INTERNAL_SERVER_ERROR]
+    assert box._server().panics == 0  # pyright: ignore[reportPrivateUsage]
+
+
+@pytest.mark.timeout(SOON)
+def test_no_answer_breaks_the_description_in_at_least_2000_cases(tmp_path: Path) -> None:
+    with Sandbox(media=500, seed=1) as box:
+        operations = {
+            (method.upper(), path): [int(status) for status in operation["responses"]]
+            for path, methods in description(box)["paths"].items()
+            for method, operation in methods.items()
+        }
+        run = examine(box, box.token, tmp_path, examples=50)
+        assert_sound(box, run)
+        assert run.report["test_cases"]["generated"] >= FEWEST_CASES
+        assert len(run.requests) >= FEWEST_CASES
+        # Cases that are all refused would prove little: everything documented was met, but for what only others get.
+        found = met(operations, run.requests)
+        missed = [
+            f"{method} {path}: {status}"
+            for (method, path), statuses in operations.items()
+            for status in statuses
+            if status != HTTPStatus.FORBIDDEN and not found[method, path, status]
+        ]
+        assert missed == []
+
+
+@pytest.mark.timeout(SOON)
+def test_no_answer_to_somebody_without_rights_breaks_the_description(tmp_path: Path) -> None:
+    with Sandbox(media=500, seed=1) as box:
+        student = box.add_user("Ben Ode", email="ben@example.edu", role="student")
+        run = examine(box, box.token_for(student), tmp_path, examples=5)
+        assert_sound(box, run)
+        refused = [request for request in run.requests if request.status == HTTPStatus.FORBIDDEN]
+        assert len(refused) >= 50
+
+
+@pytest.mark.timeout(SOON)
+def test_no_answer_breaks_the_description_whatever_is_assumed(tmp_path: Path) -> None:
+    other = Assumptions(
+        archived_in_lists=True,
+        archived_readable=False,
+        per_page_clamped=True,
+        newest_first=False,
+        batch_atomic=False,
+        collection_changes_answer=False,
+        embed_url_key="url",
+        list_meta=False,
+    )
+    with Sandbox(media=500, seed=1, assumptions=other) as box:
+        # The description says that per_page is at most 50, and this sandbox takes more.
+        assert_sound(box, examine(box, box.token, tmp_path, examples=5, without="negative_data_rejection"))
+
+
+def test_the_description_is_swagger_2_that_anybody_may_read() -> None:
+    with Sandbox(media=0) as box:
+        answer = ask(box.url, "GET", DESCRIPTION)
+        assert answer.headers["content-type"].startswith("application/json")
+        found = answer.json
+        assert found["swagger"] == "2.0"
+        assert f"{found['schemes'][0]}://{found['host']}" == box.url
+        assert found["basePath"] == API
+        names = [operation["operationId"] for methods in found["paths"].values() for operation in methods.values()]
+        assert len(names) == len(set(names)) >= 23
