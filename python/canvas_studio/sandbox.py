@@ -699,6 +699,7 @@ class Sandbox:
         created_at: datetime | str | None = None,
         last_viewed: date | str | None = None,
         last_viewed_by_student: date | str | None = None,
+        captions: Iterable[Mapping[str, str]] = (),
     ) -> int:
         """Add a media, with a file of `size` bytes that can be downloaded.
 
@@ -715,6 +716,8 @@ class Sandbox:
             created_at: When it was made, with a time zone; now if left out.
             last_viewed: The day on which it was last viewed; `None` for never.
             last_viewed_by_student: The day on which a student last viewed it; `None` for never.
+            captions: Its captions. Each has `srclang`, such as `en`, and may have `label`, `subtitle_format`, `status`
+                (`published` if left out), `provider`, and `text`: the file, which is made up if left out.
 
         Returns:
             The id.
@@ -729,6 +732,7 @@ class Sandbox:
             "description": description,
             "owner": None if owner is None else _id("owner", owner),
             "collection_id": None if collection_id is None else _id("collection_id", collection_id),
+            "captions": [dict(caption) for caption in captions],
             "size": size,
             "duration": duration,
             "source": source,

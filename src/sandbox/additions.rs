@@ -5,6 +5,7 @@ use jiff::civil::Date;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
+use super::captions::{self, Caption};
 use super::faults;
 use super::state::{Archived, Collection, Group, Media, Role, State, User, words};
 use super::{Trouble, read};
@@ -54,6 +55,20 @@ struct NewMedia {
     created_at: Option<Timestamp>,
     last_viewed: Option<Date>,
     last_viewed_by_student: Option<Date>,
+    #[serde(default)]
+    captions: Vec<NewCaption>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewCaption {
+    srclang: String,
+    label: Option<String>,
+    subtitle_format: Option<String>,
+    status: Option<String>,
+    provider: Option<String>,
+    /// Some lines are made up, if it is left out.
+    text: Option<String>,
 }
 
 /// Adds one of what `kind` names and returns its id, or says which field is wrong.
@@ -165,6 +180,21 @@ fn add_media(state: &mut State, admin: u64, media: NewMedia, now: Timestamp) -> 
         shares: Vec::new(),
         file: id,
     });
+    for caption in media.captions {
+        let label = caption.label.as_deref().unwrap_or_else(|| captions::label(&caption.srclang)).into();
+        let word = |given: Option<String>, otherwise: &str| given.as_deref().unwrap_or(otherwise).into();
+        let caption = Caption {
+            id: 0,
+            label,
+            srclang: caption.srclang.into(),
+            subtitle_format: word(caption.subtitle_format, captions::SUBRIP),
+            status: word(caption.status, captions::PUBLISHED),
+            provider: word(caption.provider, captions::BY_HAND),
+            created_at: now,
+            file: caption.text.map(String::into_bytes),
+        };
+        captions::add(state, id, caption);
+    }
     Ok(id)
 }
 

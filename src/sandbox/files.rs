@@ -11,6 +11,8 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use jiff::Timestamp;
 
 use super::Studio;
+use super::captions::{self, Caption};
+use super::operation::TEXT;
 use super::shapes::mix;
 use super::state::Media;
 
@@ -25,10 +27,23 @@ const BRAND: &[u8] = b"\0\0\0\x18ftypisom\0\0\x02\0isommp42";
 /// A URL that opens a version of a media until it expires.
 pub(crate) fn signed_url(studio: &Studio, media: u64, version: &str, now: Timestamp) -> String {
     let extension = if version == MANIFEST { "mpd" } else { "mp4" };
-    let path = format!("/media/{media}/{version}.{extension}");
+    format!("{}{}", studio.storage_url, signed(studio, &format!("/media/{media}/{version}.{extension}"), now))
+}
+
+/// A URL that takes the file of a media until it expires.
+pub(crate) fn upload_url(studio: &Studio, media: u64, now: Timestamp) -> String {
+    format!("{}{}", studio.storage_url, signed(studio, &format!("/uploads/{media}"), now))
+}
+
+/// A URL that opens captions until it expires. Observed: it can be relative to the API's host, and needs no token.
+pub(crate) fn caption_url(studio: &Studio, caption: &Caption, now: Timestamp) -> String {
+    signed(studio, &format!("/captions/{}.{}", caption.id, caption.subtitle_format), now)
+}
+
+fn signed(studio: &Studio, path: &str, now: Timestamp) -> String {
     let expires = now.checked_add(studio.url_lifetime).unwrap_or(now).as_millisecond();
-    let signature = signature(studio, &path, expires);
-    format!("{}{path}?Expires={expires}&Signature={signature}&Key-Pair-Id=SANDBOX", studio.storage_url)
+    let signature = signature(studio, path, expires);
+    format!("{path}?Expires={expires}&Signature={signature}&Key-Pair-Id=SANDBOX")
 }
 
 /// Good enough to tell a URL that was signed from one that was made up; it guards nothing.
@@ -38,35 +53,57 @@ fn signature(studio: &Studio, path: &str, expires: i64) -> String {
     format!("{:016x}", hasher.finish())
 }
 
-/// Answers what the storage host is asked.
+/// Why a URL does not open anything, if it does not.
+fn refused(studio: &Studio, path: &str, query: &[(String, String)], now: Timestamp) -> Option<Response<Body>> {
+    let field = |wanted: &str| query.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
+    match field("Expires").and_then(|text| text.parse::<i64>().ok()) {
+        Some(expires) if field("Signature") == Some(&signature(studio, path, expires)) => {
+            (expires < now.as_millisecond()).then(|| refusal(403, "AccessDenied", "Request has expired"))
+        }
+        _ => Some(refusal(403, "AccessDenied", "The signature is not valid")),
+    }
+}
+
+/// Answers what a URL of captions opens.
+pub(crate) fn caption(studio: &Studio, path: &str, query: &[(String, String)], now: Timestamp) -> Response<Body> {
+    if let Some(refusal) = refused(studio, path, query, now) {
+        return refusal;
+    }
+    let name = path.rsplit('/').next().and_then(|name| name.split('.').next());
+    let state = studio.state();
+    match name.and_then(|id| id.parse().ok()).and_then(|id| captions::find(&state, id)) {
+        Some((media, caption)) => answer_text(200, TEXT, caption.bytes(media)),
+        None => refusal(404, "NoSuchKey", "no such captions"),
+    }
+}
+
+/// Answers what the storage host is asked, with a body of that length.
 pub(crate) fn answer(
     studio: &Studio,
     method: &Method,
     path: &str,
     query: &[(String, String)],
     headers: &HeaderMap,
+    length: u64,
     now: Timestamp,
 ) -> Response<Body> {
-    if method != Method::GET && method != Method::HEAD {
-        return refusal(405, "MethodNotAllowed", "only GET");
-    }
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+    let (wanted, but) = match *parts.as_slice() {
+        ["uploads", _] => (method == Method::PUT, "only PUT"),
+        _ => (method == Method::GET || method == Method::HEAD, "only GET"),
+    };
+    if !wanted {
+        return refusal(405, "MethodNotAllowed", but);
+    }
+    // Amazon's storage says this to a client that takes its token along to another host.
+    if headers.contains_key(AUTHORIZATION) && matches!(*parts.as_slice(), ["media" | "uploads", ..]) {
+        return refusal(400, "InvalidArgument", "Only one auth mechanism allowed");
+    }
     match *parts.as_slice() {
         ["thumbnails", name] => thumbnail(name),
         ["media", id, name] => {
-            // Amazon's storage says this to a client that takes its token along to another host.
-            if headers.contains_key(AUTHORIZATION) {
-                return refusal(400, "InvalidArgument", "Only one auth mechanism allowed");
-            }
-            let field = |wanted: &str| query.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
-            let expires = field("Expires").and_then(|text| text.parse::<i64>().ok());
-            match expires {
-                Some(expires) if field("Signature") == Some(&signature(studio, path, expires)) => {
-                    if expires < now.as_millisecond() {
-                        return refusal(403, "AccessDenied", "Request has expired");
-                    }
-                }
-                _ => return refusal(403, "AccessDenied", "The signature is not valid"),
+            if let Some(refusal) = refused(studio, path, query, now) {
+                return refusal;
             }
             let state = studio.state();
             let media = id.parse().ok().and_then(|id| state.media.get(&id));
@@ -78,6 +115,17 @@ pub(crate) fn answer(
                 },
                 _ => refusal(404, "NoSuchKey", "no such file"),
             }
+        }
+        ["uploads", id] => {
+            if let Some(refusal) = refused(studio, path, query, now) {
+                return refusal;
+            }
+            // The storage knows nothing of uploads that were completed meanwhile.
+            let mut state = studio.state();
+            if let Some(upload) = id.parse().ok().and_then(|id| state.uploads.get_mut(&id)) {
+                upload.size = Some(length);
+            }
+            answer_text(200, "application/xml", String::new())
         }
         _ => refusal(404, "NoSuchKey", "no such file"),
     }
@@ -235,7 +283,7 @@ fn refusal(status: u16, code: &str, message: &str) -> Response<Body> {
     answer_text(status, "application/xml", text)
 }
 
-fn answer_text(status: u16, content_type: &str, text: String) -> Response<Body> {
+fn answer_text(status: u16, content_type: &str, text: impl Into<Body>) -> Response<Body> {
     let answer = Response::builder().status(status).header(CONTENT_TYPE, content_type);
     answer.body(text.into()).unwrap_or_default()
 }

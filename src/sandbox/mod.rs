@@ -5,10 +5,12 @@
 
 mod additions;
 mod assumptions;
+mod captions;
 mod faults;
 mod files;
 mod library;
 mod log;
+mod multipart;
 mod oauth;
 mod operation;
 mod routes;

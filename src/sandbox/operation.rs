@@ -6,13 +6,16 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
 use super::Studio;
+use super::multipart::{self, Part};
 use super::state::{Denied, PageKey, Query, State};
 
 /// Observed as `application/json; charset=utf-8`.
 pub(crate) const JSON: &str = "application/json; charset=utf-8";
+/// Observed.
+pub(crate) const TEXT: &str = "text/plain; charset=utf-8";
 /// Documented.
 const PER_PAGE: usize = 20;
 const MAX_PER_PAGE: i64 = 50;
@@ -22,6 +25,8 @@ const MAX_PER_PAGE: i64 = 50;
 pub(crate) enum Place {
     Path,
     Query,
+    /// A part of a body that is `multipart/form-data`.
+    Form,
 }
 
 /// What a parameter may be.
@@ -32,9 +37,11 @@ pub(crate) enum Kind {
     Integer {
         least: i64,
     },
+    Uuid,
     Text,
     Date,
     Email,
+    File,
     Word(&'static [&'static str]),
     /// Between 1 and 50, with what `assumptions.per_page_clamped` says of more.
     PerPage,
@@ -76,6 +83,8 @@ pub(crate) struct Operation {
     lists_422: bool,
     /// What it answers besides JSON.
     pub(crate) produces: Option<&'static str>,
+    /// Whether its parameters are taken from a JSON body as well.
+    also_in_body: bool,
     pub(crate) handle: Handle,
 }
 
@@ -91,7 +100,7 @@ impl Operation {
         let parameters = in_path.map(|name| Parameter {
             name,
             place: Place::Path,
-            kind: Kind::Id,
+            kind: if name.ends_with("uuid") { Kind::Uuid } else { Kind::Id },
             required: true,
             default: None,
             about: "The id of what this is about.",
@@ -106,6 +115,7 @@ impl Operation {
             answers: Vec::new(),
             lists_422: false,
             produces: None,
+            also_in_body: false,
             handle,
         }
         .refuses(&[401])
@@ -128,6 +138,19 @@ impl Operation {
         self
     }
 
+    /// A file in the body, which has to be there.
+    pub(crate) fn file(mut self, name: &'static str, about: &'static str) -> Self {
+        let (place, kind) = (Place::Form, Kind::File);
+        self.parameters.push(Parameter { name, place, kind, required: true, default: None, about });
+        self
+    }
+
+    /// Takes the parameters of its query from a JSON body too. One is documented, the other observed.
+    pub(crate) fn also_in_body(mut self) -> Self {
+        self.also_in_body = true;
+        self
+    }
+
     /// The parameter that was added last has to be there.
     pub(crate) fn required(mut self) -> Self {
         self.parameters.last_mut().into_iter().for_each(|parameter| parameter.required = true);
@@ -146,8 +169,16 @@ impl Operation {
             .default(1)
             .query("per_page", Kind::PerPage, "The number of results per page. Default: 20, Max: 50.")
             .default(PER_PAGE)
-            // The reference does not say what becomes of a wrong page.
-            .answers(422, "The page or the number of results is not valid.", error())
+            .checked()
+    }
+
+    /// Refuses wrong parameters, but for ids, where the reference does not say what becomes of them.
+    pub(crate) fn checked(self) -> Self {
+        self.says_no(422, "Some parameter is missing or not valid.")
+    }
+
+    pub(crate) fn says_no(self, status: u16, about: &'static str) -> Self {
+        self.answers(status, about, error())
     }
 
     pub(crate) fn body(mut self, schema: Json) -> Self {
@@ -174,6 +205,7 @@ impl Operation {
                 401 => "Authorization information is missing or invalid.",
                 403 => "If a user without proper permissions tries to call this endpoint, the call is rejected.",
                 404 => "It was not found by its id.",
+                409 => "It was done already.",
                 422 => "Invalid parameters are provided.",
                 _ => "The request is rejected.",
             };
@@ -181,6 +213,18 @@ impl Operation {
             self.answers.push((*status, about, Some(error())));
         }
         self
+    }
+
+    /// What counts as the query: where a parameter stands in a JSON body too, the query goes first.
+    pub(crate) fn query_of(&self, query: Vec<(String, String)>, body: &[u8]) -> Vec<(String, String)> {
+        let fields: Map<String, Json> =
+            if self.also_in_body { serde_json::from_slice(body).unwrap_or_default() } else { Map::new() };
+        let fields = fields.into_iter().filter_map(|(name, value)| match value {
+            Json::Null => None,
+            Json::String(text) => Some((name, text)),
+            other => Some((name, other.to_string())),
+        });
+        fields.chain(query).collect()
     }
 
     /// Checks what was sent against the parameters. A wrong id is 404 where the reference lists no 422.
@@ -191,7 +235,7 @@ impl Operation {
         studio: &Studio,
     ) -> Result<Vec<(&'static str, Value)>, Refusal> {
         let mut values = Vec::with_capacity(self.parameters.len());
-        for parameter in &self.parameters {
+        for parameter in self.parameters.iter().filter(|parameter| parameter.place != Place::Form) {
             let sent = if parameter.place == Place::Path { path } else { query };
             // Of a parameter that stands twice, the last counts, as Rails has it.
             let sent = sent.iter().rev().find(|(name, _)| name == parameter.name).map(|(_, value)| value.as_str());
@@ -218,6 +262,14 @@ fn error() -> Json {
     json!({"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}})
 }
 
+fn is_uuid(text: &str) -> bool {
+    let fits = |(place, letter): (usize, u8)| match place {
+        8 | 13 | 18 | 23 => letter == b'-',
+        _ => letter.is_ascii_hexdigit(),
+    };
+    text.len() == 36 && text.bytes().enumerate().all(fits)
+}
+
 impl Kind {
     /// Reads a parameter, or tells what was expected.
     fn read(self, text: &str, studio: &Studio) -> Result<Value, String> {
@@ -233,6 +285,9 @@ impl Kind {
                 _ if studio.assumptions.per_page_clamped => Ok(Value::Integer(MAX_PER_PAGE)),
                 _ => Err(format!("expected at most {MAX_PER_PAGE}")),
             },
+            Self::Uuid if is_uuid(text) => Ok(Value::Text(text.into())),
+            Self::Uuid => Err("expected a UUID".into()),
+            Self::File => Err("expected a file".into()),
             Self::Text if text.is_empty() => Err("expected some text".into()),
             Self::Text => Ok(Value::Text(text.into())),
             Self::Email if text.contains('@') => Ok(Value::Text(text.into())),
@@ -254,6 +309,7 @@ pub(crate) struct Call<'studio> {
     pub(crate) caller: u64,
     pub(crate) now: Timestamp,
     pub(crate) values: Vec<(&'static str, Value)>,
+    pub(crate) content_type: String,
     pub(crate) body: Bytes,
 }
 
@@ -291,6 +347,12 @@ impl Call<'_> {
     /// The body as JSON.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
         serde_json::from_slice(&self.body).map_err(|error| Refusal::new(422, format!("Invalid body: {error}")))
+    }
+
+    /// A file of a body with several parts.
+    pub(crate) fn file(&self, name: &str) -> Result<Part<'_>, Refusal> {
+        let part = multipart::part(&self.content_type, &self.body, name);
+        part.ok_or_else(|| Refusal::new(422, format!("Invalid body: expected multipart/form-data with {name}")))
     }
 
     /// Answers the page that is asked for, as `show` renders its ids.

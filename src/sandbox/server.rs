@@ -169,20 +169,30 @@ async fn respond(
     }
     let path = parts.uri.path().strip_prefix(API).unwrap_or(parts.uri.path()).to_owned();
     let mut trouble = studio.faults().strike(host, parts.method.as_str(), &path, Instant::now());
-    let body = timeout(PATIENCE, Limited::new(body, MAX_BODY).collect()).await;
+    let body = match host {
+        Host::Api => {
+            let collected = timeout(PATIENCE, Limited::new(body, MAX_BODY).collect()).await;
+            collected.map(|collected| collected.map(|whole| Sent::Kept(whole.to_bytes())))
+        }
+        Host::Storage => counted(body).await,
+    };
     meddle(studio, &parts.headers, &mut trouble);
     let (method, uri, headers) = (parts.method.clone(), parts.uri.clone(), parts.headers.clone());
     let (sent, answer) = match body {
         Err(_) => (Bytes::new(), refusal(408, "The body did not come")),
         Ok(Err(error)) if error.is::<LengthLimitError>() => (Bytes::new(), refusal(413, "The body is too large")),
         Ok(Err(_)) => return Err(Cut),
-        Ok(Ok(collected)) => {
-            let sent = collected.to_bytes();
+        Ok(Ok(sent)) => {
+            let (sent, length) = match sent {
+                Sent::Kept(bytes) => (bytes, 0),
+                Sent::Counted(length) => (Bytes::new(), length),
+            };
             let answer = match &trouble.outcome {
                 Outcome::Instead { .. } => instead(&trouble.outcome),
                 Outcome::ResetBefore => Response::default(),
                 _ if host == Host::Storage => {
-                    files::answer(studio, &method, uri.path(), &pairs(uri.query()), &headers, Timestamp::now())
+                    let query = pairs(uri.query());
+                    files::answer(studio, &method, uri.path(), &query, &headers, length, Timestamp::now())
                 }
                 _ => routed(router, Request::from_parts(parts, Body::from(sent.clone()))).await,
             };
@@ -219,6 +229,25 @@ async fn respond(
         return Err(Cut);
     }
     Ok(answer)
+}
+
+/// What came in a body.
+enum Sent {
+    Kept(Bytes),
+    /// A file of that many bytes, of which nothing else is kept.
+    Counted(u64),
+}
+
+/// Counts what comes, however much that is.
+async fn counted(mut body: Incoming) -> Result<Result<Sent, axum::BoxError>, tokio::time::error::Elapsed> {
+    let mut length = 0;
+    loop {
+        match timeout(PATIENCE, body.frame()).await? {
+            None => return Ok(Ok(Sent::Counted(length))),
+            Some(Err(error)) => return Ok(Err(error.into())),
+            Some(Ok(frame)) => length += frame.data_ref().map_or(0, |bytes| bytes.len() as u64),
+        }
+    }
 }
 
 async fn routed(mut router: Router, request: Request<Body>) -> Response<Body> {
@@ -400,6 +429,13 @@ fn router(studio: &Arc<Studio>) -> Router {
     let description = apidocs::description(&operations, studio.url.trim_start_matches("http://")).to_string();
     let mut router = Router::new()
         .route(&format!("{API}/apidocs"), get(|| async { reply(Reply::text(200, JSON, description)) }))
+        // Observed: the URL of captions may be one of this host.
+        .route(
+            "/captions/{name}",
+            get(|FromState(studio): FromState<Arc<Studio>>, uri: Uri| async move {
+                files::caption(&studio, uri.path(), &pairs(uri.query()), Timestamp::now())
+            }),
+        )
         .route(
             &format!("{API}/oauth/authorize"),
             get(|FromState(studio): FromState<Arc<Studio>>, RawQuery(query): RawQuery| async move {
@@ -445,8 +481,10 @@ async fn operate(
         return answer;
     };
     let path: Vec<_> = path.iter().flatten().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    let answer = operation.read(&path, &pairs(query.as_deref()), &studio).and_then(|values| {
-        let call = Call { studio: &studio, caller, now, values, body };
+    let query = operation.query_of(pairs(query.as_deref()), &body);
+    let answer = operation.read(&path, &query, &studio).and_then(|values| {
+        let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let call = Call { studio: &studio, caller, now, values, content_type: content_type.to_owned(), body };
         (operation.handle)(state, &call)
     });
     let mut answer = reply(answer.unwrap_or_else(Reply::from));

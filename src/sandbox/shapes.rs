@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 
 use super::Studio;
 use super::operation::Meta;
-use super::state::{self, Permission, Share, ShareType, State, User};
+use super::state::{self, Permission, Role, Share, ShareType, State, User};
 
 #[derive(Debug, Serialize)]
 pub(crate) struct UserRef<'state> {
@@ -17,6 +17,8 @@ pub(crate) struct UserRef<'state> {
     full_name: &'state str,
     display_name: &'state str,
     email: Option<&'state str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role_names: Option<[Role; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     permission: Option<Permission>,
 }
@@ -63,6 +65,8 @@ pub(crate) struct Media<'state> {
     lti_launch_id: LaunchId,
     #[serde(skip_serializing_if = "Option::is_none")]
     collection: Option<Collection<'state>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    permission: Option<Permission>,
 }
 
 #[derive(Debug, Serialize)]
@@ -70,7 +74,8 @@ pub(crate) struct Perspective<'state> {
     #[serde(serialize_with = "as_text")]
     uuid: Uuid,
     title: &'state str,
-    collection: Collection<'state>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    collection: Option<Collection<'state>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -103,8 +108,24 @@ pub(crate) fn user(user: &User, permission: Option<Permission>) -> UserRef<'_> {
         full_name: &user.full_name,
         display_name: &user.display_name,
         email: user.email.as_deref(),
+        role_names: None,
         permission,
     }
+}
+
+/// A user by itself. Which words the roles have is a guess.
+pub(crate) fn user_with_roles(one: &User) -> UserRef<'_> {
+    UserRef { role_names: Some([one.role]), ..user(one, None) }
+}
+
+/// What tells one media in a collection from all others.
+pub(crate) fn perspective_uuid(media: u64, collection: u64) -> Uuid {
+    Uuid::of("perspective", media, collection)
+}
+
+/// One media in a collection.
+pub(crate) fn perspective(media: &state::Media, collection: u64) -> Perspective<'_> {
+    Perspective { uuid: perspective_uuid(media.id, collection), title: &media.title, collection: None }
 }
 
 /// Shows what is in the state to one caller.
@@ -150,6 +171,7 @@ impl<'state> Show<'state> {
             embed_id,
             lti_launch_id: LaunchId(media.id),
             collection: None,
+            permission: None,
         }
     }
 
@@ -159,17 +181,18 @@ impl<'state> Show<'state> {
         Media { collection, ..self.media(media) }
     }
 
-    /// One media in a collection.
-    pub(crate) fn perspective(
+    /// With what the caller may do with it.
+    pub(crate) fn media_with_permission(self, media: &'state state::Media) -> Media<'state> {
+        Media { permission: self.state.on_media(self.caller, media), ..self.media(media) }
+    }
+
+    pub(crate) fn perspective_with_collection(
         self,
         media: &'state state::Media,
         collection: &'state state::Collection,
     ) -> Perspective<'state> {
-        Perspective {
-            uuid: Uuid::of("perspective", media.id, collection.id),
-            title: &media.title,
-            collection: self.collection(collection),
-        }
+        let shown = self.collection(collection);
+        Perspective { collection: Some(shown), ..perspective(media, collection.id) }
     }
 
     pub(crate) fn permissions(self, shares: &'state [Share]) -> Permissions<'state> {
@@ -185,7 +208,7 @@ impl<'state> Show<'state> {
 }
 
 /// Observed: no fractions, and `Z`.
-fn as_whole_seconds<S: Serializer>(moment: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn as_whole_seconds<S: Serializer>(moment: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&Timestamp::from_second(moment.as_second()).unwrap_or(*moment))
 }
 
@@ -262,17 +285,27 @@ pub(crate) fn definitions() -> Json {
         "transcoding_status": text, "owner": {"$ref": "#/definitions/UserRef"}, "size": integer, "source": text,
         "embed_id": text, "lti_launch_id": text,
     });
+    let perspective = json!({"uuid": {"type": "string", "format": "uuid"}, "title": text});
     json!({
         "UserRef": object(&user),
+        "User": object(&with(&user, "role_names", &json!({"type": "array", "items": text}))),
         "UserWithPermission": object(&with(&user, "permission", &permission)),
         "GroupWithPermission": object(&json!({"id": integer, "name": text, "permission": permission})),
         "Collection": object(&collection),
         "Media": object(&media),
         "MediaDetail": object(&with(&media, "collection", &reference("Collection"))),
-        "Perspective": object(&json!({
-            "uuid": {"type": "string", "format": "uuid"}, "title": text,
-            "collection": {"$ref": "#/definitions/Collection"},
-        })),
+        "MediaWithPermission": object(&with(&media, "permission", &permission)),
+        "Perspective": object(&perspective),
+        "PerspectiveWithCollection": object(&with(&perspective, "collection", &reference("Collection"))),
+        "Tag": object(&json!({"id": integer, "name": text})),
+        "CaptionFile": {
+            "type": "object", "additionalProperties": false,
+            "required": ["id", "srclang", "subtitle_format", "label", "status", "created_at", "provider"],
+            "properties": {
+                "id": integer, "url": text, "srclang": text, "subtitle_format": text, "label": text, "status": text,
+                "created_at": moment, "provider": text,
+            },
+        },
         "MediaSource": {
             "type": "object", "additionalProperties": false, "required": ["url", "mime_type"],
             "properties": {"url": text, "mime_type": text, "definition": text, "download_url": text},

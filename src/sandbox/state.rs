@@ -9,13 +9,15 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::assumptions::Assumptions;
+use super::captions::Caption;
 use super::oauth::Credentials;
 
 /// The words that Studio's documentation never lists; all of them are guesses, but for those that name a source.
 pub(crate) mod words {
     /// Observed.
     pub(crate) const FINISHED: &str = "transcoding_finished";
-    pub(crate) const STATUSES: &[&str] = &[FINISHED, "transcoding_started", "transcoding_queued", "transcoding_failed"];
+    pub(crate) const FAILED: &str = "transcoding_failed";
+    pub(crate) const STATUSES: &[&str] = &[FINISHED, "transcoding_started", "transcoding_queued", FAILED];
     /// Of these, `youtube` and `vimeo` are external: Studio has no file of them.
     pub(crate) const SOURCES: &[&str] = &["upload", "screen_capture", "webcam", "youtube", "vimeo"];
     pub(crate) const EXTERNAL: &[&str] = &["youtube", "vimeo"];
@@ -59,6 +61,27 @@ pub(crate) enum Role {
     Admin,
     Teacher,
     Student,
+}
+
+impl Role {
+    pub(crate) const WORDS: &[&str] = &["admin", "teacher", "student"];
+
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "admin" => Some(Self::Admin),
+            "teacher" => Some(Self::Teacher),
+            "student" => Some(Self::Student),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Admin => "Admin",
+            Self::Teacher => "Teacher",
+            Self::Student => "Student",
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -169,6 +192,15 @@ impl Media {
     }
 }
 
+/// A media that is not there yet: its id is given, its file may have come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Upload {
+    pub(crate) owner: u64,
+    pub(crate) collection: u64,
+    /// Bytes, once they came.
+    pub(crate) size: Option<u64>,
+}
+
 /// Which media a search asks for; all that is given must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Criteria {
@@ -206,6 +238,13 @@ pub(crate) enum Query {
     Collections,
     CollectionMedia(u64),
     Media(Box<Criteria>),
+    /// By an address in lower case.
+    Users {
+        email: Option<String>,
+        role: Option<Role>,
+    },
+    UserCollections(u64),
+    UserMedia(u64),
 }
 
 /// The ids of a list, in its order.
@@ -245,6 +284,11 @@ pub(crate) struct State {
     pub(crate) groups: BTreeMap<u64, Group>,
     pub(crate) collections: BTreeMap<u64, Collection>,
     pub(crate) media: BTreeMap<u64, Media>,
+    /// The captions of the media that did not come with the library, or got captions since; by the media's id.
+    #[serde(default)]
+    pub(crate) captions: BTreeMap<u64, Vec<Caption>>,
+    #[serde(default)]
+    pub(crate) uploads: BTreeMap<u64, Upload>,
     pub(crate) credentials: Credentials,
     /// The id that the next thing gets. Ids are never given twice.
     pub(crate) next_id: u64,
@@ -403,6 +447,16 @@ impl State {
                     .map(|media| media.id)
                     .collect()
             }
+            Query::Users { email, role } => {
+                let has =
+                    |user: &User, email: &str| user.email.as_deref().is_some_and(|own| own.to_lowercase() == *email);
+                let fits = |user: &&User| {
+                    role.is_none_or(|role| role == user.role) && email.as_deref().is_none_or(|email| has(user, email))
+                };
+                self.users.values().filter(fits).map(|user| user.id).collect()
+            }
+            Query::UserCollections(user) => self.matching(*user, &Query::Collections, assumptions),
+            Query::UserMedia(user) => self.matching(*user, &Query::Media(Box::default()), assumptions),
             Query::Media(criteria) => {
                 let owner = criteria.owner.as_deref().map(|email| self.user_by_email(email).map(|user| user.id));
                 let title = criteria.title.as_deref().map(str::to_lowercase);
@@ -425,8 +479,10 @@ impl State {
         }
     }
 
+    /// Adds a media, without captions: only those of the library have some from the beginning.
     pub(crate) fn insert_media(&mut self, media: Media) {
         self.forget_lists();
+        self.captions.insert(media.id, Vec::new());
         for collection in media.collections() {
             self.members.entry(collection).or_default().insert(media.id);
         }
@@ -457,6 +513,7 @@ impl State {
     pub(crate) fn delete_media(&mut self, id: u64) -> Option<Media> {
         self.forget_lists();
         let media = self.media.remove(&id)?;
+        self.captions.remove(&id);
         for collection in media.collections() {
             if let Some(members) = self.members.get_mut(&collection) {
                 members.remove(&id);

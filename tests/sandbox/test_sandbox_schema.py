@@ -134,7 +134,7 @@ def test_no_answer_breaks_the_description_in_at_least_2000_cases(tmp_path: Path)
             for path, methods in description(box)["paths"].items()
             for method, operation in methods.items()
         }
-        run = examine(box, box.token, tmp_path, examples=50)
+        run = examine(box, box.token, tmp_path, examples=60)
         assert_sound(box, run)
         assert run.report["test_cases"]["generated"] >= FEWEST_CASES
         assert len(run.requests) >= FEWEST_CASES

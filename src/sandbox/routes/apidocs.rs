@@ -57,8 +57,10 @@ fn described(operation: &Operation) -> Json {
         "produces": operation.produces.into_iter().chain(["application/json"]).collect::<Vec<_>>(),
         "responses": responses,
     });
-    if let (true, Some(fields)) = (operation.body.is_some(), described.as_object_mut()) {
-        fields.insert("consumes".into(), json!(["application/json"]));
+    let with_form = operation.parameters.iter().any(|parameter| parameter.place == Place::Form);
+    let consumes = with_form.then_some("multipart/form-data").or(operation.body.as_ref().map(|_| "application/json"));
+    if let (Some(content_type), Some(fields)) = (consumes, described.as_object_mut()) {
+        fields.insert("consumes".into(), json!([content_type]));
     }
     described
 }
@@ -67,11 +69,14 @@ fn parameter(parameter: &Parameter) -> Json {
     let place = match parameter.place {
         Place::Path => "path",
         Place::Query => "query",
+        Place::Form => "formData",
     };
     let kind = match parameter.kind {
         Kind::Id => json!({"type": "integer", "format": "int64", "minimum": 1}),
         Kind::Integer { least } => json!({"type": "integer", "format": "int64", "minimum": least}),
         Kind::PerPage => json!({"type": "integer", "minimum": 1, "maximum": 50}),
+        Kind::Uuid => json!({"type": "string", "format": "uuid"}),
+        Kind::File => json!({"type": "file"}),
         Kind::Text => json!({"type": "string", "minLength": 1}),
         Kind::Email => json!({"type": "string", "format": "email"}),
         Kind::Date => json!({"type": "string", "format": "date"}),

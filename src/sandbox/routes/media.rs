@@ -69,7 +69,7 @@ pub(super) fn operations() -> Vec<Operation> {
             .answers(200, "Permissions were added, the updated list of permissions is returned.", shapes::permissions())
             .refuses(&[400, 403, 404, 422]),
         Operation::get("/media/{media_id}/perspectives", "listMediaPerspectives", "Get perspectives belonging to a media", perspectives)
-            .answers(200, "List of perspectives extended with collection.", shapes::list("perspectives", "Perspective"))
+            .answers(200, "List of perspectives extended with collection.", shapes::list("perspectives", "PerspectiveWithCollection"))
             .refuses(&[403, 404, 422]),
         Operation::get("/media/{media_id}/sources", "listMediaSources", "Get a media's sources by its id", sources)
             .answers(200, "The media sources that were requested.", shapes::list("sources", "MediaSource"))
@@ -222,7 +222,7 @@ fn perspectives(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
     let media = super::media(state, call, Permission::Access)?;
     let show = show(state, call);
     let perspectives: Vec<_> =
-        visible(state, call, media).map(|collection| show.perspective(media, collection)).collect();
+        visible(state, call, media).map(|collection| show.perspective_with_collection(media, collection)).collect();
     Reply::json(200, &json!({"perspectives": perspectives}))
 }
 

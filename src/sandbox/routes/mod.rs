@@ -1,33 +1,58 @@
 //! The pages of the reference that the sandbox offers, one file each.
 
 pub(crate) mod apidocs;
+mod captions;
 mod collections;
+mod courses;
+mod insights;
 mod media;
+mod media_upload;
 pub(crate) mod oauth;
 mod ping;
+mod tags;
+mod users;
 
 use super::operation::{Call, Operation, Refusal};
 use super::state::{Archived, Collection, Media, Permission, State};
 
 /// Every operation under `/api/public/v1`.
 pub(crate) fn operations() -> Vec<Operation> {
-    [collections::operations(), media::operations(), ping::operations()].into_iter().flatten().collect()
+    let pages = [
+        captions::operations(),
+        collections::operations(),
+        courses::operations(),
+        insights::operations(),
+        media::operations(),
+        media_upload::operations(),
+        ping::operations(),
+        tags::operations(),
+        users::operations(),
+    ];
+    pages.into_iter().flatten().collect()
 }
 
 /// A media that the caller may do that much with, and that is not hidden in the archive.
 fn media<'state>(state: &'state State, call: &Call<'_>, least: Permission) -> Result<&'state Media, Refusal> {
     let media = state.media(call.caller, call.id("media_id")?, least)?;
-    if media.archived != Archived::No && !call.studio.assumptions.archived_readable {
-        return Err(Refusal::not_found());
-    }
+    shown(call, media)?;
     Ok(media)
 }
 
 /// A collection, likewise.
 fn collection<'state>(state: &'state State, call: &Call<'_>, least: Permission) -> Result<&'state Collection, Refusal> {
     let collection = state.collection(call.caller, call.id("collection_id")?, least)?;
-    if collection.archived && !call.studio.assumptions.archived_readable {
-        return Err(Refusal::not_found());
-    }
+    shown_collection(call, collection)?;
     Ok(collection)
+}
+
+/// Whether a media is not hidden in the archive.
+fn shown(call: &Call<'_>, media: &Media) -> Result<(), Refusal> {
+    let shown = media.archived == Archived::No || call.studio.assumptions.archived_readable;
+    if shown { Ok(()) } else { Err(Refusal::not_found()) }
+}
+
+/// Whether a collection is not, likewise.
+fn shown_collection(call: &Call<'_>, collection: &Collection) -> Result<(), Refusal> {
+    let shown = !collection.archived || call.studio.assumptions.archived_readable;
+    if shown { Ok(()) } else { Err(Refusal::not_found()) }
 }

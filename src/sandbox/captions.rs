@@ -1,0 +1,152 @@
+//! The captions of media: those that were added, and those of the library, which are made up when they are asked for.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::shapes::mix;
+use super::state::{Media, State, words};
+
+/// These two are observed, and both are usable; a third is only known from somebody else's test.
+pub(crate) const PUBLISHED: &str = "published";
+pub(crate) const UPLOADED: &str = "uploaded";
+const UNPUBLISHED: &str = "unpublished";
+/// Made by a machine. Observed; that other captions have another word is not.
+const MACHINE: &str = "notorious";
+/// A guess.
+pub(crate) const BY_HAND: &str = "upload";
+/// The format of captions that say nothing else. Observed.
+pub(crate) const SUBRIP: &str = "srt";
+/// Ids of captions are this many times those of other things, so that what was made up tells whose it is.
+const STEP: u64 = 10;
+const SECONDS_OF_A_LINE: u64 = 5;
+const MOST_LINES: u64 = 400;
+const ENGLISH: &[&str] = &[
+    "So let's have a look at this.",
+    "As you can see here,",
+    "this is what we talked about last week.",
+    "Please stop me if anything is unclear.",
+    "Now, why does that matter?",
+    "We will come back to this in a moment.",
+    "[keyboard clicking]",
+    "And that is the whole idea.",
+];
+const SPANISH: &[&str] = &[
+    "Vamos a verlo con calma.",
+    "Como pueden ver aquí,",
+    "es lo que vimos la semana pasada.",
+    "¿Y por qué es importante?",
+    "Volveremos a esto enseguida.",
+    "[música]",
+];
+const LABELS: &[(&str, &str)] = &[
+    ("ar", "Arabic"),
+    ("de", "German"),
+    ("en", "English"),
+    ("es", "Spanish"),
+    ("fr", "French"),
+    ("ja", "Japanese"),
+    ("pt", "Portuguese"),
+    ("zh", "Chinese"),
+];
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Caption {
+    pub(crate) id: u64,
+    pub(crate) srclang: Box<str>,
+    pub(crate) label: Box<str>,
+    pub(crate) subtitle_format: Box<str>,
+    pub(crate) status: Box<str>,
+    pub(crate) provider: Box<str>,
+    pub(crate) created_at: Timestamp,
+    /// The file as it was sent; one without is made up when it is read.
+    #[serde(default)]
+    pub(crate) file: Option<Vec<u8>>,
+}
+
+impl Caption {
+    pub(crate) fn bytes(&self, media: &Media) -> Vec<u8> {
+        self.file.clone().unwrap_or_else(|| self.lines(media).into_bytes())
+    }
+
+    fn lines(&self, media: &Media) -> String {
+        let lines = if *self.srclang == *"es" { SPANISH } else { ENGLISH };
+        let seconds = std::time::Duration::try_from_secs_f64(media.duration).unwrap_or_default().as_secs();
+        let mut text = String::new();
+        for number in 0..seconds.div_ceil(SECONDS_OF_A_LINE).clamp(1, MOST_LINES) {
+            let (start, end) = (number * SECONDS_OF_A_LINE, (number + 1) * SECONDS_OF_A_LINE);
+            let place = mix(self.id ^ mix(number)) % lines.len() as u64;
+            let line = usize::try_from(place).ok().and_then(|place| lines.get(place)).unwrap_or(&"");
+            // Writing into a string cannot fail.
+            let _ = write!(text, "{}\n{} --> {}\n{line}\n\n", number + 1, clock(start), clock(end));
+        }
+        text
+    }
+}
+
+fn clock(seconds: u64) -> String {
+    format!("{:02}:{:02}:{:02},000", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+/// What a language is called; one that is not known, by its code.
+pub(crate) fn label(srclang: &str) -> &str {
+    LABELS.iter().find(|(code, _)| *code == srclang).map_or(srclang, |(_, label)| label)
+}
+
+/// The captions that a media has.
+pub(crate) fn of<'state>(state: &'state State, media: &Media) -> Cow<'state, [Caption]> {
+    state.captions.get(&media.id).map_or_else(|| made_up(media).into(), |added| added.as_slice().into())
+}
+
+/// A caption by its id, with the media it belongs to.
+pub(crate) fn find(state: &State, id: u64) -> Option<(&Media, Caption)> {
+    let made_up = (!id.is_multiple_of(STEP)).then_some(id / STEP);
+    let added = || state.captions.iter().find(|(_, captions)| captions.iter().any(|caption| caption.id == id));
+    let media = state.media.get(&made_up.or_else(|| Some(*added()?.0))?)?;
+    let caption = of(state, media).iter().find(|caption| caption.id == id)?.clone();
+    Some((media, caption))
+}
+
+/// Adds a caption to those that the media has. It gets its id here.
+pub(crate) fn add(state: &mut State, media: u64, caption: Caption) -> Option<Caption> {
+    let mut captions = of(state, state.media.get(&media)?).into_owned();
+    let caption = Caption { id: state.new_id() * STEP, ..caption };
+    captions.push(caption.clone());
+    state.captions.insert(media, captions);
+    state.forget_lists();
+    Some(caption)
+}
+
+/// What a media of the library has: nearly half of those with a file have captions, most of them made by a machine.
+fn made_up(media: &Media) -> Vec<Caption> {
+    let tagged = |tag: &str| media.tags.iter().any(|own| **own == *tag);
+    let dice = mix(media.id ^ 0x6361_7074_696f_6e73);
+    let captioned = tagged("captioned");
+    if media.is_external()
+        || *media.transcoding_status != *words::FINISHED
+        || tagged("captions needed")
+        || !(captioned || dice % 100 < 45)
+    {
+        return Vec::new();
+    }
+    let caption = |place: u64, srclang: &str, status: &str, provider: &str, hours: i64| Caption {
+        id: media.id * STEP + place,
+        srclang: srclang.into(),
+        label: label(srclang).into(),
+        subtitle_format: SUBRIP.into(),
+        status: status.into(),
+        provider: provider.into(),
+        created_at: media.created_at.checked_add(SignedDuration::from_hours(hours)).unwrap_or(media.created_at),
+        file: None,
+    };
+    let first = match (dice >> 8) % 100 {
+        0..60 => caption(1, "en", PUBLISHED, MACHINE, 1),
+        60..75 if !captioned => caption(1, "en", UNPUBLISHED, MACHINE, 1),
+        75..85 if !captioned => caption(1, "en", UPLOADED, BY_HAND, 50),
+        _ => caption(1, "en", PUBLISHED, BY_HAND, 50),
+    };
+    let second = ((dice >> 16) % 100 < 12).then(|| caption(2, "es", PUBLISHED, BY_HAND, 75));
+    std::iter::once(first).chain(second).collect()
+}

@@ -1,0 +1,64 @@
+//! The Tags page: the words that a media can be found by.
+
+use serde_json::{Value as Json, json};
+
+use super::super::operation::{Call, Kind, Operation, Refusal, Reply};
+use super::super::shapes::{self, mix};
+use super::super::state::{Permission, State};
+
+pub(super) fn operations() -> Vec<Operation> {
+    vec![
+        // Documented as 201; observed as 200.
+        Operation::get("/media/{media_id}/tags", "listMediaTags", "Get the tags of a media", list)
+            .answers(200, "The tags of the media.", shapes::list("tags", "Tag"))
+            .refuses(&[403, 404]),
+        Operation::post("/media/{media_id}/tags", "createMediaTag", "Add a tag to a media", create)
+            .query("name", Kind::Text, "The name of the tag.")
+            .required()
+            .checked()
+            .answers(201, "The tag that was added.", shapes::wrapped("tag", "Tag"))
+            .refuses(&[403, 404]),
+        Operation::delete("/media/{media_id}/tags/{tag_id}", "deleteMediaTag", "Remove a tag from a media", delete)
+            .answers(200, "The tag that was removed.", shapes::wrapped("tag", "Tag"))
+            .refuses(&[403, 404]),
+    ]
+}
+
+fn list(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
+    let media = super::media(state, call, Permission::Access)?;
+    let tags: Vec<_> = media.tags.iter().map(|name| shown(name)).collect();
+    Reply::json(200, &json!({"tags": tags}))
+}
+
+/// A tag that the media has already is answered as if it were new. A guess.
+fn create(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
+    let id = super::media(state, call, Permission::Edit)?.id;
+    let name = call.text("name").unwrap_or_default();
+    if let Some(media) = state.media.get_mut(&id)
+        && media.tags.iter().all(|own| **own != *name)
+    {
+        media.tags.push(name.into());
+        state.forget_lists();
+    }
+    Reply::json(201, &json!({"tag": shown(name)}))
+}
+
+/// What is answered is a guess: what was deleted, as of everything else.
+fn delete(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
+    let id = super::media(state, call, Permission::Edit)?.id;
+    let wanted = call.id("tag_id")?;
+    let media = state.media.get_mut(&id).ok_or_else(Refusal::not_found)?;
+    let place = media.tags.iter().position(|name| id_of(name) == wanted).ok_or_else(Refusal::not_found)?;
+    let name = media.tags.remove(place);
+    state.forget_lists();
+    Reply::json(200, &json!({"tag": shown(&name)}))
+}
+
+fn shown(name: &str) -> Json {
+    json!({"id": id_of(name), "name": name})
+}
+
+/// A tag is the same wherever it stands, so its id is made of its name.
+fn id_of(name: &str) -> u64 {
+    name.bytes().fold(0, |id, byte| mix(id ^ u64::from(byte))) % 1_000_000_000 + 1
+}
