@@ -85,6 +85,9 @@ pub(crate) fn add(state: &mut State, admin: u64, kind: &str, fields: Json, now: 
 
 fn add_user(state: &mut State, user: NewUser, now: Timestamp) -> Result<u64, String> {
     let email = user.email.as_deref();
+    if let Some(email) = email.filter(|email| !email.contains('@')) {
+        return Err(format!("email: {email} is no address"));
+    }
     if let Some(email) = email.filter(|email| state.user_by_email(email).is_some()) {
         return Err(format!("email: {email} belongs to another user"));
     }
@@ -123,8 +126,19 @@ fn add_collection(state: &mut State, admin: u64, collection: NewCollection, now:
     if collection.course_id.is_some_and(|id| id == 0 || id > LARGEST) {
         return Err(format!("course_id: expected 1 to {LARGEST}"));
     }
-    let id = state.new_id();
+    if let Some(course_id) = collection.course_id
+        && state.collections.values().any(|other| other.course_id == Some(course_id))
+    {
+        return Err(format!("course_id: the course {course_id} has its collection already"));
+    }
     let kind = collection.kind.as_deref();
+    if kind == Some(words::LIBRARY) {
+        return Err("type: each user has one library, which is made with them".into());
+    }
+    if collection.course_id.is_some() && kind.is_some_and(|kind| kind != words::COURSE) {
+        return Err(format!("course_id: only a collection of the type {} has one", words::COURSE));
+    }
+    let id = state.new_id();
     let kind = kind.unwrap_or(if collection.course_id.is_some() { words::COURSE } else { words::CUSTOM });
     let collection = Collection {
         id,

@@ -282,7 +282,9 @@ impl Sandbox {
     pub fn reset(&self) -> Result<(), Trouble> {
         let mut fresh = self.origin.state()?;
         let mut state = self.studio.state();
-        fresh.credentials = state.credentials.renewed(self.studio.admin);
+        if matches!(self.origin, Origin::Seed { .. }) {
+            fresh.credentials = state.credentials.renewed(self.studio.admin);
+        }
         *state = fresh;
         drop(state);
         self.studio.faults().clear();

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json, json};
 
 use super::Studio;
-use super::multipart::{self, Part};
+use super::multipart::File;
 use super::state::{Denied, PageKey, Query, State};
 
 /// Observed as `application/json; charset=utf-8`.
@@ -215,6 +215,11 @@ impl Operation {
         self
     }
 
+    /// Under which name it asks for a file in the body, if it does.
+    pub(crate) fn file_name(&self) -> Option<&'static str> {
+        self.parameters.iter().find(|parameter| parameter.place == Place::Form).map(|parameter| parameter.name)
+    }
+
     /// What counts as the query: where a parameter stands in a JSON body too, the query goes first.
     pub(crate) fn query_of(&self, query: Vec<(String, String)>, body: &[u8]) -> Vec<(String, String)> {
         let fields: Map<String, Json> =
@@ -309,7 +314,8 @@ pub(crate) struct Call<'studio> {
     pub(crate) caller: u64,
     pub(crate) now: Timestamp,
     pub(crate) values: Vec<(&'static str, Value)>,
-    pub(crate) content_type: String,
+    /// The file that came in the body, for an operation that asks for one.
+    pub(crate) file: Option<File>,
     pub(crate) body: Bytes,
 }
 
@@ -349,10 +355,9 @@ impl Call<'_> {
         serde_json::from_slice(&self.body).map_err(|error| Refusal::new(422, format!("Invalid body: {error}")))
     }
 
-    /// A file of a body with several parts.
-    pub(crate) fn file(&self, name: &str) -> Result<Part<'_>, Refusal> {
-        let part = multipart::part(&self.content_type, &self.body, name);
-        part.ok_or_else(|| Refusal::new(422, format!("Invalid body: expected multipart/form-data with {name}")))
+    /// The file that came in the body.
+    pub(crate) fn file(&self) -> Result<&File, Refusal> {
+        self.file.as_ref().ok_or_else(|| Refusal::new(422, "Invalid body: expected multipart/form-data with the file"))
     }
 
     /// Answers the page that is asked for, as `show` renders its ids.

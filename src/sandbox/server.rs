@@ -34,7 +34,7 @@ use super::faults::{Host, Outcome, Trouble};
 use super::log::{Seen, masked, masked_headers, masked_pairs, masked_text};
 use super::operation::{Call, JSON, Operation, Refusal, Reply};
 use super::routes::{self, apidocs, oauth};
-use super::{Studio, files};
+use super::{Studio, files, multipart};
 
 const API: &str = "/api/public";
 /// How many connections may wait to be accepted.
@@ -474,17 +474,22 @@ async fn operate(
     body: Bytes,
 ) -> Response<Body> {
     let now = Timestamp::now();
+    let file = match operation.file_name() {
+        Some(name) => multipart::file(&headers, &body, name).await,
+        None => None,
+    };
     let state = &mut *studio.state();
     let Some(caller) = bearer(&headers).and_then(|token| state.credentials.user_of(token, now)) else {
         let mut answer = refusal(401, "Authorization information is missing or invalid");
         answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"Studio\""));
         return answer;
     };
-    let path: Vec<_> = path.iter().flatten().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    // What is not even text is no id of anything.
+    let Ok(path) = path else { return reply(Refusal::not_found().into()) };
+    let path: Vec<_> = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let query = operation.query_of(pairs(query.as_deref()), &body);
     let answer = operation.read(&path, &query, &studio).and_then(|values| {
-        let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let call = Call { studio: &studio, caller, now, values, content_type: content_type.to_owned(), body };
+        let call = Call { studio: &studio, caller, now, values, file, body };
         (operation.handle)(state, &call)
     });
     let mut answer = reply(answer.unwrap_or_else(Reply::from));

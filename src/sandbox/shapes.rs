@@ -63,8 +63,10 @@ pub(crate) struct Media<'state> {
     embed_id: Uuid,
     #[serde(serialize_with = "as_text")]
     lti_launch_id: LaunchId,
+    /// Null for those who may not see the collection; not there at all in a list.
     #[serde(skip_serializing_if = "Option::is_none")]
-    collection: Option<Collection<'state>>,
+    #[expect(clippy::option_option, reason = "JSON tells null and nothing apart, too")]
+    collection: Option<Option<Collection<'state>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     permission: Option<Permission>,
 }
@@ -177,8 +179,9 @@ impl<'state> Show<'state> {
 
     /// With the collection it lives in, as an answer about one media has it.
     pub(crate) fn media_detail(self, media: &'state state::Media) -> Media<'state> {
-        let collection = self.state.collections.get(&media.collection).map(|home| self.collection(home));
-        Media { collection, ..self.media(media) }
+        let home = self.state.collections.get(&media.collection);
+        let home = home.filter(|home| self.state.on_collection(self.caller, home).is_some());
+        Media { collection: Some(home.map(|home| self.collection(home))), ..self.media(media) }
     }
 
     /// With what the caller may do with it.
@@ -285,6 +288,7 @@ pub(crate) fn definitions() -> Json {
         "transcoding_status": text, "owner": {"$ref": "#/definitions/UserRef"}, "size": integer, "source": text,
         "embed_id": text, "lti_launch_id": text,
     });
+    let home = json!({"x-nullable": true, "allOf": [{"$ref": "#/definitions/Collection"}]});
     let perspective = json!({"uuid": {"type": "string", "format": "uuid"}, "title": text});
     json!({
         "UserRef": object(&user),
@@ -293,7 +297,7 @@ pub(crate) fn definitions() -> Json {
         "GroupWithPermission": object(&json!({"id": integer, "name": text, "permission": permission})),
         "Collection": object(&collection),
         "Media": object(&media),
-        "MediaDetail": object(&with(&media, "collection", &reference("Collection"))),
+        "MediaDetail": object(&with(&media, "collection", &home)),
         "MediaWithPermission": object(&with(&media, "permission", &permission)),
         "Perspective": object(&perspective),
         "PerspectiveWithCollection": object(&with(&perspective, "collection", &reference("Collection"))),

@@ -371,14 +371,19 @@ impl State {
         self.shared(&collection.shares, user)
     }
 
-    /// What a user may do with a media, by owning it, by its shares, or by those of a collection that it is in.
+    /// What a user may do with a media, by owning it, by its shares, or by those of a collection that it is in, as long as
+    /// that is not archived.
     pub(crate) fn on_media(&self, user: u64, media: &Media) -> Option<Permission> {
         if media.owner == user || self.is_admin(user) {
             return Some(Permission::Edit);
         }
         let around = media.collections().filter_map(|id| self.collections.get(&id));
-        let around = around.filter_map(|collection| self.on_collection(user, collection)).max();
-        self.shared(&media.shares, user).max(around)
+        let around = around.filter(|collection| !collection.archived).filter_map(|collection| {
+            let permission = self.on_collection(user, collection)?;
+            // Who puts a media into somebody's course does not give it away. A guess.
+            Some(if collection.id == media.collection { permission } else { permission.min(Permission::View) })
+        });
+        self.shared(&media.shares, user).max(around.max())
     }
 
     /// A collection, if it is there and the caller may do that much with it.
@@ -588,10 +593,11 @@ impl State {
         }
     }
 
-    /// The collection of a course in Canvas. One that Studio has not met yet gets its collection now. A guess.
-    pub(crate) fn course_collection(&mut self, course_id: u64, caller: u64, now: Timestamp) -> u64 {
+    /// The collection of a course in Canvas. One that Studio has not met yet gets its collection now, which then belongs
+    /// to the administrator. A guess.
+    pub(crate) fn course_collection(&mut self, course_id: u64, admin: u64, now: Timestamp) -> Result<u64, Denied> {
         if let Some(known) = self.collections.values().find(|collection| collection.course_id == Some(course_id)) {
-            return known.id;
+            return if known.archived { Err(Denied::NotFound) } else { Ok(known.id) };
         }
         let id = self.new_id();
         self.collections.insert(
@@ -600,7 +606,7 @@ impl State {
                 id,
                 name: None,
                 kind: words::COURSE.into(),
-                owner: caller,
+                owner: admin,
                 created_at: now,
                 course_id: Some(course_id),
                 archived: false,
@@ -608,7 +614,7 @@ impl State {
             },
         );
         self.forget_lists();
-        id
+        Ok(id)
     }
 
     /// Puts a media into a collection besides the one it lives in.

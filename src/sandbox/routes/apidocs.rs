@@ -57,8 +57,8 @@ fn described(operation: &Operation) -> Json {
         "produces": operation.produces.into_iter().chain(["application/json"]).collect::<Vec<_>>(),
         "responses": responses,
     });
-    let with_form = operation.parameters.iter().any(|parameter| parameter.place == Place::Form);
-    let consumes = with_form.then_some("multipart/form-data").or(operation.body.as_ref().map(|_| "application/json"));
+    let form = operation.file_name().map(|_| "multipart/form-data");
+    let consumes = form.or(operation.body.as_ref().map(|_| "application/json"));
     if let (Some(content_type), Some(fields)) = (consumes, described.as_object_mut()) {
         fields.insert("consumes".into(), json!([content_type]));
     }

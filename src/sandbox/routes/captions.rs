@@ -47,7 +47,7 @@ fn list(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
 fn create(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
     let (id, created_at) = (super::media(state, call, Permission::Edit)?.id, call.now);
     let srclang = call.text("srclang").unwrap_or_default();
-    let file = call.file("caption_file")?;
+    let file = call.file()?;
     let extension = file.name.rsplit_once('.').map(|(_, extension)| extension.to_lowercase());
     let subtitle_format = match extension.as_deref() {
         Some("vtt") => "vtt",

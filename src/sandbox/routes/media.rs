@@ -133,7 +133,10 @@ fn archive(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
 fn unarchive(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
     let id = owned(state, call)?.id;
     if let Some(collection) = call.integer("collection_id") {
-        state.collection(call.caller, collection, Permission::Edit)?;
+        let collection = state.collection(call.caller, collection, Permission::Edit)?;
+        if collection.archived {
+            return Err(Refusal::not_found());
+        }
     }
     state.unarchive_media(id, call.integer("collection_id"));
     answer(state, call, owned(state, call)?)
@@ -168,7 +171,7 @@ fn create_embed(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
     let embed: Embed = call.json()?;
     let course_id = u64::try_from(embed.course_id).ok().filter(|id| *id > 0);
     let course_id = course_id.ok_or_else(|| Refusal::new(422, "Invalid course_id is provided"))?;
-    let collection = state.course_collection(course_id, call.caller, call.now);
+    let collection = state.course_collection(course_id, call.studio.admin, call.now)?;
     state.place(id, collection);
     let kind = match embed.embed_type {
         Kind::Embed => "embed",
@@ -239,9 +242,12 @@ fn sources(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
                 .iter()
                 .map(|quality| json!({"url": url(quality), "mime_type": "video/mp4", "definition": quality})),
         );
-        sources.push(json!({
-            "url": url(files::MANIFEST), "mime_type": "application/dash+xml", "download_url": url(files::BEST),
-        }));
+        let mut manifest = json!({"url": url(files::MANIFEST), "mime_type": "application/dash+xml"});
+        // Everybody who may view it needs the others to play it; this is for those who may download. A guess.
+        if let (Ok(()), Some(fields)) = (state.owns(call.caller, media.owner), manifest.as_object_mut()) {
+            fields.insert("download_url".into(), url(files::BEST).into());
+        }
+        sources.push(manifest);
     }
     Reply::json(200, &json!({"sources": sources}))
 }
