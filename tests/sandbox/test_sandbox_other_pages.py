@@ -149,7 +149,7 @@ def test_an_id_that_leads_nowhere_is_refused_as_documented(
     del allowed, status
     before, brace, after = path.partition("{")
     if not brace:
-        pytest.skip("it is about nothing in particular")
+        return
     _, _, after = after.partition("}")
     unknown = str(uuid4()) if path.startswith("/perspectives") else UNKNOWN
     assert_refused(school.ask(method, f"{before}{unknown}{after}".format(tag=1)), 404)
