@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, Self, TypeAlias, cast
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from canvas_studio._core import SandboxServer, StudioClient
 
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Assumptions", "Fault", "Faults", "Sandbox", "SandboxUser", "SeenRequest"]
 
-LARGEST_ID: Final = 2**63 - 1
+LARGEST_NUMBER: Final = 2**63 - 1
 OUT_OF_BAND: Final = "urn:ietf:wg:oauth:2.0:oob"
+TOKEN_LIFETIME: Final = 7200.0
+URL_LIFETIME: Final = 86_400.0
 REDIRECT_URIS: Final = ("https://app.example.edu/studio/callback", OUT_OF_BAND)
 AUTHORIZE_PATH: Final = "/api/public/oauth/authorize"
 
@@ -37,7 +39,7 @@ Id: TypeAlias = int | _Identified
 
 def _id(name: str, value: Id) -> int:
     number = cast("object", getattr(value, "id", value))
-    if not isinstance(number, int) or isinstance(number, bool) or not 0 < number <= LARGEST_ID:
+    if not isinstance(number, int) or isinstance(number, bool) or not 0 < number <= LARGEST_NUMBER:
         raise ValueError(f"{name} must be an id above 0 or an object that has one, not {value!r}")
     return number
 
@@ -396,15 +398,15 @@ class Sandbox:
         media: int = 500,
         seed: int = 1,
         port: int = 0,
-        token_lifetime: float | timedelta = 7200.0,
-        url_lifetime: float | timedelta = 86_400.0,
+        token_lifetime: float | timedelta = TOKEN_LIFETIME,
+        url_lifetime: float | timedelta = URL_LIFETIME,
         redirect_uris: Iterable[str] = REDIRECT_URIS,
         assumptions: Assumptions = MOST_LIKELY,
         faults: Iterable[Fault] = (),
     ) -> None:
         options = _options(port, token_lifetime, url_lifetime, assumptions)
-        library = {"media": media, "seed": seed, "redirect_uris": _list(redirect_uris)}
-        self._start(options | library, faults, f"media={media}, seed={seed}")
+        library = _plain({"media": media, "seed": seed, "redirect_uris": _list(redirect_uris)})
+        self._start(options | {"library": library}, faults, f"media={media}, seed={seed}")
 
     def _start(self, options: dict[str, Any], faults: Iterable[Fault], description: str) -> None:
         self._first_faults = tuple(faults)
@@ -462,7 +464,7 @@ class Sandbox:
 
     @property
     def requests(self) -> tuple[SeenRequest, ...]:
-        """What was asked so far, the oldest first; of more than 100,000 requests the latest."""
+        """What was asked so far, in the order in which it came; of more than 100,000 requests the latest."""
         return tuple(_seen(fields) for fields in self._server().requests())
 
     def forget_requests(self) -> None:
@@ -484,6 +486,8 @@ class Sandbox:
             ValueError: If there is no such user.
             InvalidArgumentError: If an option cannot be right.
         """
+        if "token" in options and user is not None:
+            raise ValueError("token, user: give one of the two")
         if "token" not in options:
             options["token"] = self.token if user is None else self.token_for(user)
         return StudioClient(self.url, **options)
@@ -536,14 +540,8 @@ class Sandbox:
         if f"{parts.scheme}://{parts.netloc}" != self.url or parts.path != AUTHORIZE_PATH:
             asked = f"{parts.scheme}://{parts.netloc}{parts.path}"
             raise ValueError(f"authorization_url must begin with {self.url}{AUTHORIZE_PATH}?, not with {asked}")
-        query = {name: values[0] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
-        for name in ("client_id", "redirect_uri", "response_type"):
-            if not query.get(name):
-                raise ValueError(f"authorization_url has no {name}, so Studio shows an error page")
-        if query["response_type"] != "code":
-            raise ValueError(f"authorization_url must have response_type=code, not {query['response_type']!r}")
-        user_id = None if user is None else _id("user", user)
-        return self._server().allow(query["client_id"], query["redirect_uri"], user_id, query.get("state"))
+        query = dict(parse_qsl(parts.query, keep_blank_values=True))
+        return self._server().allow(query, None if user is None else _id("user", user))
 
     def chaos(self, seed: int = 1) -> None:
         """Add the faults of `Faults.chaos`.
@@ -593,8 +591,8 @@ class Sandbox:
         path: str | os.PathLike[str],
         *,
         port: int = 0,
-        token_lifetime: float | timedelta = 7200.0,
-        url_lifetime: float | timedelta = 86_400.0,
+        token_lifetime: float | timedelta = TOKEN_LIFETIME,
+        url_lifetime: float | timedelta = URL_LIFETIME,
         assumptions: Assumptions = MOST_LIKELY,
         faults: Iterable[Fault] = (),
     ) -> Self:
@@ -755,7 +753,8 @@ class Sandbox:
             The bytes.
 
         Raises:
-            ValueError: If there is no such media, not in that quality, or it is external.
+            ValueError: If there is no such media, not in that quality, it is external, its transcoding is not finished,
+                or it is larger than 1 GiB.
         """
         return self._server().media_file(_id("id", id), quality)
 
@@ -797,6 +796,8 @@ def _plain(values: Mapping[str, object]) -> dict[str, Any]:
             plain[name] = json.loads(json.dumps(value, allow_nan=False))
         except (TypeError, ValueError) as error:
             raise ValueError(f"{name}: {error}") from error
+        if isinstance(value, int) and not -LARGEST_NUMBER <= value <= LARGEST_NUMBER:
+            raise ValueError(f"{name}: expected at most {LARGEST_NUMBER}, not {value}")
     return plain
 
 

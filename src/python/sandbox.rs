@@ -1,16 +1,17 @@
 //! The sandbox's server as `canvas_studio.sandbox` uses it: plain values in, plain values out.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{PoisonError, RwLock};
 
-use pyo3::exceptions::{PyOSError, PyValueError};
+use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use pythonize::{depythonize, pythonize};
 use serde_json::Value as Json;
 
 use super::convert::{Hinted, JsonObject, JsonObjects};
-use crate::sandbox::{Sandbox, Trouble};
+use crate::sandbox::{Error, Sandbox};
 
 /// The server behind `canvas_studio.sandbox.Sandbox`, which is what to use.
 #[pyclass(module = "canvas_studio._core", frozen)]
@@ -26,23 +27,19 @@ pub(crate) struct SandboxServer {
 }
 
 impl SandboxServer {
-    fn with<T: Send>(&self, py: Python<'_>, ask: impl FnOnce(&Sandbox) -> Result<T, Trouble> + Send) -> PyResult<T> {
+    fn with<T: Send>(&self, py: Python<'_>, ask: impl FnOnce(&Sandbox) -> Result<T, Error> + Send) -> PyResult<T> {
+        let unusable = |reason: &str| PyRuntimeError::new_err(reason.to_owned());
         if self.process != std::process::id() {
-            return Err(PyValueError::new_err("the sandbox belongs to the process that this one was forked from"));
+            return Err(unusable("the sandbox belongs to the process that this one was forked from"));
         }
-        py.detach(|| {
+        let asked = py.detach(|| {
             let sandbox = self.sandbox.read().unwrap_or_else(PoisonError::into_inner);
-            let sandbox = sandbox.as_ref().ok_or_else(|| Trouble::Wrong("the sandbox is closed".into()))?;
-            ask(sandbox)
-        })
-        .map_err(to_python)
+            sandbox.as_ref().map(ask)
+        });
+        asked.ok_or_else(|| unusable("the sandbox is closed"))?.map_err(to_python)
     }
 
-    fn json<H>(
-        &self,
-        py: Python<'_>,
-        ask: impl FnOnce(&Sandbox) -> Result<Json, Trouble> + Send,
-    ) -> PyResult<Hinted<H>> {
+    fn json<H>(&self, py: Python<'_>, ask: impl FnOnce(&Sandbox) -> Result<Json, Error> + Send) -> PyResult<Hinted<H>> {
         Ok(Hinted::new(pythonize(py, &self.with(py, ask)?)?.unbind()))
     }
 }
@@ -52,7 +49,7 @@ impl SandboxServer {
 impl SandboxServer {
     #[new]
     fn new(py: Python<'_>, options: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let options: Json = depythonize(options)?;
+        let options: Json = json(options)?;
         let sandbox = py.detach(|| Sandbox::start(options)).map_err(to_python)?;
         let (url, storage_url, port) = (sandbox.url().to_owned(), sandbox.storage_url().to_owned(), sandbox.port());
         Ok(Self { sandbox: Some(sandbox).into(), process: std::process::id(), url, storage_url, port })
@@ -91,12 +88,6 @@ impl SandboxServer {
     #[getter]
     fn redirect_uris(&self, py: Python<'_>) -> PyResult<Vec<String>> {
         self.with(py, |sandbox| Ok(sandbox.redirect_uris()))
-    }
-
-    /// How many media there are now, the archived ones included.
-    #[getter]
-    fn media(&self, py: Python<'_>) -> PyResult<usize> {
-        self.with(py, |sandbox| Ok(sandbox.media_count()))
     }
 
     /// How many requests ended in a fault of the sandbox's own.
@@ -143,19 +134,12 @@ impl SandboxServer {
         self.json(py, |sandbox| sandbox.oauth_token(user_id))
     }
 
-    fn allow(
-        &self,
-        py: Python<'_>,
-        client_id: &str,
-        redirect_uri: &str,
-        user_id: Option<u64>,
-        state: Option<&str>,
-    ) -> PyResult<String> {
-        self.with(py, |sandbox| sandbox.allow(client_id, redirect_uri, user_id, state))
+    fn allow(&self, py: Python<'_>, query: HashMap<String, String>, user_id: Option<u64>) -> PyResult<String> {
+        self.with(py, |sandbox| sandbox.allow(&query, user_id))
     }
 
     fn add(&self, py: Python<'_>, kind: &str, fields: &Bound<'_, PyAny>) -> PyResult<u64> {
-        let fields: Json = depythonize(fields)?;
+        let fields: Json = json(fields)?;
         self.with(py, |sandbox| sandbox.add(kind, fields))
     }
 
@@ -165,13 +149,13 @@ impl SandboxServer {
     }
 
     fn add_fault(&self, py: Python<'_>, fields: &Bound<'_, PyAny>) -> PyResult<u64> {
-        let fields: Json = depythonize(fields)?;
+        let fields: Json = json(fields)?;
         self.with(py, |sandbox| sandbox.add_fault(fields))
     }
 
     #[staticmethod]
     fn check_fault(fields: &Bound<'_, PyAny>) -> PyResult<()> {
-        Sandbox::check_fault(depythonize(fields)?).map_err(to_python)
+        Sandbox::check_fault(json(fields)?).map_err(to_python)
     }
 
     fn remove_fault(&self, py: Python<'_>, id: u64) -> PyResult<bool> {
@@ -191,14 +175,19 @@ impl SandboxServer {
 
     #[staticmethod]
     fn chaos(py: Python<'_>, options: &Bound<'_, PyAny>) -> PyResult<Hinted<JsonObjects>> {
-        let options: Json = depythonize(options)?;
+        let options: Json = json(options)?;
         Ok(Hinted::new(pythonize(py, &Sandbox::chaos(options).map_err(to_python)?)?.unbind()))
     }
 }
 
-fn to_python(trouble: Trouble) -> PyErr {
-    match trouble {
-        Trouble::Wrong(text) => PyValueError::new_err(text),
-        Trouble::Io(error) => PyOSError::new_err((error.raw_os_error(), error.to_string())),
+/// What Python gave, as JSON.
+fn json(value: &Bound<'_, PyAny>) -> PyResult<Json> {
+    depythonize(value).map_err(|error| PyValueError::new_err(error.to_string()))
+}
+
+fn to_python(error: Error) -> PyErr {
+    match error {
+        Error::Wrong(text) => PyValueError::new_err(text),
+        Error::Io(error) => PyOSError::new_err((error.raw_os_error(), error.to_string())),
     }
 }

@@ -6,9 +6,9 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::captions::{self, Caption};
-use super::faults;
+use super::faults::Trouble;
 use super::state::{Archived, Collection, Group, Media, Role, State, User, words};
-use super::{Trouble, read};
+use super::{Error, read};
 
 /// What fits into an integer of 64 bits with a sign, as numbers are described.
 const LARGEST: u64 = i64::MAX as u64;
@@ -72,7 +72,7 @@ struct NewCaption {
 }
 
 /// Adds one of what `kind` names and returns its id, or says which field is wrong.
-pub(crate) fn add(state: &mut State, admin: u64, kind: &str, fields: Json, now: Timestamp) -> Result<u64, Trouble> {
+pub(crate) fn add(state: &mut State, admin: u64, kind: &str, fields: Json, now: Timestamp) -> Result<u64, Error> {
     let added = match kind {
         "user" => add_user(state, read(fields)?, now),
         "group" => add_group(state, read(fields)?),
@@ -80,7 +80,7 @@ pub(crate) fn add(state: &mut State, admin: u64, kind: &str, fields: Json, now: 
         "media" => add_media(state, admin, read(fields)?, now),
         _ => Err(format!("kind: expected user, group, collection or media, not {kind}")),
     };
-    added.map_err(Trouble::Wrong)
+    added.map_err(Error::Wrong)
 }
 
 fn add_user(state: &mut State, user: NewUser, now: Timestamp) -> Result<u64, String> {
@@ -217,7 +217,7 @@ fn known_user(state: &State, id: u64) -> Result<u64, String> {
 }
 
 /// Lets media appear and vanish, as other people's work does while a list is read.
-pub(crate) fn drift(state: &mut State, admin: u64, trouble: &mut faults::Trouble, now: Timestamp) {
+pub(crate) fn drift(state: &mut State, admin: u64, trouble: &mut Trouble, now: Timestamp) {
     for _ in 0..trouble.vanish {
         let from = trouble.dice.u64(..state.next_id.max(1));
         let found = state.media.range(from..).chain(state.media.range(..from)).map(|(id, _)| *id).next();

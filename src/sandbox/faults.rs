@@ -7,6 +7,9 @@ use fastrand::Rng;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+/// How many media appear or vanish during one request at the most.
+const MOST_AT_ONCE: u32 = 10_000;
+
 /// Which of the two hosts is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -109,6 +112,12 @@ impl Fault {
         if !(0.0..=1.0).contains(&self.probability) {
             return Err(format!("probability: expected a number from 0 to 1, not {}", self.probability));
         }
+        if self.appear.max(self.vanish) > MOST_AT_ONCE {
+            return Err(format!("appear, vanish: expected at most {MOST_AT_ONCE}"));
+        }
+        if i64::try_from(self.seed).is_err() {
+            return Err(format!("seed: expected at most {}", i64::MAX));
+        }
         if self.times == Some(0) {
             return Err("times: expected at least 1, not 0".into());
         }
@@ -170,16 +179,15 @@ impl Fault {
     }
 
     /// What it makes of the answer, if anything.
-    fn outcome(&self, rng: &mut Rng, wait: Option<f64>) -> Outcome {
-        let cut = rng.f64();
+    fn outcome(&self, cut: f64, wait: Option<f64>) -> Outcome {
         if self.status.is_some() || self.throttle.is_some() {
-            return Outcome::Instead {
+            return Outcome::Instead(Box::new(Instead {
                 status: self.status.unwrap_or(429),
                 body: self.body.clone(),
                 headers: self.headers.clone().unwrap_or_default(),
                 retry_after: self.retry_after.or(wait),
                 as_date: self.retry_after_date,
-            };
+            }));
         }
         match self.reset {
             Some(Reset::Before) => Outcome::ResetBefore,
@@ -193,19 +201,23 @@ impl Fault {
     }
 }
 
+/// An answer in place of the true one.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Instead {
+    pub(crate) status: u16,
+    pub(crate) body: Option<Json>,
+    pub(crate) headers: BTreeMap<String, String>,
+    /// Seconds.
+    pub(crate) retry_after: Option<f64>,
+    pub(crate) as_date: bool,
+}
+
 /// What becomes of an answer.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) enum Outcome {
     #[default]
     Untouched,
-    Instead {
-        status: u16,
-        body: Option<Json>,
-        headers: BTreeMap<String, String>,
-        /// Seconds.
-        retry_after: Option<f64>,
-        as_date: bool,
-    },
+    Instead(Box<Instead>),
     ResetBefore,
     ResetAfter,
     /// After that part of the body.
@@ -292,9 +304,11 @@ impl Faults {
                 continue;
             }
             active.seen += 1;
+            // For every request that matches, so that chance does not depend on the other faults.
+            let (chance, cut, dice) = (active.rng.f64(), active.rng.f64(), active.rng.fork());
             if active.seen <= fault.after
                 || fault.times.is_some_and(|times| active.struck >= times)
-                || active.rng.f64() >= fault.probability
+                || chance >= fault.probability
             {
                 continue;
             }
@@ -305,7 +319,7 @@ impl Faults {
                     wait => wait,
                 },
             };
-            let outcome = fault.outcome(&mut active.rng, wait);
+            let outcome = fault.outcome(cut, wait);
             let decided = trouble.outcome != Outcome::Untouched;
             match (decided, outcome) {
                 // The word is given, and it has nothing else to do.
@@ -317,11 +331,11 @@ impl Faults {
                 }
             }
             active.struck += 1;
-            trouble.dice = active.rng.fork();
+            trouble.dice = dice;
             trouble.delay += fault.delay.unwrap_or(0.0);
             trouble.revoke |= fault.revoke;
-            trouble.appear += fault.appear;
-            trouble.vanish += fault.vanish;
+            trouble.appear = trouble.appear.saturating_add(fault.appear);
+            trouble.vanish = trouble.vanish.saturating_add(fault.vanish);
             trouble.bandwidth = fault.bandwidth.or(trouble.bandwidth);
         }
         trouble
@@ -375,7 +389,9 @@ pub(crate) fn chaos(seed: u64) -> Vec<Fault> {
         Fault { truncate: true, probability: 0.02, ..Fault::default() },
         Fault { delay: Some(0.02), probability: 0.05, ..Fault::default() },
     ];
-    (seed.wrapping_mul(1_000)..).zip(faults).map(|(seed, fault)| Fault { seed, ..each(fault) }).collect()
+    // Half of what fits, since a seed is a number with a sign elsewhere.
+    let own = |number: u64| seed.wrapping_mul(1_000).wrapping_add(number) >> 1;
+    (0..).zip(faults).map(|(number, fault)| Fault { seed: own(2 * number), ..each(fault) }).collect()
 }
 
 #[cfg(test)]
@@ -424,7 +440,7 @@ mod tests {
         let start = Instant::now();
         let mut wait = |after| match faults.strike(Host::Api, "GET", "/", start + Duration::from_millis(after)).outcome
         {
-            Outcome::Instead { retry_after, .. } => retry_after,
+            Outcome::Instead(instead) => instead.retry_after,
             _ => None,
         };
         assert_eq!([wait(0), wait(0), wait(0)], [None; 3]);

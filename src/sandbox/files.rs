@@ -14,12 +14,14 @@ use super::Studio;
 use super::captions::{self, Caption};
 use super::operation::TEXT;
 use super::shapes::mix;
-use super::state::Media;
+use super::state::{Media, words};
 
 /// The version that a download gets when it asks for none.
 pub(crate) const BEST: &str = "high";
 /// The version that is a description of the others.
 pub(crate) const MANIFEST: &str = "manifest";
+/// How many hundredths of the best version each of the qualities has, in their order.
+const PARTS: &[u64] = &[100, 55, 25];
 const CHUNK: u64 = 128 * 1024;
 /// What an MP4 file begins with: its brand, and the start of one box with everything else in it.
 const BRAND: &[u8] = b"\0\0\0\x18ftypisom\0\0\x02\0isommp42";
@@ -141,12 +143,11 @@ pub(crate) struct File {
 impl File {
     /// A version of a media, if there is one.
     pub(crate) fn of(media: &Media, version: &str) -> Option<Self> {
-        let (part, variant) = match version {
-            BEST => (100, 0),
-            "medium" => (55, 1),
-            "low" => (25, 2),
-            _ => return None,
-        };
+        let (variant, part) = words::QUALITIES
+            .iter()
+            .zip(PARTS)
+            .position(|(quality, _)| *quality == version)
+            .and_then(|place| Some((place as u64, *PARTS.get(place)?)))?;
         (!media.is_external()).then(|| Self {
             seed: mix(media.file ^ variant),
             size: media.size / 100 * part + media.size % 100 * part / 100,

@@ -18,8 +18,9 @@ mod server;
 mod shapes;
 mod state;
 
+use std::collections::HashMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
@@ -31,57 +32,50 @@ use serde_json::Value as Json;
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 
-pub use assumptions::Assumptions;
+use assumptions::Assumptions;
 use faults::{Fault, Faults};
 use log::Log;
 use oauth::Credentials;
-use state::{Role, State};
+use state::{Role, State, words};
 
 /// The most media that a library is made of.
 const MOST_MEDIA: usize = 1_000_000;
 
+/// A hundred years, in seconds.
+const LONGEST_LIFE: f64 = 100.0 * 365.0 * 86_400.0;
 /// The largest file that is handed out in one piece; downloads have no limit.
 const LARGEST_FILE: u64 = 1 << 30;
 
-/// How a sandbox is made.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Options {
-    /// How many media the library has; without one there is only an administrator.
-    pub media: usize,
-    pub seed: u64,
+/// How a sandbox is made. What is left open stands in Python, where its user sees it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Options {
     /// Any free one, if 0.
-    pub port: u16,
+    port: u16,
     /// Seconds that an access token from the token endpoint is good for.
-    pub token_lifetime: f64,
+    token_lifetime: f64,
     /// Seconds that a signed URL is good for.
-    pub url_lifetime: f64,
-    pub redirect_uris: Vec<String>,
-    pub assumptions: Assumptions,
-    /// A file to take the state from, instead of making a library.
-    pub snapshot: Option<std::path::PathBuf>,
+    url_lifetime: f64,
+    assumptions: Assumptions,
+    /// Of a [`Library`].
+    library: Option<Json>,
+    /// A file to take the state from, instead of a library.
+    snapshot: Option<PathBuf>,
 }
 
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            media: 500,
-            seed: 1,
-            port: 0,
-            // Observed.
-            token_lifetime: 7_200.0,
-            // Documented.
-            url_lifetime: 86_400.0,
-            redirect_uris: vec!["https://app.example.edu/studio/callback".into(), oauth::OUT_OF_BAND.into()],
-            assumptions: Assumptions::default(),
-            snapshot: None,
-        }
-    }
+/// What a library is made of.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Library {
+    /// How many media it has; without one there is only an administrator.
+    media: usize,
+    seed: u64,
+    redirect_uris: Vec<String>,
 }
 
 /// Why a sandbox cannot do what is asked.
 #[derive(Debug, thiserror::Error)]
-pub enum Trouble {
+pub enum Error {
     #[error("{0}")]
     Wrong(String),
     #[error(transparent)]
@@ -119,20 +113,35 @@ impl Studio {
     }
 }
 
+impl Library {
+    fn checked(self) -> Result<Self, Error> {
+        if self.media > MOST_MEDIA {
+            return Err(Error::Wrong(format!("media: expected at most {MOST_MEDIA}, not {}", self.media)));
+        }
+        check_seed(self.seed)?;
+        for redirect_uri in &self.redirect_uris {
+            oauth::check_redirect_uri(redirect_uri).map_err(|error| Error::Wrong(format!("redirect_uris: {error}")))?;
+        }
+        Ok(self)
+    }
+}
+
 /// Where the state comes from, at the start and after a reset.
 #[derive(Debug)]
 enum Origin {
-    Seed { media: usize, seed: u64 },
+    Library(Library),
     Snapshot(Vec<u8>),
 }
 
 impl Origin {
-    fn state(&self) -> Result<State, Trouble> {
+    /// The state as it is at the start, but for the credentials of a library.
+    fn state(&self) -> Result<State, Error> {
         match self {
-            Self::Seed { media, seed } => Ok(library::library(*media, *seed)),
+            Self::Library(Library { media, seed, .. }) => Ok(library::library(*media, *seed)),
             Self::Snapshot(bytes) => {
-                let mut state: State = serde_json::from_slice(bytes)
-                    .map_err(|error| Trouble::Wrong(format!("snapshot: the file is none: {error}")))?;
+                let none = |problem: String| Error::Wrong(format!("snapshot: the file is none: {problem}"));
+                let mut state: State = serde_json::from_slice(bytes).map_err(|error| none(error.to_string()))?;
+                state.check().map_err(none)?;
                 state.index();
                 Ok(state)
             }
@@ -154,33 +163,21 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Starts one with what is given of [`Options`].
-    pub fn start(options: Json) -> Result<Self, Trouble> {
-        Self::with(read(options)?)
-    }
-
-    /// Starts one.
-    pub fn with(options: Options) -> Result<Self, Trouble> {
-        let Options { media, seed, port, token_lifetime, url_lifetime, redirect_uris, assumptions, snapshot } = options;
-        if media > MOST_MEDIA {
-            return Err(Trouble::Wrong(format!("media: expected at most {MOST_MEDIA}, not {media}")));
-        }
-        check_seed(seed)?;
+    /// Starts one, as the options say.
+    pub fn start(options: Json) -> Result<Self, Error> {
+        let Options { port, token_lifetime, url_lifetime, assumptions, library, snapshot } = read(options)?;
         let token_lifetime = lifetime("token_lifetime", token_lifetime)?;
         let url_lifetime = lifetime("url_lifetime", url_lifetime)?;
-        for redirect_uri in &redirect_uris {
-            oauth::check_redirect_uri(redirect_uri)
-                .map_err(|error| Trouble::Wrong(format!("redirect_uris: {error}")))?;
-        }
-        let origin = match snapshot {
-            Some(path) => Origin::Snapshot(std::fs::read(path)?),
-            None => Origin::Seed { media, seed },
+        let origin = match (library, snapshot) {
+            (Some(library), None) => Origin::Library(read::<Library>(library)?.checked()?),
+            (None, Some(path)) => Origin::Snapshot(std::fs::read(path)?),
+            _ => return Err(Error::Wrong("library, snapshot: expected one of the two".into())),
         };
         let mut state = origin.state()?;
         let admin = state.users.values().find(|user| user.role == Role::Admin).map(|user| user.id);
-        let admin = admin.ok_or_else(|| Trouble::Wrong("the snapshot has no administrator".into()))?;
-        if matches!(origin, Origin::Seed { .. }) {
-            state.credentials = Credentials::new(admin, redirect_uris);
+        let admin = admin.ok_or_else(|| Error::Wrong("the snapshot has no administrator".into()))?;
+        if let Origin::Library(Library { redirect_uris, .. }) = &origin {
+            state.credentials = Credentials::new(admin, redirect_uris.clone());
         }
 
         let studio = move |url, storage_url| Studio {
@@ -268,21 +265,16 @@ impl Sandbox {
         self.studio.state().credentials.redirect_uris.clone()
     }
 
-    /// How many media there are now, the archived ones included.
-    pub fn media_count(&self) -> usize {
-        self.studio.state().media.len()
-    }
-
     /// How many requests ended in a fault of the sandbox's own.
     pub fn panics(&self) -> usize {
         self.studio.panics.load(Ordering::SeqCst)
     }
 
     /// Everything as it was at the start; the key and the administrator's token stay as they are.
-    pub fn reset(&self) -> Result<(), Trouble> {
+    pub fn reset(&self) -> Result<(), Error> {
         let mut fresh = self.origin.state()?;
         let mut state = self.studio.state();
-        if matches!(self.origin, Origin::Seed { .. }) {
+        if matches!(self.origin, Origin::Library(_)) {
             fresh.credentials = state.credentials.renewed(self.studio.admin);
         }
         *state = fresh;
@@ -293,23 +285,27 @@ impl Sandbox {
     }
 
     /// Writes the whole state into a file, which is there as a whole or not at all.
-    pub fn snapshot(&self, path: &Path) -> Result<(), Trouble> {
+    pub fn snapshot(&self, path: &Path) -> Result<(), Error> {
         let text = serde_json::to_vec(&*self.studio.state()).map_err(io::Error::other)?;
         let mut part = path.as_os_str().to_owned();
-        part.push(".part");
+        // Two that write at the same time are not in each other's way.
+        part.push(format!(".{:08x}.part", fastrand::u32(..)));
         std::fs::write(&part, text)?;
-        Ok(std::fs::rename(&part, path)?)
+        std::fs::rename(&part, path).map_err(|error| {
+            let _ = std::fs::remove_file(&part);
+            error.into()
+        })
     }
 
     /// All users, the administrator among them.
-    pub fn users(&self) -> Result<Json, Trouble> {
+    pub fn users(&self) -> Result<Json, Error> {
         let state = self.studio.state();
         let users: Vec<_> = state.users.values().collect();
         Ok(serde_json::to_value(users).map_err(io::Error::other)?)
     }
 
     /// What was asked so far.
-    pub fn requests(&self) -> Result<Json, Trouble> {
+    pub fn requests(&self) -> Result<Json, Error> {
         let seen = self.studio.log().all();
         Ok(serde_json::to_value(seen).map_err(io::Error::other)?)
     }
@@ -319,59 +315,52 @@ impl Sandbox {
     }
 
     /// A token of a user that does not expire.
-    pub fn token_for(&self, user: u64) -> Result<String, Trouble> {
+    pub fn token_for(&self, user: u64) -> Result<String, Error> {
         let mut state = self.studio.state();
         known(&state, user)?;
         Ok(state.credentials.permanent(user))
     }
 
     /// A set of tokens as the token endpoint answers it.
-    pub fn oauth_token(&self, user: Option<u64>) -> Result<Json, Trouble> {
+    pub fn oauth_token(&self, user: Option<u64>) -> Result<Json, Error> {
         let user = user.unwrap_or(self.studio.admin);
         let mut state = self.studio.state();
         known(&state, user)?;
         Ok(state.credentials.grant(user, self.studio.token_lifetime, Timestamp::now()))
     }
 
-    /// What happens when a user allows on the authorize page what an application asks for.
-    pub fn allow(
-        &self,
-        client_id: &str,
-        redirect_uri: &str,
-        user: Option<u64>,
-        given: Option<&str>,
-    ) -> Result<String, Trouble> {
+    /// What happens when a user allows what an application asks for with this query of the authorize page.
+    pub fn allow(&self, query: &HashMap<String, String>, user: Option<u64>) -> Result<String, Error> {
         let user = user.unwrap_or(self.studio.admin);
-        let mut state = self.studio.state();
-        known(&state, user)?;
-        state.credentials.check_key(client_id, redirect_uri).map_err(Trouble::Wrong)?;
-        let given = given.filter(|_| self.studio.assumptions.state_echoed);
-        state.credentials.allow(user, redirect_uri, given, Timestamp::now()).map_err(Trouble::Wrong)
+        routes::oauth::allow(&self.studio, query, user, Timestamp::now()).map_err(Error::Wrong)
     }
 
     /// Adds a user, group, collection or media.
-    pub fn add(&self, kind: &str, fields: Json) -> Result<u64, Trouble> {
+    pub fn add(&self, kind: &str, fields: Json) -> Result<u64, Error> {
         additions::add(&mut self.studio.state(), self.studio.admin, kind, fields, Timestamp::now())
     }
 
     /// The bytes that a download brings.
-    pub fn media_file(&self, id: u64, quality: Option<&str>) -> Result<Vec<u8>, Trouble> {
+    pub fn media_file(&self, id: u64, quality: Option<&str>) -> Result<Vec<u8>, Error> {
         let media = self.studio.state().media.get(&id).cloned();
-        let media = media.ok_or_else(|| Trouble::Wrong(format!("there is no media {id}")))?;
+        let media = media.ok_or_else(|| Error::Wrong(format!("there is no media {id}")))?;
         let file = files::File::of(&media, quality.unwrap_or(files::BEST));
-        let file = file.ok_or_else(|| Trouble::Wrong("there is no such file of it".into()))?;
+        let file = file.ok_or_else(|| Error::Wrong("there is no such file of it".into()))?;
+        if *media.transcoding_status != *words::FINISHED {
+            return Err(Error::Wrong("it has no file until its transcoding is finished".into()));
+        }
         if file.size() > LARGEST_FILE {
-            return Err(Trouble::Wrong(format!("the file has {} bytes, too many to hold in memory", file.size())));
+            return Err(Error::Wrong(format!("the file has {} bytes, too many to hold in memory", file.size())));
         }
         Ok(file.bytes(0, file.size()))
     }
 
-    pub fn add_fault(&self, fields: Json) -> Result<u64, Trouble> {
+    pub fn add_fault(&self, fields: Json) -> Result<u64, Error> {
         Ok(self.studio.faults().add(fault(fields)?))
     }
 
     /// Whether a fault makes sense; if not, which field does not.
-    pub fn check_fault(fields: Json) -> Result<(), Trouble> {
+    pub fn check_fault(fields: Json) -> Result<(), Error> {
         fault(fields).map(drop)
     }
 
@@ -389,7 +378,7 @@ impl Sandbox {
     }
 
     /// The faults that servers and networks have; `options` says from which `seed`.
-    pub fn chaos(options: Json) -> Result<Json, Trouble> {
+    pub fn chaos(options: Json) -> Result<Json, Error> {
         #[derive(Deserialize)]
         struct Seed {
             seed: u64,
@@ -406,35 +395,32 @@ impl Drop for Sandbox {
     }
 }
 
-fn fault(fields: Json) -> Result<Fault, Trouble> {
+fn fault(fields: Json) -> Result<Fault, Error> {
     let fault: Fault = read(fields)?;
-    fault.check().map_err(Trouble::Wrong)?;
+    fault.check().map_err(Error::Wrong)?;
     Ok(fault)
 }
 
 /// Reads what a user gave; what is wrong is told with the name of its field.
-fn read<T: DeserializeOwned>(fields: Json) -> Result<T, Trouble> {
+fn read<T: DeserializeOwned>(fields: Json) -> Result<T, Error> {
     serde_path_to_error::deserialize(fields).map_err(|error| {
         let place = error.path().to_string();
         let error = error.into_inner();
-        Trouble::Wrong(if place == "." { error.to_string() } else { format!("{place}: {error}") })
+        Error::Wrong(if place == "." { error.to_string() } else { format!("{place}: {error}") })
     })
 }
 
-fn known(state: &State, user: u64) -> Result<(), Trouble> {
-    if state.users.contains_key(&user) { Ok(()) } else { Err(Trouble::Wrong(format!("there is no user {user}"))) }
+fn known(state: &State, user: u64) -> Result<(), Error> {
+    if state.users.contains_key(&user) { Ok(()) } else { Err(Error::Wrong(format!("there is no user {user}"))) }
 }
 
 /// Any number that a 64-bit integer with a sign can hold, since snapshots and TOML files have no others.
-fn check_seed(seed: u64) -> Result<(), Trouble> {
-    if i64::try_from(seed).is_ok() {
-        Ok(())
-    } else {
-        Err(Trouble::Wrong(format!("seed: expected at most {}", i64::MAX)))
-    }
+fn check_seed(seed: u64) -> Result<(), Error> {
+    if i64::try_from(seed).is_ok() { Ok(()) } else { Err(Error::Wrong(format!("seed: expected at most {}", i64::MAX))) }
 }
 
-fn lifetime(name: &str, seconds: f64) -> Result<SignedDuration, Trouble> {
-    let wrong = || Trouble::Wrong(format!("{name}: expected seconds above 0, not {seconds}"));
-    if seconds <= 0.0 { Err(wrong()) } else { SignedDuration::try_from_secs_f64(seconds).map_err(|_| wrong()) }
+fn lifetime(name: &str, seconds: f64) -> Result<SignedDuration, Error> {
+    let length = SignedDuration::try_from_secs_f64(seconds).ok().filter(|_| seconds > 0.0 && seconds <= LONGEST_LIFE);
+    length
+        .ok_or_else(|| Error::Wrong(format!("{name}: expected seconds above 0, at most {LONGEST_LIFE}, not {seconds}")))
 }

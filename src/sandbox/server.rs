@@ -26,13 +26,14 @@ use serde_json::Value as Json;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
+use tokio::time::error::Elapsed;
 use tokio::time::{Sleep, sleep, timeout};
 use url::form_urlencoded;
 
 use super::additions::drift;
-use super::faults::{Host, Outcome, Trouble};
+use super::faults::{Host, Instead, Outcome, Trouble};
 use super::log::{Seen, masked, masked_headers, masked_pairs, masked_text};
-use super::operation::{Call, JSON, Operation, Refusal, Reply};
+use super::operation::{Call, JSON, Operation, Refusal, Reply, TEXT};
 use super::routes::{self, apidocs, oauth};
 use super::{Studio, files, multipart};
 
@@ -162,64 +163,48 @@ async fn respond(
     reset: &AtomicBool,
 ) -> Result<Response<Body>, Cut> {
     let (mut parts, body) = request.into_parts();
-    let at = Timestamp::now();
     let asked = parts.uri.clone();
     if let Some(tidy) = tidied(&asked) {
         parts.uri = tidy;
     }
-    let path = parts.uri.path().strip_prefix(API).unwrap_or(parts.uri.path()).to_owned();
-    let mut trouble = studio.faults().strike(host, parts.method.as_str(), &path, Instant::now());
-    let body = match host {
-        Host::Api => {
-            let collected = timeout(PATIENCE, Limited::new(body, MAX_BODY).collect()).await;
-            collected.map(|collected| collected.map(|whole| Sent::Kept(whole.to_bytes())))
-        }
-        Host::Storage => counted(body).await,
-    };
+    let path = parts.uri.path().strip_prefix(API).unwrap_or(parts.uri.path());
+    let mut trouble = studio.faults().strike(host, parts.method.as_str(), path, Instant::now());
+    let at = Timestamp::now();
+    let sent = received(host, body).await?;
     meddle(studio, &parts.headers, &mut trouble);
-    let (method, uri, headers) = (parts.method.clone(), parts.uri.clone(), parts.headers.clone());
-    let (sent, answer) = match body {
-        Err(_) => (Bytes::new(), refusal(408, "The body did not come")),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => (Bytes::new(), refusal(413, "The body is too large")),
-        Ok(Err(_)) => return Err(Cut),
-        Ok(Ok(sent)) => {
-            let (sent, length) = match sent {
-                Sent::Kept(bytes) => (bytes, 0),
-                Sent::Counted(length) => (Bytes::new(), length),
-            };
-            let answer = match &trouble.outcome {
-                Outcome::Instead { .. } => instead(&trouble.outcome),
-                Outcome::ResetBefore => Response::default(),
-                _ if host == Host::Storage => {
-                    let query = pairs(uri.query());
-                    files::answer(studio, &method, uri.path(), &query, &headers, length, Timestamp::now())
-                }
-                _ => routed(router, Request::from_parts(parts, Body::from(sent.clone()))).await,
-            };
-            (sent, answer)
-        }
+    let mut seen = Seen {
+        at,
+        host,
+        method: parts.method.to_string(),
+        path: masked(asked.path()),
+        query: masked_pairs(pairs(asked.query())),
+        headers: masked_headers(&parts.headers),
+        body: sent.as_ref().map(|sent| masked_text(&sent.bytes)).unwrap_or_default(),
+        user_id: None,
+        status: None,
+        fault: trouble.fault,
     };
-    let empty = HttpBody::size_hint(answer.body()).exact() == Some(0);
+    let answer = match (sent, &trouble.outcome) {
+        (Err(refusal), _) => reply(refusal.into()),
+        (Ok(_), Outcome::Instead(instead)) => answer_instead(instead),
+        (Ok(_), Outcome::ResetBefore) => Response::default(),
+        (Ok(sent), _) if host == Host::Storage => {
+            let query = pairs(parts.uri.query());
+            let path = parts.uri.path();
+            files::answer(studio, &parts.method, path, &query, &parts.headers, sent.length, Timestamp::now())
+        }
+        (Ok(sent), _) => routed(router, Request::from_parts(parts, Body::from(sent.bytes))).await,
+    };
     let cut = match trouble.outcome {
         Outcome::ResetBefore | Outcome::ResetAfter => true,
         // There is no middle in which it could end.
-        Outcome::ResetBody(_) => empty,
+        Outcome::ResetBody(_) => HttpBody::size_hint(answer.body()).exact() == Some(0),
         _ => false,
     };
-    let user_id = answer.extensions().get::<Caller>().map(|Caller(id)| *id);
+    seen.user_id = answer.extensions().get::<Caller>().map(|Caller(id)| *id);
     let answer = if cut { answer } else { spoiled(answer, &trouble, reset).await };
-    studio.log().add(Seen {
-        at,
-        host,
-        method: method.to_string(),
-        path: masked(asked.path()),
-        query: masked_pairs(pairs(asked.query())),
-        headers: masked_headers(&headers),
-        body: masked_text(&sent),
-        user_id,
-        status: (!cut).then(|| answer.status().as_u16()),
-        fault: trouble.fault,
-    });
+    seen.status = (!cut).then(|| answer.status().as_u16());
+    studio.log().add(seen);
     // Only now: a client that does not wait for the answer must not undo what was carried out and written down.
     if trouble.delay > 0.0 {
         sleep(Duration::from_secs_f64(trouble.delay)).await;
@@ -232,20 +217,37 @@ async fn respond(
 }
 
 /// What came in a body.
-enum Sent {
-    Kept(Bytes),
-    /// A file of that many bytes, of which nothing else is kept.
-    Counted(u64),
+struct Sent {
+    /// Empty on the storage host, where files come of which nothing is kept but their length.
+    bytes: Bytes,
+    length: u64,
+}
+
+/// Takes a body in, or says why not. If it broke off, nobody is there to be answered.
+async fn received(host: Host, body: Incoming) -> Result<Result<Sent, Refusal>, Cut> {
+    let received = match host {
+        Host::Api => timeout(PATIENCE, Limited::new(body, MAX_BODY).collect()).await.map(|collected| {
+            let bytes = collected?.to_bytes();
+            Ok(Sent { length: bytes.len() as u64, bytes })
+        }),
+        Host::Storage => counted(body).await,
+    };
+    match received {
+        Ok(Ok(sent)) => Ok(Ok(sent)),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Ok(Err(Refusal::new(413, "The body is too large"))),
+        Ok(Err(_)) => Err(Cut),
+        Err(_) => Ok(Err(Refusal::new(408, "The body did not come"))),
+    }
 }
 
 /// Counts what comes, however much that is.
-async fn counted(mut body: Incoming) -> Result<Result<Sent, axum::BoxError>, tokio::time::error::Elapsed> {
-    let mut length = 0;
+async fn counted(mut body: Incoming) -> Result<Result<Sent, axum::BoxError>, Elapsed> {
+    let mut sent = Sent { bytes: Bytes::new(), length: 0 };
     loop {
         match timeout(PATIENCE, body.frame()).await? {
-            None => return Ok(Ok(Sent::Counted(length))),
+            None => return Ok(Ok(sent)),
             Some(Err(error)) => return Ok(Err(error.into())),
-            Some(Ok(frame)) => length += frame.data_ref().map_or(0, |bytes| bytes.len() as u64),
+            Some(Ok(frame)) => sent.length += frame.data_ref().map_or(0, |bytes| bytes.len() as u64),
         }
     }
 }
@@ -270,11 +272,11 @@ fn meddle(studio: &Studio, headers: &HeaderMap, trouble: &mut Trouble) {
     }
 }
 
-/// The answer that a fault gives in place of the real one.
-fn instead(outcome: &Outcome) -> Response<Body> {
-    let Outcome::Instead { status, body, headers, retry_after, as_date } = outcome else { return Response::default() };
+/// The answer that a fault gives in place of the true one.
+fn answer_instead(instead: &Instead) -> Response<Body> {
+    let Instead { status, body, headers, retry_after, as_date } = instead;
     let (content_type, text) = match body {
-        Some(Json::String(text)) => ("text/plain; charset=utf-8", text.clone()),
+        Some(Json::String(text)) => (TEXT, text.clone()),
         Some(body) => (JSON, body.to_string()),
         None => (JSON, format!("{{\"error\":\"a fault that was asked for: {status}\"}}")),
     };

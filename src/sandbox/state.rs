@@ -6,7 +6,8 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::assumptions::Assumptions;
 use super::captions::Caption;
@@ -18,8 +19,8 @@ pub(crate) mod words {
     pub(crate) const FINISHED: &str = "transcoding_finished";
     pub(crate) const FAILED: &str = "transcoding_failed";
     pub(crate) const STATUSES: &[&str] = &[FINISHED, "transcoding_started", "transcoding_queued", FAILED];
-    /// Of these, `youtube` and `vimeo` are external: Studio has no file of them.
     pub(crate) const SOURCES: &[&str] = &["upload", "screen_capture", "webcam", "youtube", "vimeo"];
+    /// Of these Studio has no file.
     pub(crate) const EXTERNAL: &[&str] = &["youtube", "vimeo"];
     /// A user's own library and a course's collection. Observed.
     pub(crate) const LIBRARY: &str = "user";
@@ -45,12 +46,8 @@ impl Permission {
     pub(crate) const WORDS: &[&str] = &["access", "view", "edit"];
 
     pub(crate) fn from_word(word: &str) -> Option<Self> {
-        match word {
-            "access" => Some(Self::Access),
-            "view" => Some(Self::View),
-            "edit" => Some(Self::Edit),
-            _ => None,
-        }
+        let all = [Self::Access, Self::View, Self::Edit];
+        Self::WORDS.iter().zip(all).find(|(own, _)| **own == word).map(|(_, permission)| permission)
     }
 }
 
@@ -67,12 +64,8 @@ impl Role {
     pub(crate) const WORDS: &[&str] = &["admin", "teacher", "student"];
 
     pub(crate) fn from_word(word: &str) -> Option<Self> {
-        match word {
-            "admin" => Some(Self::Admin),
-            "teacher" => Some(Self::Teacher),
-            "student" => Some(Self::Student),
-            _ => None,
-        }
+        let all = [Self::Admin, Self::Teacher, Self::Student];
+        Self::WORDS.iter().zip(all).find(|(own, _)| **own == word).map(|(_, role)| role)
     }
 
     pub(crate) fn title(self) -> &'static str {
@@ -270,16 +263,42 @@ pub(crate) struct PageKey {
     pub(crate) per_page: usize,
 }
 
-/// Asked in vain: `None` where there is no such thing or the caller may not know of it.
+/// Why the caller does not get something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Denied {
     NotFound,
     Forbidden,
 }
 
+/// The version of what a snapshot holds; a file of another version is refused.
+#[derive(Debug, Clone, Copy, Default)]
+struct Version;
+
+impl Version {
+    const NUMBER: u64 = 1;
+}
+
+impl Serialize for Version {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(Self::NUMBER)
+    }
+}
+
+impl<'file> Deserialize<'file> for Version {
+    fn deserialize<D: Deserializer<'file>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = u64::deserialize(deserializer)?;
+        if number == Self::NUMBER {
+            Ok(Self)
+        } else {
+            Err(D::Error::custom(format!("no version that is known: {number}")))
+        }
+    }
+}
+
 /// The state of a Studio.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct State {
+    version: Version,
     pub(crate) users: BTreeMap<u64, User>,
     pub(crate) groups: BTreeMap<u64, Group>,
     pub(crate) collections: BTreeMap<u64, Collection>,
@@ -306,9 +325,40 @@ pub(crate) struct State {
 }
 
 impl State {
+    /// Whether all that is referred to is there; if not, what is not.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let keys = self.users.iter().map(|(key, user)| ("user", *key, user.id));
+        let keys = keys.chain(self.groups.iter().map(|(key, group)| ("group", *key, group.id)));
+        let keys = keys.chain(self.collections.iter().map(|(key, collection)| ("collection", *key, collection.id)));
+        let mut keys = keys.chain(self.media.iter().map(|(key, media)| ("media", *key, media.id)));
+        if let Some((kind, key, id)) = keys.find(|(_, key, id)| key != id) {
+            return Err(format!("the {kind} under {key} has the id {id}"));
+        }
+        if let Some(user) = self.users.values().find(|user| !self.collections.contains_key(&user.library)) {
+            return Err(format!("the user {} has the library {}, which is not there", user.id, user.library));
+        }
+        if let Some(collection) = self.collections.values().find(|found| !self.users.contains_key(&found.owner)) {
+            return Err(format!(
+                "the collection {} has the owner {}, who is not there",
+                collection.id, collection.owner
+            ));
+        }
+        let complete = |media: &&Media| {
+            self.users.contains_key(&media.owner) && media.collections().all(|id| self.collections.contains_key(&id))
+        };
+        match self.media.values().find(|media| !complete(media)) {
+            Some(media) => Err(format!("the media {} has an owner or a collection that is not there", media.id)),
+            None => Ok(()),
+        }
+    }
+
     /// Makes anew what is derived from the rest.
     pub(crate) fn index(&mut self) {
         self.forget_lists();
+        let last = |ids: Option<&u64>| ids.copied().unwrap_or_default();
+        let given = [self.users.keys().last(), self.groups.keys().last(), self.collections.keys().last()];
+        let given = given.into_iter().chain([self.media.keys().last(), self.uploads.keys().last()]).map(last).max();
+        self.next_id = self.next_id.max(given.unwrap_or_default() + 1);
         self.members.clear();
         for media in self.media.values() {
             for collection in media.collections() {

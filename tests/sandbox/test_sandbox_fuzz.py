@@ -348,6 +348,13 @@ PATHS = [
     "/media/{}/permissions",
     "/media/{}/users",
     "/media/{}/sources",
+    "/media/{}/caption_files",
+    "/media/{}/tags/{}",
+    "/media/uploads/{}/complete",
+    "/caption_files/{}/download",
+    "/courses/{}/perspectives",
+    "/perspectives/{}/insights/users",
+    "/users/{}/library",
     "/collections/{}",
     "/collections/{}/media",
     "/collections/{}/permissions",
@@ -523,6 +530,96 @@ def test_any_basic_credentials_of_the_token_endpoint_are_refused(target: Target,
     body = b"grant_type=refresh_token&refresh_token=x"
     path = b"/api/public/oauth/token"
     assert request(target, "POST", path, headers=headers, body=body, signed_in=False) in {400, 401}
+
+
+def part(headers: bytes, content: bytes) -> bytes:
+    return b"--limit\r\n" + headers + b"\r\n\r\n" + content + b"\r\n"
+
+
+FILE = b'Content-Disposition: form-data; name="caption_file"; filename="talk.srt"'
+GOOD_PART = part(FILE, b"1\n00:00:00,000 --> 00:00:01,000\nHello\n")
+parts = st.one_of(
+    st.just(GOOD_PART),
+    st.just(b"--limit--\r\n"),
+    st.binary(max_size=80),
+    st.tuples(header_values, st.binary(max_size=80)).map(lambda each: part(*each)),
+    st.binary(max_size=80).map(lambda content: part(FILE, content)),
+    header_values.map(lambda value: part(b"Content-Disposition: " + value, b"x")),
+)
+
+
+@SETTLED
+@given(
+    body=st.lists(parts, max_size=5).map(b"".join),
+    kind=st.one_of(
+        st.just(b"multipart/form-data; boundary=limit"),
+        st.just(b'multipart/form-data; boundary="limit"'),
+        st.just(b"multipart/form-data"),
+        header_values.map(lambda value: b"multipart/form-data; boundary=" + value),
+        header_values,
+    ),
+)
+def test_any_body_of_several_parts_is_answered(target: Target, body: bytes, kind: bytes) -> None:
+    path = f"{API}/media/{target.media}/caption_files?srclang=en".encode()
+    headers = b"Content-Type: " + kind + b"\r\n"
+    assert request(target, "POST", path, headers=headers, body=body) in {200, 201, 400, 413, 415, 422}
+    assert request(target, "POST", path, headers=headers, body=body + b"--limit--\r\n") in {
+        200,
+        201,
+        400,
+        413,
+        415,
+        422,
+    }
+
+
+def test_a_body_of_several_parts_that_is_well_formed_is_taken(target: Target) -> None:
+    path = f"{API}/media/{target.media}/caption_files?srclang=en".encode()
+    headers = b"Content-Type: multipart/form-data; boundary=limit\r\n"
+    assert request(target, "POST", path, headers=headers, body=GOOD_PART + b"--limit--\r\n") == 201
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        GOOD_PART * 5_000 + b"--limit--\r\n",
+        b"--limit\r\n" * 50_000,
+        b"--limit\r\n" + b"X: y\r\n" * 50_000 + b"\r\n",
+        b"--limit\r\nX: " + b"y" * 500_000,
+        b"-" * 900_000,
+        b"\r\n--limi" * 100_000,
+        part(FILE, bytes(900_000)) + b"--limit--\r\n",
+        part(FILE.replace(b"talk", b"t" * 500_000), b"x") + b"--limit--\r\n",
+        part(FILE.replace(b"talk", b"../../../etc/passwd"), b"x") + b"--limit--\r\n",
+        part(FILE.replace(b"talk", b"\xff\x00\xfe"), b"\xff\xfe") + b"--limit--\r\n",
+    ],
+    ids=lambda body: repr(body[:40]),
+)
+def test_a_body_of_several_parts_made_to_break_a_parser_is_answered(target: Target, body: bytes) -> None:
+    path = f"{API}/media/{target.media}/caption_files?srclang=en".encode()
+    headers = b"Content-Type: multipart/form-data; boundary=limit\r\n"
+    assert request(target, "POST", path, headers=headers, body=body) in {200, 201, 400, 413, 422}
+
+
+@SETTLED
+@given(body=st.binary(max_size=2_000), kind=header_values)
+def test_any_upload_is_answered(target: Target, body: bytes, kind: bytes) -> None:
+    upload = ask(target.box.url, "POST", "/media/uploads", token=target.box.token).json["upload"]
+    place = urlsplit(str(upload["url"]))
+    path = f"{place.path}?{place.query}".encode()
+    headers = b"Content-Type: " + kind + b"\r\n" + (b"" if body else b"Content-Length: 0\r\n")
+    assert request(target, "PUT", path, host="storage", headers=headers, body=body) in {200, 201, 204, 400, 403, 411}
+    # Its parameters may stand in the body, too.
+    complete = f"{API}/media/uploads/{upload['id']}/complete".encode()
+    kind = b"Content-Type: application/x-www-form-urlencoded\r\n"
+    assert request(target, "POST", complete, headers=kind, body=body) in {200, 400, 422}
+    assert request(target, "POST", f"{API}/media/uploads".encode(), headers=kind, body=body) in {
+        201,
+        400,
+        403,
+        404,
+        422,
+    }
 
 
 def test_requests_that_come_at_once_are_all_answered_in_order(target: Target) -> None:

@@ -51,8 +51,11 @@ def sandbox(
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="What the library follows from.", show_default="1")] = None,
     token_lifetime: Annotated[
-        float, typer.Option(metavar="SECONDS", help="How long the token endpoint's access tokens are good.")
-    ] = 7200.0,
+        float | None,
+        typer.Option(
+            metavar="SECONDS", help="How long the token endpoint's access tokens are good.", show_default="7200"
+        ),
+    ] = None,
     chaos: Annotated[
         int | None,
         typer.Option(min=0, metavar="SEED", help="Add the faults that servers and networks show, drawn from a seed."),
@@ -78,11 +81,9 @@ def sandbox(
     try:
         wrong = [] if faults is None else Faults.from_toml(faults)
         wrong += [] if chaos is None else Faults.chaos(chaos)
-        options: dict[str, Any] = {"port": port, "token_lifetime": token_lifetime, "faults": wrong}
-        if snapshot is not None:
-            box = Sandbox.load(snapshot, **options)
-        else:
-            box = Sandbox(media=500 if media is None else media, seed=1 if seed is None else seed, **options)
+        given = {"port": port, "token_lifetime": token_lifetime, "media": media, "seed": seed}
+        options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        box = Sandbox(**options, faults=wrong) if snapshot is None else Sandbox.load(snapshot, **options, faults=wrong)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             _fail(f"port {port} is taken: choose another one with --port, or --port 0 for any that is free")

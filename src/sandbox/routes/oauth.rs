@@ -44,23 +44,35 @@ pub(crate) fn authorize_page(studio: &Studio, query: &[(String, String)]) -> Rep
 
 /// `POST /oauth/authorize`: the button was pressed.
 pub(crate) fn authorize(studio: &Studio, form: &HashMap<String, String>, now: Timestamp) -> Reply {
-    let state = &mut *studio.state();
-    if let Err(reason) = check(state, form) {
-        return refusal_page(&reason);
-    }
-    let user = form.get("user_id").and_then(|id| id.parse().ok()).unwrap_or(studio.admin);
-    if !state.users.contains_key(&user) {
-        return refusal_page("there is no such user");
-    }
-    let redirect_uri = form.get("redirect_uri").map_or("", String::as_str);
-    let given_back = form.get("state").filter(|_| studio.assumptions.state_echoed).map(String::as_str);
-    match state.credentials.allow(user, redirect_uri, given_back, now) {
+    let user = match form.get("user_id").map(|id| id.parse()) {
+        None => studio.admin,
+        Some(Ok(id)) => id,
+        Some(Err(_)) => return refusal_page("there is no such user"),
+    };
+    match allow(studio, form, user, now) {
         Err(reason) => refusal_page(&reason),
-        Ok(code) if redirect_uri == OUT_OF_BAND => {
+        Ok(code) if form.get("redirect_uri").is_some_and(|redirect_uri| redirect_uri == OUT_OF_BAND) => {
             page(200, "Authorization code", &format!("<p>Copy this code:</p><pre>{}</pre>", escaped(&code)))
         }
         Ok(url) => Reply::text(302, HTML, "").header("location", url),
     }
+}
+
+/// Lets a user allow what is asked for: where the browser goes then, or the bare code if it goes nowhere.
+pub(crate) fn allow(
+    studio: &Studio,
+    form: &HashMap<String, String>,
+    user: u64,
+    now: Timestamp,
+) -> Result<String, String> {
+    let state = &mut *studio.state();
+    check(state, form)?;
+    if !state.users.contains_key(&user) {
+        return Err(format!("there is no user {user}"));
+    }
+    let redirect_uri = form.get("redirect_uri").map_or("", String::as_str);
+    let given_back = form.get("state").filter(|_| studio.assumptions.state_echoed).map(String::as_str);
+    state.credentials.allow(user, redirect_uri, given_back, now)
 }
 
 /// `POST /oauth/token`.
