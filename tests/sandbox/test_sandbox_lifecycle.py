@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import errno
-import gc
 import http.client
 import json
 import os
@@ -110,7 +109,6 @@ def test_a_sandbox_that_nobody_has_any_more_is_closed() -> None:
     box = Sandbox(media=0)
     port = box.port
     del box
-    gc.collect()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), timeout=5)
 
