@@ -788,16 +788,21 @@ def _without_defaults(fault: Fault) -> dict[str, Any]:
     return {each.name: value for each in fields(fault) if (value := getattr(fault, each.name)) != each.default}
 
 
+def _whole(digits: str) -> int:
+    number = int(digits)
+    if not -LARGEST_NUMBER <= number <= LARGEST_NUMBER:
+        raise ValueError(f"expected at most {LARGEST_NUMBER}, not {digits}")
+    return number
+
+
 def _plain(values: Mapping[str, object]) -> dict[str, Any]:
     """Through JSON, so that what it takes for the same (a tuple and a list, say) is the same."""
     plain: dict[str, Any] = {}
     for name, value in values.items():
         try:
-            plain[name] = json.loads(json.dumps(value, allow_nan=False))
+            plain[name] = json.loads(json.dumps(value, allow_nan=False), parse_int=_whole)
         except (TypeError, ValueError) as error:
             raise ValueError(f"{name}: {error}") from error
-        if isinstance(value, int) and not -LARGEST_NUMBER <= value <= LARGEST_NUMBER:
-            raise ValueError(f"{name}: expected at most {LARGEST_NUMBER}, not {value}")
     return plain
 
 

@@ -1,4 +1,4 @@
-"""The pytest plugin: a sandbox and a client of it as fixtures, which cost nothing until a test asks for them."""
+"""The pytest plugin: a sandbox and a client of it as fixtures, which start nothing until a test asks for them."""
 
 from __future__ import annotations
 

@@ -290,8 +290,7 @@ impl Sandbox {
         let mut part = path.as_os_str().to_owned();
         // Two that write at the same time are not in each other's way.
         part.push(format!(".{:08x}.part", fastrand::u32(..)));
-        std::fs::write(&part, text)?;
-        std::fs::rename(&part, path).map_err(|error| {
+        std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, path)).map_err(|error| {
             let _ = std::fs::remove_file(&part);
             error.into()
         })

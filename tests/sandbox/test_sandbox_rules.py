@@ -131,9 +131,6 @@ def eventually(holds: Callable[[], object]) -> bool:
     return True
 
 
-# What a client does that goes away.
-
-
 def test_a_client_that_leaves_during_a_delay_has_been_served_and_written_down(box: Sandbox) -> None:
     fault = box.faults.add(delay=1, times=1, method="POST")
     with box.client(read_timeout=0.15, max_retries=0) as studio, pytest.raises(APITimeoutError) as raised:
@@ -153,17 +150,15 @@ def test_a_repetition_after_a_timeout_is_there_twice(box: Sandbox) -> None:
     assert [(request.status, request.fault) for request in box.requests] == [(200, fault), (200, None)]
 
 
-def test_a_client_that_does_not_wait_at_all_has_been_served(box: Sandbox) -> None:
+def test_a_client_that_leaves_as_soon_as_a_fault_strikes_has_been_served(box: Sandbox) -> None:
     media = box.add_media("Mitosis")
-    box.faults.add(delay=0.3, method="DELETE")
+    fault = box.faults.add(delay=0.3, method="DELETE")
     with socket.create_connection(("127.0.0.1", box.port), timeout=5) as connection:
         head = f"DELETE /api/public/v1/media/{media} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {box.token}\r\n\r\n"
         connection.sendall(head.encode())
+        assert eventually(lambda: box.faults.hits(fault) == 1)
     assert eventually(lambda: [(request.method, request.status) for request in box.requests] == [("DELETE", 200)])
     assert ask(box.url, "GET", f"/media/{media}", token=box.token).status == 404
-
-
-# Faults.
 
 
 def test_of_two_faults_that_strike_the_second_still_delays_and_lets_media_vanish(box: Sandbox) -> None:
@@ -196,19 +191,19 @@ def strikes(box: Sandbox, fault: Fault, before: tuple[Fault, ...] = (), after: t
     box.reset()
     for other in before:
         box.faults.add(other)
-    id = box.faults.add(fault)
+    watched = box.faults.add(fault)
     for other in after:
         box.faults.add(other)
     struck: list[bool] = []
     connection = http.client.HTTPConnection("127.0.0.1", box.port, timeout=10)
     for _ in range(60):
-        hits = box.faults.hits(id)
+        hits = box.faults.hits(watched)
         connection.request("GET", "/api/public/v1/ping", headers={"Authorization": f"Bearer {box.token}"})
         try:
             connection.getresponse().read()
         except (OSError, http.client.HTTPException):
             connection.close()
-        struck.append(box.faults.hits(id) > hits)
+        struck.append(box.faults.hits(watched) > hits)
     connection.close()
     return struck
 
@@ -246,8 +241,6 @@ def test_chaos_works_for_any_seed(box: Sandbox, seed: int) -> None:
     with box.client(retry_delay=0, max_retries=10) as studio:
         assert studio.search_media().collect() == []
 
-
-# What cannot be right.
 
 FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"throttle": 10, "burst": 0.5}, "burst"),
@@ -328,7 +321,7 @@ def test_a_number_out_of_bounds_is_a_value_error_that_names_it(box: Sandbox, num
 
 
 def test_a_token_together_with_a_user_is_a_value_error(box: Sandbox) -> None:
-    with pytest.raises(ValueError, match="token.*user"):
+    with pytest.raises(ValueError, match=r"token.*user"):
         box.client(token="another", user=box.users[0])
     with box.client(token=box.token_for(box.users[0])) as studio:
         assert studio.search_media().collect() == []
@@ -413,9 +406,6 @@ def test_what_is_overtaken_by_a_close_is_a_runtime_error() -> None:
     assert wrong == []
 
 
-# What was asked.
-
-
 def test_ordinary_words_are_not_masked(box: Sandbox) -> None:
     words = (
         "sandbox-test lectures",
@@ -480,7 +470,7 @@ def test_requests_are_listed_in_their_order_also_when_the_first_is_delayed(box: 
     assert seen[0].at <= seen[1].at
 
 
-@pytest.mark.parametrize(("byte", "times", "size"), [(b"x", 300, 1), (b"\xff", 40, 3)], ids=["text", "no text"])
+@pytest.mark.parametrize(("byte", "times", "size"), [(b"x", 100, 1), (b"\xff", 30, 3)], ids=["text", "no text"])
 def test_of_many_large_bodies_no_more_than_64_mib_are_kept(box: Sandbox, byte: bytes, times: int, size: int) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", box.port, timeout=10)
     box.faults.add(status=503, method="POST")
@@ -500,10 +490,8 @@ def test_of_many_large_bodies_no_more_than_64_mib_are_kept(box: Sandbox, byte: b
     assert len(box.requests) == 1
 
 
-# Processes.
-
 FORKS = """
-import gc, os, signal, sys, threading, time
+import ctypes, os, signal, sys, threading, time
 from canvas_studio.sandbox import Sandbox
 
 box = Sandbox(media=400)
@@ -522,21 +510,29 @@ hung = 0
 for number in range(36):
     child = os.fork()
     if not child:
-        inside.close() if number % 2 else box.close()
-        del inside, box
-        gc.collect()
+        if number % 2:
+            inside.close()
+            box.close()
+        # What the threads held that are not here; `inside`, `box` and the call itself are the three others.
+        for _ in range(sys.getrefcount(inside) - 3):
+            ctypes.pythonapi.Py_DecRef(ctypes.py_object(inside))
+        del box
+        assert sys.getrefcount(inside) == 2
+        del inside
         os._exit(0)
     end = time.monotonic() + 3
-    while os.waitpid(child, os.WNOHANG) == (0, 0):
+    while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0):
         if time.monotonic() > end:
             hung += 1
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
             break
         time.sleep(0.001)
+    else:
+        assert ended[1] == 0, ended
     if hung > 1:
         break
-print("hung:", hung, len(box.users), flush=True)
+print("hung:", hung, "of", number + 1, flush=True)
 os._exit(0)
 """
 
@@ -545,29 +541,24 @@ os._exit(0)
 def test_a_forked_child_ends_at_once_while_a_thread_of_the_parent_is_inside(tmp_path: Path) -> None:
     command = [sys.executable, "-W", "ignore:This process:DeprecationWarning", "-c", FORKS, str(tmp_path / "box.json")]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
-    assert (ended.stdout, ended.stderr, ended.returncode) == ("hung: 0 21\n", "", 0)
-
-
-# Who may do what.
+    assert (ended.stdout, ended.stderr, ended.returncode) == ("hung: 0 of 36\n", "", 0)
 
 
 def test_being_put_into_a_course_gives_its_people_at_most_view(school: School) -> None:
     box, people = school.box, school.people
-    editor, looker = box.add_user("Editor", "editor@example.edu"), box.add_user("Looker", "looker@example.edu")
-    people |= {"editor": editor, "looker": looker}
+    editor = people["editor"] = box.add_user("Editor", "editor@example.edu")
     school.do("POST", "/collections/{foreign}/permissions", json_body=share(editor, "edit"))
-    school.do("POST", "/collections/{foreign}/permissions", json_body=share(looker, "access"))
     school.do("POST", "/collections/{foreign}/permissions", json_body=share(school.ids["group"], "edit", "group"))
-    everyone = ("other", "editor", "member", "looker")
-    assert school.statuses("GET", "/media/{inside}", *everyone) == [403] * 4
+    everyone = ("other", "editor", "member")
+    assert school.statuses("GET", "/media/{inside}", *everyone) == [403] * 3
     school.do("POST", "/media/{inside}/create_embed", "owner", json_body=embed(FOREIGN_COURSE))
     inside = school.ids["inside"]
-    assert [inside in school.found(who) for who in everyone] == [True] * 4
+    assert [inside in school.found(who) for who in everyone] == [True] * 3
     for who in everyone:
         shown = school.do("GET", "/media/{inside}", who)["media"]
         assert shown["collection"] is None
         assert shown["title"] == "Inside"
-    assert school.statuses("GET", "/media/{inside}/sources", *everyone) == [200, 200, 200, 403]
+    assert school.statuses("GET", "/media/{inside}/sources", *everyone) == [200] * 3
     for method, path, more in (
         ("GET", "permissions", {}),
         ("POST", "permissions", {"json_body": share(people["student"])}),
@@ -576,11 +567,11 @@ def test_being_put_into_a_course_gives_its_people_at_most_view(school: School) -
         ("POST", "archive", {}),
         ("GET", "download", {}),
     ):
-        assert school.statuses(method, f"/media/{{inside}}/{path}", *everyone, **more) == [403] * 4
-    assert school.statuses("GET", "/collections/{collection}", *everyone) == [403] * 4
+        assert school.statuses(method, f"/media/{{inside}}/{path}", *everyone, **more) == [403] * 3
+    assert school.statuses("GET", "/collections/{collection}", *everyone) == [403] * 3
     listed = school.do("GET", "/media/{inside}/users", "owner")["user_permissions"]
-    permissions = {user["id"]: user["permission"]["id"] for user in listed}
-    assert [permissions[people[who]] for who in everyone] == ["view", "view", "view", "access"]
+    permissions = {user["id"]: user["permission"] for user in listed}
+    assert [permissions[people[who]] for who in everyone] == ["view"] * 3
     assert permissions[people["owner"]] == "edit"
 
 
@@ -623,7 +614,7 @@ def test_sources_have_a_download_url_only_for_the_owner_or_an_administrator(scho
         if more:
             school.do("POST", "/media/{media}/permissions", json_body=more)
         given = {
-            who: [source for source in school.do("GET", "/media/{media}/sources", who)["sources"]]
+            who: school.do("GET", "/media/{media}/sources", who)["sources"]
             for who in ("administrator", "owner", "student")
         }
         having = {who: sum("download_url" in source for source in sources) for who, sources in given.items()}
@@ -678,7 +669,9 @@ REFUSED: list[tuple[str, str, str, Any]] = [
 
 
 @pytest.mark.parametrize(
-    ("who", "method", "path", "body"), REFUSED, ids=[f"{case[1]} {case[2]} {number}" for number, case in enumerate(REFUSED)]
+    ("who", "method", "path", "body"),
+    REFUSED,
+    ids=[f"{case[1]} {case[2]} {number}" for number, case in enumerate(REFUSED)],
 )
 def test_a_call_that_is_refused_leaves_the_state_as_it_was(
     school: School, tmp_path: Path, who: str, method: str, path: str, body: Any
@@ -707,8 +700,6 @@ def test_a_file_that_is_refused_leaves_the_state_as_it_was(school: School, tmp_p
     assert state_of(school.box, tmp_path / "changed.json") != before
 
 
-# Lists.
-
 LISTS = (
     "/collections",
     "/collections/{course}/media",
@@ -732,8 +723,9 @@ def lists_of(school: School) -> Lists:
         for path in LISTS:
             answer = ask(school.box.url, "GET", path.format(**school.ids, **school.people), token=token)
             assert answer.status in (200, 403, 404), answer.text
-            items = [value for key, value in answer.json.items() if isinstance(value, list)]
-            told = [[item.get("id"), item.get("uuid"), item.get("permission")] for item in items[0]] if items else []
+            [key] = {"collections", "media", "perspectives", "users", "error"} & answer.json.keys()
+            items: list[dict[str, Any]] = answer.json[key] if answer.status == 200 else []
+            told = [[item.get(name) for name in ("id", "uuid", "permission")] for item in items]
             shown[who, path] = (answer.status, told, answer.json.get("meta"))
     return shown
 
@@ -749,12 +741,12 @@ def strike(school: School, **fields: Any) -> object:
 
 def give(school: School, path: str, who: str, permission: str) -> object:
     kind = "group" if who == "group" else "user"
-    id = school.ids["group"] if who == "group" else school.people[who]
-    return school.do("POST", f"{path}/permissions", json_body=share(id, permission, kind))
+    whom = school.ids["group"] if who == "group" else school.people[who]
+    return school.do("POST", f"{path}/permissions", json_body=share(whom, permission, kind))
 
 
 def take(school: School, path: str) -> object:
-    change = {"action": "delete", "id": school.people["student"], "share_type": "user"}
+    change = {"action": "destroy", "id": school.people["student"], "share_type": "user"}
     return school.do("POST", f"{path}/permissions", json_body=[change])
 
 
@@ -830,9 +822,6 @@ def test_what_is_put_into_a_collection_is_in_its_list_at_once(school: School) ->
     assert len(school.do("GET", f"/courses/{COURSE}/perspectives", "owner")["perspectives"]) == 1
 
 
-# Snapshots.
-
-
 def test_after_a_reset_of_a_loaded_sandbox_the_tokens_of_the_snapshot_are_good(school: School, tmp_path: Path) -> None:
     box = school.box
     tokens = box.oauth_token(user=school.people["owner"])
@@ -889,9 +878,7 @@ BAD_SNAPSHOTS: dict[str, tuple[Edit, str]] = {
         r"user \d+ .*library 1000000",
     ),
     "the library": (
-        lambda state, school: state["collections"].pop(
-            str(state["users"][str(school.people["owner"])]["library"])
-        ),
+        lambda state, school: state["collections"].pop(str(state["users"][str(school.people["owner"])]["library"])),
         r"user \d+ .*library",
     ),
     "no administrator": (
@@ -919,7 +906,7 @@ def test_a_snapshot_that_hangs_together_badly_is_refused_and_says_why(
 def test_a_next_id_that_is_too_small_does_no_harm(school: School, tmp_path: Path, next_id: int) -> None:
     path = school.box.snapshot(tmp_path / "box.json")
     state = json.loads(path.read_bytes())
-    taken = {int(id) for kind in ("users", "groups", "collections", "media", "uploads") for id in state[kind]}
+    taken = {int(key) for kind in ("users", "groups", "collections", "media", "uploads") for key in state[kind]}
     path.write_text(json.dumps(state | {"next_id": next_id}))
     with Sandbox.load(path) as loaded:
         added = [loaded.add_media("New"), loaded.add_user("New"), loaded.add_collection("New"), loaded.add_group("New")]
@@ -967,28 +954,28 @@ def test_a_snapshot_that_is_not_written_whole_leaves_no_part_and_keeps_what_was_
 
 
 def test_threads_that_write_the_same_snapshot_leave_a_whole_file(tmp_path: Path) -> None:
-    path, wrong = tmp_path / "box.json", list[object]()
-    with Sandbox(media=300) as box:
-        box.snapshot(path)
-        done = threading.Event()
+    path, wrong, tokens = tmp_path / "box.json", list[object](), list[str]()
+    done = threading.Event()
 
-        def write(number: int) -> None:
+    def write(box: Sandbox) -> None:
+        try:
+            for _ in range(40):
+                box.snapshot(path)
+        except OSError as error:
+            wrong.append(error)
+
+    def read() -> None:
+        while not done.is_set():
             try:
-                for _ in range(15):
-                    box.add_media(f"of {number}" * 50)
-                    box.snapshot(path)
-            except OSError as error:
+                tokens.append(json.loads(path.read_bytes())["credentials"]["token"])
+            except ValueError as error:
                 wrong.append(error)
 
-        def read() -> None:
-            while not done.is_set():
-                try:
-                    json.loads(path.read_bytes())
-                except ValueError as error:
-                    wrong.append(error)
-
+    # Two of one sandbox wait for each other for most of the time, those of several do not.
+    with Sandbox(media=20) as one, Sandbox(media=60) as two, Sandbox(media=100) as three:
+        one.snapshot(path)
         reader = threading.Thread(target=read)
-        writers = [threading.Thread(target=write, args=(number,)) for number in range(3)]
+        writers = [threading.Thread(target=write, args=(box,)) for box in (one, two, three, three)]
         for thread in (reader, *writers):
             thread.start()
         for thread in writers:
@@ -996,13 +983,9 @@ def test_threads_that_write_the_same_snapshot_leave_a_whole_file(tmp_path: Path)
         done.set()
         reader.join(20)
         assert wrong == []
+        assert set(tokens) <= {one.token, two.token, three.token}
         assert list(tmp_path.iterdir()) == [path]
-        with Sandbox.load(path) as loaded:
-            assert ask(loaded.url, "GET", "/ping", token=box.token).status == 200
-        assert path.read_bytes() == box.snapshot(tmp_path / "again.json").read_bytes() or len(wrong) == 0
-
-
-# Signing in, and files.
+        Sandbox.load(path).close()
 
 
 def authorize_url(box: Sandbox, *pairs: tuple[str, str]) -> str:
@@ -1018,7 +1001,7 @@ def test_a_user_id_that_is_nobodys_shows_an_error_page_and_gives_no_code(box: Sa
     assert answer.status == 400
     assert answer.headers["content-type"].startswith("text/html")
     assert "location" not in answer.headers
-    assert "code" not in answer.text.replace("encode", "")
+    assert "sandbox-code" not in answer.text
     assert send_form(box.url, AUTHORIZE, key).status == 302
 
 
@@ -1031,7 +1014,7 @@ def test_authorize_takes_a_doubled_parameter_as_the_page_does(box: Sandbox, name
     assert box.authorize(last_is_good).startswith(f"{CALLBACK}?code=")
     last_is_wrong = authorize_url(box, *other, (name, good), (name, "wrong"))
     assert ask(last_is_wrong).status == 400
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"developer key|wrong"):
         box.authorize(last_is_wrong)
 
 
