@@ -22,8 +22,8 @@ $(VENV)/tools: pyproject.toml
 	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --group dev
 	touch $@
 
-demo: $(VENV)/tools ## Build, and be led through the package on a Studio in a box (a minute the first time)
-	@echo "== building (a minute the first time, seconds after that)"
+demo: $(VENV)/tools ## Build, and be led through the package on a Studio in a box (80 seconds the first time)
+	@echo "== building (80 seconds the first time, seconds after that)"
 	VIRTUAL_ENV=$(VENV) $(BIN)/maturin develop --uv --quiet
 	$(BIN)/canvas-studio demo --output demo-output
 
@@ -33,7 +33,7 @@ bench: wheel ## Measure the release build: five minutes on two idle cores
 develop: $(VENV)/tools ## Build into the virtual environment, for working on it
 	VIRTUAL_ENV=$(VENV) $(BIN)/maturin develop --uv
 
-test: rust check-stubs wheel python docs sdist ## Run everything: about 8 minutes from a fresh clone on two cores
+test: rust check-stubs wheel python docs sdist ## Run everything: about 9 minutes from a fresh clone on two cores
 	@echo "== all is well"
 
 rust: ## Format, lint and test the core, without Python and with it
