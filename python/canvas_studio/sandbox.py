@@ -201,27 +201,6 @@ class Fault:
         SandboxServer.check_fault(_plain(_without_defaults(self)))
 
 
-class _Running:
-    """The server of a sandbox, for as long as it may be used, and only where it runs."""
-
-    def __init__(self, server: SandboxServer) -> None:
-        self._server = server
-        self._process = os.getpid()
-        self._closed = False
-
-    def __call__(self) -> SandboxServer:
-        if os.getpid() != self._process:
-            raise RuntimeError("the sandbox runs in another process; here its url and its token are good, and no more")
-        if self._closed:
-            raise RuntimeError("the sandbox is closed")
-        return self._server
-
-    def close(self) -> None:
-        if os.getpid() == self._process:
-            self._closed = True
-            self._server.close()
-
-
 class Faults:
     """The faults of a sandbox.
 
@@ -229,7 +208,7 @@ class Faults:
     they do adds up.
     """
 
-    def __init__(self, server: _Running) -> None:
+    def __init__(self, server: SandboxServer) -> None:
         self._server = server
         self._added: dict[int, Fault] = {}
 
@@ -260,7 +239,7 @@ class Faults:
             fault = Fault(**fields)
         elif fields:
             raise ValueError(f"give a Fault or its fields, not both: {', '.join(fields)}")
-        identifier = self._server().add_fault(_plain(_without_defaults(fault)))
+        identifier = self._server.add_fault(_plain(_without_defaults(fault)))
         self._added[identifier] = fault
         return identifier
 
@@ -273,13 +252,13 @@ class Faults:
         Raises:
             ValueError: If there is no such fault.
         """
-        if not self._server().remove_fault(_id("id", id)):
+        if not self._server.remove_fault(_id("id", id)):
             raise ValueError(f"id must be that of a fault; there is no fault {id!r}")
         self._added.pop(id, None)
 
     def clear(self) -> None:
         """Take all faults away."""
-        self._server().clear_faults()
+        self._server.clear_faults()
         self._added.clear()
 
     def hits(self, id: int) -> int:
@@ -294,7 +273,7 @@ class Faults:
         Raises:
             ValueError: If there is no such fault.
         """
-        hits = self._server().fault_hits(_id("id", id))
+        hits = self._server.fault_hits(_id("id", id))
         if hits is None:
             raise ValueError(f"id must be that of a fault; there is no fault {id!r}")
         return hits
@@ -340,6 +319,8 @@ class Faults:
         Returns:
             The faults.
 
+        Raises:
+            ValueError: If the seed is not 0 to 2**63 - 1.
         """
         return [Fault(**fields) for fields in SandboxServer.chaos(_plain({"seed": seed}))]
 
@@ -423,9 +404,9 @@ class Sandbox:
         self.client_id = started.client_id
         self.client_secret = started.client_secret
         self.redirect_uris = tuple(started.redirect_uris)
+        self._server = started
         # Not this object: a cycle would keep the server running after nothing refers to it any more.
-        self._server = _Running(started)
-        self.faults = Faults(self._server)
+        self.faults = Faults(started)
         self._description = description
         try:
             self._add_faults(self._first_faults)
@@ -460,16 +441,16 @@ class Sandbox:
     def users(self) -> tuple[SandboxUser, ...]:
         """The people, the administrator first."""
         names = [each.name for each in fields(SandboxUser)]
-        return tuple(SandboxUser(*(user[name] for name in names)) for user in self._server().users())
+        return tuple(SandboxUser(*(user[name] for name in names)) for user in self._server.users())
 
     @property
     def requests(self) -> tuple[SeenRequest, ...]:
         """What was asked so far, in the order in which it came; of more than 100,000 requests the latest."""
-        return tuple(_seen(fields) for fields in self._server().requests())
+        return tuple(_seen(fields) for fields in self._server.requests())
 
     def forget_requests(self) -> None:
         """Begin a new list of `requests`."""
-        self._server().forget_requests()
+        self._server.forget_requests()
 
     def client(self, *, user: Id | None = None, **options: Any) -> StudioClient:  # noqa: ANN401 - StudioClient's
         """Make a client of this sandbox.
@@ -504,7 +485,7 @@ class Sandbox:
         Raises:
             ValueError: If there is no such user.
         """
-        return self._server().token_for(_id("user", user))
+        return self._server.token_for(_id("user", user))
 
     def oauth_token(self, *, user: Id | None = None) -> dict[str, Any]:
         """Make a fresh set of tokens, as the token endpoint answers it.
@@ -518,7 +499,7 @@ class Sandbox:
         Raises:
             ValueError: If there is no such user.
         """
-        tokens: dict[str, Any] = self._server().oauth_token(None if user is None else _id("user", user))
+        tokens: dict[str, Any] = self._server.oauth_token(None if user is None else _id("user", user))
         return tokens
 
     def authorize(self, authorization_url: str, *, user: Id | None = None) -> str:
@@ -541,7 +522,7 @@ class Sandbox:
             asked = f"{parts.scheme}://{parts.netloc}{parts.path}"
             raise ValueError(f"authorization_url must begin with {self.url}{AUTHORIZE_PATH}?, not with {asked}")
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
-        return self._server().allow(query, None if user is None else _id("user", user))
+        return self._server.allow(query, None if user is None else _id("user", user))
 
     def chaos(self, seed: int = 1) -> None:
         """Add the faults of `Faults.chaos`.
@@ -560,7 +541,7 @@ class Sandbox:
 
         `url`, `token`, `client_id` and `client_secret` stay as they are. Tokens that were given out are no longer good.
         """
-        self._server().reset()
+        self._server.reset()
         self.faults.clear()
         self._add_faults(self._first_faults)
 
@@ -579,7 +560,7 @@ class Sandbox:
             OSError: If the file cannot be written.
         """
         try:
-            self._server().snapshot(os.fspath(path))
+            self._server.snapshot(os.fspath(path))
         except OSError as error:
             error.filename = os.fspath(path)
             raise
@@ -639,7 +620,7 @@ class Sandbox:
         Raises:
             ValueError: If an argument cannot be right.
         """
-        return self._server().add("user", _plain({"full_name": full_name, "email": email, "role": role}))
+        return self._server.add("user", _plain({"full_name": full_name, "email": email, "role": role}))
 
     def add_group(self, name: str, user_ids: Iterable[Id] = ()) -> int:
         """Add a group of people, with which things can be shared.
@@ -655,7 +636,7 @@ class Sandbox:
             ValueError: If an argument cannot be right, or there is no such user.
         """
         members = [_id("user_ids", user) for user in user_ids]
-        return self._server().add("group", _plain({"name": name, "user_ids": members}))
+        return self._server.add("group", _plain({"name": name, "user_ids": members}))
 
     def add_collection(
         self, name: str | None, *, owner: Id | None = None, type: str | None = None, course_id: int | None = None
@@ -680,7 +661,7 @@ class Sandbox:
             "type": type,
             "course_id": course_id,
         }
-        return self._server().add("collection", _plain(wanted))
+        return self._server.add("collection", _plain(wanted))
 
     def add_media(
         self,
@@ -740,7 +721,7 @@ class Sandbox:
             "last_viewed": _day(last_viewed),
             "last_viewed_by_student": _day(last_viewed_by_student),
         }
-        return self._server().add("media", _plain(wanted))
+        return self._server.add("media", _plain(wanted))
 
     def media_file(self, id: Id, quality: str | None = None) -> bytes:
         """Make the bytes that a download of a media must bring.
@@ -756,7 +737,7 @@ class Sandbox:
             ValueError: If there is no such media, not in that quality, it is external, its transcoding is not finished,
                 or it is larger than 1 GiB.
         """
-        return self._server().media_file(_id("id", id), quality)
+        return self._server.media_file(_id("id", id), quality)
 
 
 def _options(

@@ -30,7 +30,9 @@ impl SandboxServer {
     fn with<T: Send>(&self, py: Python<'_>, ask: impl FnOnce(&Sandbox) -> Result<T, Error> + Send) -> PyResult<T> {
         let unusable = |reason: &str| PyRuntimeError::new_err(reason.to_owned());
         if self.process != std::process::id() {
-            return Err(unusable("the sandbox belongs to the process that this one was forked from"));
+            return Err(unusable(
+                "the sandbox runs in another process; here its url and its token are good, and no more",
+            ));
         }
         let asked = py.detach(|| {
             let sandbox = self.sandbox.read().unwrap_or_else(PoisonError::into_inner);

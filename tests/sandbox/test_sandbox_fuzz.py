@@ -86,7 +86,7 @@ def unharmed(target: Target, silent: dict[str, list[socket.socket]]) -> Iterator
     assert ask(target.box.storage_url + target.file).body == target.box.media_file(target.media)
     seen = target.box.requests
     assert [request for request in seen if request.status is None or request.status >= 500] == []
-    assert target.box._server().panics == 0  # pyright: ignore[reportPrivateUsage]
+    assert target.box._server.panics == 0  # pyright: ignore[reportPrivateUsage]
 
 
 def rest_of(connection: socket.socket) -> bytes:

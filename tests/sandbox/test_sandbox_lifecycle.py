@@ -40,7 +40,7 @@ def box() -> Iterator[Sandbox]:
 
 def panics(box: Sandbox) -> int:
     """How many requests ended in a fault of the sandbox's own."""
-    server: Any = vars(box)["_server"]()
+    server: Any = vars(box)["_server"]
     found: int = server.panics
     return found
 
@@ -669,7 +669,7 @@ def test_a_file_too_large_for_memory_is_an_error_and_can_be_read_in_part(box: Sa
 
 def test_repr_tells_where_it_is_and_no_secret(box: Sandbox) -> None:
     assert repr(box) == f"Sandbox({box.url!r}, media=0, seed=1)"
-    assert box.token not in repr(vars(box)["_server"]())
+    assert box.token not in repr(vars(box)["_server"])
 
 
 TOKENS = b"Authorization: Bearer TOKEN\r\n"

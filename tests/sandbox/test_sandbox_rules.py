@@ -496,7 +496,7 @@ from canvas_studio.sandbox import Sandbox
 
 box = Sandbox(media=400)
 port = box.port
-inside = vars(box)["_server"]()
+inside = vars(box)["_server"]
 path = sys.argv[1]
 
 def ask():
@@ -513,8 +513,8 @@ for number in range(36):
         if number % 2:
             inside.close()
             box.close()
-        # What the threads held that are not here; `inside`, `box` and the call itself are the three others.
-        for _ in range(sys.getrefcount(inside) - 3):
+        # What the threads held that are not here; `inside`, `box`, its faults and the call itself are the four others.
+        for _ in range(sys.getrefcount(inside) - 4):
             ctypes.pythonapi.Py_DecRef(ctypes.py_object(inside))
         del box
         assert sys.getrefcount(inside) == 2

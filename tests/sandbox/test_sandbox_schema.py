@@ -160,7 +160,7 @@ def assert_sound(box: Sandbox, run: Run) -> None:
     statuses = Counter(request.status for request in run.requests)
     assert None not in statuses, "some request was not answered"
     assert not [status for status in statuses if status is not None and status >= HTTPStatus.INTERNAL_SERVER_ERROR]
-    assert box._server().panics == 0  # pyright: ignore[reportPrivateUsage]
+    assert box._server.panics == 0  # pyright: ignore[reportPrivateUsage]
 
 
 @pytest.mark.timeout(SOON)
