@@ -27,7 +27,7 @@ demo: $(VENV)/tools ## Build, and be led through the package on a Studio in a bo
 	VIRTUAL_ENV=$(VENV) $(BIN)/maturin develop --uv --quiet
 	$(BIN)/canvas-studio demo --output demo-output
 
-bench: wheel ## Measure the release build: five minutes on two idle cores
+bench: wheel ## Measure the release build; its own build takes most of three minutes
 	$(BIN)/python benches/sandbox.py
 
 develop: $(VENV)/tools ## Build into the virtual environment, for working on it

@@ -23,7 +23,7 @@ from canvas_studio.sandbox import Assumptions, Fault, Sandbox, SandboxUser
 from plain_http import FORM, ask, send_form
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from conftest import Form
@@ -122,32 +122,13 @@ def test_closing_ends_the_connections_that_are_open(box: Sandbox) -> None:
     kept.close()
 
 
-def test_a_closed_sandbox_says_so(form: Form, box: Sandbox, tmp_path: Path) -> None:
+def test_a_closed_sandbox_is_not_reached_and_still_says_where_it_was(form: Form, box: Sandbox) -> None:
     media = box.add_media("Mitosis")
     with box.client(max_retries=0) as studio:
         form.call(studio, "get_media", media)
         box.close()
         with pytest.raises(APIConnectionError):
             form.call(studio, "get_media", media)
-    uses: list[Callable[[], object]] = [
-        lambda: box.users,
-        lambda: box.requests,
-        box.forget_requests,
-        box.reset,
-        box.chaos,
-        box.oauth_token,
-        box.add_media,
-        box.add_user,
-        box.faults.clear,
-        lambda: box.token_for(1),
-        lambda: box.media_file(media),
-        lambda: box.snapshot(tmp_path / "snapshot.json"),
-        lambda: box.faults.add(status=500),
-    ]
-    for use in uses:
-        with pytest.raises(RuntimeError, match="closed"):
-            use()
-    assert list(tmp_path.iterdir()) == []
     assert repr(box).startswith(f"Sandbox({box.url!r}")
 
 

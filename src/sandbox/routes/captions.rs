@@ -44,6 +44,7 @@ fn list(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
     Reply::json(200, &json!({"caption_files": shown}))
 }
 
+/// That it takes the right to edit is a guess.
 fn create(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
     let (id, created_at) = (super::media(state, call, Permission::Edit)?.id, call.now);
     let srclang = call.text("srclang").unwrap_or_default();

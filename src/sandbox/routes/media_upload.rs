@@ -54,6 +54,7 @@ pub(super) fn operations() -> Vec<Operation> {
     ]
 }
 
+/// That a collection has to be one that the caller may edit is a guess.
 fn start(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
     let owner = call.integer("user_id").unwrap_or(call.caller);
     if owner != call.caller && !state.is_admin(call.caller) {
