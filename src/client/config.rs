@@ -1,10 +1,9 @@
-//! What a client is told once: where Studio is, who calls, and how long to wait.
+//! What a client is told once: where Studio is, and how long to wait.
 
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
 
 use super::retry::Policy;
@@ -41,7 +40,6 @@ pub struct Options {
 #[derive(Debug, Clone)]
 pub struct Config {
     base: Url,
-    token: SecretString,
     pub timeout: Duration,
     connect_timeout: Duration,
     pub read_timeout: Duration,
@@ -49,7 +47,7 @@ pub struct Config {
 }
 
 impl Config {
-    pub fn new(url: &str, token: &str, options: Options) -> Result<Self, InvalidArgument> {
+    pub fn new(url: &str, options: Options) -> Result<Self, InvalidArgument> {
         let defaults = Options {
             timeout: Some(TIMEOUT),
             connect_timeout: Some(CONNECT_TIMEOUT),
@@ -60,7 +58,6 @@ impl Config {
         };
         let config = Self {
             base: base_url(url)?,
-            token: checked_token(token)?,
             timeout: Duration::ZERO,
             connect_timeout: Duration::ZERO,
             read_timeout: Duration::ZERO,
@@ -111,11 +108,6 @@ impl Config {
     /// The school's URL, without a path.
     pub fn url(&self) -> String {
         self.base.as_str().trim_end_matches('/').to_owned()
-    }
-
-    /// The token, for the header that carries it and for masking it.
-    pub(super) fn token(&self) -> &str {
-        self.token.expose_secret()
     }
 
     /// Where a request goes.
@@ -201,23 +193,12 @@ fn base_url(given: &str) -> Result<Url, InvalidArgument> {
     }
 }
 
-fn checked_token(token: &str) -> Result<SecretString, InvalidArgument> {
-    // The message must not quote the token, however wrong it is.
-    if token.is_empty() {
-        return Err(InvalidArgument::new("token", "must not be empty"));
-    }
-    if !token.chars().all(|character| character.is_ascii_graphic()) {
-        return Err(InvalidArgument::new("token", "must hold only visible ASCII characters: was it copied whole?"));
-    }
-    Ok(token.into())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn config(url: &str) -> Result<Config, InvalidArgument> {
-        Config::new(url, "t0ken", Options::default())
+        Config::new(url, Options::default())
     }
 
     #[test]
@@ -252,16 +233,6 @@ mod tests {
         ] {
             assert_eq!(config(given).unwrap_err().argument, "url", "{given}");
         }
-    }
-
-    #[test]
-    fn a_token_is_never_shown() {
-        for token in ["", " t0ken", "t0ken\n", "t0kén"] {
-            let refusal = Config::new("myschool", token, Options::default()).unwrap_err();
-            assert_eq!(refusal.argument, "token");
-            assert!(!refusal.expected.contains("t0k"));
-        }
-        assert!(!format!("{:?}", config("myschool").unwrap()).contains("t0ken"));
     }
 
     #[test]

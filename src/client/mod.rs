@@ -1,10 +1,12 @@
 //! How a request travels: `Client::send` is the one road that everything to Studio takes.
 
+pub mod auth;
 pub mod config;
 pub mod error;
 pub mod listing;
 pub mod process;
 pub mod retry;
+mod secrets;
 pub mod transfer;
 
 use std::convert::Infallible;
@@ -15,16 +17,18 @@ use std::time::Duration;
 
 use http::header;
 use http::header::{HeaderMap, HeaderValue};
+use secrecy::ExposeSecret;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use url::Url;
 
+pub use self::auth::Auth;
 pub use self::config::{Config, Options};
 pub use self::error::{Asked, Error, Refusal, Unreadable};
-use self::error::{mask, mask_body, mask_token};
 pub use self::listing::{Listing, Reader};
 pub use self::process::PerProcess;
 use self::retry::{Decision, Outcome};
+use self::secrets::Secrets;
 pub use self::transfer::{Download, Transferred};
 use crate::api::request::without_query;
 use crate::api::{Answer, Call, Repeat, Request, Target};
@@ -45,6 +49,7 @@ const REQUEST_ID: &str = "x-request-id";
 #[derive(Debug, Clone)]
 pub struct Client {
     config: Arc<Config>,
+    auth: Arc<Auth>,
     connections: Arc<Connections>,
     closing: Arc<Closing>,
 }
@@ -76,8 +81,9 @@ struct Failure {
 }
 
 impl Client {
-    pub fn new(config: Config) -> Self {
-        Self { config: Arc::new(config), connections: Arc::default(), closing: Arc::default() }
+    pub fn new(config: Config, auth: Auth) -> Self {
+        let (config, auth) = (Arc::new(config), Arc::new(auth));
+        Self { config, auth, connections: Arc::default(), closing: Arc::default() }
     }
 
     /// A client with other options; it shares the connections unless the time to make one differs, and is closed by
@@ -86,7 +92,7 @@ impl Client {
         let config = self.config.with(options)?;
         let same = config.time_to_connect() == self.config.time_to_connect();
         let connections = if same { Arc::clone(&self.connections) } else { Arc::default() };
-        Ok(Self { config: Arc::new(config), connections, closing: Arc::default() })
+        Ok(Self { config: Arc::new(config), auth: Arc::clone(&self.auth), connections, closing: Arc::default() })
     }
 
     pub fn config(&self) -> &Config {
@@ -104,7 +110,7 @@ impl Client {
 
     /// A request as it may be shown.
     pub fn shown(&self, call: &Call) -> String {
-        mask_token(&format!("{call:?}"), self.config.token())
+        self.secrets().mask_plain(&format!("{call:?}"))
     }
 
     /// Sends a request and reads the answer: authorize, send, classify, repeat, decode.
@@ -112,9 +118,10 @@ impl Client {
         let call = &request.call;
         let answer = self.until_closed(self.answer(call)).await?;
         request.decode(&answer).map_err(|undecodable| {
-            let body = mask_body(&answer.body, self.config.token());
-            let problem = mask(&undecodable.problem, self.config.token());
-            let path = undecodable.path.map(|path| mask(&path, self.config.token()));
+            let secrets = self.secrets();
+            let body = secrets.mask_body(&answer.body);
+            let problem = secrets.mask(&undecodable.problem);
+            let path = undecodable.path.map(|path| secrets.mask(&path));
             Error::unreadable(self.asked(call, false), answer.status, &problem, path, &body)
         })
     }
@@ -152,7 +159,7 @@ impl Client {
             body.extend_from_slice(&chunk);
             if body.len() > MAX_ANSWER {
                 let problem = format!("it is longer than {} MiB", MAX_ANSWER >> 20);
-                let start = mask_body(body.get(..QUOTED).unwrap_or(&body), self.config.token());
+                let start = self.secrets().mask_body(body.get(..QUOTED).unwrap_or(&body));
                 let error = Error::unreadable(self.asked(call, false), status, &problem, None, &start);
                 return Err(Failure { error, outcome: Outcome::Final });
             }
@@ -231,7 +238,7 @@ impl Client {
     async fn refusal(&self, call: &Call, mut response: reqwest::Response) -> Failure {
         let status = response.status().as_u16();
         let headers = response.headers();
-        let request_id = header_text(headers, REQUEST_ID).map(|id| mask(&id, self.config.token()));
+        let request_id = header_text(headers, REQUEST_ID).map(|id| self.secrets().mask(&id));
         let retry_after = header_text(headers, header::RETRY_AFTER.as_str())
             .and_then(|text| retry::retry_after(&text, jiff::Timestamp::now()));
         let mut body = Vec::new();
@@ -245,14 +252,14 @@ impl Client {
         };
         let _ = tokio::time::timeout(self.config.read_timeout, reading).await;
         body.truncate(MAX_REFUSAL);
-        let body = mask_body(&body, self.config.token());
+        let body = self.secrets().mask_body(&body);
         let asked = self.asked(call, call.repeat != Repeat::Safe && (status == 408 || status >= 500));
         let error = Error::refused(call, asked, status, body, request_id, retry_after);
         Failure { error, outcome: Outcome::Status(status, retry_after) }
     }
 
     fn connection_failure(&self, call: &Call, status: u16, error: &reqwest::Error) -> Failure {
-        let cause = mask(&root_cause(error), self.config.token());
+        let cause = self.secrets().mask(&root_cause(error));
         if error.is_decode() && !is_from_the_connection(error) {
             let problem = format!("its compression is broken: {cause}");
             let error = Error::unreadable(self.asked(call, false), status, &problem, None, "");
@@ -296,15 +303,21 @@ impl Client {
     fn asked(&self, call: &Call, outcome_unknown: bool) -> Asked {
         let url = self.config.locate(call);
         let url = match call.target {
-            Target::Studio(_) => mask_token(url.as_str(), self.config.token()),
+            Target::Studio(_) => self.secrets().mask_plain(url.as_str()),
             Target::Signed(_) => without_query(&url),
         };
         Asked { method: call.method.clone(), url, outcome_unknown }
     }
 
+    /// What no error and no log may show.
+    fn secrets(&self) -> Secrets {
+        self.auth.secrets()
+    }
+
     fn authorization(&self) -> HeaderValue {
+        let Auth::Token(token) = &*self.auth;
         // The token was checked to be visible ASCII, so this cannot fail; if it did, Studio would answer 401.
-        let mut value = HeaderValue::from_str(&format!("Bearer {}", self.config.token()))
+        let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
             .unwrap_or_else(|_| HeaderValue::from_static(""));
         value.set_sensitive(true);
         value

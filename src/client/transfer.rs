@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use url::Url;
 
 use super::retry::Outcome;
-use super::{Attempts, Client, Error, Failure, QUOTED, header_text, is_private, mask_body};
+use super::{Attempts, Client, Error, Failure, QUOTED, header_text, is_private};
 use crate::api::request::{media_type_and_charset, without_query};
 use crate::api::{Call, InvalidArgument, Request};
 
@@ -234,7 +234,7 @@ impl Client {
 
     /// An answer that must not be saved as if it were the file.
     fn no_file(&self, call: &Call, response: &reqwest::Response, problem: &str, body: &[u8]) -> Failure {
-        let body = mask_body(body, self.config.token());
+        let body = self.secrets().mask_body(body);
         let error = Error::unreadable(self.asked(call, false), response.status().as_u16(), problem, None, &body);
         Failure { error, outcome: Outcome::Final }
     }

@@ -18,7 +18,7 @@ use crate::api::raw::{self, Content};
 use crate::api::request::MAX_PER_PAGE;
 use crate::api::{collections, media, models};
 use crate::client::config::{CONNECT_TIMEOUT, MAX_RETRIES, MAX_RETRY_WAIT, READ_TIMEOUT, RETRY_DELAY, TIMEOUT};
-use crate::client::{Client, Config, Error, Options};
+use crate::client::{Auth, Client, Config, Error, Options};
 
 /// A client of one school's Studio.
 ///
@@ -562,7 +562,7 @@ plain {
 fn new(url: &str, token: &str, #[pyo3(from_py_with = seconds)] timeout: f64, #[pyo3(from_py_with = seconds)] connect_timeout: f64,
         #[pyo3(from_py_with = seconds)] read_timeout: f64, #[pyo3(from_py_with = whole)] max_retries: i64,
         #[pyo3(from_py_with = seconds)] retry_delay: f64, #[pyo3(from_py_with = seconds)] max_retry_wait: f64) -> PyResult<Self> {
-        let config = Config::new(url, token, Options {
+        let config = Config::new(url, Options {
             timeout: Some(timeout),
             connect_timeout: Some(connect_timeout),
             read_timeout: Some(read_timeout),
@@ -570,7 +570,8 @@ fn new(url: &str, token: &str, #[pyo3(from_py_with = seconds)] timeout: f64, #[p
             retry_delay: Some(retry_delay),
             max_retry_wait: Some(max_retry_wait),
         });
-        Ok(Self { client: Client::new(config.map_err(|refusal| to_python(refusal.into()))?) })
+        let refused = |refusal: crate::api::InvalidArgument| to_python(refusal.into());
+        Ok(Self { client: Client::new(config.map_err(refused)?, Auth::token(token).map_err(refused)?) })
     }
 
     /// Make a client from environment variables: `CANVAS_STUDIO_URL` and `CANVAS_STUDIO_TOKEN`.
