@@ -12,6 +12,8 @@ pub mod sandbox;
 #[pyo3::pymodule(gil_used = false)]
 mod _core {
     #[pymodule_export]
+    use crate::python::auth::{OAuth, Tokens};
+    #[pymodule_export]
     use crate::python::bridge::shut_down;
     #[pymodule_export]
     use crate::python::collection::Collection;
@@ -24,6 +26,8 @@ mod _core {
     use crate::python::sandbox::SandboxServer;
     #[pymodule_export]
     use crate::python::studio_client::StudioClient;
+    #[pymodule_export]
+    use crate::python::token_store::{FileTokenStore, MemoryTokenStore, StoreLock};
 
     #[pymodule_export]
     #[expect(non_upper_case_globals, reason = "Python's name for it")]

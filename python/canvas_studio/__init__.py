@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from canvas_studio import _core
-from canvas_studio._core import Collection, Media, StudioClient, __version__
+from canvas_studio._core import (
+    Collection,
+    FileTokenStore,
+    Media,
+    MemoryTokenStore,
+    OAuth,
+    StudioClient,
+    Tokens,
+    __version__,
+)
 from canvas_studio.errors import (
     APIConnectionError,
     APIStatusError,
@@ -16,17 +25,21 @@ from canvas_studio.errors import (
     InternalServerError,
     InvalidArgumentError,
     ListingChangedError,
+    LoginRequiredError,
     NotFoundError,
     PermissionDeniedError,
     RateLimitError,
     ResponseDecodeError,
+    SignInError,
     StudioError,
+    TokenStoreError,
     UnprocessableEntityError,
 )
 
 # Not `typing.TYPE_CHECKING`: importing typing would cost more than importing this package.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from canvas_studio.auth import AsyncTokenStore, KeyringTokenStore, TokenStore
     from canvas_studio.listing import Listing
     from canvas_studio.models import (
         Course,
@@ -43,6 +56,7 @@ __all__ = [
     "APIConnectionError",
     "APIStatusError",
     "APITimeoutError",
+    "AsyncTokenStore",
     "AuthenticationError",
     "BadRequestError",
     "ClientClosedError",
@@ -50,13 +64,18 @@ __all__ = [
     "ConflictError",
     "Course",
     "DetachedError",
+    "FileTokenStore",
     "Group",
     "InternalServerError",
     "InvalidArgumentError",
+    "KeyringTokenStore",
     "Listing",
     "ListingChangedError",
+    "LoginRequiredError",
     "Media",
+    "MemoryTokenStore",
     "NotFoundError",
+    "OAuth",
     "Owner",
     "PermissionChange",
     "PermissionDeniedError",
@@ -64,13 +83,20 @@ __all__ = [
     "Perspective",
     "RateLimitError",
     "ResponseDecodeError",
+    "SignInError",
     "Source",
     "StudioClient",
     "StudioError",
+    "TokenStore",
+    "TokenStoreError",
+    "Tokens",
     "UnprocessableEntityError",
     "User",
     "__version__",
 ]
+
+
+_IN_AUTH = ("AsyncTokenStore", "KeyringTokenStore", "TokenStore")
 
 
 def __getattr__(name: str) -> object:
@@ -78,7 +104,8 @@ def __getattr__(name: str) -> object:
     if name in __all__:
         from importlib import import_module  # noqa: PLC0415
 
-        value = getattr(import_module("canvas_studio.listing" if name == "Listing" else "canvas_studio.models"), name)
+        module = {"Listing": "listing", **dict.fromkeys(_IN_AUTH, "auth")}.get(name, "models")
+        value = getattr(import_module(f"canvas_studio.{module}"), name)
         globals()[name] = value
         return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

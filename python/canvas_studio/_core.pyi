@@ -2,6 +2,7 @@
 The compiled part of `canvas_studio`. Import from `canvas_studio` instead.
 """
 
+from canvas_studio.auth import AsyncTokenStore, TokenStore
 from canvas_studio.listing import Listing
 from canvas_studio.models import Course, Owner, PermissionChange, Permissions, Perspective, Source, User
 from collections.abc import Callable, Iterable, Mapping
@@ -13,11 +14,16 @@ from typing import Any, Final, Literal, final
 __all__ = [
     "__version__",
     "Collection",
+    "FileTokenStore",
     "ListingSource",
     "Media",
+    "MemoryTokenStore",
+    "OAuth",
     "PageReader",
     "SandboxServer",
+    "StoreLock",
     "StudioClient",
+    "Tokens",
     "shut_down",
 ]
 
@@ -287,6 +293,56 @@ class Collection:
             NotFoundError: 404, if it is no longer there.
 
         Reference: Collection page, /collections/{collection_id}/unarchive (the method, POST, is inferred).
+        """
+
+@final
+class FileTokenStore:
+    """
+    Keeps tokens in a file, for all processes that know its path.
+
+    Only its owner can read the file. It is replaced as a whole, so that there is always a complete one, and locked
+    through a second file beside it, `PATH.lock`. Folders that are missing are made.
+
+    Args:
+        path: The file.
+
+    Raises:
+        InvalidArgumentError: If the path is a folder.
+    """
+    def __new__(cls, /, path: str | PathLike[str]) -> FileTokenStore: ...
+    def __reduce__(self, /) -> tuple[Any, tuple[str]]: ...
+    def __repr__(self, /) -> str: ...
+    def load(self, /) -> Tokens | None:
+        """
+        Read the tokens.
+
+        Returns:
+            The tokens, or `None` if there are none.
+
+        Raises:
+            TokenStoreError: If the file cannot be read, or does not hold tokens.
+        """
+    def lock(self, /) -> StoreLock:
+        """
+        Keep other processes, and other threads, from refreshing.
+
+        Returns:
+            A context manager, for one `with`.
+        """
+    @property
+    def path(self, /) -> Path:
+        """
+        The file.
+        """
+    def save(self, /, tokens: Tokens | None) -> None:
+        """
+        Keep tokens in place of those that are there.
+
+        Args:
+            tokens: The tokens; `None` forgets them.
+
+        Raises:
+            TokenStoreError: If the file cannot be written.
         """
 
 @final
@@ -814,6 +870,165 @@ class Media:
         """
 
 @final
+class MemoryTokenStore:
+    """
+    Keeps tokens for as long as this process lives.
+
+    It is not for several processes: after a fork, both would refresh with the same refresh token, which works once.
+
+    Args:
+        tokens: What it holds at first.
+    """
+    def __new__(cls, /, tokens: Tokens | None = None) -> MemoryTokenStore: ...
+    def __repr__(self, /) -> str: ...
+    def load(self, /) -> Tokens | None:
+        """
+        Read the tokens.
+
+        Returns:
+            The tokens, or `None` if there are none.
+        """
+    def lock(self, /) -> StoreLock:
+        """
+        Keep others from refreshing.
+
+        Returns:
+            A context manager, for one `with`.
+        """
+    def save(self, /, tokens: Tokens | None) -> None:
+        """
+        Keep tokens in place of those that are there.
+
+        Args:
+            tokens: The tokens; `None` forgets them.
+        """
+
+@final
+class OAuth:
+    """
+    The sign-in of one person at one school: a developer key, and where the person's tokens are kept.
+
+    Share it between clients: they refresh the tokens together, once.
+
+    Args:
+        client_id: The developer key's id.
+        client_secret: Its secret.
+        store: Where the tokens are: a `FileTokenStore`, a `KeyringTokenStore`, a `MemoryTokenStore` (if left out), or a
+            store of your own.
+        url: The school, as for `StudioClient`. Only `authorization_url()` and `exchange()` need it.
+        redirect_uri: Where Studio sends the browser with the code. It is one of the developer key's; with the default
+            Studio shows the code instead.
+
+    Raises:
+        InvalidArgumentError: If an argument cannot be right.
+    """
+    def __new__(
+        cls,
+        /,
+        client_id: str,
+        client_secret: str,
+        *,
+        store: TokenStore | AsyncTokenStore | None = None,
+        url: str | None = None,
+        redirect_uri: str = "urn:ietf:wg:oauth:2.0:oob",
+    ) -> OAuth: ...
+    def __repr__(self, /) -> str: ...
+    def authorization_url(self, /, *, state: str | None = None) -> str:
+        """
+        Make the URL of the page on which a person signs in and allows it. Nothing is sent.
+
+        Args:
+            state: A value of your own. Studio takes it and does not send it back (observed): keep it in a cookie if you
+                need to know to whom an answer belongs.
+
+        Returns:
+            The URL, for a browser.
+
+        Raises:
+            InvalidArgumentError: If the school was not given.
+        """
+    @property
+    def client_id(self, /) -> str:
+        """
+        The developer key's id.
+        """
+    def exchange(self, /, code: str) -> Tokens:
+        """
+        Turn the code of a person's signing in into tokens, and keep them in the store.
+
+        Args:
+            code: The code, or the whole URL that the browser was redirected to, as a person pastes it. Studio does not
+                send a `state` back (observed), so none is looked for.
+
+        Returns:
+            The tokens; by then they are in the store.
+
+        Raises:
+            InvalidArgumentError: If there is no code in it, or if the URL is another one than the redirect URI.
+            SignInError: If the person did not allow it, or if Studio takes the code or the key for wrong.
+            TokenStoreError: If the tokens could not be kept.
+
+        Reference: none; observed in several clients, and in the vendor's guide for Postman.
+        """
+    async def exchange_async(self, /, code: str) -> Tokens:
+        """
+        Turn the code of a person's signing in into tokens, and keep them in the store.
+
+        Args:
+            code: The code, or the whole URL that the browser was redirected to, as a person pastes it. Studio does not
+                send a `state` back (observed), so none is looked for.
+
+        Returns:
+            The tokens; by then they are in the store.
+
+        Raises:
+            InvalidArgumentError: If there is no code in it, or if the URL is another one than the redirect URI.
+            SignInError: If the person did not allow it, or if Studio takes the code or the key for wrong.
+            TokenStoreError: If the tokens could not be kept.
+
+        Reference: none; observed in several clients, and in the vendor's guide for Postman.
+        """
+    def forget(self, /) -> None:
+        """
+        Log out: forget the tokens, here and in the store. Studio has no documented way to revoke them.
+
+        Returns:
+            None.
+
+        Raises:
+            TokenStoreError: If the store cannot be written.
+
+        Reference: none; nothing is sent.
+        """
+    async def forget_async(self, /) -> None:
+        """
+        Log out: forget the tokens, here and in the store. Studio has no documented way to revoke them.
+
+        Returns:
+            None.
+
+        Raises:
+            TokenStoreError: If the store cannot be written.
+
+        Reference: none; nothing is sent.
+        """
+    @property
+    def redirect_uri(self, /) -> str:
+        """
+        Where Studio sends the browser with the code.
+        """
+    @property
+    def store(self, /) -> TokenStore | AsyncTokenStore:
+        """
+        Where the tokens are.
+        """
+    @property
+    def url(self, /) -> str | None:
+        """
+        The school's URL, if it was given.
+        """
+
+@final
 class PageReader:
     """
     One reading of a list.
@@ -873,6 +1088,14 @@ class SandboxServer:
     def users(self, /) -> list[dict[str, Any]]: ...
 
 @final
+class StoreLock:
+    """
+    The lock of a token store, for one `with`.
+    """
+    def __enter__(self, /) -> None: ...
+    def __exit__(self, /, _kind: Any, _error: Any, _traceback: Any) -> None: ...
+
+@final
 class StudioClient:
     """
     A client of one school's Studio.
@@ -883,7 +1106,8 @@ class StudioClient:
 
     Args:
         url: The school's name (`"myschool"`), its host, or its URL. `http` only on this machine.
-        token: The access token.
+        token: An access token that you look after.
+        auth: Instead of a token, an `OAuth`, which looks after its tokens itself.
         timeout: Seconds (or a timedelta) for one call with all its repetitions; `float("inf")` for no limit. Downloads
             have none.
         connect_timeout: Seconds for making a connection; it never takes longer than `read_timeout`.
@@ -904,7 +1128,8 @@ class StudioClient:
         /,
         url: str,
         *,
-        token: str,
+        token: str | None = None,
+        auth: OAuth | None = None,
         timeout: "float | timedelta" = 120.0,
         connect_timeout: "float | timedelta" = 5.0,
         read_timeout: "float | timedelta" = 30.0,
@@ -1301,9 +1526,11 @@ class StudioClient:
         """
     @staticmethod
     def from_env(
+        profile: str | None = None,
         *,
         url: str | None = None,
         token: str | None = None,
+        auth: OAuth | None = None,
         timeout: "float | timedelta" = 120.0,
         connect_timeout: "float | timedelta" = 5.0,
         read_timeout: "float | timedelta" = 30.0,
@@ -1312,11 +1539,17 @@ class StudioClient:
         max_retry_wait: "float | timedelta" = 60.0,
     ) -> StudioClient:
         """
-        Make a client from environment variables: `CANVAS_STUDIO_URL` and `CANVAS_STUDIO_TOKEN`.
+        Make a client from arguments, environment variables, and a profile that `canvas-studio login` has made.
+
+        An argument wins over a variable, and a variable over the profile: `CANVAS_STUDIO_URL`, `CANVAS_STUDIO_TOKEN`,
+        or `CANVAS_STUDIO_CLIENT_ID`, `CANVAS_STUDIO_CLIENT_SECRET` and `CANVAS_STUDIO_TOKEN_FILE`; `CANVAS_STUDIO_PROFILE`
+        names the profile. Nothing secret is sent to a URL that came from elsewhere.
 
         Args:
+            profile: The profile; if left out, the variable's, or the only one that there is.
             url: Instead of `CANVAS_STUDIO_URL`.
             token: Instead of `CANVAS_STUDIO_TOKEN`.
+            auth: Instead of a token.
             timeout: As for the client itself, and so are the others.
             connect_timeout: Likewise.
             read_timeout: Likewise.
@@ -1328,7 +1561,7 @@ class StudioClient:
             A client.
 
         Raises:
-            InvalidArgumentError: If neither the argument nor the variable is there, or one cannot be right.
+            InvalidArgumentError: If something is missing, does not fit together, or cannot be right.
         """
     def get_collection(self, /, id: int | Collection) -> Collection:
         """
@@ -1815,6 +2048,74 @@ class StudioClient:
 
         Raises:
             InvalidArgumentError: If an argument cannot be right.
+        """
+
+@final
+class Tokens:
+    """
+    The tokens that a person's signing in gave. They are secrets: they are shown to nobody, and not pickled.
+
+    Args:
+        access_token: What authorizes requests.
+        refresh_token: What gives the next access token, once.
+        expires_at: When the access token ends, as a datetime with a zone; `None` if that is not known.
+        url: The school's URL; tokens are sent to no other.
+
+    Raises:
+        InvalidArgumentError: If something is no token.
+    """
+    def __eq__(self, other: object, /) -> bool: ...
+    def __new__(
+        cls,
+        /,
+        access_token: str,
+        *,
+        refresh_token: str | None = None,
+        expires_at: datetime | None = None,
+        url: str | None = None,
+    ) -> Tokens: ...
+    def __reduce__(self, /) -> None: ...
+    def __repr__(self, /) -> str: ...
+    @property
+    def access_token(self, /) -> str:
+        """
+        What authorizes requests.
+        """
+    @property
+    def expires_at(self, /) -> datetime | None:
+        """
+        When the access token ends, in UTC, if that is known.
+        """
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> Tokens:
+        """
+        Make them from a dict such as `to_dict()` returns, or from the token endpoint's own answer.
+
+        Args:
+            values: The dict. Of other names in it, such as the columns of a table, nothing is read.
+
+        Returns:
+            The tokens.
+
+        Raises:
+            InvalidArgumentError: If something in it cannot be right; the text does not quote it.
+        """
+    @property
+    def refresh_token(self, /) -> str | None:
+        """
+        What gives the next access token, once.
+        """
+    def to_dict(self, /) -> dict[str, Any]:
+        """
+        Return them as a dict that `json.dumps` takes, for a database. The dict holds the secrets as they are.
+
+        Returns:
+            `access_token`, `refresh_token`, `expires_at` (ISO 8601) and `url`.
+        """
+    @property
+    def url(self, /) -> str | None:
+        """
+        The school's URL.
         """
 
 def shut_down() -> None:

@@ -14,11 +14,14 @@ __all__ = [
     "InternalServerError",
     "InvalidArgumentError",
     "ListingChangedError",
+    "LoginRequiredError",
     "NotFoundError",
     "PermissionDeniedError",
     "RateLimitError",
     "ResponseDecodeError",
+    "SignInError",
     "StudioError",
+    "TokenStoreError",
     "UnprocessableEntityError",
 ]
 
@@ -161,3 +164,33 @@ class ResponseDecodeError(StudioError):
     url: str
     json_path: str | None
     body: str
+
+
+class SignInError(StudioError):
+    """Signing in did not give tokens.
+
+    Attributes:
+        reason: OAuth's word for it, such as `access_denied`, `invalid_client` or `invalid_grant`.
+        status_code: The HTTP status, if it was Studio that answered.
+        body: What it answered, parsed if it was JSON. Secrets in it are masked.
+    """
+
+    reason: str
+    status_code: int | None
+    body: object
+
+
+class LoginRequiredError(SignInError):
+    """There are no tokens that are still good, and only a person can change that, by logging in (again).
+
+    The `reason` is `no_tokens` if the token store is empty, `no_refresh_token` if there is none for a token that has
+    ended, `other_school` if the tokens are of another one, or else Studio's word for why it does not take the refresh
+    token, mostly `invalid_grant`.
+    """
+
+
+class TokenStoreError(StudioError):
+    """The tokens could not be read from their store, or not be written; what the store raised is the cause.
+
+    New tokens that could not be written are kept, and written before they are used, at the next request.
+    """

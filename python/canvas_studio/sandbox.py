@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, Self, TypeAlias, cast
 from urllib.parse import parse_qsl, urlsplit
 
-from canvas_studio._core import SandboxServer, StudioClient
+from canvas_studio._core import MemoryTokenStore, OAuth, SandboxServer, StudioClient, Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from types import TracebackType
+
+    from canvas_studio.auth import TokenStore
 
 __all__ = ["Assumptions", "Fault", "Faults", "Sandbox", "SandboxUser", "SeenRequest"]
 
@@ -457,8 +459,8 @@ class Sandbox:
 
         Args:
             user: Whose token it has, as an id or as the person; the administrator's if left out.
-            **options: What `StudioClient` takes, such as `retry_delay=0`, which takes the waits out of a test, or a
-                `token` of your own instead of a user's.
+            **options: What `StudioClient` takes, such as `retry_delay=0`, which takes the waits out of a test, or
+                `auth` or a `token` of your own instead of a user's token.
 
         Returns:
             The client. It is closed by itself, not with the sandbox.
@@ -467,9 +469,9 @@ class Sandbox:
             ValueError: If there is no such user.
             InvalidArgumentError: If an option cannot be right.
         """
-        if "token" in options and user is not None:
-            raise ValueError("token, user: give one of the two")
-        if "token" not in options:
+        if user is not None and not options.keys().isdisjoint({"token", "auth"}):
+            raise ValueError("token, auth, user: give one of them")
+        if options.keys().isdisjoint({"token", "auth"}):
             options["token"] = self.token if user is None else self.token_for(user)
         return StudioClient(self.url, **options)
 
@@ -501,6 +503,26 @@ class Sandbox:
         """
         tokens: dict[str, Any] = self._server.oauth_token(None if user is None else _id("user", user))
         return tokens
+
+    def oauth(self, *, user: Id | None = None, store: TokenStore | None = None) -> OAuth:
+        """Sign in with the sandbox's developer key. No request is made.
+
+        Args:
+            user: Who signs in, as an id or as the person; the administrator if left out.
+            store: Where the tokens are kept, not an async one; a `MemoryTokenStore` if left out.
+
+        Returns:
+            What `StudioClient` takes as `auth`, with fresh tokens in its store.
+
+        Raises:
+            ValueError: If there is no such user.
+        """
+        store = MemoryTokenStore() if store is None else store
+        tokens = Tokens.from_dict({**self.oauth_token(user=user), "url": self.url})
+        with store.lock():
+            store.save(tokens)
+        redirect_uri = (*self.redirect_uris, OUT_OF_BAND)[0]
+        return OAuth(self.client_id, self.client_secret, store=store, url=self.url, redirect_uri=redirect_uri)
 
     def authorize(self, authorization_url: str, *, user: Id | None = None) -> str:
         """Do what a person does in the browser: open the page, sign in, and allow.

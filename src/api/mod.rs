@@ -6,8 +6,9 @@ pub mod check;
 pub mod collections;
 pub mod media;
 pub mod models;
+pub mod oauth;
 pub mod raw;
 pub mod request;
 
 pub use check::InvalidArgument;
-pub use request::{Answer, Call, Page, Repeat, Request, Shape, Target, Undecodable};
+pub use request::{Answer, Body, Call, Form, Page, Repeat, Request, Shape, Target, Undecodable};

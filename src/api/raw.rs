@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::Value;
 
 use super::check::{self, InvalidArgument};
-use super::request::{self, Answer, Call, Page, Request, Shape, Undecodable};
+use super::request::{self, Answer, Body, Call, Page, Request, Shape, Undecodable};
 
 const METHODS: &[&str] = &["GET", "POST", "PUT", "PATCH", "DELETE"];
 
@@ -27,7 +27,7 @@ pub fn request(
     let method = Method::from_bytes(method.to_ascii_uppercase().as_bytes())
         .map_err(|error| InvalidArgument::new("method", error.to_string()))?;
     let mut call = with_params(Call::new("request", method, relative(path)?), params);
-    call.body = body;
+    call.body = body.map(Body::Json);
     Ok(call.custom(content))
 }
 

@@ -6,10 +6,11 @@ use std::marker::PhantomData;
 
 use bytes::Bytes;
 use http::{HeaderName, Method};
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
-use url::Url;
+use url::{Url, form_urlencoded};
 
 /// The most items that Studio puts on a page. Documented.
 pub const MAX_PER_PAGE: i64 = 50;
@@ -19,8 +20,51 @@ pub const MAX_PER_PAGE: i64 = 50;
 pub enum Target {
     /// A path of Studio's API, below `/api/public/v1`; the token goes with it.
     Studio(String),
+    /// A path of Studio's outside of its API's version, below `/api/public`; signing in happens there, so no token goes
+    /// with it.
+    SignIn(&'static str),
     /// A signed URL that Studio redirected to; the token must never go there.
     Signed(Url),
+}
+
+/// What a request carries.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Body {
+    Json(Value),
+    Form(Form),
+}
+
+/// The fields of a form, whose values are secrets.
+#[derive(Clone)]
+pub struct Form(pub Vec<(&'static str, SecretString)>);
+
+impl Form {
+    /// As it is sent.
+    pub fn encoded(&self) -> String {
+        let pairs = self.0.iter().map(|(name, value)| (name, value.expose_secret()));
+        form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+    }
+}
+
+impl PartialEq for Form {
+    fn eq(&self, other: &Self) -> bool {
+        self.encoded() == other.encoded()
+    }
+}
+
+impl fmt::Debug for Form {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_map().entries(self.0.iter().map(|(name, _)| (name, "***"))).finish()
+    }
+}
+
+impl fmt::Display for Body {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Json(value) => write!(formatter, "{value}"),
+            Self::Form(form) => write!(formatter, "{form:?}"),
+        }
+    }
 }
 
 /// Whether a request may be sent again when nobody knows if the server has carried it out.
@@ -41,8 +85,7 @@ pub struct Call {
     pub target: Target,
     pub query: Vec<(Cow<'static, str>, String)>,
     pub headers: Vec<(HeaderName, String)>,
-    /// The JSON body.
-    pub body: Option<Value>,
+    pub body: Option<Body>,
     pub repeat: Repeat,
     /// Whether a redirect is the answer that is hoped for.
     pub wants_redirect: bool,
@@ -86,6 +129,14 @@ impl Call {
         call
     }
 
+    /// A step of signing in, which carries secrets.
+    pub fn sign_in(operation: &'static str, path: &'static str, form: Form) -> Self {
+        let mut call = Self::post(operation, "");
+        call.target = Target::SignIn(path);
+        call.body = Some(Body::Form(form));
+        call
+    }
+
     /// With a query parameter.
     #[must_use]
     #[expect(clippy::needless_pass_by_value, reason = "numbers, dates and texts, borrowed or not")]
@@ -113,7 +164,7 @@ impl Call {
     /// With a JSON body.
     #[must_use]
     pub fn json(mut self, body: Value) -> Self {
-        self.body = Some(body);
+        self.body = Some(Body::Json(body));
         self
     }
 
@@ -128,6 +179,7 @@ impl Call {
     pub fn place(&self) -> String {
         match &self.target {
             Target::Studio(path) => path.clone(),
+            Target::SignIn(path) => (*path).to_owned(),
             Target::Signed(url) => without_query(url),
         }
     }

@@ -1,15 +1,49 @@
-//! Who calls: with which token a request is authorized.
+//! Who calls: with which token a request is authorized, and how a token that ends is followed by the next one.
 
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use jiff::Timestamp;
 use secrecy::SecretString;
+use tokio::sync::watch;
 
+use super::error::{self, Error, Refusal};
+use super::process::PerProcess;
 use super::secrets::Secrets;
+use super::token_store::{Change, TokenStore, Tokens, Waiting};
+use super::{Client, Options};
 use crate::api::InvalidArgument;
+use crate::api::oauth::{self, Key, Pasted};
+
+/// How long before its end a token is followed by the next: this part of its lifetime, but no more than this time.
+const EARLY: (u32, Duration) = (64, Duration::from_secs(60));
+/// How long a refresh may take at least, however impatient the client is: one that is given up may have been carried out,
+/// and then the refresh token is used up.
+const REFRESH_TIMEOUT: f64 = 30.0;
+/// How often one request may be refused for its token and sent again with another that was found in the store.
+const MAX_RENEWALS: u32 = 3;
+/// What the token endpoint says if the key is wrong or the request is, so that logging in again would not help. RFC 6749.
+const NOT_THE_PERSON: [&str; 5] =
+    ["invalid_client", "invalid_request", "invalid_scope", "unauthorized_client", "unsupported_grant_type"];
+
+/// How many renewals this process has under way.
+static UNDER_WAY: PerProcess<AtomicUsize> = PerProcess::new();
+
+/// How many renewals are under way: the process must not end before they do, or their tokens are lost.
+pub fn renewals_under_way() -> usize {
+    UNDER_WAY.existing().map_or(0, |count| count.load(Ordering::SeqCst))
+}
 
 /// What authorizes the requests of a client.
 #[derive(Debug, Clone)]
 pub enum Auth {
     /// A token that somebody else looks after.
     Token(SecretString),
+    /// Tokens that follow each other.
+    OAuth(Arc<OAuth>),
 }
 
 impl Auth {
@@ -18,7 +52,7 @@ impl Auth {
         if token.is_empty() {
             return Err(InvalidArgument::new("token", "must not be empty"));
         }
-        if !token.chars().all(|character| character.is_ascii_graphic()) {
+        if !oauth::is_token(token) {
             return Err(InvalidArgument::new("token", "must hold only visible ASCII characters: was it copied whole?"));
         }
         Ok(Self::Token(token.into()))
@@ -28,7 +62,386 @@ impl Auth {
     pub(super) fn secrets(&self) -> Secrets {
         match self {
             Self::Token(token) => Secrets::from_iter([token.clone()]),
+            Self::OAuth(oauth) => oauth.secrets().collect(),
         }
+    }
+}
+
+/// The tokens of one person at one school, and how they are renewed.
+#[derive(Debug)]
+pub struct OAuth {
+    key: Key,
+    store: Arc<dyn TokenStore>,
+    /// Read without a lock, for every request.
+    held: ArcSwapOption<Held>,
+    /// The renewal that is under way, or the last one.
+    renewal: PerProcess<Mutex<Option<Outcome>>>,
+}
+
+/// Tokens in memory.
+#[derive(Debug)]
+struct Held {
+    tokens: Tokens,
+    /// When it is time for the next, if the end is known.
+    renew_at: Option<Timestamp>,
+    /// Whether the store has them; they are not used before that.
+    is_saved: bool,
+    /// Those before them, which must not be shown either.
+    before: Option<Tokens>,
+}
+
+/// What a renewal comes to; nothing while it is under way.
+type Outcome = watch::Receiver<Option<Result<Renewed, Error>>>;
+
+/// Where other tokens came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Renewed {
+    /// They were in the store: somebody else has refreshed them.
+    Found,
+    Refreshed,
+}
+
+impl OAuth {
+    pub fn new(client_id: &str, client_secret: &str, store: Arc<dyn TokenStore>) -> Result<Self, InvalidArgument> {
+        for (argument, text) in [("client_id", client_id), ("client_secret", client_secret)] {
+            if !oauth::is_token(text) {
+                let expected = "must not be empty, and hold only visible ASCII characters: was it copied whole?";
+                return Err(InvalidArgument::new(argument, expected));
+            }
+        }
+        let key = Key { client_id: client_id.to_owned(), client_secret: client_secret.into() };
+        Ok(Self { key, store, held: ArcSwapOption::empty(), renewal: PerProcess::new() })
+    }
+
+    pub fn client_id(&self) -> &str {
+        &self.key.client_id
+    }
+
+    /// The page on which a person allows it.
+    pub fn authorization_url(&self, client: &Client, redirect_uri: &str, state: Option<&str>) -> String {
+        client.config.sign_in_url(oauth::AUTHORIZE, oauth::authorization(&self.key, redirect_uri, state)).into()
+    }
+
+    /// Turns what a person pasted into tokens, and keeps them.
+    pub async fn exchange(&self, client: &Client, pasted: Pasted, redirect_uri: &str) -> Result<Tokens, Error> {
+        let code = match pasted {
+            Pasted::Code(code) => code,
+            Pasted::Refused { reason, description } => {
+                let said = description.map_or_else(String::new, |said| format!(": {said}"));
+                let message = match reason.as_str() {
+                    "access_denied" => format!("the person did not allow it{said}"),
+                    _ => format!("Studio refused to sign in ({reason}{said})"),
+                };
+                return Err(Error::SignIn { reason, message, answer: None });
+            }
+            Pasted::ElsewhereAt(url) => {
+                let expected = format!("is a redirect to {url}, but {redirect_uri} was asked for");
+                return Err(InvalidArgument::new("code", expected).into());
+            }
+            Pasted::Nothing => {
+                let expected = "must be the code, or the whole URL that the browser was redirected to";
+                return Err(InvalidArgument::new("code", expected).into());
+            }
+        };
+        let asked_at = Timestamp::now();
+        let request = oauth::exchange(&self.key, code, redirect_uri);
+        let grant = client.send(&request).await.map_err(|error| refused(error, false))?;
+        let tokens = Tokens::granted(grant, None, asked_at, client.config.url());
+        let saved = Some(tokens.clone());
+        self.finish(self.store.update(Box::new(|_| Box::pin(async { Ok(Change::Save(saved)) })))).await?;
+        self.hold(tokens.clone(), true);
+        Ok(tokens)
+    }
+
+    /// Forgets the tokens, here and in the store.
+    pub async fn forget(&self) -> Result<(), Error> {
+        self.finish(self.store.update(Box::new(|_| Box::pin(async { Ok(Change::Save(None)) })))).await?;
+        self.held.store(None);
+        Ok(())
+    }
+
+    fn secrets(&self) -> impl Iterator<Item = SecretString> {
+        let held = self.held.load_full();
+        let both = held.into_iter().flat_map(|held| [Some(held.tokens.clone()), held.before.clone()]).flatten();
+        std::iter::once(self.key.client_secret.clone())
+            .chain(both.flat_map(|tokens| std::iter::once(tokens.access).chain(tokens.refresh)))
+    }
+
+    fn hold(&self, tokens: Tokens, is_saved: bool) {
+        let now = Timestamp::now();
+        let renew_at = tokens.expires_at.map(|end| {
+            let rest = Duration::try_from(end.duration_since(now)).unwrap_or_default();
+            end.checked_sub((rest / EARLY.0).min(EARLY.1)).unwrap_or(end)
+        });
+        let before = self.held.load().as_ref().map(|held| held.tokens.clone());
+        let before = before.filter(|before| !before.is_same(&tokens));
+        self.held.store(Some(Arc::new(Held { tokens, renew_at, is_saved, before })));
+    }
+
+    /// The tokens in memory, unless they are the ones that Studio has refused, or not safe yet.
+    fn usable(&self, refused: Option<&Held>) -> Option<Arc<Held>> {
+        self.held
+            .load_full()
+            .filter(|held| held.is_saved && refused.is_none_or(|refused| !held.tokens.is_same(&refused.tokens)))
+    }
+
+    /// Gets other tokens than `stale`: joins the renewal that is under way, or begins one.
+    async fn renew(
+        self: &Arc<Self>,
+        client: &Client,
+        stale: Option<&Arc<Held>>,
+    ) -> Result<(Arc<Held>, Renewed), Error> {
+        loop {
+            let (mut outcome, is_own) = self.join(client, stale);
+            let renewed = match outcome.wait_for(Option::is_some).await.map(|outcome| outcome.clone()) {
+                Ok(Some(renewed)) => renewed?,
+                _ => return Err(Error::Exiting),
+            };
+            // What others had renewed before these tokens were stale is of no help.
+            let held = if is_own { self.usable(None) } else { self.usable(stale.map(AsRef::as_ref)) };
+            if let Some(held) = held {
+                return Ok((held, renewed));
+            }
+        }
+    }
+
+    fn join(self: &Arc<Self>, client: &Client, stale: Option<&Arc<Held>>) -> (Outcome, bool) {
+        let Ok(renewal) = self.renewal.get(|| Ok::<_, Infallible>(Mutex::default()));
+        let mut renewal = renewal.lock().unwrap_or_else(PoisonError::into_inner);
+        match renewal.as_ref() {
+            Some(outcome) if outcome.borrow().is_none() && outcome.has_changed().is_ok() => (outcome.clone(), false),
+            _ => {
+                let outcome = self.begin(client, stale.cloned());
+                *renewal = Some(outcome.clone());
+                (outcome, true)
+            }
+        }
+    }
+
+    /// Begins a renewal. It goes on whatever becomes of those who wait for it, since tokens that are given up are lost.
+    fn begin(self: &Arc<Self>, client: &Client, stale: Option<Arc<Held>>) -> Outcome {
+        let (tell, outcome) = watch::channel(None);
+        let (oauth, patient) = (Arc::clone(self), client.patient(REFRESH_TIMEOUT));
+        let decided = Arc::new(Mutex::new(None));
+        let decision = Arc::clone(&decided);
+        let updating = self.store.update(Box::new(move |loaded| {
+            Box::pin(async move {
+                let (change, renewed) = oauth.decide(&patient?, loaded, stale.as_deref()).await?;
+                *decision.lock().unwrap_or_else(PoisonError::into_inner) = Some(renewed);
+                Ok(change)
+            })
+        }));
+        let oauth = Arc::clone(self);
+        let counted = UnderWay::begin();
+        tokio::spawn(async move {
+            let _counted = counted;
+            let result = updating.await.map(|()| {
+                oauth.now_saved();
+                decided.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or(Renewed::Found)
+            });
+            // If nobody waits any more, nobody need be told.
+            let _ = tell.send(Some(result));
+        });
+        outcome
+    }
+
+    /// What to do about what the store holds, under its lock.
+    async fn decide(
+        &self,
+        client: &Client,
+        loaded: Option<Tokens>,
+        stale: Option<&Held>,
+    ) -> Result<(Change, Renewed), Error> {
+        let url = client.config.url();
+        let held = self.held.load_full();
+        if let Some(unsaved) = held.filter(|held| !held.is_saved) {
+            // They are newer than what the store holds, unless somebody has signed in meanwhile.
+            let is_older = |loaded: &Tokens| unsaved.before.as_ref().is_some_and(|before| before.is_same(loaded));
+            if loaded.as_ref().is_some_and(is_older) {
+                return Ok((Change::Save(Some(unsaved.tokens.clone())), Renewed::Refreshed));
+            }
+        }
+        let Some(loaded) = loaded else {
+            return Err(login_required("no_tokens", "nobody has signed in: the token store is empty"));
+        };
+        if let Some(other) = loaded.url.as_ref().filter(|other| **other != url) {
+            let message = format!("the tokens in the store are of {other}, not of {url}: log in there");
+            return Err(login_required("other_school", &message));
+        }
+        let is_stale = stale.is_some_and(|stale| stale.tokens.is_same(&loaded));
+        if !is_stale && loaded.expires_at.is_none_or(|end| Timestamp::now() < end) {
+            self.hold(loaded, true);
+            return Ok((Change::Keep, Renewed::Found));
+        }
+        let Some(refresh_token) = loaded.refresh.clone() else {
+            return Err(login_required(
+                "no_refresh_token",
+                "the token has ended, and there is none to refresh it with",
+            ));
+        };
+        if self.held.load().as_ref().is_none_or(|held| !held.tokens.is_same(&loaded)) {
+            // So that what is replaced is known, and masked.
+            self.hold(loaded, true);
+        }
+        let asked_at = Timestamp::now();
+        let request = oauth::refresh(&self.key, refresh_token.clone());
+        let grant = client.send(&request).await.map_err(|error| refused(error, true))?;
+        let tokens = Tokens::granted(grant, Some(&refresh_token), asked_at, url);
+        self.hold(tokens.clone(), false);
+        Ok((Change::Save(Some(tokens)), Renewed::Refreshed))
+    }
+
+    fn now_saved(&self) {
+        if let Some(held) = self.held.load_full().filter(|held| !held.is_saved) {
+            let Held { tokens, renew_at, before, .. } = &*held;
+            let (tokens, before) = (tokens.clone(), before.clone());
+            let saved = Held { tokens, renew_at: *renew_at, is_saved: true, before };
+            self.held.compare_and_swap(&Some(held), Some(Arc::new(saved)));
+        }
+    }
+
+    /// Carries a change of the store through, whatever becomes of the caller.
+    async fn finish(&self, updating: Waiting<Result<(), Error>>) -> Result<(), Error> {
+        let counted = UnderWay::begin();
+        let updating = async move {
+            let _counted = counted;
+            updating.await
+        };
+        tokio::spawn(updating).await.unwrap_or(Err(Error::Exiting))
+    }
+}
+
+/// The token of one request, through all its attempts.
+#[derive(Debug)]
+pub(super) struct Authorization<'client> {
+    client: &'client Client,
+    held: Option<Arc<Held>>,
+    renewals: u32,
+    was_refreshed: bool,
+}
+
+impl<'client> Authorization<'client> {
+    pub(super) fn new(client: &'client Client) -> Self {
+        Self { client, held: None, renewals: 0, was_refreshed: false }
+    }
+
+    /// The token to send now; renewed before, if it is about to end.
+    pub(super) async fn token(&mut self) -> Result<SecretString, Error> {
+        let oauth = match &*self.client.auth {
+            Auth::Token(token) => return Ok(token.clone()),
+            Auth::OAuth(oauth) => oauth,
+        };
+        let now = Timestamp::now();
+        let held = match oauth.usable(None) {
+            Some(held) if self.was_refreshed || held.renew_at.is_none_or(|moment| now < moment) => held,
+            due => match (self.renewed(oauth, due.as_ref()).await, due) {
+                (Ok(held), _) => held,
+                // There is time until it ends, so whatever ails the token endpoint may pass.
+                (Err(error), Some(due)) if error.may_pass() && due.tokens.expires_at.is_some_and(|end| now < end) => {
+                    due
+                }
+                (Err(error), _) => return Err(error),
+            },
+        };
+        let url = self.client.config.url();
+        if let Some(other) = held.tokens.url.as_ref().filter(|other| **other != url) {
+            let message =
+                format!("the tokens of this OAuth are of {other}, not of {url}: it takes one for each school");
+            return Err(login_required("other_school", &message));
+        }
+        let token = held.tokens.access.clone();
+        self.held = Some(held);
+        Ok(token)
+    }
+
+    /// After Studio has refused the token: whether there is another one to try. At most one refresh for a request.
+    pub(super) async fn renew(&mut self) -> Result<bool, Error> {
+        let Auth::OAuth(oauth) = &*self.client.auth else { return Ok(false) };
+        if self.was_refreshed || self.renewals >= MAX_RENEWALS {
+            return Ok(false);
+        }
+        let refused = self.held.take();
+        // Perhaps others have renewed it while this request was under way.
+        if oauth.usable(refused.as_deref()).is_none() {
+            self.renewed(oauth, refused.as_ref()).await?;
+        }
+        self.renewals += 1;
+        Ok(true)
+    }
+
+    async fn renewed(&mut self, oauth: &Arc<OAuth>, stale: Option<&Arc<Held>>) -> Result<Arc<Held>, Error> {
+        let (held, renewed) = oauth.renew(self.client, stale).await?;
+        self.was_refreshed |= renewed == Renewed::Refreshed;
+        Ok(held)
+    }
+}
+
+/// Counts a renewal for as long as it is under way.
+struct UnderWay(Arc<AtomicUsize>);
+
+impl UnderWay {
+    fn begin() -> Self {
+        let Ok(count) = UNDER_WAY.get(|| Ok::<_, Infallible>(AtomicUsize::new(0)));
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+fn login_required(reason: &str, message: &str) -> Error {
+    Error::LoginRequired { reason: reason.to_owned(), message: message.to_owned(), answer: None }
+}
+
+/// The token endpoint's no, as what it means for whoever signs in. Other failures stay what they are.
+fn refused(error: Error, is_refresh: bool) -> Error {
+    let Error::Refused(refusal) = &error else { return error };
+    if !matches!(refusal.status, 400 | 401 | 403) {
+        return error;
+    }
+    let reason = refusal.error_word().unwrap_or_else(|| "invalid_grant".to_owned());
+    let is_about_the_person = !NOT_THE_PERSON.contains(&reason.as_str());
+    let said = format!("{}: {}", refusal.status, error::said_by_server(&refusal.body).unwrap_or_default());
+    let message = match (reason.as_str(), is_refresh) {
+        ("invalid_client" | "unauthorized_client", _) => {
+            format!("Studio does not know this developer key: check the client id and the client secret ({said})")
+        }
+        (_, true) if is_about_the_person => {
+            format!("log in again: Studio does not take the refresh token any more ({said})")
+        }
+        (_, false) if is_about_the_person => format!(
+            "Studio does not take the code: it works once, for a few minutes, and only with the redirect URI that it was \
+             asked for with; log in again ({said})"
+        ),
+        _ => format!("Studio refused to give out tokens ({said})"),
+    };
+    let answer = Some(Box::<Refusal>::clone(refusal));
+    if is_refresh && is_about_the_person {
+        Error::LoginRequired { reason, message, answer }
+    } else {
+        Error::SignIn { reason, message, answer }
+    }
+}
+
+impl Client {
+    /// Whether its token store wants to know for whom it works.
+    pub fn needs_caller(&self) -> bool {
+        matches!(&*self.auth, Auth::OAuth(oauth) if oauth.store.needs_caller())
+    }
+
+    /// A client that waits at least so long, for what must not be given up; closing this one does not end it.
+    fn patient(&self, seconds: f64) -> Result<Self, Error> {
+        let at_least = |length: Duration| Some(length.as_secs_f64().max(seconds));
+        let config = &self.config;
+        self.with(Options {
+            timeout: at_least(config.timeout),
+            read_timeout: at_least(config.read_timeout),
+            ..Options::default()
+        })
     }
 }
 

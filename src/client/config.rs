@@ -13,6 +13,8 @@ use crate::api::{Call, InvalidArgument, Target};
 const DOMAIN: &str = "instructuremedia.com";
 /// Where the API is on a host. Documented.
 const API_PATH: &str = "/api/public/v1";
+/// Where a person signs in, and where tokens are given out. Documented.
+const SIGN_IN_PATH: &str = "/api/public";
 
 /// The defaults, in seconds where they are times.
 pub const TIMEOUT: f64 = 120.0;
@@ -110,6 +112,17 @@ impl Config {
         self.base.as_str().trim_end_matches('/').to_owned()
     }
 
+    /// A page of signing in.
+    pub(super) fn sign_in_url(&self, path: &str, query: impl IntoIterator<Item = (&'static str, String)>) -> Url {
+        let mut url = self.base.clone();
+        url.set_path(&format!("{SIGN_IN_PATH}{path}"));
+        let mut query = query.into_iter().peekable();
+        if query.peek().is_some() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        url
+    }
+
     /// Where a request goes.
     pub(super) fn locate(&self, call: &Call) -> Url {
         let mut url = match &call.target {
@@ -118,6 +131,7 @@ impl Config {
                 url.set_path(&format!("{API_PATH}{path}"));
                 url
             }
+            Target::SignIn(path) => self.sign_in_url(path, []),
             Target::Signed(url) => url.clone(),
         };
         if !call.query.is_empty() {

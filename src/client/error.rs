@@ -1,7 +1,8 @@
 //! What can go wrong, by what the caller can do about it, in words that hold no secret.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
@@ -23,7 +24,7 @@ pub struct Asked {
 }
 
 /// An answer with a status that says no.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Refusal {
     pub asked: Asked,
     pub status: u16,
@@ -35,7 +36,7 @@ pub struct Refusal {
 }
 
 /// An answer that could not be read.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Unreadable {
     pub asked: Asked,
     pub status: u16,
@@ -46,7 +47,7 @@ pub struct Unreadable {
     pub message: String,
 }
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
     InvalidArgument(#[from] InvalidArgument),
@@ -68,12 +69,42 @@ pub enum Error {
     )]
     ListChanged,
     #[error("{}: {error}", path.display())]
-    File { path: PathBuf, error: io::Error },
+    File { path: PathBuf, error: Arc<io::Error> },
+    /// Signing in did not give tokens. `reason` is OAuth's word for it.
+    #[error("{message}")]
+    SignIn { reason: String, message: String, answer: Option<Box<Refusal>> },
+    /// There are no tokens, and only a person can change that.
+    #[error("{message}")]
+    LoginRequired { reason: String, message: String, answer: Option<Box<Refusal>> },
+    /// The tokens could not be read from their store, or not be written.
+    #[error("{message}")]
+    Store { message: String, cause: Arc<dyn std::error::Error + Send + Sync> },
     #[error("{0}")]
     Setup(String),
 }
 
+impl Refusal {
+    /// The word under `error`, which is how OAuth says what is wrong. RFC 6749.
+    pub(super) fn error_word(&self) -> Option<String> {
+        let body: Value = serde_json::from_str(&self.body).ok()?;
+        Some(body.get("error")?.as_str()?.to_owned())
+    }
+}
+
 impl Error {
+    pub(crate) fn file(path: &Path, error: io::Error) -> Self {
+        Self::File { path: path.to_owned(), error: Arc::new(error) }
+    }
+
+    /// Whether the same may well work a little later.
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            Self::Connection { .. } | Self::Timeout { .. } | Self::Unreadable(_) => true,
+            Self::Refused(refusal) => refusal.status == 429 || refusal.status >= 500,
+            _ => false,
+        }
+    }
+
     pub(crate) fn unreadable(asked: Asked, status: u16, problem: &str, path: Option<String>, body: &str) -> Self {
         let place = path.as_ref().map_or_else(String::new, |path| format!(" at {path}"));
         let excerpt: String = body.chars().take(EXCERPT).collect();
@@ -112,10 +143,13 @@ impl Error {
 }
 
 /// The text under `error`, which is where Studio's own clients find it; other shapes are shown as they are. Observed.
-fn said_by_server(body: &str) -> Option<String> {
+pub(super) fn said_by_server(body: &str) -> Option<String> {
     let text = match serde_json::from_str::<Value>(body) {
         Ok(Value::Object(fields)) => match fields.get("error").or_else(|| fields.get("message")) {
-            Some(Value::String(text)) => text.clone(),
+            Some(Value::String(text)) => match fields.get("error_description") {
+                Some(Value::String(description)) => format!("{text}: {description}"),
+                _ => text.clone(),
+            },
             Some(other) => other.to_string(),
             None => body.to_owned(),
         },

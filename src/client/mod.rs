@@ -7,6 +7,7 @@ pub mod listing;
 pub mod process;
 pub mod retry;
 mod secrets;
+pub mod token_store;
 pub mod transfer;
 
 use std::convert::Infallible;
@@ -17,21 +18,23 @@ use std::time::Duration;
 
 use http::header;
 use http::header::{HeaderMap, HeaderValue};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use url::Url;
 
-pub use self::auth::Auth;
+use self::auth::Authorization;
+pub use self::auth::{Auth, OAuth};
 pub use self::config::{Config, Options};
 pub use self::error::{Asked, Error, Refusal, Unreadable};
 pub use self::listing::{Listing, Reader};
 pub use self::process::PerProcess;
 use self::retry::{Decision, Outcome};
 use self::secrets::Secrets;
+pub use self::token_store::{TokenStore, Tokens};
 pub use self::transfer::{Download, Transferred};
 use crate::api::request::without_query;
-use crate::api::{Answer, Call, Repeat, Request, Target};
+use crate::api::{Answer, Body, Call, Repeat, Request, Target};
 
 /// The longest answer that is read into memory. A page of fifty media is about 27 kB.
 const MAX_ANSWER: usize = 16 << 20;
@@ -42,6 +45,10 @@ const MAX_REFUSAL: usize = 64 << 10;
 /// How long an unused connection is kept: less than the usual 60 s of the load balancers in between, since a request on
 /// a connection that they have closed is lost, and a POST is then not repeated.
 const IDLE: Duration = Duration::from_secs(50);
+/// How the token endpoint is asked. Observed.
+const FORM: &str = "application/x-www-form-urlencoded";
+/// Which fields of such a form are secrets.
+const SECRET_FIELDS: [&str; 3] = ["client_secret", "code", "refresh_token"];
 /// The header in which servers usually say how they name a request. Whether Studio does is unknown.
 const REQUEST_ID: &str = "x-request-id";
 
@@ -110,7 +117,7 @@ impl Client {
 
     /// A request as it may be shown.
     pub fn shown(&self, call: &Call) -> String {
-        self.secrets().mask_plain(&format!("{call:?}"))
+        self.secrets(call).mask_plain(&format!("{call:?}"))
     }
 
     /// Sends a request and reads the answer: authorize, send, classify, repeat, decode.
@@ -118,8 +125,10 @@ impl Client {
         let call = &request.call;
         let answer = self.until_closed(self.answer(call)).await?;
         request.decode(&answer).map_err(|undecodable| {
-            let secrets = self.secrets();
-            let body = secrets.mask_body(&answer.body);
+            let secrets = self.secrets(call);
+            // What gives out tokens is not quoted.
+            let is_secret = matches!(call.target, Target::SignIn(_));
+            let body = if is_secret { "***".to_owned() } else { secrets.mask_body(&answer.body) };
             let problem = secrets.mask(&undecodable.problem);
             let path = undecodable.path.map(|path| secrets.mask(&path));
             Error::unreadable(self.asked(call, false), answer.status, &problem, path, &body)
@@ -129,10 +138,17 @@ impl Client {
     /// The whole answer to a call, within the time for one.
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
         let mut attempts = Attempts::new(self, call, Some(self.config.timeout));
+        let mut authorization = Authorization::new(self);
         let all = async {
             loop {
-                match self.exchange(call).await {
+                let token = match call.target {
+                    Target::Studio(_) => Some(authorization.token().await?),
+                    Target::SignIn(_) | Target::Signed(_) => None,
+                };
+                match self.exchange(call, token.as_ref()).await {
                     Ok(answer) => return Ok(answer),
+                    Err(Failure { outcome: Outcome::Status(401, _), .. })
+                        if token.is_some() && authorization.renew().await? => {}
                     Err(failure) => attempts.wait_or_give_up(failure).await?,
                 }
             }
@@ -144,8 +160,8 @@ impl Client {
     }
 
     /// One attempt: the request, and the whole answer.
-    async fn exchange(&self, call: &Call) -> Result<Answer, Failure> {
-        let mut response = self.attempt(call).await?;
+    async fn exchange(&self, call: &Call, token: Option<&SecretString>) -> Result<Answer, Failure> {
+        let mut response = self.attempt(call, token).await?;
         let status = response.status().as_u16();
         let content_type = header_text(response.headers(), header::CONTENT_TYPE.as_str()).unwrap_or_default();
         let location = header_text(response.headers(), header::LOCATION.as_str())
@@ -159,7 +175,7 @@ impl Client {
             body.extend_from_slice(&chunk);
             if body.len() > MAX_ANSWER {
                 let problem = format!("it is longer than {} MiB", MAX_ANSWER >> 20);
-                let start = self.secrets().mask_body(body.get(..QUOTED).unwrap_or(&body));
+                let start = self.secrets(call).mask_body(body.get(..QUOTED).unwrap_or(&body));
                 let error = Error::unreadable(self.asked(call, false), status, &problem, None, &start);
                 return Err(Failure { error, outcome: Outcome::Final });
             }
@@ -168,22 +184,24 @@ impl Client {
     }
 
     /// The only place where something is sent. It returns once the answer's headers are there and say yes.
-    async fn attempt(&self, call: &Call) -> Result<reqwest::Response, Failure> {
+    async fn attempt(&self, call: &Call, token: Option<&SecretString>) -> Result<reqwest::Response, Failure> {
         let connections = match call.target {
-            Target::Studio(_) => self.connections.to_studio.get(|| to_studio(&self.config)),
+            Target::Studio(_) | Target::SignIn(_) => self.connections.to_studio.get(|| to_studio(&self.config)),
             Target::Signed(_) => self.connections.to_storage.get(|| to_storage(&self.config)),
         };
         let connections = connections.map_err(|error| Failure { error, outcome: Outcome::Final })?;
         let mut request = connections.request(call.method.clone(), self.config.locate(call));
-        if let Target::Studio(_) = call.target {
-            request = request.header(header::AUTHORIZATION, self.authorization());
+        if let Some(token) = token {
+            request = request.header(header::AUTHORIZATION, bearer(token));
         }
         for (name, value) in &call.headers {
             request = request.header(name, value);
         }
-        if let Some(body) = &call.body {
-            request = request.json(body);
-        }
+        request = match &call.body {
+            None => request,
+            Some(Body::Json(body)) => request.json(body),
+            Some(Body::Form(form)) => request.header(header::CONTENT_TYPE, FORM).body(form.encoded()),
+        };
         // The time without a byte begins when there is a connection.
         let limit = self.config.time_to_connect().saturating_add(self.config.read_timeout);
         let response = self.in_time(call, limit, 0, request.send()).await?;
@@ -238,7 +256,7 @@ impl Client {
     async fn refusal(&self, call: &Call, mut response: reqwest::Response) -> Failure {
         let status = response.status().as_u16();
         let headers = response.headers();
-        let request_id = header_text(headers, REQUEST_ID).map(|id| self.secrets().mask(&id));
+        let request_id = header_text(headers, REQUEST_ID).map(|id| self.secrets(call).mask(&id));
         let retry_after = header_text(headers, header::RETRY_AFTER.as_str())
             .and_then(|text| retry::retry_after(&text, jiff::Timestamp::now()));
         let mut body = Vec::new();
@@ -252,14 +270,14 @@ impl Client {
         };
         let _ = tokio::time::timeout(self.config.read_timeout, reading).await;
         body.truncate(MAX_REFUSAL);
-        let body = self.secrets().mask_body(&body);
+        let body = self.secrets(call).mask_body(&body);
         let asked = self.asked(call, call.repeat != Repeat::Safe && (status == 408 || status >= 500));
         let error = Error::refused(call, asked, status, body, request_id, retry_after);
         Failure { error, outcome: Outcome::Status(status, retry_after) }
     }
 
     fn connection_failure(&self, call: &Call, status: u16, error: &reqwest::Error) -> Failure {
-        let cause = self.secrets().mask(&root_cause(error));
+        let cause = self.secrets(call).mask(&root_cause(error));
         if error.is_decode() && !is_from_the_connection(error) {
             let problem = format!("its compression is broken: {cause}");
             let error = Error::unreadable(self.asked(call, false), status, &problem, None, "");
@@ -303,24 +321,21 @@ impl Client {
     fn asked(&self, call: &Call, outcome_unknown: bool) -> Asked {
         let url = self.config.locate(call);
         let url = match call.target {
-            Target::Studio(_) => self.secrets().mask_plain(url.as_str()),
+            Target::Studio(_) | Target::SignIn(_) => self.secrets(call).mask_plain(url.as_str()),
             Target::Signed(_) => without_query(&url),
         };
         Asked { method: call.method.clone(), url, outcome_unknown }
     }
 
-    /// What no error and no log may show.
-    fn secrets(&self) -> Secrets {
-        self.auth.secrets()
-    }
-
-    fn authorization(&self) -> HeaderValue {
-        let Auth::Token(token) = &*self.auth;
-        // The token was checked to be visible ASCII, so this cannot fail; if it did, Studio would answer 401.
-        let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
-            .unwrap_or_else(|_| HeaderValue::from_static(""));
-        value.set_sensitive(true);
-        value
+    /// What no error and no log may show of a call.
+    fn secrets(&self, call: &Call) -> Secrets {
+        let form = match &call.body {
+            Some(Body::Form(form)) => form.0.as_slice(),
+            _ => &[],
+        };
+        self.auth
+            .secrets()
+            .and(form.iter().filter(|(name, _)| SECRET_FIELDS.contains(name)).map(|(_, value)| value.clone()))
     }
 }
 
@@ -329,6 +344,14 @@ impl Closing {
         let Ok(wakes) = self.wakes.get(|| Ok::<_, Infallible>(Notify::new()));
         wakes
     }
+}
+
+fn bearer(token: &SecretString) -> HeaderValue {
+    // Tokens were checked to be visible ASCII, so this cannot fail; if it did, Studio would answer 401.
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
+        .unwrap_or_else(|_| HeaderValue::from_static(""));
+    value.set_sensitive(true);
+    value
 }
 
 fn to_studio(config: &Config) -> Result<reqwest::Client, Error> {

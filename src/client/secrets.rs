@@ -6,6 +6,9 @@ use serde_json::Value;
 /// Shorter secrets are not masked: they are none, and would be found in the middle of words.
 const SHORTEST: usize = 4;
 
+/// Under these names JSON holds secrets, whoever's they are. RFC 6749.
+const NAMES: [&str; 3] = ["access_token", "client_secret", "refresh_token"];
+
 /// The secrets that a client knows.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Secrets(Vec<SecretString>);
@@ -17,6 +20,12 @@ impl FromIterator<SecretString> for Secrets {
 }
 
 impl Secrets {
+    /// These, and others.
+    pub(crate) fn and(mut self, others: impl IntoIterator<Item = SecretString>) -> Self {
+        self.0.extend(Self::from_iter(others).0);
+        self
+    }
+
     /// Hides what must not be shown in a body: inside the strings if it is JSON, since they may be escaped.
     pub(crate) fn mask_body(&self, body: &[u8]) -> String {
         let text = String::from_utf8_lossy(body);
@@ -39,6 +48,9 @@ impl Secrets {
                 *fields = std::mem::take(fields)
                     .into_iter()
                     .map(|(name, mut value)| {
+                        if NAMES.contains(&name.as_str()) && value.is_string() {
+                            value = Value::from("***");
+                        }
                         self.mask_strings(&mut value);
                         (self.mask(&name), value)
                     })

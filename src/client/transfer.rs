@@ -127,7 +127,7 @@ impl Client {
                 }
             }
             self.check_private(&call)?;
-            let response = self.attempt(&call).await?;
+            let response = self.attempt(&call, None).await?;
             if !response.status().is_redirection() {
                 return self.receive(&call, response, part, transferred).await;
             }
@@ -234,7 +234,7 @@ impl Client {
 
     /// An answer that must not be saved as if it were the file.
     fn no_file(&self, call: &Call, response: &reqwest::Response, problem: &str, body: &[u8]) -> Failure {
-        let body = self.secrets().mask_body(body);
+        let body = self.secrets(call).mask_body(body);
         let error = Error::unreadable(self.asked(call, false), response.status().as_u16(), problem, None, &body);
         Failure { error, outcome: Outcome::Final }
     }
@@ -274,14 +274,14 @@ impl Part {
                 Err(error) if error.kind() == io::ErrorKind::ResourceBusy && Instant::now() < deadline => {
                     sleep(PATIENCE / 50).await;
                 }
-                Err(error) => return Err(Error::File { path: self.path.clone(), error }),
+                Err(error) => return Err(Error::file(&self.path, error)),
             }
         }
     }
 
     async fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
         if let Some(file) = &mut self.file {
-            file.write_all(bytes).await.map_err(|error| Error::File { path: self.path.clone(), error })?;
+            file.write_all(bytes).await.map_err(|error| Error::file(&self.path, error))?;
             self.length += bytes.len() as u64;
         }
         Ok(())
@@ -295,7 +295,7 @@ impl Part {
                 file.get_ref().set_len(0).await?;
                 file.seek(SeekFrom::Start(0)).await
             };
-            truncated.await.map_err(|error| Error::File { path: self.path.clone(), error })?;
+            truncated.await.map_err(|error| Error::file(&self.path, error))?;
         }
         self.length = 0;
         self.total = None;
@@ -306,8 +306,8 @@ impl Part {
     /// Gives the file its name, in place of one that has it already.
     async fn finish(mut self, target: &Path) -> Result<PathBuf, Error> {
         if let Some(file) = &mut self.file {
-            file.flush().await.map_err(|error| Error::File { path: self.path.clone(), error })?;
-            fs::rename(&self.path, target).map_err(|error| Error::File { path: target.to_owned(), error })?;
+            file.flush().await.map_err(|error| Error::file(&self.path, error))?;
+            fs::rename(&self.path, target).map_err(|error| Error::file(target, error))?;
         }
         // Only now, since the lock goes with it.
         self.file = None;

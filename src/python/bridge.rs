@@ -17,7 +17,9 @@ use tokio::time::{sleep, timeout};
 
 use super::convert::Deliver;
 use super::errors::to_python;
+use super::token_store::for_caller;
 use crate::api::{InvalidArgument, Request};
+use crate::client::auth::renewals_under_way;
 use crate::client::{Client, Error, PerProcess};
 
 /// How often a call looks for signals, and reports how it goes.
@@ -26,6 +28,9 @@ const TICK: Duration = Duration::from_millis(50);
 const THREADS: usize = 2;
 /// How long an exit waits for the calls that other threads have under way.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long it waits for tokens that are being renewed: without them somebody would have to log in again.
+const RENEWAL_PATIENCE: Duration = Duration::from_secs(10);
 
 static ENGINE: PerProcess<Engine> = PerProcess::new();
 /// The thread that is about to take the interpreter apart, if one is.
@@ -66,7 +71,7 @@ pub(crate) fn run<O: Operation>(
     let operation = operation.map_err(|refusal| to_python(refusal.into()))?;
     let engine = engine()?;
     let _call = Call::enter(&engine);
-    let mut running = pin!(operation.start(client.cloned()));
+    let mut running = pin!(for_caller(py, client, false, operation.start(client.cloned()))?);
     loop {
         let turn =
             py.detach(|| off_runtime(|| engine.handle.block_on(async { timeout(TICK, running.as_mut()).await.ok() })));
@@ -102,7 +107,9 @@ pub(crate) async fn run_async<O: Operation>(
 ) -> PyResult<<O::Result as Deliver>::Python> {
     let operation = operation.map_err(|refusal| to_python(refusal.into()))?;
     let engine = engine()?;
-    let mut task = AbortOnDrop(engine.handle.spawn(operation.start(client.clone())));
+    let running = operation.start(client.clone());
+    let running = Python::attach(|py| for_caller(py, client.as_ref(), true, running))?;
+    let mut task = AbortOnDrop(engine.handle.spawn(running));
     let finished = if operation.reports() {
         loop {
             if let Some(finished) = tick(&engine, &mut task.0).await {
@@ -166,6 +173,10 @@ pub(crate) fn shut_down(py: Python<'_>) {
     py.detach(|| {
         let deadline = Instant::now() + PATIENCE;
         while engine.calls.load(Ordering::SeqCst) > 0 && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let deadline = Instant::now() + RENEWAL_PATIENCE;
+        while renewals_under_way() > 0 && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(1));
         }
         if let Some(runtime) = runtime {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 #[cfg(feature = "stubs")]
-use pyo3::inspect::PyStaticExpr;
+use pyo3::inspect::{PyStaticConstant, PyStaticExpr};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDate, PyDateTime, PyDelta, PyDict, PyInt, PyList, PyMapping, PyString, PyTuple};
 #[cfg(feature = "stubs")]
@@ -118,6 +118,23 @@ pub(crate) struct AnyJson;
 impl Hint for AnyJson {
     #[cfg(feature = "stubs")]
     const HINT: PyStaticExpr = type_hint_identifier!("typing", "Any");
+}
+
+/// What an operation returns that only does something.
+#[derive(Debug)]
+pub(crate) struct Nothing;
+
+impl Deliver for Nothing {
+    type Python = Hinted<Self>;
+
+    fn deliver(self, py: Python<'_>, _: Option<&Client>) -> PyResult<Self::Python> {
+        Ok(Hinted::new(py.None()))
+    }
+}
+
+impl Hint for Nothing {
+    #[cfg(feature = "stubs")]
+    const HINT: PyStaticExpr = PyStaticExpr::Constant { value: PyStaticConstant::None };
 }
 
 /// A JSON object.

@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 
 use pyo3::IntoPyObjectExt;
+use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyModule};
@@ -60,6 +61,23 @@ fn exception(py: Python<'_>, error: Error) -> PyResult<PyErr> {
             attributes.set_item("body", unreadable.excerpt)?;
             "ResponseDecodeError"
         }
+        Error::SignIn { reason, answer, .. } => {
+            tell_refusal(&attributes, reason, answer.as_deref())?;
+            "SignInError"
+        }
+        Error::LoginRequired { reason, answer, .. } => {
+            tell_refusal(&attributes, reason, answer.as_deref())?;
+            "LoginRequiredError"
+        }
+        Error::Store { cause, .. } => {
+            let error = raise(py, "TokenStoreError", &message, &attributes)?;
+            if let Some(raised) = cause.downcast_ref::<PyErr>() {
+                error.set_cause(py, Some(raised.clone_ref(py)));
+            } else if let Some(cause) = cause.downcast_ref::<std::io::Error>() {
+                error.set_cause(py, Some(PyOSError::new_err(cause.to_string())));
+            }
+            return Ok(error);
+        }
         Error::ListChanged => "ListingChangedError",
         Error::Setup(_) => "StudioError",
         Error::File { path, error } => {
@@ -88,6 +106,12 @@ fn raise(py: Python<'_>, class: &str, message: &str, attributes: &Bound<'_, PyDi
     let errors = ERRORS.get_or_try_init(py, || PyModule::import(py, "canvas_studio.errors").map(Bound::unbind))?;
     let class = errors.bind(py).getattr(class)?;
     class.call((message,), Some(attributes)).map(PyErr::from_value)
+}
+
+fn tell_refusal(attributes: &Bound<'_, PyDict>, reason: String, answer: Option<&Refusal>) -> PyResult<()> {
+    attributes.set_item("reason", reason)?;
+    attributes.set_item("status_code", answer.map(|answer| answer.status))?;
+    attributes.set_item("body", answer.map(|answer| parsed(attributes.py(), &answer.body)).transpose()?)
 }
 
 fn describe(attributes: &Bound<'_, PyDict>, asked: &Asked) -> PyResult<()> {

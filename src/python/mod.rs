@@ -1,5 +1,6 @@
 //! How Python sees the client: classes over the core's values, and the bridge between two ways of waiting.
 
+pub(crate) mod auth;
 pub(crate) mod bridge;
 pub(crate) mod collection;
 pub(crate) mod convert;
@@ -11,4 +12,5 @@ pub(crate) mod records;
 #[cfg(feature = "sandbox")]
 pub(crate) mod sandbox;
 pub(crate) mod studio_client;
+pub(crate) mod token_store;
 pub(crate) mod value;

@@ -1,10 +1,13 @@
 //! `StudioClient`: every operation of Studio's, by id.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
+use super::auth::OAuth;
 use super::bridge;
 use super::convert::{
     Body, Changes, DateText, Deliver, Hinted, Id, OfCollection, OfCourse, OfMedia, OfUser, Params, Seconds, Whole,
@@ -16,9 +19,9 @@ use super::media::{Progress, Tracked};
 use super::operations::operations;
 use crate::api::raw::{self, Content};
 use crate::api::request::MAX_PER_PAGE;
-use crate::api::{collections, media, models};
+use crate::api::{InvalidArgument, collections, media, models};
 use crate::client::config::{CONNECT_TIMEOUT, MAX_RETRIES, MAX_RETRY_WAIT, READ_TIMEOUT, RETRY_DELAY, TIMEOUT};
-use crate::client::{Auth, Client, Config, Error, Options};
+use crate::client::{Auth, Client, Config, Options};
 
 /// A client of one school's Studio.
 ///
@@ -28,7 +31,8 @@ use crate::client::{Auth, Client, Config, Error, Options};
 ///
 /// Args:
 ///     url: The school's name (`"myschool"`), its host, or its URL. `http` only on this machine.
-///     token: The access token.
+///     token: An access token that you look after.
+///     auth: Instead of a token, an `OAuth`, which looks after its tokens itself.
 ///     timeout: Seconds (or a timedelta) for one call with all its repetitions; `float("inf")` for no limit. Downloads
 ///         have none.
 ///     connect_timeout: Seconds for making a connection; it never takes longer than `read_timeout`.
@@ -556,10 +560,10 @@ lists {
 }
 plain {
     #[new]
-    #[pyo3(signature = (url, *, token, timeout: "float | timedelta" = 120.0, connect_timeout: "float | timedelta" = 5.0,
+    #[pyo3(signature = (url, *, token=None, auth=None, timeout: "float | timedelta" = 120.0, connect_timeout: "float | timedelta" = 5.0,
         read_timeout: "float | timedelta" = 30.0, max_retries: "int" = 2, retry_delay: "float | timedelta" = 0.5,
         max_retry_wait: "float | timedelta" = 60.0))]
-fn new(url: &str, token: &str, #[pyo3(from_py_with = seconds)] timeout: f64, #[pyo3(from_py_with = seconds)] connect_timeout: f64,
+fn new(url: &str, token: Option<&str>, auth: Option<&Bound<'_, OAuth>>, #[pyo3(from_py_with = seconds)] timeout: f64, #[pyo3(from_py_with = seconds)] connect_timeout: f64,
         #[pyo3(from_py_with = seconds)] read_timeout: f64, #[pyo3(from_py_with = whole)] max_retries: i64,
         #[pyo3(from_py_with = seconds)] retry_delay: f64, #[pyo3(from_py_with = seconds)] max_retry_wait: f64) -> PyResult<Self> {
         let config = Config::new(url, Options {
@@ -570,15 +574,32 @@ fn new(url: &str, token: &str, #[pyo3(from_py_with = seconds)] timeout: f64, #[p
             retry_delay: Some(retry_delay),
             max_retry_wait: Some(max_retry_wait),
         });
-        let refused = |refusal: crate::api::InvalidArgument| to_python(refusal.into());
-        Ok(Self { client: Client::new(config.map_err(refused)?, Auth::token(token).map_err(refused)?) })
+        let made = config.and_then(|config| {
+            let auth = match (token, auth.map(Bound::get)) {
+                (Some(token), None) => Auth::token(token)?,
+                (None, Some(auth)) => {
+                    auth.check_school(&config)?;
+                    Auth::OAuth(Arc::clone(&auth.oauth))
+                }
+                (None, None) => return Err(InvalidArgument::new("token", "is missing: give a token, or auth=OAuth(...)")),
+                (Some(_), Some(_)) => return Err(InvalidArgument::new("auth", "is given beside a token: give one of the two")),
+            };
+            Ok(Client::new(config, auth))
+        });
+        Ok(Self { client: made.map_err(|refusal| to_python(refusal.into()))? })
     }
 
-    /// Make a client from environment variables: `CANVAS_STUDIO_URL` and `CANVAS_STUDIO_TOKEN`.
+    /// Make a client from arguments, environment variables, and a profile that `canvas-studio login` has made.
+    ///
+    /// An argument wins over a variable, and a variable over the profile: `CANVAS_STUDIO_URL`, `CANVAS_STUDIO_TOKEN`,
+    /// or `CANVAS_STUDIO_CLIENT_ID`, `CANVAS_STUDIO_CLIENT_SECRET` and `CANVAS_STUDIO_TOKEN_FILE`; `CANVAS_STUDIO_PROFILE`
+    /// names the profile. Nothing secret is sent to a URL that came from elsewhere.
     ///
     /// Args:
+    ///     profile: The profile; if left out, the variable's, or the only one that there is.
     ///     url: Instead of `CANVAS_STUDIO_URL`.
     ///     token: Instead of `CANVAS_STUDIO_TOKEN`.
+    ///     auth: Instead of a token.
     ///     timeout: As for the client itself, and so are the others.
     ///     connect_timeout: Likewise.
     ///     read_timeout: Likewise.
@@ -590,17 +611,22 @@ fn new(url: &str, token: &str, #[pyo3(from_py_with = seconds)] timeout: f64, #[p
     ///     A client.
     ///
     /// Raises:
-    ///     InvalidArgumentError: If neither the argument nor the variable is there, or one cannot be right.
+    ///     InvalidArgumentError: If something is missing, does not fit together, or cannot be right.
     #[staticmethod]
-    #[pyo3(signature = (*, url=None, token=None, timeout: "float | timedelta" = 120.0, connect_timeout: "float | timedelta" = 5.0,
+    #[pyo3(signature = (profile=None, *, url=None, token=None, auth=None, timeout: "float | timedelta" = 120.0, connect_timeout: "float | timedelta" = 5.0,
         read_timeout: "float | timedelta" = 30.0, max_retries: "int" = 2, retry_delay: "float | timedelta" = 0.5,
         max_retry_wait: "float | timedelta" = 60.0))]
-    fn from_env(py: Python<'_>, url: Option<String>, token: Option<String>, #[pyo3(from_py_with = seconds)] timeout: f64, #[pyo3(from_py_with = seconds)] connect_timeout: f64,
+    fn from_env(py: Python<'_>, profile: Option<&str>, url: Option<&str>, token: Option<&str>, auth: Option<Bound<'_, OAuth>>, #[pyo3(from_py_with = seconds)] timeout: f64, #[pyo3(from_py_with = seconds)] connect_timeout: f64,
         #[pyo3(from_py_with = seconds)] read_timeout: f64, #[pyo3(from_py_with = whole)] max_retries: i64,
         #[pyo3(from_py_with = seconds)] retry_delay: f64, #[pyo3(from_py_with = seconds)] max_retry_wait: f64) -> PyResult<Self> {
-        let url = given_or_environment(py, "url", url)?;
-        let token = given_or_environment(py, "token", token)?;
-        Self::new(&url, &token, timeout, connect_timeout, read_timeout, max_retries, retry_delay, max_retry_wait)
+        let given = PyDict::new(py);
+        given.set_item("profile", profile)?;
+        given.set_item("url", url)?;
+        given.set_item("token", token)?;
+        given.set_item("auth", auth)?;
+        let resolved = py.import("canvas_studio.profiles")?.call_method("resolve", (), Some(&given))?;
+        let (url, token, auth): (String, Option<String>, Option<Bound<'_, OAuth>>) = resolved.extract()?;
+        Self::new(&url, token.as_deref(), auth.as_ref(), timeout, connect_timeout, read_timeout, max_retries, retry_delay, max_retry_wait)
     }
 
     /// The school's URL.
@@ -670,20 +696,3 @@ fn new(url: &str, token: &str, #[pyo3(from_py_with = seconds)] timeout: f64, #[p
     }
 }
 } }
-
-/// An argument, or else the environment variable that stands in for it.
-fn given_or_environment(py: Python<'_>, argument: &str, given: Option<String>) -> PyResult<String> {
-    if let Some(given) = given {
-        return Ok(given);
-    }
-    let variable = format!("CANVAS_STUDIO_{}", argument.to_ascii_uppercase());
-    // Python's own view of the environment, since os.environ may have been changed.
-    let environment = py.import("os")?.getattr("environ")?;
-    match environment.call_method1("get", (&variable,))?.extract::<Option<String>>()? {
-        Some(value) => Ok(value),
-        None => Err(to_python(Error::InvalidArgument(crate::api::InvalidArgument::new(
-            argument,
-            format!("is missing: pass it, or set {variable}"),
-        )))),
-    }
-}

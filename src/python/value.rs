@@ -4,10 +4,11 @@ use std::fmt::Write;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::marker::PhantomData;
 
+use pyo3::exceptions::PyTypeError;
 #[cfg(feature = "stubs")]
 use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyMapping, PyTuple};
 use pythonize::{depythonize, pythonize};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -18,6 +19,22 @@ use super::convert::MAPPING;
 use super::convert::{Hint, Hinted, JsonObject};
 use super::errors::to_python;
 use crate::api::InvalidArgument;
+
+/// Anything that maps names to values.
+pub(crate) struct AnyMapping<'py>(pub(crate) Bound<'py, PyMapping>);
+
+impl<'py> FromPyObject<'_, 'py> for AnyMapping<'py> {
+    type Error = PyErr;
+    #[cfg(feature = "stubs")]
+    const INPUT_TYPE: PyStaticExpr = MAPPING;
+
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        match given.cast::<PyMapping>() {
+            Ok(mapping) => Ok(Self(mapping.to_owned())),
+            Err(_) => Err(PyTypeError::new_err(format!("must be a dict, not {}", given.get_type().name()?))),
+        }
+    }
+}
 
 /// The fields of an object, as a dict of Python's.
 pub(crate) struct Fields<'py>(Bound<'py, PyAny>);

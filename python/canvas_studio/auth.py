@@ -1,0 +1,206 @@
+"""Signing in, and where the tokens are kept: what `StudioClient(url, auth=...)` takes."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from typing import TYPE_CHECKING, Protocol
+
+from canvas_studio._core import FileTokenStore, MemoryTokenStore, OAuth, Tokens
+from canvas_studio.errors import LoginRequiredError, SignInError, TokenStoreError
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
+    from contextvars import Context
+
+    from canvas_studio._core import StoreLock
+
+__all__ = [
+    "AsyncTokenStore",
+    "FileTokenStore",
+    "KeyringTokenStore",
+    "LoginRequiredError",
+    "MemoryTokenStore",
+    "OAuth",
+    "SignInError",
+    "TokenStore",
+    "TokenStoreError",
+    "Tokens",
+]
+
+
+class TokenStore(Protocol):
+    """A place that keeps tokens, for you to write over your database.
+
+    For one refresh: `lock()` is entered, `load()` is called, perhaps Studio is asked, `save()` is called, and the lock
+    is left. All of it runs on one thread of this package's own, with the context variables of the caller. Only after
+    that are new tokens used.
+    """
+
+    def load(self) -> Tokens | None:
+        """Read the tokens; `None` if there are none."""
+
+    def save(self, tokens: Tokens | None, /) -> None:
+        """Keep tokens in place of those that are there; `None` forgets them."""
+
+    def lock(self) -> AbstractContextManager[object]:
+        """Keep everybody else who has this store from refreshing: other threads, processes, machines."""
+
+
+class AsyncTokenStore(Protocol):
+    """The same for asyncio. It is awaited on the caller's loop; in a blocking call, on a loop of its own."""
+
+    async def load(self) -> Tokens | None:
+        """Read the tokens; `None` if there are none."""
+
+    async def save(self, tokens: Tokens | None, /) -> None:
+        """Keep tokens in place of those that are there; `None` forgets them."""
+
+    def lock(self) -> AbstractAsyncContextManager[object]:
+        """Keep everybody else who has this store from refreshing: other tasks, processes, machines."""
+
+
+class KeyringTokenStore:
+    """Keeps tokens in the keyring of the operating system. It needs the extra: `pip install 'canvas-studio[keyring]'`.
+
+    A keyring has no lock, so a file in the folder of the profiles is locked in its place.
+
+    Args:
+        name: Under which name; one for each person and school.
+        service: The name of the application, as the keyring shows it.
+    """
+
+    def __init__(self, name: str, *, service: str = "canvas-studio") -> None:
+        try:
+            import keyring  # noqa: PLC0415 - an extra
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError(
+                "KeyringTokenStore needs keyring: pip install 'canvas-studio[keyring]'", name=error.name
+            ) from error
+        self._keyring = keyring
+        self.name = name
+        self.service = service
+
+    def __repr__(self) -> str:
+        return f"KeyringTokenStore({self.name!r}, service={self.service!r})"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _keyring_store, (self.name, self.service)
+
+    def load(self) -> Tokens | None:
+        """Read the tokens.
+
+        Returns:
+            The tokens, or `None` if there are none.
+        """
+        text = self._keyring.get_password(self.service, self.name)
+        return None if text is None else Tokens.from_dict(json.loads(text))
+
+    def save(self, tokens: Tokens | None, /) -> None:
+        """Keep tokens in place of those that are there.
+
+        Args:
+            tokens: The tokens; `None` forgets them.
+        """
+        if tokens is not None:
+            self._keyring.set_password(self.service, self.name, json.dumps(tokens.to_dict()))
+        elif self._keyring.get_password(self.service, self.name) is not None:
+            self._keyring.delete_password(self.service, self.name)
+
+    def lock(self) -> StoreLock:
+        """Keep other processes, and other threads, of this user from refreshing.
+
+        Returns:
+            A context manager, for one `with`.
+        """
+        from urllib.parse import quote  # noqa: PLC0415 - only a refresh needs them
+
+        from canvas_studio import profiles  # noqa: PLC0415
+
+        return FileTokenStore(profiles.home() / "keyring" / quote(f"{self.service}/{self.name}", safe="")).lock()
+
+
+def _keyring_store(name: str, service: str) -> KeyringTokenStore:
+    return KeyringTokenStore(name, service=service)
+
+
+# What follows is called by the core, for the stores that are written in Python.
+
+
+class _Decision(Protocol):
+    """What the core makes of what a store holds: nothing to keep it, or what to save."""
+
+    def decide(self, loaded: Tokens | None, /) -> tuple[Tokens | None, ...]: ...
+
+    async def decide_async(self, loaded: Tokens | None, /) -> tuple[Tokens | None, ...]: ...
+
+
+_tasks: set[asyncio.Task[None]] = set()
+
+
+def _is_async(store: object) -> bool:
+    return inspect.iscoroutinefunction(getattr(store, "load", None))
+
+
+def _update(store: TokenStore, decision: _Decision) -> None:
+    with store.lock():
+        for tokens in decision.decide(store.load()):
+            store.save(tokens)
+
+
+async def _update_async(store: AsyncTokenStore, decision: _Decision) -> None:
+    async with store.lock():
+        for tokens in await decision.decide_async(await store.load()):
+            await store.save(tokens)
+
+
+def _begin(
+    store: TokenStore,
+    decision: _Decision,
+    finished: Callable[[BaseException | None], None],
+    context: Context,
+    _loop: asyncio.AbstractEventLoop | None,
+) -> None:
+    try:
+        context.run(_update, store, decision)
+    except BaseException as error:  # noqa: BLE001 - it is told to those who wait
+        finished(error)
+    else:
+        finished(None)
+
+
+def _begin_async(
+    store: AsyncTokenStore,
+    decision: _Decision,
+    finished: Callable[[BaseException | None], None],
+    context: Context,
+    loop: asyncio.AbstractEventLoop | None,
+) -> None:
+    import asyncio  # noqa: PLC0415 - only an async store needs it
+
+    async def update() -> None:
+        try:
+            await _update_async(store, decision)
+        except BaseException as error:
+            finished(error)
+            if isinstance(error, asyncio.CancelledError):
+                raise
+        else:
+            finished(None)
+
+    def start() -> None:
+        task = asyncio.get_running_loop().create_task(update())
+        _tasks.add(task)
+        task.add_done_callback(_tasks.discard)
+
+    if loop is not None:
+        try:
+            loop.call_soon_threadsafe(start, context=context)
+        except RuntimeError:
+            # It was closed meanwhile.
+            pass
+        else:
+            return
+    context.run(asyncio.run, update())

@@ -1,0 +1,239 @@
+//! Signing in: where a person allows an application to act for them, and how a code or a refresh token becomes tokens.
+//!
+//! None of it is on a page of the reference for developers. The endpoints and the fields are observed in several clients,
+//! and in the vendor's guide for Postman.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde_json::Value;
+use url::Url;
+
+use super::check::InvalidArgument;
+use super::request::{Answer, Call, Form, Repeat, Request, Shape, Undecodable};
+
+/// Where a person signs in, below `/api/public`. Documented.
+pub const AUTHORIZE: &str = "/oauth/authorize";
+/// Where codes and refresh tokens become tokens, below `/api/public`. Documented.
+const TOKEN: &str = "/oauth/token";
+/// The redirect URI with which Studio shows the code instead of redirecting. Observed.
+pub const OUT_OF_BAND: &str = "urn:ietf:wg:oauth:2.0:oob";
+
+/// A developer key of Studio's.
+#[derive(Debug, Clone)]
+pub struct Key {
+    pub client_id: String,
+    pub client_secret: SecretString,
+}
+
+/// What the token endpoint gave.
+#[derive(Debug)]
+pub struct Grant {
+    pub access_token: SecretString,
+    pub refresh_token: Option<SecretString>,
+    /// For how long the access token is good, if that was said.
+    pub expires_in: Option<Duration>,
+}
+
+/// Where Studio may send a browser. That it takes no http is observed.
+pub fn check_redirect_uri(redirect_uri: &str) -> Result<(), InvalidArgument> {
+    if redirect_uri == OUT_OF_BAND
+        || Url::parse(redirect_uri).is_ok_and(|url| url.scheme() == "https" && url.has_host())
+    {
+        return Ok(());
+    }
+    let expected =
+        format!("must be https, since Studio takes no other, or \"{OUT_OF_BAND}\"; it is one of the developer key's");
+    Err(InvalidArgument::new("redirect_uri", expected))
+}
+
+/// The page on which a person allows it, as the query of [`AUTHORIZE`].
+pub fn authorization(key: &Key, redirect_uri: &str, state: Option<&str>) -> Vec<(&'static str, String)> {
+    let mut query = vec![
+        ("client_id", key.client_id.clone()),
+        ("response_type", "code".to_owned()),
+        ("redirect_uri", redirect_uri.to_owned()),
+    ];
+    query.extend(state.map(|state| ("state", state.to_owned())));
+    query
+}
+
+/// Turns the code that a person's signing in gave into tokens. A code works once.
+pub fn exchange(key: &Key, code: SecretString, redirect_uri: &str) -> Request<Grant> {
+    let form =
+        form(key, [("grant_type", "authorization_code".into()), ("code", code), ("redirect_uri", redirect_uri.into())]);
+    Call::sign_in("exchange", TOKEN, form).custom(decode)
+}
+
+/// Turns a refresh token into new tokens.
+///
+/// It is repeated as if it changed nothing: if an attempt of which no answer came was carried out, the refresh token is
+/// used up, and asking again loses nothing.
+pub fn refresh(key: &Key, refresh_token: SecretString) -> Request<Grant> {
+    let form = form(key, [("grant_type", "refresh_token".into()), ("refresh_token", refresh_token)]);
+    let mut call = Call::sign_in("refresh", TOKEN, form);
+    call.repeat = Repeat::Safe;
+    call.custom(decode)
+}
+
+/// The key goes into the form; HTTP Basic is observed to work as well.
+fn form<const N: usize>(key: &Key, fields: [(&'static str, SecretString); N]) -> Form {
+    let mut all = Vec::from(fields);
+    all.push(("client_id", key.client_id.as_str().into()));
+    all.push(("client_secret", key.client_secret.clone()));
+    Form(all)
+}
+
+fn decode(_: &Shape, answer: &Answer) -> Result<Grant, Undecodable> {
+    let fields: Value = serde_json::from_slice(&answer.body).map_err(|_| Undecodable::new("it is not JSON"))?;
+    read(&fields)
+}
+
+/// Reads tokens from JSON as the token endpoint writes it. What a text says is never quoted.
+pub fn read(fields: &Value) -> Result<Grant, Undecodable> {
+    let access_token = secret(fields, "access_token")?.ok_or_else(|| Undecodable {
+        problem: "there is no access token".to_owned(),
+        path: Some("access_token".to_owned()),
+    })?;
+    let expires_in = match fields.get("expires_in") {
+        Some(Value::Number(seconds)) => seconds.as_f64(),
+        Some(Value::String(seconds)) => seconds.parse().ok(),
+        _ => None,
+    };
+    Ok(Grant {
+        access_token,
+        refresh_token: secret(fields, "refresh_token")?,
+        // What is no length of time says nothing; a token that is refused is refreshed all the same.
+        expires_in: expires_in
+            .filter(|seconds| *seconds > 0.0)
+            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+    })
+}
+
+fn secret(fields: &Value, name: &str) -> Result<Option<SecretString>, Undecodable> {
+    match fields.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) if is_token(text) => Ok(Some(text.as_str().into())),
+        Some(_) => Err(Undecodable {
+            problem: "it is no token of visible ASCII characters".to_owned(),
+            path: Some(name.to_owned()),
+        }),
+    }
+}
+
+/// Whether a text can be sent as a token.
+pub fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|character| character.is_ascii_graphic())
+}
+
+/// What a person pastes back: the code alone, or the URL that Studio redirected to.
+#[derive(Debug)]
+pub enum Pasted {
+    Code(SecretString),
+    /// Studio's word for why there is none, and what it says about it.
+    Refused {
+        reason: String,
+        description: Option<String>,
+    },
+    /// The URL is another one than was asked for; here it is without its query.
+    ElsewhereAt(String),
+    /// There is neither a code nor a URL with one.
+    Nothing,
+}
+
+/// Reads what a person pasted, with what mail programs and terminals put around it. That a `state` is missing is normal:
+/// Studio does not send it back. Observed.
+pub fn pasted(text: &str, redirect_uri: &str) -> Pasted {
+    let text: String = text.split_whitespace().collect();
+    let text = text.trim_matches(|around| matches!(around, '<' | '>' | '"' | '\'' | '`'));
+    let Some(url) = Url::parse(text).ok().filter(|url| url.has_host() || !url.query().unwrap_or_default().is_empty())
+    else {
+        return if is_token(text) && !text.contains("://") { Pasted::Code(text.into()) } else { Pasted::Nothing };
+    };
+    if !leads_to(&url, redirect_uri) {
+        return Pasted::ElsewhereAt(super::request::without_query(&url));
+    }
+    let field = |wanted: &str| url.query_pairs().find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned());
+    match (field("code").filter(|code| is_token(code)), field("error")) {
+        (_, Some(reason)) => Pasted::Refused { reason, description: field("error_description") },
+        (Some(code), None) => Pasted::Code(code.into()),
+        (None, None) => Pasted::Nothing,
+    }
+}
+
+fn leads_to(url: &Url, redirect_uri: &str) -> bool {
+    Url::parse(redirect_uri).is_ok_and(|expected| {
+        let place = |url: &Url| (url.origin(), url.path().trim_end_matches('/').to_owned());
+        place(&expected) == place(url)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+    use serde_json::json;
+
+    use super::*;
+
+    const REDIRECT_URI: &str = "https://app.example.edu/studio/callback";
+
+    fn key() -> Key {
+        Key { client_id: "the-id".into(), client_secret: "the-secret".into() }
+    }
+
+    #[test]
+    fn a_code_is_found_in_whatever_a_person_pastes() {
+        for text in [
+            "the-code",
+            "  the-code\n",
+            "https://app.example.edu/studio/callback?code=the-code",
+            " <https://app.example.edu/studio/callback/?state=x&code=the-code#top>\r\n",
+            "https://app.example.edu/studio/call\nback?code=the-code",
+            "\"https://app.example.edu/studio/callback?code=the%2Dcode\"",
+        ] {
+            match pasted(text, REDIRECT_URI) {
+                Pasted::Code(code) => assert_eq!(code.expose_secret(), "the-code"),
+                other => panic!("{other:?} of {text}"),
+            }
+        }
+        assert!(matches!(pasted("the-code", OUT_OF_BAND), Pasted::Code(_)));
+    }
+
+    #[test]
+    fn what_holds_no_code_says_why() {
+        let pasted = |text| pasted(text, REDIRECT_URI);
+        assert!(matches!(pasted("https://evil.example/studio/callback?code=x"), Pasted::ElsewhereAt(_)));
+        assert!(matches!(pasted("http://app.example.edu/studio/callback?code=x"), Pasted::ElsewhereAt(_)));
+        assert!(matches!(pasted("https://app.example.edu/studio/callback?code="), Pasted::Nothing));
+        assert!(matches!(pasted("https://app.example.edu/studio/callback"), Pasted::Nothing));
+        assert!(matches!(pasted(""), Pasted::Nothing));
+        let denied = pasted("https://app.example.edu/studio/callback?error=access_denied&error_description=No");
+        assert!(matches!(denied, Pasted::Refused { reason, .. } if reason == "access_denied"));
+    }
+
+    #[test]
+    fn a_form_shows_no_secret() {
+        let call = refresh(&key(), "the-refresh-token".into()).call;
+        let shown = format!("{call:?}");
+        assert!(shown.contains("grant_type") && !shown.contains("the-refresh-token") && !shown.contains("the-secret"));
+    }
+
+    #[test]
+    fn tokens_are_read_however_their_lifetime_is_written() {
+        for (expires_in, expected) in [
+            (json!(7200), Some(7200)),
+            (json!("7200"), Some(7200)),
+            (json!(-1), None),
+            (json!("soon"), None),
+            (json!(null), None),
+        ] {
+            let grant = read(&json!({"access_token": "a", "refresh_token": "r", "expires_in": expires_in})).unwrap();
+            assert_eq!(grant.expires_in, expected.map(Duration::from_secs));
+        }
+        for answer in
+            [json!({}), json!({"access_token": ""}), json!({"access_token": "a", "refresh_token": 1}), json!([])]
+        {
+            assert!(read(&answer).is_err(), "{answer}");
+        }
+    }
+}

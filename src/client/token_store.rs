@@ -1,0 +1,318 @@
+//! Where tokens are kept between requests, between programs and between processes.
+
+use std::fmt;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::time::Instant;
+
+use super::Error;
+use super::process::PerProcess;
+use crate::api::InvalidArgument;
+use crate::api::oauth::{self, Grant};
+
+/// How long somebody else may hold a store's lock: longer than a refresh can take.
+const LOCK_PATIENCE: Duration = Duration::from_secs(90);
+/// How long to wait before looking at a lock again: at first, and at most.
+const LOCK_PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
+
+/// Something that is waited for.
+pub type Waiting<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// The tokens that a person's signing in gave.
+#[derive(Debug, Clone)]
+pub struct Tokens {
+    pub access: SecretString,
+    pub refresh: Option<SecretString>,
+    /// When the access token ends, by this machine's clock, if that is known.
+    pub expires_at: Option<Timestamp>,
+    /// The school that they are of.
+    pub url: Option<String>,
+}
+
+impl PartialEq for Tokens {
+    fn eq(&self, other: &Self) -> bool {
+        self.to_json() == other.to_json()
+    }
+}
+
+impl Tokens {
+    /// What the token endpoint gave, counted from the moment before it was asked. Without a new refresh token, the one
+    /// that was sent stays good.
+    pub(super) fn granted(grant: Grant, sent: Option<&SecretString>, asked_at: Timestamp, url: String) -> Self {
+        Self {
+            access: grant.access_token,
+            refresh: grant.refresh_token.or_else(|| sent.cloned()),
+            expires_at: grant.expires_in.and_then(|lifetime| asked_at.checked_add(lifetime).ok()),
+            url: Some(url),
+        }
+    }
+
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.access.expose_secret() == other.access.expose_secret()
+    }
+
+    /// All of it, secrets and all.
+    pub fn to_json(&self) -> Value {
+        json!({
+            "access_token": self.access.expose_secret(),
+            "refresh_token": self.refresh.as_ref().map(ExposeSecret::expose_secret),
+            "expires_at": self.expires_at.map(|moment| moment.to_string()),
+            "url": self.url,
+        })
+    }
+
+    /// Reads what [`Tokens::to_json`] gave, or what the token endpoint answers.
+    pub fn from_json(fields: &Value) -> Result<Self, InvalidArgument> {
+        let wrong = |name: &str, expected: &str| InvalidArgument::new(name, expected);
+        if !fields.is_object() {
+            return Err(wrong("values", "must be a mapping"));
+        }
+        let grant = oauth::read(fields).map_err(|undecodable| {
+            wrong(undecodable.path.as_deref().unwrap_or("values"), "must be a token of visible ASCII characters")
+        })?;
+        let expires_at = match (fields.get("expires_at"), fields.get("created_at").and_then(Value::as_i64)) {
+            (Some(Value::String(moment)), _) => Some(moment.parse().map_err(|_| {
+                wrong("expires_at", "must be a moment with its zone, such as \"2026-11-22T12:00:00Z\"")
+            })?),
+            (None | Some(Value::Null), Some(created_at)) => Timestamp::from_second(created_at)
+                .ok()
+                .zip(grant.expires_in)
+                .and_then(|(created_at, lifetime)| created_at.checked_add(lifetime).ok()),
+            (None | Some(Value::Null), None) => None,
+            (Some(_), _) => return Err(wrong("expires_at", "must be a text or null")),
+        };
+        let url = match fields.get("url") {
+            Some(Value::String(url)) => Some(url.clone()),
+            None | Some(Value::Null) => None,
+            Some(_) => return Err(wrong("url", "must be a text or null")),
+        };
+        Ok(Self { access: grant.access_token, refresh: grant.refresh_token, expires_at, url })
+    }
+}
+
+/// What is to become of what a store holds.
+#[derive(Debug)]
+pub enum Change {
+    Keep,
+    /// These from now on; none to forget them.
+    Save(Option<Tokens>),
+}
+
+/// Decides, by what a store holds.
+pub type Decide = Box<dyn FnOnce(Option<Tokens>) -> Waiting<Result<Change, Error>> + Send>;
+
+/// A place that keeps tokens.
+pub trait TokenStore: Send + Sync + fmt::Debug {
+    /// Locks, loads, lets decide, saves, unlocks. What was saved is safe when this ends, and not before.
+    ///
+    /// It runs to its end even if nobody waits for it any more.
+    fn update(&self, decide: Decide) -> Waiting<Result<(), Error>>;
+
+    /// Whether it wants to know for whom it works.
+    fn needs_caller(&self) -> bool {
+        false
+    }
+}
+
+/// Keeps tokens as long as the process lives.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryStore(Arc<Memory>);
+
+#[derive(Debug, Default)]
+struct Memory {
+    tokens: ArcSwapOption<Tokens>,
+    /// After a fork, nobody in the child could open the lock that a thread of the parent holds.
+    lock: PerProcess<Mutex<()>>,
+}
+
+impl MemoryStore {
+    pub fn load(&self) -> Option<Tokens> {
+        self.0.tokens.load().as_deref().cloned()
+    }
+
+    pub fn save(&self, tokens: Option<Tokens>) {
+        self.0.tokens.store(tokens.map(Arc::new));
+    }
+
+    pub async fn lock(&self) -> OwnedMutexGuard<()> {
+        let Ok(lock) = self.0.lock.get(|| Ok::<_, std::convert::Infallible>(Mutex::default()));
+        lock.lock_owned().await
+    }
+}
+
+impl TokenStore for MemoryStore {
+    fn update(&self, decide: Decide) -> Waiting<Result<(), Error>> {
+        let store = self.clone();
+        Box::pin(async move {
+            let _locked = store.lock().await;
+            if let Change::Save(tokens) = decide(store.load()).await? {
+                store.save(tokens);
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Keeps tokens in a file that only its owner can read, for all processes that know its path.
+#[derive(Debug, Clone)]
+pub struct FileStore {
+    path: PathBuf,
+}
+
+/// The lock of a file store; it opens when it is dropped, or when its process ends.
+#[derive(Debug)]
+pub struct FileLock(#[expect(dead_code, reason = "it is there to be dropped")] fs::File);
+
+impl FileStore {
+    pub fn new(path: PathBuf) -> Result<Self, InvalidArgument> {
+        if path.file_name().is_none() || path.is_dir() {
+            let expected = format!("must name a file, such as \"tokens.json\"; \"{}\" is a folder", path.display());
+            return Err(InvalidArgument::new("path", expected));
+        }
+        Ok(Self { path })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn load(&self) -> Result<Option<Tokens>, Error> {
+        let text = match fs::read(&self.path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(self.failed("read", error)),
+        };
+        if text.trim_ascii() == b"null" {
+            return Ok(None);
+        }
+        let unreadable = |problem: String| {
+            let problem = format!("{problem}: log in again, or bring back a copy of the file");
+            self.failed("read", io::Error::new(io::ErrorKind::InvalidData, problem))
+        };
+        let fields =
+            serde_json::from_slice(&text).map_err(|_| unreadable("it is not the JSON of tokens".to_owned()))?;
+        Tokens::from_json(&fields).map(Some).map_err(|refusal| unreadable(refusal.to_string()))
+    }
+
+    /// Writes another file and gives it the name of the old one, so that there is always a whole one. To forget, a file
+    /// that says so takes its place.
+    pub fn save(&self, tokens: Option<&Tokens>) -> Result<(), Error> {
+        let text = tokens.map_or(Value::Null, Tokens::to_json).to_string();
+        // Where the path is a link, it stays one.
+        let target = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
+        let fresh = beside(&target, &format!(".new-{:016x}", fastrand::u64(..)));
+        let written = self.make_folder().and_then(|()| {
+            let mut file = private(fs::OpenOptions::new().write(true).create_new(true)).open(&fresh)?;
+            file.write_all(text.as_bytes())?;
+            file.write_all(b"\n")?;
+            file.sync_all()?;
+            fs::rename(&fresh, &target)?;
+            sync_folder(&target);
+            Ok(())
+        });
+        written.map_err(|error| {
+            // Nothing can be done about a file that cannot be removed.
+            let _ = fs::remove_file(&fresh);
+            self.failed("written", error)
+        })
+    }
+
+    /// Waits until no other process and no other thread has it.
+    pub async fn lock(&self) -> Result<FileLock, Error> {
+        let path = beside(&self.path, ".lock");
+        let opened = self.make_folder().and_then(|()| {
+            private(fs::OpenOptions::new().read(true).write(true).create(true).truncate(false)).open(&path)
+        });
+        let file = opened.map_err(|error| self.failed("locked", error))?;
+        let deadline = Instant::now() + LOCK_PATIENCE;
+        let (mut pause, longest) = LOCK_PAUSES;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(FileLock(file)),
+                Err(fs::TryLockError::WouldBlock) if Instant::now() < deadline => {
+                    tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
+                    pause = (pause * 2).min(longest);
+                }
+                Err(fs::TryLockError::WouldBlock) => {
+                    let problem = format!("another process has held {} for {LOCK_PATIENCE:?}", path.display());
+                    return Err(self.failed("locked", io::Error::new(io::ErrorKind::TimedOut, problem)));
+                }
+                Err(fs::TryLockError::Error(error)) => return Err(self.failed("locked", error)),
+            }
+        }
+    }
+
+    fn make_folder(&self) -> io::Result<()> {
+        match self.path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => make_private_folder(folder),
+            _ => Ok(()),
+        }
+    }
+
+    fn failed(&self, what: &str, error: io::Error) -> Error {
+        let message = format!("the tokens in {} could not be {what}: {error}", self.path.display());
+        Error::Store { message, cause: Arc::new(error) }
+    }
+}
+
+impl TokenStore for FileStore {
+    fn update(&self, decide: Decide) -> Waiting<Result<(), Error>> {
+        let store = self.clone();
+        Box::pin(async move {
+            let _locked = store.lock().await?;
+            if let Change::Save(tokens) = decide(store.load()?).await? {
+                store.save(tokens.as_ref())?;
+            }
+            Ok(())
+        })
+    }
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+#[cfg(unix)]
+fn private(options: &mut fs::OpenOptions) -> &mut fs::OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt;
+    options.mode(0o600)
+}
+
+/// Elsewhere a file has the rights of its folder, which in a user's own folders are that user's.
+#[cfg(not(unix))]
+fn private(options: &mut fs::OpenOptions) -> &mut fs::OpenOptions {
+    options
+}
+
+#[cfg(unix)]
+fn make_private_folder(folder: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+#[cfg(not(unix))]
+fn make_private_folder(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)
+}
+
+/// Makes the new name last through a power cut, where folders can be opened at all.
+fn sync_folder(path: &Path) {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
+        && let Ok(folder) = fs::File::open(folder)
+    {
+        // The file itself is safe by now; some file systems cannot do more.
+        let _ = folder.sync_all();
+    }
+}

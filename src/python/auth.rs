@@ -1,0 +1,344 @@
+//! `OAuth` and `Tokens`: signing in, as Python sees it.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use pyo3::IntoPyObjectExt;
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use pythonize::{depythonize, pythonize};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+
+use super::bridge::{self, Operation};
+use super::convert::{Deliver, Hinted, JsonObject, Nothing};
+use super::errors::to_python;
+use super::operations::operations;
+use super::token_store::{AnyStore, MemoryTokenStore};
+use super::value::AnyMapping;
+use crate::api::InvalidArgument;
+use crate::api::oauth::{self, OUT_OF_BAND};
+use crate::client::config::{Config, Options};
+use crate::client::{self, Auth, Client, Error};
+
+/// The tokens that a person's signing in gave. They are secrets: they are shown to nobody, and not pickled.
+///
+/// Args:
+///     access_token: What authorizes requests.
+///     refresh_token: What gives the next access token, once.
+///     expires_at: When the access token ends, as a datetime with a zone; `None` if that is not known.
+///     url: The school's URL; tokens are sent to no other.
+///
+/// Raises:
+///     InvalidArgumentError: If something is no token.
+#[pyclass(frozen, module = "canvas_studio")]
+#[derive(Debug)]
+pub(crate) struct Tokens {
+    pub(crate) tokens: client::Tokens,
+}
+
+impl From<client::Tokens> for Tokens {
+    fn from(tokens: client::Tokens) -> Self {
+        Self { tokens }
+    }
+}
+
+impl Deliver for client::Tokens {
+    type Python = Tokens;
+
+    fn deliver(self, _: Python<'_>, _: Option<&Client>) -> PyResult<Tokens> {
+        Ok(self.into())
+    }
+}
+
+#[pymethods]
+impl Tokens {
+    #[new]
+    #[pyo3(signature = (access_token, *, refresh_token=None, expires_at=None, url=None))]
+    fn new(
+        access_token: &str,
+        refresh_token: Option<&str>,
+        expires_at: Option<Timestamp>,
+        url: Option<String>,
+    ) -> PyResult<Self> {
+        let token = |argument: &str, text: &str| {
+            if oauth::is_token(text) {
+                return Ok(SecretString::from(text));
+            }
+            let expected = "must not be empty, and hold only visible ASCII characters: was it copied whole?";
+            Err(to_python(InvalidArgument::new(argument, expected).into()))
+        };
+        let access = token("access_token", access_token)?;
+        let refresh = refresh_token.map(|text| token("refresh_token", text)).transpose()?;
+        Ok(Self { tokens: client::Tokens { access, refresh, expires_at, url } })
+    }
+
+    /// What authorizes requests.
+    #[getter]
+    fn access_token(&self) -> &str {
+        self.tokens.access.expose_secret()
+    }
+
+    /// What gives the next access token, once.
+    #[getter]
+    fn refresh_token(&self) -> Option<&str> {
+        self.tokens.refresh.as_ref().map(ExposeSecret::expose_secret)
+    }
+
+    /// When the access token ends, in UTC, if that is known.
+    #[getter]
+    fn expires_at(&self) -> Option<Timestamp> {
+        self.tokens.expires_at
+    }
+
+    /// The school's URL.
+    #[getter]
+    fn url(&self) -> Option<&str> {
+        self.tokens.url.as_deref()
+    }
+
+    /// Return them as a dict that `json.dumps` takes, for a database. The dict holds the secrets as they are.
+    ///
+    /// Returns:
+    ///     `access_token`, `refresh_token`, `expires_at` (ISO 8601) and `url`.
+    fn to_dict(&self, py: Python<'_>) -> PyResult<Hinted<JsonObject>> {
+        Ok(Hinted::new(pythonize(py, &self.tokens.to_json())?.unbind()))
+    }
+
+    /// Make them from a dict such as `to_dict()` returns, or from the token endpoint's own answer.
+    ///
+    /// Args:
+    ///     values: The dict. Of other names in it, such as the columns of a table, nothing is read.
+    ///
+    /// Returns:
+    ///     The tokens.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: If something in it cannot be right; the text does not quote it.
+    #[staticmethod]
+    #[pyo3(signature = (values))]
+    fn from_dict(py: Python<'_>, values: AnyMapping<'_>) -> PyResult<Self> {
+        let AnyMapping(values) = values;
+        let known = PyDict::new(py);
+        for name in ["access_token", "refresh_token", "expires_at", "expires_in", "created_at", "url"] {
+            let value = values.get_item(name).ok().filter(|value| !value.is_none());
+            if let Some(value) = value {
+                let is_moment = value.hasattr("isoformat")?;
+                known.set_item(name, if is_moment { value.call_method0("isoformat")? } else { value })?;
+            }
+        }
+        let refuse = |refusal: InvalidArgument| to_python(refusal.into());
+        let fields: Value = depythonize(&known)
+            .map_err(|_| refuse(InvalidArgument::new("values", "holds something that is no text")))?;
+        client::Tokens::from_json(&fields).map(Self::from).map_err(refuse)
+    }
+
+    fn __eq__(&self, other: &Bound<'_, Self>) -> bool {
+        other.get().tokens == self.tokens
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let refresh_token = self.tokens.refresh.as_ref().map_or("None", |_| "'***'");
+        let expires_at = self.tokens.expires_at.into_py_any(py)?;
+        let url = self.url().into_py_any(py)?;
+        Ok(format!(
+            "Tokens('***', refresh_token={refresh_token}, expires_at={}, url={})",
+            expires_at.bind(py).repr()?,
+            url.bind(py).repr()?
+        ))
+    }
+
+    #[expect(clippy::unused_self, reason = "Python passes it")]
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(PyTypeError::new_err("tokens are secrets, so they are not pickled or copied: to_dict() has what they hold"))
+    }
+}
+
+/// The sign-in of one person at one school: a developer key, and where the person's tokens are kept.
+///
+/// Share it between clients: they refresh the tokens together, once.
+///
+/// Args:
+///     client_id: The developer key's id.
+///     client_secret: Its secret.
+///     store: Where the tokens are: a `FileTokenStore`, a `KeyringTokenStore`, a `MemoryTokenStore` (if left out), or a
+///         store of your own.
+///     url: The school, as for `StudioClient`. Only `authorization_url()` and `exchange()` need it.
+///     redirect_uri: Where Studio sends the browser with the code. It is one of the developer key's; with the default
+///         Studio shows the code instead.
+///
+/// Raises:
+///     InvalidArgumentError: If an argument cannot be right.
+#[pyclass(frozen, module = "canvas_studio")]
+#[derive(Debug)]
+pub(crate) struct OAuth {
+    pub(crate) oauth: Arc<client::OAuth>,
+    /// For the school that it is of, if that was said.
+    client: Option<Client>,
+    redirect_uri: String,
+    store: Py<PyAny>,
+}
+
+impl OAuth {
+    #[expect(clippy::unnecessary_wraps, reason = "as the macro asks for it")]
+    fn client(&self, _: Python<'_>) -> PyResult<Option<&Client>> {
+        Ok(self.client.as_ref())
+    }
+
+    fn at_school(&self) -> Result<&Client, InvalidArgument> {
+        self.client.as_ref().ok_or_else(|| {
+            InvalidArgument::new("url", "is missing: name the school, as in OAuth(..., url=\"myschool\")")
+        })
+    }
+
+    /// Refuses to be used for another school.
+    pub(crate) fn check_school(&self, config: &Config) -> Result<(), InvalidArgument> {
+        match self.client.as_ref().map(|client| client.config().url()) {
+            Some(own) if own != config.url() => {
+                Err(InvalidArgument::new("auth", format!("is for {own}, not for {}", config.url())))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn exchanging(&self, code: &str) -> Result<Exchange, InvalidArgument> {
+        self.at_school()?;
+        let (oauth, redirect_uri) = (Arc::clone(&self.oauth), self.redirect_uri.clone());
+        Ok(Exchange { oauth, code: code.into(), redirect_uri })
+    }
+}
+
+/// A code that is about to become tokens.
+struct Exchange {
+    oauth: Arc<client::OAuth>,
+    code: SecretString,
+    redirect_uri: String,
+}
+
+impl Operation for Exchange {
+    type Result = client::Tokens;
+
+    fn start(&self, client: Option<Client>) -> impl Future<Output = Result<client::Tokens, Error>> + Send + 'static {
+        let Self { oauth, code, redirect_uri } = self;
+        let (oauth, code, redirect_uri) = (Arc::clone(oauth), code.clone(), redirect_uri.clone());
+        async move {
+            let pasted = oauth::pasted(code.expose_secret(), &redirect_uri);
+            oauth.exchange(&client.ok_or(Error::Closed)?, pasted, &redirect_uri).await
+        }
+    }
+}
+
+/// Tokens that are about to be forgotten.
+struct Forgetting(Arc<client::OAuth>);
+
+impl Operation for Forgetting {
+    type Result = Nothing;
+
+    fn start(&self, _: Option<Client>) -> impl Future<Output = Result<Nothing, Error>> + Send + 'static {
+        let oauth = Arc::clone(&self.0);
+        async move { oauth.forget().await.map(|()| Nothing) }
+    }
+}
+
+// Python shows defaults only as literals, so this one is written once more below.
+const _: () = assert!(OUT_OF_BAND.len() == "urn:ietf:wg:oauth:2.0:oob".len());
+
+operations! { OAuth {
+operations {
+    /// Turn the code of a person's signing in into tokens, and keep them in the store.
+    ///
+    /// Args:
+    ///     code: The code, or the whole URL that the browser was redirected to, as a person pastes it. Studio does not
+    ///         send a `state` back (observed), so none is looked for.
+    ///
+    /// Returns:
+    ///     The tokens; by then they are in the store.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: If there is no code in it, or if the URL is another one than the redirect URI.
+    ///     SignInError: If the person did not allow it, or if Studio takes the code or the key for wrong.
+    ///     TokenStoreError: If the tokens could not be kept.
+    ///
+    /// Reference: none; observed in several clients, and in the vendor's guide for Postman.
+    #[pyo3(signature = (code))]
+    exchange / exchange_async (oauth, code: String) -> client::Tokens = oauth.exchanging(&code);
+
+    /// Log out: forget the tokens, here and in the store. Studio has no documented way to revoke them.
+    ///
+    /// Returns:
+    ///     None.
+    ///
+    /// Raises:
+    ///     TokenStoreError: If the store cannot be written.
+    ///
+    /// Reference: none; nothing is sent.
+    #[pyo3(signature = ())]
+    forget / forget_async (oauth) -> Nothing = Ok::<_, InvalidArgument>(Forgetting(Arc::clone(&oauth.oauth)));
+}
+lists {}
+plain {
+    #[new]
+    #[pyo3(signature = (client_id, client_secret, *, store=None, url=None, redirect_uri="urn:ietf:wg:oauth:2.0:oob"))]
+    fn new(py: Python<'_>, client_id: &str, client_secret: &str, store: Option<AnyStore>, url: Option<&str>, redirect_uri: &str) -> PyResult<Self> {
+        let refuse = |refusal: InvalidArgument| to_python(refusal.into());
+        let store = match store {
+            Some(store) => store,
+            None => py.get_type::<MemoryTokenStore>().call0()?.extract()?,
+        };
+        oauth::check_redirect_uri(redirect_uri).map_err(refuse)?;
+        let oauth = Arc::new(client::OAuth::new(client_id, client_secret, store.store).map_err(refuse)?);
+        let config = url.map(|url| Config::new(url, Options::default())).transpose().map_err(refuse)?;
+        let client = config.map(|config| Client::new(config, Auth::OAuth(Arc::clone(&oauth))));
+        Ok(Self { oauth, client, redirect_uri: redirect_uri.to_owned(), store: store.object })
+    }
+
+    /// The developer key's id.
+    #[getter]
+    fn client_id(&self) -> &str {
+        self.oauth.client_id()
+    }
+
+    /// The school's URL, if it was given.
+    #[getter]
+    fn url(&self) -> Option<String> {
+        self.client.as_ref().map(|client| client.config().url())
+    }
+
+    /// Where Studio sends the browser with the code.
+    #[getter]
+    fn redirect_uri(&self) -> &str {
+        &self.redirect_uri
+    }
+
+    /// Where the tokens are.
+    #[getter]
+    fn store(&self, py: Python<'_>) -> Hinted<super::token_store::AnyStoreHint> {
+        Hinted::new(self.store.clone_ref(py))
+    }
+
+    /// Make the URL of the page on which a person signs in and allows it. Nothing is sent.
+    ///
+    /// Args:
+    ///     state: A value of your own. Studio takes it and does not send it back (observed): keep it in a cookie if you
+    ///         need to know to whom an answer belongs.
+    ///
+    /// Returns:
+    ///     The URL, for a browser.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: If the school was not given.
+    #[pyo3(signature = (*, state=None))]
+    fn authorization_url(&self, state: Option<&str>) -> PyResult<String> {
+        let client = self.at_school().map_err(|refusal| to_python(refusal.into()))?;
+        Ok(self.oauth.authorization_url(client, &self.redirect_uri, state))
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let shown = |value: Py<PyAny>| -> PyResult<String> { Ok(value.bind(py).repr()?.to_string()) };
+        let client_id = shown(self.client_id().into_py_any(py)?)?;
+        let url = shown(self.url().into_py_any(py)?)?;
+        Ok(format!("OAuth({client_id}, '***', url={url}, store={})", shown(self.store.clone_ref(py))?))
+    }
+}
+} }

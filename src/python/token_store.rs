@@ -1,0 +1,449 @@
+//! Token stores as Python sees them: ours as classes, and the users' own, blocking or async, as ours.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use pyo3::exceptions::{PyRuntimeError, PyTypeError};
+#[cfg(feature = "stubs")]
+use pyo3::inspect::PyStaticExpr;
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+#[cfg(feature = "stubs")]
+use pyo3::{type_hint_identifier, type_hint_union};
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedMutexGuard, oneshot};
+
+use super::auth::Tokens;
+use super::bridge::{self, Operation};
+use super::convert::{Deliver, Hint};
+use super::errors::to_python;
+use crate::client::token_store::{Change, Decide, FileLock, FileStore, MemoryStore, TokenStore, Waiting};
+use crate::client::{Client, Error};
+
+tokio::task_local! {
+    /// Who waits for the call that runs.
+    static CALLER: Option<Arc<Caller>>;
+}
+
+/// The Python side of a call, for the token stores that are written in Python.
+#[derive(Debug)]
+struct Caller {
+    context: Py<PyAny>,
+    event_loop: Option<Py<PyAny>>,
+}
+
+/// Runs something for whoever calls now. Only a client with a store that is written in Python needs to know who that is.
+pub(crate) fn for_caller<F: Future>(
+    py: Python<'_>,
+    client: Option<&Client>,
+    is_async: bool,
+    running: F,
+) -> PyResult<impl Future<Output = F::Output> + use<F>> {
+    let needs_caller = client.is_some_and(Client::needs_caller);
+    let caller = needs_caller.then(|| -> PyResult<_> {
+        let context = py.import("contextvars")?.call_method0("copy_context")?.unbind();
+        let running_loop = || py.import("asyncio")?.call_method0("get_running_loop").map(Bound::unbind);
+        let event_loop = if is_async { Some(running_loop()?) } else { None };
+        Ok(Arc::new(Caller { context, event_loop }))
+    });
+    Ok(CALLER.scope(caller.transpose()?, running))
+}
+
+/// Any object that keeps tokens.
+pub(crate) struct AnyStore {
+    pub(crate) object: Py<PyAny>,
+    pub(crate) store: Arc<dyn TokenStore>,
+}
+
+impl<'a, 'py> FromPyObject<'a, 'py> for AnyStore {
+    type Error = PyErr;
+    #[cfg(feature = "stubs")]
+    const INPUT_TYPE: PyStaticExpr = type_hint_union!(
+        type_hint_identifier!("canvas_studio.auth", "TokenStore"),
+        type_hint_identifier!("canvas_studio.auth", "AsyncTokenStore")
+    );
+
+    fn extract(given: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        let store: Arc<dyn TokenStore> = if let Ok(store) = given.cast::<MemoryTokenStore>() {
+            Arc::new(store.get().store.clone())
+        } else if let Ok(store) = given.cast::<FileTokenStore>() {
+            Arc::new(store.get().store.clone())
+        } else {
+            for method in ["load", "save", "lock"] {
+                if !given.getattr_opt(method)?.is_some_and(|method| method.is_callable()) {
+                    let found = given.get_type().name()?;
+                    let expected = "must be a token store, with load(), save() and lock()";
+                    return Err(PyTypeError::new_err(format!("{expected}, not {found}")));
+                }
+            }
+            let is_async = given.py().import("canvas_studio.auth")?.call_method1("_is_async", (given,))?.extract()?;
+            Arc::new(PythonStore { store: Arc::new(given.to_owned().unbind()), is_async })
+        };
+        Ok(Self { object: given.to_owned().unbind(), store })
+    }
+}
+
+/// The same, as what an attribute holds.
+#[derive(Debug)]
+pub(crate) struct AnyStoreHint;
+
+impl Hint for AnyStoreHint {
+    #[cfg(feature = "stubs")]
+    const HINT: PyStaticExpr = <AnyStore as FromPyObject<'_, '_>>::INPUT_TYPE;
+}
+
+/// Keeps tokens for as long as this process lives.
+///
+/// It is not for several processes: after a fork, both would refresh with the same refresh token, which works once.
+///
+/// Args:
+///     tokens: What it holds at first.
+#[pyclass(frozen, module = "canvas_studio")]
+#[derive(Debug)]
+pub(crate) struct MemoryTokenStore {
+    store: MemoryStore,
+}
+
+#[pymethods]
+impl MemoryTokenStore {
+    #[new]
+    #[pyo3(signature = (tokens=None))]
+    fn new(tokens: Option<&Bound<'_, Tokens>>) -> Self {
+        let store = MemoryStore::default();
+        store.save(tokens.map(|tokens| tokens.get().tokens.clone()));
+        Self { store }
+    }
+
+    /// Read the tokens.
+    ///
+    /// Returns:
+    ///     The tokens, or `None` if there are none.
+    fn load(&self) -> Option<Tokens> {
+        self.store.load().map(Tokens::from)
+    }
+
+    /// Keep tokens in place of those that are there.
+    ///
+    /// Args:
+    ///     tokens: The tokens; `None` forgets them.
+    #[pyo3(signature = (tokens))]
+    fn save(&self, tokens: Option<&Bound<'_, Tokens>>) {
+        self.store.save(tokens.map(|tokens| tokens.get().tokens.clone()));
+    }
+
+    /// Keep others from refreshing.
+    ///
+    /// Returns:
+    ///     A context manager, for one `with`.
+    fn lock(&self) -> StoreLock {
+        StoreLock::new(Lockable::Memory(self.store.clone()))
+    }
+
+    #[expect(clippy::unused_self, reason = "Python passes it")]
+    fn __repr__(&self) -> &'static str {
+        "MemoryTokenStore()"
+    }
+}
+
+/// Keeps tokens in a file, for all processes that know its path.
+///
+/// Only its owner can read the file. It is replaced as a whole, so that there is always a complete one, and locked
+/// through a second file beside it, `PATH.lock`. Folders that are missing are made.
+///
+/// Args:
+///     path: The file.
+///
+/// Raises:
+///     InvalidArgumentError: If the path is a folder.
+#[pyclass(frozen, module = "canvas_studio")]
+#[derive(Debug)]
+pub(crate) struct FileTokenStore {
+    store: FileStore,
+}
+
+#[pymethods]
+impl FileTokenStore {
+    #[new]
+    #[pyo3(signature = (path))]
+    fn new(path: PathBuf) -> PyResult<Self> {
+        Ok(Self { store: FileStore::new(path).map_err(|refusal| to_python(refusal.into()))? })
+    }
+
+    /// The file.
+    #[getter]
+    fn path(&self) -> PathBuf {
+        self.store.path().to_owned()
+    }
+
+    /// Read the tokens.
+    ///
+    /// Returns:
+    ///     The tokens, or `None` if there are none.
+    ///
+    /// Raises:
+    ///     TokenStoreError: If the file cannot be read, or does not hold tokens.
+    fn load(&self, py: Python<'_>) -> PyResult<Option<Tokens>> {
+        Ok(py.detach(|| self.store.load()).map_err(to_python)?.map(Tokens::from))
+    }
+
+    /// Keep tokens in place of those that are there.
+    ///
+    /// Args:
+    ///     tokens: The tokens; `None` forgets them.
+    ///
+    /// Raises:
+    ///     TokenStoreError: If the file cannot be written.
+    #[pyo3(signature = (tokens))]
+    fn save(&self, py: Python<'_>, tokens: Option<&Bound<'_, Tokens>>) -> PyResult<()> {
+        let tokens = tokens.map(|tokens| tokens.get().tokens.clone());
+        py.detach(|| self.store.save(tokens.as_ref())).map_err(to_python)
+    }
+
+    /// Keep other processes, and other threads, from refreshing.
+    ///
+    /// Returns:
+    ///     A context manager, for one `with`.
+    fn lock(&self) -> StoreLock {
+        StoreLock::new(Lockable::File(self.store.clone()))
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let path = self.path().into_os_string().into_pyobject(py)?;
+        Ok(format!("FileTokenStore({})", path.repr()?))
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (String,))> {
+        let path = slf.get().path().into_os_string().into_pyobject(slf.py())?;
+        Ok((slf.get_type().into_any(), (path.extract()?,)))
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Lockable {
+    Memory(MemoryStore),
+    File(FileStore),
+}
+
+/// A lock that was got; it opens when it is dropped.
+#[derive(Debug)]
+#[expect(dead_code, reason = "they are there to be dropped")]
+pub(crate) enum Guard {
+    Memory(OwnedMutexGuard<()>),
+    File(FileLock),
+}
+
+/// The lock of a token store, for one `with`.
+#[pyclass(frozen, module = "canvas_studio")]
+#[derive(Debug)]
+pub(crate) struct StoreLock {
+    lockable: Lockable,
+    guard: Mutex<Option<Guard>>,
+}
+
+impl StoreLock {
+    fn new(lockable: Lockable) -> Self {
+        Self { lockable, guard: Mutex::new(None) }
+    }
+
+    fn held(&self) -> std::sync::MutexGuard<'_, Option<Guard>> {
+        self.guard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[pymethods]
+impl StoreLock {
+    fn __enter__(&self, py: Python<'_>) -> PyResult<()> {
+        if self.held().is_some() {
+            return Err(PyRuntimeError::new_err("this lock is held already; lock() makes another one for each with"));
+        }
+        let Locked(guard) = bridge::run(py, None, Ok(self.lockable.clone()))?;
+        *self.held() = Some(guard);
+        Ok(())
+    }
+
+    fn __exit__(&self, _kind: &Bound<'_, PyAny>, _error: &Bound<'_, PyAny>, _traceback: &Bound<'_, PyAny>) {
+        self.held().take();
+    }
+}
+
+impl Operation for Lockable {
+    type Result = Locked;
+
+    fn start(&self, _: Option<Client>) -> impl Future<Output = Result<Locked, Error>> + Send + 'static {
+        let lockable = self.clone();
+        async move {
+            Ok(Locked(match lockable {
+                Self::Memory(store) => Guard::Memory(store.lock().await),
+                Self::File(store) => Guard::File(store.lock().await?),
+            }))
+        }
+    }
+}
+
+/// A lock on its way to the one who asked for it; Python never sees it.
+pub(crate) struct Locked(Guard);
+
+impl Deliver for Locked {
+    type Python = Self;
+
+    fn deliver(self, _: Python<'_>, _: Option<&Client>) -> PyResult<Self> {
+        Ok(self)
+    }
+}
+
+impl<'py> IntoPyObject<'py> for Locked {
+    type Target = PyAny;
+    type Output = Bound<'py, PyAny>;
+    type Error = std::convert::Infallible;
+
+    fn into_pyobject(self, py: Python<'py>) -> Result<Self::Output, Self::Error> {
+        Ok(py.None().into_bound(py))
+    }
+}
+
+/// A store that a user has written.
+struct PythonStore {
+    store: Arc<Py<PyAny>>,
+    is_async: bool,
+}
+
+impl fmt::Debug for PythonStore {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("PythonStore").field("is_async", &self.is_async).finish_non_exhaustive()
+    }
+}
+
+impl TokenStore for PythonStore {
+    /// On a thread of its own, which is no worker of the runtime, so that what the store does hinders nobody else; from
+    /// there, an async store goes to the loop of the caller.
+    fn update(&self, decide: Decide) -> Waiting<Result<(), Error>> {
+        let (store, is_async) = (Arc::clone(&self.store), self.is_async);
+        let caller = CALLER.try_with(Option::clone).ok().flatten();
+        let (tell, told) = oneshot::channel();
+        let refused = Arc::new(Mutex::new(None));
+        let decision =
+            Decision { decide: Mutex::new(Some(decide)), refused: Arc::clone(&refused), runtime: Handle::current() };
+        let started = thread::Builder::new().name("canvas-studio tokens".to_owned()).spawn(move || {
+            Python::try_attach(|py| {
+                let finished = Finished { tell: Mutex::new(Some(tell)) };
+                if let Err(problem) = begin(py, &store, is_async, caller.as_deref(), decision, finished) {
+                    problem.write_unraisable(py, None);
+                }
+            })
+        });
+        Box::pin(async move {
+            started.map_err(|error| Error::Setup(format!("no thread for the token store: {error}")))?;
+            let result = told.await;
+            if let Some(error) = refused.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                return Err(error);
+            }
+            let message = match result {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(raised)) => {
+                    let message = Python::attach(|py| {
+                        let kind =
+                            raised.get_type(py).name().map_or_else(|_| "an exception".into(), |name| name.to_string());
+                        format!("the token store raised {kind}: what it says is the cause of this error")
+                    });
+                    return Err(Error::Store { message, cause: Arc::new(raised) });
+                }
+                Err(_) => "the event loop of the token store ended before it was done",
+            };
+            Err(Error::Store { message: message.to_owned(), cause: Arc::new(Error::Exiting) })
+        })
+    }
+
+    fn needs_caller(&self) -> bool {
+        true
+    }
+}
+
+/// Runs `canvas_studio.auth`'s few lines over the store, where the store wants to be.
+fn begin(
+    py: Python<'_>,
+    store: &Py<PyAny>,
+    is_async: bool,
+    caller: Option<&Caller>,
+    decision: Decision,
+    finished: Finished,
+) -> PyResult<()> {
+    let auth = py.import("canvas_studio.auth")?;
+    let context = match caller {
+        Some(caller) => caller.context.bind(py).clone(),
+        None => py.import("contextvars")?.call_method0("copy_context")?,
+    };
+    let event_loop = caller.and_then(|caller| caller.event_loop.as_ref());
+    let begin = if is_async { "_begin_async" } else { "_begin" };
+    auth.call_method1(begin, (store, decision, finished, context, event_loop)).map(drop)
+}
+
+/// What is to become of the tokens of a store, for those few lines.
+#[pyclass(frozen, module = "canvas_studio._core")]
+pub(crate) struct Decision {
+    decide: Mutex<Option<Decide>>,
+    /// Why there are no tokens, for those who wait: what comes out of the store's lock may be another exception.
+    refused: Arc<Mutex<Option<Error>>>,
+    runtime: Handle,
+}
+
+impl Decision {
+    fn start(&self, loaded: Option<&Bound<'_, Tokens>>) -> PyResult<Waiting<Result<Change, Error>>> {
+        let decide = self.decide.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let decide = decide.ok_or_else(|| PyRuntimeError::new_err("this was decided already"))?;
+        Ok(decide(loaded.map(|loaded| loaded.get().tokens.clone())))
+    }
+
+    fn tell(&self, py: Python<'_>, decided: Result<Change, Error>) -> PyResult<Py<PyTuple>> {
+        match decided {
+            Ok(Change::Keep) => Ok(PyTuple::empty(py).unbind()),
+            Ok(Change::Save(tokens)) => Ok(PyTuple::new(py, [tokens.map(Tokens::from)])?.unbind()),
+            Err(error) => {
+                *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
+                Err(to_python(error))
+            }
+        }
+    }
+}
+
+#[pymethods]
+impl Decision {
+    /// Decide by what the store holds, and refresh if need be: an empty tuple to keep it, or what to save.
+    #[pyo3(signature = (loaded))]
+    fn decide(&self, py: Python<'_>, loaded: Option<&Bound<'_, Tokens>>) -> PyResult<Py<PyTuple>> {
+        let deciding = self.start(loaded)?;
+        let decided = py.detach(|| self.runtime.block_on(deciding));
+        self.tell(py, decided)
+    }
+
+    /// The same, to be awaited. It goes on if that is cancelled.
+    #[pyo3(signature = (loaded))]
+    async fn decide_async(slf: Py<Self>, loaded: Option<Py<Tokens>>) -> PyResult<Py<PyTuple>> {
+        let deciding = Python::attach(|py| {
+            let decision = slf.get();
+            decision
+                .start(loaded.as_ref().map(|loaded| loaded.bind(py)))
+                .map(|deciding| decision.runtime.spawn(deciding))
+        })?;
+        let decided = deciding.await.unwrap_or(Err(Error::Exiting));
+        Python::attach(|py| slf.get().tell(py, decided))
+    }
+}
+
+/// Takes in how the work on a store ended. If it is forgotten without a word, those who wait are told that, too.
+#[pyclass(frozen, module = "canvas_studio._core")]
+pub(crate) struct Finished {
+    tell: Mutex<Option<oneshot::Sender<Result<(), PyErr>>>>,
+}
+
+#[pymethods]
+impl Finished {
+    #[pyo3(signature = (error))]
+    fn __call__(&self, error: Option<Bound<'_, PyAny>>) {
+        if let Some(tell) = self.tell.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            // If nobody waits any more, nobody need be told.
+            let _ = tell.send(error.map_or(Ok(()), |error| Err(PyErr::from_value(error))));
+        }
+    }
+}
