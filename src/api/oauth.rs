@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use serde_json::Value;
-use url::Url;
+use url::{Url, form_urlencoded};
 
 use super::check::InvalidArgument;
 use super::request::{Answer, Call, Form, Repeat, Request, Shape, Undecodable};
@@ -146,17 +146,32 @@ pub enum Pasted {
 pub fn pasted(text: &str, redirect_uri: &str) -> Pasted {
     let text: String = text.split_whitespace().collect();
     let text = text.trim_matches(|around| matches!(around, '<' | '>' | '"' | '\'' | '`'));
-    let Some(url) = Url::parse(text).ok().filter(|url| url.has_host() || !url.query().unwrap_or_default().is_empty())
-    else {
-        return if is_token(text) && !text.contains("://") { Pasted::Code(text.into()) } else { Pasted::Nothing };
+    let whole = Url::parse(text).ok().filter(|url| url.has_host() || url.query().is_some());
+    let (place, query) = match &whole {
+        Some(url) => ("", url.query().unwrap_or_default()),
+        // The end of an address, as some browsers show it.
+        None => text.split_once('?').unwrap_or(("", text)),
     };
-    if !leads_to(&url, redirect_uri) {
-        return Pasted::ElsewhereAt(super::request::without_query(&url));
+    let query = query.split('#').next().unwrap_or_default();
+    let field = |wanted: &str| {
+        form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned())
+    };
+    match whole {
+        Some(url) if !leads_to(&url, redirect_uri) => return Pasted::ElsewhereAt(super::request::without_query(&url)),
+        None if !redirect_uri.trim_end_matches('/').ends_with(place.trim_end_matches('/')) => {
+            // What is no address may be the code itself, which is not to be quoted.
+            return if place.contains('/') { Pasted::ElsewhereAt(place.to_owned()) } else { Pasted::Nothing };
+        }
+        _ => {}
     }
-    let field = |wanted: &str| url.query_pairs().find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned());
     match (field("code").filter(|code| is_token(code)), field("error")) {
         (_, Some(reason)) => Pasted::Refused { reason, description: field("error_description") },
         (Some(code), None) => Pasted::Code(code.into()),
+        (None, None)
+            if is_token(text) && !text.contains(['?', '&']) && !text.contains("://") && !text.starts_with("code=") =>
+        {
+            Pasted::Code(text.into())
+        }
         (None, None) => Pasted::Nothing,
     }
 }
@@ -190,6 +205,10 @@ mod tests {
             " <https://app.example.edu/studio/callback/?state=x&code=the-code#top>\r\n",
             "https://app.example.edu/studio/call\nback?code=the-code",
             "\"https://app.example.edu/studio/callback?code=the%2Dcode\"",
+            "app.example.edu/studio/callback?code=the-code",
+            "/studio/callback?state=x&code=the-code",
+            "?code=the-code",
+            "code=the-code&state=x",
         ] {
             match pasted(text, REDIRECT_URI) {
                 Pasted::Code(code) => assert_eq!(code.expose_secret(), "the-code"),
@@ -206,7 +225,10 @@ mod tests {
         assert!(matches!(pasted("http://app.example.edu/studio/callback?code=x"), Pasted::ElsewhereAt(_)));
         assert!(matches!(pasted("https://app.example.edu/studio/callback?code="), Pasted::Nothing));
         assert!(matches!(pasted("https://app.example.edu/studio/callback"), Pasted::Nothing));
-        assert!(matches!(pasted(""), Pasted::Nothing));
+        for text in ["", "?", "code=", "?state=x", "https://"] {
+            assert!(matches!(pasted(text), Pasted::Nothing), "{text}");
+        }
+        assert!(matches!(pasted("evil.example/studio/callback?code=x"), Pasted::ElsewhereAt(_)));
         let denied = pasted("https://app.example.edu/studio/callback?error=access_denied&error_description=No");
         assert!(matches!(denied, Pasted::Refused { reason, .. } if reason == "access_denied"));
     }

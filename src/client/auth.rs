@@ -86,7 +86,7 @@ struct Held {
     renew_at: Option<Timestamp>,
     /// Whether the store has them; they are not used before that.
     is_saved: bool,
-    /// Those before them, which must not be shown either.
+    /// Those that they took the place of, which must not be shown either.
     before: Option<Tokens>,
 }
 
@@ -147,9 +147,11 @@ impl OAuth {
         let request = oauth::exchange(&self.key, code, redirect_uri);
         let grant = client.send(&request).await.map_err(|error| refused(error, false))?;
         let tokens = Tokens::granted(grant, None, asked_at, client.config.url());
+        // The code is used up: if they cannot be saved now, then at the next request.
+        self.hold(tokens.clone(), false, None);
         let saved = Some(tokens.clone());
         self.finish(self.store.update(Box::new(|_| Box::pin(async { Ok(Change::Save(saved)) })))).await?;
-        self.hold(tokens.clone(), true);
+        self.now_saved();
         Ok(tokens)
     }
 
@@ -167,14 +169,12 @@ impl OAuth {
             .chain(both.flat_map(|tokens| std::iter::once(tokens.access).chain(tokens.refresh)))
     }
 
-    fn hold(&self, tokens: Tokens, is_saved: bool) {
+    fn hold(&self, tokens: Tokens, is_saved: bool, before: Option<Tokens>) {
         let now = Timestamp::now();
         let renew_at = tokens.expires_at.map(|end| {
             let rest = Duration::try_from(end.duration_since(now)).unwrap_or_default();
             end.checked_sub((rest / EARLY.0).min(EARLY.1)).unwrap_or(end)
         });
-        let before = self.held.load().as_ref().map(|held| held.tokens.clone());
-        let before = before.filter(|before| !before.is_same(&tokens));
         self.held.store(Some(Arc::new(Held { tokens, renew_at, is_saved, before })));
     }
 
@@ -255,9 +255,9 @@ impl OAuth {
         let url = client.config.url();
         let held = self.held.load_full();
         if let Some(unsaved) = held.filter(|held| !held.is_saved) {
-            // They are newer than what the store holds, unless somebody has signed in meanwhile.
-            let is_older = |loaded: &Tokens| unsaved.before.as_ref().is_some_and(|before| before.is_same(loaded));
-            if loaded.as_ref().is_some_and(is_older) {
+            // They are newer than what the store holds, unless somebody has signed in or out meanwhile.
+            let is_older = |before: &Tokens| loaded.as_ref().is_some_and(|loaded| loaded.is_same(before));
+            if unsaved.before.as_ref().is_none_or(is_older) {
                 return Ok((Change::Save(Some(unsaved.tokens.clone())), Renewed::Refreshed));
             }
         }
@@ -270,7 +270,7 @@ impl OAuth {
         }
         let is_stale = stale.is_some_and(|stale| stale.tokens.is_same(&loaded));
         if !is_stale && loaded.expires_at.is_none_or(|end| Timestamp::now() < end) {
-            self.hold(loaded, true);
+            self.hold(loaded, true, stale.map(|stale| stale.tokens.clone()));
             return Ok((Change::Keep, Renewed::Found));
         }
         let Some(refresh_token) = loaded.refresh.clone() else {
@@ -281,13 +281,13 @@ impl OAuth {
         };
         if self.held.load().as_ref().is_none_or(|held| !held.tokens.is_same(&loaded)) {
             // So that what is replaced is known, and masked.
-            self.hold(loaded, true);
+            self.hold(loaded.clone(), true, None);
         }
         let asked_at = Timestamp::now();
         let request = oauth::refresh(&self.key, refresh_token.clone());
         let grant = client.send(&request).await.map_err(|error| refused(error, true))?;
         let tokens = Tokens::granted(grant, Some(&refresh_token), asked_at, url);
-        self.hold(tokens.clone(), false);
+        self.hold(tokens.clone(), false, Some(loaded));
         Ok((Change::Save(Some(tokens)), Renewed::Refreshed))
     }
 

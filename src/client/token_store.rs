@@ -171,7 +171,20 @@ pub struct FileStore {
 
 /// The lock of a file store; it opens when it is dropped, or when its process ends.
 #[derive(Debug)]
-pub struct FileLock(#[expect(dead_code, reason = "it is there to be dropped")] fs::File);
+pub struct FileLock {
+    file: fs::File,
+    of_process: u32,
+}
+
+impl Drop for FileLock {
+    fn drop(&mut self) {
+        // Closing the file would not do: a child that was forked meanwhile has it open as well. That child's copy, on the
+        // other hand, must not open the parent's lock.
+        if self.of_process == std::process::id() {
+            let _ = self.file.unlock();
+        }
+    }
+}
 
 impl FileStore {
     pub fn new(path: PathBuf) -> Result<Self, InvalidArgument> {
@@ -208,8 +221,7 @@ impl FileStore {
     /// that says so takes its place.
     pub fn save(&self, tokens: Option<&Tokens>) -> Result<(), Error> {
         let text = tokens.map_or(Value::Null, Tokens::to_json).to_string();
-        // Where the path is a link, it stays one.
-        let target = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
+        let target = self.target();
         let fresh = beside(&target, &format!(".new-{:016x}", fastrand::u64(..)));
         let written = self.make_folder().and_then(|()| {
             let mut file = private(fs::OpenOptions::new().write(true).create_new(true)).open(&fresh)?;
@@ -229,22 +241,22 @@ impl FileStore {
 
     /// Waits until no other process and no other thread has it.
     pub async fn lock(&self) -> Result<FileLock, Error> {
-        let path = beside(&self.path, ".lock");
         let opened = self.make_folder().and_then(|()| {
-            private(fs::OpenOptions::new().read(true).write(true).create(true).truncate(false)).open(&path)
+            let path = beside(&self.target(), ".lock");
+            private(fs::OpenOptions::new().read(true).write(true).create(true).truncate(false)).open(path)
         });
         let file = opened.map_err(|error| self.failed("locked", error))?;
         let deadline = Instant::now() + LOCK_PATIENCE;
         let (mut pause, longest) = LOCK_PAUSES;
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(FileLock(file)),
+                Ok(()) => return Ok(FileLock { file, of_process: std::process::id() }),
                 Err(fs::TryLockError::WouldBlock) if Instant::now() < deadline => {
                     tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
                     pause = (pause * 2).min(longest);
                 }
                 Err(fs::TryLockError::WouldBlock) => {
-                    let problem = format!("another process has held {} for {LOCK_PATIENCE:?}", path.display());
+                    let problem = format!("somebody else has held its lock for {LOCK_PATIENCE:?}");
                     return Err(self.failed("locked", io::Error::new(io::ErrorKind::TimedOut, problem)));
                 }
                 Err(fs::TryLockError::Error(error)) => return Err(self.failed("locked", error)),
@@ -252,11 +264,28 @@ impl FileStore {
         }
     }
 
-    fn make_folder(&self) -> io::Result<()> {
+    /// The file itself, under one name for all who know it under several. Where the path is a link, it stays one.
+    fn target(&self) -> PathBuf {
+        fs::canonicalize(&self.path).unwrap_or_else(|_| {
+            let named =
+                fs::read_link(&self.path).map_or_else(|_| self.path.clone(), |linked| self.folder().join(linked));
+            let folder = named.parent().and_then(|folder| fs::canonicalize(folder).ok());
+            match (folder, named.file_name()) {
+                (Some(folder), Some(name)) => folder.join(name),
+                _ => named,
+            }
+        })
+    }
+
+    fn folder(&self) -> &Path {
         match self.path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => make_private_folder(folder),
-            _ => Ok(()),
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
         }
+    }
+
+    fn make_folder(&self) -> io::Result<()> {
+        make_private_folder(self.folder())
     }
 
     fn failed(&self, what: &str, error: io::Error) -> Error {
