@@ -42,8 +42,9 @@ pub fn check_redirect_uri(redirect_uri: &str) -> Result<(), InvalidArgument> {
     {
         return Ok(());
     }
-    let expected =
-        format!("must be https, since Studio takes no other, or \"{OUT_OF_BAND}\"; it is one of the developer key's");
+    let expected = format!(
+        "must be https, since Studio takes no other, without a fragment, or \"{OUT_OF_BAND}\"; it is one of the developer key's"
+    );
     Err(InvalidArgument::new("redirect_uri", expected))
 }
 

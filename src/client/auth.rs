@@ -128,10 +128,9 @@ impl OAuth {
             Pasted::Code(code) => code,
             Pasted::Refused { reason, description } => {
                 let said = description.map_or_else(String::new, |said| format!(": {said}"));
-                let message = match reason.as_str() {
-                    "access_denied" => format!("the person did not allow it{said}"),
-                    _ => format!("Studio refused to sign in ({reason}{said})"),
-                };
+                let what =
+                    if reason == "access_denied" { "the person did not allow it" } else { "Studio refused to sign in" };
+                let message = format!("{what} ({reason}{said})");
                 return Err(Error::SignIn { reason, message, answer: None });
             }
             Pasted::ElsewhereAt(url) => {

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyTypeError;
+#[cfg(feature = "stubs")]
+use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDateTime, PyDict};
 use pythonize::{depythonize, pythonize};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
@@ -21,6 +23,26 @@ use crate::api::InvalidArgument;
 use crate::api::oauth::{self, OUT_OF_BAND};
 use crate::client::config::{Config, Options};
 use crate::client::{self, Auth, Client, Error};
+
+/// A moment that a datetime with a zone stands for.
+struct Moment(Timestamp);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Moment {
+    type Error = PyErr;
+    #[cfg(feature = "stubs")]
+    const INPUT_TYPE: PyStaticExpr = <Timestamp as FromPyObject<'_, '_>>::INPUT_TYPE;
+
+    fn extract(given: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        if !given.is_instance_of::<PyDateTime>() {
+            return Err(PyTypeError::new_err(format!("must be a datetime, not {}", given.get_type().name()?)));
+        }
+        let refused = |problem: PyErr| {
+            let expected = format!("must have a zone, and be a moment that can be counted: {problem}");
+            to_python(InvalidArgument::new("expires_at", expected).into())
+        };
+        given.extract().map(Self).map_err(refused)
+    }
+}
 
 /// The tokens that a person's signing in gave. They are secrets: they are shown to nobody, and not pickled.
 ///
@@ -59,7 +81,7 @@ impl Tokens {
     fn new(
         access_token: &str,
         refresh_token: Option<&str>,
-        expires_at: Option<Timestamp>,
+        expires_at: Option<Moment>,
         url: Option<String>,
     ) -> PyResult<Self> {
         let token = |argument: &str, text: &str| {
@@ -71,6 +93,7 @@ impl Tokens {
         };
         let access = token("access_token", access_token)?;
         let refresh = refresh_token.map(|text| token("refresh_token", text)).transpose()?;
+        let expires_at = expires_at.map(|moment| moment.0);
         Ok(Self { tokens: client::Tokens { access, refresh, expires_at, url } })
     }
 
