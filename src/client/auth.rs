@@ -1,9 +1,9 @@
 //! Who calls: with which token a request is authorized, and how a token that ends is followed by the next one.
 
 use std::convert::Infallible;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
@@ -25,6 +25,9 @@ const EARLY: (u32, Duration) = (64, Duration::from_secs(60));
 const REFRESH_TIMEOUT: f64 = 30.0;
 /// How often one request may be refused for its token and sent again with another that was found in the store.
 const MAX_RENEWALS: u32 = 3;
+/// How long a token that was just refreshed, and never accepted, is not refreshed again: whatever Studio has against it, it
+/// is not its age, and many requests at once must not become as many refreshes.
+const UNPROVEN: Duration = Duration::from_secs(60);
 /// What the token endpoint says if the key is wrong or the request is, so that logging in again would not help. RFC 6749.
 const NOT_THE_PERSON: [&str; 5] =
     ["invalid_client", "invalid_request", "invalid_scope", "unauthorized_client", "unsupported_grant_type"];
@@ -86,6 +89,10 @@ struct Held {
     renew_at: Option<Timestamp>,
     /// Whether the store has them; they are not used before that.
     is_saved: bool,
+    /// When this process got them by a refresh, if it did.
+    refreshed_at: Option<Instant>,
+    /// Whether Studio has accepted the access token.
+    is_proven: AtomicBool,
     /// Those that they took the place of, which must not be shown either.
     before: Option<Tokens>,
 }
@@ -168,13 +175,16 @@ impl OAuth {
             .chain(both.flat_map(|tokens| std::iter::once(tokens.access).chain(tokens.refresh)))
     }
 
+    /// Keeps tokens in memory: those of the store, or new ones that it does not have yet.
     fn hold(&self, tokens: Tokens, is_saved: bool, before: Option<Tokens>) {
         let now = Timestamp::now();
         let renew_at = tokens.expires_at.map(|end| {
             let rest = Duration::try_from(end.duration_since(now)).unwrap_or_default();
             end.checked_sub((rest / EARLY.0).min(EARLY.1)).unwrap_or(end)
         });
-        self.held.store(Some(Arc::new(Held { tokens, renew_at, is_saved, before })));
+        let refreshed_at = (!is_saved).then(Instant::now);
+        let is_proven = AtomicBool::new(false);
+        self.held.store(Some(Arc::new(Held { tokens, renew_at, is_saved, refreshed_at, is_proven, before })));
     }
 
     /// The tokens in memory, unless they are the ones that Studio has refused, or not safe yet.
@@ -292,9 +302,15 @@ impl OAuth {
 
     fn now_saved(&self) {
         if let Some(held) = self.held.load_full().filter(|held| !held.is_saved) {
-            let Held { tokens, renew_at, before, .. } = &*held;
-            let (tokens, before) = (tokens.clone(), before.clone());
-            let saved = Held { tokens, renew_at: *renew_at, is_saved: true, before };
+            let Held { tokens, renew_at, refreshed_at, before, .. } = &*held;
+            let saved = Held {
+                tokens: tokens.clone(),
+                renew_at: *renew_at,
+                is_saved: true,
+                refreshed_at: *refreshed_at,
+                is_proven: AtomicBool::new(false),
+                before: before.clone(),
+            };
             self.held.compare_and_swap(&Some(held), Some(Arc::new(saved)));
         }
     }
@@ -307,6 +323,14 @@ impl OAuth {
             updating.await
         };
         tokio::spawn(updating).await.unwrap_or(Err(Error::Exiting))
+    }
+}
+
+impl Held {
+    fn is_unproven(&self) -> bool {
+        !self.is_proven.load(Ordering::Relaxed)
+            && self.refreshed_at.is_some_and(|moment| moment.elapsed() < UNPROVEN)
+            && self.tokens.expires_at.is_none_or(|end| Timestamp::now() < end)
     }
 }
 
@@ -356,16 +380,24 @@ impl<'client> Authorization<'client> {
     /// After Studio has refused the token: whether there is another one to try. At most one refresh for a request.
     pub(super) async fn renew(&mut self) -> Result<bool, Error> {
         let Auth::OAuth(oauth) = &*self.client.auth else { return Ok(false) };
-        if self.was_refreshed || self.renewals >= MAX_RENEWALS {
+        let refused = self.held.take();
+        let is_hopeless = refused.as_ref().is_some_and(|refused| refused.is_unproven());
+        if self.was_refreshed || is_hopeless || self.renewals >= MAX_RENEWALS {
             return Ok(false);
         }
-        let refused = self.held.take();
         // Perhaps others have renewed it while this request was under way.
         if oauth.usable(refused.as_deref()).is_none() {
             self.renewed(oauth, refused.as_ref()).await?;
         }
         self.renewals += 1;
         Ok(true)
+    }
+
+    /// Studio has taken the token.
+    pub(super) fn accepted(&self) {
+        if let Some(held) = &self.held {
+            held.is_proven.store(true, Ordering::Relaxed);
+        }
     }
 
     async fn renewed(&mut self, oauth: &Arc<OAuth>, stale: Option<&Arc<Held>>) -> Result<Arc<Held>, Error> {

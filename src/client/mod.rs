@@ -146,7 +146,10 @@ impl Client {
                     Target::SignIn(_) | Target::Signed(_) => None,
                 };
                 match self.exchange(call, token.as_ref()).await {
-                    Ok(answer) => return Ok(answer),
+                    Ok(answer) => {
+                        authorization.accepted();
+                        return Ok(answer);
+                    }
                     Err(Failure { outcome: Outcome::Status(401, _), .. })
                         if token.is_some() && authorization.renew().await? => {}
                     Err(failure) => attempts.wait_or_give_up(failure).await?,
