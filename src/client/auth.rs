@@ -157,7 +157,8 @@ impl OAuth {
         self.hold(tokens.clone(), false, None);
         let saved = Some(tokens.clone());
         self.finish(self.store.update(Box::new(|_| Box::pin(async { Ok(Change::Save(saved)) })))).await?;
-        self.now_saved();
+        // Whatever a renewal has put there meanwhile, these are newer.
+        self.hold(tokens.clone(), true, None);
         Ok(tokens)
     }
 
