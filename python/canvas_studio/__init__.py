@@ -121,4 +121,14 @@ def _stop_at_exit() -> None:
     atexit.register(_core.shut_down)
 
 
+def _log_if_asked() -> None:
+    from os import environ  # noqa: PLC0415
+
+    if level := environ.get("CANVAS_STUDIO_LOG"):
+        from canvas_studio import _logs  # noqa: PLC0415 - logging is not needed to import the package
+
+        _logs.to_stderr(level)
+
+
 _stop_at_exit()
+_log_if_asked()

@@ -9,8 +9,10 @@ use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
 use secrecy::SecretString;
 use tokio::sync::watch;
+use tracing::info;
 
 use super::error::{self, Error, Refusal};
+use super::log::TARGET;
 use super::process::PerProcess;
 use super::secrets::Secrets;
 use super::token_store::{Change, TokenStore, Tokens, Waiting};
@@ -280,6 +282,9 @@ impl OAuth {
         }
         let is_stale = stale.is_some_and(|stale| stale.tokens.is_same(&loaded));
         if !is_stale && loaded.expires_at.is_none_or(|end| Timestamp::now() < end) {
+            if stale.is_some() {
+                info!(target: TARGET, url, "another one has refreshed the tokens of {url}");
+            }
             self.hold(loaded, true, stale.map(|stale| stale.tokens.clone()));
             return Ok((Change::Keep, Renewed::Found));
         }
@@ -296,6 +301,10 @@ impl OAuth {
         let asked_at = Timestamp::now();
         let request = oauth::refresh(&self.key, refresh_token.clone());
         let grant = client.send(&request).await.map_err(|error| refused(error, true))?;
+        match grant.expires_in {
+            Some(lifetime) => info!(target: TARGET, url, "the tokens of {url} are refreshed, for {lifetime:?}"),
+            None => info!(target: TARGET, url, "the tokens of {url} are refreshed"),
+        }
         let tokens = Tokens::granted(grant, Some(&refresh_token), asked_at, url);
         self.hold(tokens.clone(), false, Some(loaded));
         Ok((Change::Save(Some(tokens)), Renewed::Refreshed))

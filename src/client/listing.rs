@@ -2,7 +2,11 @@
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Instant;
 
+use tracing::info;
+
+use super::log::{TARGET, to_three_places};
 use super::{Client, Error};
 use crate::api::models::{Identity, Item};
 use crate::api::request::Meta;
@@ -47,6 +51,9 @@ impl<T: Item> Listing<T> {
             sweep: Sweep::default(),
             sweeps: 1,
             is_done: false,
+            began: None,
+            items: 0,
+            pages: 0,
         }
     }
 
@@ -89,6 +96,11 @@ pub struct Reader<T> {
     sweep: Sweep,
     sweeps: u32,
     is_done: bool,
+    /// When the first page was asked for.
+    began: Option<Instant>,
+    /// How many items it has given, and how many pages it has read for that.
+    items: usize,
+    pages: u64,
 }
 
 /// What is known of one pass over the pages.
@@ -125,6 +137,7 @@ impl<T: Item> Reader<T> {
             if self.barren >= self.pages_before.saturating_add(MAX_BARREN) || self.sweeps > MAX_SWEEPS {
                 return Err(Error::ListChanged);
             }
+            self.began.get_or_insert_with(Instant::now);
             // The first request is sent as it was made: an operation without paging is not given a page number.
             let page = if self.next_page == self.first_page {
                 self.client.send(&self.request).await?
@@ -153,6 +166,8 @@ impl<T: Item> Reader<T> {
         let is_again = is_repeated && last_page.is_none();
         let is_new = |item: &T| !is_again && item.identity().is_none_or(|identity| !self.seen.contains(&identity));
         let items: Vec<T> = page.items.into_iter().filter(is_new).collect();
+        self.items += items.len();
+        self.pages += 1;
         // Only pages are held against each other: what one page says twice is Studio's to say.
         self.seen.extend(items.iter().filter_map(Item::identity));
         self.sweep.brought_any |= !items.is_empty();
@@ -171,10 +186,35 @@ impl<T: Item> Reader<T> {
             self.previous = None;
             self.pages_before = self.next_page.saturating_sub(self.first_page);
             self.next_page = self.first_page;
+            self.tell_again();
         } else {
             self.is_done = true;
+            self.tell_end();
         }
         items
+    }
+
+    fn tell_again(&self) {
+        let (method, path) = self.place();
+        let (items, pages, reading) = (self.items, self.pages, self.sweeps);
+        info!(
+            target: TARGET, method, path, items, pages, reading,
+            "{method} {path}: the list shrank while it was read, so it is read again (reading {reading})"
+        );
+    }
+
+    fn tell_end(&self) {
+        let seconds = to_three_places(self.began.map_or(0.0, |began| began.elapsed().as_secs_f64()));
+        let (method, path) = self.place();
+        let (items, pages, readings) = (self.items, self.pages, self.sweeps);
+        info!(
+            target: TARGET, method, path, items, pages, readings, seconds,
+            "{method} {path}: the list is read to its end: {items} items on {pages} pages in {seconds:.1} s"
+        );
+    }
+
+    fn place(&self) -> (&str, String) {
+        (self.request.call.method.as_str(), self.client.place(&self.request.call))
     }
 }
 

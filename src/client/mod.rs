@@ -4,6 +4,7 @@ pub mod auth;
 pub mod config;
 pub mod error;
 pub mod listing;
+pub mod log;
 pub mod process;
 pub mod retry;
 mod secrets;
@@ -145,7 +146,8 @@ impl Client {
                     Target::Studio(_) => Some(authorization.token().await?),
                     Target::SignIn(_) | Target::Signed(_) => None,
                 };
-                match self.exchange(call, token.as_ref()).await {
+                let exchange = self.exchange(call, token.as_ref());
+                match self.told(call, attempts.next(), |answer: &Answer| answer.status, exchange).await {
                     Ok(answer) => {
                         authorization.accepted();
                         return Ok(answer);
@@ -390,25 +392,35 @@ fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, Error> {
 /// The attempts at one call: counts them, and waits between them.
 struct Attempts<'client> {
     client: &'client Client,
-    repeat: Repeat,
+    call: &'client Call,
+    /// How many there were.
+    made: u32,
+    /// How many repetitions there were since something was gained.
     retries: u32,
     deadline: Option<Instant>,
 }
 
 impl<'client> Attempts<'client> {
-    fn new(client: &'client Client, call: &Call, limit: Option<Duration>) -> Self {
+    fn new(client: &'client Client, call: &'client Call, limit: Option<Duration>) -> Self {
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
-        Self { client, repeat: call.repeat, retries: 0, deadline }
+        Self { client, call, made: 0, retries: 0, deadline }
+    }
+
+    /// The number of the attempt that begins now.
+    fn next(&mut self) -> u32 {
+        self.made += 1;
+        self.made
     }
 
     /// Waits until the next attempt, or gives the failure back if there is to be none.
     async fn wait_or_give_up(&mut self, failure: Failure) -> Result<(), Error> {
         let remaining = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let policy = &self.client.config.policy;
-        match retry::decide(policy, self.repeat, failure.outcome, self.retries, remaining, fastrand::f64()) {
+        match retry::decide(policy, self.call.repeat, failure.outcome, self.retries, remaining, fastrand::f64()) {
             Decision::GiveUp => Err(failure.error),
             Decision::Wait(wait) => {
                 self.retries += 1;
+                self.client.tell_wait(self.call, wait, &failure);
                 tokio::time::sleep(wait).await;
                 Ok(())
             }

@@ -10,8 +10,10 @@ use std::time::Duration;
 use http::header;
 use tokio::io::{AsyncSeekExt, AsyncWriteExt, BufWriter};
 use tokio::time::{Instant, sleep};
+use tracing::info;
 use url::Url;
 
+use super::log::{TARGET, to_three_places};
 use super::retry::Outcome;
 use super::{Attempts, Client, Error, Failure, QUOTED, header_text, is_private};
 use crate::api::request::{media_type_and_charset, without_query};
@@ -80,9 +82,18 @@ impl Default for Transferred {
 impl Client {
     /// Fetches a file; it has its name only when all of it is there.
     pub async fn download(&self, download: &Download, transferred: &Transferred) -> Result<PathBuf, Error> {
-        let mut part = Part::new(&download.path);
+        let began = Instant::now();
+        let path = self.place(&download.request.call);
+        let mut part = Part::new(&download.path, path.clone());
         self.until_closed(self.fill(&mut part, &download.request, transferred)).await?;
-        part.finish(&download.path).await
+        let bytes = part.length;
+        let file = part.finish(&download.path).await?;
+        let seconds = to_three_places(began.elapsed().as_secs_f64());
+        info!(
+            target: TARGET, method = "GET", path, bytes, seconds,
+            "GET {path}: the download is finished: {bytes} bytes in {seconds:.1} s"
+        );
+        Ok(file)
     }
 
     /// Reads until the file is whole, with a new signed URL if the old one has expired.
@@ -92,7 +103,7 @@ impl Client {
         let mut most = 0;
         let mut attempts = Attempts::new(self, &request.call, None);
         loop {
-            let Err(failure) = self.fetch(&url, part, transferred).await else { return Ok(()) };
+            let Err(failure) = self.fetch(&url, part, transferred, attempts.next()).await else { return Ok(()) };
             // What was fetched before a new beginning does not count a second time.
             if part.length > most {
                 most = part.length;
@@ -103,6 +114,11 @@ impl Client {
                 // That is how a signed URL says that it has expired.
                 Outcome::Status(403, _) if may_renew => {
                     may_renew = false;
+                    let path = part.of.as_str();
+                    info!(
+                        target: TARGET, method = "GET", path, status = 403,
+                        "GET {path}: the signed URL is good no longer (403), so a new one is asked for"
+                    );
                     url = self.send(request).await?;
                 }
                 Outcome::Status(416, _) if part.length > 0 => {
@@ -115,7 +131,7 @@ impl Client {
     }
 
     /// One attempt at what is missing of the file.
-    async fn fetch(&self, url: &Url, part: &mut Part, transferred: &Transferred) -> Result<(), Failure> {
+    async fn fetch(&self, url: &Url, part: &mut Part, transferred: &Transferred, attempt: u32) -> Result<(), Failure> {
         let mut url = url.clone();
         for _ in 0..=MAX_REDIRECTS {
             let mut call = Call::signed("download_media", url);
@@ -127,7 +143,8 @@ impl Client {
                 }
             }
             self.check_private(&call)?;
-            let response = self.attempt(&call, None).await?;
+            let status = |response: &reqwest::Response| response.status().as_u16();
+            let response = self.told(&call, attempt, status, self.attempt(&call, None)).await?;
             if !response.status().is_redirection() {
                 return self.receive(&call, response, part, transferred).await;
             }
@@ -208,6 +225,7 @@ impl Client {
         part.total = total;
         part.validator = validator(response.headers()).or(part.validator.take());
         part.open().await.map_err(final_failure)?;
+        part.tell_start();
         transferred.total.store(total.unwrap_or(UNKNOWN), Ordering::Relaxed);
         transferred.done.store(part.length, Ordering::Relaxed);
 
@@ -244,6 +262,8 @@ impl Client {
 #[derive(Debug)]
 struct Part {
     path: PathBuf,
+    /// The path of the request for it, for the log.
+    of: String,
     /// Only there when something is to be written, so that a refusal touches no file.
     file: Option<BufWriter<tokio::fs::File>>,
     length: u64,
@@ -253,10 +273,10 @@ struct Part {
 }
 
 impl Part {
-    fn new(target: &Path) -> Self {
+    fn new(target: &Path, of: String) -> Self {
         let mut name = OsString::from(target.as_os_str());
         name.push(".part");
-        Self { path: PathBuf::from(name), file: None, length: 0, total: None, validator: None }
+        Self { path: PathBuf::from(name), of, file: None, length: 0, total: None, validator: None }
     }
 
     /// Makes the file, for this download alone. What a process that was killed has left is thrown away.
@@ -277,6 +297,16 @@ impl Part {
                 Err(error) => return Err(Error::file(&self.path, error)),
             }
         }
+    }
+
+    fn tell_start(&self) {
+        let (path, bytes, total) = (self.of.as_str(), self.length, self.total);
+        let goal = total.map_or_else(|| "an unknown number of".to_owned(), |total| total.to_string());
+        let how = if bytes == 0 { "begins" } else { "is continued" };
+        info!(
+            target: TARGET, method = "GET", path, bytes, total,
+            "GET {path}: the download {how}, with {bytes} of {goal} bytes"
+        );
     }
 
     async fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
@@ -437,16 +467,16 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("canvas-studio-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let target = folder.join("lecture.mp4");
-        let mut part = Part::new(&target);
+        let mut part = Part::new(&target, String::new());
         part.open().await.unwrap();
-        assert!(matches!(Part::new(&target).open().await, Err(Error::File { .. })));
+        assert!(matches!(Part::new(&target, String::new()).open().await, Err(Error::File { .. })));
         part.write(b"wrong").await.unwrap();
         part.restart().await.unwrap();
         part.write(b"right").await.unwrap();
         drop(part);
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
 
-        let mut part = Part::new(&target);
+        let mut part = Part::new(&target, String::new());
         part.open().await.unwrap();
         part.write(b"right").await.unwrap();
         part.finish(&target).await.unwrap();

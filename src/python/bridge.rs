@@ -3,6 +3,7 @@
 //! Nothing else in this crate knows of threads, of the interpreter's lock, of signals or of processes.
 
 use std::convert::Infallible;
+use std::future::pending;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +18,7 @@ use tokio::time::{sleep, timeout};
 
 use super::convert::Deliver;
 use super::errors::to_python;
+use super::logs::{self, Log};
 use super::token_store::for_caller;
 use crate::api::{InvalidArgument, Request};
 use crate::client::auth::renewals_under_way;
@@ -71,10 +73,12 @@ pub(crate) fn run<O: Operation>(
     let operation = operation.map_err(|refusal| to_python(refusal.into()))?;
     let engine = engine()?;
     let _call = Call::enter(&engine);
-    let mut running = pin!(for_caller(py, client, false, operation.start(client.cloned()))?);
+    let log = Log::begin(py)?;
+    let mut running = pin!(log.of(for_caller(py, client, false, operation.start(client.cloned()))?));
     loop {
         let turn =
             py.detach(|| off_runtime(|| engine.handle.block_on(async { timeout(TICK, running.as_mut()).await.ok() })));
+        log.hand_over(py)?;
         if let Some(result) = turn {
             let result = result.map_err(to_python)?;
             operation.report(py)?;
@@ -83,6 +87,7 @@ pub(crate) fn run<O: Operation>(
         py.check_signals()?;
         refuse_at_exit()?;
         operation.report(py)?;
+        logs::look(py)?;
     }
 }
 
@@ -108,17 +113,20 @@ pub(crate) async fn run_async<O: Operation>(
     let operation = operation.map_err(|refusal| to_python(refusal.into()))?;
     let engine = engine()?;
     let running = operation.start(client.clone());
-    let running = Python::attach(|py| for_caller(py, client.as_ref(), true, running))?;
-    let mut task = AbortOnDrop(engine.handle.spawn(running));
-    let finished = if operation.reports() {
-        loop {
-            if let Some(finished) = tick(&engine, &mut task.0).await {
-                break finished;
-            }
-            Python::attach(|py| report(py, &operation))?;
+    let (log, running) = {
+        let _call = Call::enter(&engine);
+        Python::attach(|py| PyResult::Ok((Log::begin(py)?, for_caller(py, client.as_ref(), true, running)?)))?
+    };
+    let mut task = AbortOnDrop(engine.handle.spawn(log.of(running)));
+    let finished = loop {
+        if let Some(finished) = turn(&engine, &mut task.0, &log, operation.reports()).await {
+            break finished;
         }
-    } else {
-        (&mut task.0).await
+        let _call = Call::enter(&engine);
+        Python::attach(|py| {
+            log.hand_over(py)?;
+            report(py, &operation)
+        })?;
     };
     if finished.is_err() {
         refuse_at_exit()?;
@@ -132,6 +140,7 @@ pub(crate) async fn run_async<O: Operation>(
     })?;
     let _call = Call::enter(&engine);
     Python::attach(|py| {
+        log.hand_over(py)?;
         let result = result.map_err(to_python)?;
         report(py, &operation)?;
         result.deliver(py, client.as_ref())
@@ -150,14 +159,22 @@ fn report(py: Python<'_>, operation: &impl Operation) -> PyResult<()> {
     })
 }
 
-/// Waits a little for a task; `None` if it is not finished.
-async fn tick<T>(engine: &Engine, task: &mut JoinHandle<T>) -> Option<Result<T, JoinError>> {
-    let pause = {
-        let _context = engine.handle.enter();
-        sleep(TICK)
+/// Waits for a task; `None` if it is not finished, but there may be something to tell.
+async fn turn<T>(engine: &Engine, task: &mut JoinHandle<T>, log: &Log, reports: bool) -> Option<Result<T, JoinError>> {
+    let pause = async {
+        if !reports {
+            return pending().await;
+        }
+        let tick = {
+            let _context = engine.handle.enter();
+            sleep(TICK)
+        };
+        tick.await;
     };
     tokio::select! {
+        biased;
         finished = task => Some(finished),
+        () = log.filled() => None,
         () = pause => None,
     }
 }
@@ -167,6 +184,7 @@ async fn tick<T>(engine: &Engine, task: &mut JoinHandle<T>) -> Option<Result<T, 
 /// Registered with `atexit` when the package is imported.
 #[pyfunction]
 pub(crate) fn shut_down(py: Python<'_>) {
+    logs::stop(py);
     let Ok(_) = EXITING.get(|| Ok::<_, Infallible>(std::thread::current().id()));
     let Some(engine) = ENGINE.existing() else { return };
     let runtime = engine.runtime.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -6,6 +6,7 @@ pub(crate) mod collection;
 pub(crate) mod convert;
 pub(crate) mod errors;
 pub(crate) mod listing;
+pub(crate) mod logs;
 pub(crate) mod media;
 pub(crate) mod operations;
 pub(crate) mod records;
