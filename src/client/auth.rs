@@ -301,10 +301,8 @@ impl OAuth {
         let asked_at = Timestamp::now();
         let request = oauth::refresh(&self.key, refresh_token.clone());
         let grant = client.send(&request).await.map_err(|error| refused(error, true))?;
-        match grant.expires_in {
-            Some(lifetime) => info!(target: TARGET, url, "the tokens of {url} are refreshed, for {lifetime:?}"),
-            None => info!(target: TARGET, url, "the tokens of {url} are refreshed"),
-        }
+        let seconds = grant.expires_in.map(|lifetime| lifetime.as_secs_f64());
+        info!(target: TARGET, url, seconds, "the tokens of {url} are refreshed");
         let tokens = Tokens::granted(grant, Some(&refresh_token), asked_at, url);
         self.hold(tokens.clone(), false, Some(loaded));
         Ok((Change::Save(Some(tokens)), Renewed::Refreshed))
