@@ -94,9 +94,19 @@ class KeyringTokenStore:
 
         Returns:
             The tokens, or `None` if there are none.
+
+        Raises:
+            TokenStoreError: If the keyring holds something else under this name.
         """
         text = self._keyring.get_password(self.service, self.name)
-        return None if text is None else Tokens.from_dict(json.loads(text))
+        if text is None:
+            return None
+        try:
+            return Tokens.from_dict(json.loads(text))
+        except (TypeError, ValueError):
+            # Not raised in here: the error of `json` knows the text.
+            pass
+        raise TokenStoreError(f"{self!r} does not hold tokens, but something else: log in again")
 
     def save(self, tokens: Tokens | None, /) -> None:
         """Keep tokens in place of those that are there.

@@ -37,9 +37,8 @@ pub struct Grant {
 
 /// Where Studio may send a browser. That it takes no http is observed.
 pub fn check_redirect_uri(redirect_uri: &str) -> Result<(), InvalidArgument> {
-    if redirect_uri == OUT_OF_BAND
-        || Url::parse(redirect_uri).is_ok_and(|url| url.scheme() == "https" && url.has_host())
-    {
+    let is_fit = |url: Url| url.scheme() == "https" && url.has_host() && url.fragment().is_none();
+    if redirect_uri == OUT_OF_BAND || Url::parse(redirect_uri).is_ok_and(is_fit) {
         return Ok(());
     }
     let expected = format!(

@@ -81,6 +81,9 @@ pub struct OAuth {
     held: ArcSwapOption<Held>,
     /// The renewal that is under way, or the last one.
     renewal: PerProcess<Mutex<Option<Outcome>>>,
+    /// Held while Studio is asked: a renewal whose store has given up, with the event loop that it ran on, say, may still
+    /// be asking when the next one begins.
+    asking: PerProcess<tokio::sync::Mutex<()>>,
 }
 
 /// Tokens in memory.
@@ -119,7 +122,7 @@ impl OAuth {
             }
         }
         let key = Key { client_id: client_id.to_owned(), client_secret: client_secret.into() };
-        Ok(Self { key, store, held: ArcSwapOption::empty(), renewal: PerProcess::new() })
+        Ok(Self { key, store, held: ArcSwapOption::empty(), renewal: PerProcess::new(), asking: PerProcess::new() })
     }
 
     pub fn client_id(&self) -> &str {
@@ -264,6 +267,8 @@ impl OAuth {
         loaded: Option<Tokens>,
         stale: Option<&Held>,
     ) -> Result<(Change, Renewed), Error> {
+        let Ok(asking) = self.asking.get(|| Ok::<_, Infallible>(tokio::sync::Mutex::default()));
+        let _asking = asking.lock().await;
         let url = client.config.url();
         let held = self.held.load_full();
         if let Some(unsaved) = held.filter(|held| !held.is_saved) {
@@ -442,7 +447,8 @@ fn refused(error: Error, is_refresh: bool) -> Error {
     if !matches!(refusal.status, 400 | 401 | 403) {
         return error;
     }
-    let reason = refusal.error_word().unwrap_or_else(|| "invalid_grant".to_owned());
+    // Without OAuth's word it was perhaps not Studio that answered.
+    let Some(reason) = refusal.error_word() else { return error };
     let is_about_the_person = !NOT_THE_PERSON.contains(&reason.as_str());
     let said = format!("{}: {}", refusal.status, error::said_by_server(&refusal.body).unwrap_or_default());
     let message = match (reason.as_str(), is_refresh) {

@@ -109,7 +109,7 @@ impl Config {
 
     /// The school's URL, without a path.
     pub fn url(&self) -> String {
-        self.base.as_str().trim_end_matches('/').to_owned()
+        without_path(&self.base)
     }
 
     /// A page of signing in.
@@ -164,6 +164,15 @@ pub(super) fn is_loopback(url: &Url) -> bool {
 /// A number of seconds; `None` if it is no length of time. What is too long to count is the longest there is.
 fn duration(seconds: f64) -> Option<Duration> {
     (seconds >= 0.0).then(|| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
+}
+
+/// The URL of a school that is given by name, host or URL: the same for each.
+pub fn school_url(given: &str) -> Result<String, InvalidArgument> {
+    base_url(given).map(|base| without_path(&base))
+}
+
+fn without_path(base: &Url) -> String {
+    base.as_str().trim_end_matches('/').to_owned()
 }
 
 /// Reads a school's name, a host or a URL.

@@ -29,14 +29,18 @@ impl Secrets {
     /// Hides what must not be shown in a body: inside the strings if it is JSON, since they may be escaped.
     pub(crate) fn mask_body(&self, body: &[u8]) -> String {
         let text = String::from_utf8_lossy(body);
-        match serde_json::from_str::<Value>(&text) {
-            Ok(value) => {
-                let mut masked = value.clone();
-                self.mask_strings(&mut masked);
-                if masked == value { text.into_owned() } else { masked.to_string() }
-            }
-            // Perhaps it is cut JSON, in which what makes up a URL or a token may be escaped.
-            Err(_) => self.mask(&unescaped(&text)),
+        if let Ok(value) = serde_json::from_str::<Value>(&text) {
+            let mut masked = value.clone();
+            self.mask_strings(&mut masked);
+            return if masked == value { text.into_owned() } else { masked.to_string() };
+        }
+        // Perhaps it is cut JSON, in which what makes up a URL or a token may be escaped.
+        let text = unescaped(&text);
+        // What stands behind such a name is cut off with all that follows.
+        let cut = NAMES.iter().filter_map(|name| text.find(name).map(|start| start + name.len())).min();
+        match cut.and_then(|cut| text.get(..cut)) {
+            Some(start) => self.mask(start) + "***",
+            None => self.mask(&text),
         }
     }
 
@@ -69,6 +73,8 @@ impl Secrets {
             let (before, url) = rest.split_at(start + marks.scheme.len());
             masked.push_str(before);
             let end = url.find(|c: char| c.is_whitespace() || c == '<' || c == '>').unwrap_or(url.len());
+            // Another URL may follow at once, in the other kind of writing, say.
+            let end = next_url(url).map_or(end, |(next, _)| end.min(next));
             let (url, after) = url.split_at(end);
             let place = find_ignoring_case(url, marks.query).map_or(url, |query| url.split_at(query).0);
             let host_ends = find_ignoring_case(place, marks.slash).unwrap_or(place.len());
@@ -160,6 +166,9 @@ mod tests {
             secrets("t0ken").mask("go=https%3A%2F%2Fs.example.com%2Fa%3FSignature%3Dx y"),
             "go=https%3A%2F%2Fs.example.com%2Fa?*** y"
         );
+        let two = "at=https%3A%2F%2Fa.example.com%2Fb&see=https://s.example.com/a?Signature=x";
+        assert_eq!(secrets("").mask(two), "at=https%3A%2F%2Fa.example.com%2Fb&see=https://s.example.com/a?***");
+        assert_eq!(secrets("").mask_body(br#"{"refresh_token": "the-to"#), r#"{"refresh_token***"#);
         assert_eq!(secrets("").mask("no secret: 1 ? 2 @ 3"), "no secret: 1 ? 2 @ 3");
     }
 }

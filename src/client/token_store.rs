@@ -16,6 +16,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::Instant;
 
 use super::Error;
+use super::config::school_url;
 use super::process::PerProcess;
 use crate::api::InvalidArgument;
 use crate::api::oauth::{self, Grant};
@@ -92,7 +93,7 @@ impl Tokens {
             (Some(_), _) => return Err(wrong("expires_at", "must be a text or null")),
         };
         let url = match fields.get("url") {
-            Some(Value::String(url)) => Some(url.clone()),
+            Some(Value::String(url)) => Some(school_url(url)?),
             None | Some(Value::Null) => None,
             Some(_) => return Err(wrong("url", "must be a text or null")),
         };

@@ -21,7 +21,7 @@ use super::token_store::{AnyStore, MemoryTokenStore};
 use super::value::AnyMapping;
 use crate::api::InvalidArgument;
 use crate::api::oauth::{self, OUT_OF_BAND};
-use crate::client::config::{Config, Options};
+use crate::client::config::{Config, Options, school_url};
 use crate::client::{self, Auth, Client, Error};
 
 /// A moment that a datetime with a zone stands for.
@@ -82,7 +82,7 @@ impl Tokens {
         access_token: &str,
         refresh_token: Option<&str>,
         expires_at: Option<Moment>,
-        url: Option<String>,
+        url: Option<&str>,
     ) -> PyResult<Self> {
         let token = |argument: &str, text: &str| {
             if oauth::is_token(text) {
@@ -94,6 +94,7 @@ impl Tokens {
         let access = token("access_token", access_token)?;
         let refresh = refresh_token.map(|text| token("refresh_token", text)).transpose()?;
         let expires_at = expires_at.map(|moment| moment.0);
+        let url = url.map(school_url).transpose().map_err(|refusal| to_python(refusal.into()))?;
         Ok(Self { tokens: client::Tokens { access, refresh, expires_at, url } })
     }
 

@@ -101,11 +101,19 @@ fn exception(py: Python<'_>, error: Error) -> PyResult<PyErr> {
     raise(py, class, &message, &attributes)
 }
 
+/// Whether a token store says itself what is wrong.
+pub(crate) fn is_store_error(py: Python<'_>, raised: &PyErr) -> bool {
+    class_named(py, "TokenStoreError").is_ok_and(|class| raised.matches(py, class).unwrap_or(false))
+}
+
 fn raise(py: Python<'_>, class: &str, message: &str, attributes: &Bound<'_, PyDict>) -> PyResult<PyErr> {
+    class_named(py, class)?.call((message,), Some(attributes)).map(PyErr::from_value)
+}
+
+fn class_named<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
     static ERRORS: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
     let errors = ERRORS.get_or_try_init(py, || PyModule::import(py, "canvas_studio.errors").map(Bound::unbind))?;
-    let class = errors.bind(py).getattr(class)?;
-    class.call((message,), Some(attributes)).map(PyErr::from_value)
+    errors.bind(py).getattr(name)
 }
 
 fn tell_refusal(attributes: &Bound<'_, PyDict>, reason: String, answer: Option<&Refusal>) -> PyResult<()> {

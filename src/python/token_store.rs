@@ -9,7 +9,7 @@ use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 #[cfg(feature = "stubs")]
 use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyTuple, PyType};
 #[cfg(feature = "stubs")]
 use pyo3::{type_hint_identifier, type_hint_union};
 use tokio::runtime::Handle;
@@ -18,7 +18,7 @@ use tokio::sync::{OwnedMutexGuard, oneshot};
 use super::auth::Tokens;
 use super::bridge::{self, Operation};
 use super::convert::{Deliver, Hint};
-use super::errors::to_python;
+use super::errors::{is_store_error, to_python};
 use crate::client::token_store::{Change, Decide, FileLock, FileStore, MemoryStore, TokenStore, Waiting};
 use crate::client::{Client, Error};
 
@@ -72,7 +72,8 @@ impl<'a, 'py> FromPyObject<'a, 'py> for AnyStore {
             Arc::new(store.get().store.clone())
         } else {
             for method in ["load", "save", "lock"] {
-                if !given.getattr_opt(method)?.is_some_and(|method| method.is_callable()) {
+                let is_class = given.is_instance_of::<PyType>();
+                if is_class || !given.getattr_opt(method)?.is_some_and(|method| method.is_callable()) {
                     let found = given.get_type().name()?;
                     let expected = "must be a token store, with load(), save() and lock()";
                     return Err(PyTypeError::new_err(format!("{expected}, not {found}")));
@@ -343,6 +344,9 @@ impl TokenStore for PythonStore {
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(raised)) => {
                     let message = Python::attach(|py| {
+                        if is_store_error(py, &raised) {
+                            return raised.value(py).to_string();
+                        }
                         let kind =
                             raised.get_type(py).name().map_or_else(|_| "an exception".into(), |name| name.to_string());
                         format!("the token store raised {kind}: what it says is the cause of this error")
