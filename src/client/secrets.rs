@@ -91,11 +91,41 @@ impl Secrets {
 
     /// Hides the secrets alone, as they are and as they stand in a URL.
     pub(crate) fn mask_plain(&self, text: &str) -> String {
-        self.0.iter().map(ExposeSecret::expose_secret).fold(text.to_owned(), |text, secret| {
-            let encoded: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
-            text.replace(secret, "***").replace(&encoded, "***")
-        })
+        self.0.iter().map(ExposeSecret::expose_secret).fold(text.to_owned(), |text, secret| without(&text, secret))
     }
+}
+
+/// A text in which a secret of ASCII characters is hidden, whichever of its characters are percent-encoded.
+fn without(text: &str, secret: &str) -> String {
+    let mut masked = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((start, length)) =
+        (0..rest.len()).find_map(|start| Some((start, length_of(rest.as_bytes().get(start..)?, secret)?)))
+    {
+        let (before, found) = rest.split_at(start);
+        masked.push_str(before);
+        masked.push_str("***");
+        rest = found.split_at(length).1;
+    }
+    masked.push_str(rest);
+    masked
+}
+
+/// How long a secret is at the beginning of a text, if it stands there.
+fn length_of(text: &[u8], secret: &str) -> Option<usize> {
+    let mut at = 0;
+    for expected in secret.bytes() {
+        at += match text.get(at..)? {
+            [found, ..] if *found == expected => 1,
+            [b'%', high, low, ..] if hex(*high)? * 16 + hex(*low)? == expected => 3,
+            _ => return None,
+        };
+    }
+    Some(at)
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    u8::try_from(char::from(digit).to_digit(16)?).ok()
 }
 
 /// Undoes the escapes that JSON allows for ASCII characters.
@@ -148,6 +178,14 @@ fn find_ignoring_case(text: &str, wanted: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_is_masked_whichever_of_its_characters_are_encoded() {
+        for text in ["a+b/c=d", "a%2Bb/c%3Dd", "a%2bb%2Fc%3dd", "%61%2B%62%2f%63%3D%64"] {
+            assert_eq!(secrets("a+b/c=d").mask_plain(&format!("ü{text}ü {text}")), "ü***ü ***", "{text}");
+        }
+        assert_eq!(secrets("a+b/c=d").mask_plain("a+b/c= 100% %"), "a+b/c= 100% %");
+    }
 
     fn secrets(secret: &str) -> Secrets {
         Secrets::from_iter([secret.into()])
