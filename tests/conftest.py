@@ -113,6 +113,12 @@ class Subject:
         return self.form.items(getattr(self.owner, self.method)(*self.arguments, **kwargs))
 
 
+@pytest.fixture(autouse=True)
+def without_profiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody's own profiles decide about a test."""
+    monkeypatch.setenv("CANVAS_STUDIO_HOME", str(Path(__file__).parent / "nowhere"))
+
+
 @pytest.fixture(params=["blocking", "async"])
 def form(request: pytest.FixtureRequest) -> Form:
     """Both forms, one after the other."""

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use serde_json::Value;
-use url::{Url, form_urlencoded};
+use url::{Host, Url, form_urlencoded};
 
 use super::check::InvalidArgument;
 use super::request::{Answer, Call, Form, Repeat, Request, Shape, Undecodable};
@@ -35,14 +35,20 @@ pub struct Grant {
     pub expires_in: Option<Duration>,
 }
 
-/// Where Studio may send a browser. That it takes no http is observed.
+/// Where Studio may send a browser. That it takes neither http nor localhost is observed.
 pub fn check_redirect_uri(redirect_uri: &str) -> Result<(), InvalidArgument> {
-    let is_fit = |url: Url| url.scheme() == "https" && url.has_host() && url.fragment().is_none();
+    let is_elsewhere = |host: Host<&str>| match host {
+        Host::Domain(name) => name != "localhost" && !name.ends_with(".localhost"),
+        Host::Ipv4(address) => !address.is_loopback(),
+        Host::Ipv6(address) => !address.is_loopback(),
+    };
+    let is_fit = |url: Url| url.scheme() == "https" && url.host().is_some_and(is_elsewhere) && url.fragment().is_none();
     if redirect_uri == OUT_OF_BAND || Url::parse(redirect_uri).is_ok_and(is_fit) {
         return Ok(());
     }
     let expected = format!(
-        "must be https, since Studio takes no other, without a fragment, or \"{OUT_OF_BAND}\"; it is one of the developer key's"
+        "must be one of the developer key's: https, not localhost (Studio takes no other), without a fragment; \
+         or \"{OUT_OF_BAND}\", with which Studio shows the code"
     );
     Err(InvalidArgument::new("redirect_uri", expected))
 }
@@ -231,6 +237,24 @@ mod tests {
         assert!(matches!(pasted("evil.example/studio/callback?code=x"), Pasted::ElsewhereAt(_)));
         let denied = pasted("https://app.example.edu/studio/callback?error=access_denied&error_description=No");
         assert!(matches!(denied, Pasted::Refused { reason, .. } if reason == "access_denied"));
+    }
+
+    #[test]
+    fn a_redirect_uri_is_one_that_studio_takes() {
+        for fit in [REDIRECT_URI, OUT_OF_BAND] {
+            assert!(check_redirect_uri(fit).is_ok(), "{fit}");
+        }
+        for unfit in [
+            "",
+            "callback",
+            "http://app.example.edu/",
+            "https://localhost/",
+            "https://127.0.0.1/",
+            "https://[::1]/",
+            "https://a.example/#b",
+        ] {
+            assert!(check_redirect_uri(unfit).is_err(), "{unfit}");
+        }
     }
 
     #[test]

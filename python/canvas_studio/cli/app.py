@@ -7,14 +7,18 @@ import signal
 import sys
 import time
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
-from typing import Annotated, Any, Never
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
-from canvas_studio import StudioError, __version__
+from canvas_studio import StudioError, __version__, _logs
 from canvas_studio.cli import demo as guided
+from canvas_studio.cli.diagnosis import ping
+from canvas_studio.cli.signing_in import login, logout
+from canvas_studio.cli.terminal import fail
+from canvas_studio.cli.who import whoami
 from canvas_studio.sandbox import Faults, Sandbox
 
 # Tracebacks are Python's own: rich's can show local variables, and with them tokens.
@@ -32,14 +36,29 @@ def _show_version(value: bool) -> None:  # noqa: FBT001 - typer calls it so
         raise typer.Exit
 
 
+def _log_as_json(context: typer.Context, value: bool) -> None:  # noqa: FBT001 - typer calls it so
+    if value:
+        context.call_on_close(_logs.listen(_logs.json_lines(sys.stderr), _logs.DEBUG))
+
+
 @app.callback()
 def canvas_studio(
     *,
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
+    log_json: Annotated[
+        bool,
+        typer.Option(
+            "--log-json", callback=_log_as_json, help="Write a line of JSON for every request to the standard error."
+        ),
+    ] = False,
 ) -> None:
     """Instructure Studio (Canvas Studio) from the command line."""
+
+
+for command in (login, logout, whoami, ping):
+    app.command()(command)
 
 
 @app.command()
@@ -86,10 +105,10 @@ def sandbox(
         box = Sandbox(**options, faults=wrong) if snapshot is None else Sandbox.load(snapshot, **options, faults=wrong)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            _fail(f"port {port} is taken: choose another one with --port, or --port 0 for any that is free")
-        _fail(error)
+            fail(f"port {port} is taken: choose another one with --port, or --port 0 for any that is free")
+        fail(error)
     except ValueError as error:
-        _fail(error)
+        fail(error)
     with box:
         try:
             _describe(box, Console(markup=False, highlight=False, soft_wrap=True))
@@ -119,9 +138,9 @@ def demo(
     try:
         guided.run(media, output, wait=wait, fast=fast)
     except KeyboardInterrupt:
-        _fail("stopped", 130)
+        fail("stopped", 130)
     except (StudioError, OSError) as error:
-        _fail(error)
+        fail(error)
 
 
 def _describe(box: Sandbox, console: Console) -> None:
@@ -153,9 +172,4 @@ def _save(box: Sandbox, path: Path | None) -> None:
         try:
             typer.echo(f"\nThe state is in {box.snapshot(path)}")
         except OSError as error:
-            _fail(error)
-
-
-def _fail(reason: object, code: int = 1) -> Never:
-    typer.echo(f"canvas-studio: {reason}", err=True)
-    raise typer.Exit(code)
+            fail(error)

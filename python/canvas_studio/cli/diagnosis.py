@@ -1,0 +1,444 @@
+"""The command `ping`: why a school cannot be reached, step by step, and what to do about it."""
+
+from __future__ import annotations
+
+import email.utils
+import ipaddress
+import json
+import os
+import queue
+import socket
+import ssl
+import threading
+import urllib.error
+import urllib.request
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
+from urllib.parse import urlsplit
+
+import typer
+
+from canvas_studio import (
+    APIConnectionError,
+    APITimeoutError,
+    AuthenticationError,
+    InternalServerError,
+    InvalidArgumentError,
+    StudioClient,
+    StudioError,
+    profiles,
+)
+from canvas_studio.cli.person import identify
+from canvas_studio.cli.terminal import plainly, printable, say
+from canvas_studio.cli.who import (
+    AsJson,
+    ProfileOption,
+    another_token,
+    lifetime,
+    one_of,
+    person_name,
+    pongs,
+    role,
+)
+from canvas_studio.errors import LoginRequiredError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from canvas_studio.profiles import Settings
+
+Result = TypeVar("Result")
+
+# Seconds for each step of the network.
+PATIENCE: Final = 5.0
+# Without a good token Studio answers 401 (documented), which shows that it is there.
+NO_TOKEN: Final = "no-token"  # noqa: S105 - it is none
+# Access tokens are refreshed at most so long before they end, so a clock that is off by less does no harm.
+HARMLESS: Final = timedelta(seconds=60)
+STYLES: Final = {"ok": "green", "failed": "bold red", "note": "yellow", "skipped": "dim"}
+CLOCK: Final = "set the clock of this machine, or let it be set over the network"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What one step found.
+
+    Attributes:
+        name: What was looked at.
+        state: How it is; `note` is neither good nor bad.
+        detail: What was found.
+        next: What to do about it.
+    """
+
+    name: str
+    state: Literal["ok", "failed", "note", "skipped"]
+    detail: str
+    next: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What is looked at.
+
+    Attributes:
+        url: The school.
+        url_from: Where that came from, in words.
+        settings: With what a client is made; `None` if there is no token for that.
+        problem: Why there is none.
+        remedy: What to do about it.
+        proxy: The proxy, if one was given.
+        ca_bundle: The certificates, if some were given.
+    """
+
+    url: str
+    url_from: str
+    settings: Settings | None
+    problem: str | None = None
+    remedy: str | None = None
+    proxy: str | None = None
+    ca_bundle: str | None = None
+
+    @property
+    def network(self) -> dict[str, Any]:
+        """What a client is told about the network."""
+        return {name: value for name in ("proxy", "ca_bundle") if (value := getattr(self, name)) is not None}
+
+
+@plainly()
+def ping(
+    *,
+    profile: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[PROFILE_OR_SCHOOL]",
+            help="Which profile; or a school's name, host or URL, of which only the network is looked at.",
+            show_default=False,
+        ),
+    ] = None,
+    profile_option: ProfileOption = None,
+    proxy: Annotated[
+        str | None, typer.Option(metavar="URL", help="The proxy.", show_default="that of the profile or environment")
+    ] = None,
+    ca_bundle: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            metavar="FILE",
+            help="The certificates to trust.",
+            show_default="those of the profile or system",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find out whether a school can be reached, and if not, why: network, proxy, certificate, token, role, clock."""
+    target = _target(one_of(profile, profile_option), proxy, None if ca_bundle is None else str(ca_bundle.resolve()))
+    steps: list[Step] = []
+    for step in _look(target):
+        steps.append(step)
+        if not as_json:
+            _show(step)
+    failed = [step.name for step in steps if step.state == "failed"]
+    if as_json:
+        of = target.settings and target.settings.profile
+        told = {
+            "ok": not failed,
+            "url": target.url,
+            "profile": of and of.name,
+            "steps": [asdict(each) for each in steps],
+        }
+        typer.echo(json.dumps(told, indent=2))
+    else:
+        well = "All is well." if target.settings else "All that was looked at is well."
+        say()
+        say(f"Not in order: {', '.join(failed)}." if failed else well, style="bold")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _target(name: str | None, proxy: str | None, ca_bundle: str | None) -> Target:
+    known = profiles.names()
+    if name is not None and name not in known:
+        url = profiles.school_url(name)
+        return Target(
+            url=url,
+            url_from=f"{name!r}, which is no profile, so it is taken for a school",
+            settings=None,
+            problem="there is no profile, so no token is tried",
+            remedy=f"canvas-studio login {name}",
+            proxy=proxy,
+            ca_bundle=ca_bundle,
+        )
+    try:
+        settings = profiles.find(profile=name, proxy=proxy, ca_bundle=ca_bundle)
+    except (InvalidArgumentError, StudioError) as error:
+        return _without_token(name, error, proxy, ca_bundle)
+    return Target(
+        url=settings.url,
+        url_from=settings.url_from,
+        settings=settings,
+        proxy=settings.proxy,
+        ca_bundle=settings.ca_bundle,
+    )
+
+
+def _without_token(name: str | None, error: StudioError, proxy: str | None, ca_bundle: str | None) -> Target:
+    """The network can be looked at even if what is to authorize cannot be had."""
+    rest: dict[str, Any] = {"settings": None, "problem": str(error), "remedy": "the rest is looked at without a token"}
+    if name is None and (variable := os.environ.get("CANVAS_STUDIO_URL")):
+        url = profiles.school_url(variable)
+        return Target(url=url, url_from="CANVAS_STUDIO_URL", proxy=proxy, ca_bundle=ca_bundle, **rest)
+    try:
+        found = profiles.load(profiles.choose(name))
+    except InvalidArgumentError:
+        raise error from None
+    return Target(
+        url=found.url,
+        url_from=f"the profile {found.name!r} ({found.path})",
+        proxy=proxy or found.proxy,
+        ca_bundle=ca_bundle or found.ca_bundle,
+        **rest,
+    )
+
+
+def _look(target: Target) -> Iterator[Step]:
+    """Take one step after the other; what cannot be known any more is skipped."""
+    yield from _settings(target)
+    through = _proxy(target)
+    connected = True
+    for step in _network(target, through):
+        connected = connected and step.state != "failed"
+        yield step
+    reached = connected
+    for step in _api(target, through) if connected else ():
+        reached = reached and step.state != "failed"
+        yield step
+    if not reached:
+        yield Step(name="token", state="skipped", detail="Studio was not reached")
+    elif target.settings is None:
+        yield Step(name="token", state="skipped", detail="there is none to try")
+    else:
+        yield from _token(target.settings)
+    if connected:
+        yield from _clock(target, through)
+
+
+def _settings(target: Target) -> Iterator[Step]:
+    yield Step(name="school", state="ok", detail=f"{target.url}, from {target.url_from}")
+    if target.settings is not None:
+        yield Step(name="credentials", state="ok", detail=f"from {target.settings.credentials_from}")
+    elif target.problem:
+        state: Literal["failed", "note"] = "note" if "no profile" in target.problem else "failed"
+        yield Step(name="credentials", state=state, detail=target.problem, next=target.remedy)
+    if target.ca_bundle:
+        yield Step(name="certificates", state="ok", detail=f"those in {target.ca_bundle} are trusted")
+
+
+def _proxy(target: Target) -> tuple[str, str] | None:
+    """The proxy that a request goes through, and where it came from."""
+    if target.proxy:
+        return target.proxy, "given"
+    parts = urlsplit(target.url)
+    # A server on this machine is not behind the proxy of the environment.
+    if _is_loopback(parts.hostname or "") or urllib.request.proxy_bypass(parts.hostname or ""):
+        return None
+    found = urllib.request.getproxies()
+    proxy = found.get(parts.scheme) or found.get("all")
+    return (proxy, "of the environment") if proxy else None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _network(target: Target, through: tuple[str, str] | None) -> Iterator[Step]:
+    """Resolve a name and connect: to the proxy if there is one, otherwise to Studio."""
+    if through is None:
+        parts, what = urlsplit(target.url), ""
+        wrong_name = "is the school's name right, and is there a network?"
+        closed = "is it the right port, and does a firewall want a proxy (HTTPS_PROXY, --proxy)?"
+    else:
+        proxy, origin = through
+        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+        # Without the password that may be in it.
+        what = f" of the proxy ({origin})"
+        wrong_name = closed = "is the proxy right (HTTPS_PROXY, NO_PROXY, --proxy, the profile)?"
+    try:
+        host, port = parts.hostname or "", parts.port or {"https": 443, "http": 80}.get(parts.scheme, 1080)
+    except ValueError as error:
+        yield Step(name="proxy", state="failed", detail=f"the proxy is no URL: {error}", next=wrong_name)
+        return
+    try:
+        found = _bounded(lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    except (OSError, UnicodeError) as error:
+        detail = f"the name{what}, {host}, was not found: {_reason(error)}"
+        yield Step(name="DNS", state="failed", detail=detail, next=wrong_name)
+        return
+    addresses = ", ".join(dict.fromkeys(str(address[4][0]) for address in found))
+    also = "; the name of the school is left to it" if through else ""
+    yield Step(name="DNS", state="ok", detail=f"{host}{what} is {addresses}{also}")
+    name = "proxy" if through else "connection"
+    try:
+        socket.create_connection((host, port), timeout=PATIENCE).close()
+    except OSError as error:
+        detail = f"{host}, port {port}{what}, does not answer: {_reason(error)}"
+        yield Step(name=name, state="failed", detail=detail, next=closed)
+        return
+    yield Step(name=name, state="ok", detail=f"{host}, port {port}{what}, answers")
+
+
+def _api(target: Target, through: tuple[str, str] | None) -> Iterator[Step]:
+    """Ask Studio without a good token, through the client: what it trusts is what counts."""
+    options: dict[str, Any] = {"max_retries": 1, "timeout": 6 * PATIENCE, "read_timeout": 3 * PATIENCE}
+    failure: StudioError | None = None
+    try:
+        with StudioClient(target.url, token=NO_TOKEN, **options, **target.network) as studio:
+            pong = pongs(studio)
+    except AuthenticationError:
+        pong = True
+    except InvalidArgumentError:
+        raise
+    except StudioError as error:
+        pong, failure = False, error
+    if isinstance(failure, APIConnectionError | APITimeoutError):
+        yield from _not_secured(failure, through, is_plain=urlsplit(target.url).scheme == "http")
+        return
+    if urlsplit(target.url).scheme == "https":
+        yield Step(name="certificate", state="ok", detail="TLS is spoken, and the certificate is trusted")
+    if pong:
+        yield Step(name="API", state="ok", detail="Studio answers")
+    elif isinstance(failure, InternalServerError):
+        yield Step(name="API", state="failed", detail=_said(failure), next="Studio has trouble: try again later")
+    else:
+        detail = _said(failure) if failure else "something answers, and not what a Studio does"
+        instead = "is the host right? A network that wants you to log in (a hotel's, say) answers in its place, too"
+        yield Step(name="API", state="failed", detail=detail, next=instead)
+
+
+def _not_secured(failure: StudioError, through: tuple[str, str] | None, *, is_plain: bool) -> Iterator[Step]:
+    """What is wrong if there is a connection, and no answer."""
+    said = _said(failure)
+    if "certificate" in said.lower():
+        trust = "trust its authority with --ca-bundle FILE or SSL_CERT_FILE; if it has expired, look at the clock below"
+        yield Step(name="certificate", state="failed", detail=said, next=trust)
+    elif through:
+        yield Step(
+            name="proxy", state="failed", detail=said, next="does it want a password (http://NAME:PASSWORD@HOST)?"
+        )
+    elif is_plain:
+        yield Step(name="API", state="failed", detail=said, next="is it the right port?")
+    else:
+        yield Step(
+            name="TLS", state="failed", detail=said, next="is it the right port, and does nothing stand between?"
+        )
+
+
+def _token(settings: Settings) -> Iterator[Step]:
+    asked = "token"
+    try:
+        with settings.client(max_retries=1, timeout=6 * PATIENCE) as studio:
+            if not pongs(studio):
+                yield Step(name=asked, state="failed", detail="Studio answers something else than pong")
+                return
+            yield Step(name=asked, state="ok", detail=lifetime(settings))
+            asked = "person"
+            identity = identify(studio)
+    except StudioError as error:
+        is_about_the_token = isinstance(error, AuthenticationError | LoginRequiredError)
+        remedy = another_token(settings) if is_about_the_token else None
+        yield Step(name=asked, state="failed", detail=_said(error), next=remedy)
+        return
+    who = f"probably {person_name(identity.person)}" if identity.person else f"not known: {identity.reason}"
+    yield Step(name="person", state="ok" if identity.person else "note", detail=who)
+    may = {
+        True: "sees and may change the media of the whole school",
+        False: "sees what is their own or shared with them; what is everybody's takes an administrator of Studio",
+        None: "Studio answered a question about it in a way that is not known",
+    }
+    detail = f"{role(identity)}: {may[identity.administrator]}"
+    yield Step(name="role", state="ok" if identity.administrator else "note", detail=detail)
+
+
+def _clock(target: Target, through: tuple[str, str] | None) -> Iterator[Step]:
+    """Compare the clocks, if Studio tells the time."""
+    asked = datetime.now(UTC)
+    told = _date(target.url, through)
+    if told is None:
+        return
+    # In the middle of the second that was told, and of the time that it took to tell it.
+    here = asked + (datetime.now(UTC) - asked) / 2
+    off = here - told - timedelta(seconds=0.5)
+    seconds = abs(off.total_seconds())
+    if abs(off) <= HARMLESS:
+        yield Step(name="clock", state="ok", detail=f"it agrees with Studio's to {max(seconds, 1):.0f} s")
+        return
+    detail = f"this machine is {seconds:,.0f} s {'ahead of' if off > timedelta() else 'behind'} Studio: "
+    yield Step(
+        name="clock",
+        state="note",
+        detail=detail + "certificates and tokens may seem to have ended, or not to have begun",
+        next=CLOCK,
+    )
+
+
+def _date(url: str, through: tuple[str, str] | None) -> datetime | None:
+    """What time it is at Studio. Nothing secret is sent, and if the clock is wrong, no certificate can be checked."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    proxies = {} if through is None else {urlsplit(url).scheme: through[0]}
+    handlers = (urllib.request.ProxyHandler(proxies), urllib.request.HTTPSHandler(context=context))
+    request = urllib.request.Request(f"{url}/api/public/v1/ping", method="GET")  # noqa: S310 - http(s) by now
+    try:
+        with urllib.request.build_opener(*handlers).open(request, timeout=PATIENCE) as answer:
+            header = answer.headers.get("Date")
+    except urllib.error.HTTPError as error:
+        with error:
+            header = error.headers.get("Date")
+    except (OSError, ValueError):
+        return None
+    try:
+        told = email.utils.parsedate_to_datetime(header or "")
+    except ValueError:
+        return None
+    return told if told.tzinfo else told.replace(tzinfo=UTC)
+
+
+def _bounded(function: Callable[[], Result]) -> Result:
+    """Run something that cannot be told how long it may take."""
+    answers: queue.Queue[tuple[Result | None, BaseException | None]] = queue.Queue()
+
+    def run() -> None:
+        try:
+            answers.put((function(), None))
+        except BaseException as error:  # noqa: BLE001 - it is raised below
+            answers.put((None, error))
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        result, error = answers.get(timeout=PATIENCE)
+    except queue.Empty:
+        raise TimeoutError(f"nothing came within {PATIENCE:g} s") from None
+    if error is not None:
+        raise error
+    return result  # type: ignore[return-value]
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__
+
+
+def _said(error: BaseException) -> str:
+    return printable(" ".join(str(error).split()))
+
+
+def _show(step: Step) -> None:
+    say(f"{step.state:<8}{step.name:<13}{step.detail}", style=STYLES[step.state])
+    if step.next:
+        say(f"{'':<21}-> {step.next}")

@@ -1,0 +1,184 @@
+"""Who the person is whose token it is, and what they may do: Studio documents no way to ask, so it is inferred."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, cast
+
+from canvas_studio import (
+    APIStatusError,
+    AuthenticationError,
+    Owner,
+    PermissionDeniedError,
+    ResponseDecodeError,
+    StudioError,
+)
+
+if TYPE_CHECKING:
+    from canvas_studio import StudioClient
+
+# The type of a collection that is somebody's own library. Observed.
+LIBRARY: Final = "user"
+# An address that nobody has, so that the search finds nobody.
+NOBODY: Final = "nobody@canvas-studio.invalid"
+# How the search for users calls administrators. A guess: the words of this filter are not documented.
+ADMINISTRATORS: Final = "admin"
+# How many collections are looked at, and how many owners of libraries; with more of either it stays unknown.
+MOST_COLLECTIONS: Final = 1_000
+MOST_OWNERS: Final = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who the person probably is.
+
+    Attributes:
+        person: The person; `None` if that is not known.
+        reason: From what that follows, or why it is not known.
+        administrator: Whether they probably are an administrator; `None` if that is not known.
+        roles: What Studio calls their roles; `None` if it does not say.
+    """
+
+    person: Owner | None
+    reason: str
+    administrator: bool | None
+    roles: tuple[str, ...] | None
+
+
+def identify(studio: StudioClient) -> Identity:
+    """Infer who the person is whose token a client has. Nothing is changed.
+
+    Args:
+        studio: The client.
+
+    Returns:
+        What is known.
+
+    Raises:
+        StudioError: If Studio cannot be asked, or the token is not good.
+    """
+    administrator = probably_administrator(studio)
+    person, reason = probable_person(studio, administrator=administrator)
+    roles = None if person is None else role_names(studio, person.id)
+    return Identity(person=person, reason=reason, administrator=administrator, roles=roles)
+
+
+def probably_administrator(studio: StudioClient) -> bool | None:
+    """Tell whether the person probably is an administrator.
+
+    That only administrators may search users is a guess: the reference lists a 403, and not for whom.
+
+    Args:
+        studio: The client.
+
+    Returns:
+        Whether the search is allowed; `None` if Studio says something else.
+    """
+    answer = _ask(studio, "/users/search", email=NOBODY)
+    if isinstance(answer, StudioError):
+        return False if isinstance(answer, PermissionDeniedError) else None
+    return True
+
+
+def probable_person(studio: StudioClient, *, administrator: bool | None) -> tuple[Owner | None, str]:
+    """Find the person, if only one can be meant.
+
+    Everybody has a library of their own, which is a collection of the type "user" (observed). Who sees only one of them
+    probably owns it (inferred). An administrator may see those of others (a guess); then it is the one whom the search
+    finds as the only administrator (a guess). Others may see some that are shared with them; then it is the one of the
+    owners whom they may look up (a guess).
+
+    Args:
+        studio: The client.
+        administrator: Whether the person probably is an administrator.
+
+    Returns:
+        The person or `None`, and the reason.
+    """
+    owners, whole = library_owners(studio)
+    if len(owners) == 1 and whole:
+        return owners[0], "the owner of the only personal library that the token sees"
+    if administrator:
+        if (only := only_administrator(studio)) is not None:
+            return only, "the only administrator that the search for users finds"
+        return None, "an administrator sees the libraries of others, and Studio does not say which is the own one"
+    if not whole:
+        return None, "the token sees too many collections to look at all of them"
+    found = [owner for owner in owners if _user(studio, owner.id) is not None]
+    if len(found) == 1:
+        return found[0], "the only owner of a personal library whom the token may look up"
+    return None, f"the token sees {'the personal libraries of several people' if owners else 'no personal library'}"
+
+
+def library_owners(studio: StudioClient) -> tuple[list[Owner], bool]:
+    """List the owners of the personal libraries that the token sees.
+
+    Args:
+        studio: The client.
+
+    Returns:
+        The owners, and whether all collections were looked at: it ends early when there are too many of either.
+    """
+    owners: dict[int, Owner] = {}
+    for number, collection in enumerate(studio.list_collections()):
+        if number == MOST_COLLECTIONS or len(owners) > MOST_OWNERS:
+            return list(owners.values()), False
+        if collection.type == LIBRARY and collection.owner is not None:
+            owners[collection.owner.id] = collection.owner
+    return list(owners.values()), True
+
+
+def only_administrator(studio: StudioClient) -> Owner | None:
+    """Search the administrators.
+
+    Args:
+        studio: The client.
+
+    Returns:
+        The administrator, if the search finds exactly one; otherwise `None`.
+    """
+    found = _list_in(_ask(studio, "/users/search", role=ADMINISTRATORS, per_page=2), "users")
+    if found is None or len(found) != 1 or not isinstance(found[0], dict):
+        return None
+    user = cast("dict[str, object]", found[0])
+    number, name, email = (user.get(key) for key in ("id", "full_name", "email"))
+    if not isinstance(number, int):
+        return None
+    return Owner(
+        number, full_name=name if isinstance(name, str) else None, email=email if isinstance(email, str) else None
+    )
+
+
+def role_names(studio: StudioClient, user_id: int) -> tuple[str, ...] | None:
+    """Return what Studio calls the roles of a person. The field is documented, its words are not.
+
+    Args:
+        studio: The client.
+        user_id: Studio's id of the person.
+
+    Returns:
+        The words; `None` if Studio does not say.
+    """
+    names = _list_in(_user(studio, user_id), "role_names")
+    return None if names is None else tuple(str(name) for name in names)
+
+
+def _user(studio: StudioClient, user_id: int) -> object:
+    """What Studio says about a person; `None` if it says nothing."""
+    answer = _ask(studio, f"/users/{user_id}")
+    return cast("dict[str, object]", answer).get("user") if isinstance(answer, dict) else None
+
+
+def _list_in(answer: object, key: str) -> list[object] | None:
+    found = cast("dict[str, object]", answer).get(key) if isinstance(answer, dict) else None
+    return cast("list[object]", found) if isinstance(found, list) else None
+
+
+def _ask(studio: StudioClient, path: str, **params: str | int) -> object:
+    """What Studio answers to something that is asked on a guess; a no is an answer, unless it is about the token."""
+    try:
+        return cast("object", studio.request("GET", path, params=params))
+    except AuthenticationError:
+        raise
+    except (APIStatusError, ResponseDecodeError) as error:
+        return error

@@ -1,0 +1,374 @@
+"""The commands that sign in and out: `login` and `logout`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+import sys
+import webbrowser
+from dataclasses import dataclass
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from typing import TYPE_CHECKING, Annotated, Final
+from urllib.parse import parse_qs, urlsplit
+
+import typer
+
+from canvas_studio import InvalidArgumentError, StudioError, profiles
+from canvas_studio.auth import MemoryTokenStore
+from canvas_studio.cli.terminal import ask, complain, fail, plainly, say
+from canvas_studio.cli.who import ProfileArgument, ProfileOption, describe, greet, one_of
+from canvas_studio.errors import SignInError
+from canvas_studio.profiles import OUT_OF_BAND, Profile
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from canvas_studio.auth import Tokens
+
+ATTEMPTS: Final = 3
+DOMAIN: Final = ".instructuremedia.com"
+KEYS: Final = "Studio > Settings > Developer Keys"
+ID_VARIABLE: Final = "CANVAS_STUDIO_CLIENT_ID"
+SECRET_VARIABLE: Final = "CANVAS_STUDIO_CLIENT_SECRET"  # noqa: S105 - where one is
+# OAuth's words for what goes wrong, in plain ones.
+REASONS: Final = {
+    "access_denied": "it was not allowed in the browser; log in again, and allow it",
+    "invalid_client": f"Studio does not know this client id with this client secret; compare both with {KEYS}, and "
+    "enter the secret again with --client-secret-stdin",
+    "unauthorized_client": f"the developer key may not do that; look at it in {KEYS}",
+    "invalid_grant": "the code has expired, was used before, was not copied whole, or was made for another redirect "
+    "URI or developer key; open the page again for a new one",
+    "invalid_request": f"Studio takes the request for wrong; compare the redirect URI with {KEYS}",
+    "invalid_redirect_uri": f"the redirect URI is not registered on the developer key; compare it with {KEYS}",
+}
+NOT_AN_ADMINISTRATOR: Final = (
+    "Clients of this profile see what is yours or shared with you. For the media of the whole school, an administrator "
+    "of Studio has to sign in."
+)
+NOT_REVOKED: Final = (
+    "Studio has no documented way to revoke tokens: copies of them stay good until they expire, or perhaps until an "
+    f"administrator deletes the developer key in {KEYS}."
+)
+
+
+class CannotBeRightError(ValueError):
+    """What was pasted is not what Studio gave; it can be pasted again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where to sign in, and what is known from before.
+
+    Attributes:
+        name: The name of the profile.
+        url: The school.
+        known: The profile of that name, if it is there and of this school.
+        replaced: The profile of that name, whatever its school.
+    """
+
+    name: str
+    url: str
+    known: Profile | None
+    replaced: Profile | None
+
+
+@plainly()
+def login(
+    *,
+    school: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[SCHOOL_OR_PROFILE]",
+            help="The school's name, host or URL; or a profile that is there already.",
+            show_default=False,
+        ),
+    ] = None,
+    url: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="The school's URL, if the argument is a name for it.", show_default=False),
+    ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The name of the profile.", show_default="after the school"),
+    ] = None,
+    client_id: Annotated[
+        str | None, typer.Option(metavar="ID", help="The client id of the developer key.", show_default=False)
+    ] = None,
+    client_secret_stdin: Annotated[
+        bool, typer.Option("--client-secret-stdin", help="Read the client secret from standard input.")
+    ] = False,
+    redirect_uri: Annotated[
+        str | None,
+        typer.Option(metavar="URI", help="A redirect URI that is registered on the developer key.", show_default=False),
+    ] = None,
+    keyring: Annotated[
+        bool | None,
+        typer.Option(
+            "--keyring/--no-keyring",
+            help="Keep the secrets in the keyring of the system, or in files.",
+            show_default="in files",
+        ),
+    ] = None,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open a browser.")] = False,
+    proxy: Annotated[
+        str | None, typer.Option(metavar="URL", help="The proxy.", show_default="that of the environment")
+    ] = None,
+    ca_bundle: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            metavar="FILE",
+            help="The certificates to trust.",
+            show_default="those of the system",
+        ),
+    ] = None,
+) -> None:
+    """Sign in at a school, and keep as a profile what its clients need.
+
+    The client secret is asked for, or read from CANVAS_STUDIO_CLIENT_SECRET or standard input. It is no argument, since
+    others could see that.
+    """
+    place = _place(school, url, profile)
+    known = place.known
+    try:
+        store = _store(known, keyring=keyring)
+        if store == "keyring":
+            profiles.check_keyring()
+        identifier, secret = _key(place, client_id, from_stdin=client_secret_stdin)
+        wanted = Profile(
+            name=place.name,
+            url=place.url,
+            client_id=identifier,
+            client_secret=secret,
+            redirect_uri=_redirect_uri(known, redirect_uri),
+            store=store,
+            proxy=proxy or (known.proxy if known else None),
+            ca_bundle=str(ca_bundle.resolve()) if ca_bundle else (known.ca_bundle if known else None),
+        )
+        tokens = _sign_in(wanted, browser=not no_browser)
+    except EOFError:
+        fail("nothing was entered, so nobody is signed in")
+    _keep(place, wanted, tokens)
+    say(f"\nSigned in. The profile {wanted.name!r} is in {wanted.path}.\n")
+    settings = profiles.find(profile=wanted.name)
+    identity = greet(settings)
+    describe(settings, identity)
+    if identity.administrator is False:
+        say(f"\n{NOT_AN_ADMINISTRATOR}")
+
+
+@plainly()
+def logout(
+    *,
+    profile: ProfileArgument = None,
+    profile_option: ProfileOption = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Remove the whole profile, with the developer key in it.")
+    ] = False,
+) -> None:
+    """Forget the tokens of a profile."""
+    name = profiles.choose(one_of(profile, profile_option))
+    if everything and name in profiles.names():
+        profiles.delete(name)
+        say(f"The profile {name!r} is removed, with its developer key and its tokens.")
+    else:
+        store = profiles.load(name).token_store()
+        with store.lock():
+            store.save(None)
+        say(f"The tokens of the profile {name!r} are forgotten. Its developer key stays; `logout --all` removes it.")
+    say(NOT_REVOKED)
+
+
+def _place(school: str | None, url: str | None, profile: str | None) -> Place:
+    """Find out which school is meant, and which profile."""
+    if url is not None:
+        if school and profile:
+            fail("a school, --url and --profile are one too many: leave out the first", 2)
+        school, profile = url, school or profile
+    known = profiles.names()
+    if profile is None and school in known:
+        school, profile = None, school
+    school = school or (None if profile in known else os.environ.get("CANVAS_STUDIO_URL"))
+    if school is None and profile is None and (known or os.environ.get("CANVAS_STUDIO_PROFILE")):
+        profile = profiles.choose()
+    if school is None and profile in known:
+        found = profiles.load(profile)
+        return Place(profile, found.url, found, found)
+    if school is None and not sys.stdin.isatty():
+        fail("the school is missing: canvas-studio login SCHOOL", 2)
+    return _at(profiles.school_url(school or ask("School (its name, host or URL)")), profile)
+
+
+def _at(url: str, name: str | None) -> Place:
+    chosen = profiles.check_name(name) if name else name_for(url)
+    found = profiles.load(chosen) if chosen in profiles.names() else None
+    if found and found.url != url and name is None:
+        fail(f"there is a profile {chosen!r} already, of {found.url}: name this one with --profile", 2)
+    return Place(chosen, url, found if found and found.url == url else None, found)
+
+
+def name_for(url: str) -> str:
+    """Name a profile after its school.
+
+    Args:
+        url: The school's URL.
+
+    Returns:
+        The name.
+    """
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", urlsplit(url).netloc.removesuffix(DOMAIN)).strip("._-")
+    return name if profiles.is_name(name) else f"school-{name}"[:64]
+
+
+def _key(place: Place, client_id: str | None, *, from_stdin: bool) -> tuple[str, str]:
+    """The developer key: what was given, what is in the environment, what is known, what is typed."""
+    at_variable = os.environ.get("CANVAS_STUDIO_URL")
+    # The key of one school is not tried at another.
+    of_this_school = not at_variable or profiles.school_url(at_variable) == place.url
+    environment: Mapping[str, str] = os.environ if of_this_school else {}
+    identifier = client_id or environment.get(ID_VARIABLE) or (place.known.client_id if place.known else None)
+    if identifier is None:
+        if not sys.stdin.isatty():
+            fail(f"the client id is missing: --client-id, or {ID_VARIABLE}", 2)
+        say(f"A developer key is made by an administrator of Studio, in {KEYS}.")
+        identifier = ask("Client id")
+    if from_stdin:
+        secret = ask("Client secret", hidden=True)
+    elif environment.get(SECRET_VARIABLE) and (environment.get(ID_VARIABLE) or identifier) == identifier:
+        secret = environment[SECRET_VARIABLE]
+    elif place.known and place.known.client_id == identifier:
+        secret = place.known.secret()
+    elif sys.stdin.isatty():
+        secret = ask("Client secret (it is not shown)", hidden=True)
+    else:
+        fail(f"the client secret is missing: --client-secret-stdin, or {SECRET_VARIABLE}", 2)
+    for name, value in (("client id", identifier), ("client secret", secret)):
+        if not value:
+            fail(f"the {name} is empty", 2)
+    return identifier, secret
+
+
+def _redirect_uri(known: Profile | None, given: str | None) -> str:
+    default = known.redirect_uri if known else OUT_OF_BAND
+    if given is None and known is None and sys.stdin.isatty():
+        given = ask(f"Redirect URI of the developer key (Enter for {OUT_OF_BAND})")
+    chosen = given or default
+    # Observed: Studio takes no URL of this machine, so that there is no way but to paste.
+    if urlsplit(chosen).hostname in {"localhost", "127.0.0.1", "::1"}:
+        fail(f"redirect_uri {chosen!r} cannot be right: Studio refuses localhost; use {OUT_OF_BAND} to paste a code", 2)
+    return chosen
+
+
+def _store(known: Profile | None, *, keyring: bool | None) -> profiles.StoreKind:
+    if keyring is None:
+        return known.store if known else "file"
+    return "keyring" if keyring else "file"
+
+
+def _sign_in(wanted: Profile, *, browser: bool) -> Tokens:
+    """Let somebody allow it in a browser, and turn what they paste into tokens, which are in no store yet."""
+    oauth = wanted.oauth(MemoryTokenStore())
+    state = secrets.token_urlsafe(12)
+    page = oauth.authorization_url(state=state)
+    _explain(page, wanted)
+    if browser and _has_browser():
+        with contextlib.suppress(webbrowser.Error):
+            webbrowser.open(page)
+    for left in reversed(range(ATTEMPTS)):
+        try:
+            return oauth.exchange(_code(ask(_what_to_paste(wanted)), wanted, state))
+        except (CannotBeRightError, InvalidArgumentError) as error:
+            problem = str(error)
+        except SignInError as error:
+            problem = f"{REASONS.get(error.reason, error)} (Studio says: {error.reason})"
+            if error.reason != "invalid_grant":
+                fail(f"nobody is signed in: {problem}")
+        if not left:
+            fail(f"nobody is signed in: {problem}")
+        complain(f"That did not work: {problem}.\nTry again ({left} more).")
+    raise AssertionError
+
+
+def _explain(page: str, wanted: Profile) -> None:
+    say(f"Sign in at {wanted.url}", style="bold")
+    say("\nOpen this page in a browser, sign in to Studio, and allow it:\n")
+    say(page)
+    if wanted.redirect_uri == OUT_OF_BAND:
+        say("\nStudio then shows a code.")
+    else:
+        say(
+            f"\nThe browser then goes to {wanted.redirect_uri}, with a code behind it. It does not matter whether a "
+            "page is there: what counts is the address. That there is no `state` in it is normal: Studio does not send "
+            "it back."
+        )
+    say(
+        "If Studio shows an error instead, the developer key does not fit: its client id has to be "
+        f"{wanted.client_id}, and among its redirect URIs has to be {wanted.redirect_uri} (see {KEYS}).\n"
+    )
+
+
+def _what_to_paste(wanted: Profile) -> str:
+    return "The code" if wanted.redirect_uri == OUT_OF_BAND else "The whole address (or the code in it)"
+
+
+def _has_browser() -> bool:
+    """Whether there is a browser that somebody in front of this terminal would see."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return False
+    if sys.platform in {"win32", "darwin"}:
+        return not os.environ.get("SSH_CONNECTION")
+    screen = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    remote = os.environ.get("SSH_CONNECTION") or os.environ.get("SSH_TTY")
+    # Without a screen, what is found is a browser for terminals, which would take this one.
+    return bool(screen or (os.environ.get("BROWSER") and not remote))
+
+
+def _code(pasted: str, wanted: Profile, state: str) -> str:
+    """What to exchange: the code, or the address that holds it."""
+    pasted = pasted.strip("\"'<> \t")
+    if not pasted:
+        raise CannotBeRightError("nothing was pasted")
+    if any(letter.isspace() for letter in pasted):
+        raise CannotBeRightError("there is white space in it; copy it whole, in one line")
+    parts = urlsplit(pasted)
+    if not parts.scheme or not parts.netloc:
+        return pasted
+    query = parse_qs(parts.query)
+    own = f"{parts.scheme}://{parts.netloc}" == wanted.url
+    out_of_band = wanted.redirect_uri == OUT_OF_BAND
+    expected = urlsplit(wanted.redirect_uri).netloc
+    if own and not (out_of_band and "code" in query):
+        raise CannotBeRightError(
+            "that is the page on which it is allowed; allow it there, and copy what comes after that"
+        )
+    if not own and (out_of_band or parts.netloc != expected):
+        whose = "of another school" if parts.netloc.endswith(DOMAIN) else "not the one that Studio goes back to"
+        raise CannotBeRightError(
+            f"its host, {parts.netloc}, is {whose}; "
+            + ("copy the code that Studio shows" if out_of_band else f"expected {wanted.redirect_uri}?code=...")
+        )
+    if query.get("state", [state]) != [state]:
+        raise CannotBeRightError("it is of another attempt (its state is another one); open the page above")
+    if "error" not in query and not query.get("code"):
+        raise CannotBeRightError("there is no code in it")
+    # Where Studio shows the code, its address is no redirect URI.
+    return query["code"][0] if own else pasted
+
+
+def _keep(place: Place, wanted: Profile, tokens: Tokens) -> None:
+    """Keep the profile and the tokens; neither stays without the other if it is a new one."""
+    if place.replaced and place.replaced.store != wanted.store:
+        profiles.delete(wanted.name)
+    profiles.save(wanted)
+    try:
+        store = wanted.token_store()
+        with store.lock():
+            store.save(tokens)
+    except BaseException:
+        if place.replaced is None:
+            with contextlib.suppress(StudioError, OSError):
+                profiles.delete(wanted.name)
+        raise

@@ -1,0 +1,703 @@
+"""Profiles: what is kept about each school between two runs, and from where a client takes what it was not given."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import secrets
+import sys
+import tomllib
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, Never, TypeAlias, cast
+
+from canvas_studio import InvalidArgumentError, StudioClient
+from canvas_studio.errors import TokenStoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
+
+    from canvas_studio.auth import FileTokenStore, KeyringTokenStore, OAuth, TokenStore
+
+__all__ = [
+    "OUT_OF_BAND",
+    "SERVICE",
+    "Profile",
+    "Settings",
+    "StoreKind",
+    "check_keyring",
+    "check_name",
+    "choose",
+    "delete",
+    "find",
+    "home",
+    "is_name",
+    "load",
+    "names",
+    "resolve",
+    "save",
+    "school_url",
+]
+
+StoreKind: TypeAlias = Literal["file", "keyring"]
+
+OUT_OF_BAND: Final = "urn:ietf:wg:oauth:2.0:oob"
+SERVICE: Final = "canvas-studio"
+LOGIN: Final = "canvas-studio login"
+
+KEY_VARIABLES: Final = ("CANVAS_STUDIO_CLIENT_ID", "CANVAS_STUDIO_CLIENT_SECRET", "CANVAS_STUDIO_TOKEN_FILE")
+REQUIRED: Final = ("url", "client_id")
+OPTIONAL: Final = ("client_secret", "redirect_uri", "store", "proxy", "ca_bundle")
+
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+# Windows gives these names to devices, whatever comes after a dot. A profile may move to another machine.
+DEVICE: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+FIRST_LINE: Final = "# A profile of canvas-studio. It may hold a secret: keep it private."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """What is kept about one school.
+
+    Attributes:
+        name: Its name: letters, digits, dots, dashes and underscores.
+        url: The school's URL.
+        client_id: The id of the developer key.
+        client_secret: Its secret; `None` if that is in the keyring.
+        redirect_uri: The redirect URI that is registered on the key.
+        store: Where the tokens are, and the client secret with them: in files, or in the keyring.
+        proxy: The proxy, if it is not that of the environment.
+        ca_bundle: The file of certificates to trust, if it is not the system's.
+    """
+
+    name: str
+    url: str
+    client_id: str
+    client_secret: str | None = field(default=None, repr=False)
+    redirect_uri: str = OUT_OF_BAND
+    store: StoreKind = "file"
+    proxy: str | None = field(default=None, repr=False)
+    ca_bundle: str | None = None
+
+    @property
+    def path(self) -> Path:
+        """The file that it is kept in."""
+        return _profile_path(self.name)
+
+    def token_store(self) -> FileTokenStore | KeyringTokenStore:
+        """Make the store that holds its tokens.
+
+        Returns:
+            The store.
+
+        Raises:
+            TokenStoreError: If it is the keyring, and the extra for that is not installed.
+        """
+        from canvas_studio.auth import FileTokenStore, KeyringTokenStore  # noqa: PLC0415 - only who signs in needs it
+
+        if self.store == "keyring":
+            check_keyring()
+            return KeyringTokenStore(self.name, service=SERVICE)
+        return FileTokenStore(_tokens_path(self.name))
+
+    def secret(self) -> str:
+        """Return the client secret, from the keyring if it is there.
+
+        Returns:
+            The secret.
+
+        Raises:
+            TokenStoreError: If it cannot be had.
+        """
+        secret = self.client_secret or _Keyring().get(_secret_name(self.name))
+        if not secret:
+            raise TokenStoreError(f"the keyring has no client secret of the profile {self.name!r}: {LOGIN} {self.name}")
+        return secret
+
+    def oauth(self, store: TokenStore | None = None) -> OAuth:
+        """Make what signs in with its key.
+
+        Args:
+            store: Where the tokens are kept; in the store of the profile if left out.
+
+        Returns:
+            The `OAuth`.
+
+        Raises:
+            InvalidArgumentError: If a value of the profile cannot be right.
+            TokenStoreError: If the client secret cannot be had, or others can read the tokens.
+        """
+        from canvas_studio.auth import OAuth  # noqa: PLC0415 - only who signs in needs it
+
+        if store is None and (readable := _others_can_read(_tokens_path(self.name))):
+            raise TokenStoreError(f"the tokens of the profile {self.name!r} are not private: {readable}")
+        return OAuth(
+            self.client_id,
+            self.secret(),
+            store=store or self.token_store(),
+            url=self.url,
+            redirect_uri=self.redirect_uri,
+            **_of_the_network(self.proxy, self.ca_bundle),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a client is made with, and where it came from. Of `token` and `auth` there is exactly one.
+
+    Attributes:
+        url: The school's URL.
+        token: The access token.
+        auth: What signs in and keeps the tokens.
+        proxy: The proxy, if it is not that of the environment.
+        ca_bundle: The file of certificates to trust, if it is not the system's.
+        profile: The profile, if one was used.
+        url_from: Where the URL came from, in words.
+        credentials_from: Where the token or the key came from, in words.
+    """
+
+    url: str
+    token: str | None = field(default=None, repr=False)
+    auth: OAuth | None = None
+    proxy: str | None = field(default=None, repr=False)
+    ca_bundle: str | None = None
+    profile: Profile | None = None
+    url_from: str
+    credentials_from: str
+
+    def client(self, **options: Any) -> StudioClient:  # noqa: ANN401 - StudioClient's
+        """Make a client.
+
+        Args:
+            **options: What else `StudioClient` takes, such as `timeout`.
+
+        Returns:
+            The client.
+
+        Raises:
+            InvalidArgumentError: If something cannot be right.
+        """
+        options |= _of_the_network(self.proxy, self.ca_bundle)
+        return StudioClient(self.url, token=self.token, auth=self.auth, **options)
+
+
+def home() -> Path:
+    """Return the folder that profiles and tokens are kept in, which need not exist.
+
+    Returns:
+        `CANVAS_STUDIO_HOME`, or else the folder in which the operating system wants such things to be.
+
+    Raises:
+        InvalidArgumentError: If there is no such folder for this user.
+    """
+    try:
+        if given := _variable("CANVAS_STUDIO_HOME"):
+            return Path(given).expanduser()
+        if sys.platform == "win32":
+            return Path(_variable("APPDATA") or Path.home() / "AppData" / "Roaming") / "canvas-studio"
+        if sys.platform == "darwin":
+            return Path.home() / "Library" / "Application Support" / "canvas-studio"
+        configuration = Path(_variable("XDG_CONFIG_HOME") or "~/.config")
+        # A relative one is to be ignored, says the XDG specification.
+        configuration = configuration if configuration.is_absolute() else Path("~/.config")
+        return configuration.expanduser() / "canvas-studio"
+    except RuntimeError:
+        _refuse("CANVAS_STUDIO_HOME", "is missing, and this user has no home folder: set it to a folder for profiles")
+
+
+def school_url(school: str) -> str:
+    """Return the URL of a school, as `StudioClient` understands it.
+
+    Args:
+        school: Its name, host or URL.
+
+    Returns:
+        The URL.
+
+    Raises:
+        InvalidArgumentError: If it cannot be one.
+    """
+    # The client is never used; how a school may be written is known in one place, and that is there.
+    with StudioClient(school, token="none") as studio:  # noqa: S106 - no token
+        return studio.url
+
+
+def check_keyring() -> None:
+    """Make sure that the keyring can be used.
+
+    Raises:
+        TokenStoreError: If the extra is not installed, or there is no keyring.
+    """
+    _Keyring().get("nobody")
+
+
+def is_name(name: str) -> bool:
+    """Tell whether a profile may be called so.
+
+    Args:
+        name: The name.
+
+    Returns:
+        Whether it may, on every operating system.
+    """
+    return bool(NAME.fullmatch(name)) and not DEVICE.fullmatch(name)
+
+
+def check_name(name: str) -> str:
+    """Refuse what is no name for a profile.
+
+    Args:
+        name: The name.
+
+    Returns:
+        The name.
+
+    Raises:
+        InvalidArgumentError: If a profile cannot be called so.
+    """
+    if not is_name(name):
+        _refuse(
+            "profile",
+            f"{name!r} cannot be a name: at most 64 letters (A to Z), digits, dots, dashes and underscores, "
+            "the first of them a letter or a digit, and no name of a device of Windows",
+        )
+    return name
+
+
+def names() -> list[str]:
+    """List the profiles.
+
+    Returns:
+        Their names, sorted.
+
+    Raises:
+        OSError: If the folder cannot be read.
+    """
+    try:
+        files = [file.stem for file in (home() / "profiles").iterdir() if file.suffix == ".toml"]
+    except FileNotFoundError:
+        return []
+    return sorted(name for name in files if is_name(name))
+
+
+def load(name: str) -> Profile:
+    """Read a profile. A secret in the keyring is not asked for yet.
+
+    Args:
+        name: Its name.
+
+    Returns:
+        The profile.
+
+    Raises:
+        InvalidArgumentError: If there is none, it cannot be right, or others can read it.
+        OSError: If it cannot be read.
+    """
+    path = _profile_path(name)
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        known = names()
+        there_are = f"there are {_listed(known)}" if known else "there are none yet"
+        _refuse("profile", f"{name!r} does not exist ({there_are}): {LOGIN} {name}")
+    if readable := _others_can_read(path):
+        _refuse("profile", f"{name!r} is not private: {readable}")
+    return _from_toml(name, path, text)
+
+
+def save(profile: Profile) -> None:
+    """Write a profile, in the place of one of the same name.
+
+    Args:
+        profile: The profile, with its client secret.
+
+    Raises:
+        InvalidArgumentError: If its name or a value cannot be right.
+        OSError: If it cannot be written.
+        TokenStoreError: If the keyring does not take the secret.
+    """
+    path = _profile_path(profile.name)
+    values = {each: cast("str | None", getattr(profile, each)) for each in (*REQUIRED, *OPTIONAL)}
+    if profile.store == "keyring":
+        values["client_secret"] = None
+    lines = [f"{key} = {_quoted(key, value)}" for key, value in values.items() if value is not None]
+    for folder in (path.parent, home() / "tokens"):
+        _make_private_folder(folder)
+    if profile.store == "keyring" and profile.client_secret is not None:
+        _Keyring().set(_secret_name(profile.name), profile.client_secret)
+    _write_private_file(path, "\n".join([FIRST_LINE, *lines, ""]))
+
+
+def delete(name: str) -> None:
+    """Remove a profile, with its key and its tokens. One that cannot be read is removed, too.
+
+    Args:
+        name: Its name.
+
+    Raises:
+        InvalidArgumentError: If the name cannot be right.
+        OSError: If a file cannot be removed.
+        TokenStoreError: If the keyring does not give up what it holds.
+    """
+    path = _profile_path(name)
+    try:
+        profile = load(name)
+    except InvalidArgumentError:
+        profile = None
+    try:
+        if profile is not None:
+            store = profile.token_store()
+            with store.lock():
+                store.save(None)
+            if profile.store == "keyring":
+                _Keyring().forget(_secret_name(name))
+    finally:
+        _tokens_path(name).unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+
+
+def choose(name: str | None = None) -> str:
+    """Choose a profile.
+
+    Args:
+        name: The one that was asked for, if any was.
+
+    Returns:
+        That; else what `CANVAS_STUDIO_PROFILE` names; else the only profile that there is.
+
+    Raises:
+        InvalidArgumentError: If there is none, or several.
+        OSError: If the profiles cannot be listed.
+    """
+    if chosen := name or _variable("CANVAS_STUDIO_PROFILE"):
+        return chosen
+    known = names()
+    if len(known) != 1:
+        which = f"choose {_listed(known)}, or set CANVAS_STUDIO_PROFILE" if known else f"`{LOGIN}` makes one"
+        _refuse("profile", f"is missing, and there are {len(known) or 'none'}: {which}")
+    return known[0]
+
+
+def find(  # noqa: PLR0911 - one for each place
+    *,
+    profile: str | None = None,
+    url: str | None = None,
+    token: str | None = None,
+    auth: OAuth | None = None,
+    proxy: str | None = None,
+    ca_bundle: str | os.PathLike[str] | None = None,
+) -> Settings:
+    """Find what a client is made with: in the arguments, then in the environment, then in a profile.
+
+    What belongs together comes from one place. A profile that is named by the argument is an argument: the environment
+    is not asked then.
+
+    Args:
+        profile: The name of a profile.
+        url: The school.
+        token: The access token.
+        auth: What signs in and keeps the tokens.
+        proxy: The proxy.
+        ca_bundle: The file of certificates to trust.
+
+    Returns:
+        What was found.
+
+    Raises:
+        InvalidArgumentError: If something is missing, or two of them disagree.
+        OSError: If a profile cannot be read.
+        TokenStoreError: If a client secret cannot be had.
+    """
+    if token is not None and auth is not None:
+        _refuse("token", "and auth exclude each other: give one of the two")
+    bundle = None if ca_bundle is None else os.fspath(ca_bundle)
+    rest: dict[str, Any] = {"proxy": proxy, "ca_bundle": bundle}
+    given = ("the argument url", school_url(url)) if url is not None else None
+
+    if token is not None or auth is not None:
+        rest |= {
+            "token": token,
+            "auth": auth,
+            "credentials_from": f"the argument {'auth' if token is None else 'token'}",
+        }
+        if given:
+            return Settings(url=given[1], url_from=given[0], **rest)
+        if auth is not None and auth.url is not None:
+            return Settings(url=auth.url, url_from="the argument auth", **rest)
+        if profile is None and (variable := _url_variable()):
+            return Settings(url=variable[1], url_from=variable[0], **rest)
+        if named := profile or _variable("CANVAS_STUDIO_PROFILE"):
+            return _with_profile(load(named), **rest)
+        _refuse("url", "is missing: pass it, or set CANVAS_STUDIO_URL")
+
+    if profile is not None:
+        return _of_profile(profile, given, proxy, bundle)
+
+    variable = _url_variable()
+    if credentials := _credential_variables():
+        return _of_environment(credentials, given, variable, rest)
+    if not (_variable("CANVAS_STUDIO_PROFILE") or names()):
+        missing = [name for name, where in (("url", given or variable), ("token", None)) if not where]
+        variables = " and ".join(f"CANVAS_STUDIO_{name.upper()}" for name in missing)
+        _refuse(missing[0], f"is missing: pass it, set {variables}, or sign in with `{LOGIN}`")
+    return _of_profile(choose(), given or variable, proxy, bundle)
+
+
+def resolve(
+    *, profile: str | None = None, url: str | None = None, token: str | None = None, auth: OAuth | None = None
+) -> tuple[str, str | None, OAuth | None]:
+    """Find what `StudioClient.from_env` was not given; see `find`, which finds the proxy and the certificates, too.
+
+    Args:
+        profile: The name of a profile.
+        url: The school.
+        token: The access token.
+        auth: What signs in and keeps the tokens.
+
+    Returns:
+        The URL, and the token or what signs in.
+
+    Raises:
+        InvalidArgumentError: If something is missing, or two of them disagree.
+        OSError: If a profile cannot be read.
+        TokenStoreError: If a client secret cannot be had.
+    """
+    found = find(profile=profile, url=url, token=token, auth=auth)
+    return found.url, found.token, found.auth
+
+
+def _of_profile(name: str, given: tuple[str, str] | None, proxy: str | None, ca_bundle: str | None) -> Settings:
+    """What a profile says, unless it is of another school than the one that was asked for."""
+    found = load(name)
+    if given and given[1] != found.url:
+        where, url = given
+        _refuse(
+            "url" if where.startswith("the argument") else where,
+            f"is {url}, but the profile {name!r} is of {found.url}, and its tokens go nowhere else: "
+            "name another profile, or leave the URL out",
+        )
+    credentials_from = f"the profile {name!r}, tokens in {_place_of_tokens(found)}"
+    return _with_profile(found, auth=found.oauth(), proxy=proxy, ca_bundle=ca_bundle, credentials_from=credentials_from)
+
+
+def _with_profile(found: Profile, *, proxy: str | None, ca_bundle: str | None, **rest: Any) -> Settings:  # noqa: ANN401
+    return Settings(
+        url=found.url,
+        url_from=f"the profile {found.name!r} ({found.path})",
+        profile=found,
+        proxy=proxy or found.proxy,
+        ca_bundle=ca_bundle or found.ca_bundle,
+        **rest,
+    )
+
+
+def _of_the_network(proxy: str | None, ca_bundle: str | None) -> dict[str, Any]:
+    return {name: value for name, value in (("proxy", proxy), ("ca_bundle", ca_bundle)) if value is not None}
+
+
+def _of_environment(
+    credentials: dict[str, str], given: tuple[str, str] | None, variable: tuple[str, str] | None, rest: dict[str, Any]
+) -> Settings:
+    """A token or a key from the environment, with a URL that does not come from a profile."""
+    which = next(iter(credentials))
+    if given and variable and given[1] != variable[1]:
+        _refuse(
+            "url",
+            f"is {given[1]}, but CANVAS_STUDIO_URL is {variable[1]}, and {which} belongs to that: "
+            "pass a token too, or unset the variables",
+        )
+    place = given or variable
+    if place is None:
+        only = _variable("CANVAS_STUDIO_PROFILE") or next(iter(names()), None)
+        but = f"; {which} is not sent to the school of the profile {only!r}" if only else ""
+        _refuse("url", f"is missing: pass it, or set CANVAS_STUDIO_URL{but} (unset {which} to use profiles)")
+    where, url = place
+    if which == "CANVAS_STUDIO_TOKEN":
+        return Settings(url=url, token=credentials[which], url_from=where, credentials_from=which, **rest)
+
+    from canvas_studio.auth import FileTokenStore, OAuth  # noqa: PLC0415 - only who signs in needs it
+
+    client_id, secret, file = (credentials[name] for name in KEY_VARIABLES)
+    path = Path(file).expanduser()
+    if readable := _others_can_read(path):
+        _refuse("CANVAS_STUDIO_TOKEN_FILE", f"is not private: {readable}")
+    network = _of_the_network(rest["proxy"], rest["ca_bundle"])
+    auth = OAuth(client_id, secret, store=FileTokenStore(path), url=url, **network)
+    return Settings(
+        url=url, auth=auth, url_from=where, credentials_from=f"CANVAS_STUDIO_CLIENT_ID, tokens in {path}", **rest
+    )
+
+
+def _credential_variables() -> dict[str, str]:
+    """The variables that authorize, of which either one is enough or all three of a key are needed."""
+    token = _variable("CANVAS_STUDIO_TOKEN")
+    key = {name: value for name in KEY_VARIABLES if (value := _variable(name))}
+    if token and key:
+        _refuse("CANVAS_STUDIO_TOKEN", f"and {_listed(key, 'and')} exclude each other: unset one or the other")
+    if token:
+        return {"CANVAS_STUDIO_TOKEN": token}
+    if missing := [name for name in KEY_VARIABLES if key and name not in key]:
+        them = "them" if len(key) > 1 else "it"
+        _refuse(
+            missing[0],
+            f"is missing, without which {_listed(key, 'and')} cannot be used: set {_listed(missing, 'and')}, "
+            f"or unset {them} and name a profile",
+        )
+    return key
+
+
+def _url_variable() -> tuple[str, str] | None:
+    if not (value := _variable("CANVAS_STUDIO_URL")):
+        return None
+    try:
+        return "CANVAS_STUDIO_URL", school_url(value)
+    except InvalidArgumentError as error:
+        _refuse("CANVAS_STUDIO_URL", f"cannot be right: {error}")
+
+
+def _variable(name: str) -> str | None:
+    """A variable; one that is empty counts as none."""
+    return os.environ.get(name) or None
+
+
+def _from_toml(name: str, path: Path, text: bytes) -> Profile:
+    def wrong(problem: object) -> Never:
+        remedy = f"correct it, or remove it with `canvas-studio logout --all {name}`"
+        _refuse("profile", f"{name!r} cannot be read: {path}: {problem}: {remedy}")
+
+    document = _document(text)
+    if isinstance(document, str):
+        wrong(document)
+    known = (*REQUIRED, *OPTIONAL)
+    for key, value in document.items():
+        if key not in known:
+            wrong(f"there is no setting {key!r}, only {_listed(known, 'and')}")
+        if not isinstance(value, str) or not value:
+            wrong(f"{key} must be a text that is not empty")
+    if document.setdefault("store", "file") not in {"file", "keyring"}:
+        wrong('store must be "file" or "keyring"')
+    needed = (*REQUIRED, "client_secret") if document["store"] == "file" else REQUIRED
+    if missing := [key for key in needed if key not in document]:
+        wrong(f"it has no {_listed(missing)}")
+    try:
+        document["url"] = school_url(document["url"])
+    except InvalidArgumentError as error:
+        wrong(error)
+    return Profile(name=name, **document)
+
+
+def _document(text: bytes) -> dict[str, Any] | str:
+    """What a file says, or what is wrong with it: the error itself holds the whole text, and with it the secret."""
+    try:
+        return tomllib.loads(text.decode())
+    except tomllib.TOMLDecodeError as error:
+        return str(error)
+    except UnicodeDecodeError:
+        return "it is not UTF-8"
+
+
+def _quoted(key: str, value: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        _refuse(key, "must be text that can be written down")
+    # JSON escapes what TOML wants escaped, but for one letter.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
+
+
+def _profile_path(name: str) -> Path:
+    return home() / "profiles" / f"{check_name(name)}.toml"
+
+
+def _tokens_path(name: str) -> Path:
+    return home() / "tokens" / f"{check_name(name)}.json"
+
+
+def _secret_name(name: str) -> str:
+    return f"{name}/client_secret"
+
+
+def _place_of_tokens(profile: Profile) -> str:
+    return str(_tokens_path(profile.name)) if profile.store == "file" else "the keyring"
+
+
+def _others_can_read(path: Path) -> str | None:
+    """Whether a file of this user is open to others, and what to do; as ssh does, what another user owns is theirs."""
+    if sys.platform == "win32":
+        return None
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    if state.st_uid != os.getuid() or not state.st_mode & 0o077:
+        return None
+    return f"others can read or change {path}: chmod 600 '{path}'"
+
+
+def _make_private_folder(folder: Path) -> None:
+    for missing in [each for each in (folder.parent, folder) if not each.exists()]:
+        missing.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if sys.platform != "win32":
+        folder.chmod(0o700)
+
+
+def _write_private_file(path: Path, text: str) -> None:
+    """Put a text into a file, whole or not at all."""
+    new = path.with_name(f"{path.name}.new-{secrets.token_hex(4)}")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            new.unlink()
+        raise
+
+
+class _Keyring:
+    """The keyring of the operating system, whose package is an extra."""
+
+    def __init__(self) -> None:
+        try:
+            self._keyring: Any = import_module("keyring")
+            self._errors: Any = import_module("keyring.errors")
+        except ModuleNotFoundError as error:
+            raise TokenStoreError("the keyring is an extra: pip install 'canvas-studio[keyring]'") from error
+
+    def get(self, name: str) -> str | None:
+        with self._told():
+            secret: str | None = self._keyring.get_password(SERVICE, name)
+            return secret
+
+    def set(self, name: str, secret: str) -> None:
+        with self._told():
+            self._keyring.set_password(SERVICE, name, secret)
+
+    def forget(self, name: str) -> None:
+        with self._told(), contextlib.suppress(self._errors.PasswordDeleteError):
+            self._keyring.delete_password(SERVICE, name)
+
+    @contextlib.contextmanager
+    def _told(self) -> Generator[None]:
+        try:
+            yield
+        except Exception as error:
+            raise TokenStoreError(
+                f"the keyring does not work ({type(error).__name__}): is it unlocked? "
+                "Without one, keep the tokens in a file"
+            ) from error
+
+
+def _listed(words: Iterable[str], last: str = "or") -> str:
+    *others, final = words
+    return f"{', '.join(others)} {last} {final}" if others else final
+
+
+def _refuse(argument: str, problem: str) -> Never:
+    raise InvalidArgumentError(f"{argument} {problem}", argument=argument)
