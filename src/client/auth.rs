@@ -22,9 +22,11 @@ use crate::api::oauth::{self, Key, Pasted};
 
 /// How long before its end a token is followed by the next: this part of its lifetime, but no more than this time.
 const EARLY: (u32, Duration) = (64, Duration::from_secs(60));
-/// How long a refresh may take at least, however impatient the client is: one that is given up may have been carried out,
-/// and then the refresh token is used up.
-const REFRESH_TIMEOUT: f64 = 30.0;
+/// How long a refresh may take, in seconds, with all its repetitions, however patient or impatient the client is: one that
+/// is given up may have been carried out, and then the refresh token is used up; and others wait for it.
+const REFRESH_TIMEOUT: f64 = 60.0;
+/// How long the token endpoint may be silent, likewise.
+const REFRESH_READ_TIMEOUT: f64 = 30.0;
 /// How often one request may be refused for its token and sent again with another that was found in the store.
 const MAX_RENEWALS: u32 = 3;
 /// How long a token that was just refreshed, and never accepted, is not refreshed again: whatever Studio has against it, it
@@ -209,6 +211,8 @@ impl OAuth {
         loop {
             let (mut outcome, is_own) = self.join(client, stale);
             let renewed = match outcome.wait_for(Option::is_some).await.map(|outcome| outcome.clone()) {
+                // It was a caller's who is gone, and with whom the loop of an async store is gone.
+                Ok(Some(Err(error))) if !is_own && error.is_abandoned() => continue,
                 Ok(Some(renewed)) => renewed?,
                 _ => return Err(Error::Exiting),
             };
@@ -236,7 +240,7 @@ impl OAuth {
     /// Begins a renewal. It goes on whatever becomes of those who wait for it, since tokens that are given up are lost.
     fn begin(self: &Arc<Self>, client: &Client, stale: Option<Arc<Held>>) -> Outcome {
         let (tell, outcome) = watch::channel(None);
-        let (oauth, patient) = (Arc::clone(self), client.patient(REFRESH_TIMEOUT));
+        let (oauth, patient) = (Arc::clone(self), client.patient());
         let decided = Arc::new(Mutex::new(None));
         let decision = Arc::clone(&decided);
         let updating = self.store.update(Box::new(move |loaded| {
@@ -478,13 +482,11 @@ impl Client {
         matches!(&*self.auth, Auth::OAuth(oauth) if oauth.store.needs_caller())
     }
 
-    /// A client that waits at least so long, for what must not be given up; closing this one does not end it.
-    fn patient(&self, seconds: f64) -> Result<Self, Error> {
-        let at_least = |length: Duration| Some(length.as_secs_f64().max(seconds));
-        let config = &self.config;
+    /// The same client with the patience that a refresh needs; closing this one does not end it.
+    fn patient(&self) -> Result<Self, Error> {
         self.with(Options {
-            timeout: at_least(config.timeout),
-            read_timeout: at_least(config.read_timeout),
+            timeout: Some(REFRESH_TIMEOUT),
+            read_timeout: Some(REFRESH_READ_TIMEOUT),
             ..Options::default()
         })
     }

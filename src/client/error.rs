@@ -96,6 +96,16 @@ impl Error {
         Self::File { path: path.to_owned(), error: Arc::new(error) }
     }
 
+    /// A token store that was left before its work was done.
+    pub fn abandoned() -> Self {
+        let message = "the event loop of the token store ended before its work was done".to_owned();
+        Self::Store { message, cause: Arc::new(Self::Exiting) }
+    }
+
+    pub(super) fn is_abandoned(&self) -> bool {
+        matches!(self, Self::Store { cause, .. } if cause.is::<Self>())
+    }
+
     /// Whether the same may well work a little later.
     pub(super) fn may_pass(&self) -> bool {
         match self {

@@ -35,6 +35,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const RENEWAL_PATIENCE: Duration = Duration::from_secs(10);
 
 static ENGINE: PerProcess<Engine> = PerProcess::new();
+/// How many calls are between their entry into this crate and their return to Python.
+static CALLS: PerProcess<AtomicUsize> = PerProcess::new();
 /// The thread that is about to take the interpreter apart, if one is.
 static EXITING: PerProcess<ThreadId> = PerProcess::new();
 
@@ -72,7 +74,7 @@ pub(crate) fn run<O: Operation>(
 ) -> PyResult<<O::Result as Deliver>::Python> {
     let operation = operation.map_err(|refusal| to_python(refusal.into()))?;
     let engine = engine()?;
-    let _call = Call::enter(&engine);
+    let _call = Call::enter();
     let log = Log::begin(py)?;
     let mut running = pin!(log.of(for_caller(py, client, false, operation.start(client.cloned()))?));
     loop {
@@ -114,7 +116,7 @@ pub(crate) async fn run_async<O: Operation>(
     let engine = engine()?;
     let running = operation.start(client.clone());
     let (log, running) = {
-        let _call = Call::enter(&engine);
+        let _call = Call::enter();
         Python::attach(|py| PyResult::Ok((Log::begin(py)?, for_caller(py, client.as_ref(), true, running)?)))?
     };
     let mut task = AbortOnDrop(engine.handle.spawn(log.of(running)));
@@ -122,7 +124,7 @@ pub(crate) async fn run_async<O: Operation>(
         if let Some(finished) = turn(&engine, &mut task.0, &log, operation.reports()).await {
             break finished;
         }
-        let _call = Call::enter(&engine);
+        let _call = Call::enter();
         Python::attach(|py| {
             log.hand_over(py)?;
             report(py, &operation)
@@ -138,7 +140,7 @@ pub(crate) async fn run_async<O: Operation>(
             to_python(Error::Closed)
         }
     })?;
-    let _call = Call::enter(&engine);
+    let _call = Call::enter();
     Python::attach(|py| {
         log.hand_over(py)?;
         let result = result.map_err(to_python)?;
@@ -186,11 +188,11 @@ async fn turn<T>(engine: &Engine, task: &mut JoinHandle<T>, log: &Log, reports: 
 pub(crate) fn shut_down(py: Python<'_>) {
     logs::stop(py);
     let Ok(_) = EXITING.get(|| Ok::<_, Infallible>(std::thread::current().id()));
-    let Some(engine) = ENGINE.existing() else { return };
-    let runtime = engine.runtime.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let runtime =
+        ENGINE.existing().and_then(|engine| engine.runtime.lock().unwrap_or_else(PoisonError::into_inner).take());
     py.detach(|| {
         let deadline = Instant::now() + PATIENCE;
-        while engine.calls.load(Ordering::SeqCst) > 0 && Instant::now() < deadline {
+        while CALLS.existing().is_some_and(|calls| calls.load(Ordering::SeqCst) > 0) && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(1));
         }
         let deadline = Instant::now() + RENEWAL_PATIENCE;
@@ -209,8 +211,6 @@ struct Engine {
     handle: Handle,
     /// Taken at exit, when it is stopped.
     runtime: Mutex<Option<Runtime>>,
-    /// How many calls are between their entry into this crate and their return to Python.
-    calls: AtomicUsize,
 }
 
 fn engine() -> PyResult<Arc<Engine>> {
@@ -219,7 +219,7 @@ fn engine() -> PyResult<Arc<Engine>> {
         let runtime =
             Builder::new_multi_thread().worker_threads(THREADS).thread_name("canvas-studio").enable_all().build()?;
         let handle = runtime.handle().clone();
-        Ok(Engine { handle, runtime: Mutex::new(Some(runtime)), calls: AtomicUsize::new(0) })
+        Ok(Engine { handle, runtime: Mutex::new(Some(runtime)) })
     };
     ENGINE.get(start).map_err(|error: std::io::Error| to_python(Error::Setup(format!("no threads: {error}"))))
 }
@@ -234,19 +234,28 @@ fn refuse_at_exit() -> PyResult<()> {
     }
 }
 
-/// Counts a call for as long as it is under way.
-struct Call<'engine>(&'engine Engine);
+/// Runs Python code for a caller; an exit waits for it, as it does for calls. A thread that the interpreter ends inside of
+/// it would end the process.
+pub(crate) fn before_exit<T>(run: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
+    let _call = Call::enter();
+    refuse_at_exit()?;
+    run()
+}
 
-impl<'engine> Call<'engine> {
-    fn enter(engine: &'engine Engine) -> Self {
-        engine.calls.fetch_add(1, Ordering::SeqCst);
-        Self(engine)
+/// Counts a call for as long as it is under way.
+struct Call(Arc<AtomicUsize>);
+
+impl Call {
+    fn enter() -> Self {
+        let Ok(calls) = CALLS.get(|| Ok::<_, Infallible>(AtomicUsize::new(0)));
+        calls.fetch_add(1, Ordering::SeqCst);
+        Self(calls)
     }
 }
 
-impl Drop for Call<'_> {
+impl Drop for Call {
     fn drop(&mut self) {
-        self.0.calls.fetch_sub(1, Ordering::SeqCst);
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

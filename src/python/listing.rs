@@ -114,7 +114,7 @@ pub(crate) fn make<T: Item + Deliver + Send + Sync + 'static>(
     let request = request.map_err(|refusal| to_python(refusal.into()))?;
     let client = client.cloned().ok_or_else(|| to_python(Error::Closed))?;
     let source = ListingSource { listing: Arc::new(client.list(request)), client };
-    let listing = py.import("canvas_studio.listing")?.getattr("Listing")?.call1((source,))?;
+    let listing = bridge::before_exit(|| py.import("canvas_studio.listing")?.getattr("Listing")?.call1((source,)))?;
     Ok(Hinted::new(listing.unbind()))
 }
 

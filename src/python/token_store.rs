@@ -340,28 +340,28 @@ impl TokenStore for PythonStore {
             if let Some(error) = refused.lock().unwrap_or_else(PoisonError::into_inner).take() {
                 return Err(error);
             }
-            let message = match result {
-                Ok(Ok(())) => return Ok(()),
-                Ok(Err(raised)) => {
-                    let message = Python::attach(|py| {
-                        if is_store_error(py, &raised) {
-                            return raised.value(py).to_string();
-                        }
-                        let kind =
-                            raised.get_type(py).name().map_or_else(|_| "an exception".into(), |name| name.to_string());
-                        format!("the token store raised {kind}: what it says is the cause of this error")
-                    });
-                    return Err(Error::Store { message, cause: Arc::new(raised) });
-                }
-                Err(_) => "the event loop of the token store ended before it was done",
-            };
-            Err(Error::Store { message: message.to_owned(), cause: Arc::new(Error::Exiting) })
+            let Ok(result) = result else { return Err(Error::abandoned()) };
+            result.map_err(|raised| Python::attach(|py| store_error(py, raised)))
         })
     }
 
     fn needs_caller(&self) -> bool {
         true
     }
+}
+
+fn store_error(py: Python<'_>, raised: PyErr) -> Error {
+    let is_cancelled = || py.import("asyncio")?.getattr("CancelledError").map(|class| raised.is_instance(py, &class));
+    if is_cancelled().unwrap_or(false) {
+        return Error::abandoned();
+    }
+    let message = if is_store_error(py, &raised) {
+        raised.value(py).to_string()
+    } else {
+        let kind = raised.get_type(py).name().map_or_else(|_| "an exception".into(), |name| name.to_string());
+        format!("the token store raised {kind}: what it says is the cause of this error")
+    };
+    Error::Store { message, cause: Arc::new(raised) }
 }
 
 /// Runs `canvas_studio.auth`'s few lines over the store, where the store wants to be.
