@@ -6,12 +6,11 @@ It writes them into the file. When there are any that the file did not hold befo
 silent. What it ends with: 0 nothing new, 1 something new, 2 it failed (with one line on stderr), and the file is as it
 was. In a crontab, where output is sent by mail:
 
-    CANVAS_STUDIO_URL=myschool
-    CANVAS_STUDIO_TOKEN=...
+    CANVAS_STUDIO_PROFILE=myschool
     30 4 * * *  /opt/studio/bin/python /opt/studio/nightly.py /var/lib/studio/unviewed.csv
 
-Studio's tokens expire, at one school after two hours. As long as this package does not renew them by itself, something
-else has to put a fresh one there. Without CANVAS_STUDIO_URL, the script reads the library of a sandbox.
+The profile is what `canvas-studio login myschool` has made, once, as the user whose crontab it is; its tokens are
+refreshed by themselves. Without CANVAS_STUDIO_PROFILE and CANVAS_STUDIO_URL, the script reads the library of a sandbox.
 """
 
 from __future__ import annotations
@@ -31,6 +30,7 @@ from canvas_studio.sandbox import Sandbox
 if TYPE_CHECKING:
     from canvas_studio import Media
 
+SCHOOL = {"CANVAS_STUDIO_PROFILE", "CANVAS_STUDIO_URL"}
 COLUMNS = ("id", "title", "owner", "email", "size", "created_at", "last_viewed")
 
 
@@ -42,7 +42,7 @@ def main(path: Path, days: int) -> int:
     """
     since = datetime.now(UTC).date() - timedelta(days=days)
     known = read_ids(path)
-    with nullcontext() if os.environ.get("CANVAS_STUDIO_URL") else Sandbox() as box:
+    with nullcontext() if SCHOOL & os.environ.keys() else Sandbox() as box:
         studio = box.client() if box else StudioClient.from_env()
         # Nobody waits for it at night, so it may be patient with a Studio that is busy.
         patient = studio.with_options(max_retries=8, max_retry_wait=600, timeout=1800)

@@ -15,10 +15,12 @@ from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
+from canvas_studio import FileTokenStore
 from canvas_studio.sandbox import Assumptions, Fault, Faults, Sandbox
-from plain_http import ask
+from plain_http import Answer, ask
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -29,15 +31,29 @@ PAGE = (HOUSE / "docs/sandbox.md").read_text(encoding="utf-8")
 
 
 def environment(box: Sandbox | None) -> dict[str, str]:
-    """That of somebody whose school is this sandbox; or who has no school."""
+    """That of somebody whose school is this sandbox; or who has no school, and has never signed in anywhere."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("CANVAS_STUDIO_")}
+    own["CANVAS_STUDIO_HOME"] = str(HOUSE / "nowhere")
     school = {"CANVAS_STUDIO_URL": box.url, "CANVAS_STUDIO_TOKEN": box.token} if box else {}
     return own | school
 
 
-def run(*command: object, cwd: Path, box: Sandbox | None = None) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, "-W", "error", *map(str, command)]
-    return subprocess.run(words, cwd=cwd, env=environment(box), capture_output=True, encoding="utf-8", check=False)
+def run(
+    *command: object, cwd: Path, box: Sandbox | None = None, more: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    words, surroundings = [sys.executable, "-W", "error", *map(str, command)], environment(box) | (more or {})
+    return subprocess.run(words, cwd=cwd, env=surroundings, capture_output=True, encoding="utf-8", check=False)
+
+
+def profile_of(box: Sandbox, home: Path) -> dict[str, str]:
+    """The environment of somebody who has signed in at a sandbox, with a profile `myschool`."""
+    profile = home / "profiles/myschool.toml"
+    profile.parent.mkdir(parents=True)
+    profile.touch(mode=0o600)
+    key = f'client_id = "{box.client_id}"\nclient_secret = "{box.client_secret}"\n'
+    profile.write_text(f'url = "{box.url}"\n{key}')
+    box.oauth(store=FileTokenStore(home / "tokens/myschool.json"))
+    return {"CANVAS_STUDIO_HOME": str(home)}
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -127,6 +143,16 @@ def test_the_script_for_cron_tells_of_what_is_new_and_only_of_that(tmp_path: Pat
         assert {request.method for request in box.requests} == {"GET"}
 
 
+def test_the_script_for_cron_runs_on_a_profile_and_refreshes_its_tokens(tmp_path: Path, box: Sandbox) -> None:
+    signed_in = profile_of(box, tmp_path / "home") | {"CANVAS_STUDIO_PROFILE": "myschool"}
+    box.faults.add(revoke=True, times=1)
+
+    ended = run(EXAMPLES / "nightly.py", "unviewed.csv", cwd=tmp_path, more=signed_in)
+
+    assert (ended.returncode, ended.stderr) == (1, "")
+    assert [request.path for request in box.requests].count("/api/public/oauth/token") == 1
+
+
 def test_the_script_for_cron_that_fails_leaves_the_file_as_it_was(tmp_path: Path, box: Sandbox) -> None:
     path = tmp_path / "unviewed.csv"
     assert run(EXAMPLES / "nightly.py", path, cwd=tmp_path, box=box).returncode == 1
@@ -170,10 +196,10 @@ def test_the_notebook_goes_from_a_listing_to_a_plot(tmp_path: Path) -> None:
 
 
 @contextmanager
-def web_app(box: Sandbox | None) -> Generator[str, None, None]:
-    """Run the web service as its docstring says, for a school or for none; its URL."""
-    command = [sys.executable, "-m", "uvicorn", "--app-dir", str(EXAMPLES), "web_app:app", "--port", "0"]
-    with subprocess.Popen(command, env=environment(box), stderr=subprocess.PIPE, encoding="utf-8") as service:
+def serving(app: str, surroundings: dict[str, str]) -> Generator[str, None, None]:
+    """Run a web service as its docstring says; its URL."""
+    command = [sys.executable, "-m", "uvicorn", "--app-dir", str(EXAMPLES), app, "--port", "0", "--no-access-log"]
+    with subprocess.Popen(command, env=surroundings, stderr=subprocess.PIPE, encoding="utf-8") as service:
         told: list[str] = []
         for line in service.stderr or ():
             told.append(line)
@@ -189,7 +215,7 @@ def web_app(box: Sandbox | None) -> Generator[str, None, None]:
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[tuple[str, Sandbox]]:
-    with Sandbox(media=120) as box, web_app(box) as url:
+    with Sandbox(media=120) as box, serving("web_app:app", environment(box)) as url:
         yield url, box
 
 
@@ -237,8 +263,86 @@ def test_the_web_service_says_with_a_status_what_went_wrong(
 
 
 def test_without_a_school_the_web_service_runs_on_a_sandbox() -> None:
-    with web_app(None) as url:
+    with serving("web_app:app", environment(None)) as url:
         assert ask(f"{url}/users/1/collections").json[0]["type"] == "user"
+
+
+@pytest.fixture(scope="module")
+def everybody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Sandbox, Path]]:
+    """The web service in which people sign in, their school, and the file of their tokens."""
+    tokens = tmp_path_factory.mktemp("everybody") / "tokens/people.sqlite"
+    with Sandbox(media=0) as box:
+        key = {
+            "CANVAS_STUDIO_URL": box.url,
+            "CANVAS_STUDIO_CLIENT_ID": box.client_id,
+            "CANVAS_STUDIO_CLIENT_SECRET": box.client_secret,
+            "REDIRECT_URI": box.redirect_uris[0],
+            "TOKENS": str(tokens),
+        }
+        with serving("web_login:app", environment(None) | key) as url:
+            yield url, box, tokens
+
+
+def cookie(answer: Answer) -> dict[str, str]:
+    """What a browser sends after an answer that sets a cookie; the last one, if there are several."""
+    return {"Cookie": answer.headers["set-cookie"].partition(";")[0]}
+
+
+def signed_in(url: str, box: Sandbox, user: int) -> dict[str, str]:
+    """Sign in as a person does in the browser; the cookie of the session."""
+    sent = ask(f"{url}/login")
+    back = box.authorize(sent.headers["location"], user=user)
+    assert "state" not in back
+    come_back = ask(f"{url}/studio/callback?{urlsplit(back).query}", headers=cookie(sent))
+    assert (come_back.status, come_back.headers["location"]) == (303, "/collections")
+    for answer in (sent, come_back):
+        assert {"HttpOnly", "Secure", "SameSite=lax"} <= set(answer.headers["set-cookie"].split("; "))
+    return cookie(come_back)
+
+
+def test_whoever_signs_in_at_the_web_service_sees_what_is_theirs(everybody: tuple[str, Sandbox, Path]) -> None:
+    url, box, tokens = everybody
+    people = {name: box.add_user(name, role="student") for name in ("Ada Park", "Ben Osei")}
+    theirs = {box.add_collection(f"Of {name}", owner=user): name for name, user in people.items()}
+    assert ask(f"{url}/collections").headers["location"] == "/login"
+    sessions = {name: signed_in(url, box, user) for name, user in people.items()}
+    box.forget_requests()
+
+    for name, session in sessions.items():
+        box.faults.add(path="/v1/collections", revoke=True, times=1)
+        listed = ask(f"{url}/collections", headers=session)
+        assert [theirs.get(each["id"]) for each in listed.json if each["type"] != "user"] == [name]
+    assert [request.status for request in box.requests] == 2 * [401, 200, 200]
+    assert tokens.stat().st_mode & 0o077 == 0
+
+    assert ask(f"{url}/logout", "POST", headers=sessions["Ada Park"]).status == 200
+    assert ask(f"{url}/collections", headers=sessions["Ada Park"]).headers["location"] == "/login"
+    assert ask(f"{url}/collections", headers=sessions["Ben Osei"]).status == 200
+
+
+def test_the_web_service_signs_in_only_who_was_sent_to_studio(everybody: tuple[str, Sandbox, Path]) -> None:
+    url, box, _ = everybody
+    sent = ask(f"{url}/login")
+    query = urlsplit(box.authorize(sent.headers["location"])).query
+    box.forget_requests()
+
+    for words, headers in [
+        (query, {}),
+        (f"{query}&state=another", cookie(sent)),
+        ("error=access_denied", cookie(sent)),
+    ]:
+        assert ask(f"{url}/studio/callback?{words}", headers=headers).status == 403
+    assert box.requests == ()
+    assert ask(f"{url}/studio/callback?code=invented", headers=cookie(sent)).status == 403
+    assert "begin again" in ask(f"{url}/studio/callback?code=invented", headers=cookie(sent)).json["detail"]
+
+
+def test_without_a_school_people_sign_in_at_a_sandbox(tmp_path: Path) -> None:
+    with serving("web_login:app", environment(None) | {"TOKENS": str(tmp_path / "people.sqlite")}) as url:
+        sent = ask(f"{url}/login")
+        come_back = ask(f"{url}{sent.headers['location']}", headers=cookie(sent))
+        listed = ask(f"{url}{come_back.headers['location']}", headers=cookie(come_back))
+        assert "user" in {each["type"] for each in listed.json}
 
 
 def blocks(language: str) -> list[Any]:
@@ -249,6 +353,20 @@ def blocks(language: str) -> list[Any]:
         for found in re.finditer(rf"^( *)```{language}\n(.*?)^\1```$", text, re.MULTILINE | re.DOTALL):
             code = textwrap.dedent(found[2])
             if page.name in {"sandbox.md", "testing.md"} or "canvas_studio.sandbox" in code:
+                line = text[: found.start()].count("\n") + 1
+                wanted.append(pytest.param(code, id=f"{page.relative_to(HOUSE)}:{line}"))
+    return wanted
+
+
+def blocks_at_a_school() -> list[Any]:
+    """The code about signing in, which is for a school; but for the stores that need a database."""
+    wanted: list[Any] = []
+    for page in (HOUSE / "README.md", HOUSE / "docs/from-postman.md", HOUSE / "docs/signing-in.md"):
+        text = page.read_text(encoding="utf-8")
+        for found in re.finditer(r"^( *)```python\n(.*?)^\1```$", text, re.MULTILINE | re.DOTALL):
+            code = textwrap.dedent(found[2])
+            is_of_them = page.name != "README.md" or "OAuth(" in code
+            if is_of_them and not re.search("canvas_studio.sandbox|import psycopg|from sqlalchemy", code):
                 line = text[: found.start()].count("\n") + 1
                 wanted.append(pytest.param(code, id=f"{page.relative_to(HOUSE)}:{line}"))
     return wanted
@@ -272,6 +390,34 @@ def test_the_code_on_the_pages_does_what_it_says(
     printed = capsys.readouterr().out.splitlines()
     said = re.findall(r"^ *print\(.*\)  # (.+)$", code, re.MULTILINE)
     assert [line for line in printed if line in said] == said
+
+
+@pytest.mark.parametrize("code", blocks_at_a_school())
+def test_the_code_about_signing_in_works_at_a_school_that_is_a_sandbox(
+    code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Sandbox() as box:
+        (tmp_path / "postman.json").write_text(json.dumps(box.oauth_token()))
+        for name, value in profile_of(box, tmp_path / "home").items():
+            monkeypatch.setenv(name, value)
+        here = re.sub(r'(StudioClient\(|url=)"myschool"', rf'\1"{box.url}"', code)
+        here = here.replace("https://myschool.instructuremedia.com", box.url)
+        here = here.replace("the-client-id", box.client_id).replace("the-client-secret", box.client_secret)
+        names: dict[str, Any] = {"__name__": "__main__"}
+
+        def person(_question: str) -> str:
+            return box.authorize(names["oauth"].authorization_url())
+
+        monkeypatch.setattr("builtins.input", person)
+        program = compile(here, "page", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        if (running := eval(program, names)) is not None:  # noqa: S307 - it is our own code
+            asyncio.run(running)
+    printed = capsys.readouterr().out
+    said = re.findall(r"^ *print\(.*\)  # (.+)$", code, re.MULTILINE)
+    assert [line for line in printed.splitlines() if line in said] == said
+    assert ("500 media" in printed) == ('"media")' in code)
+    assert box.client_secret not in printed
 
 
 def test_the_tests_on_the_pages_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,201 @@
+"""A web service on FastAPI, async, in which people sign in with Studio: each sees the collections that they may see.
+
+Usage: uvicorn --app-dir examples web_login:app, and then http://127.0.0.1:8000/collections
+
+With CANVAS_STUDIO_URL, CANVAS_STUDIO_CLIENT_ID, CANVAS_STUDIO_CLIENT_SECRET and REDIRECT_URI set, people sign in at
+that school. Studio redirects to https only, and not to localhost (observed), so a proxy with a certificate stands in
+front of this service, and REDIRECT_URI is its address: https://app.example.edu/studio/callback, say. Without them, it
+is a sandbox, at which a teacher signs in as soon as somebody comes.
+
+The tokens are in an SQLite file, TOKENS. It is a password of everybody's: only this service's user can read it.
+"""
+
+import json
+import logging
+import os
+import secrets
+import sqlite3
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, closing, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from canvas_studio import (
+    LoginRequiredError,
+    OAuth,
+    SignInError,
+    StudioClient,
+    StudioError,
+    Tokens,
+    TokenStore,
+    TokenStoreError,
+)
+from canvas_studio.sandbox import Sandbox
+from fastapi import Cookie, Depends, FastAPI, HTTPException, Request
+from fastapi.responses import JSONResponse, RedirectResponse
+
+CALLBACK = "/studio/callback"
+STATE, SESSION = "studio_state", "studio_session"
+# What a person can mend by signing in again; all else is this service's own trouble, such as a wrong client secret.
+FOR_THE_PERSON = ("access_denied", "invalid_grant")
+
+
+class SqliteTokenStore:
+    """The tokens of one person. SQLite locks the whole file, so a refresh lets others wait for theirs."""
+
+    def __init__(self, path: Path, person: str) -> None:
+        self.path, self.person = path, person
+        path.touch(mode=0o600)
+
+    @contextmanager
+    def lock(self) -> Generator[None]:
+        """Begin a transaction, and commit it at the end; after an error, roll it back."""
+        with closing(sqlite3.connect(self.path, timeout=120, isolation_level=None)) as database, database:
+            database.execute("BEGIN IMMEDIATE")
+            database.execute("CREATE TABLE IF NOT EXISTS tokens (person TEXT PRIMARY KEY, tokens TEXT)")
+            self.database = database
+            yield
+
+    def load(self) -> Tokens | None:
+        """Read them."""
+        row = self.database.execute("SELECT tokens FROM tokens WHERE person = ?", [self.person]).fetchone()
+        return None if row is None else Tokens.from_dict(json.loads(row[0]))
+
+    def save(self, tokens: Tokens | None) -> None:
+        """Write them."""
+        if tokens is None:
+            self.database.execute("DELETE FROM tokens WHERE person = ?", [self.person])
+        else:
+            row = [self.person, json.dumps(tokens.to_dict())]
+            self.database.execute("REPLACE INTO tokens (person, tokens) VALUES (?, ?)", row)
+
+
+@dataclass(frozen=True, slots=True)
+class School:
+    """Where people sign in, with which developer key, and where their tokens are kept."""
+
+    url: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    redirect_uri: str
+    tokens: Path
+
+    def oauth(self, store: TokenStore | None = None) -> OAuth:
+        """Make the sign-in of one person."""
+        key = self.client_id, self.client_secret
+        return OAuth(*key, store=store, url=self.url, redirect_uri=self.redirect_uri)
+
+
+@lru_cache(maxsize=1000)
+def person(school: School, session: str) -> tuple[OAuth, StudioClient]:
+    """Keep one `OAuth` and one client for each person, so that requests that come at once refresh once."""
+    oauth = school.oauth(SqliteTokenStore(school.tokens, session))
+    # Somebody waits for each answer.
+    return oauth, StudioClient(school.url, auth=oauth, timeout=20, max_retries=1)
+
+
+@asynccontextmanager
+async def lifespan(_: FastAPI) -> AsyncGenerator[dict[str, Any]]:
+    """Find out where people sign in."""
+    tokens = Path(os.environ.get("TOKENS", "demo-output/web_login.sqlite"))
+    tokens.parent.mkdir(parents=True, exist_ok=True)
+    async with nullcontext() if os.environ.get("CANVAS_STUDIO_URL") else Sandbox() as box:
+        if box:
+            school = School(box.url, box.client_id, box.client_secret, box.redirect_uris[0], tokens)
+        else:
+            url, redirect_uri = os.environ["CANVAS_STUDIO_URL"], os.environ["REDIRECT_URI"]
+            key = os.environ["CANVAS_STUDIO_CLIENT_ID"], os.environ["CANVAS_STUDIO_CLIENT_SECRET"]
+            school = School(url, *key, redirect_uri, tokens)
+        yield {"box": box, "school": school}
+
+
+def school_of(request: Request) -> School:
+    """Return where people sign in."""
+    school: School = request.state.school
+    return school
+
+
+def session_of(session: Annotated[str | None, Cookie(alias=SESSION)] = None) -> str:
+    """Return the session of whoever asks."""
+    if session is None:
+        raise LoginRequiredError("nobody has signed in", reason="no_session")
+    return session
+
+
+Where = Annotated[School, Depends(school_of)]
+Session = Annotated[str, Depends(session_of)]
+app = FastAPI(title="Studio for everybody", lifespan=lifespan)
+
+
+@app.get("/login")
+async def login(request: Request, school: Where) -> RedirectResponse:
+    """Send the browser to Studio's page, and let it remember that it was sent."""
+    state = secrets.token_urlsafe()
+    page = school.oauth().authorization_url(state=state)
+    box: Sandbox | None = request.state.box
+    if box:
+        # Nobody is there to press the button, and nothing leads from its redirect URI to here.
+        teacher = next(user for user in box.users if user.role == "teacher")
+        page = f"{CALLBACK}?{urlsplit(box.authorize(page, user=teacher)).query}"
+    answer = RedirectResponse(page, 303)
+    answer.set_cookie(STATE, state, max_age=600, path=CALLBACK, secure=box is None, httponly=True, samesite="lax")
+    return answer
+
+
+@app.get(CALLBACK)
+async def come_back(
+    request: Request, school: Where, asked: Annotated[str | None, Cookie(alias=STATE)] = None, state: str | None = None
+) -> RedirectResponse:
+    """Turn the code with which Studio sends the browser back into tokens, and begin a session."""
+    # Studio sends no state back (observed), so what counts is the cookie: this browser was sent, a moment ago.
+    if asked is None or not secrets.compare_digest((asked if state is None else state).encode(), asked.encode()):
+        raise HTTPException(403, "This browser was not sent to Studio: begin at /login.")
+    session = secrets.token_urlsafe()
+    oauth, _ = person(school, session)
+    # The proxy's address, since that is where Studio redirected to.
+    await oauth.exchange_async(f"{school.redirect_uri}?{request.url.query}")
+    answer = RedirectResponse("/collections", 303)
+    answer.delete_cookie(STATE, path=CALLBACK)
+    is_secure = request.state.box is None
+    answer.set_cookie(SESSION, session, max_age=30 * 86_400, secure=is_secure, httponly=True, samesite="lax")
+    return answer
+
+
+@app.get("/collections")
+async def list_collections(school: Where, session: Session) -> list[dict[str, Any]]:
+    """List the collections that whoever asks may see."""
+    _, studio = person(school, session)
+    return [
+        {"id": collection.id, "name": collection.name, "type": collection.type}
+        async for collection in studio.list_collections()
+    ]
+
+
+@app.post("/logout")
+async def logout(school: Where, session: Session) -> JSONResponse:
+    """Forget the tokens. Studio has no documented way to revoke them."""
+    oauth, _ = person(school, session)
+    await oauth.forget_async()
+    answer = JSONResponse({"detail": "Signed out."})
+    answer.delete_cookie(SESSION)
+    return answer
+
+
+@app.exception_handler(LoginRequiredError)
+async def ask_to_sign_in(_request: Request, _error: LoginRequiredError) -> RedirectResponse:
+    """Send whoever is not signed in, or not any more, to Studio."""
+    return RedirectResponse("/login", 303)
+
+
+@app.exception_handler(StudioError)
+async def answer_error(request: Request, error: StudioError) -> JSONResponse:
+    """Say what went wrong as an HTTP status."""
+    if isinstance(error, SignInError) and error.reason in FOR_THE_PERSON:
+        return JSONResponse({"detail": f"{error}: begin again at /login"}, 403)
+    logging.getLogger(__name__).error("%s: %s", request.url.path, error)
+    if isinstance(error, TokenStoreError):
+        return JSONResponse({"detail": "The tokens cannot be kept."}, 500)
+    return JSONResponse({"detail": "Studio did not answer as expected."}, 502)
