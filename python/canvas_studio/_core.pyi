@@ -903,6 +903,8 @@ class OAuth:
         url: The school, as for `StudioClient`. Only `authorization_url()` and `exchange()` need it.
         redirect_uri: Where Studio sends the browser with the code. It is one of the developer key's; with the default
             Studio shows the code instead.
+        proxy: For `exchange()`, as for `StudioClient`, which has its own for refreshing.
+        ca_bundle: Likewise.
 
     Raises:
         InvalidArgumentError: If an argument cannot be right.
@@ -916,6 +918,8 @@ class OAuth:
         store: TokenStore | AsyncTokenStore | None = None,
         url: str | None = None,
         redirect_uri: str = "urn:ietf:wg:oauth:2.0:oob",
+        proxy: str | None = None,
+        ca_bundle: str | PathLike[str] | None = None,
     ) -> OAuth: ...
     def __repr__(self, /) -> str: ...
     def authorization_url(self, /, *, state: str | None = None) -> str:
@@ -1093,6 +1097,10 @@ class StudioClient:
         url: The school's name (`"myschool"`), its host, or its URL. `http` only on this machine.
         token: An access token that you look after.
         auth: Instead of a token, an `OAuth`, which looks after its tokens itself.
+        proxy: The proxy's URL (`"http://host:port"`, or `"http://user:password@host:port"`), instead of `HTTPS_PROXY`,
+            `NO_PROXY` and the system's settings.
+        ca_bundle: A file in PEM form, or a folder of such files, with the certificate authorities to trust, instead of
+            `REQUESTS_CA_BUNDLE`, `SSL_CERT_FILE` and the system's trust store.
         timeout: Seconds (or a timedelta) for one call with all its repetitions; `float("inf")` for no limit. Downloads
             have none.
         connect_timeout: Seconds for making a connection; it never takes longer than `read_timeout`.
@@ -1115,6 +1123,8 @@ class StudioClient:
         *,
         token: str | None = None,
         auth: OAuth | None = None,
+        proxy: str | None = None,
+        ca_bundle: str | PathLike[str] | None = None,
         timeout: "float | timedelta" = 120.0,
         connect_timeout: "float | timedelta" = 5.0,
         read_timeout: "float | timedelta" = 30.0,
@@ -1516,6 +1526,8 @@ class StudioClient:
         url: str | None = None,
         token: str | None = None,
         auth: OAuth | None = None,
+        proxy: str | None = None,
+        ca_bundle: str | PathLike[str] | None = None,
         timeout: "float | timedelta" = 120.0,
         connect_timeout: "float | timedelta" = 5.0,
         read_timeout: "float | timedelta" = 30.0,
@@ -1535,7 +1547,9 @@ class StudioClient:
             url: Instead of `CANVAS_STUDIO_URL`.
             token: Instead of `CANVAS_STUDIO_TOKEN`.
             auth: Instead of a token.
-            timeout: As for the client itself, and so are the others.
+            proxy: As for the client itself, and so are the others.
+            ca_bundle: Likewise.
+            timeout: Likewise.
             connect_timeout: Likewise.
             read_timeout: Likewise.
             max_retries: Likewise.

@@ -1,11 +1,14 @@
-//! What a client is told once: where Studio is, and how long to wait.
+//! What a client is told once: where Studio is, how to get there, and how long to wait.
 
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use secrecy::SecretString;
 use url::{Host, Url};
 
+use super::error::Error;
+use super::network::{Cause, Network};
 use super::retry::Policy;
 use crate::api::{Call, InvalidArgument, Target};
 
@@ -42,6 +45,7 @@ pub struct Options {
 #[derive(Debug, Clone)]
 pub struct Config {
     base: Url,
+    network: Network,
     pub timeout: Duration,
     connect_timeout: Duration,
     pub read_timeout: Duration,
@@ -49,7 +53,7 @@ pub struct Config {
 }
 
 impl Config {
-    pub fn new(url: &str, options: Options) -> Result<Self, InvalidArgument> {
+    pub fn new(url: &str, network: Network, options: Options) -> Result<Self, InvalidArgument> {
         let defaults = Options {
             timeout: Some(TIMEOUT),
             connect_timeout: Some(CONNECT_TIMEOUT),
@@ -58,8 +62,11 @@ impl Config {
             retry_delay: Some(RETRY_DELAY),
             max_retry_wait: Some(MAX_RETRY_WAIT),
         };
+        let base = base_url(url)?;
+        network.check(&base)?;
         let config = Self {
-            base: base_url(url)?,
+            base,
+            network,
             timeout: Duration::ZERO,
             connect_timeout: Duration::ZERO,
             read_timeout: Duration::ZERO,
@@ -140,8 +147,19 @@ impl Config {
         url
     }
 
-    pub(super) fn is_loopback(&self) -> bool {
-        is_loopback(&self.base)
+    /// Tells connections which way to take.
+    pub(super) fn show_the_way(&self, builder: reqwest::ClientBuilder) -> Result<reqwest::ClientBuilder, Error> {
+        self.network.apply(builder, &self.base)
+    }
+
+    /// Why there is no connection for a request. `quoted` is the innermost cause.
+    pub(super) fn cause(&self, call: &Call, error: &reqwest::Error, quoted: &str) -> Result<Cause, Error> {
+        self.network.cause(&self.base, &self.locate(call), error, quoted)
+    }
+
+    /// What must not be shown.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = SecretString> {
+        self.network.secrets()
     }
 }
 
@@ -221,7 +239,7 @@ mod tests {
     use super::*;
 
     fn config(url: &str) -> Result<Config, InvalidArgument> {
-        Config::new(url, Options::default())
+        Config::new(url, Network::default(), Options::default())
     }
 
     #[test]

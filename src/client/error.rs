@@ -180,6 +180,7 @@ fn advice(call: &Call, status: u16) -> Option<&'static str> {
         401 => "the token is missing, expired or not of this school; get a new one",
         403 => "the user whose token this is may not do that; an administrator may",
         404 => "there is no such thing at this school, or it is not visible to the token's user",
+        407 => "the proxy wants a user and a password, proxy=\"http://user:password@host:port\"",
         409 => "it has been done already",
         422 => "Studio did not accept the arguments",
         429 => "too many requests; wait, or work in smaller steps",

@@ -5,9 +5,11 @@ pub mod config;
 pub mod error;
 pub mod listing;
 pub mod log;
+mod network;
 pub mod process;
 pub mod retry;
 mod secrets;
+mod tls;
 pub mod token_store;
 pub mod transfer;
 
@@ -29,6 +31,8 @@ pub use self::auth::{Auth, OAuth};
 pub use self::config::{Config, Options};
 pub use self::error::{Asked, Error, Refusal, Unreadable};
 pub use self::listing::{Listing, Reader};
+use self::network::Cause;
+pub use self::network::Network;
 pub use self::process::PerProcess;
 use self::retry::{Decision, Outcome};
 use self::secrets::Secrets;
@@ -290,18 +294,17 @@ impl Client {
         }
         let host = self.config.locate(call).host_str().unwrap_or_default().to_owned();
         if error.is_connect() {
-            let asked = self.asked(call, false);
-            let outcome = Outcome::NotConnected;
-            let advice = if cause.contains("certificate") {
-                "is there a proxy that needs a certificate authority of its own (SSL_CERT_FILE)?"
-            } else {
-                "is the school's name right, and is there a network or a proxy?"
+            let Cause { text, may_pass } = match self.config.cause(call, error, &cause) {
+                Ok(cause) => cause,
+                Err(error) => return Failure { error, outcome: Outcome::Final },
             };
+            let asked = self.asked(call, false);
+            let outcome = if may_pass { Outcome::NotConnected } else { Outcome::Final };
             if error.is_timeout() {
-                let message = format!("no connection to {host} within {:?}: {advice}", self.config.time_to_connect());
+                let message = format!("no connection to {host} within {:?}: {text}", self.config.time_to_connect());
                 return Failure { error: Error::Timeout { asked, message }, outcome };
             }
-            let message = format!("no connection to {host}: {cause}: {advice}");
+            let message = format!("no connection to {host}: {text}");
             return Failure { error: Error::Connection { asked, message }, outcome };
         }
         let outcome_unknown = call.repeat != Repeat::Safe;
@@ -340,6 +343,7 @@ impl Client {
         };
         self.auth
             .secrets()
+            .and(self.config.secrets())
             .and(form.iter().filter(|(name, _)| SECRET_FIELDS.contains(name)).map(|(_, value)| value.clone()))
     }
 }
@@ -361,32 +365,28 @@ fn bearer(token: &SecretString) -> HeaderValue {
 
 fn to_studio(config: &Config) -> Result<reqwest::Client, Error> {
     let accept = (header::ACCEPT, HeaderValue::from_static("application/json"));
-    build(connections(config).default_headers(HeaderMap::from_iter([accept])))
+    build(connections(config)?.default_headers(HeaderMap::from_iter([accept])))
 }
 
 fn to_storage(config: &Config) -> Result<reqwest::Client, Error> {
     let as_it_is = (header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    build(connections(config).default_headers(HeaderMap::from_iter([as_it_is])).no_gzip())
+    build(connections(config)?.default_headers(HeaderMap::from_iter([as_it_is])).no_gzip())
 }
 
-fn connections(config: &Config) -> reqwest::ClientBuilder {
-    // Somebody else in this process may have chosen a provider; theirs is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let builder = reqwest::Client::builder()
-        .user_agent(concat!("canvas-studio/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(config.time_to_connect())
-        .pool_idle_timeout(IDLE)
-        // Redirects are followed by hand, so that it is plain where the token goes.
-        .redirect(reqwest::redirect::Policy::none())
-        .referer(false);
-    // A server on this machine is not behind a proxy.
-    if config.is_loopback() { builder.no_proxy() } else { builder }
+fn connections(config: &Config) -> Result<reqwest::ClientBuilder, Error> {
+    config.show_the_way(
+        reqwest::Client::builder()
+            .user_agent(concat!("canvas-studio/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(config.time_to_connect())
+            .pool_idle_timeout(IDLE)
+            // Redirects are followed by hand, so that it is plain where the token goes.
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false),
+    )
 }
 
 fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, Error> {
-    builder.build().map_err(|error| {
-        Error::Setup(format!("no HTTP client could be made ({}): are there CA certificates?", root_cause(&error)))
-    })
+    builder.build().map_err(|error| Error::Setup(format!("no HTTP client could be made: {}", root_cause(&error))))
 }
 
 /// The attempts at one call: counts them, and waits between them.

@@ -1,5 +1,6 @@
 //! `OAuth` and `Tokens`: signing in, as Python sees it.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -22,7 +23,7 @@ use super::value::AnyMapping;
 use crate::api::InvalidArgument;
 use crate::api::oauth::{self, OUT_OF_BAND};
 use crate::client::config::{Config, Options, school_url};
-use crate::client::{self, Auth, Client, Error};
+use crate::client::{self, Auth, Client, Error, Network};
 
 /// A moment that a datetime with a zone stands for.
 struct Moment(Timestamp);
@@ -191,6 +192,8 @@ impl Tokens {
 ///     url: The school, as for `StudioClient`. Only `authorization_url()` and `exchange()` need it.
 ///     redirect_uri: Where Studio sends the browser with the code. It is one of the developer key's; with the default
 ///         Studio shows the code instead.
+///     proxy: For `exchange()`, as for `StudioClient`, which has its own for refreshing.
+///     ca_bundle: Likewise.
 ///
 /// Raises:
 ///     InvalidArgumentError: If an argument cannot be right.
@@ -303,8 +306,10 @@ operations {
 lists {}
 plain {
     #[new]
-    #[pyo3(signature = (client_id, client_secret, *, store=None, url=None, redirect_uri="urn:ietf:wg:oauth:2.0:oob"))]
-    fn new(py: Python<'_>, client_id: &str, client_secret: &str, store: Option<AnyStore>, url: Option<&str>, redirect_uri: &str) -> PyResult<Self> {
+    #[pyo3(signature = (client_id, client_secret, *, store=None, url=None, redirect_uri="urn:ietf:wg:oauth:2.0:oob",
+        proxy=None, ca_bundle=None))]
+    fn new(py: Python<'_>, client_id: &str, client_secret: &str, store: Option<AnyStore>, url: Option<&str>, redirect_uri: &str,
+        proxy: Option<&str>, ca_bundle: Option<PathBuf>) -> PyResult<Self> {
         let refuse = |refusal: InvalidArgument| to_python(refusal.into());
         let store = match store {
             Some(store) => store,
@@ -312,7 +317,8 @@ plain {
         };
         oauth::check_redirect_uri(redirect_uri).map_err(refuse)?;
         let oauth = Arc::new(client::OAuth::new(client_id, client_secret, store.store).map_err(refuse)?);
-        let config = url.map(|url| Config::new(url, Options::default())).transpose().map_err(refuse)?;
+        let network = Network::new(proxy, ca_bundle).map_err(refuse)?;
+        let config = url.map(|url| Config::new(url, network, Options::default())).transpose().map_err(refuse)?;
         let client = config.map(|config| Client::new(config, Auth::OAuth(Arc::clone(&oauth))));
         Ok(Self { oauth, client, redirect_uri: redirect_uri.to_owned(), store: store.object })
     }

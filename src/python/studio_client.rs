@@ -21,7 +21,7 @@ use crate::api::raw::{self, Content};
 use crate::api::request::MAX_PER_PAGE;
 use crate::api::{InvalidArgument, collections, media, models};
 use crate::client::config::{CONNECT_TIMEOUT, MAX_RETRIES, MAX_RETRY_WAIT, READ_TIMEOUT, RETRY_DELAY, TIMEOUT};
-use crate::client::{Auth, Client, Config, Options};
+use crate::client::{Auth, Client, Config, Network, Options};
 
 /// A client of one school's Studio.
 ///
@@ -33,6 +33,10 @@ use crate::client::{Auth, Client, Config, Options};
 ///     url: The school's name (`"myschool"`), its host, or its URL. `http` only on this machine.
 ///     token: An access token that you look after.
 ///     auth: Instead of a token, an `OAuth`, which looks after its tokens itself.
+///     proxy: The proxy's URL (`"http://host:port"`, or `"http://user:password@host:port"`), instead of `HTTPS_PROXY`,
+///         `NO_PROXY` and the system's settings.
+///     ca_bundle: A file in PEM form, or a folder of such files, with the certificate authorities to trust, instead of
+///         `REQUESTS_CA_BUNDLE`, `SSL_CERT_FILE` and the system's trust store.
 ///     timeout: Seconds (or a timedelta) for one call with all its repetitions; `float("inf")` for no limit. Downloads
 ///         have none.
 ///     connect_timeout: Seconds for making a connection; it never takes longer than `read_timeout`.
@@ -560,20 +564,21 @@ lists {
 }
 plain {
     #[new]
-    #[pyo3(signature = (url, *, token=None, auth=None, timeout: "float | timedelta" = 120.0, connect_timeout: "float | timedelta" = 5.0,
+    #[pyo3(signature = (url, *, token=None, auth=None, proxy=None, ca_bundle=None, timeout: "float | timedelta" = 120.0, connect_timeout: "float | timedelta" = 5.0,
         read_timeout: "float | timedelta" = 30.0, max_retries: "int" = 2, retry_delay: "float | timedelta" = 0.5,
         max_retry_wait: "float | timedelta" = 60.0))]
-fn new(url: &str, token: Option<&str>, auth: Option<&Bound<'_, OAuth>>, #[pyo3(from_py_with = seconds)] timeout: f64, #[pyo3(from_py_with = seconds)] connect_timeout: f64,
+fn new(url: &str, token: Option<&str>, auth: Option<&Bound<'_, OAuth>>, proxy: Option<&str>, ca_bundle: Option<PathBuf>, #[pyo3(from_py_with = seconds)] timeout: f64, #[pyo3(from_py_with = seconds)] connect_timeout: f64,
         #[pyo3(from_py_with = seconds)] read_timeout: f64, #[pyo3(from_py_with = whole)] max_retries: i64,
         #[pyo3(from_py_with = seconds)] retry_delay: f64, #[pyo3(from_py_with = seconds)] max_retry_wait: f64) -> PyResult<Self> {
-        let config = Config::new(url, Options {
+        let options = Options {
             timeout: Some(timeout),
             connect_timeout: Some(connect_timeout),
             read_timeout: Some(read_timeout),
             max_retries: Some(max_retries),
             retry_delay: Some(retry_delay),
             max_retry_wait: Some(max_retry_wait),
-        });
+        };
+        let config = Network::new(proxy, ca_bundle).and_then(|network| Config::new(url, network, options));
         let made = config.and_then(|config| {
             let auth = match (token, auth.map(Bound::get)) {
                 (Some(token), None) => Auth::token(token)?,
@@ -600,7 +605,9 @@ fn new(url: &str, token: Option<&str>, auth: Option<&Bound<'_, OAuth>>, #[pyo3(f
     ///     url: Instead of `CANVAS_STUDIO_URL`.
     ///     token: Instead of `CANVAS_STUDIO_TOKEN`.
     ///     auth: Instead of a token.
-    ///     timeout: As for the client itself, and so are the others.
+    ///     proxy: As for the client itself, and so are the others.
+    ///     ca_bundle: Likewise.
+    ///     timeout: Likewise.
     ///     connect_timeout: Likewise.
     ///     read_timeout: Likewise.
     ///     max_retries: Likewise.
@@ -613,10 +620,10 @@ fn new(url: &str, token: Option<&str>, auth: Option<&Bound<'_, OAuth>>, #[pyo3(f
     /// Raises:
     ///     InvalidArgumentError: If something is missing, does not fit together, or cannot be right.
     #[staticmethod]
-    #[pyo3(signature = (profile=None, *, url=None, token=None, auth=None, timeout: "float | timedelta" = 120.0, connect_timeout: "float | timedelta" = 5.0,
+    #[pyo3(signature = (profile=None, *, url=None, token=None, auth=None, proxy=None, ca_bundle=None, timeout: "float | timedelta" = 120.0, connect_timeout: "float | timedelta" = 5.0,
         read_timeout: "float | timedelta" = 30.0, max_retries: "int" = 2, retry_delay: "float | timedelta" = 0.5,
         max_retry_wait: "float | timedelta" = 60.0))]
-    fn from_env(py: Python<'_>, profile: Option<&str>, url: Option<&str>, token: Option<&str>, auth: Option<Bound<'_, OAuth>>, #[pyo3(from_py_with = seconds)] timeout: f64, #[pyo3(from_py_with = seconds)] connect_timeout: f64,
+    fn from_env(py: Python<'_>, profile: Option<&str>, url: Option<&str>, token: Option<&str>, auth: Option<Bound<'_, OAuth>>, proxy: Option<&str>, ca_bundle: Option<PathBuf>, #[pyo3(from_py_with = seconds)] timeout: f64, #[pyo3(from_py_with = seconds)] connect_timeout: f64,
         #[pyo3(from_py_with = seconds)] read_timeout: f64, #[pyo3(from_py_with = whole)] max_retries: i64,
         #[pyo3(from_py_with = seconds)] retry_delay: f64, #[pyo3(from_py_with = seconds)] max_retry_wait: f64) -> PyResult<Self> {
         let given = PyDict::new(py);
@@ -626,7 +633,7 @@ fn new(url: &str, token: Option<&str>, auth: Option<&Bound<'_, OAuth>>, #[pyo3(f
         given.set_item("auth", auth)?;
         let resolved = py.import("canvas_studio.profiles")?.call_method("resolve", (), Some(&given))?;
         let (url, token, auth): (String, Option<String>, Option<Bound<'_, OAuth>>) = resolved.extract()?;
-        Self::new(&url, token.as_deref(), auth.as_ref(), timeout, connect_timeout, read_timeout, max_retries, retry_delay, max_retry_wait)
+        Self::new(&url, token.as_deref(), auth.as_ref(), proxy, ca_bundle, timeout, connect_timeout, read_timeout, max_retries, retry_delay, max_retry_wait)
     }
 
     /// The school's URL.

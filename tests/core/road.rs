@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use canvas_studio::api::models::Media;
 use canvas_studio::api::{collections, media};
-use canvas_studio::client::{Auth, Client, Config, Error, Options};
+use canvas_studio::client::{Auth, Client, Config, Error, Network, Options};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 
@@ -32,7 +32,10 @@ async fn server(answers: Vec<String>) -> (Client, Arc<Mutex<Vec<String>>>) {
             stream.write_all(format!("{start} {}\r\n\r\n{body}", body.len()).as_bytes()).await.unwrap();
         }
     });
-    (Client::new(Config::new(&url, Options::default()).unwrap(), Auth::token("t0ken").unwrap()), asked)
+    (
+        Client::new(Config::new(&url, Network::default(), Options::default()).unwrap(), Auth::token("t0ken").unwrap()),
+        asked,
+    )
 }
 
 fn page(ids: &[i64], last_page: i64, total_count: i64) -> String {
@@ -84,7 +87,8 @@ async fn a_list_without_meta_ends_at_a_page_that_is_the_same_again() {
 async fn closing_ends_what_is_under_way() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let client = Client::new(Config::new(&url, Options::default()).unwrap(), Auth::token("t0ken").unwrap());
+    let client =
+        Client::new(Config::new(&url, Network::default(), Options::default()).unwrap(), Auth::token("t0ken").unwrap());
     let other = client.clone();
     let under_way = tokio::spawn(async move { other.send(&media::get(1).unwrap()).await });
     let _connection = listener.accept().await.unwrap();

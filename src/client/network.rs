@@ -1,0 +1,314 @@
+//! The way to the servers: through which proxy, trusting whom, and what to do when there is none.
+
+use std::error::Error as StdError;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use http::{HeaderValue, Uri};
+use hyper_util::client::proxy::matcher::Matcher;
+use percent_encoding::percent_decode_str;
+use reqwest::ClientBuilder;
+use rustls::CertificateError;
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use super::config::is_loopback;
+use super::error::Error;
+use super::tls::{self, Authorities, Rejected, WithoutAuthorities};
+use crate::api::InvalidArgument;
+
+/// How a proxy is written that wants to know who uses it.
+const WITH_PASSWORD: &str = "\"http://user:password@host:port\"";
+
+/// What a client is told about the network that it is in; the environment and the system say the rest.
+#[derive(Debug, Clone, Default)]
+pub struct Network {
+    proxy: Option<Proxy>,
+    authorities: Option<Arc<Authorities>>,
+}
+
+#[derive(Debug, Clone)]
+struct Proxy {
+    /// Without user and password.
+    url: Url,
+    /// The header that it is told.
+    authorization: Option<SecretString>,
+    /// The password in every form in which it could be met.
+    secrets: Vec<SecretString>,
+}
+
+/// The proxy between a client and a server, as far as it may be shown.
+struct Between {
+    url: String,
+    is_given: bool,
+    has_password: bool,
+}
+
+/// Why there is no connection.
+pub(super) struct Cause {
+    /// What went wrong, and what to do about it.
+    pub(super) text: String,
+    /// Whether it may go better the next time.
+    pub(super) may_pass: bool,
+}
+
+impl Network {
+    pub fn new(proxy: Option<&str>, ca_bundle: Option<PathBuf>) -> Result<Self, InvalidArgument> {
+        let authorities = ca_bundle.map(Authorities::given).transpose();
+        Ok(Self {
+            proxy: proxy.map(Proxy::new).transpose()?,
+            authorities: authorities.map_err(|problem| InvalidArgument::new("ca_bundle", problem))?.map(Arc::new),
+        })
+    }
+
+    /// Refuses a way on which what is private could be read.
+    pub(super) fn check(&self, base: &Url) -> Result<(), InvalidArgument> {
+        match &self.proxy {
+            Some(proxy) if base.scheme() == "http" && !is_loopback(&proxy.url) => Err(InvalidArgument::new(
+                "proxy",
+                "must be on this machine when the URL is http: the token would be sent to it in the clear",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Tells connections to the servers of `base` which way to take.
+    pub(super) fn apply(&self, builder: ClientBuilder, base: &Url) -> Result<ClientBuilder, Error> {
+        let setup = |error: &dyn StdError| Error::Setup(format!("no connections can be made: {error}"));
+        let tls = tls::configuration(self.authorities.clone()).map_err(|error| setup(&error))?;
+        let builder = builder.tls_backend_preconfigured(tls);
+        Ok(match &self.proxy {
+            Some(proxy) => builder.proxy(proxy.used().map_err(|error| setup(&error))?),
+            // A server on this machine is not behind a proxy.
+            None if is_loopback(base) => builder.no_proxy(),
+            None => builder,
+        })
+    }
+
+    /// What must not be shown.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = SecretString> {
+        self.proxy.iter().flat_map(|proxy| proxy.secrets.iter().cloned())
+    }
+
+    /// Which proxy the connections to `url` go through.
+    fn between(&self, base: &Url, url: &Url) -> Option<Between> {
+        if let Some(proxy) = &self.proxy {
+            return proxy.is_for(url).then(|| Between {
+                url: shown(proxy.url.as_str()),
+                is_given: true,
+                has_password: proxy.authorization.is_some(),
+            });
+        }
+        if is_loopback(base) {
+            return None;
+        }
+        // What reqwest looks up when it is told nothing.
+        let proxy = Matcher::from_system().intercept(&url.as_str().parse().ok()?)?;
+        let has_password = proxy.basic_auth().is_some();
+        Some(Between { url: shown(&proxy.uri().to_string()), is_given: false, has_password })
+    }
+
+    /// Why there is no connection to `url`. `quoted` is the innermost cause.
+    pub(super) fn cause(&self, base: &Url, url: &Url, error: &reqwest::Error, quoted: &str) -> Result<Cause, Error> {
+        if let Some(WithoutAuthorities(problem)) = find(error) {
+            return Err(Error::Setup(problem.clone()));
+        }
+        let between = self.between(base, url);
+        // Only what happens between this machine and the proxy; what goes through the tunnel is the server's.
+        let is_at_proxy = causes(error).any(|cause| cause.to_string().starts_with("tunnel error"))
+            || (between.is_some() && url.scheme() == "http");
+        let other_end = match &between {
+            Some(between) if is_at_proxy => format!("the proxy {}", between.url),
+            _ => format!("the server {}", url.host_str().unwrap_or_default()),
+        };
+        let failure = |text: String, may_pass| Ok(Cause { text, may_pass });
+        if let Some(rejected) = find::<Rejected>(error) {
+            let whose = if is_at_proxy { format!("of {other_end}, the") } else { "its".to_owned() };
+            return failure(format!("{whose} certificate {rejected}"), false);
+        }
+        if let Some(between) = between.as_ref().filter(|_| is_at_proxy && !error.is_timeout()) {
+            if quoted.contains("proxy authorization required") {
+                return failure(between.password_wanted(), false);
+            }
+            if between.url.starts_with("socks") {
+                return failure(format!("{other_end} cannot be used: only http and https proxies can"), false);
+            }
+            if quoted.contains("tunnel error: unsuccessful") {
+                let text =
+                    format!("{other_end} refuses to connect to it: does it allow that host, and is the name right?");
+                return failure(text, true);
+            }
+        }
+        if let Some(problem) = find::<rustls::Error>(error) {
+            return Ok(handshake_failure(problem, &other_end, is_at_proxy));
+        }
+        if quoted == "tls handshake eof" {
+            return failure(format!("{other_end} broke the TLS handshake off: is that a TLS server?"), true);
+        }
+        let said = if error.is_timeout() { String::new() } else { format!("{quoted}: ") };
+        failure(
+            match &between {
+                Some(between) if is_at_proxy => {
+                    format!("{other_end} cannot be reached: {said}is {} right?", between.place())
+                }
+                Some(between) => format!("{said}is the school's name right, and does the proxy {} work?", between.url),
+                None => format!("{said}is the school's name right, and is there a network or a proxy?"),
+            },
+            true,
+        )
+    }
+}
+
+impl Proxy {
+    fn new(given: &str) -> Result<Self, InvalidArgument> {
+        // No message may quote it, since it may hold a password, perhaps in a wrong place.
+        let refuse = |expected: &str| {
+            Err(InvalidArgument::new(
+                "proxy",
+                format!(
+                    "{expected}; give \"http://host:port\", or {WITH_PASSWORD} with what is special in them \
+                     percent-encoded (/ is %2F, # is %23, ? is %3F, % is %25)"
+                ),
+            ))
+        };
+        if given.contains(|character: char| character.is_whitespace() || character.is_control()) {
+            return refuse("must hold no white space");
+        }
+        let Some(mut url) = Url::parse(given).ok().filter(|url| matches!(url.scheme(), "http" | "https")) else {
+            return refuse("must be a URL that begins with http:// or https://");
+        };
+        if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+            return refuse("must hold no path, query or fragment");
+        }
+        let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let (user, password) = (decoded(url.username()), url.password().map(str::to_owned));
+        let (mut authorization, mut secrets) = (None, Vec::new());
+        if !user.is_empty() || password.is_some() {
+            let plain = decoded(password.as_deref().unwrap_or_default());
+            let encoded = BASE64_STANDARD.encode(format!("{user}:{plain}"));
+            authorization = Some(format!("Basic {encoded}").into());
+            secrets = vec![plain.into(), password.unwrap_or_default().into(), encoded.into()];
+        }
+        let stripped = url.set_username("").and_then(|()| url.set_password(None));
+        // reqwest would silently go without a proxy whose URL it cannot read.
+        if stripped.is_err() || url.as_str().parse::<Uri>().is_err() {
+            return refuse("has a host that cannot be right");
+        }
+        Ok(Self { url, authorization, secrets })
+    }
+
+    /// What is not encrypted goes through a proxy only if that is on this machine.
+    fn is_for(&self, url: &Url) -> bool {
+        url.scheme() == "https" || is_loopback(&self.url)
+    }
+
+    fn used(&self) -> reqwest::Result<reqwest::Proxy> {
+        let url = self.url.clone();
+        let proxy = if is_loopback(&url) { reqwest::Proxy::all(url) } else { reqwest::Proxy::https(url) }?;
+        let authorization = self.authorization.as_ref().map(ExposeSecret::expose_secret);
+        Ok(match authorization.and_then(|text| HeaderValue::from_str(text).ok()) {
+            Some(mut header) => {
+                header.set_sensitive(true);
+                proxy.custom_http_auth(header)
+            }
+            None => proxy,
+        })
+    }
+}
+
+impl Between {
+    /// Where it was named.
+    fn place(&self) -> &'static str {
+        if self.is_given { "proxy=" } else { "HTTPS_PROXY, or the system's setting," }
+    }
+
+    fn password_wanted(&self) -> String {
+        let place = if self.is_given { "proxy=" } else { "HTTPS_PROXY=" };
+        if self.has_password {
+            format!("the proxy {} refuses the user and password: are they right in {place}{WITH_PASSWORD}?", self.url)
+        } else {
+            format!("the proxy {} wants a user and a password: give them as {place}{WITH_PASSWORD}", self.url)
+        }
+    }
+}
+
+/// A TLS handshake that failed, but not for a certificate.
+fn handshake_failure(problem: &rustls::Error, other_end: &str, is_proxy: bool) -> Cause {
+    let (text, may_pass) = match problem {
+        rustls::Error::InvalidMessage(_) if is_proxy => {
+            (format!("{other_end} does not speak TLS there: should it be http:// and not https://?"), false)
+        }
+        rustls::Error::InvalidMessage(_) => {
+            (format!("{other_end} does not speak TLS there: are the host and the port right?"), false)
+        }
+        // Some alerts say that the server is in trouble, and that can pass.
+        rustls::Error::AlertReceived(alert) => (
+            format!("{other_end} refused the TLS handshake ({alert:?}): does it do TLS 1.2 or 1.3, for that name?"),
+            true,
+        ),
+        _ => (format!("the TLS handshake with {other_end} failed: {problem}"), false),
+    };
+    Cause { text, may_pass }
+}
+
+/// A proxy's URL without the slash that stands for no path.
+fn shown(url: &str) -> String {
+    url.trim_end_matches('/').to_owned()
+}
+
+/// The cause of that type.
+fn find<'error, T: StdError + 'static>(error: &'error (dyn StdError + 'static)) -> Option<&'error T> {
+    causes(error).find_map(|cause| cause.downcast_ref())
+}
+
+/// An error and all that caused it.
+fn causes<'error>(error: &'error (dyn StdError + 'static)) -> impl Iterator<Item = &'error (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |&error| cause_of(error))
+}
+
+fn cause_of<'error>(error: &'error (dyn StdError + 'static)) -> Option<&'error (dyn StdError + 'static)> {
+    // These two hold errors that they do not tell as their source.
+    if let Some(held) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        return Some(held);
+    }
+    match error.downcast_ref() {
+        Some(rustls::Error::InvalidCertificate(CertificateError::Other(held)) | rustls::Error::Other(held)) => {
+            Some(&*held.0)
+        }
+        _ => error.source(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_is_checked_and_its_password_is_never_shown() {
+        for given in [
+            "",
+            "proxy.example.edu:3128",
+            "//me:hunter22@proxy.example.edu",
+            "socks5://me:hunter22@proxy.example.edu",
+            "http://",
+            "http://me:hunter22/x@proxy.example.edu:3128",
+            "http://me:hunter22#x@proxy.example.edu:3128",
+            "http://me:hunter22@proxy.example.edu:3128/path",
+            "http://me:hunter22@{host}:3128",
+            "http://me:hunter 22@proxy.example.edu:3128",
+        ] {
+            let refusal = Network::new(Some(given), None).unwrap_err();
+            assert_eq!(refusal.argument, "proxy", "{given}");
+            assert!(!refusal.expected.contains("hunter"), "{given}");
+        }
+        let network = Network::new(Some("http://me:hunter%3D22@proxy.example.edu:3128"), None).unwrap();
+        for shown in [format!("{network:?}"), format!("{:?}", network.proxy.as_ref().unwrap().used())] {
+            assert!(!shown.contains("hunter") && !shown.contains("me:"), "{shown}");
+        }
+        let secrets: Vec<String> = network.secrets().map(|secret| secret.expose_secret().to_owned()).collect();
+        assert_eq!(secrets, ["hunter=22", "hunter%3D22", "bWU6aHVudGVyPTIy"]);
+    }
+}
