@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from canvas_studio import (
+    APIConnectionError,
     InvalidArgumentError,
     LoginRequiredError,
     OAuth,
@@ -505,9 +506,7 @@ def test_an_argument_wins_over_a_variable_and_a_variable_over_a_profile(
     prepare(monkeypatch, variables, there)
     found = profiles.find(**arguments(given))
     assert found_as(found) == expected
-    url, token, auth = profiles.resolve(**arguments(given))
-    assert (url, token, auth is None) == (found.url, found.token, found.auth is None)
-    assert (token is None) != (auth is None)
+    assert (found.token is None) != (found.auth is None)
     with StudioClient.from_env(**arguments(given)) as studio:
         assert studio.url == found.url
 
@@ -517,7 +516,7 @@ def test_what_is_missing_or_does_not_fit_together_is_named(
     given: dict[str, Any], variables: dict[str, str], there: str, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepare(monkeypatch, variables, there)
-    for call in (profiles.find, profiles.resolve, StudioClient.from_env):
+    for call in (profiles.find, StudioClient.from_env):
         with pytest.raises(InvalidArgumentError, match=told) as raised:
             call(**arguments(given))
         assert str(raised.value).startswith(raised.value.argument)
@@ -545,6 +544,15 @@ def test_the_network_of_a_profile_is_used_with_it_and_only_with_it(monkeypatch: 
     set_environment(monkeypatch, URL="west", TOKEN="e")
     found = profiles.find()
     assert (found.proxy, found.ca_bundle) == (None, None)
+
+
+def test_a_client_of_a_profile_takes_the_way_of_the_profile() -> None:
+    profiles.save(replace(NORTH, proxy="http://127.0.0.1:9"))
+    with (
+        StudioClient.from_env("north", token=TOKEN, max_retries=0) as studio,
+        pytest.raises(APIConnectionError, match=r"127\.0\.0\.1:9"),
+    ):
+        studio.request("GET", "/ping")
 
 
 @pytest.fixture

@@ -37,7 +37,6 @@ __all__ = [
     "is_name",
     "load",
     "names",
-    "resolve",
     "save",
     "school_url",
 ]
@@ -140,7 +139,8 @@ class Profile:
             store=store or self.token_store(),
             url=self.url,
             redirect_uri=self.redirect_uri,
-            **_of_the_network(self.proxy, self.ca_bundle),
+            proxy=self.proxy,
+            ca_bundle=self.ca_bundle,
         )
 
 
@@ -180,8 +180,9 @@ class Settings:
         Raises:
             InvalidArgumentError: If something cannot be right.
         """
-        options |= _of_the_network(self.proxy, self.ca_bundle)
-        return StudioClient(self.url, token=self.token, auth=self.auth, **options)
+        return StudioClient(
+            self.url, token=self.token, auth=self.auth, proxy=self.proxy, ca_bundle=self.ca_bundle, **options
+        )
 
 
 def home() -> Path:
@@ -446,29 +447,6 @@ def find(  # noqa: PLR0911 - one for each place
     return _of_profile(choose(), given or variable, proxy, bundle)
 
 
-def resolve(
-    *, profile: str | None = None, url: str | None = None, token: str | None = None, auth: OAuth | None = None
-) -> tuple[str, str | None, OAuth | None]:
-    """Find what `StudioClient.from_env` was not given; see `find`, which finds the proxy and the certificates, too.
-
-    Args:
-        profile: The name of a profile.
-        url: The school.
-        token: The access token.
-        auth: What signs in and keeps the tokens.
-
-    Returns:
-        The URL, and the token or what signs in.
-
-    Raises:
-        InvalidArgumentError: If something is missing, or two of them disagree.
-        OSError: If a profile cannot be read.
-        TokenStoreError: If a client secret cannot be had.
-    """
-    found = find(profile=profile, url=url, token=token, auth=auth)
-    return found.url, found.token, found.auth
-
-
 def _of_profile(name: str, given: tuple[str, str] | None, proxy: str | None, ca_bundle: str | None) -> Settings:
     """What a profile says, unless it is of another school than the one that was asked for."""
     found = load(name)
@@ -492,10 +470,6 @@ def _with_profile(found: Profile, *, proxy: str | None, ca_bundle: str | None, *
         ca_bundle=ca_bundle or found.ca_bundle,
         **rest,
     )
-
-
-def _of_the_network(proxy: str | None, ca_bundle: str | None) -> dict[str, Any]:
-    return {name: value for name, value in (("proxy", proxy), ("ca_bundle", ca_bundle)) if value is not None}
 
 
 def _of_environment(
@@ -524,8 +498,8 @@ def _of_environment(
     path = Path(file).expanduser()
     if readable := _others_can_read(path):
         _refuse("CANVAS_STUDIO_TOKEN_FILE", f"is not private: {readable}")
-    network = _of_the_network(rest["proxy"], rest["ca_bundle"])
-    auth = OAuth(client_id, secret, store=FileTokenStore(path), url=url, **network)
+    store = FileTokenStore(path)
+    auth = OAuth(client_id, secret, store=store, url=url, proxy=rest["proxy"], ca_bundle=rest["ca_bundle"])
     return Settings(
         url=url, auth=auth, url_from=where, credentials_from=f"CANVAS_STUDIO_CLIENT_ID, tokens in {path}", **rest
     )

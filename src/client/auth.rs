@@ -32,6 +32,8 @@ const MAX_RENEWALS: u32 = 3;
 /// How long a token that was just refreshed, and never accepted, is not refreshed again: whatever Studio has against it, it
 /// is not its age, and many requests at once must not become as many refreshes.
 const UNPROVEN: Duration = Duration::from_secs(60);
+/// How many secrets of the past are remembered, to mask them: those of sixteen refreshes.
+const PAST: usize = 32;
 /// What the token endpoint says if the key is wrong or the request is, so that logging in again would not help. RFC 6749.
 const NOT_THE_PERSON: [&str; 5] =
     ["invalid_client", "invalid_request", "invalid_scope", "unauthorized_client", "unsupported_grant_type"];
@@ -100,8 +102,10 @@ struct Held {
     refreshed_at: Option<Instant>,
     /// Whether Studio has accepted the access token.
     is_proven: AtomicBool,
-    /// Those that they took the place of, which must not be shown either.
+    /// Those that they took the place of in the store.
     before: Option<Tokens>,
+    /// The secrets before these, the latest first: requests with them may still be under way, and they must not be shown.
+    past: Vec<SecretString>,
 }
 
 /// What a renewal comes to; nothing while it is under way.
@@ -178,9 +182,8 @@ impl OAuth {
 
     fn secrets(&self) -> impl Iterator<Item = SecretString> {
         let held = self.held.load_full();
-        let both = held.into_iter().flat_map(|held| [Some(held.tokens.clone()), held.before.clone()]).flatten();
         std::iter::once(self.key.client_secret.clone())
-            .chain(both.flat_map(|tokens| std::iter::once(tokens.access).chain(tokens.refresh)))
+            .chain(held.into_iter().flat_map(|held| held.tokens.secrets().chain(held.past.clone()).collect::<Vec<_>>()))
     }
 
     /// Keeps tokens in memory: those of the store, or new ones that it does not have yet.
@@ -192,7 +195,10 @@ impl OAuth {
         });
         let refreshed_at = (!is_saved).then(Instant::now);
         let is_proven = AtomicBool::new(false);
-        self.held.store(Some(Arc::new(Held { tokens, renew_at, is_saved, refreshed_at, is_proven, before })));
+        let held = self.held.load_full();
+        let past = held.iter().flat_map(|held| held.tokens.secrets().chain(held.past.iter().cloned()));
+        let past = past.take(PAST).collect();
+        self.held.store(Some(Arc::new(Held { tokens, renew_at, is_saved, refreshed_at, is_proven, before, past })));
     }
 
     /// The tokens in memory, unless they are the ones that Studio has refused, or not safe yet.
@@ -319,7 +325,7 @@ impl OAuth {
 
     fn now_saved(&self) {
         if let Some(held) = self.held.load_full().filter(|held| !held.is_saved) {
-            let Held { tokens, renew_at, refreshed_at, before, .. } = &*held;
+            let Held { tokens, renew_at, refreshed_at, before, past, .. } = &*held;
             let saved = Held {
                 tokens: tokens.clone(),
                 renew_at: *renew_at,
@@ -327,6 +333,7 @@ impl OAuth {
                 refreshed_at: *refreshed_at,
                 is_proven: AtomicBool::new(false),
                 before: before.clone(),
+                past: past.clone(),
             };
             self.held.compare_and_swap(&Some(held), Some(Arc::new(saved)));
         }

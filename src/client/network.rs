@@ -304,11 +304,11 @@ mod tests {
             assert_eq!(refusal.argument, "proxy", "{given}");
             assert!(!refusal.expected.contains("hunter"), "{given}");
         }
-        let network = Network::new(Some("http://me:hunter%3D22@proxy.example.edu:3128"), None).unwrap();
+        let network = Network::new(Some("http://hunted:hunter%3D22@proxy.example.edu:3128"), None).unwrap();
         for shown in [format!("{network:?}"), format!("{:?}", network.proxy.as_ref().unwrap().used())] {
-            assert!(!shown.contains("hunter") && !shown.contains("me:"), "{shown}");
+            assert!(!shown.contains("hunt"), "{shown}");
         }
         let secrets: Vec<String> = network.secrets().map(|secret| secret.expose_secret().to_owned()).collect();
-        assert_eq!(secrets, ["hunter=22", "hunter%3D22", "bWU6aHVudGVyPTIy"]);
+        assert_eq!(secrets, ["hunter=22", "hunter%3D22", "aHVudGVkOmh1bnRlcj0yMg=="]);
     }
 }

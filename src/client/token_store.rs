@@ -62,6 +62,10 @@ impl Tokens {
         self.access.expose_secret() == other.access.expose_secret()
     }
 
+    pub(super) fn secrets(&self) -> impl Iterator<Item = SecretString> + use<> {
+        std::iter::once(self.access.clone()).chain(self.refresh.clone())
+    }
+
     /// All of it, secrets and all.
     pub fn to_json(&self) -> Value {
         json!({

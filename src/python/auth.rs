@@ -175,7 +175,7 @@ impl Tokens {
     }
 
     #[expect(clippy::unused_self, reason = "Python passes it")]
-    fn __reduce__(&self) -> PyResult<()> {
+    fn __reduce__(&self) -> PyResult<String> {
         Err(PyTypeError::new_err("tokens are secrets, so they are not pickled or copied: to_dict() has what they hold"))
     }
 }

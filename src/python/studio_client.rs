@@ -631,9 +631,16 @@ fn new(url: &str, token: Option<&str>, auth: Option<&Bound<'_, OAuth>>, proxy: O
         given.set_item("url", url)?;
         given.set_item("token", token)?;
         given.set_item("auth", auth)?;
-        let resolved = py.import("canvas_studio.profiles")?.call_method("resolve", (), Some(&given))?;
-        let (url, token, auth): (String, Option<String>, Option<Bound<'_, OAuth>>) = resolved.extract()?;
-        Self::new(&url, token.as_deref(), auth.as_ref(), proxy, ca_bundle, timeout, connect_timeout, read_timeout, max_retries, retry_delay, max_retry_wait)
+        given.set_item("proxy", proxy)?;
+        given.set_item("ca_bundle", ca_bundle)?;
+        let found = py.import("canvas_studio.profiles")?.call_method("find", (), Some(&given))?;
+        let url: String = found.getattr("url")?.extract()?;
+        let token: Option<String> = found.getattr("token")?.extract()?;
+        let auth: Option<Bound<'_, OAuth>> = found.getattr("auth")?.extract()?;
+        let proxy: Option<String> = found.getattr("proxy")?.extract()?;
+        let ca_bundle: Option<PathBuf> = found.getattr("ca_bundle")?.extract()?;
+        Self::new(&url, token.as_deref(), auth.as_ref(), proxy.as_deref(), ca_bundle, timeout, connect_timeout, read_timeout,
+            max_retries, retry_delay, max_retry_wait)
     }
 
     /// The school's URL.
