@@ -11,8 +11,6 @@ pub mod sandbox;
 #[cfg(feature = "python")]
 #[pyo3::pymodule(gil_used = false)]
 mod _core {
-    use pyo3::prelude::*;
-
     #[pymodule_export]
     use crate::python::auth::{OAuth, Tokens};
     #[pymodule_export]
@@ -34,11 +32,4 @@ mod _core {
     #[pymodule_export]
     #[expect(non_upper_case_globals, reason = "Python's name for it")]
     const __version__: &str = env!("CARGO_PKG_VERSION");
-
-    #[pymodule_init]
-    #[expect(clippy::unnecessary_wraps, reason = "as the macro asks for it")]
-    fn init(_: &Bound<'_, PyModule>) -> PyResult<()> {
-        crate::python::logs::listen();
-        Ok(())
-    }
 }

@@ -2,7 +2,6 @@
 The compiled part of `canvas_studio`. Import from `canvas_studio` instead.
 """
 
-from _typeshed import Incomplete
 from canvas_studio.auth import AsyncTokenStore, TokenStore
 from canvas_studio.listing import Listing
 from canvas_studio.models import Course, Owner, PermissionChange, Permissions, Perspective, Source, User
@@ -11,6 +10,22 @@ from datetime import date, datetime, timedelta
 from os import PathLike
 from pathlib import Path
 from typing import Any, Final, Literal, final
+
+__all__ = [
+    "__version__",
+    "Collection",
+    "FileTokenStore",
+    "ListingSource",
+    "Media",
+    "MemoryTokenStore",
+    "OAuth",
+    "PageReader",
+    "SandboxServer",
+    "StoreLock",
+    "StudioClient",
+    "Tokens",
+    "shut_down",
+]
 
 __version__: Final[str]
 
@@ -2123,5 +2138,3 @@ def shut_down() -> None:
 
     Registered with `atexit` when the package is imported.
     """
-
-def __getattr__(name: str) -> Incomplete: ...

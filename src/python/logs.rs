@@ -3,7 +3,7 @@
 
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 use std::{convert::Infallible, mem};
 
@@ -35,18 +35,14 @@ const OFF: u8 = u8::MAX;
 
 /// From which level on lines are wanted, as far as the last look at the logger told.
 static LEVEL: AtomicU8 = AtomicU8::new(OFF);
+/// Whether the core's lines come here.
+static LISTENING: Once = Once::new();
 /// The lines whose call has ended meanwhile, or that belong to none. The next call hands them over.
 static STRAY: PerProcess<Queue> = PerProcess::new();
 
 task_local! {
     /// The queue of the call that is under way.
     static QUEUE: Arc<Queue>;
-}
-
-/// Takes in the core's lines from now on.
-pub(crate) fn listen() {
-    // It fails when this module is made a second time, which then has its listener already.
-    let _ = set_global_default(Listener);
 }
 
 /// Looks up from which level on the program wants lines. If it has not imported `logging`, it wants none.
@@ -60,6 +56,10 @@ pub(crate) fn look(py: Python<'_>) -> PyResult<()> {
             }
             level = candidate;
         }
+    }
+    if level != OFF {
+        // Only one can ever be set, and nobody else does.
+        LISTENING.call_once(|| drop(set_global_default(Listener)));
     }
     LEVEL.store(level, Ordering::Relaxed);
     Ok(())
