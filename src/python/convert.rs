@@ -7,6 +7,7 @@ use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 #[cfg(feature = "stubs")]
 use pyo3::inspect::{PyStaticConstant, PyStaticExpr};
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyDate, PyDateTime, PyDelta, PyDict, PyInt, PyList, PyMapping, PyString, PyTuple};
 #[cfg(feature = "stubs")]
 use pyo3::{PyTypeInfo, type_hint_identifier, type_hint_subscript, type_hint_union};
@@ -25,6 +26,19 @@ use crate::api::models::Dated;
 use crate::api::raw::Content;
 use crate::api::{InvalidArgument, check};
 use crate::client::Client;
+
+/// A value that is made once. Python code may run while it is made, a finalizer for one, and come back here, so nothing is
+/// locked meanwhile; whoever is second throws theirs away.
+pub(crate) fn once<'cell, T>(
+    py: Python<'_>,
+    cell: &'cell PyOnceLock<T>,
+    make: impl FnOnce() -> PyResult<T>,
+) -> PyResult<&'cell T> {
+    match cell.get(py) {
+        Some(value) => Ok(value),
+        None => make().map(|value| cell.get_or_init(py, || value)),
+    }
+}
 
 /// A value that Python gets in a form of its own.
 pub(crate) trait Deliver {

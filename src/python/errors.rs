@@ -10,6 +10,7 @@ use pyo3::types::{PyDict, PyModule};
 use pythonize::pythonize;
 use serde_json::Value;
 
+use super::convert::once;
 use crate::client::{Asked, Error, Refusal};
 
 /// The exception for an error. If it cannot be made, the exception that says why.
@@ -112,7 +113,7 @@ fn raise(py: Python<'_>, class: &str, message: &str, attributes: &Bound<'_, PyDi
 
 fn class_named<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
     static ERRORS: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
-    let errors = ERRORS.get_or_try_init(py, || PyModule::import(py, "canvas_studio.errors").map(Bound::unbind))?;
+    let errors = once(py, &ERRORS, || PyModule::import(py, "canvas_studio.errors").map(Bound::unbind))?;
     errors.bind(py).getattr(name)
 }
 

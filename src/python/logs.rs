@@ -21,6 +21,7 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::{Interest, Subscriber, set_global_default};
 use tracing::{Event, Level, Metadata};
 
+use super::convert::once;
 use crate::client::PerProcess;
 use crate::client::log::TARGET;
 
@@ -177,18 +178,17 @@ impl Logging {
         if let Some(logging) = LOGGING.get(py) {
             return Ok(Some(logging));
         }
-        let modules = MODULES.get_or_try_init(py, || {
-            let modules = py.import("sys")?.getattr("modules")?.cast_into::<PyDict>()?;
-            Ok::<_, PyErr>(modules.unbind())
-        })?;
+        let modules = once(py, &MODULES, || Ok(py.import("sys")?.getattr("modules")?.cast_into::<PyDict>()?.unbind()))?;
         if !modules.bind(py).contains(intern!(py, "logging"))? {
             return Ok(None);
         }
-        let logging = LOGGING.get_or_try_init(py, || {
-            let module = py.import("canvas_studio._logs")?;
-            Ok::<_, PyErr>(Self {
+        let module = py.import("canvas_studio._logs")?;
+        // Perhaps it is being imported, and this is a finalizer that ran meanwhile.
+        let Some(handle) = module.getattr_opt("handle")? else { return Ok(None) };
+        let logging = once(py, &LOGGING, || {
+            Ok(Self {
                 logger: module.getattr("logger")?.unbind(),
-                handle: module.getattr("handle")?.unbind(),
+                handle: handle.unbind(),
                 is_handing_over: module.getattr("is_handing_over")?.unbind(),
                 copy_context: py.import("contextvars")?.getattr("copy_context")?.unbind(),
             })

@@ -10,7 +10,7 @@ use pyo3::type_hint_identifier;
 use pyo3::types::{PyModule, PyTuple};
 use pythonize::pythonize;
 
-use super::convert::{Deliver, Hint, Hinted};
+use super::convert::{Deliver, Hint, Hinted, once};
 use crate::api::models::{Course, Extra, Group, Owner, Permissions, Perspective, Source, User};
 use crate::client::Client;
 
@@ -46,7 +46,7 @@ record!(Permissions { users, groups });
 
 fn make<H>(py: Python<'_>, class: &str, fields: impl IntoIterator<Item = Py<PyAny>>) -> PyResult<Hinted<H>> {
     static MODELS: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
-    let models = MODELS.get_or_try_init(py, || PyModule::import(py, "canvas_studio.models").map(Bound::unbind))?;
+    let models = once(py, &MODELS, || PyModule::import(py, "canvas_studio.models").map(Bound::unbind))?;
     let fields = PyTuple::new(py, fields.into_iter().collect::<Vec<_>>())?;
     Ok(Hinted::new(models.bind(py).getattr(class)?.call1(fields)?.unbind()))
 }
