@@ -1555,7 +1555,8 @@ class StudioClient:
 
         An argument wins over a variable, and a variable over the profile: `CANVAS_STUDIO_URL`, `CANVAS_STUDIO_TOKEN`,
         or `CANVAS_STUDIO_CLIENT_ID`, `CANVAS_STUDIO_CLIENT_SECRET` and `CANVAS_STUDIO_TOKEN_FILE`; `CANVAS_STUDIO_PROFILE`
-        names the profile. Nothing secret is sent to a URL that came from elsewhere.
+        names the profile. With a profile that is named here, the variables are not looked at. Nothing secret is sent to a
+        URL that came from elsewhere.
 
         Args:
             profile: The profile; if left out, the variable's, or the only one that there is.

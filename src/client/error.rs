@@ -103,7 +103,7 @@ impl Error {
     }
 
     pub(super) fn is_abandoned(&self) -> bool {
-        matches!(self, Self::Store { cause, .. } if cause.is::<Self>())
+        matches!(self, Self::Store { cause, .. } if matches!(cause.downcast_ref(), Some(Self::Exiting)))
     }
 
     /// Whether the same may well work a little later.

@@ -295,7 +295,7 @@ impl FileStore {
 
     fn failed(&self, what: &str, error: io::Error) -> Error {
         let message = format!("the tokens in {} could not be {what}: {error}", self.path.display());
-        Error::Store { message, cause: Arc::new(error) }
+        Error::Store { message, cause: Arc::new(Error::file(&self.path, error)) }
     }
 }
 

@@ -3,7 +3,6 @@
 use std::io::ErrorKind;
 
 use pyo3::IntoPyObjectExt;
-use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyModule};
@@ -74,8 +73,8 @@ fn exception(py: Python<'_>, error: Error) -> PyResult<PyErr> {
             let error = raise(py, "TokenStoreError", &message, &attributes)?;
             if let Some(raised) = cause.downcast_ref::<PyErr>() {
                 error.set_cause(py, Some(raised.clone_ref(py)));
-            } else if let Some(cause) = cause.downcast_ref::<std::io::Error>() {
-                error.set_cause(py, Some(PyOSError::new_err(cause.to_string())));
+            } else if let Some(cause) = cause.downcast_ref::<Error>() {
+                error.set_cause(py, Some(to_python(cause.clone())));
             }
             return Ok(error);
         }
