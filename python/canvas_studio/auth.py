@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import json
-from typing import TYPE_CHECKING, Protocol
+from contextvars import ContextVar
+from threading import Thread
+from typing import TYPE_CHECKING, Any, Protocol
 
 from canvas_studio._core import FileTokenStore, MemoryTokenStore, OAuth, Tokens
 from canvas_studio.errors import LoginRequiredError, SignInError, TokenStoreError
@@ -148,69 +150,66 @@ class _Decision(Protocol):
 
 
 _tasks: set[asyncio.Task[None]] = set()
+_inside: ContextVar[tuple[int, ...]] = ContextVar("canvas_studio.auth.inside", default=())
 
 
 def _is_async(store: object) -> bool:
     return inspect.iscoroutinefunction(getattr(store, "load", None))
 
 
-def _update(store: TokenStore, decision: _Decision) -> None:
+def _update(store: TokenStore, inside: int, decision: _Decision) -> None:
+    _inside.set((*_inside.get(), inside))
     with store.lock():
         for tokens in decision.decide(store.load()):
             store.save(tokens)
 
 
-async def _update_async(store: AsyncTokenStore, decision: _Decision) -> None:
+async def _update_async(store: AsyncTokenStore, inside: int, decision: _Decision) -> None:
+    _inside.set((*_inside.get(), inside))
     async with store.lock():
         for tokens in await decision.decide_async(await store.load()):
             await store.save(tokens)
 
 
 def _begin(
-    store: TokenStore,
-    decision: _Decision,
-    finished: Callable[[BaseException | None], None],
-    context: Context,
-    _loop: asyncio.AbstractEventLoop | None,
-) -> None:
-    try:
-        context.run(_update, store, decision)
-    except BaseException as error:  # noqa: BLE001 - it is told to those who wait
-        finished(error)
-    else:
-        finished(None)
-
-
-def _begin_async(
-    store: AsyncTokenStore,
+    store: Any,  # noqa: ANN401 - a TokenStore or an AsyncTokenStore
+    is_async: bool,  # noqa: FBT001
+    inside: int,
     decision: _Decision,
     finished: Callable[[BaseException | None], None],
     context: Context,
     loop: asyncio.AbstractEventLoop | None,
 ) -> None:
-    import asyncio  # noqa: PLC0415 - only an async store needs it
-
-    async def update() -> None:
+    def on_a_thread() -> None:
         try:
-            await _update_async(store, decision)
-        except BaseException as error:
+            if is_async:
+                import asyncio  # noqa: PLC0415 - only an async store needs it
+
+                context.copy().run(asyncio.run, _update_async(store, inside, decision))
+            else:
+                context.copy().run(_update, store, inside, decision)
+        except BaseException as error:  # noqa: BLE001 - it is told to those who wait
             finished(error)
-            if isinstance(error, asyncio.CancelledError):
-                raise
         else:
             finished(None)
 
-    def start() -> None:
-        task = asyncio.get_running_loop().create_task(update())
+    def on_the_loop(loop: asyncio.AbstractEventLoop) -> None:
+        task = loop.create_task(_update_async(store, inside, decision))
         _tasks.add(task)
-        task.add_done_callback(_tasks.discard)
+        task.add_done_callback(ended)
 
-    if loop is not None:
+    def ended(task: asyncio.Task[None]) -> None:
+        from asyncio import CancelledError  # noqa: PLC0415 - likewise
+
+        _tasks.discard(task)
+        finished(CancelledError() if task.cancelled() else task.exception())
+
+    if is_async and loop is not None:
         try:
-            loop.call_soon_threadsafe(start, context=context)
+            loop.call_soon_threadsafe(on_the_loop, loop, context=context.copy())
         except RuntimeError:
             # It was closed meanwhile.
             pass
         else:
             return
-    context.run(asyncio.run, update())
+    Thread(target=on_a_thread, name="canvas-studio tokens", daemon=True).start()

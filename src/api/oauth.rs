@@ -141,33 +141,33 @@ pub enum Pasted {
         reason: String,
         description: Option<String>,
     },
-    /// The URL is another one than was asked for; here it is without its query.
+    /// The URL is another one than was asked for, at this host. The rest of it may hold a code.
     ElsewhereAt(String),
     /// There is neither a code nor a URL with one.
     Nothing,
 }
 
 /// Reads what a person pasted, with what mail programs and terminals put around it. That a `state` is missing is normal:
-/// Studio does not send it back. Observed.
-pub fn pasted(text: &str, redirect_uri: &str) -> Pasted {
+/// Studio does not send it back. Observed. `school` is where the code is shown if there is no redirect.
+pub fn pasted(text: &str, redirect_uri: &str, school: &Url) -> Pasted {
     let text: String = text.split_whitespace().collect();
     let text = text.trim_matches(|around| matches!(around, '<' | '>' | '"' | '\'' | '`'));
-    let whole = Url::parse(text).ok().filter(|url| url.has_host() || url.query().is_some());
-    let (place, query) = match &whole {
-        Some(url) => ("", url.query().unwrap_or_default()),
-        // The end of an address, as some browsers show it.
-        None => text.split_once('?').unwrap_or(("", text)),
-    };
+    let (place, query) = text.split_once('?').unwrap_or(("", text));
+    let is_host = place.split('/').next().is_some_and(|host| host.contains('.'));
+    // Some browsers show an address without its scheme, or the end of it alone.
+    let whole =
+        if is_host && !place.contains("://") { Url::parse(&format!("https://{text}")) } else { Url::parse(text) };
+    let whole = whole.ok().filter(|url| url.has_host() || url.query().is_some());
+    let query = whole.as_ref().map_or(query, |url| url.query().unwrap_or_default());
     let query = query.split('#').next().unwrap_or_default();
     let field = |wanted: &str| {
         form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned())
     };
-    match whole {
-        Some(url) if !leads_to(&url, redirect_uri) => return Pasted::ElsewhereAt(super::request::without_query(&url)),
-        None if !redirect_uri.trim_end_matches('/').ends_with(place.trim_end_matches('/')) => {
-            // What is no address may be the code itself, which is not to be quoted.
-            return if place.contains('/') { Pasted::ElsewhereAt(place.to_owned()) } else { Pasted::Nothing };
+    match &whole {
+        Some(url) if !leads_to(url, redirect_uri, school) => {
+            return Pasted::ElsewhereAt(url.host_str().unwrap_or_default().to_owned());
         }
+        None if !redirect_uri.trim_end_matches('/').ends_with(place.trim_end_matches('/')) => return Pasted::Nothing,
         _ => {}
     }
     match (field("code").filter(|code| is_token(code)), field("error")) {
@@ -182,7 +182,11 @@ pub fn pasted(text: &str, redirect_uri: &str) -> Pasted {
     }
 }
 
-fn leads_to(url: &Url, redirect_uri: &str) -> bool {
+fn leads_to(url: &Url, redirect_uri: &str, school: &Url) -> bool {
+    if redirect_uri == OUT_OF_BAND {
+        // How that page's address looks is unknown; the code stands in it in other products.
+        return url.origin() == school.origin();
+    }
     Url::parse(redirect_uri).is_ok_and(|expected| {
         let place = |url: &Url| (url.origin(), url.path().trim_end_matches('/').to_owned());
         place(&expected) == place(url)
@@ -197,6 +201,10 @@ mod tests {
     use super::*;
 
     const REDIRECT_URI: &str = "https://app.example.edu/studio/callback";
+
+    fn pasted(text: &str, redirect_uri: &str) -> Pasted {
+        super::pasted(text, redirect_uri, &Url::parse("https://myschool.instructuremedia.com").unwrap())
+    }
 
     fn key() -> Key {
         Key { client_id: "the-id".into(), client_secret: "the-secret".into() }
@@ -221,7 +229,10 @@ mod tests {
                 other => panic!("{other:?} of {text}"),
             }
         }
-        assert!(matches!(pasted("the-code", OUT_OF_BAND), Pasted::Code(_)));
+        for shown in ["the-code", "https://myschool.instructuremedia.com/oauth/authorize/native?code=the-code"] {
+            assert!(matches!(pasted(shown, OUT_OF_BAND), Pasted::Code(_)), "{shown}");
+        }
+        assert!(matches!(pasted("https://evil.example/?code=the-code", OUT_OF_BAND), Pasted::ElsewhereAt(_)));
     }
 
     #[test]
@@ -235,6 +246,8 @@ mod tests {
             assert!(matches!(pasted(text), Pasted::Nothing), "{text}");
         }
         assert!(matches!(pasted("evil.example/studio/callback?code=x"), Pasted::ElsewhereAt(_)));
+        let at = pasted("https://myschool.instructuremedia.com/oauth/authorize/the-code");
+        assert!(matches!(at, Pasted::ElsewhereAt(host) if host == "myschool.instructuremedia.com"));
         let denied = pasted("https://app.example.edu/studio/callback?error=access_denied&error_description=No");
         assert!(matches!(denied, Pasted::Refused { reason, .. } if reason == "access_denied"));
     }

@@ -1,5 +1,6 @@
 //! Who calls: with which token a request is authorized, and how a token that ends is followed by the next one.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,6 +23,8 @@ use crate::api::oauth::{self, Key, Pasted};
 
 /// How long before its end a token is followed by the next: this part of its lifetime, but no more than this time.
 const EARLY: (u32, Duration) = (64, Duration::from_secs(60));
+/// How long after one attempt to be early the next may come, if the first has failed.
+const EARLY_PAUSE: Duration = Duration::from_secs(5);
 /// How long a refresh may take, in seconds, with all its repetitions, however patient or impatient the client is: one that
 /// is given up may have been carried out, and then the refresh token is used up; and others wait for it.
 const REFRESH_TIMEOUT: f64 = 60.0;
@@ -34,9 +37,8 @@ const MAX_RENEWALS: u32 = 3;
 const UNPROVEN: Duration = Duration::from_secs(60);
 /// How many secrets of the past are remembered, to mask them: those of sixteen refreshes.
 const PAST: usize = 32;
-/// What the token endpoint says if the key is wrong or the request is, so that logging in again would not help. RFC 6749.
-const NOT_THE_PERSON: [&str; 5] =
-    ["invalid_client", "invalid_request", "invalid_scope", "unauthorized_client", "unsupported_grant_type"];
+/// What the token endpoint says if only the person can help. RFC 6749, which Studio is inferred to follow.
+const INVALID_GRANT: &str = "invalid_grant";
 
 /// How many renewals this process has under way.
 static UNDER_WAY: PerProcess<AtomicUsize> = PerProcess::new();
@@ -83,8 +85,10 @@ pub struct OAuth {
     store: Arc<dyn TokenStore>,
     /// Read without a lock, for every request.
     held: ArcSwapOption<Held>,
-    /// The renewal that is under way, or the last one.
-    renewal: PerProcess<Mutex<Option<Outcome>>>,
+    /// The renewals that are under way, by the place where the store does its work: mostly one.
+    renewals: PerProcess<Mutex<HashMap<usize, Outcome>>>,
+    /// When a renewal was last begun before its time.
+    early: ArcSwapOption<Instant>,
     /// Held while Studio is asked: a renewal whose store has given up, with the event loop that it ran on, say, may still
     /// be asking when the next one begins.
     asking: PerProcess<tokio::sync::Mutex<()>>,
@@ -128,7 +132,14 @@ impl OAuth {
             }
         }
         let key = Key { client_id: client_id.to_owned(), client_secret: client_secret.into() };
-        Ok(Self { key, store, held: ArcSwapOption::empty(), renewal: PerProcess::new(), asking: PerProcess::new() })
+        Ok(Self {
+            key,
+            store,
+            held: ArcSwapOption::empty(),
+            renewals: PerProcess::new(),
+            early: ArcSwapOption::empty(),
+            asking: PerProcess::new(),
+        })
     }
 
     pub fn client_id(&self) -> &str {
@@ -141,8 +152,8 @@ impl OAuth {
     }
 
     /// Turns what a person pasted into tokens, and keeps them.
-    pub async fn exchange(&self, client: &Client, pasted: Pasted, redirect_uri: &str) -> Result<Tokens, Error> {
-        let code = match pasted {
+    pub async fn exchange(self: &Arc<Self>, client: &Client, text: &str, redirect_uri: &str) -> Result<Tokens, Error> {
+        let code = match oauth::pasted(text, redirect_uri, client.config.base()) {
             Pasted::Code(code) => code,
             Pasted::Refused { reason, description } => {
                 let said = description.map_or_else(String::new, |said| format!(": {said}"));
@@ -151,8 +162,9 @@ impl OAuth {
                 let message = format!("{what} ({reason}{said})");
                 return Err(Error::SignIn { reason, message, answer: None });
             }
-            Pasted::ElsewhereAt(url) => {
-                let expected = format!("is a redirect to {url}, but {redirect_uri} was asked for");
+            Pasted::ElsewhereAt(host) => {
+                let expected =
+                    format!("is another address, at {host}, than the one that was asked for: {redirect_uri}");
                 return Err(InvalidArgument::new("code", expected).into());
             }
             Pasted::Nothing => {
@@ -165,9 +177,14 @@ impl OAuth {
         let grant = client.send(&request).await.map_err(|error| refused(error, false))?;
         let tokens = Tokens::granted(grant, None, asked_at, client.config.url());
         // The code is used up: if they cannot be saved now, then at the next request.
-        self.hold(tokens.clone(), false, None);
-        let saved = Some(tokens.clone());
-        self.finish(self.store.update(Box::new(|_| Box::pin(async { Ok(Change::Save(saved)) })))).await?;
+        let before = self.held.load().as_ref().map(|held| held.tokens.clone());
+        self.hold(tokens.clone(), false, before);
+        let (oauth, saved) = (Arc::clone(self), tokens.clone());
+        let updating = self.store.update(Box::new(move |loaded| {
+            oauth.hold(saved.clone(), false, loaded);
+            Box::pin(async { Ok(Change::Save(Some(saved))) })
+        }));
+        self.finish(updating).await?;
         // Whatever a renewal has put there meanwhile, these are newer.
         self.hold(tokens.clone(), true, None);
         Ok(tokens)
@@ -214,6 +231,10 @@ impl OAuth {
         client: &Client,
         stale: Option<&Arc<Held>>,
     ) -> Result<(Arc<Held>, Renewed), Error> {
+        if self.store.is_waiting_for_caller() {
+            let message = "a token store cannot use a client that waits for this very store".to_owned();
+            return Err(Error::Store { message, cause: Arc::new(Error::Closed) });
+        }
         loop {
             let (mut outcome, is_own) = self.join(client, stale);
             let renewed = match outcome.wait_for(Option::is_some).await.map(|outcome| outcome.clone()) {
@@ -230,21 +251,32 @@ impl OAuth {
         }
     }
 
+    /// Begins a renewal for those who come later; nobody waits for it while the tokens are good.
+    fn renew_early(self: &Arc<Self>, client: &Client, due: &Arc<Held>) {
+        let now = Instant::now();
+        let last = self.early.load_full();
+        if last.is_none_or(|last| now.duration_since(*last) >= EARLY_PAUSE) {
+            self.early.store(Some(Arc::new(now)));
+            self.join(client, Some(due));
+        }
+    }
+
     fn join(self: &Arc<Self>, client: &Client, stale: Option<&Arc<Held>>) -> (Outcome, bool) {
-        let Ok(renewal) = self.renewal.get(|| Ok::<_, Infallible>(Mutex::default()));
-        let mut renewal = renewal.lock().unwrap_or_else(PoisonError::into_inner);
-        match renewal.as_ref() {
+        let Ok(renewals) = self.renewals.get(|| Ok::<_, Infallible>(Mutex::default()));
+        let mut renewals = renewals.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = self.store.place();
+        match renewals.get(&place) {
             Some(outcome) if outcome.borrow().is_none() && outcome.has_changed().is_ok() => (outcome.clone(), false),
             _ => {
-                let outcome = self.begin(client, stale.cloned());
-                *renewal = Some(outcome.clone());
+                let outcome = self.begin(client, stale.cloned(), place);
+                renewals.insert(place, outcome.clone());
                 (outcome, true)
             }
         }
     }
 
     /// Begins a renewal. It goes on whatever becomes of those who wait for it, since tokens that are given up are lost.
-    fn begin(self: &Arc<Self>, client: &Client, stale: Option<Arc<Held>>) -> Outcome {
+    fn begin(self: &Arc<Self>, client: &Client, stale: Option<Arc<Held>>, place: usize) -> Outcome {
         let (tell, outcome) = watch::channel(None);
         let (oauth, patient) = (Arc::clone(self), client.patient());
         let decided = Arc::new(Mutex::new(None));
@@ -252,22 +284,38 @@ impl OAuth {
         let updating = self.store.update(Box::new(move |loaded| {
             Box::pin(async move {
                 let (change, renewed) = oauth.decide(&patient?, loaded, stale.as_deref()).await?;
-                *decision.lock().unwrap_or_else(PoisonError::into_inner) = Some(renewed);
+                let saved = if let Change::Save(tokens) = &change { tokens.clone() } else { None };
+                *decision.lock().unwrap_or_else(PoisonError::into_inner) = Some((renewed, saved));
                 Ok(change)
             })
         }));
-        let oauth = Arc::clone(self);
+        let (oauth, ended) = (Arc::clone(self), outcome.clone());
         let counted = UnderWay::begin();
         tokio::spawn(async move {
             let _counted = counted;
             let result = updating.await.map(|()| {
-                oauth.now_saved();
-                decided.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or(Renewed::Found)
+                let decided = decided.lock().unwrap_or_else(PoisonError::into_inner).take();
+                let (renewed, saved) = decided.unwrap_or((Renewed::Found, None));
+                if let Some(saved) = saved {
+                    oauth.now_saved(&saved);
+                }
+                renewed
             });
             // If nobody waits any more, nobody need be told.
             let _ = tell.send(Some(result));
+            oauth.forget_renewal(place, &ended);
         });
         outcome
+    }
+
+    /// Lets go of a renewal that has ended: an error may hold on to much.
+    fn forget_renewal(&self, place: usize, ended: &Outcome) {
+        if let Some(renewals) = self.renewals.existing() {
+            let mut renewals = renewals.lock().unwrap_or_else(PoisonError::into_inner);
+            if renewals.get(&place).is_some_and(|outcome| outcome.same_channel(ended)) {
+                renewals.remove(&place);
+            }
+        }
     }
 
     /// What to do about what the store holds, under its lock.
@@ -283,8 +331,11 @@ impl OAuth {
         let held = self.held.load_full();
         if let Some(unsaved) = held.filter(|held| !held.is_saved) {
             // They are newer than what the store holds, unless somebody has signed in or out meanwhile.
-            let is_older = |before: &Tokens| loaded.as_ref().is_some_and(|loaded| loaded.is_same(before));
-            if unsaved.before.as_ref().is_none_or(is_older) {
+            let is_untouched = match (&unsaved.before, &loaded) {
+                (Some(before), Some(loaded)) => before.is_same(loaded),
+                (before, loaded) => before.is_none() && loaded.is_none(),
+            };
+            if is_untouched {
                 return Ok((Change::Save(Some(unsaved.tokens.clone())), Renewed::Refreshed));
             }
         }
@@ -323,8 +374,8 @@ impl OAuth {
         Ok((Change::Save(Some(tokens)), Renewed::Refreshed))
     }
 
-    fn now_saved(&self) {
-        if let Some(held) = self.held.load_full().filter(|held| !held.is_saved) {
+    fn now_saved(&self, saved: &Tokens) {
+        if let Some(held) = self.held.load_full().filter(|held| !held.is_saved && held.tokens.is_same(saved)) {
             let Held { tokens, renew_at, refreshed_at, before, past, .. } = &*held;
             let saved = Held {
                 tokens: tokens.clone(),
@@ -381,14 +432,11 @@ impl<'client> Authorization<'client> {
         let now = Timestamp::now();
         let held = match oauth.usable(None) {
             Some(held) if self.was_refreshed || held.renew_at.is_none_or(|moment| now < moment) => held,
-            due => match (self.renewed(oauth, due.as_ref()).await, due) {
-                (Ok(held), _) => held,
-                // There is time until it ends, so whatever ails the token endpoint may pass.
-                (Err(error), Some(due)) if error.may_pass() && due.tokens.expires_at.is_some_and(|end| now < end) => {
-                    due
-                }
-                (Err(error), _) => return Err(error),
-            },
+            Some(held) if held.tokens.expires_at.is_some_and(|end| now < end) => {
+                oauth.renew_early(self.client, &held);
+                held
+            }
+            ended => self.renewed(oauth, ended.as_ref()).await?,
         };
         let url = self.client.config.url();
         if let Some(other) = held.tokens.url.as_ref().filter(|other| **other != url) {
@@ -455,28 +503,22 @@ fn login_required(reason: &str, message: &str) -> Error {
 /// The token endpoint's no, as what it means for whoever signs in. Other failures stay what they are.
 fn refused(error: Error, is_refresh: bool) -> Error {
     let Error::Refused(refusal) = &error else { return error };
-    if !matches!(refusal.status, 400 | 401 | 403) {
-        return error;
-    }
-    // Without OAuth's word it was perhaps not Studio that answered.
-    let Some(reason) = refusal.error_word() else { return error };
-    let is_about_the_person = !NOT_THE_PERSON.contains(&reason.as_str());
+    // Without OAuth's word, or with another status, it was perhaps not the token endpoint that answered.
+    let Some(reason) = refusal.error_word().filter(|_| matches!(refusal.status, 400 | 401)) else { return error };
     let said = format!("{}: {}", refusal.status, error::said_by_server(&refusal.body).unwrap_or_default());
     let message = match (reason.as_str(), is_refresh) {
-        ("invalid_client" | "unauthorized_client", _) => {
-            format!("Studio does not know this developer key: check the client id and the client secret ({said})")
-        }
-        (_, true) if is_about_the_person => {
-            format!("log in again: Studio does not take the refresh token any more ({said})")
-        }
-        (_, false) if is_about_the_person => format!(
+        (INVALID_GRANT, true) => format!("log in again: Studio does not take the refresh token any more ({said})"),
+        (INVALID_GRANT, false) => format!(
             "Studio does not take the code: it works once, for a few minutes, and only with the redirect URI that it was \
              asked for with; log in again ({said})"
         ),
+        ("invalid_client" | "unauthorized_client", _) => {
+            format!("Studio does not know this developer key: check the client id and the client secret ({said})")
+        }
         _ => format!("Studio refused to give out tokens ({said})"),
     };
     let answer = Some(Box::<Refusal>::clone(refusal));
-    if is_refresh && is_about_the_person {
+    if reason == INVALID_GRANT && is_refresh {
         Error::LoginRequired { reason, message, answer }
     } else {
         Error::SignIn { reason, message, answer }

@@ -119,6 +119,10 @@ impl Config {
         without_path(&self.base)
     }
 
+    pub(super) fn base(&self) -> &Url {
+        &self.base
+    }
+
     /// A page of signing in.
     pub(super) fn sign_in_url(&self, path: &str, query: impl IntoIterator<Item = (&'static str, String)>) -> Url {
         let mut url = self.base.clone();

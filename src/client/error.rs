@@ -106,15 +106,6 @@ impl Error {
         matches!(self, Self::Store { cause, .. } if matches!(cause.downcast_ref(), Some(Self::Exiting)))
     }
 
-    /// Whether the same may well work a little later.
-    pub(super) fn may_pass(&self) -> bool {
-        match self {
-            Self::Connection { .. } | Self::Timeout { .. } | Self::Unreadable(_) => true,
-            Self::Refused(refusal) => refusal.status == 429 || refusal.status >= 500,
-            _ => false,
-        }
-    }
-
     pub(crate) fn unreadable(asked: Asked, status: u16, problem: &str, path: Option<String>, body: &str) -> Self {
         let place = path.as_ref().map_or_else(String::new, |path| format!(" at {path}"));
         let excerpt: String = body.chars().take(EXCERPT).collect();
@@ -132,13 +123,14 @@ impl Error {
         body: String,
         request_id: Option<String>,
         retry_after: Option<Duration>,
+        is_renewed: bool,
     ) -> Self {
         let mut message = format!("{status} for {} {}", asked.method, call.place());
         if let Some(said) = said_by_server(&body) {
             message.push_str(": ");
             message.push_str(&said);
         }
-        if let Some(advice) = advice(call, status) {
+        if let Some(advice) = advice(call, status, is_renewed) {
             message.push_str(" (");
             message.push_str(advice);
             message.push(')');
@@ -169,14 +161,18 @@ pub(super) fn said_by_server(body: &str) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-/// What to do next: what the operation says of this status, or what the status says by itself.
-fn advice(call: &Call, status: u16) -> Option<&'static str> {
+/// What to do next: what the operation says of this status, or what the status says by itself. `is_renewed` tells whether
+/// the client looks after its token itself.
+fn advice(call: &Call, status: u16, is_renewed: bool) -> Option<&'static str> {
     if let Some((_, meaning)) = call.meanings.iter().find(|(meant, _)| *meant == status) {
         return Some(meaning);
     }
     Some(match status {
         300..=399 => "a redirect was not expected here; check the host given to StudioClient",
         400 => "check the arguments",
+        401 if is_renewed => {
+            "new tokens are refused as well, or cannot be had yet: is it the right school, and may the person still sign in?"
+        }
         401 => "the token is missing, expired or not of this school; get a new one",
         403 => "the user whose token this is may not do that; an administrator may",
         404 => "there is no such thing at this school, or it is not visible to the token's user",
@@ -198,7 +194,7 @@ mod tests {
         let call = Call::get("get_media", "/media/1");
         let asked = Asked { method: Method::GET, url: "https://x/media/1".into(), outcome_unknown: false };
         let body = r#"{"error": "The media ID was not found."}"#.to_owned();
-        let error = Error::refused(&call, asked, 404, body, Some("abc".into()), None).to_string();
+        let error = Error::refused(&call, asked, 404, body, Some("abc".into()), None, false).to_string();
         assert!(error.starts_with("404 for GET /media/1: The media ID was not found. (there is no such"), "{error}");
         assert!(error.ends_with("[request abc]"), "{error}");
     }

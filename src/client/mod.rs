@@ -144,26 +144,41 @@ impl Client {
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
         let mut attempts = Attempts::new(self, call, Some(self.config.timeout));
         let mut authorization = Authorization::new(self);
+        let is_renewing = AtomicBool::new(false);
         let all = async {
             loop {
+                is_renewing.store(true, Ordering::Relaxed);
                 let token = match call.target {
                     Target::Studio(_) => Some(authorization.token().await?),
                     Target::SignIn(_) | Target::Signed(_) => None,
                 };
+                is_renewing.store(false, Ordering::Relaxed);
                 let exchange = self.exchange(call, token.as_ref());
                 match self.told(call, attempts.next(), |answer: &Answer| answer.status, exchange).await {
                     Ok(answer) => {
                         authorization.accepted();
                         return Ok(answer);
                     }
-                    Err(Failure { outcome: Outcome::Status(401, _), .. })
-                        if token.is_some() && authorization.renew().await? => {}
-                    Err(failure) => attempts.wait_or_give_up(failure).await?,
+                    Err(Failure { outcome: Outcome::Status(401, _), error }) if token.is_some() => {
+                        is_renewing.store(true, Ordering::Relaxed);
+                        if !authorization.renew().await? {
+                            return Err(error);
+                        }
+                    }
+                    Err(failure) => {
+                        if let Outcome::Status(..) = failure.outcome {
+                            authorization.accepted();
+                        }
+                        attempts.wait_or_give_up(failure).await?;
+                    }
                 }
             }
         };
         match tokio::time::timeout(self.config.timeout, all).await {
             Ok(result) => result,
+            Err(_) if is_renewing.into_inner() => {
+                Err(self.timeout(call, self.config.timeout, "in all, waiting for tokens that are being renewed", false))
+            }
             Err(_) => Err(self.timeout(call, self.config.timeout, "in all", call.repeat == Repeat::IfNotCarriedOut)),
         }
     }
@@ -281,7 +296,8 @@ impl Client {
         body.truncate(MAX_REFUSAL);
         let body = self.secrets(call).mask_body(&body);
         let asked = self.asked(call, call.repeat != Repeat::Safe && (status == 408 || status >= 500));
-        let error = Error::refused(call, asked, status, body, request_id, retry_after);
+        let is_renewed = matches!((&*self.auth, &call.target), (Auth::OAuth(_), Target::Studio(_)));
+        let error = Error::refused(call, asked, status, body, request_id, retry_after, is_renewed);
         Failure { error, outcome: Outcome::Status(status, retry_after) }
     }
 

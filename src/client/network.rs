@@ -97,7 +97,7 @@ impl Network {
     fn between(&self, base: &Url, url: &Url) -> Option<Between> {
         if let Some(proxy) = &self.proxy {
             return proxy.is_for(url).then(|| Between {
-                url: shown(proxy.url.as_str()),
+                url: proxy.url.as_str().trim_end_matches('/').to_owned(),
                 is_given: true,
                 has_password: proxy.authorization.is_some(),
             });
@@ -108,7 +108,7 @@ impl Network {
         // What reqwest looks up when it is told nothing.
         let proxy = Matcher::from_system().intercept(&url.as_str().parse().ok()?)?;
         let has_password = proxy.basic_auth().is_some();
-        Some(Between { url: shown(&proxy.uri().to_string()), is_given: false, has_password })
+        Some(Between { url: shown(proxy.uri()), is_given: false, has_password })
     }
 
     /// Why there is no connection to `url`. `quoted` is the innermost cause.
@@ -254,9 +254,17 @@ fn handshake_failure(problem: &rustls::Error, other_end: &str, is_proxy: bool) -
     Cause { text, may_pass }
 }
 
-/// A proxy's URL without the slash that stands for no path.
-fn shown(url: &str) -> String {
-    url.trim_end_matches('/').to_owned()
+/// A proxy of the environment as far as it may be shown.
+fn shown(proxy: &Uri) -> String {
+    let host = proxy.host().unwrap_or_default();
+    match (proxy.scheme_str().unwrap_or("http"), proxy.port_u16()) {
+        (scheme, Some(port)) => format!("{scheme}://{host}:{port}"),
+        // What stands there in place of a port is a password, perhaps, that was not percent-encoded.
+        (_, None) if proxy.authority().is_some_and(|authority| authority.as_str().contains(':')) => {
+            "that the environment names, whose URL cannot be right,".to_owned()
+        }
+        (scheme, None) => format!("{scheme}://{host}"),
+    }
 }
 
 /// The cause of that type.

@@ -21,8 +21,9 @@ use super::process::PerProcess;
 use crate::api::InvalidArgument;
 use crate::api::oauth::{self, Grant};
 
-/// How long somebody else may hold a store's lock: longer than a refresh can take.
-const LOCK_PATIENCE: Duration = Duration::from_secs(90);
+/// How long others may hold a store's lock: longer than a few of them can take to refresh, one after the other. Callers
+/// mostly have less patience.
+const LOCK_PATIENCE: Duration = Duration::from_secs(300);
 /// How long to wait before looking at a lock again: at first, and at most.
 const LOCK_PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
 
@@ -127,6 +128,17 @@ pub trait TokenStore: Send + Sync + fmt::Debug {
     fn needs_caller(&self) -> bool {
         false
     }
+
+    /// Where it does its work for the caller of now. Who works elsewhere does not wait for what is under way there: the
+    /// event loop may have stopped, or be the caller's own.
+    fn place(&self) -> usize {
+        0
+    }
+
+    /// Whether the caller is itself part of what the store is doing, and would wait for itself.
+    fn is_waiting_for_caller(&self) -> bool {
+        false
+    }
 }
 
 /// Keeps tokens as long as the process lives.
@@ -192,12 +204,15 @@ impl Drop for FileLock {
 }
 
 impl FileStore {
-    pub fn new(path: PathBuf) -> Result<Self, InvalidArgument> {
+    pub fn new(path: &Path) -> Result<Self, InvalidArgument> {
         if path.file_name().is_none() || path.is_dir() {
             let expected = format!("must name a file, such as \"tokens.json\"; \"{}\" is a folder", path.display());
             return Err(InvalidArgument::new("path", expected));
         }
-        Ok(Self { path })
+        match std::path::absolute(path) {
+            Ok(path) => Ok(Self { path }),
+            Err(error) => Err(InvalidArgument::new("path", format!("cannot be right: {error}"))),
+        }
     }
 
     pub fn path(&self) -> &Path {
@@ -261,7 +276,7 @@ impl FileStore {
                     pause = (pause * 2).min(longest);
                 }
                 Err(fs::TryLockError::WouldBlock) => {
-                    let problem = format!("somebody else has held its lock for {LOCK_PATIENCE:?}");
+                    let problem = format!("others have held its lock for {LOCK_PATIENCE:?}");
                     return Err(self.failed("locked", io::Error::new(io::ErrorKind::TimedOut, problem)));
                 }
                 Err(fs::TryLockError::Error(error)) => return Err(self.failed("locked", error)),

@@ -157,7 +157,7 @@ impl Client {
         let call = Call::signed("download_media", url);
         let asked = self.asked(&call, false);
         let body = format!("redirected more than {MAX_REDIRECTS} times");
-        let error = Error::refused(&call, asked, 302, body, None, None);
+        let error = Error::refused(&call, asked, 302, body, None, None, false);
         Err(Failure { error, outcome: Outcome::Final })
     }
 
@@ -169,7 +169,7 @@ impl Client {
         let place = without_query(&url);
         let asked = self.asked(call, false);
         let body = format!("redirected to {place}, which is not https");
-        Err(Failure { error: Error::refused(call, asked, 302, body, None, None), outcome: Outcome::Final })
+        Err(Failure { error: Error::refused(call, asked, 302, body, None, None, false), outcome: Outcome::Final })
     }
 
     /// Takes in the bytes of an answer, after a look at whether they are those that were asked for.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use pyo3::IntoPyObjectExt;
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyLookupError, PyTypeError};
 #[cfg(feature = "stubs")]
 use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
@@ -147,8 +147,11 @@ impl Tokens {
         let AnyMapping(values) = values;
         let known = PyDict::new(py);
         for name in ["access_token", "refresh_token", "expires_at", "expires_in", "created_at", "url"] {
-            let value = values.get_item(name).ok().filter(|value| !value.is_none());
-            if let Some(value) = value {
+            let value = match values.get_item(name) {
+                Err(error) if error.is_instance_of::<PyLookupError>(py) => None,
+                found => Some(found?),
+            };
+            if let Some(value) = value.filter(|value| !value.is_none()) {
                 let is_moment = value.hasattr("isoformat")?;
                 known.set_item(name, if is_moment { value.call_method0("isoformat")? } else { value })?;
             }
@@ -249,10 +252,7 @@ impl Operation for Exchange {
     fn start(&self, client: Option<Client>) -> impl Future<Output = Result<client::Tokens, Error>> + Send + 'static {
         let Self { oauth, code, redirect_uri } = self;
         let (oauth, code, redirect_uri) = (Arc::clone(oauth), code.clone(), redirect_uri.clone());
-        async move {
-            let pasted = oauth::pasted(code.expose_secret(), &redirect_uri);
-            oauth.exchange(&client.ok_or(Error::Closed)?, pasted, &redirect_uri).await
-        }
+        async move { oauth.exchange(&client.ok_or(Error::Closed)?, code.expose_secret(), &redirect_uri).await }
     }
 }
 

@@ -37,6 +37,8 @@ const RENEWAL_PATIENCE: Duration = Duration::from_secs(10);
 static ENGINE: PerProcess<Engine> = PerProcess::new();
 /// How many calls are between their entry into this crate and their return to Python.
 static CALLS: PerProcess<AtomicUsize> = PerProcess::new();
+/// Set when nothing more is waited for.
+static OVER: PerProcess<()> = PerProcess::new();
 /// The thread that is about to take the interpreter apart, if one is.
 static EXITING: PerProcess<ThreadId> = PerProcess::new();
 
@@ -203,6 +205,14 @@ pub(crate) fn shut_down(py: Python<'_>) {
             runtime.shutdown_timeout(PATIENCE);
         }
     });
+    let Ok(_) = OVER.get(|| Ok::<_, Infallible>(()));
+}
+
+/// Keeps a thread from going back to an interpreter that is about to be taken apart, which would end the process.
+pub(crate) fn stay_if_over() {
+    while OVER.existing().is_some() {
+        std::thread::park();
+    }
 }
 
 /// What runs the requests of one process.

@@ -1,6 +1,7 @@
 //! Token stores as Python sees them: ours as classes, and the users' own, blocking or async, as ours.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -32,6 +33,8 @@ tokio::task_local! {
 struct Caller {
     context: Py<PyAny>,
     event_loop: Option<Py<PyAny>>,
+    /// The stores of which the caller is a part: code of theirs, or a finalizer that ran in it.
+    inside: Vec<usize>,
 }
 
 /// Runs something for whoever calls now. Only a client with a store that is written in Python needs to know who that is.
@@ -46,7 +49,8 @@ pub(crate) fn for_caller<F: Future>(
         let context = py.import("contextvars")?.call_method0("copy_context")?.unbind();
         let running_loop = || py.import("asyncio")?.call_method0("get_running_loop").map(Bound::unbind);
         let event_loop = if is_async { Some(running_loop()?) } else { None };
-        Ok(Arc::new(Caller { context, event_loop }))
+        let inside = py.import("canvas_studio.auth")?.getattr("_inside")?.call_method0("get")?.extract()?;
+        Ok(Arc::new(Caller { context, event_loop, inside }))
     });
     Ok(CALLER.scope(caller.transpose()?, running))
 }
@@ -168,8 +172,9 @@ pub(crate) struct FileTokenStore {
 impl FileTokenStore {
     #[new]
     #[pyo3(signature = (path))]
+    #[expect(clippy::needless_pass_by_value, reason = "pyo3 hands over what it made")]
     fn new(path: PathBuf) -> PyResult<Self> {
-        Ok(Self { store: FileStore::new(path).map_err(|refusal| to_python(refusal.into()))? })
+        Ok(Self { store: FileStore::new(&path).map_err(|refusal| to_python(refusal.into()))? })
     }
 
     /// The file.
@@ -317,8 +322,8 @@ impl fmt::Debug for PythonStore {
 }
 
 impl TokenStore for PythonStore {
-    /// On a thread of its own, which is no worker of the runtime, so that what the store does hinders nobody else; from
-    /// there, an async store goes to the loop of the caller.
+    /// On a thread of Python's own, so that what the store does hinders nobody else, and an exit can leave it behind; an
+    /// async store goes to the loop of the caller.
     fn update(&self, decide: Decide) -> Waiting<Result<(), Error>> {
         let (store, is_async) = (Arc::clone(&self.store), self.is_async);
         let caller = CALLER.try_with(Option::clone).ok().flatten();
@@ -326,7 +331,8 @@ impl TokenStore for PythonStore {
         let refused = Arc::new(Mutex::new(None));
         let decision =
             Decision { decide: Mutex::new(Some(decide)), refused: Arc::clone(&refused), runtime: Handle::current() };
-        let started = thread::Builder::new().name("canvas-studio tokens".to_owned()).spawn(move || {
+        // Only for a moment: the interpreter is not waited for on a worker of the runtime.
+        let started = thread::Builder::new().spawn(move || {
             Python::try_attach(|py| {
                 let finished = Finished { tell: Mutex::new(Some(tell)) };
                 if let Err(problem) = begin(py, &store, is_async, caller.as_deref(), decision, finished) {
@@ -347,6 +353,17 @@ impl TokenStore for PythonStore {
 
     fn needs_caller(&self) -> bool {
         true
+    }
+
+    fn place(&self) -> usize {
+        let event_loop =
+            || CALLER.try_with(|caller| Some(caller.as_ref()?.event_loop.as_ref()?.as_ptr().addr())).ok()?;
+        if self.is_async { event_loop().unwrap_or_default() } else { 0 }
+    }
+
+    fn is_waiting_for_caller(&self) -> bool {
+        let own = self.store.as_ptr().addr();
+        CALLER.try_with(|caller| caller.as_ref().is_some_and(|caller| caller.inside.contains(&own))).unwrap_or(false)
     }
 }
 
@@ -379,8 +396,8 @@ fn begin(
         None => py.import("contextvars")?.call_method0("copy_context")?,
     };
     let event_loop = caller.and_then(|caller| caller.event_loop.as_ref());
-    let begin = if is_async { "_begin_async" } else { "_begin" };
-    auth.call_method1(begin, (store, decision, finished, context, event_loop)).map(drop)
+    let inside = store.as_ptr().addr();
+    auth.call_method1("_begin", (store, is_async, inside, decision, finished, context, event_loop)).map(drop)
 }
 
 /// What is to become of the tokens of a store, for those few lines.
@@ -417,7 +434,12 @@ impl Decision {
     #[pyo3(signature = (loaded))]
     fn decide(&self, py: Python<'_>, loaded: Option<&Bound<'_, Tokens>>) -> PyResult<Py<PyTuple>> {
         let deciding = self.start(loaded)?;
-        let decided = py.detach(|| self.runtime.block_on(deciding));
+        let decided = py.detach(|| {
+            // The runtime may be stopped meanwhile, which it takes for a fault.
+            let decided = catch_unwind(AssertUnwindSafe(|| self.runtime.block_on(deciding)));
+            bridge::stay_if_over();
+            decided.unwrap_or(Err(Error::Exiting))
+        });
         self.tell(py, decided)
     }
 
