@@ -24,7 +24,7 @@ from canvas_studio import (
     profiles,
 )
 from canvas_studio.auth import FileTokenStore, KeyringTokenStore
-from canvas_studio.profiles import Profile, Settings
+from canvas_studio.profiles import Profile, Settings, StoreKind
 from canvas_studio.sandbox import Sandbox
 from hypothesis import given
 from hypothesis import strategies as st
@@ -276,6 +276,31 @@ def test_who_may_read_the_file_of_somebody_else_is_theirs_to_say(home: Path, mon
     assert profiles.load("north") == NORTH
 
 
+def always(answer: object) -> Callable[[object], object]:
+    def function(_: object) -> object:
+        return answer
+
+    return function
+
+
+@POSIX
+def test_what_cannot_be_made_private_is_read(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A secret that is mounted read-only, and a drive on which everything is open."""
+    profiles.save(NORTH)
+    path = home / "profiles/north.toml"
+    path.chmod(0o644)
+    real = os.statvfs(path)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "statvfs", always(types.SimpleNamespace(f_flag=real.f_flag | os.ST_RDONLY)))
+        assert profiles.load("north") == NORTH
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fstat", always(types.SimpleNamespace(st_mode=0o100777)))
+        assert profiles.load("north") == NORTH
+    with pytest.raises(InvalidArgumentError, match="not private"):
+        profiles.load("north")
+    assert files(home) == {"profiles/north.toml"}
+
+
 def test_deleting_leaves_neither_key_nor_tokens(home: Path) -> None:
     for profile in (NORTH, SOUTH):
         profiles.save(profile)
@@ -289,9 +314,60 @@ def test_deleting_leaves_neither_key_nor_tokens(home: Path) -> None:
 def test_a_profile_that_cannot_be_read_can_be_deleted(home: Path) -> None:
     profiles.save(NORTH)
     FileTokenStore(home / "tokens/north.json").save(Tokens(TOKEN))
-    (home / "profiles/north.toml").write_text("not TOML")
+    (home / "profiles/north.toml").write_text(f"client_secret = {SECRET}")
     profiles.delete("north")
     assert files(home) == set()
+
+
+def saved_in_keyring(path: Path) -> None:
+    profile = replace(NORTH, store="keyring")
+    profiles.save(profile, Tokens(TOKEN, url=NORTH.url))
+    assert profile.path == path
+
+
+@pytest.mark.parametrize("text", ["not TOML", "client_secret = not TOML", ""])
+def test_deleting_a_broken_profile_leaves_nothing_in_the_keyring(text: str, home: Path, keyring: FakeKeyring) -> None:
+    path = home / "profiles/north.toml"
+    saved_in_keyring(path)
+    path.write_text(text)
+    profiles.delete("north")
+    assert keyring.kept == {}
+    assert profiles.names() == []
+
+
+@POSIX
+def test_deleting_a_profile_that_others_can_read_leaves_nothing_in_the_keyring(
+    home: Path, keyring: FakeKeyring
+) -> None:
+    path = home / "profiles/north.toml"
+    saved_in_keyring(path)
+    path.chmod(0o644)
+    profiles.delete("north")
+    assert keyring.kept == {}
+
+
+def test_deleting_a_profile_in_files_leaves_the_keyring_alone(keyring: FakeKeyring) -> None:
+    """It is one for all values of CANVAS_STUDIO_HOME, and it may be locked."""
+    profiles.save(NORTH, Tokens(TOKEN, url=NORTH.url))
+    keyring.kept["canvas-studio", "north"] = "of another home"
+    keyring.locked = True
+    profiles.delete("north")
+    assert set(keyring.kept) == {("canvas-studio", "north")}
+
+
+@pytest.mark.parametrize("text", ["not TOML", None])
+def test_what_may_be_left_in_a_keyring_is_told(text: str | None, home: Path, keyring: FakeKeyring) -> None:
+    path = home / "profiles/north.toml"
+    saved_in_keyring(path)
+    if text is not None:
+        path.write_text(text)
+    keyring.locked = True
+    with pytest.raises(
+        TokenStoreError, match=r"removed, but .* still hold 'north' and 'north/client_secret'"
+    ) as raised:
+        profiles.delete("north")
+    assert not {SECRET, TOKEN} & set(everything_in(raised.value).split("'"))
+    assert profiles.names() == []
 
 
 def test_nothing_that_can_be_printed_shows_a_secret() -> None:
@@ -335,6 +411,59 @@ def test_a_keyring_that_does_not_work_is_told_without_the_secret(home: Path, key
         profiles.save(replace(NORTH, store="keyring"))
     assert SECRET not in everything_in(raised.value)
     assert files(home) == set()
+
+
+class Refusing(FakeKeyring):
+    """A keyring that can be read, and does not take everything."""
+
+    refused = ""
+
+    def set_password(self, service: str, name: str, secret: str) -> None:
+        """Take it, or not."""
+        if name == self.refused:
+            raise RuntimeError("denied")
+        super().set_password(service, name, secret)
+
+
+def tokens_and_profiles(home: Path) -> dict[str, bytes]:
+    return {file: (home / file).read_bytes() for file in files(home) if not file.endswith(".lock")}
+
+
+@pytest.mark.parametrize("before", [None, "file", "keyring"])
+@pytest.mark.parametrize("refused", ["north", "north/client_secret"])
+def test_a_keyring_that_refuses_leaves_the_profile_as_it_was(
+    before: StoreKind | None, refused: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = Refusing()
+    monkeypatch.setitem(sys.modules, "keyring", fake)
+    monkeypatch.setitem(sys.modules, "keyring.errors", fake.errors)
+    if before is not None:
+        profiles.save(replace(NORTH, store=before), Tokens(TOKEN, url=NORTH.url))
+    kept, there = dict(fake.kept), tokens_and_profiles(home)
+    fake.refused = refused
+    wanted = replace(NORTH, store="keyring", client_id="another", client_secret="another")
+    with pytest.raises((TokenStoreError, RuntimeError), match=r"denied|does not work"):
+        profiles.save(wanted, Tokens("another", url=NORTH.url))
+    assert (fake.kept, tokens_and_profiles(home)) == (kept, there)
+
+
+@pytest.mark.parametrize("store", ["file", "keyring"])
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_profile_that_cannot_be_written_leaves_everything_as_it_was(
+    store: StoreKind, *, is_there: bool, home: Path, keyring: FakeKeyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = replace(NORTH, store=store)
+    if is_there:
+        profiles.save(wanted, Tokens(TOKEN, url=NORTH.url))
+    kept, there = dict(keyring.kept), tokens_and_profiles(home)
+    monkeypatch.setattr(profiles, "_write_private_file", interrupted)
+    with pytest.raises(InterruptedError):
+        profiles.save(replace(wanted, client_secret="another"), Tokens("another", url=NORTH.url))
+    assert (keyring.kept, tokens_and_profiles(home)) == (kept, there)
+
+
+def interrupted(*_: object) -> None:
+    raise InterruptedError
 
 
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+from contextlib import contextmanager
 from contextvars import ContextVar
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,7 +14,7 @@ from canvas_studio.errors import LoginRequiredError, SignInError, TokenStoreErro
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
     from contextvars import Context
 
@@ -98,9 +99,10 @@ class KeyringTokenStore:
             The tokens, or `None` if there are none.
 
         Raises:
-            TokenStoreError: If the keyring holds something else under this name.
+            TokenStoreError: If the keyring cannot be read, or holds something else under this name.
         """
-        text = self._keyring.get_password(self.service, self.name)
+        with self._told("read"):
+            text = self._keyring.get_password(self.service, self.name)
         if text is None:
             return None
         try:
@@ -115,11 +117,24 @@ class KeyringTokenStore:
 
         Args:
             tokens: The tokens; `None` forgets them.
+
+        Raises:
+            TokenStoreError: If the keyring does not take them. That of Windows takes 1,280 characters (not tried).
         """
-        if tokens is not None:
-            self._keyring.set_password(self.service, self.name, json.dumps(tokens.to_dict()))
-        elif self._keyring.get_password(self.service, self.name) is not None:
-            self._keyring.delete_password(self.service, self.name)
+        with self._told("changed"):
+            if tokens is not None:
+                self._keyring.set_password(self.service, self.name, json.dumps(tokens.to_dict()))
+            elif self._keyring.get_password(self.service, self.name) is not None:
+                self._keyring.delete_password(self.service, self.name)
+
+    @contextmanager
+    def _told(self, what: str) -> Generator[None]:
+        """Turns whatever a keyring raises, which has no class in common, into one error."""
+        try:
+            yield
+        except Exception as error:
+            kind = type(error).__name__
+            raise TokenStoreError(f"{self!r} could not be {what}: {kind} is the cause of this error") from error
 
     def lock(self) -> StoreLock:
         """Keep other processes, and other threads, of this user from refreshing.
@@ -150,7 +165,18 @@ class _Decision(Protocol):
 
 
 _tasks: set[asyncio.Task[None]] = set()
-_inside: ContextVar[tuple[int, ...]] = ContextVar("canvas_studio.auth.inside", default=())
+# The stores that are at work here, each emptied when its work is done: a task that it has started keeps the context.
+_inside: ContextVar[tuple[list[int], ...]] = ContextVar("canvas_studio.auth.inside", default=())
+
+
+@contextmanager
+def _at_work(inside: int) -> Generator[None]:
+    mark = [inside]
+    _inside.set((*_inside.get(), mark))
+    try:
+        yield
+    finally:
+        mark.clear()
 
 
 def _is_async(store: object) -> bool:
@@ -158,17 +184,16 @@ def _is_async(store: object) -> bool:
 
 
 def _update(store: TokenStore, inside: int, decision: _Decision) -> None:
-    _inside.set((*_inside.get(), inside))
-    with store.lock():
+    with _at_work(inside), store.lock():
         for tokens in decision.decide(store.load()):
             store.save(tokens)
 
 
 async def _update_async(store: AsyncTokenStore, inside: int, decision: _Decision) -> None:
-    _inside.set((*_inside.get(), inside))
-    async with store.lock():
-        for tokens in await decision.decide_async(await store.load()):
-            await store.save(tokens)
+    with _at_work(inside):
+        async with store.lock():
+            for tokens in await decision.decide_async(await store.load()):
+                await store.save(tokens)
 
 
 def _begin(

@@ -8,19 +8,20 @@ import os
 import re
 import secrets
 import sys
+import tempfile
 import tomllib
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Never, TypeAlias, cast
 
-from canvas_studio import InvalidArgumentError, StudioClient
+from canvas_studio import InvalidArgumentError, StudioClient, StudioError
 from canvas_studio.errors import TokenStoreError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
 
-    from canvas_studio.auth import FileTokenStore, KeyringTokenStore, OAuth, TokenStore
+    from canvas_studio.auth import FileTokenStore, KeyringTokenStore, OAuth, Tokens, TokenStore
 
 __all__ = [
     "OUT_OF_BAND",
@@ -33,6 +34,7 @@ __all__ = [
     "choose",
     "delete",
     "find",
+    "forget",
     "home",
     "is_name",
     "load",
@@ -309,16 +311,17 @@ def load(name: str) -> Profile:
     return _from_toml(name, path, text)
 
 
-def save(profile: Profile) -> None:
-    """Write a profile, in the place of one of the same name.
+def save(profile: Profile, tokens: Tokens | None = None) -> None:
+    """Write a profile, in the place of one of the same name. If that fails, all stays as it was.
 
     Args:
         profile: The profile, with its client secret.
+        tokens: The tokens to put into its store; if left out, that stays as it is.
 
     Raises:
         InvalidArgumentError: If its name or a value cannot be right.
         OSError: If it cannot be written.
-        TokenStoreError: If the keyring does not take the secret.
+        TokenStoreError: If the tokens cannot be saved, or the keyring does not take the secret.
     """
     path = _profile_path(profile.name)
     values = {each: cast("str | None", getattr(profile, each)) for each in (*REQUIRED, *OPTIONAL)}
@@ -327,9 +330,29 @@ def save(profile: Profile) -> None:
     lines = [f"{key} = {_quoted(key, value)}" for key, value in values.items() if value is not None]
     for folder in (path.parent, home() / "tokens"):
         _make_private_folder(folder)
-    if profile.store == "keyring" and profile.client_secret is not None:
-        _Keyring().set(_secret_name(profile.name), profile.client_secret)
-    _write_private_file(path, "\n".join([FIRST_LINE, *lines, ""]))
+    with contextlib.ExitStack() as done:
+        if tokens is not None:
+            done.enter_context(_with_tokens(profile, tokens))
+        if profile.store == "keyring" and profile.client_secret is not None:
+            done.enter_context(_with_secret(_secret_name(profile.name), profile.client_secret))
+        _write_private_file(path, "\n".join([FIRST_LINE, *lines, ""]))
+
+
+def forget(profile: Profile) -> None:
+    """Remove the tokens of a profile and, if it is in the keyring, the client secret. The profile's file stays.
+
+    Args:
+        profile: The profile.
+
+    Raises:
+        OSError: If a file cannot be removed.
+        TokenStoreError: If the keyring does not give up what it holds.
+    """
+    store = profile.token_store()
+    with store.lock():
+        _put(profile, store, None)
+    if profile.store == "keyring":
+        _Keyring().forget(_secret_name(profile.name))
 
 
 def delete(name: str) -> None:
@@ -341,23 +364,37 @@ def delete(name: str) -> None:
     Raises:
         InvalidArgumentError: If the name cannot be right.
         OSError: If a file cannot be removed.
-        TokenStoreError: If the keyring does not give up what it holds.
+        TokenStoreError: If the keyring may still hold something of it. The files are removed even so.
     """
     path = _profile_path(name)
+    kind, is_told = _where_kept(name, path)
     try:
-        profile = load(name)
-    except InvalidArgumentError:
-        profile = None
-    try:
-        if profile is not None:
-            store = profile.token_store()
-            with store.lock():
-                store.save(None)
-            if profile.store == "keyring":
-                _Keyring().forget(_secret_name(name))
+        forget(Profile(name=name, url="", client_id="", store=kind))
+    except TokenStoreError as error:
+        if kind == "file":
+            raise
+        if is_told:
+            held = f"{name!r} and {_secret_name(name)!r} of the service {SERVICE!r}"
+            message = f"the profile {name!r} is removed, but the keyring may still hold {held}: {error}"
+            raise TokenStoreError(message) from error
     finally:
         _tokens_path(name).unlink(missing_ok=True)
         path.unlink(missing_ok=True)
+
+
+def _where_kept(name: str, path: Path) -> tuple[StoreKind, bool]:
+    """Where the secrets of a profile are or may be, whoever can read it; and whether it is probable."""
+    text = b""
+    try:
+        text = path.read_bytes()
+        return _from_toml(name, path, text).store, True
+    except FileNotFoundError:
+        return "keyring", False
+    except OSError:
+        return "keyring", True
+    except InvalidArgumentError:
+        # A profile with its secret in the file has nothing in the keyring.
+        return "keyring", b"client_secret" not in text
 
 
 def choose(name: str | None = None) -> str:
@@ -604,11 +641,23 @@ def _others_can_read(path: Path) -> str | None:
         return None
     try:
         state = path.stat()
+        if state.st_uid != os.getuid() or not state.st_mode & 0o077:
+            return None
+        # Where chmod cannot help, there is nothing that this user could do.
+        if os.statvfs(path).f_flag & os.ST_RDONLY or not _keeps_modes(path.parent):
+            return None
     except OSError:
         return None
-    if state.st_uid != os.getuid() or not state.st_mode & 0o077:
-        return None
     return f"others can read or change {path}: chmod 600 '{path}'"
+
+
+def _keeps_modes(folder: Path) -> bool:
+    """Whether files in a folder can be private; on some drives (FAT, shares, those of Windows in WSL) none can."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            return not os.fstat(probe.fileno()).st_mode & 0o077
+    except OSError:
+        return True
 
 
 def _make_private_folder(folder: Path) -> None:
@@ -631,6 +680,45 @@ def _write_private_file(path: Path, text: str) -> None:
     except BaseException:
         with contextlib.suppress(OSError):
             new.unlink()
+        raise
+
+
+@contextlib.contextmanager
+def _with_tokens(profile: Profile, tokens: Tokens) -> Generator[None]:
+    """Put tokens into the store of a profile, and those of before back if what is done with that fails."""
+    store = profile.token_store()
+    before = None
+    with store.lock():
+        # Tokens that cannot be read are no loss.
+        with contextlib.suppress(StudioError):
+            before = store.load()
+        store.save(tokens)
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(Exception):
+                _put(profile, store, before)
+            raise
+
+
+def _put(profile: Profile, store: FileTokenStore | KeyringTokenStore, tokens: Tokens | None) -> None:
+    store.save(tokens)
+    if tokens is None and profile.store == "file":
+        # A file that says that there are none.
+        _tokens_path(profile.name).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _with_secret(name: str, secret: str) -> Generator[None]:
+    """Put a secret into the keyring, and that of before back if what is done with that fails."""
+    keyring = _Keyring()
+    before = keyring.get(name)
+    keyring.set(name, secret)
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(StudioError):
+            keyring.set(name, before) if before else keyring.forget(name)
         raise
 
 

@@ -25,6 +25,8 @@ use crate::api::oauth::{self, Key, Pasted};
 const EARLY: (u32, Duration) = (64, Duration::from_secs(60));
 /// How long after one attempt to be early the next may come, if the first has failed.
 const EARLY_PAUSE: Duration = Duration::from_secs(5);
+/// How long the call that makes such an attempt waits for it.
+const EARLY_WAIT: Duration = Duration::from_secs(2);
 /// How long a refresh may take, in seconds, with all its repetitions, however patient or impatient the client is: one that
 /// is given up may have been carried out, and then the refresh token is used up; and others wait for it.
 const REFRESH_TIMEOUT: f64 = 60.0;
@@ -32,8 +34,8 @@ const REFRESH_TIMEOUT: f64 = 60.0;
 const REFRESH_READ_TIMEOUT: f64 = 30.0;
 /// How often one request may be refused for its token and sent again with another that was found in the store.
 const MAX_RENEWALS: u32 = 3;
-/// How long a token that was just refreshed, and never accepted, is not refreshed again: whatever Studio has against it, it
-/// is not its age, and many requests at once must not become as many refreshes.
+/// How old a token has to be to be refreshed again, if Studio has never accepted it. A younger one is not refused for its age,
+/// so another would be refused as well; and many requests at once must not become as many refreshes.
 const UNPROVEN: Duration = Duration::from_secs(60);
 /// How many secrets of the past are remembered, to mask them: those of sixteen refreshes.
 const PAST: usize = 32;
@@ -101,15 +103,36 @@ struct Held {
     /// When it is time for the next, if the end is known.
     renew_at: Option<Timestamp>,
     /// Whether the store has them; they are not used before that.
-    is_saved: bool,
+    is_saved: AtomicBool,
     /// When this process got them by a refresh, if it did.
     refreshed_at: Option<Instant>,
     /// Whether Studio has accepted the access token.
     is_proven: AtomicBool,
-    /// Those that they took the place of in the store.
-    before: Option<Tokens>,
+    /// What the store held before them.
+    before: Before,
     /// The secrets before these, the latest first: requests with them may still be under way, and they must not be shown.
     past: Vec<SecretString>,
+}
+
+/// What a store held before the tokens that are in memory.
+#[derive(Debug)]
+enum Before {
+    /// The store could not say, or has given them itself.
+    Unknown,
+    Was(Option<Tokens>),
+}
+
+impl Before {
+    /// Whether a store that holds this is as it was.
+    fn is(&self, loaded: Option<&Tokens>) -> bool {
+        match self {
+            Self::Unknown => false,
+            Self::Was(before) => match (before, loaded) {
+                (Some(before), Some(loaded)) => before.is_same(loaded),
+                (before, loaded) => before.is_none() && loaded.is_none(),
+            },
+        }
+    }
 }
 
 /// What a renewal comes to; nothing while it is under way.
@@ -140,6 +163,15 @@ impl OAuth {
             early: ArcSwapOption::empty(),
             asking: PerProcess::new(),
         })
+    }
+
+    /// The school that its tokens are of, if they have been read.
+    pub fn school(&self) -> Option<String> {
+        self.held.load().as_ref().and_then(|held| held.tokens.url.clone())
+    }
+
+    pub fn needs_caller(&self) -> bool {
+        self.store.needs_caller()
     }
 
     pub fn client_id(&self) -> &str {
@@ -177,16 +209,15 @@ impl OAuth {
         let grant = client.send(&request).await.map_err(|error| refused(error, false))?;
         let tokens = Tokens::granted(grant, None, asked_at, client.config.url());
         // The code is used up: if they cannot be saved now, then at the next request.
-        let before = self.held.load().as_ref().map(|held| held.tokens.clone());
-        self.hold(tokens.clone(), false, before);
+        self.hold(tokens.clone(), false, Before::Unknown);
         let (oauth, saved) = (Arc::clone(self), tokens.clone());
         let updating = self.store.update(Box::new(move |loaded| {
-            oauth.hold(saved.clone(), false, loaded);
+            oauth.hold(saved.clone(), false, Before::Was(loaded));
             Box::pin(async { Ok(Change::Save(Some(saved))) })
         }));
         self.finish(updating).await?;
         // Whatever a renewal has put there meanwhile, these are newer.
-        self.hold(tokens.clone(), true, None);
+        self.hold(tokens.clone(), true, Before::Unknown);
         Ok(tokens)
     }
 
@@ -204,25 +235,27 @@ impl OAuth {
     }
 
     /// Keeps tokens in memory: those of the store, or new ones that it does not have yet.
-    fn hold(&self, tokens: Tokens, is_saved: bool, before: Option<Tokens>) {
+    fn hold(&self, tokens: Tokens, is_saved: bool, before: Before) -> Arc<Held> {
         let now = Timestamp::now();
         let renew_at = tokens.expires_at.map(|end| {
             let rest = Duration::try_from(end.duration_since(now)).unwrap_or_default();
             end.checked_sub((rest / EARLY.0).min(EARLY.1)).unwrap_or(end)
         });
         let refreshed_at = (!is_saved).then(Instant::now);
-        let is_proven = AtomicBool::new(false);
+        let (is_saved, is_proven) = (AtomicBool::new(is_saved), AtomicBool::new(false));
         let held = self.held.load_full();
         let past = held.iter().flat_map(|held| held.tokens.secrets().chain(held.past.iter().cloned()));
         let past = past.take(PAST).collect();
-        self.held.store(Some(Arc::new(Held { tokens, renew_at, is_saved, refreshed_at, is_proven, before, past })));
+        let held = Arc::new(Held { tokens, renew_at, is_saved, refreshed_at, is_proven, before, past });
+        self.held.store(Some(Arc::clone(&held)));
+        held
     }
 
     /// The tokens in memory, unless they are the ones that Studio has refused, or not safe yet.
     fn usable(&self, refused: Option<&Held>) -> Option<Arc<Held>> {
         self.held
             .load_full()
-            .filter(|held| held.is_saved && refused.is_none_or(|refused| !held.tokens.is_same(&refused.tokens)))
+            .filter(|held| held.is_saved() && refused.is_none_or(|refused| !held.tokens.is_same(&refused.tokens)))
     }
 
     /// Gets other tokens than `stale`: joins the renewal that is under way, or begins one.
@@ -251,13 +284,16 @@ impl OAuth {
         }
     }
 
-    /// Begins a renewal for those who come later; nobody waits for it while the tokens are good.
-    fn renew_early(self: &Arc<Self>, client: &Client, due: &Arc<Held>) {
+    /// Begins a renewal for those who come later. The one who begins it waits a little, since the loop of an async store may
+    /// end with the call; if that is not enough, the tokens are still good.
+    async fn renew_early(self: &Arc<Self>, client: &Client, due: &Arc<Held>) {
         let now = Instant::now();
         let last = self.early.load_full();
         if last.is_none_or(|last| now.duration_since(*last) >= EARLY_PAUSE) {
             self.early.store(Some(Arc::new(now)));
-            self.join(client, Some(due));
+            let (mut outcome, _) = self.join(client, Some(due));
+            let _ = tokio::time::timeout(EARLY_WAIT.min(client.config.timeout / 2), outcome.wait_for(Option::is_some))
+                .await;
         }
     }
 
@@ -283,9 +319,12 @@ impl OAuth {
         let decision = Arc::clone(&decided);
         let updating = self.store.update(Box::new(move |loaded| {
             Box::pin(async move {
-                let (change, renewed) = oauth.decide(&patient?, loaded, stale.as_deref()).await?;
-                let saved = if let Change::Save(tokens) = &change { tokens.clone() } else { None };
-                *decision.lock().unwrap_or_else(PoisonError::into_inner) = Some((renewed, saved));
+                let (renewed, held) = oauth.decide(&patient?, loaded, stale.as_deref()).await?;
+                let change = match renewed {
+                    Renewed::Found => Change::Keep,
+                    Renewed::Refreshed => Change::Save(Some(held.tokens.clone())),
+                };
+                *decision.lock().unwrap_or_else(PoisonError::into_inner) = Some((renewed, held));
                 Ok(change)
             })
         }));
@@ -295,11 +334,10 @@ impl OAuth {
             let _counted = counted;
             let result = updating.await.map(|()| {
                 let decided = decided.lock().unwrap_or_else(PoisonError::into_inner).take();
-                let (renewed, saved) = decided.unwrap_or((Renewed::Found, None));
-                if let Some(saved) = saved {
-                    oauth.now_saved(&saved);
-                }
-                renewed
+                decided.map_or(Renewed::Found, |(renewed, held)| {
+                    held.is_saved.store(true, Ordering::Release);
+                    renewed
+                })
             });
             // If nobody waits any more, nobody need be told.
             let _ = tell.send(Some(result));
@@ -324,26 +362,28 @@ impl OAuth {
         client: &Client,
         loaded: Option<Tokens>,
         stale: Option<&Held>,
-    ) -> Result<(Change, Renewed), Error> {
+    ) -> Result<(Renewed, Arc<Held>), Error> {
         let Ok(asking) = self.asking.get(|| Ok::<_, Infallible>(tokio::sync::Mutex::default()));
         let _asking = asking.lock().await;
         let url = client.config.url();
-        let held = self.held.load_full();
-        if let Some(unsaved) = held.filter(|held| !held.is_saved) {
+        if let Some(held) = self.held.load_full() {
+            let is_as_it_was = held.before.is(loaded.as_ref());
             // They are newer than what the store holds, unless somebody has signed in or out meanwhile.
-            let is_untouched = match (&unsaved.before, &loaded) {
-                (Some(before), Some(loaded)) => before.is_same(loaded),
-                (before, loaded) => before.is_none() && loaded.is_none(),
-            };
-            if is_untouched {
-                return Ok((Change::Save(Some(unsaved.tokens.clone())), Renewed::Refreshed));
+            if !held.is_saved() && (is_as_it_was || matches!(held.before, Before::Unknown)) {
+                return Ok((Renewed::Refreshed, held));
+            }
+            // It was read before they were saved, under a lock that does not keep everybody away.
+            if held.is_saved() && is_as_it_was && stale.is_none_or(|stale| !stale.tokens.is_same(&held.tokens)) {
+                return Ok((Renewed::Found, held));
             }
         }
-        let Some(loaded) = loaded else {
+        let Some(mut loaded) = loaded else {
             return Err(login_required("no_tokens", "nobody has signed in: the token store is empty"));
         };
-        if let Some(other) = loaded.url.as_ref().filter(|other| **other != url) {
-            let message = format!("the tokens in the store are of {other}, not of {url}: log in there");
+        // Tokens that do not say whose they are belong to the first who uses them.
+        let own = loaded.url.get_or_insert_with(|| url.clone());
+        if *own != url {
+            let message = format!("the tokens in the store are of {own}, not of {url}: log in there");
             return Err(login_required("other_school", &message));
         }
         let is_stale = stale.is_some_and(|stale| stale.tokens.is_same(&loaded));
@@ -351,8 +391,7 @@ impl OAuth {
             if stale.is_some() {
                 info!(target: TARGET, url, "another one has refreshed the tokens of {url}");
             }
-            self.hold(loaded, true, stale.map(|stale| stale.tokens.clone()));
-            return Ok((Change::Keep, Renewed::Found));
+            return Ok((Renewed::Found, self.hold(loaded, true, Before::Unknown)));
         }
         let Some(refresh_token) = loaded.refresh.clone() else {
             return Err(login_required(
@@ -362,7 +401,7 @@ impl OAuth {
         };
         if self.held.load().as_ref().is_none_or(|held| !held.tokens.is_same(&loaded)) {
             // So that what is replaced is known, and masked.
-            self.hold(loaded.clone(), true, None);
+            self.hold(loaded.clone(), true, Before::Unknown);
         }
         let asked_at = Timestamp::now();
         let request = oauth::refresh(&self.key, refresh_token.clone());
@@ -370,24 +409,7 @@ impl OAuth {
         let seconds = grant.expires_in.map(|lifetime| lifetime.as_secs_f64());
         info!(target: TARGET, url, seconds, "the tokens of {url} are refreshed");
         let tokens = Tokens::granted(grant, Some(&refresh_token), asked_at, url);
-        self.hold(tokens.clone(), false, Some(loaded));
-        Ok((Change::Save(Some(tokens)), Renewed::Refreshed))
-    }
-
-    fn now_saved(&self, saved: &Tokens) {
-        if let Some(held) = self.held.load_full().filter(|held| !held.is_saved && held.tokens.is_same(saved)) {
-            let Held { tokens, renew_at, refreshed_at, before, past, .. } = &*held;
-            let saved = Held {
-                tokens: tokens.clone(),
-                renew_at: *renew_at,
-                is_saved: true,
-                refreshed_at: *refreshed_at,
-                is_proven: AtomicBool::new(false),
-                before: before.clone(),
-                past: past.clone(),
-            };
-            self.held.compare_and_swap(&Some(held), Some(Arc::new(saved)));
-        }
+        Ok((Renewed::Refreshed, self.hold(tokens, false, Before::Was(Some(loaded)))))
     }
 
     /// Carries a change of the store through, whatever becomes of the caller.
@@ -402,6 +424,10 @@ impl OAuth {
 }
 
 impl Held {
+    fn is_saved(&self) -> bool {
+        self.is_saved.load(Ordering::Acquire)
+    }
+
     fn is_unproven(&self) -> bool {
         !self.is_proven.load(Ordering::Relaxed)
             && self.refreshed_at.is_some_and(|moment| moment.elapsed() < UNPROVEN)
@@ -433,8 +459,8 @@ impl<'client> Authorization<'client> {
         let held = match oauth.usable(None) {
             Some(held) if self.was_refreshed || held.renew_at.is_none_or(|moment| now < moment) => held,
             Some(held) if held.tokens.expires_at.is_some_and(|end| now < end) => {
-                oauth.renew_early(self.client, &held);
-                held
+                oauth.renew_early(self.client, &held).await;
+                oauth.usable(None).unwrap_or(held)
             }
             ended => self.renewed(oauth, ended.as_ref()).await?,
         };
@@ -528,7 +554,7 @@ fn refused(error: Error, is_refresh: bool) -> Error {
 impl Client {
     /// Whether its token store wants to know for whom it works.
     pub fn needs_caller(&self) -> bool {
-        matches!(&*self.auth, Auth::OAuth(oauth) if oauth.store.needs_caller())
+        matches!(&*self.auth, Auth::OAuth(oauth) if oauth.needs_caller())
     }
 
     /// The same client with the patience that a refresh needs; closing this one does not end it.

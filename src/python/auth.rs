@@ -224,7 +224,7 @@ impl OAuth {
 
     /// Refuses to be used for another school.
     pub(crate) fn check_school(&self, config: &Config) -> Result<(), InvalidArgument> {
-        match self.client.as_ref().map(|client| client.config().url()) {
+        match self.client.as_ref().map(|client| client.config().url()).or_else(|| self.oauth.school()) {
             Some(own) if own != config.url() => {
                 Err(InvalidArgument::new("auth", format!("is for {own}, not for {}", config.url())))
             }
@@ -266,10 +266,14 @@ impl Operation for Forgetting {
         let oauth = Arc::clone(&self.0);
         async move { oauth.forget().await.map(|()| Nothing) }
     }
+
+    fn needs_caller(&self, _: Option<&Client>) -> bool {
+        self.0.needs_caller()
+    }
 }
 
-// Python shows defaults only as literals, so this one is written once more below.
-const _: () = assert!(OUT_OF_BAND.len() == "urn:ietf:wg:oauth:2.0:oob".len());
+// Python shows defaults only as literals, so this one is written once more below; here it is held to the core's.
+const _: () = assert!(matches!(OUT_OF_BAND.as_bytes(), b"urn:ietf:wg:oauth:2.0:oob"));
 
 operations! { OAuth {
 operations {

@@ -48,6 +48,11 @@ pub(crate) trait Operation: Send + 'static {
 
     fn start(&self, client: Option<Client>) -> impl Future<Output = Result<Self::Result, Error>> + Send + 'static;
 
+    /// Whether it has to know who calls: only for token stores that are written in Python.
+    fn needs_caller(&self, client: Option<&Client>) -> bool {
+        client.is_some_and(Client::needs_caller)
+    }
+
     /// Whether it has something to report while it runs.
     fn reports(&self) -> bool {
         false
@@ -78,7 +83,8 @@ pub(crate) fn run<O: Operation>(
     let engine = engine()?;
     let _call = Call::enter();
     let log = Log::begin(py)?;
-    let mut running = pin!(log.of(for_caller(py, client, false, operation.start(client.cloned()))?));
+    let mut running =
+        pin!(log.of(for_caller(py, operation.needs_caller(client), false, operation.start(client.cloned()))?));
     loop {
         let turn =
             py.detach(|| off_runtime(|| engine.handle.block_on(async { timeout(TICK, running.as_mut()).await.ok() })));
@@ -119,7 +125,9 @@ pub(crate) async fn run_async<O: Operation>(
     let running = operation.start(client.clone());
     let (log, running) = {
         let _call = Call::enter();
-        Python::attach(|py| PyResult::Ok((Log::begin(py)?, for_caller(py, client.as_ref(), true, running)?)))?
+        Python::attach(|py| {
+            PyResult::Ok((Log::begin(py)?, for_caller(py, operation.needs_caller(client.as_ref()), true, running)?))
+        })?
     };
     let mut task = AbortOnDrop(engine.handle.spawn(log.of(running)));
     let finished = loop {

@@ -40,16 +40,17 @@ struct Caller {
 /// Runs something for whoever calls now. Only a client with a store that is written in Python needs to know who that is.
 pub(crate) fn for_caller<F: Future>(
     py: Python<'_>,
-    client: Option<&Client>,
+    needs_caller: bool,
     is_async: bool,
     running: F,
 ) -> PyResult<impl Future<Output = F::Output> + use<F>> {
-    let needs_caller = client.is_some_and(Client::needs_caller);
     let caller = needs_caller.then(|| -> PyResult<_> {
         let context = py.import("contextvars")?.call_method0("copy_context")?.unbind();
         let running_loop = || py.import("asyncio")?.call_method0("get_running_loop").map(Bound::unbind);
         let event_loop = if is_async { Some(running_loop()?) } else { None };
-        let inside = py.import("canvas_studio.auth")?.getattr("_inside")?.call_method0("get")?.extract()?;
+        let inside: Vec<Vec<usize>> =
+            py.import("canvas_studio.auth")?.getattr("_inside")?.call_method0("get")?.extract()?;
+        let inside = inside.concat();
         Ok(Arc::new(Caller { context, event_loop, inside }))
     });
     Ok(CALLER.scope(caller.transpose()?, running))

@@ -12,10 +12,11 @@ import ssl
 import threading
 import urllib.error
 import urllib.request
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPException
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Never, TypeVar
 from urllib.parse import urlsplit
 
 import typer
@@ -86,6 +87,7 @@ class Target:
         url: The school.
         url_from: Where that came from, in words.
         settings: With what a client is made; `None` if there is no token for that.
+        is_unknown: Whether there is no profile, which is no failure.
         problem: Why there is none.
         remedy: What to do about it.
         proxy: The proxy, if one was given.
@@ -95,6 +97,7 @@ class Target:
     url: str
     url_from: str
     settings: Settings | None
+    is_unknown: bool = False
     problem: str | None = None
     remedy: str | None = None
     proxy: str | None = None
@@ -104,6 +107,23 @@ class Target:
     def network(self) -> dict[str, Any]:
         """What a client is told about the network."""
         return {name: value for name in ("proxy", "ca_bundle") if (value := getattr(self, name)) is not None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proxy:
+    """A proxy on the way.
+
+    Attributes:
+        url: Its URL, with the password that may be in it.
+        origin: Where that came from, in words.
+        host: Its host.
+        port: Its port.
+    """
+
+    url: str = field(repr=False)
+    origin: str
+    host: str
+    port: int
 
 
 @plainly()
@@ -166,6 +186,7 @@ def _target(name: str | None, proxy: str | None, ca_bundle: str | None) -> Targe
             url=url,
             url_from=f"{name!r}, which is no profile, so it is taken for a school",
             settings=None,
+            is_unknown=True,
             problem="there is no profile, so no token is tried",
             remedy=f"canvas-studio login {name}",
             proxy=proxy,
@@ -205,8 +226,8 @@ def _without_token(name: str | None, error: StudioError, proxy: str | None, ca_b
 
 def _look(target: Target) -> Iterator[Step]:
     """Take one step after the other; what cannot be known any more is skipped."""
-    yield from _settings(target)
     through = _proxy(target)
+    yield from _settings(target)
     connected = True
     for step in _network(target, through):
         connected = connected and step.state != "failed"
@@ -230,23 +251,41 @@ def _settings(target: Target) -> Iterator[Step]:
     if target.settings is not None:
         yield Step(name="credentials", state="ok", detail=f"from {target.settings.credentials_from}")
     elif target.problem:
-        state: Literal["failed", "note"] = "note" if "no profile" in target.problem else "failed"
+        state: Literal["failed", "note"] = "note" if target.is_unknown else "failed"
         yield Step(name="credentials", state=state, detail=target.problem, next=target.remedy)
     if target.ca_bundle:
         yield Step(name="certificates", state="ok", detail=f"those in {target.ca_bundle} are trusted")
 
 
-def _proxy(target: Target) -> tuple[str, str] | None:
-    """The proxy that a request goes through, and where it came from."""
+def _proxy(target: Target) -> Proxy | None:
+    """The proxy that a request goes through, if any."""
     if target.proxy:
-        return target.proxy, "given"
+        return _proxy_at(target.proxy, "given", "proxy")
     parts = urlsplit(target.url)
     # A server on this machine is not behind the proxy of the environment.
     if _is_loopback(parts.hostname or "") or urllib.request.proxy_bypass(parts.hostname or ""):
         return None
     found = urllib.request.getproxies()
-    proxy = found.get(parts.scheme) or found.get("all")
-    return (proxy, "of the environment") if proxy else None
+    name = parts.scheme if found.get(parts.scheme) else "all"
+    return _proxy_at(found[name], "of the environment", f"{name.upper()}_PROXY") if found.get(name) else None
+
+
+def _proxy_at(url: str, origin: str, argument: str) -> Proxy:
+    """Read the URL of a proxy. Nothing of one that cannot be read is quoted: any of it may be the password."""
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        host, port = parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme, 1080)
+    except ValueError:
+        _no_proxy(argument)
+    # A password with a slash that is not percent-encoded ends the host, and the rest of it is in the path.
+    if not host or "@" in parts.path + parts.query + parts.fragment:
+        _no_proxy(argument)
+    return Proxy(url=url, origin=origin, host=host, port=port)
+
+
+def _no_proxy(argument: str) -> Never:
+    message = f"{argument} is no URL of a proxy: http://NAME:PASSWORD@HOST:PORT, with %2F for a / in the password"
+    raise InvalidArgumentError(message, argument=argument) from None
 
 
 def _is_loopback(host: str) -> bool:
@@ -256,23 +295,16 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _network(target: Target, through: tuple[str, str] | None) -> Iterator[Step]:
+def _network(target: Target, through: Proxy | None) -> Iterator[Step]:
     """Resolve a name and connect: to the proxy if there is one, otherwise to Studio."""
     if through is None:
         parts, what = urlsplit(target.url), ""
+        host, port = parts.hostname or "", parts.port or {"https": 443}.get(parts.scheme, 80)
         wrong_name = "is the school's name right, and is there a network?"
         closed = "is it the right port, and does a firewall want a proxy (HTTPS_PROXY, --proxy)?"
     else:
-        proxy, origin = through
-        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-        # Without the password that may be in it.
-        what = f" of the proxy ({origin})"
+        host, port, what = through.host, through.port, f" of the proxy ({through.origin})"
         wrong_name = closed = "is the proxy right (HTTPS_PROXY, NO_PROXY, --proxy, the profile)?"
-    try:
-        host, port = parts.hostname or "", parts.port or {"https": 443, "http": 80}.get(parts.scheme, 1080)
-    except ValueError as error:
-        yield Step(name="proxy", state="failed", detail=f"the proxy is no URL: {error}", next=wrong_name)
-        return
     try:
         found = _bounded(lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
     except (OSError, UnicodeError) as error:
@@ -292,7 +324,7 @@ def _network(target: Target, through: tuple[str, str] | None) -> Iterator[Step]:
     yield Step(name=name, state="ok", detail=f"{host}, port {port}{what}, answers")
 
 
-def _api(target: Target, through: tuple[str, str] | None) -> Iterator[Step]:
+def _api(target: Target, through: Proxy | None) -> Iterator[Step]:
     """Ask Studio without a good token, through the client: what it trusts is what counts."""
     options: dict[str, Any] = {"max_retries": 1, "timeout": 6 * PATIENCE, "read_timeout": 3 * PATIENCE}
     failure: StudioError | None = None
@@ -320,7 +352,7 @@ def _api(target: Target, through: tuple[str, str] | None) -> Iterator[Step]:
         yield Step(name="API", state="failed", detail=detail, next=instead)
 
 
-def _not_secured(failure: StudioError, through: tuple[str, str] | None, *, is_plain: bool) -> Iterator[Step]:
+def _not_secured(failure: StudioError, through: Proxy | None, *, is_plain: bool) -> Iterator[Step]:
     """What is wrong if there is a connection, and no answer."""
     said = _said(failure)
     if "certificate" in said.lower():
@@ -364,8 +396,11 @@ def _token(settings: Settings) -> Iterator[Step]:
     yield Step(name="role", state="ok" if identity.administrator else "note", detail=detail)
 
 
-def _clock(target: Target, through: tuple[str, str] | None) -> Iterator[Step]:
+def _clock(target: Target, through: Proxy | None) -> Iterator[Step]:
     """Compare the clocks, if Studio tells the time."""
+    if through and through.url.lower().startswith("https:"):
+        # Python's own client would send the password to such a proxy before TLS is spoken.
+        return
     asked = datetime.now(UTC)
     told = _date(target.url, through)
     if told is None:
@@ -386,11 +421,11 @@ def _clock(target: Target, through: tuple[str, str] | None) -> Iterator[Step]:
     )
 
 
-def _date(url: str, through: tuple[str, str] | None) -> datetime | None:
+def _date(url: str, through: Proxy | None) -> datetime | None:
     """What time it is at Studio. Nothing secret is sent, and if the clock is wrong, no certificate can be checked."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    proxies = {} if through is None else {urlsplit(url).scheme: through[0]}
+    proxies = {} if through is None else {urlsplit(url).scheme: through.url}
     handlers = (urllib.request.ProxyHandler(proxies), urllib.request.HTTPSHandler(context=context))
     request = urllib.request.Request(f"{url}/api/public/v1/ping", method="GET")  # noqa: S310 - http(s) by now
     try:
@@ -399,7 +434,7 @@ def _date(url: str, through: tuple[str, str] | None) -> datetime | None:
     except urllib.error.HTTPError as error:
         with error:
             header = error.headers.get("Date")
-    except (OSError, ValueError):
+    except (OSError, ValueError, HTTPException):
         return None
     try:
         told = email.utils.parsedate_to_datetime(header or "")

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 ATTEMPTS: Final = 3
 DOMAIN: Final = ".instructuremedia.com"
+AUTHORIZE: Final = "/api/public/oauth/authorize"
 KEYS: Final = "Studio > Settings > Developer Keys"
 ID_VARIABLE: Final = "CANVAS_STUDIO_CLIENT_ID"
 SECRET_VARIABLE: Final = "CANVAS_STUDIO_CLIENT_SECRET"  # noqa: S105 - where one is
@@ -255,11 +256,7 @@ def _redirect_uri(known: Profile | None, given: str | None) -> str:
     default = known.redirect_uri if known else OUT_OF_BAND
     if given is None and known is None and sys.stdin.isatty():
         given = ask(f"Redirect URI of the developer key (Enter for {OUT_OF_BAND})")
-    chosen = given or default
-    # Observed: Studio takes no URL of this machine, so that there is no way but to paste.
-    if urlsplit(chosen).hostname in {"localhost", "127.0.0.1", "::1"}:
-        fail(f"redirect_uri {chosen!r} cannot be right: Studio refuses localhost; use {OUT_OF_BAND} to paste a code", 2)
-    return chosen
+    return given or default
 
 
 def _store(known: Profile | None, *, keyring: bool | None) -> profiles.StoreKind:
@@ -279,7 +276,9 @@ def _sign_in(wanted: Profile, *, browser: bool) -> Tokens:
             webbrowser.open(page)
     for left in reversed(range(ATTEMPTS)):
         try:
-            return oauth.exchange(_code(ask(_what_to_paste(wanted)), wanted, state))
+            pasted = ask(_what_to_paste(wanted))
+            _check_pasted(pasted, state)
+            return oauth.exchange(pasted)
         except (CannotBeRightError, InvalidArgumentError) as error:
             problem = str(error)
         except SignInError as error:
@@ -326,49 +325,28 @@ def _has_browser() -> bool:
     return bool(screen or (os.environ.get("BROWSER") and not remote))
 
 
-def _code(pasted: str, wanted: Profile, state: str) -> str:
-    """What to exchange: the code, or the address that holds it."""
-    pasted = pasted.strip("\"'<> \t")
+def _check_pasted(pasted: str, state: str) -> None:
+    """Refuse what only this program can know to be wrong; what else is pasted, `exchange` judges."""
+    pasted = "".join(pasted.split()).strip("\"'<>`")
     if not pasted:
         raise CannotBeRightError("nothing was pasted")
-    if any(letter.isspace() for letter in pasted):
-        raise CannotBeRightError("there is white space in it; copy it whole, in one line")
-    parts = urlsplit(pasted)
-    if not parts.scheme or not parts.netloc:
-        return pasted
-    query = parse_qs(parts.query)
-    own = f"{parts.scheme}://{parts.netloc}" == wanted.url
-    out_of_band = wanted.redirect_uri == OUT_OF_BAND
-    expected = urlsplit(wanted.redirect_uri).netloc
-    if own and not (out_of_band and "code" in query):
+    page, _, rest = pasted.partition("?")
+    query = parse_qs(rest.partition("#")[0])
+    if page.endswith(AUTHORIZE) and "code" not in query:
         raise CannotBeRightError(
             "that is the page on which it is allowed; allow it there, and copy what comes after that"
         )
-    if not own and (out_of_band or parts.netloc != expected):
-        whose = "of another school" if parts.netloc.endswith(DOMAIN) else "not the one that Studio goes back to"
-        raise CannotBeRightError(
-            f"its host, {parts.netloc}, is {whose}; "
-            + ("copy the code that Studio shows" if out_of_band else f"expected {wanted.redirect_uri}?code=...")
-        )
     if query.get("state", [state]) != [state]:
         raise CannotBeRightError("it is of another attempt (its state is another one); open the page above")
-    if "error" not in query and not query.get("code"):
-        raise CannotBeRightError("there is no code in it")
-    # Where Studio shows the code, its address is no redirect URI.
-    return query["code"][0] if own else pasted
 
 
 def _keep(place: Place, wanted: Profile, tokens: Tokens) -> None:
-    """Keep the profile and the tokens; neither stays without the other if it is a new one."""
-    if place.replaced and place.replaced.store != wanted.store:
-        profiles.delete(wanted.name)
-    profiles.save(wanted)
+    """Keep the profile and the tokens, or leave what was there; then remove what is of no use any more."""
+    profiles.save(wanted, tokens)
+    before = place.replaced
+    if before is None or before.store == wanted.store:
+        return
     try:
-        store = wanted.token_store()
-        with store.lock():
-            store.save(tokens)
-    except BaseException:
-        if place.replaced is None:
-            with contextlib.suppress(StudioError, OSError):
-                profiles.delete(wanted.name)
-        raise
+        profiles.forget(before)
+    except (StudioError, OSError) as error:
+        complain(f"The profile is in its new place, but what is in the old one could not be removed: {error}")
