@@ -851,9 +851,9 @@ def test_tokens_of_another_school_are_sent_nowhere(form: Form) -> None:
         assert caught.value.reason == "other_school"
         with StudioClient(other.url, auth=oauth) as theirs:
             assert form.call(theirs, "get_media", 1).id == 1
-        # Now they are known to the OAuth, which is no reason to send them to another school.
-        with StudioClient(server.url, auth=oauth) as studio, pytest.raises(LoginRequiredError):
-            form.call(studio, "get_media", 1)
+        # Now they are known to the OAuth, so it is seen at once that the client is of another school.
+        with pytest.raises(InvalidArgumentError, match="auth is for"):
+            StudioClient(server.url, auth=oauth)
     assert server.requests == []
     assert len(other.requests) == 1
 

@@ -121,9 +121,10 @@ class KeyringTokenStore:
         Raises:
             TokenStoreError: If the keyring does not take them. That of Windows takes 1,280 characters (not tried).
         """
+        text = None if tokens is None else json.dumps(tokens.to_dict())
         with self._told("changed"):
-            if tokens is not None:
-                self._keyring.set_password(self.service, self.name, json.dumps(tokens.to_dict()))
+            if text is not None:
+                self._keyring.set_password(self.service, self.name, text)
             elif self._keyring.get_password(self.service, self.name) is not None:
                 self._keyring.delete_password(self.service, self.name)
 

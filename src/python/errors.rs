@@ -72,7 +72,8 @@ fn exception(py: Python<'_>, error: Error) -> PyResult<PyErr> {
         Error::Store { cause, .. } => {
             let error = raise(py, "TokenStoreError", &message, &attributes)?;
             if let Some(raised) = cause.downcast_ref::<PyErr>() {
-                error.set_cause(py, Some(raised.clone_ref(py)));
+                let own = if is_store_error(py, raised) { raised.cause(py) } else { None };
+                error.set_cause(py, Some(own.unwrap_or_else(|| raised.clone_ref(py))));
             } else if let Some(cause) = cause.downcast_ref::<Error>() {
                 error.set_cause(py, Some(to_python(cause.clone())));
             }
