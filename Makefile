@@ -71,7 +71,7 @@ python: ## Lint, type-check and test the package that is installed
 	$(BIN)/mypy
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/python -m mypy.stubtest canvas_studio._core --mypy-config-file pyproject.toml
-	$(BIN)/pytest -n 2 --quiet
+	$(BIN)/pytest -n 2 --dist worksteal --quiet
 
 docs: $(VENV)/tools ## Build the documentation; a broken link or an unknown name fails
 	@echo "== docs"
