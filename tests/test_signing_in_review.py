@@ -360,13 +360,13 @@ def test_a_sign_in_during_a_refresh_is_saved_before_it_is_used(form: Form) -> No
 
 # Finding 11, in the core.
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "ALL_PROXY"])
-@pytest.mark.parametrize("password", ["planted-pw/x", "planted-pw#x", "planted-pw?x"])
+@pytest.mark.parametrize("user", ["localhost:planted/x", "localhost:planted#x", "localhost:planted?x", "planted/x"])
 def test_a_proxy_that_is_no_url_is_not_quoted(
-    form: Form, variable: str, password: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    form: Form, variable: str, user: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv(variable, f"http://localhost:{password}@127.0.0.1:1")
+    monkeypatch.setenv(variable, f"http://{user}@127.0.0.1:1")
     caplog.set_level(logging.DEBUG)
     with (
         StudioClient("https://studio.invalid", token="token-of-the-tests", max_retries=0, timeout=10) as studio,

@@ -292,8 +292,9 @@ impl OAuth {
         if last.is_none_or(|last| now.duration_since(*last) >= EARLY_PAUSE) {
             self.early.store(Some(Arc::new(now)));
             let (mut outcome, _) = self.join(client, Some(due));
-            let _ = tokio::time::timeout(EARLY_WAIT.min(client.config.timeout / 2), outcome.wait_for(Option::is_some))
-                .await;
+            let rest = due.tokens.expires_at.and_then(|end| end.duration_since(Timestamp::now()).try_into().ok());
+            let wait = EARLY_WAIT.min(client.config.timeout / 2).min(rest.unwrap_or_default());
+            let _ = tokio::time::timeout(wait, outcome.wait_for(Option::is_some)).await;
         }
     }
 

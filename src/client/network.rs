@@ -23,6 +23,9 @@ use crate::api::InvalidArgument;
 /// How a proxy is written that wants to know who uses it.
 const WITH_PASSWORD: &str = "\"http://user:password@host:port\"";
 
+/// The variables that may name a proxy.
+const VARIABLES: [&str; 6] = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+
 /// What a client is told about the network that it is in; the environment and the system say the rest.
 #[derive(Debug, Clone, Default)]
 pub struct Network {
@@ -257,14 +260,20 @@ fn handshake_failure(problem: &rustls::Error, other_end: &str, is_proxy: bool) -
 /// A proxy of the environment as far as it may be shown.
 fn shown(proxy: &Uri) -> String {
     let host = proxy.host().unwrap_or_default();
-    match (proxy.scheme_str().unwrap_or("http"), proxy.port_u16()) {
-        (scheme, Some(port)) => format!("{scheme}://{host}:{port}"),
-        // What stands there in place of a port is a password, perhaps, that was not percent-encoded.
-        (_, None) if proxy.authority().is_some_and(|authority| authority.as_str().contains(':')) => {
-            "that the environment names, whose URL cannot be right,".to_owned()
-        }
-        (scheme, None) => format!("{scheme}://{host}"),
+    // What stands there in place of a port, or of the host, is a password, perhaps, that was not percent-encoded.
+    let is_odd =
+        proxy.port_u16().is_none() && proxy.authority().is_some_and(|authority| authority.as_str().contains(':'));
+    if is_odd || VARIABLES.iter().any(|name| std::env::var(name).is_ok_and(|value| has_user_after_slash(&value))) {
+        return "that the environment names, whose URL cannot be right,".to_owned();
     }
+    let scheme = proxy.scheme_str().unwrap_or("http");
+    proxy.port_u16().map_or_else(|| format!("{scheme}://{host}"), |port| format!("{scheme}://{host}:{port}"))
+}
+
+/// Whether what should be the user and the password ends too early, since one of them holds a slash or the like.
+fn has_user_after_slash(proxy: &str) -> bool {
+    let rest = proxy.split_once("://").map_or(proxy, |(_, rest)| rest);
+    rest.split_once(['/', '?', '#']).is_some_and(|(_, rest)| rest.contains('@'))
 }
 
 /// The cause of that type.
