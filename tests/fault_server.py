@@ -219,7 +219,8 @@ class FaultServer:
 
     def client(self, **options: Any) -> StudioClient:
         """A client of this server, which is closed with it and does not wait before it tries again."""
-        client = StudioClient(self.url, token=TOKEN, **{"retry_delay": 0, **options})
+        given: dict[str, Any] = {"retry_delay": 0, **options}
+        client = StudioClient(self.url, token=TOKEN, **given)
         self._clients.append(client)
         return client
 

@@ -50,6 +50,7 @@ class TokenStore(Protocol):
 
     def lock(self) -> AbstractContextManager[object]:
         """Keep everybody else who has this store from refreshing: other threads, processes, machines."""
+        ...
 
 
 class AsyncTokenStore(Protocol):
@@ -63,6 +64,7 @@ class AsyncTokenStore(Protocol):
 
     def lock(self) -> AbstractAsyncContextManager[object]:
         """Keep everybody else who has this store from refreshing: other tasks, processes, machines."""
+        ...
 
 
 class KeyringTokenStore:
@@ -180,7 +182,7 @@ def _at_work(inside: int) -> Generator[None]:
         mark.clear()
 
 
-def _is_async(store: object) -> bool:
+def _is_async(store: object) -> bool:  # pyright: ignore[reportUnusedFunction] - the core calls it
     return inspect.iscoroutinefunction(getattr(store, "load", None))
 
 
@@ -197,7 +199,7 @@ async def _update_async(store: AsyncTokenStore, inside: int, decision: _Decision
                 await store.save(tokens)
 
 
-def _begin(
+def _begin(  # pyright: ignore[reportUnusedFunction] - likewise
     store: Any,  # noqa: ANN401 - a TokenStore or an AsyncTokenStore
     is_async: bool,  # noqa: FBT001
     inside: int,
