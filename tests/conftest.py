@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import re
+import signal
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from canvas_studio import Collection, Listing, Media
 
 T = TypeVar("T")
+
+# Who starts the tests in the background may have them ignore Ctrl-C, and their programs would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 RECORDINGS = Path(__file__).parent / "recordings"
 BODY_RAISED = pytest.StashKey[bool]()
