@@ -18,7 +18,7 @@ mod _core {
     #[pymodule_export]
     use crate::python::collection::Collection;
     #[pymodule_export]
-    use crate::python::listing::{ListingSource, PageReader};
+    use crate::python::listing::{ListingSource, PageReader, PyCheckpoint, decode_media_page};
     #[pymodule_export]
     use crate::python::media::Media;
     #[cfg(feature = "sandbox")]

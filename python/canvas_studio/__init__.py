@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from canvas_studio import _core
 from canvas_studio._core import (
+    Checkpoint,
     Collection,
     FileTokenStore,
     Media,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from canvas_studio.listing import Listing
     from canvas_studio.models import (
         Course,
+        Drift,
         Group,
         Owner,
         PermissionChange,
@@ -59,11 +61,13 @@ __all__ = [
     "AsyncTokenStore",
     "AuthenticationError",
     "BadRequestError",
+    "Checkpoint",
     "ClientClosedError",
     "Collection",
     "ConflictError",
     "Course",
     "DetachedError",
+    "Drift",
     "FileTokenStore",
     "Group",
     "InternalServerError",

@@ -1,4 +1,4 @@
-"""The progress bar of `progress=True`, drawn by tqdm in a terminal as in a notebook."""
+"""The progress bars of `progress=True`, drawn by tqdm in a terminal as in a notebook."""
 
 from __future__ import annotations
 
@@ -11,19 +11,40 @@ if TYPE_CHECKING:
 class Bar:
     """A callable that draws how many bytes of how many are there."""
 
-    def __init__(self) -> None:
+    def __init__(self, **how: object) -> None:
         try:
             from tqdm.auto import tqdm  # noqa: PLC0415 - an extra
         except ImportError as error:
             raise ImportError("progress=True needs tqdm: pip install 'canvas-studio[progress]'") from error
         self._tqdm: Callable[..., Any] = tqdm
+        self._how = how or {"unit": "B", "unit_scale": True, "unit_divisor": 1024}
         self._bar: Any = None
 
     def __call__(self, done: int, total: int | None) -> None:
+        """Draw; a transfer that has everything has ended."""
+        self.draw(done, total)
+        if done == total:
+            self.close()
+
+    def draw(self, done: int, total: int | None) -> None:
         """Draw."""
         if self._bar is None:
-            self._bar = self._tqdm(total=total, unit="B", unit_scale=True, unit_divisor=1024)
+            self._bar = self._tqdm(total=total, **self._how)
         self._bar.total = total
         self._bar.update(done - self._bar.n)
-        if done == total:
+
+    def close(self) -> None:
+        """Draw for the last time."""
+        if self._bar is not None:
             self._bar.close()
+
+
+class Items(Bar):
+    """A callable that draws how many items of a list have come; the list may still grow when all are there."""
+
+    def __init__(self) -> None:
+        super().__init__(unit=" items")
+
+    def __call__(self, done: int, total: int | None) -> None:
+        """Draw."""
+        self.draw(done, total)

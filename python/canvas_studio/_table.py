@@ -1,4 +1,4 @@
-"""A CSV file that is written row by row and has its name only when it is whole."""
+"""Files that have their name only when they are whole, and the CSV file among them, which is written row by row."""
 
 from __future__ import annotations
 
@@ -22,8 +22,41 @@ OWNER = ("id", "full_name", "display_name", "email")
 EXTRA = "extra"
 
 
-class CsvFile:
-    """A table under way: a temporary file beside `path`, renamed at the end, removed after a failure."""
+class WholeFile:
+    """A file under way: a temporary one beside `path`, renamed at the end, removed after a failure."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Choose the temporary name; nothing is written.
+
+        Args:
+            path: Where it will be.
+        """
+        self.path = Path(path)
+        if self.path.exists() and not self.path.is_file():
+            raise InvalidArgumentError(f"path must name a file; {str(self.path)!r} is something else", argument="path")
+        # A name of its own, so that two threads can write the same table, and the last one's stays.
+        self._temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}-{get_ident()}.part")
+
+    def _finish(self, *, is_whole: bool) -> None:
+        """Write what is left, and close; if the rest does not matter, only close."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            self._finish(is_whole=kind is None)  # which writes the rest, and may find the disk full
+            if kind is None:
+                os.replace(self._temporary, self.path)  # noqa: PTH105 - the word says that an old file is replaced
+        finally:
+            self._temporary.unlink(missing_ok=True)
+
+
+class CsvFile(WholeFile):
+    """A table of text, written row by row."""
 
     def __init__(self, path: str | os.PathLike[str], encoding: str, fields: Sequence[str]) -> None:
         """Begin the file.
@@ -34,11 +67,7 @@ class CsvFile:
             fields: The documented fields; if there are none, those of the first page's items are taken.
         """
         codecs.lookup(encoding)  # so that an unknown one leaves no file behind
-        self.path = Path(path)
-        if self.path.exists() and not self.path.is_file():
-            raise InvalidArgumentError(f"path must name a file; {str(self.path)!r} is something else", argument="path")
-        # A name of its own, so that two threads can write the same table, and the last one's stays.
-        self._temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}-{get_ident()}.part")
+        super().__init__(path)
         self._file = self._temporary.open("x", encoding=encoding, newline="")
         self._rows = csv.writer(self._file)
         self._fields = fields
@@ -76,18 +105,8 @@ class CsvFile:
             row.append(_cell(extra) if extra else None)
             self._rows.writerow(row)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        try:
-            self._file.close()  # which writes the rest, and may find the disk full
-            if kind is None:
-                os.replace(self._temporary, self.path)  # noqa: PTH105 - the word says that an old file is replaced
-        finally:
-            self._temporary.unlink(missing_ok=True)
+    def _finish(self, *, is_whole: bool) -> None:  # noqa: ARG002 - a file is closed in one way only
+        self._file.close()
 
 
 def _cell(value: object) -> object:

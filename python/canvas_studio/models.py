@@ -12,7 +12,7 @@ from canvas_studio._core import Collection
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Course", "Group", "Owner", "PermissionChange", "Permissions", "Perspective", "Source", "User"]
+__all__ = ["Course", "Drift", "Group", "Owner", "PermissionChange", "Permissions", "Perspective", "Source", "User"]
 
 
 def _extra() -> Any:  # noqa: ANN401 - the type is that of the field
@@ -207,3 +207,22 @@ class PermissionChange(Record):
     id: int
     share_type: Literal["user", "group"]
     permission_type: str = "view"
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How a list changed while it was read, as far as that was noticed: `Listing.drift`.
+
+    Attributes:
+        readings: How often its pages were read from the start. 1 means that there was no sign of a change.
+        appeared: How many items only a repeated reading brought: they were added meanwhile, or had moved out of sight.
+        vanished: How many items that were given the last whole reading held no longer.
+        first_total: How many items there were at the start, as Studio counts; `None` if it does not.
+        last_total: How many there were at the end.
+    """
+
+    readings: int
+    appeared: int
+    vanished: int
+    first_total: int | None
+    last_total: int | None

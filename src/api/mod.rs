@@ -4,11 +4,13 @@
 
 pub mod check;
 pub mod collections;
+pub mod lazy;
 pub mod media;
 pub mod models;
 pub mod oauth;
 pub mod raw;
 pub mod request;
+pub mod scan;
 
 pub use check::InvalidArgument;
 pub use request::{Answer, Body, Call, Form, Page, Repeat, Request, Shape, Target, Undecodable};

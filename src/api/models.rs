@@ -1,11 +1,17 @@
 //! The objects of Studio's answers: every field but an id may be missing or null, and what is not documented is kept.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::{Map, Number, Value};
+
+use super::lazy::{Lazy, Model};
+use super::request::Page;
+use super::scan::{Field, Kind, Span};
 
 /// Fields that nobody has documented, as they were sent.
 pub type Extra = Map<String, Value>;
@@ -15,6 +21,18 @@ pub type Extra = Map<String, Value>;
 pub struct Dated<T> {
     text: String,
     value: T,
+}
+
+impl<T: Readable> Dated<T> {
+    /// What a text means, if it is a date or a time.
+    pub fn of(text: String) -> Option<Self> {
+        T::read(&text).map(|value| Self { text, value })
+    }
+
+    /// Whether a text is one.
+    pub fn reads(text: &str) -> bool {
+        T::read(text).is_some()
+    }
 }
 
 /// A moment, such as `2020-09-18T14:27:40Z`.
@@ -109,13 +127,23 @@ impl From<String> for Identity {
 }
 
 /// An item of a list.
-pub trait Item: Serialize {
+pub trait Item: Serialize + DeserializeOwned + Send + 'static {
+    /// What it is called, where only its name can say what it is.
+    const NAME: &'static str;
+    /// The documented fields, in the reference's order; empty if there is no type for it here.
+    const FIELDS: &'static [Field];
+
     /// What tells it from the others, if anything does.
     fn identity(&self) -> Option<Identity>;
 
-    /// The documented fields, in the reference's order; empty if there is no type for it here.
-    fn fields() -> Vec<&'static str> {
-        Vec::new()
+    /// Reads a page in a quicker way than serde, if there is one, and if the page is plain.
+    fn scan_page(_text: &str, _key: &str) -> Option<Page<Self>> {
+        None
+    }
+
+    /// Its JSON text.
+    fn json(&self) -> Cow<'_, str> {
+        Cow::Owned(serde_json::to_string(self).unwrap_or_default())
     }
 }
 
@@ -141,6 +169,11 @@ macro_rules! strict {
 
 strict!(String, f64, Owner, Collection);
 
+/// A whole number from its JSON text.
+pub fn lenient_whole(text: &str) -> Option<i64> {
+    i64::lenient(&mut serde_json::Deserializer::from_str(text)).ok().flatten()
+}
+
 /// A whole number may be written as `1000000.0`.
 impl Lenient for i64 {
     fn lenient<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Self>, D::Error> {
@@ -164,12 +197,41 @@ impl<T: Readable> Lenient for Dated<T> {
     }
 }
 
-/// A list of the model's fields, written once: the struct, its documented field names, and its identity by id.
+/// What kind of field holds a type.
+trait Documented {
+    const KIND: Kind;
+    const KIND_OF_ID: Kind = Self::KIND;
+}
+
+macro_rules! documented {
+    ($($type:ty: $kind:expr,)*) => {
+        $(impl Documented for $type {
+            const KIND: Kind = $kind;
+        })*
+    };
+}
+
+documented! {
+    String: Kind::Text,
+    f64: Kind::Number,
+    Timestamp: Kind::Moment,
+    Day: Kind::Day,
+    Owner: Kind::Object(Owner::FIELDS),
+    Collection: Kind::Object(Collection::FIELDS),
+}
+
+impl Documented for i64 {
+    const KIND: Kind = Kind::Whole;
+    const KIND_OF_ID: Kind = Kind::Id;
+}
+
+/// A list of the model's fields, written once: the struct, what its fields are called and hold, and its identity by id.
+/// `as Word` marks what is one of a few words.
 macro_rules! model {
     (
         $(#[$about:meta])*
-        $name:ident by $id:ident: $id_type:ty;
-        $($(#[$mark:meta])* $field:ident: $type:ty,)*
+        $name:ident ($shown:literal) by $id:ident: $id_type:ty;
+        $($(#[$mark:meta])* $field:ident: $type:ty $(as $kind:ident)?,)*
     ) => {
         $(#[$about])*
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -181,20 +243,74 @@ macro_rules! model {
         }
 
         impl Item for $name {
+            const NAME: &'static str = $shown;
+            const FIELDS: &'static [Field] = &[
+                Field { name: stringify!($id), kind: <$id_type>::KIND_OF_ID },
+                $(Field {
+                    name: plain_name(stringify!($field)),
+                    kind: model!(@kind $type $(, $kind)?),
+                },)*
+            ];
+
             fn identity(&self) -> Option<Identity> {
                 Some(self.$id.clone().into())
             }
-
-            fn fields() -> Vec<&'static str> {
-                [stringify!($id), $(stringify!($field)),*].map(|field| field.trim_start_matches("r#")).to_vec()
-            }
         }
     };
+    (@kind $type:ty) => { <$type>::KIND };
+    (@kind $type:ty, $kind:ident) => { Kind::$kind };
+}
+
+/// A name as JSON has it: Rust writes its own keywords in another way.
+pub const fn plain_name(name: &'static str) -> &'static str {
+    match name.as_bytes() {
+        [b'r', b'#', ..] => name.split_at(2).1,
+        _ => name,
+    }
+}
+
+/// Objects of which there are many, and of which only the text is kept.
+macro_rules! lazily {
+    ($($(#[$about:meta])* $name:ident of $fields:ident;)*) => {
+        $(
+            $(#[$about])*
+            pub type $name = Lazy<$fields>;
+
+            impl Model for $fields {
+                const FIELDS: &'static [Field] = <Self as Item>::FIELDS;
+                type Spans = [Span; <Self as Item>::FIELDS.len()];
+            }
+        )*
+    };
+}
+
+lazily! {
+    /// A collection of media.
+    Collection of CollectionFields;
+    /// A video or an audio recording.
+    Media of MediaFields;
+}
+
+impl<T: Model + Item> Item for Lazy<T> {
+    const NAME: &'static str = T::NAME;
+    const FIELDS: &'static [Field] = <T as Item>::FIELDS;
+
+    fn identity(&self) -> Option<Identity> {
+        Some(self.id().into())
+    }
+
+    fn scan_page(text: &str, key: &str) -> Option<Page<Self>> {
+        Self::scan_page(text, key)
+    }
+
+    fn json(&self) -> Cow<'_, str> {
+        Cow::Borrowed(self.text())
+    }
 }
 
 model! {
     /// The person to whom a collection or a media belongs.
-    Owner by id: i64;
+    Owner ("Owner") by id: i64;
     full_name: String,
     display_name: String,
     /// Studio does not require one, so it can be missing. Inferred.
@@ -203,29 +319,29 @@ model! {
 
 model! {
     /// A person and what they may do.
-    User by id: i64;
+    User ("User") by id: i64;
     full_name: String,
     display_name: String,
     email: String,
     /// The values are not documented; `access`, `view` and `edit` are expected.
-    permission: String,
+    permission: String as Word,
 }
 
 model! {
     /// A group and what it may do.
-    Group by id: i64;
+    Group ("Group") by id: i64;
     name: String,
-    permission: String,
+    permission: String as Word,
 }
 
 model! {
-    /// A collection of media.
-    Collection by id: i64;
+    /// All fields of a collection.
+    CollectionFields ("Collection") by id: i64;
     /// Null for some course collections. Observed.
     name: String,
     /// `user` and `course_wide` are known; others exist.
-    r#type: String,
-    permission: String,
+    r#type: String as Word,
+    permission: String as Word,
     owner: Owner,
     created_at: Timestamp,
     /// The Canvas course, for a course collection.
@@ -233,8 +349,8 @@ model! {
 }
 
 model! {
-    /// A video or an audio recording.
-    Media by id: i64;
+    /// All fields of a media.
+    MediaFields ("Media") by id: i64;
     title: String,
     description: String,
     /// Seconds; the documentation's example shows a whole number, real ones have fractions.
@@ -243,11 +359,11 @@ model! {
     last_viewed: Day,
     last_viewed_by_student: Day,
     thumbnail_url: String,
-    transcoding_status: String,
+    transcoding_status: String as Word,
     owner: Owner,
     /// Bytes.
     size: i64,
-    source: String,
+    source: String as Word,
     embed_id: String,
     lti_launch_id: String,
     /// Only when one media is asked for by its id.
@@ -256,10 +372,10 @@ model! {
 
 model! {
     /// A course that contains a media: its collection, so `id` is the collection's. The shape is inferred.
-    Course by id: i64;
+    Course ("Course") by id: i64;
     name: String,
-    r#type: String,
-    permission: String,
+    r#type: String as Word,
+    permission: String as Word,
     owner: Owner,
     created_at: Timestamp,
     /// The Canvas course.
@@ -268,7 +384,7 @@ model! {
 
 model! {
     /// A media as it is placed in a collection. `uuid` and `title` are observed, `collection` is documented in words.
-    Perspective by uuid: String;
+    Perspective ("Perspective") by uuid: String;
     title: String,
     collection: Collection,
 }
@@ -289,12 +405,16 @@ pub struct Source {
 }
 
 impl Item for Source {
+    const NAME: &'static str = "Source";
+    const FIELDS: &'static [Field] = &[
+        Field { name: "url", kind: Kind::Text },
+        Field { name: "mime_type", kind: Kind::Word },
+        Field { name: "definition", kind: Kind::Word },
+        Field { name: "download_url", kind: Kind::Text },
+    ];
+
     fn identity(&self) -> Option<Identity> {
         None
-    }
-
-    fn fields() -> Vec<&'static str> {
-        vec!["url", "mime_type", "definition", "download_url"]
     }
 }
 
@@ -315,6 +435,9 @@ fn null_as_empty<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D
 
 /// An item of a list that has no type of its own here.
 impl Item for Value {
+    const NAME: &'static str = "";
+    const FIELDS: &'static [Field] = &[];
+
     fn identity(&self) -> Option<Identity> {
         // Ids of different types of things may be the same.
         let kind = self.get("type").or_else(|| self.get("share_type")).and_then(Value::as_str).unwrap_or_default();
@@ -332,22 +455,22 @@ mod tests {
 
     #[test]
     fn nothing_but_the_id_needs_to_be_there() {
-        let media: Media = serde_json::from_str(r#"{"id": 1, "title": null}"#).unwrap();
+        let media: MediaFields = serde_json::from_str(r#"{"id": 1, "title": null}"#).unwrap();
         assert_eq!((media.id, media.title, media.owner), (1, None, None));
-        assert!(serde_json::from_str::<Media>(r#"{"title": "no id"}"#).is_err());
+        assert!(serde_json::from_str::<MediaFields>(r#"{"title": "no id"}"#).is_err());
     }
 
     #[test]
     fn what_nobody_has_documented_is_kept_as_it_was_sent() {
         let sent = r#"{"id":1,"title":"x","mood":{"b":[1.1,null],"a":13.700000000000001},"source":"not an enum"}"#;
-        let media: Media = serde_json::from_str(sent).unwrap();
+        let media: MediaFields = serde_json::from_str(sent).unwrap();
         assert_eq!(media.extra.get("mood").unwrap().to_string(), r#"{"b":[1.1,null],"a":13.700000000000001}"#);
         assert_eq!(media.source.as_deref(), Some("not an enum"));
     }
 
     #[test]
     fn a_whole_number_may_be_written_with_a_point() {
-        let size = |text: &str| serde_json::from_str::<Media>(&format!(r#"{{"id": 1, "size": {text}}}"#));
+        let size = |text: &str| serde_json::from_str::<MediaFields>(&format!(r#"{{"id": 1, "size": {text}}}"#));
         assert_eq!(size("1000000.0").unwrap().size, Some(1_000_000));
         assert_eq!(size("null").unwrap().size, None);
         for (wrong, said) in [("1.5", "1.5 is not a whole number"), ("\"big\"", "invalid type: string \"big\"")] {

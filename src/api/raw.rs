@@ -53,7 +53,7 @@ fn with_params(call: Call, params: Vec<(String, String)>) -> Call {
 }
 
 /// A path must stay on Studio's API: the token goes where the path leads.
-fn relative(path: &str) -> Result<&str, InvalidArgument> {
+pub fn relative(path: &str) -> Result<&str, InvalidArgument> {
     let refuse = |expected: String| Err(InvalidArgument::new("path", expected));
     if !path.starts_with('/') || path.starts_with("//") {
         return refuse(format!("must begin with one \"/\", as in \"/media/7/tags\", not \"{path}\""));

@@ -12,6 +12,8 @@ use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, Map
 use serde_json::Value;
 use url::{Url, form_urlencoded};
 
+use super::models::Item;
+
 /// The most items that Studio puts on a page. Documented.
 pub const MAX_PER_PAGE: i64 = 50;
 
@@ -80,7 +82,7 @@ pub enum Repeat {
 #[derive(Clone, PartialEq)]
 pub struct Call {
     /// The name of the operation, as the client's methods have it.
-    pub operation: &'static str,
+    pub operation: Cow<'static, str>,
     pub method: Method,
     pub target: Target,
     pub query: Vec<(Cow<'static, str>, String)>,
@@ -95,10 +97,10 @@ pub struct Call {
 
 impl Call {
     /// A request to a path of Studio's API.
-    pub fn new(operation: &'static str, method: Method, path: impl Into<String>) -> Self {
+    pub fn new(operation: impl Into<Cow<'static, str>>, method: Method, path: impl Into<String>) -> Self {
         let repeat = if method.is_safe() { Repeat::Safe } else { Repeat::IfNotCarriedOut };
         Self {
-            operation,
+            operation: operation.into(),
             method,
             target: Target::Studio(path.into()),
             query: Vec::new(),
@@ -110,7 +112,7 @@ impl Call {
         }
     }
 
-    pub fn get(operation: &'static str, path: impl Into<String>) -> Self {
+    pub fn get(operation: impl Into<Cow<'static, str>>, path: impl Into<String>) -> Self {
         Self::new(operation, Method::GET, path)
     }
 
@@ -205,7 +207,7 @@ impl Call {
     }
 
     /// Answered by a list under `key`, with or without `meta`.
-    pub fn page<T: DeserializeOwned>(self, key: impl Into<Cow<'static, str>>) -> Request<Page<T>> {
+    pub fn page<T: Item>(self, key: impl Into<Cow<'static, str>>) -> Request<Page<T>> {
         self.answered(Shape::Page(key.into()), decode_page)
     }
 
@@ -349,7 +351,7 @@ pub struct Meta {
 
 impl Meta {
     /// Whatever else it is, it says nothing.
-    fn read(meta: &Value) -> Option<Self> {
+    pub(super) fn read(meta: &Value) -> Option<Self> {
         let number = |name: &str| meta.get(name).and_then(Value::as_i64);
         meta.is_object().then(|| Self { last_page: number("last_page"), total_count: number("total_count") })
     }
@@ -441,7 +443,12 @@ fn decode_under_or_bare_or_nothing<T: DeserializeOwned>(
     }
 }
 
-fn decode_page<T: DeserializeOwned>(shape: &Shape, answer: &Answer) -> Result<Page<T>, Undecodable> {
+fn decode_page<T: Item>(shape: &Shape, answer: &Answer) -> Result<Page<T>, Undecodable> {
+    if let Shape::Page(key) = shape
+        && let Some(page) = T::scan_page(json_text(answer)?, key)
+    {
+        return Ok(page);
+    }
     let (envelope, key) = open::<Vec<T>>(shape, answer)?;
     Ok(Page { items: envelope.content.ok_or_else(|| missing(key))?, meta: envelope.meta })
 }
@@ -548,7 +555,7 @@ mod tests {
 
     #[test]
     fn a_problem_deep_inside_is_named_by_its_path() {
-        let request = get().page::<Thing>("things");
+        let request = get().page::<crate::api::models::Group>("things");
         let problem = request.decode(&answer(r#"{"things": [{"id": 1}, {"id": "two"}]}"#)).unwrap_err();
         assert_eq!(problem.path.as_deref(), Some("things[1].id"));
         assert!(problem.problem.contains("invalid type: string \"two\""), "{problem}");
@@ -593,8 +600,8 @@ mod tests {
 
     #[test]
     fn a_page_number_is_replaced_and_not_added() {
-        let request = get().query("page", 1).query("per_page", 50).page::<Thing>("things");
-        let query = |request: &Request<Page<Thing>>| format!("{:?}", request.call);
+        let request = get().query("page", 1).query("per_page", 50).page::<Value>("things");
+        let query = |request: &Request<Page<Value>>| format!("{:?}", request.call);
         assert_eq!(query(&request.at_page(3)), "GET /things/1?page=3&per_page=50");
         assert_eq!(query(&request.with_per_page(1)), "GET /things/1?page=1&per_page=1");
     }

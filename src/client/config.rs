@@ -26,6 +26,9 @@ pub const READ_TIMEOUT: f64 = 30.0;
 pub const MAX_RETRIES: i64 = 2;
 pub const RETRY_DELAY: f64 = 0.5;
 pub const MAX_RETRY_WAIT: f64 = 60.0;
+pub const MAX_CONCURRENCY: i64 = 16;
+/// The most that may be asked for: a list is no reason for more connections to one school.
+const MOST_CONCURRENCY: i64 = 64;
 
 /// What may differ from one call to the next; what is not given stays as it was.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -40,6 +43,10 @@ pub struct Options {
     pub retry_delay: Option<f64>,
     /// Seconds that a server may ask the client to wait.
     pub max_retry_wait: Option<f64>,
+    /// How many pages of one list are asked for at once.
+    pub max_concurrency: Option<i64>,
+    /// How many requests a second begin at the most; infinity is no limit.
+    pub max_rate: Option<f64>,
 }
 
 #[derive(Debug, Clone)]
@@ -50,6 +57,8 @@ pub struct Config {
     connect_timeout: Duration,
     pub read_timeout: Duration,
     pub policy: Policy,
+    pub max_concurrency: usize,
+    pub max_rate: Option<f64>,
 }
 
 impl Config {
@@ -61,6 +70,8 @@ impl Config {
             max_retries: Some(MAX_RETRIES),
             retry_delay: Some(RETRY_DELAY),
             max_retry_wait: Some(MAX_RETRY_WAIT),
+            max_concurrency: Some(MAX_CONCURRENCY),
+            max_rate: None,
         };
         let base = base_url(url)?;
         network.check(&base)?;
@@ -71,6 +82,8 @@ impl Config {
             connect_timeout: Duration::ZERO,
             read_timeout: Duration::ZERO,
             policy: Policy { max_retries: 0, delay: Duration::ZERO, max_wait: Duration::ZERO },
+            max_concurrency: 1,
+            max_rate: None,
         };
         config.with(defaults)?.with(options)
     }
@@ -104,6 +117,20 @@ impl Config {
                 return Err(InvalidArgument::new("max_retries", format!("must be 0 or more, not {retries}")));
             }
             config.policy.max_retries = u32::try_from(retries).unwrap_or(u32::MAX);
+        }
+        if let Some(pages) = options.max_concurrency {
+            if !(1..=MOST_CONCURRENCY).contains(&pages) {
+                let expected = format!("must be from 1 to {MOST_CONCURRENCY}, not {pages}");
+                return Err(InvalidArgument::new("max_concurrency", expected));
+            }
+            config.max_concurrency = usize::try_from(pages).unwrap_or(1);
+        }
+        if let Some(rate) = options.max_rate {
+            if rate.is_nan() || rate <= 0.0 {
+                let expected = format!("must be more than 0 requests a second, not {rate}");
+                return Err(InvalidArgument::new("max_rate", expected));
+            }
+            config.max_rate = Some(rate).filter(|rate| rate.is_finite());
         }
         Ok(config)
     }
@@ -292,6 +319,10 @@ mod tests {
             (Options { max_retries: Some(-1), ..Options::default() }, "max_retries"),
             (Options { retry_delay: Some(-0.1), ..Options::default() }, "retry_delay"),
             (Options { max_retry_wait: Some(f64::NAN), ..Options::default() }, "max_retry_wait"),
+            (Options { max_concurrency: Some(0), ..Options::default() }, "max_concurrency"),
+            (Options { max_concurrency: Some(65), ..Options::default() }, "max_concurrency"),
+            (Options { max_rate: Some(0.0), ..Options::default() }, "max_rate"),
+            (Options { max_rate: Some(f64::NAN), ..Options::default() }, "max_rate"),
         ] {
             assert_eq!(config.with(options).unwrap_err().argument, argument);
         }

@@ -1,116 +1,238 @@
-//! A list of Studio's, read page by page until it is whole.
+//! A list of Studio's: read ahead of whoever reads it, in order, until it is whole.
 
-use std::collections::HashSet;
+use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
 use tracing::info;
 
+use super::checkpoint::Checkpoint;
 use super::log::{TARGET, to_three_places};
-use super::{Client, Error};
+use super::pace::Width;
+use super::seen::Seen;
+use super::tasks::Task;
+use super::{Client, Error, Options};
 use crate::api::models::{Identity, Item};
 use crate::api::request::Meta;
 use crate::api::{Page, Request};
 
-/// How often a list is read from the start because it shrank meanwhile.
+/// How often a list is read from the start because it changed meanwhile.
 const MAX_SWEEPS: u32 = 10;
+/// After so many readings in a row that brought nothing new, one that shrinks all the time is taken for whole.
+const MAX_BARREN_SWEEPS: u32 = 2;
 /// How many pages in a row may bring nothing before it is no list that has an end.
 const MAX_BARREN: i64 = 100;
+/// How many pages are handed over at once.
+const MAX_HANDED_OVER: usize = 32;
 
-/// A list that has not been read yet. Every reading starts anew.
+/// A list that has not been read yet. Every reading starts anew, or where the checkpoint is.
 #[derive(Debug)]
 pub struct Listing<T> {
     client: Client,
     request: Request<Page<T>>,
+    /// The last page of the range that is wanted, if not all are.
+    last: Option<i64>,
+    from: Option<State>,
 }
 
 impl<T> Clone for Listing<T> {
     fn clone(&self) -> Self {
-        Self { client: self.client.clone(), request: self.request.clone() }
+        let (client, request) = (self.client.clone(), self.request.clone());
+        Self { client, request, last: self.last, from: self.from.clone() }
     }
+}
+
+/// How a list is read.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Reading {
+    /// How many items at the most.
+    pub limit: Option<u64>,
+    /// Whether to read until two sweeps agree.
+    pub is_consistent: bool,
 }
 
 impl<T: Item> Listing<T> {
     /// The request for the first page, as it may be shown.
     pub fn shown(&self) -> String {
-        self.client.shown(&self.request.call)
+        let request = format!(
+            "{}{}",
+            self.client.shown(&self.request.call),
+            match self.last {
+                Some(last) => format!(" to page {last}"),
+                None => String::new(),
+            }
+        );
+        match &self.from {
+            Some(state) => format!("{request}, behind {} items", state.items),
+            None => request,
+        }
+    }
+
+    pub fn first_page(&self) -> Option<i64> {
+        self.request.page()
+    }
+
+    pub fn per_page(&self) -> Option<i64> {
+        self.request.per_page()
+    }
+
+    /// Only the pages from the first to the last, as Studio counts them; without a last, to the end.
+    #[must_use]
+    pub fn range(&self, first: i64, last: Option<i64>) -> Self {
+        Self { client: self.client.clone(), request: self.request.at_page(first), last, from: None }
+    }
+
+    /// The same list by a client with other options.
+    pub fn with(&self, options: Options) -> Result<Self, Error> {
+        Ok(Self { client: self.client.with(options)?, ..self.clone() })
+    }
+
+    /// Where a reading is that has not begun.
+    pub fn beginning(&self, reading: Reading) -> Option<Checkpoint> {
+        self.read(reading).bookmark().checkpoint(None)
     }
 
     /// Begins to read it.
-    pub fn read(&self) -> Reader<T> {
+    pub fn read(&self, reading: Reading) -> Reader<T> {
+        let first_page = self.request.page().unwrap_or(1);
+        let state = self.from.clone().unwrap_or_else(|| State::new(first_page, reading));
+        let pace = self.client.pace();
         Reader {
             client: self.client.clone(),
             request: self.request.clone(),
-            first_page: self.request.page().unwrap_or(1),
-            next_page: self.request.page().unwrap_or(1),
+            last: self.last,
+            first_page,
             is_paged: self.request.page().is_some(),
-            seen: HashSet::new(),
             previous: None,
             barren: 0,
-            pages_before: 0,
-            sweep: Sweep::default(),
-            sweeps: 1,
-            is_done: false,
+            place: Arc::new(Mutex::new(Place {
+                state: State { left: least(state.left, reading.limit), ..state },
+                taken: 0,
+                in_hand: Vec::new(),
+            })),
             began: None,
-            items: 0,
             pages: 0,
+            width: Width::new(self.client.config().max_concurrency, pace.throttlings()),
+            ahead: VecDeque::new(),
+            failed: None,
         }
     }
 
     /// How many items there are now: what Studio says, or where it says nothing, what there is to read.
     pub async fn total(&self) -> Result<u64, Error> {
-        if self.request.page().is_some() {
+        if self.request.page().is_some() && self.from.is_none() {
             let page = self.client.send(&self.request.at_page(1).with_per_page(1)).await?;
             if let Some(total) = page.meta.and_then(|meta| meta.total_count) {
-                let before = self.request.page().unwrap_or(1).saturating_sub(1);
-                let skipped = before.saturating_mul(self.request.per_page().unwrap_or(0));
-                return Ok(u64::try_from(total.saturating_sub(skipped)).unwrap_or_default());
+                return Ok(within(&self.request, self.last, total));
             }
         }
-        let mut reader = self.read();
+        let mut reader = self.read(Reading::default());
         let mut total = 0;
-        while let Some(items) = reader.next_page().await? {
-            total += items.len() as u64;
+        while let Some(pages) = reader.next_pages().await? {
+            total += pages.iter().map(|items| items.len() as u64).sum::<u64>();
         }
         Ok(total)
     }
 }
 
-/// One reading of a list.
-#[derive(Debug)]
-pub struct Reader<T> {
-    client: Client,
-    request: Request<Page<T>>,
-    first_page: i64,
+/// How many of a list's items are on the pages that are wanted.
+fn within<T>(request: &Request<Page<T>>, last: Option<i64>, total: i64) -> u64 {
+    let per_page = request.per_page().unwrap_or(0);
+    let before = request.page().unwrap_or(1).saturating_sub(1).saturating_mul(per_page);
+    let end = last.map_or(total, |last| total.min(last.saturating_mul(per_page)));
+    u64::try_from(end.saturating_sub(before)).unwrap_or_default()
+}
+
+fn least(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    one.into_iter().chain(other).min()
+}
+
+/// What happened to a list while it was read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drift {
+    /// How often it was begun to be read.
+    pub readings: u32,
+    /// How many items only a repeated reading brought: added meanwhile, or moved out of sight before.
+    pub appeared: u64,
+    /// How many items were given that the last whole reading found no longer.
+    pub vanished: u64,
+    /// Studio's own count, at first and at last.
+    pub first_total: Option<i64>,
+    pub last_total: Option<i64>,
+}
+
+/// How far a reading is; all that another process needs to go on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    is_consistent: bool,
+    is_done: bool,
     next_page: i64,
-    /// Whether the operation takes a page number at all.
-    is_paged: bool,
-    /// What earlier pages held: while items appear and vanish, those behind them move from page to page.
-    seen: HashSet<Identity>,
-    /// What the page before held, to tell a server that says the same again and again.
-    previous: Option<u64>,
-    /// How many pages in a row have brought nothing new.
-    barren: i64,
+    /// How many items without an identity of the next page were given already.
+    skip: usize,
+    /// How many items were given, and how many there may still be.
+    pub(super) items: u64,
+    pub(super) left: Option<u64>,
+    /// What was given: while items appear and vanish, those behind them move from page to page.
+    seen: Seen,
+    /// What the first sweep, the one before, and this one found, once there is more than one.
+    first: Option<Seen>,
+    before: Option<Seen>,
+    current: Option<Seen>,
     /// How many pages there were in the sweep before: so many may well bring nothing new in this one.
     pages_before: i64,
     sweep: Sweep,
-    sweeps: u32,
-    is_done: bool,
-    /// When the first page was asked for.
-    began: Option<Instant>,
-    /// How many items it has given, and how many pages it has read for that.
-    items: usize,
-    pages: u64,
+    /// How many sweeps in a row brought nothing new.
+    barren_sweeps: u32,
+    drift: Drift,
+}
+
+impl State {
+    fn new(first_page: i64, reading: Reading) -> Self {
+        Self {
+            is_consistent: reading.is_consistent,
+            is_done: reading.limit == Some(0),
+            next_page: first_page,
+            skip: 0,
+            items: 0,
+            left: reading.limit,
+            seen: Seen::default(),
+            first: None,
+            before: None,
+            current: None,
+            pages_before: 0,
+            sweep: Sweep::default(),
+            barren_sweeps: 0,
+            drift: Drift { readings: 1, ..Drift::default() },
+        }
+    }
+
+    pub(super) fn has_begun(&self) -> bool {
+        self.drift.first_total.is_some() || self.items > 0 || self.is_done
+    }
+
+    /// Keeps only what tells how it went.
+    fn forget(&mut self) {
+        self.seen = Seen::default();
+        (self.first, self.before, self.current) = (None, None, None);
+    }
+
+    /// What tells an item from the others. Where nothing does, only a reading that must agree with another needs it.
+    fn identity<T: Item>(&self, item: &T) -> Option<Identity> {
+        item.identity().or_else(|| self.is_consistent.then(|| Identity::Text(item.json().into_owned())))
+    }
 }
 
 /// What is known of one pass over the pages.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct Sweep {
     last_page: Option<i64>,
     total_count: Option<i64>,
-    /// Whether items vanished under way, so that one behind them may have moved to a page that had been read already.
-    /// Items that appear only push others to pages that are still to come.
-    shrank: bool,
+    /// Whether Studio's count fell from one page to the next. Then an item may have moved to a page that had been read
+    /// already: forward, since items vanished; or backward, since others appeared and the later page was answered first.
+    /// Read in order, items that appear only push others to pages that are still to come.
+    fell: bool,
     brought_any: bool,
 }
 
@@ -118,7 +240,7 @@ impl Sweep {
     fn take(&mut self, meta: Meta) {
         let fell =
             |before: Option<i64>, now: Option<i64>| matches!((before, now), (Some(before), Some(now)) if now < before);
-        self.shrank |= if meta.total_count.is_some() {
+        self.fell |= if meta.total_count.is_some() {
             fell(self.total_count, meta.total_count)
         } else {
             fell(self.last_page, meta.last_page)
@@ -128,92 +250,353 @@ impl Sweep {
     }
 }
 
+/// A page that was asked for ahead of the reader: what came, and how long it took.
+type Ahead<T> = Task<(Result<Page<T>, Error>, Duration)>;
+
+/// One reading of a list.
+#[derive(Debug)]
+pub struct Reader<T> {
+    client: Client,
+    request: Request<Page<T>>,
+    last: Option<i64>,
+    first_page: i64,
+    /// Whether the operation takes a page number at all.
+    is_paged: bool,
+    /// What the page before held, to tell a server that says the same again and again.
+    previous: Option<u64>,
+    /// How many pages in a row have brought nothing new.
+    barren: i64,
+    place: Arc<Mutex<Place>>,
+    /// When the first page was asked for.
+    began: Option<Instant>,
+    /// How many pages it has read.
+    pages: u64,
+    width: Width,
+    /// The next page and those behind it, as far as they were asked for.
+    ahead: VecDeque<Ahead<T>>,
+    /// The error of a page behind those that were handed over.
+    failed: Option<Error>,
+}
+
+/// Where a reading is, for those who ask while it goes on.
+#[derive(Debug)]
+struct Place {
+    state: State,
+    /// How many items were taken in so far, by this reading.
+    taken: u64,
+    /// What was taken in since the last batch was handed over, and that batch: the number of each page, and the identities
+    /// of its items.
+    in_hand: Vec<(i64, Vec<Option<Identity>>)>,
+}
+
+fn locked(place: &Mutex<Place>) -> MutexGuard<'_, Place> {
+    place.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Tells where a reading is.
+#[derive(Debug)]
+pub struct Bookmark<T> {
+    client: Client,
+    request: Request<Page<T>>,
+    last: Option<i64>,
+    place: Arc<Mutex<Place>>,
+}
+
+impl<T: Item> Bookmark<T> {
+    /// How many items there are in all, as Studio said last.
+    pub fn total(&self) -> Option<u64> {
+        let state = &locked(&self.place).state;
+        let total = within(&self.request, self.last, state.sweep.total_count.or(state.drift.last_total)?);
+        Some(state.left.map_or(total, |left| total.min(state.items + left)))
+    }
+
+    pub fn drift(&self) -> Drift {
+        locked(&self.place).state.drift
+    }
+
+    /// Where the reading is, when so many items of it were given on, or all that were taken in; nothing if that was before
+    /// what was handed over last.
+    pub fn checkpoint(&self, given: Option<u64>) -> Option<Checkpoint> {
+        let place = locked(&self.place);
+        let mut state = place.state.clone();
+        let mut unread = usize::try_from(place.taken.saturating_sub(given.unwrap_or(place.taken))).ok()?;
+        let mut first_unread = None;
+        for (number, identities) in place.in_hand.iter().rev() {
+            let (given, not_given) = identities.split_at(identities.len().saturating_sub(unread));
+            if not_given.is_empty() {
+                break;
+            }
+            unread -= not_given.len();
+            not_given.iter().flatten().for_each(|identity| state.seen.remove(identity));
+            state.items -= not_given.len() as u64;
+            state.left = state.left.map(|left| left + not_given.len() as u64);
+            first_unread = Some((*number, given.iter().filter(|identity| identity.is_none()).count()));
+        }
+        if unread > 0 {
+            return None;
+        }
+        // If another sweep is under way, it comes by what was not given.
+        if let Some((page, skip)) = first_unread
+            && (state.is_done || state.next_page > page)
+        {
+            (state.next_page, state.skip, state.is_done) = (page, skip, false);
+        }
+        Some(Checkpoint::new(&self.client, &self.request, self.last, state))
+    }
+}
+
 impl<T: Item> Reader<T> {
-    /// The items of the next page that has any which were not there before; `None` at the end.
+    /// All that is ready, at least one page with items which were not there before; `None` at the end.
     ///
     /// After an error it can be called again, and goes on with the page that failed.
-    pub async fn next_page(&mut self) -> Result<Option<Vec<T>>, Error> {
-        while !self.is_done {
-            if self.barren >= self.pages_before.saturating_add(MAX_BARREN) || self.sweeps > MAX_SWEEPS {
-                return Err(Error::ListChanged);
-            }
-            self.began.get_or_insert_with(Instant::now);
-            // The first request is sent as it was made: an operation without paging is not given a page number.
-            let page = if self.next_page == self.first_page {
-                self.client.send(&self.request).await?
-            } else {
-                self.client.send(&self.request.at_page(self.next_page)).await?
+    pub async fn next_pages(&mut self) -> Result<Option<Vec<Vec<T>>>, Error> {
+        let sweep = {
+            let mut place = locked(&self.place);
+            // Whoever asks for more has given on what was handed over.
+            place.in_hand.clear();
+            place.state.drift.readings
+        };
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        let mut ready = Vec::new();
+        loop {
+            let (is_done, same_sweep) = {
+                let state = &locked(&self.place).state;
+                (state.is_done, state.drift.readings == sweep)
             };
-            let items = self.take(page);
-            if !items.is_empty() {
-                return Ok(Some(items));
+            let may_wait = ready.is_empty();
+            let is_there = ready.len() < MAX_HANDED_OVER && same_sweep && self.ahead.front().is_some_and(Task::is_done);
+            if is_done || !(may_wait || is_there) {
+                break;
+            }
+            match self.fetch().await {
+                Ok(page) => {
+                    let items = self.take(page);
+                    if !items.is_empty() {
+                        ready.push(items);
+                    }
+                }
+                Err(error) => {
+                    // It goes on with the page that failed, and with nothing behind it.
+                    self.ahead.clear();
+                    if ready.is_empty() {
+                        return Err(error);
+                    }
+                    self.failed = Some(error);
+                    break;
+                }
             }
         }
-        Ok(None)
+        if ready.is_empty() {
+            // Whoever keeps the reading wants to know how it went, and not what there was.
+            locked(&self.place).state.forget();
+            return Ok(None);
+        }
+        Ok(Some(ready))
+    }
+
+    /// Tells where it is, also while it goes on.
+    pub fn bookmark(&self) -> Bookmark<T> {
+        let (client, request) = (self.client.clone(), self.request.clone());
+        Bookmark { client, request, last: self.last, place: Arc::clone(&self.place) }
+    }
+
+    /// Ends what is under way: nobody reads on.
+    pub fn close(&mut self) {
+        self.ahead.clear();
+    }
+
+    /// The next page, which perhaps is there already.
+    async fn fetch(&mut self) -> Result<Page<T>, Error> {
+        let number = {
+            let state = &locked(&self.place).state;
+            let is_endless = self.barren >= state.pages_before.saturating_add(MAX_BARREN);
+            if is_endless || state.drift.readings > MAX_SWEEPS {
+                return Err(Error::ListChanged);
+            }
+            state.next_page
+        };
+        self.began.get_or_insert_with(Instant::now);
+        self.fetch_ahead();
+        let (result, took, was_alone) = match self.ahead.front_mut() {
+            Some(next) => {
+                let (result, took) = next.wait().await?;
+                self.ahead.pop_front();
+                (result, took, false)
+            }
+            None => {
+                let began = Instant::now();
+                (self.client.send(&self.request_for(number)).await, began.elapsed(), true)
+            }
+        };
+        self.width.answered(took, self.client.pace().throttlings());
+        match result {
+            // It was asked for together with others, which was too much. Alone, it may be welcome.
+            Err(Error::Refused(refusal)) if refusal.status == 429 && !was_alone => {
+                self.client.pace().hold().await;
+                self.client.send(&self.request_for(number)).await
+            }
+            result => result,
+        }
+    }
+
+    /// Asks for the pages behind, if it is known that there are any.
+    fn fetch_ahead(&mut self) {
+        let (last, next, left) = {
+            let state = &locked(&self.place).state;
+            (state.sweep.last_page, state.next_page, state.left)
+        };
+        let Some(last) = last.filter(|_| self.is_paged) else { return };
+        let mut last = self.last.map_or(last, |wanted| wanted.min(last));
+        if let (Some(left), Some(per_page)) = (left, self.request.per_page()) {
+            let pages = left.div_ceil(u64::try_from(per_page).unwrap_or(1).max(1));
+            last = last.min(next.saturating_add_unsigned(pages.saturating_sub(1)));
+        }
+        while self.ahead.len() < self.width.now() {
+            let number = next.saturating_add_unsigned(self.ahead.len() as u64);
+            if number > last {
+                return;
+            }
+            let (client, request) = (self.client.clone(), self.request_for(number));
+            self.ahead.push_back(Task::begin(async move {
+                client.pace().hold().await;
+                let began = Instant::now();
+                (client.send(&request).await, began.elapsed())
+            }));
+        }
+    }
+
+    /// The first request is sent as it was made: an operation without paging is not given a page number.
+    fn request_for(&self, page: i64) -> Request<Page<T>> {
+        if page == self.first_page { self.request.clone() } else { self.request.at_page(page) }
     }
 
     /// Takes a page in, and decides what to read next.
     fn take(&mut self, page: Page<T>) -> Vec<T> {
         let is_empty = page.items.is_empty();
-        let content = fingerprint(&page.items);
-        let is_repeated = !is_empty && self.previous.replace(content) == Some(content);
+        let place = Arc::clone(&self.place);
+        let mut place = locked(&place);
+        let Place { state, taken, in_hand } = &mut *place;
         if let Some(meta) = page.meta {
-            self.sweep.take(meta);
+            state.sweep.take(meta);
+            state.drift.first_total = state.drift.first_total.or(meta.total_count);
+            state.drift.last_total = meta.total_count.or(state.drift.last_total);
         }
-        let last_page = self.sweep.last_page;
+        let last_page = state.sweep.last_page;
+        // Where Studio says which page is the last, it need not be found out.
+        let is_repeated = last_page.is_none() && !is_empty && {
+            let content = fingerprint(&page.items);
+            self.previous.replace(content) == Some(content)
+        };
+        if let Some(current) = &mut state.current {
+            let identities = page.items.iter().filter_map(Item::identity);
+            identities.for_each(|identity| current.insert(&identity));
+        }
 
         // Without a last page, one that says the very same as that before is the same page, and not another.
-        let is_again = is_repeated && last_page.is_none();
-        let is_new = |item: &T| !is_again && item.identity().is_none_or(|identity| !self.seen.contains(&identity));
-        let items: Vec<T> = page.items.into_iter().filter(is_new).collect();
-        self.items += items.len();
+        let mut skip = std::mem::take(&mut state.skip);
+        let mut items = page.items;
+        items.retain(|item| {
+            !is_repeated
+                && match state.identity(item) {
+                    Some(identity) => !state.seen.contains(&identity),
+                    None if skip > 0 => {
+                        skip -= 1;
+                        false
+                    }
+                    None => true,
+                }
+        });
+        if let Some(left) = &mut state.left {
+            items.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
+            *left -= items.len() as u64;
+        }
+        state.items += items.len() as u64;
         self.pages += 1;
         // Only pages are held against each other: what one page says twice is Studio's to say.
-        self.seen.extend(items.iter().filter_map(Item::identity));
-        self.sweep.brought_any |= !items.is_empty();
+        let identities: Vec<_> = items.iter().map(|item| state.identity(item)).collect();
+        identities.iter().flatten().for_each(|identity| state.seen.insert(identity));
+        *taken += items.len() as u64;
+        if !items.is_empty() {
+            in_hand.push((state.next_page, identities));
+        }
+        state.sweep.brought_any |= !items.is_empty();
         let is_barren = is_empty || is_repeated || (items.is_empty() && last_page.is_none());
         self.barren = if is_barren { self.barren + 1 } else { 0 };
 
+        let last_wanted = self.last.unwrap_or(i64::MAX);
         let is_last = match last_page {
-            Some(last_page) => self.next_page >= last_page,
-            None => is_empty || is_again || !self.is_paged,
+            Some(last_page) => state.next_page >= last_page.min(last_wanted),
+            None => is_empty || is_repeated || !self.is_paged || state.next_page >= last_wanted,
         };
-        if !is_last {
-            self.next_page = self.next_page.saturating_add(1);
-        } else if self.sweep.shrank && (self.sweeps == 1 || self.sweep.brought_any) {
-            self.sweeps += 1;
-            self.sweep = Sweep::default();
-            self.previous = None;
-            self.pages_before = self.next_page.saturating_sub(self.first_page);
-            self.next_page = self.first_page;
-            self.tell_again();
+        if state.left == Some(0) {
+            self.finish(state);
+        } else if !is_last {
+            state.next_page = state.next_page.saturating_add(1);
         } else {
-            self.is_done = true;
-            self.tell_end();
+            self.end_sweep(state);
         }
         items
     }
 
-    fn tell_again(&self) {
-        let (method, path) = self.place();
-        let (items, pages, reading) = (self.items, self.pages, self.sweeps);
+    /// Every page was read once more: is that enough?
+    fn end_sweep(&mut self, state: &mut State) {
+        let found = state.current.take().unwrap_or_else(|| state.seen.clone());
+        if let Some(first) = &state.first {
+            state.drift.appeared = state.seen.without(first);
+            state.drift.vanished = state.seen.without(&found);
+        }
+        state.barren_sweeps = if state.sweep.brought_any { 0 } else { state.barren_sweeps + 1 };
+        let is_enough = if state.is_consistent {
+            state.before.as_ref() == Some(&found)
+        } else {
+            !state.sweep.fell || state.barren_sweeps >= MAX_BARREN_SWEEPS
+        };
+        if is_enough {
+            return self.finish(state);
+        }
+        state.first.get_or_insert_with(|| found.clone());
+        state.before = state.is_consistent.then_some(found);
+        state.current = Some(Seen::default());
+        state.drift.readings += 1;
+        state.sweep = Sweep::default();
+        state.pages_before = state.next_page.saturating_sub(self.first_page);
+        state.next_page = self.first_page;
+        self.previous = None;
+        self.ahead.clear();
+        // The fewer pages are under way together, the less can move between them.
+        self.width.at_most(self.width.now() / 4);
+        self.tell_again(state);
+    }
+
+    fn finish(&mut self, state: &mut State) {
+        state.is_done = true;
+        self.ahead.clear();
+        self.tell_end(state);
+    }
+
+    fn tell_again(&self, state: &State) {
+        let (method, path) = self.asked();
+        let (items, pages, reading) = (state.items, self.pages, state.drift.readings);
+        let why = if state.is_consistent { "two readings must agree" } else { "the list shrank while it was read" };
         info!(
             target: TARGET, method, path, items, pages, reading,
-            "{method} {path}: the list shrank while it was read, so it is read again (reading {reading})"
+            "{method} {path}: {why}, so it is read again (reading {reading})"
         );
     }
 
-    fn tell_end(&self) {
+    fn tell_end(&self, state: &State) {
         let seconds = to_three_places(self.began.map_or(0.0, |began| began.elapsed().as_secs_f64()));
-        let (method, path) = self.place();
-        let (items, pages, readings) = (self.items, self.pages, self.sweeps);
+        let (method, path) = self.asked();
+        let (items, pages, readings) = (state.items, self.pages, state.drift.readings);
         info!(
             target: TARGET, method, path, items, pages, readings, seconds,
             "{method} {path}: the list is read to its end: {items} items on {pages} pages in {seconds:.1} s"
         );
     }
 
-    fn place(&self) -> (&str, String) {
+    fn asked(&self) -> (&str, String) {
         (self.request.call.method.as_str(), self.client.place(&self.request.call))
     }
 }
@@ -224,7 +607,7 @@ fn fingerprint<T: Item>(items: &[T]) -> u64 {
     for item in items {
         match item.identity() {
             Some(identity) => identity.hash(&mut hasher),
-            None => serde_json::to_string(item).unwrap_or_default().hash(&mut hasher),
+            None => item.json().hash(&mut hasher),
         }
     }
     hasher.finish()
@@ -233,6 +616,13 @@ fn fingerprint<T: Item>(items: &[T]) -> u64 {
 impl Client {
     /// The list that a request asks for; nothing is sent before it is read.
     pub fn list<T>(&self, request: Request<Page<T>>) -> Listing<T> {
-        Listing { client: self.clone(), request }
+        Listing { client: self.clone(), request, last: None, from: None }
+    }
+
+    /// The list of which a checkpoint was taken, from there on.
+    pub fn resume<T: Item>(&self, checkpoint: &Checkpoint) -> Result<Listing<T>, Error> {
+        let request = checkpoint.request(self)?;
+        let from = checkpoint.has_begun().then(|| checkpoint.state.clone());
+        Ok(Listing { client: self.clone(), request, last: checkpoint.last, from })
     }
 }

@@ -1,19 +1,24 @@
 //! How a request travels: `Client::send` is the one road that everything to Studio takes.
 
 pub mod auth;
+pub mod checkpoint;
 pub mod config;
 pub mod error;
 pub mod listing;
 pub mod log;
 mod network;
+pub mod pace;
 pub mod process;
 pub mod retry;
 mod secrets;
+pub mod seen;
+pub mod tasks;
 mod tls;
 pub mod token_store;
 pub mod transfer;
 
 use std::convert::Infallible;
+use std::ops::Deref;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,11 +33,13 @@ use url::Url;
 
 use self::auth::Authorization;
 pub use self::auth::{Auth, OAuth};
+pub use self::checkpoint::Checkpoint;
 pub use self::config::{Config, Options};
 pub use self::error::{Asked, Error, Refusal, Unreadable};
-pub use self::listing::{Listing, Reader};
+pub use self::listing::{Listing, Reader, Reading};
 use self::network::Cause;
 pub use self::network::Network;
+pub use self::pace::Pace;
 pub use self::process::PerProcess;
 use self::retry::{Decision, Outcome};
 use self::secrets::Secrets;
@@ -57,13 +64,26 @@ const SECRET_FIELDS: [&str; 3] = ["client_secret", "code", "refresh_token"];
 /// The header in which servers usually say how they name a request. Whether Studio does is unknown.
 const REQUEST_ID: &str = "x-request-id";
 
-/// Sends requests to one Studio. Cheap to clone; clones share their connections.
+/// Sends requests to one Studio. Cheap to clone: every item of a list has one.
 #[derive(Debug, Clone)]
-pub struct Client {
-    config: Arc<Config>,
+pub struct Client(Arc<Parts>);
+
+/// What clones have in common, and partly those with other options, too.
+#[derive(Debug)]
+pub struct Parts {
+    config: Config,
     auth: Arc<Auth>,
     connections: Arc<Connections>,
-    closing: Arc<Closing>,
+    closing: Closing,
+    pace: Pace,
+}
+
+impl Deref for Client {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
 }
 
 /// The connections that a client shares with those that differ from it only in options.
@@ -94,21 +114,26 @@ struct Failure {
 
 impl Client {
     pub fn new(config: Config, auth: Auth) -> Self {
-        let (config, auth) = (Arc::new(config), Arc::new(auth));
-        Self { config, auth, connections: Arc::default(), closing: Arc::default() }
+        let (auth, connections) = (Arc::new(auth), Arc::default());
+        Self(Arc::new(Parts { config, auth, connections, closing: Closing::default(), pace: Pace::default() }))
     }
 
-    /// A client with other options; it shares the connections unless the time to make one differs, and is closed by
-    /// itself.
+    /// A client with other options; it shares the connections unless the time to make one differs, and the pace, and is
+    /// closed by itself.
     pub fn with(&self, options: Options) -> Result<Self, Error> {
         let config = self.config.with(options)?;
         let same = config.time_to_connect() == self.config.time_to_connect();
         let connections = if same { Arc::clone(&self.connections) } else { Arc::default() };
-        Ok(Self { config: Arc::new(config), auth: Arc::clone(&self.auth), connections, closing: Arc::default() })
+        let (auth, pace) = (Arc::clone(&self.auth), self.pace.clone());
+        Ok(Self(Arc::new(Parts { config, auth, connections, closing: Closing::default(), pace })))
     }
 
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    pub(crate) fn pace(&self) -> &Pace {
+        &self.pace
     }
 
     /// Ends what is under way and refuses what comes.
@@ -142,6 +167,8 @@ impl Client {
 
     /// The whole answer to a call, within the time for one.
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
+        // Waiting for one's turn is not waiting for Studio.
+        self.turn(call).await;
         let mut attempts = Attempts::new(self, call, Some(self.config.timeout));
         let mut authorization = Authorization::new(self);
         let is_renewing = AtomicBool::new(false);
@@ -170,6 +197,7 @@ impl Client {
                             authorization.accepted();
                         }
                         attempts.wait_or_give_up(failure).await?;
+                        self.turn(call).await;
                     }
                 }
             }
@@ -180,6 +208,13 @@ impl Client {
                 Err(self.timeout(call, self.config.timeout, "in all, waiting for tokens that are being renewed", false))
             }
             Err(_) => Err(self.timeout(call, self.config.timeout, "in all", call.repeat == Repeat::IfNotCarriedOut)),
+        }
+    }
+
+    /// Waits until a request to Studio may begin.
+    async fn turn(&self, call: &Call) {
+        if let Target::Studio(_) = call.target {
+            self.pace.turn(self.config.max_rate).await;
         }
     }
 
@@ -432,7 +467,12 @@ impl<'client> Attempts<'client> {
     async fn wait_or_give_up(&mut self, failure: Failure) -> Result<(), Error> {
         let remaining = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let policy = &self.client.config.policy;
-        match retry::decide(policy, self.call.repeat, failure.outcome, self.retries, remaining, fastrand::f64()) {
+        let decision =
+            retry::decide(policy, self.call.repeat, failure.outcome, self.retries, remaining, fastrand::f64());
+        if let Outcome::Status(429, asked_for) | Outcome::Status(503, asked_for @ Some(_)) = failure.outcome {
+            self.client.pace.throttled(asked_for);
+        }
+        match decision {
             Decision::GiveUp => Err(failure.error),
             Decision::Wait(wait) => {
                 self.retries += 1;

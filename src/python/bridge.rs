@@ -19,10 +19,10 @@ use tokio::time::{sleep, timeout};
 use super::convert::Deliver;
 use super::errors::to_python;
 use super::logs::{self, Log};
-use super::token_store::for_caller;
+use super::token_store::{self, for_caller};
 use crate::api::{InvalidArgument, Request};
 use crate::client::auth::renewals_under_way;
-use crate::client::{Client, Error, PerProcess};
+use crate::client::{Client, Error, PerProcess, tasks};
 
 /// How often a call looks for signals, and reports how it goes.
 const TICK: Duration = Duration::from_millis(50);
@@ -234,6 +234,7 @@ struct Engine {
 fn engine() -> PyResult<Arc<Engine>> {
     refuse_at_exit()?;
     let start = || {
+        tasks::travels(|work| Box::pin(token_store::for_task(logs::for_task(work))));
         let runtime =
             Builder::new_multi_thread().worker_threads(THREADS).thread_name("canvas-studio").enable_all().build()?;
         let handle = runtime.handle().clone();

@@ -1,5 +1,7 @@
 //! `Collection`: a collection of Studio's, and its operations without the id.
 
+use std::borrow::Cow;
+
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 
@@ -14,6 +16,8 @@ use super::errors::detached;
 use super::listing::{self, ListingOf};
 use super::operations::operations;
 use super::value;
+use crate::api::lazy::place;
+use crate::api::models::{Item, plain_name};
 use crate::api::{collections, models};
 use crate::client::Client;
 
@@ -32,7 +36,7 @@ impl Collection {
     fn client(&self, py: Python<'_>) -> PyResult<Option<&Client>> {
         match &self.client {
             Some(client) => Ok(Some(client)),
-            None => Err(detached(py, "Collection", &format!("studio.get_collection({})", self.value.id))),
+            None => Err(detached(py, "Collection", &format!("studio.get_collection({})", self.value.id()))),
         }
     }
 }
@@ -56,7 +60,7 @@ operations {
     ///     NotFoundError: 404, if it is no longer there.
     ///
     /// Reference: Collection page, GET /collections/{collection_id}.
-    refresh / refresh_async (collection) -> models::Collection = collections::get(collection.value.id);
+    refresh / refresh_async (collection) -> models::Collection = collections::get(collection.value.id());
 
     /// Delete it with all its media and perspectives. There is no way back.
     ///
@@ -68,7 +72,7 @@ operations {
     ///     NotFoundError: 404, if it is no longer there.
     ///
     /// Reference: Collection page, DELETE /collections/{collection_id}.
-    delete / delete_async (collection) -> Option<models::Collection> = collections::delete(collection.value.id);
+    delete / delete_async (collection) -> Option<models::Collection> = collections::delete(collection.value.id());
 
     /// Archive it with all its media and perspectives.
     ///
@@ -80,7 +84,7 @@ operations {
     ///     NotFoundError: 404, if it is no longer there.
     ///
     /// Reference: Collection page, POST /collections/{collection_id}/archive.
-    archive / archive_async (collection) -> Option<models::Collection> = collections::archive(collection.value.id);
+    archive / archive_async (collection) -> Option<models::Collection> = collections::archive(collection.value.id());
 
     /// Bring it back from the archive, with all its media and perspectives.
     ///
@@ -92,7 +96,7 @@ operations {
     ///     NotFoundError: 404, if it is no longer there.
     ///
     /// Reference: Collection page, /collections/{collection_id}/unarchive (the method, POST, is inferred).
-    unarchive / unarchive_async (collection) -> Option<models::Collection> = collections::unarchive(collection.value.id);
+    unarchive / unarchive_async (collection) -> Option<models::Collection> = collections::unarchive(collection.value.id());
 
     /// Get the users and groups with whom it is shared.
     ///
@@ -104,7 +108,7 @@ operations {
     ///     NotFoundError: 404, if it is no longer there.
     ///
     /// Reference: Collection page, GET /collections/{collection_id}/permissions.
-    permissions / permissions_async (collection) -> models::Permissions = collections::permissions(collection.value.id);
+    permissions / permissions_async (collection) -> models::Permissions = collections::permissions(collection.value.id());
 
     /// Change with whom it is shared.
     ///
@@ -123,7 +127,7 @@ operations {
     /// Reference: Collection page, POST /collections/{collection_id}/permissions.
     #[pyo3(signature = (changes))]
     change_permissions / change_permissions_async (collection, changes: Changes) -> models::Permissions
-        = collections::change_permissions(collection.value.id, &changes.0);
+        = collections::change_permissions(collection.value.id(), &changes.0);
 }
 lists {
     /// List the media in it.
@@ -138,17 +142,17 @@ lists {
     /// Reference: Collection page, GET /collections/{collection_id}/media.
     #[pyo3(signature = (*, page: "int" = 1, per_page: "int" = 50))]
     media (collection, #[pyo3(from_py_with = whole)] page: i64, #[pyo3(from_py_with = whole)] per_page: i64) -> models::Media
-        = collections::list_media(collection.value.id, page, per_page);
+        = collections::list_media(collection.value.id(), page, per_page);
 }
 fields {
     /// Studio's id of the collection.
     id: i64;
     /// The name. Some collections of courses have none.
-    name: Option<String>;
+    name: Option<Cow<'_, str>>;
     /// The type: `user` is somebody's own library, `course_wide` a course's; others exist.
-    r#type: Option<String>;
+    r#type: Option<Cow<'_, str>>;
     /// What the caller may do with it. The words are not documented.
-    permission: Option<String>;
+    permission: Option<Cow<'_, str>>;
     /// To whom it belongs.
     owner: Option<models::Owner>;
     /// When it was made, in UTC.
@@ -160,7 +164,7 @@ plain {
     /// Fields that are not documented, as they were sent.
     #[getter]
     fn extra(&self, py: Python<'_>) -> PyResult<Hinted<JsonObject>> {
-        self.value.extra.clone().deliver(py, None)
+        self.value.extra().deliver(py, None)
     }
 
     /// Return it as a dict that `json.dumps` takes.
@@ -188,19 +192,19 @@ plain {
     }
 
     fn __eq__(&self, other: &Bound<'_, Self>) -> bool {
-        other.get().value.id == self.value.id
+        other.get().value.id() == self.value.id()
     }
 
     fn __hash__(&self) -> u64 {
-        value::hash("Collection", self.value.id)
+        value::hash("Collection", self.value.id())
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        let collection = &self.value;
+        let text = |name| self.value.named::<Option<Cow<'_, str>>>(name).map(|text| text.into_py_any(py)).transpose();
         value::repr(py, "Collection", &[
-            ("id", Some(collection.id.into_py_any(py)?)),
-            ("name", collection.name.as_ref().map(|name| name.into_py_any(py)).transpose()?),
-            ("type", collection.r#type.as_ref().map(|kind| kind.into_py_any(py)).transpose()?),
+            ("id", Some(self.value.id().into_py_any(py)?)),
+            ("name", text("name")?),
+            ("type", text("type")?),
         ])
     }
 
@@ -217,14 +221,14 @@ plain {
     }
 
     fn _repr_html_(&self) -> String {
-        let owner = self.value.owner.as_ref().and_then(|owner| owner.display_name.as_deref().or(owner.full_name.as_deref()));
-        let created = self.value.created_at.as_ref().map(|moment| moment.value().to_string());
-        value::card(self.value.name.as_deref().unwrap_or("(no name)"), &[
-            ("Collection", Some(self.value.id.to_string())),
-            ("Type", self.value.r#type.clone()),
-            ("Owner", owner.map(str::to_owned)),
-            ("Created", created),
-            ("Canvas course", self.value.course_id.map(|id| id.to_string())),
+        let collection = &self.value;
+        let text = |name| collection.named::<Option<Cow<'_, str>>>(name).map(Cow::into_owned);
+        value::card(text("name").as_deref().unwrap_or("(no name)"), &[
+            ("Collection", Some(collection.id().to_string())),
+            ("Type", text("type")),
+            ("Owner", value::owner(collection.named("owner"))),
+            ("Created", value::minute(collection.named("created_at"))),
+            ("Canvas course", collection.named::<Option<i64>>("course_id").map(|id| id.to_string())),
         ])
     }
 }

@@ -1,5 +1,6 @@
 //! What Python passes in, as the core's values, and what the core returns, as Python's.
 
+use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::path::PathBuf;
 
@@ -79,6 +80,15 @@ where
 
     fn deliver(self, _: Python<'_>, _: Option<&Client>) -> PyResult<T> {
         Ok(self.value())
+    }
+}
+
+/// A text that need not be copied before Python copies it.
+impl Deliver for Cow<'_, str> {
+    type Python = Py<PyString>;
+
+    fn deliver(self, py: Python<'_>, _: Option<&Client>) -> PyResult<Self::Python> {
+        Ok(PyString::new(py, &self).unbind())
     }
 }
 

@@ -5,21 +5,26 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use pyo3::IntoPyObjectExt;
+use pyo3::exceptions::PyValueError;
 #[cfg(feature = "stubs")]
 use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 #[cfg(feature = "stubs")]
 use pyo3::{type_hint_identifier, type_hint_subscript};
+use serde_json::Value;
 use tokio::sync::Mutex;
 
 use super::bridge::{self, Operation};
-use super::convert::{Deliver, Hint, Hinted};
+use super::convert::{AnyJson, Deliver, Hint, Hinted};
 use super::errors::to_python;
 use super::operations::operations;
-use crate::api::models::Item;
-use crate::api::{InvalidArgument, Page, Request};
-use crate::client::{Client, Error, Listing, Reader};
+use super::studio_client::StudioClient;
+use crate::api::models::{Collection, Course, Item, Media, Perspective, Source, User};
+use crate::api::request::MAX_PER_PAGE;
+use crate::api::{Answer, InvalidArgument, Page, Request, media};
+use crate::client::listing::{Bookmark, Drift};
+use crate::client::{Checkpoint, Client, Error, Listing, Options, Reader, Reading};
 
 type Running<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
 
@@ -27,21 +32,47 @@ type Running<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
 trait AnyListing: Send + Sync {
     fn request(&self) -> String;
     fn fields(&self) -> Vec<&'static str>;
-    fn read(&self) -> Box<dyn AnyReader>;
+    fn first_page(&self) -> Option<i64>;
+    fn per_page(&self) -> Option<i64>;
+    fn range(&self, first: i64, last: Option<i64>) -> Arc<dyn AnyListing>;
+    fn with(&self, options: Options) -> Result<Arc<dyn AnyListing>, Error>;
+    fn beginning(&self) -> Option<Checkpoint>;
+    fn read(&self, reading: Reading) -> Arc<dyn AnyReader>;
     fn total(&self) -> Running<u64>;
 }
 
-impl<T: Item + Deliver + Send + Sync + 'static> AnyListing for Listing<T> {
+impl<T: Item + Deliver + Sync> AnyListing for Listing<T> {
     fn request(&self) -> String {
         self.shown()
     }
 
     fn fields(&self) -> Vec<&'static str> {
-        T::fields()
+        T::FIELDS.iter().map(|field| field.name).collect()
     }
 
-    fn read(&self) -> Box<dyn AnyReader> {
-        Box::new(Arc::new(Mutex::new(Self::read(self))))
+    fn first_page(&self) -> Option<i64> {
+        Self::first_page(self)
+    }
+
+    fn per_page(&self) -> Option<i64> {
+        Self::per_page(self)
+    }
+
+    fn range(&self, first: i64, last: Option<i64>) -> Arc<dyn AnyListing> {
+        Arc::new(Self::range(self, first, last))
+    }
+
+    fn with(&self, options: Options) -> Result<Arc<dyn AnyListing>, Error> {
+        Ok(Arc::new(Self::with(self, options)?))
+    }
+
+    fn beginning(&self) -> Option<Checkpoint> {
+        Self::beginning(self, Reading::default())
+    }
+
+    fn read(&self, reading: Reading) -> Arc<dyn AnyReader> {
+        let reader = Self::read(self, reading);
+        Arc::new(Shared { bookmark: reader.bookmark(), reader: Arc::new(Mutex::new(reader)) })
     }
 
     fn total(&self) -> Running<u64> {
@@ -52,22 +83,55 @@ impl<T: Item + Deliver + Send + Sync + 'static> AnyListing for Listing<T> {
 
 /// A reading of any list.
 trait AnyReader: Send + Sync {
-    fn next_page(&self) -> Running<Option<Batch>>;
+    fn next_pages(&self) -> Running<Option<Batch>>;
+    fn total(&self) -> Option<u64>;
+    fn drift(&self) -> Drift;
+    fn checkpoint(&self, given: Option<u64>) -> Option<Checkpoint>;
+    fn close(&self);
 }
 
-impl<T: Item + Deliver + Send + 'static> AnyReader for Arc<Mutex<Reader<T>>> {
-    fn next_page(&self) -> Running<Option<Batch>> {
-        let reader = Arc::clone(self);
+/// A reading that is asked from several sides.
+struct Shared<T> {
+    reader: Arc<Mutex<Reader<T>>>,
+    bookmark: Bookmark<T>,
+}
+
+impl<T: Item + Deliver + Sync> AnyReader for Shared<T> {
+    fn next_pages(&self) -> Running<Option<Batch>> {
+        let reader = Arc::clone(&self.reader);
         Box::pin(async move {
-            let items = reader.lock().await.next_page().await?;
-            Ok(items.map(|items| Batch(Box::new(move |py, client| deliver_all(py, client, items)))))
+            let pages = reader.lock().await.next_pages().await?;
+            Ok(pages.map(|pages| Batch(Box::new(move |py, client| deliver_all(py, client, pages)))))
         })
+    }
+
+    fn total(&self) -> Option<u64> {
+        self.bookmark.total()
+    }
+
+    fn drift(&self) -> Drift {
+        self.bookmark.drift()
+    }
+
+    fn checkpoint(&self, given: Option<u64>) -> Option<Checkpoint> {
+        self.bookmark.checkpoint(given)
+    }
+
+    fn close(&self) {
+        // Whoever reads at this moment is not done.
+        if let Ok(mut reader) = self.reader.try_lock() {
+            reader.close();
+        }
     }
 }
 
-fn deliver_all<T: Deliver>(py: Python<'_>, client: Option<&Client>, items: Vec<T>) -> PyResult<Py<PyList>> {
-    let items: PyResult<Vec<_>> = items.into_iter().map(|item| item.deliver(py, client)?.into_py_any(py)).collect();
-    PyList::new(py, items?).map(Bound::unbind)
+fn deliver_all<T: Deliver>(py: Python<'_>, client: Option<&Client>, pages: Vec<Vec<T>>) -> PyResult<Py<PyList>> {
+    let page = |items: Vec<T>| {
+        let items: PyResult<Vec<_>> = items.into_iter().map(|item| item.deliver(py, client)?.into_py_any(py)).collect();
+        PyList::new(py, items?)
+    };
+    let pages: PyResult<Vec<_>> = pages.into_iter().map(page).collect();
+    PyList::new(py, pages?).map(Bound::unbind)
 }
 
 /// Items on their way to Python.
@@ -83,14 +147,16 @@ impl Deliver for Batch {
     }
 }
 
-/// A Python list of items of any kind.
+/// A Python list of lists of items of any kind.
 #[derive(Debug)]
 pub(crate) struct AnyList;
 
 impl Hint for AnyList {
     #[cfg(feature = "stubs")]
-    const HINT: PyStaticExpr =
-        type_hint_subscript!(type_hint_identifier!("builtins", "list"), type_hint_identifier!("typing", "Any"));
+    const HINT: PyStaticExpr = type_hint_subscript!(
+        type_hint_identifier!("builtins", "list"),
+        type_hint_subscript!(type_hint_identifier!("builtins", "list"), type_hint_identifier!("typing", "Any"))
+    );
 }
 
 /// The type of `canvas_studio.listing.Listing[T]`.
@@ -106,16 +172,32 @@ impl<T: Deliver> Hint for ListingOf<T> {
 }
 
 /// Makes the `Listing` of a request; nothing is sent.
-pub(crate) fn make<T: Item + Deliver + Send + Sync + 'static>(
+pub(crate) fn make<T: Item + Deliver + Sync>(
     py: Python<'_>,
     client: Option<&Client>,
     request: Result<Request<Page<T>>, InvalidArgument>,
 ) -> PyResult<Hinted<ListingOf<T>>> {
     let request = request.map_err(|refusal| to_python(refusal.into()))?;
     let client = client.cloned().ok_or_else(|| to_python(Error::Closed))?;
-    let source = ListingSource { listing: Arc::new(client.list(request)), client };
+    made_of(py, ListingSource { listing: Arc::new(client.list(request)), client })
+}
+
+/// Makes the `Listing` of a source.
+pub(crate) fn made_of<H>(py: Python<'_>, source: ListingSource) -> PyResult<Hinted<H>> {
     let listing = bridge::before_exit(|| py.import("canvas_studio.listing")?.getattr("Listing")?.call1((source,)))?;
     Ok(Hinted::new(listing.unbind()))
+}
+
+/// Items of which only the one who asked knows what they are.
+#[derive(Debug)]
+pub(crate) struct Anything;
+
+impl Deliver for Anything {
+    type Python = Hinted<AnyJson>;
+
+    fn deliver(self, py: Python<'_>, _: Option<&Client>) -> PyResult<Self::Python> {
+        Ok(Hinted::new(py.None()))
+    }
 }
 
 /// What a `Listing` reads from.
@@ -129,6 +211,29 @@ impl ListingSource {
     #[expect(clippy::unnecessary_wraps, reason = "as the macro asks for it")]
     fn client(&self, _: Python<'_>) -> PyResult<Option<&Client>> {
         Ok(Some(&self.client))
+    }
+
+    fn checkpoint(&self) -> PyResult<PyCheckpoint> {
+        // A reading that has not begun has given everything that was handed over.
+        self.listing.beginning().map(PyCheckpoint).ok_or_else(|| to_python(Error::Closed))
+    }
+
+    /// The list of which a checkpoint was taken.
+    pub(crate) fn resumed(client: &Client, checkpoint: &Checkpoint) -> Result<Self, Error> {
+        let listing: Arc<dyn AnyListing> = match checkpoint.item.as_str() {
+            Media::NAME => Arc::new(client.resume::<Media>(checkpoint)?),
+            Collection::NAME => Arc::new(client.resume::<Collection>(checkpoint)?),
+            Course::NAME => Arc::new(client.resume::<Course>(checkpoint)?),
+            Perspective::NAME => Arc::new(client.resume::<Perspective>(checkpoint)?),
+            Source::NAME => Arc::new(client.resume::<Source>(checkpoint)?),
+            User::NAME => Arc::new(client.resume::<User>(checkpoint)?),
+            Value::NAME => Arc::new(client.resume::<Value>(checkpoint)?),
+            other => {
+                let expected = format!("is of a list of {other}, which this package does not know");
+                return Err(InvalidArgument::new("checkpoint", expected).into());
+            }
+        };
+        Ok(Self { listing, client: client.clone() })
     }
 }
 
@@ -162,9 +267,44 @@ operations! { ListingSource {
             self.listing.fields()
         }
 
+        /// The page to begin with; `None` for a list without pages, or one that is resumed.
+        #[getter]
+        fn first_page(&self) -> Option<i64> {
+            self.listing.first_page()
+        }
+
+        /// How many items are asked for at once.
+        #[getter]
+        fn per_page(&self) -> Option<i64> {
+            self.listing.per_page()
+        }
+
+        /// Only the pages from the first to the last, or to the end.
+        #[pyo3(signature = (first, last))]
+        fn range(&self, first: i64, last: Option<i64>) -> Self {
+            Self { listing: self.listing.range(first, last), client: self.client.clone() }
+        }
+
+        /// The same, if it answers within so many seconds.
+        #[pyo3(signature = (seconds))]
+        fn within(&self, seconds: f64) -> PyResult<Self> {
+            let timeout = Some(seconds.min(self.client.config().timeout.as_secs_f64()));
+            let options = Options { timeout, max_retries: Some(0), ..Options::default() };
+            let listing = self.listing.with(options).map_err(to_python)?;
+            Ok(Self { listing, client: self.client.clone() })
+        }
+
         /// Begin to read; nothing is sent.
-        fn read(&self) -> PageReader {
-            PageReader { reader: Arc::from(self.listing.read()), client: self.client.clone() }
+        #[pyo3(signature = (limit, consistent))]
+        fn read(&self, limit: Option<u64>, consistent: bool) -> PageReader {
+            let reading = Reading { limit, is_consistent: consistent };
+            PageReader { reader: self.listing.read(reading), client: self.client.clone() }
+        }
+
+        fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (StudioClient, PyCheckpoint))> {
+            let source = slf.get();
+            let rebuild = slf.py().import("canvas_studio.listing")?.getattr("source_of")?;
+            Ok((rebuild, (StudioClient::of(source.client.clone()), source.checkpoint()?)))
         }
     }
 } }
@@ -184,21 +324,109 @@ impl PageReader {
 }
 
 /// Reads on.
-struct NextPage(Arc<dyn AnyReader>);
+struct NextPages(Arc<dyn AnyReader>);
 
-impl Operation for NextPage {
+impl Operation for NextPages {
     type Result = Option<Batch>;
 
     fn start(&self, _: Option<Client>) -> impl Future<Output = Result<Self::Result, Error>> + Send + 'static {
-        self.0.next_page()
+        self.0.next_pages()
     }
 }
 
+/// The fields of `canvas_studio.models.Drift`, in order.
+type DriftFields = (u32, u64, u64, Option<i64>, Option<i64>);
+
 operations! { PageReader {
     operations {
-        /// Read the items of the next page that has any; `None` at the end.
-        next_page / next_page_async (reader) -> Option<Batch> = Ok(NextPage(Arc::clone(&reader.reader)));
+        /// Read what is ready: the items of each page that has any; `None` at the end.
+        next_pages / next_pages_async (reader) -> Option<Batch> = Ok(NextPages(Arc::clone(&reader.reader)));
     }
     lists {}
-    plain {}
+    plain {
+        /// How many items there are in all, as Studio said last.
+        #[getter]
+        fn total(&self) -> Option<u64> {
+            self.reader.total()
+        }
+
+        /// What happened to the list so far.
+        #[getter]
+        fn drift(&self) -> DriftFields {
+            let Drift { readings, appeared, vanished, first_total, last_total } = self.reader.drift();
+            (readings, appeared, vanished, first_total, last_total)
+        }
+
+        /// Where it is, when so many items of this reading were given on, or all that were handed over. `None` if that
+        /// is before what was handed over last.
+        #[pyo3(signature = (given))]
+        fn checkpoint(&self, given: Option<u64>) -> Option<PyCheckpoint> {
+            self.reader.checkpoint(given).map(PyCheckpoint)
+        }
+
+        /// Stop reading ahead.
+        fn close(&self) {
+            self.reader.close();
+        }
+    }
 } }
+
+/// Reads the body of a page of media as a listing does, without a server: only to count what that costs.
+#[pyfunction]
+#[pyo3(name = "_decode_media_page", signature = (body))]
+pub(crate) fn decode_media_page(py: Python<'_>, body: Vec<u8>) -> PyResult<Py<PyList>> {
+    let request = media::search(&media::Search::default(), 1, MAX_PER_PAGE).map_err(|error| to_python(error.into()))?;
+    let answer = Answer { status: 200, content_type: "application/json".to_owned(), location: None, body: body.into() };
+    let decoded =
+        py.detach(|| request.decode(&answer)).map_err(|problem| PyValueError::new_err(problem.to_string()))?;
+    deliver_all(py, None, vec![decoded.items])
+}
+
+/// Where the reading of a list is: exactly behind the last item that was given.
+///
+/// `StudioClient.resume` goes on there, in any process. It can be pickled and written as JSON. It holds no token, but the
+/// query of the list, which may name a person.
+#[pyclass(frozen, eq, name = "Checkpoint", module = "canvas_studio")]
+#[derive(Debug, PartialEq)]
+pub(crate) struct PyCheckpoint(pub(crate) Checkpoint);
+
+#[pymethods]
+impl PyCheckpoint {
+    /// How many items were given so far.
+    #[getter]
+    fn items(&self) -> u64 {
+        self.0.items()
+    }
+
+    /// Write it as text.
+    ///
+    /// Returns:
+    ///     JSON on one line.
+    fn to_json(&self) -> PyResult<String> {
+        self.0.to_json().map_err(to_python)
+    }
+
+    /// Read what `to_json` wrote.
+    ///
+    /// Args:
+    ///     text: The JSON.
+    ///
+    /// Returns:
+    ///     The checkpoint.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: If it is something else.
+    #[staticmethod]
+    #[pyo3(signature = (text))]
+    fn from_json(text: &str) -> PyResult<Self> {
+        Checkpoint::from_json(text).map(Self).map_err(|refusal| to_python(refusal.into()))
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (String,))> {
+        Ok((slf.get_type().getattr("from_json")?, (slf.get().to_json()?,)))
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Checkpoint of {} behind {} items>", self.0.path(), self.0.items())
+    }
+}

@@ -131,6 +131,17 @@ impl Drop for Log {
     }
 }
 
+/// Gives a task the log of the call that begins it.
+pub(crate) fn for_task<F: Future>(running: F) -> impl Future<Output = F::Output> {
+    let queue = QUEUE.try_with(Arc::clone).ok();
+    async move {
+        match queue {
+            Some(queue) => QUEUE.scope(queue, running).await,
+            None => running.await,
+        }
+    }
+}
+
 /// Keeps lines for the next call.
 fn keep(lines: impl Iterator<Item = Line>) {
     let mut lines = lines.peekable();

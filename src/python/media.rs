@@ -1,5 +1,6 @@
 //! `Media`: a recording in Studio, its operations without the id, and downloads with their progress.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -21,6 +22,8 @@ use super::errors::detached;
 use super::listing::{self, ListingOf};
 use super::operations::operations;
 use super::value;
+use crate::api::lazy::place;
+use crate::api::models::{Item, plain_name};
 use crate::api::{InvalidArgument, Request, media, models};
 use crate::client::{Client, Download, Error, Transferred};
 
@@ -39,7 +42,7 @@ impl Media {
     fn client(&self, py: Python<'_>) -> PyResult<Option<&Client>> {
         match &self.client {
             Some(client) => Ok(Some(client)),
-            None => Err(detached(py, "Media", &format!("studio.get_media({})", self.value.id))),
+            None => Err(detached(py, "Media", &format!("studio.get_media({})", self.value.id()))),
         }
     }
 }
@@ -63,7 +66,7 @@ operations {
     ///     NotFoundError: 404, if it is no longer there.
     ///
     /// Reference: Media page, GET /media/{media_id}.
-    refresh / refresh_async (this) -> models::Media = media::get(this.value.id);
+    refresh / refresh_async (this) -> models::Media = media::get(this.value.id());
 
     /// Delete it with all its perspectives. There is no way back.
     ///
@@ -75,7 +78,7 @@ operations {
     ///     NotFoundError: 404, if it is no longer there.
     ///
     /// Reference: Media page, DELETE /media/{media_id}.
-    delete / delete_async (this) -> models::Media = media::delete(this.value.id);
+    delete / delete_async (this) -> models::Media = media::delete(this.value.id());
 
     /// Archive it with all its perspectives. It leaves its courses and shared libraries.
     ///
@@ -87,7 +90,7 @@ operations {
     ///     NotFoundError: 404, if it is no longer there.
     ///
     /// Reference: Media page, /media/{media_id}/archive (the method, POST, is inferred).
-    archive / archive_async (this) -> models::Media = media::archive(this.value.id);
+    archive / archive_async (this) -> models::Media = media::archive(this.value.id());
 
     /// Bring it back from the archive, with all its perspectives.
     ///
@@ -104,7 +107,7 @@ operations {
     /// Reference: Media page, /media/{media_id}/unarchive (the method, POST, is inferred).
     #[pyo3(signature = (*, collection_id=None))]
     unarchive / unarchive_async (this, collection_id: Option<Id<OfCollection>>) -> models::Media
-        = media::unarchive(this.value.id, collection_id.map(|id| id.0));
+        = media::unarchive(this.value.id(), collection_id.map(|id| id.0));
 
     /// Add it to the collection of a course, and get the URL that launches it there.
     ///
@@ -124,7 +127,7 @@ operations {
     /// Reference: Media page, /media/{media_id}/create_embed (the method, POST, is inferred).
     #[pyo3(signature = (*, course_id, embed_type: "Literal['embed', 'bare_embed']" = "embed", downloadable=None))]
     create_embed / create_embed_async (this, course_id: Id<OfCourse>, #[pyo3(from_py_with = embed_type_word)] embed_type: &'static str, downloadable: Option<bool>)
-        -> String = media::create_embed(this.value.id, course_id.0, embed_type, downloadable);
+        -> String = media::create_embed(this.value.id(), course_id.0, embed_type, downloadable);
 
     /// Get the signed URL from which it can be downloaded for 24 hours. Treat it as a secret.
     ///
@@ -142,7 +145,7 @@ operations {
     /// Reference: Media page, GET /media/{media_id}/download.
     #[pyo3(signature = (*, quality=None))]
     download_url / download_url_async (this, quality: Option<String>) -> Url
-        = media::download_url(this.value.id, quality.as_deref());
+        = media::download_url(this.value.id(), quality.as_deref());
 
     /// Download it into a file.
     ///
@@ -168,7 +171,7 @@ operations {
     /// Reference: Media page, GET /media/{media_id}/download.
     #[pyo3(signature = (path, *, quality=None, progress=Progress::default()))]
     download / download_async (this, path: PathBuf, quality: Option<String>, progress: Progress) -> PathBuf
-        = Tracked::new(media::download_url(this.value.id, quality.as_deref()), path, progress);
+        = Tracked::new(media::download_url(this.value.id(), quality.as_deref()), path, progress);
 
     /// Get the users and groups with whom it is shared directly.
     ///
@@ -180,7 +183,7 @@ operations {
     ///     NotFoundError: 404, if it is no longer there.
     ///
     /// Reference: Media page, GET /media/{media_id}/permissions.
-    permissions / permissions_async (this) -> models::Permissions = media::permissions(this.value.id);
+    permissions / permissions_async (this) -> models::Permissions = media::permissions(this.value.id());
 
     /// Change with whom it is shared.
     ///
@@ -199,7 +202,7 @@ operations {
     /// Reference: Media page, /media/{media_id}/permissions (the method, POST, and the body are inferred).
     #[pyo3(signature = (changes))]
     change_permissions / change_permissions_async (this, changes: Changes) -> models::Permissions
-        = media::change_permissions(this.value.id, &changes.0);
+        = media::change_permissions(this.value.id(), &changes.0);
 }
 lists {
     /// List the courses that contain it.
@@ -208,7 +211,7 @@ lists {
     ///     A listing of `Course`.
     ///
     /// Reference: Media page, GET /media/{media_id}/courses.
-    courses (this) -> models::Course = media::courses(this.value.id);
+    courses (this) -> models::Course = media::courses(this.value.id());
 
     /// List its perspectives: where it is placed.
     ///
@@ -216,7 +219,7 @@ lists {
     ///     A listing of `Perspective`, each with its collection.
     ///
     /// Reference: Media page, GET /media/{media_id}/perspectives.
-    perspectives (this) -> models::Perspective = media::perspectives(this.value.id);
+    perspectives (this) -> models::Perspective = media::perspectives(this.value.id());
 
     /// List its files and streams.
     ///
@@ -224,7 +227,7 @@ lists {
     ///     A listing of `Source`.
     ///
     /// Reference: Media page, GET /media/{media_id}/sources.
-    sources (this) -> models::Source = media::sources(this.value.id);
+    sources (this) -> models::Source = media::sources(this.value.id());
 
     /// List everyone who has access to it, directly or not.
     ///
@@ -236,15 +239,15 @@ lists {
     ///
     /// Reference: Media page, GET /media/{media_id}/users.
     #[pyo3(signature = (*, min_permission: "Literal['access', 'view', 'edit']" = "access"))]
-    users (this, #[pyo3(from_py_with = min_permission_word)] min_permission: &'static str) -> models::User = media::users(this.value.id, min_permission);
+    users (this, #[pyo3(from_py_with = min_permission_word)] min_permission: &'static str) -> models::User = media::users(this.value.id(), min_permission);
 }
 fields {
     /// Studio's id of the media.
     id: i64;
     /// The title.
-    title: Option<String>;
+    title: Option<Cow<'_, str>>;
     /// The description.
-    description: Option<String>;
+    description: Option<Cow<'_, str>>;
     /// The length in seconds, with fractions.
     duration: Option<f64>;
     /// When it was made, in UTC.
@@ -254,19 +257,19 @@ fields {
     /// The day on which a student last viewed it.
     last_viewed_by_student: Option<models::Day>;
     /// Where its thumbnail is. That of an audio recording may look right and yet not load.
-    thumbnail_url: Option<String>;
+    thumbnail_url: Option<Cow<'_, str>>;
     /// How far Studio is with it: `transcoding_finished` is ready; the other words are not documented.
-    transcoding_status: Option<String>;
+    transcoding_status: Option<Cow<'_, str>>;
     /// To whom it belongs.
     owner: Option<models::Owner>;
     /// The size in bytes.
     size: Option<i64>;
     /// Where it comes from. The words are not documented.
-    source: Option<String>;
+    source: Option<Cow<'_, str>>;
     /// Its id for embedding.
-    embed_id: Option<String>;
+    embed_id: Option<Cow<'_, str>>;
     /// Its id in an LTI launch.
-    lti_launch_id: Option<String>;
+    lti_launch_id: Option<Cow<'_, str>>;
     /// The collection that it is in; only `get_media`, `refresh` and the like tell.
     collection: Option<models::Collection>;
 }
@@ -274,7 +277,7 @@ plain {
     /// Fields that are not documented, as they were sent.
     #[getter]
     fn extra(&self, py: Python<'_>) -> PyResult<Hinted<JsonObject>> {
-        self.value.extra.clone().deliver(py, None)
+        self.value.extra().deliver(py, None)
     }
 
     /// Return it as a dict that `json.dumps` takes.
@@ -302,20 +305,21 @@ plain {
     }
 
     fn __eq__(&self, other: &Bound<'_, Self>) -> bool {
-        other.get().value.id == self.value.id
+        other.get().value.id() == self.value.id()
     }
 
     fn __hash__(&self) -> u64 {
-        value::hash("Media", self.value.id)
+        value::hash("Media", self.value.id())
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let media = &self.value;
+        let title = media.named::<Option<Cow<'_, str>>>("title");
         value::repr(py, "Media", &[
-            ("id", Some(media.id.into_py_any(py)?)),
-            ("title", media.title.as_ref().map(|title| title.into_py_any(py)).transpose()?),
-            ("duration", media.duration.map(|duration| duration.into_py_any(py)).transpose()?),
-            ("size", media.size.map(|size| size.into_py_any(py)).transpose()?),
+            ("id", Some(media.id().into_py_any(py)?)),
+            ("title", title.map(|title| title.into_py_any(py)).transpose()?),
+            ("duration", media.named::<Option<f64>>("duration").map(|duration| duration.into_py_any(py)).transpose()?),
+            ("size", media.named::<Option<i64>>("size").map(|size| size.into_py_any(py)).transpose()?),
         ])
     }
 
@@ -333,14 +337,14 @@ plain {
 
     fn _repr_html_(&self) -> String {
         let media = &self.value;
-        let owner = media.owner.as_ref().and_then(|owner| owner.display_name.as_deref().or(owner.full_name.as_deref()));
-        value::card(media.title.as_deref().unwrap_or("(no title)"), &[
-            ("Media", Some(media.id.to_string())),
-            ("Owner", owner.map(str::to_owned)),
-            ("Duration", media.duration.map(|seconds| format!("{seconds} s"))),
-            ("Size", media.size.map(|bytes| format!("{bytes} bytes"))),
-            ("Created", media.created_at.as_ref().map(|moment| moment.value().to_string())),
-            ("Status", media.transcoding_status.clone()),
+        let text = |name| media.named::<Option<Cow<'_, str>>>(name).map(Cow::into_owned);
+        value::card(text("title").as_deref().unwrap_or("(no title)"), &[
+            ("Media", Some(media.id().to_string())),
+            ("Owner", value::owner(media.named("owner"))),
+            ("Duration", media.named::<Option<f64>>("duration").map(value::clock)),
+            ("Size", media.named::<Option<i64>>("size").map(value::bytes)),
+            ("Created", value::minute(media.named("created_at"))),
+            ("Status", text("transcoding_status")),
         ])
     }
 }

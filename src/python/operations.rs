@@ -74,7 +74,8 @@ macro_rules! operations {
                     $(#[$field_about])*
                     #[getter]
                     fn $field(&self, py: Python<'_>) -> PyResult<<$field_type as Deliver>::Python> {
-                        self.value.$field.clone().deliver(py, self.client.as_ref())
+                        const PLACE: usize = place(<models::$class as Item>::FIELDS, plain_name(stringify!($field)));
+                        self.value.get::<$field_type>(PLACE).deliver(py, self.client.as_ref())
                     }
                 )+
                 #[classattr]
@@ -85,12 +86,12 @@ macro_rules! operations {
             $($plain)*
         }
         $(impl value::MatchArgs for $class {
-            const NAMES: &'static [&'static str] = &[$(value::plain_name(stringify!($field))),+];
+            const NAMES: &'static [&'static str] = &[$(plain_name(stringify!($field))),+];
             #[cfg(feature = "stubs")]
             const HINT: PyStaticExpr = type_hint_subscript!(
                 type_hint_identifier!("builtins", "tuple"), $(type_hint_subscript!(
                     type_hint_identifier!("typing", "Literal"),
-                    PyStaticExpr::Constant { value: PyStaticConstant::Str(value::plain_name(stringify!($field))) }
+                    PyStaticExpr::Constant { value: PyStaticConstant::Str(plain_name(stringify!($field))) }
                 )),+
             );
         })?

@@ -14,13 +14,15 @@ use super::convert::{
     embed_type_word, min_permission_word, seconds, whole,
 };
 use super::errors::to_python;
-use super::listing::{self, ListingOf};
+use super::listing::{self, Anything, ListingOf, ListingSource, PyCheckpoint};
 use super::media::{Progress, Tracked};
 use super::operations::operations;
 use crate::api::raw::{self, Content};
 use crate::api::request::MAX_PER_PAGE;
 use crate::api::{InvalidArgument, collections, media, models};
-use crate::client::config::{CONNECT_TIMEOUT, MAX_RETRIES, MAX_RETRY_WAIT, READ_TIMEOUT, RETRY_DELAY, TIMEOUT};
+use crate::client::config::{
+    CONNECT_TIMEOUT, MAX_CONCURRENCY, MAX_RETRIES, MAX_RETRY_WAIT, READ_TIMEOUT, RETRY_DELAY, TIMEOUT,
+};
 use crate::client::{Auth, Client, Config, Network, Options};
 
 /// A client of one school's Studio.
@@ -44,6 +46,10 @@ use crate::client::{Auth, Client, Config, Network, Options};
 ///     max_retries: How often a request is repeated. What may have been carried out is never repeated blindly.
 ///     retry_delay: Seconds before the first repetition; they double with each, and chance shortens them.
 ///     max_retry_wait: Seconds that a server may ask to be left alone; if it asks for more, the error is raised.
+///     max_concurrency: How many pages of one list are asked for at once, 1 to 64. It falls by itself where Studio says
+///         that it is too much, or becomes slow.
+///     max_rate: How many requests a second begin at the most; no limit if left out. Clients made by `with_options` share
+///         it with this one.
 ///
 /// Raises:
 ///     InvalidArgumentError: If an argument cannot be right.
@@ -54,6 +60,10 @@ pub(crate) struct StudioClient {
 }
 
 impl StudioClient {
+    pub(crate) fn of(client: Client) -> Self {
+        Self { client }
+    }
+
     #[expect(clippy::unnecessary_wraps, reason = "as the macro asks for it")]
     fn client(&self, _: Python<'_>) -> PyResult<Option<&Client>> {
         Ok(Some(&self.client))
@@ -64,7 +74,7 @@ impl StudioClient {
 // to the core's.
 const _: () = assert!(TIMEOUT == 120.0 && CONNECT_TIMEOUT == 5.0 && READ_TIMEOUT == 30.0);
 const _: () = assert!(MAX_RETRIES == 2 && RETRY_DELAY == 0.5 && MAX_RETRY_WAIT == 60.0);
-const _: () = assert!(MAX_PER_PAGE == 50);
+const _: () = assert!(MAX_PER_PAGE == 50 && MAX_CONCURRENCY == 16);
 
 operations! { StudioClient {
 operations {
@@ -566,10 +576,11 @@ plain {
     #[new]
     #[pyo3(signature = (url, *, token=None, auth=None, proxy=None, ca_bundle=None, timeout: "float | timedelta" = 120.0, connect_timeout: "float | timedelta" = 5.0,
         read_timeout: "float | timedelta" = 30.0, max_retries: "int" = 2, retry_delay: "float | timedelta" = 0.5,
-        max_retry_wait: "float | timedelta" = 60.0))]
+        max_retry_wait: "float | timedelta" = 60.0, max_concurrency: "int" = 16, max_rate=None))]
 fn new(url: &str, token: Option<&str>, auth: Option<&Bound<'_, OAuth>>, proxy: Option<&str>, ca_bundle: Option<PathBuf>, #[pyo3(from_py_with = seconds)] timeout: f64, #[pyo3(from_py_with = seconds)] connect_timeout: f64,
         #[pyo3(from_py_with = seconds)] read_timeout: f64, #[pyo3(from_py_with = whole)] max_retries: i64,
-        #[pyo3(from_py_with = seconds)] retry_delay: f64, #[pyo3(from_py_with = seconds)] max_retry_wait: f64) -> PyResult<Self> {
+        #[pyo3(from_py_with = seconds)] retry_delay: f64, #[pyo3(from_py_with = seconds)] max_retry_wait: f64,
+        #[pyo3(from_py_with = whole)] max_concurrency: i64, max_rate: Option<f64>) -> PyResult<Self> {
         let options = Options {
             timeout: Some(timeout),
             connect_timeout: Some(connect_timeout),
@@ -577,6 +588,8 @@ fn new(url: &str, token: Option<&str>, auth: Option<&Bound<'_, OAuth>>, proxy: O
             max_retries: Some(max_retries),
             retry_delay: Some(retry_delay),
             max_retry_wait: Some(max_retry_wait),
+            max_concurrency: Some(max_concurrency),
+            max_rate,
         };
         let config = Network::new(proxy, ca_bundle).and_then(|network| Config::new(url, network, options));
         let made = config.and_then(|config| {
@@ -614,6 +627,8 @@ fn new(url: &str, token: Option<&str>, auth: Option<&Bound<'_, OAuth>>, proxy: O
     ///     max_retries: Likewise.
     ///     retry_delay: Likewise.
     ///     max_retry_wait: Likewise.
+    ///     max_concurrency: Likewise.
+    ///     max_rate: Likewise.
     ///
     /// Returns:
     ///     A client.
@@ -623,10 +638,11 @@ fn new(url: &str, token: Option<&str>, auth: Option<&Bound<'_, OAuth>>, proxy: O
     #[staticmethod]
     #[pyo3(signature = (profile=None, *, url=None, token=None, auth=None, proxy=None, ca_bundle=None, timeout: "float | timedelta" = 120.0, connect_timeout: "float | timedelta" = 5.0,
         read_timeout: "float | timedelta" = 30.0, max_retries: "int" = 2, retry_delay: "float | timedelta" = 0.5,
-        max_retry_wait: "float | timedelta" = 60.0))]
+        max_retry_wait: "float | timedelta" = 60.0, max_concurrency: "int" = 16, max_rate=None))]
     fn from_env(py: Python<'_>, profile: Option<&str>, url: Option<&str>, token: Option<&str>, auth: Option<Bound<'_, OAuth>>, proxy: Option<&str>, ca_bundle: Option<PathBuf>, #[pyo3(from_py_with = seconds)] timeout: f64, #[pyo3(from_py_with = seconds)] connect_timeout: f64,
         #[pyo3(from_py_with = seconds)] read_timeout: f64, #[pyo3(from_py_with = whole)] max_retries: i64,
-        #[pyo3(from_py_with = seconds)] retry_delay: f64, #[pyo3(from_py_with = seconds)] max_retry_wait: f64) -> PyResult<Self> {
+        #[pyo3(from_py_with = seconds)] retry_delay: f64, #[pyo3(from_py_with = seconds)] max_retry_wait: f64,
+        #[pyo3(from_py_with = whole)] max_concurrency: i64, max_rate: Option<f64>) -> PyResult<Self> {
         let given = PyDict::new(py);
         given.set_item("profile", profile)?;
         given.set_item("url", url)?;
@@ -641,7 +657,23 @@ fn new(url: &str, token: Option<&str>, auth: Option<&Bound<'_, OAuth>>, proxy: O
         let proxy: Option<String> = found.getattr("proxy")?.extract()?;
         let ca_bundle: Option<PathBuf> = found.getattr("ca_bundle")?.extract()?;
         Self::new(&url, token.as_deref(), auth.as_ref(), proxy.as_deref(), ca_bundle, timeout, connect_timeout, read_timeout,
-            max_retries, retry_delay, max_retry_wait)
+            max_retries, retry_delay, max_retry_wait, max_concurrency, max_rate)
+    }
+
+    /// Go on with a list where a checkpoint was taken of its reading, perhaps in another process.
+    ///
+    /// Args:
+    ///     checkpoint: What `Listing.checkpoint` has given.
+    ///
+    /// Returns:
+    ///     A listing of what had not been given. If items vanished or appeared meanwhile, the list is read again, as it
+    ///     is in one process.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: If it is of another school.
+    #[pyo3(signature = (checkpoint))]
+    fn resume(&self, py: Python<'_>, checkpoint: &PyCheckpoint) -> PyResult<Hinted<ListingOf<Anything>>> {
+        listing::made_of(py, ListingSource::resumed(&self.client, &checkpoint.0).map_err(to_python)?)
     }
 
     /// The school's URL.
@@ -661,6 +693,8 @@ fn new(url: &str, token: Option<&str>, auth: Option<&Bound<'_, OAuth>>, proxy: O
     ///     max_retries: Likewise.
     ///     retry_delay: Likewise.
     ///     max_retry_wait: Likewise.
+    ///     max_concurrency: Likewise.
+    ///     max_rate: Likewise; `float("inf")` for no limit.
     ///
     /// Returns:
     ///     The client.
@@ -668,9 +702,10 @@ fn new(url: &str, token: Option<&str>, auth: Option<&Bound<'_, OAuth>>, proxy: O
     /// Raises:
     ///     InvalidArgumentError: If an argument cannot be right.
     #[pyo3(signature = (*, timeout=None, connect_timeout=None, read_timeout=None, max_retries=None, retry_delay=None,
-        max_retry_wait=None))]
+        max_retry_wait=None, max_concurrency=None, max_rate=None))]
     fn with_options(&self, timeout: Option<Seconds>, connect_timeout: Option<Seconds>, read_timeout: Option<Seconds>,
-        max_retries: Option<Whole>, retry_delay: Option<Seconds>, max_retry_wait: Option<Seconds>) -> PyResult<Self> {
+        max_retries: Option<Whole>, retry_delay: Option<Seconds>, max_retry_wait: Option<Seconds>,
+        max_concurrency: Option<Whole>, max_rate: Option<f64>) -> PyResult<Self> {
         let seconds = |seconds: Option<Seconds>| seconds.map(|seconds| seconds.0);
         let client = self.client.with(Options {
             timeout: seconds(timeout),
@@ -679,6 +714,8 @@ fn new(url: &str, token: Option<&str>, auth: Option<&Bound<'_, OAuth>>, proxy: O
             max_retries: max_retries.map(|count| count.0),
             retry_delay: seconds(retry_delay),
             max_retry_wait: seconds(max_retry_wait),
+            max_concurrency: max_concurrency.map(|pages| pages.0),
+            max_rate,
         });
         Ok(Self { client: client.map_err(to_python)? })
     }

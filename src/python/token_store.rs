@@ -56,6 +56,11 @@ pub(crate) fn for_caller<F: Future>(
     Ok(CALLER.scope(caller.transpose()?, running))
 }
 
+/// Gives a task the caller of the call that begins it.
+pub(crate) fn for_task<F: Future>(running: F) -> impl Future<Output = F::Output> {
+    CALLER.scope(CALLER.try_with(Option::clone).ok().flatten(), running)
+}
+
 /// Any object that keeps tokens.
 pub(crate) struct AnyStore {
     pub(crate) object: Py<PyAny>,

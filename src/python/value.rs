@@ -1,16 +1,17 @@
 //! What `Collection` and `Media` have in common as Python values: dicts, equality, pickles, and how they look.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::marker::PhantomData;
 
+use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyTypeError;
 #[cfg(feature = "stubs")]
 use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
-use pyo3::types::{PyMapping, PyTuple};
+use pyo3::types::{PyDict, PyMapping, PyString, PyTuple};
 use pythonize::{depythonize, pythonize};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -19,6 +20,9 @@ use super::convert::MAPPING;
 use super::convert::{Hint, Hinted, JsonObject};
 use super::errors::to_python;
 use crate::api::InvalidArgument;
+use crate::api::lazy::{Lazy, Model, Value as _, parts_of};
+use crate::api::models::{Owner, Timestamp};
+use crate::api::scan::{Field, Kind};
 
 /// Anything that maps names to values.
 pub(crate) struct AnyMapping<'py>(pub(crate) Bound<'py, PyMapping>);
@@ -62,8 +66,43 @@ impl Fields<'_> {
     }
 }
 
-pub(crate) fn to_dict(py: Python<'_>, value: &impl Serialize) -> PyResult<Hinted<JsonObject>> {
-    Ok(Hinted::new(pythonize(py, value)?.unbind()))
+/// Every documented field of an object, `None` where there is none, then the others as they were sent.
+pub(crate) fn to_dict<T: Model>(py: Python<'_>, value: &Lazy<T>) -> PyResult<Hinted<JsonObject>> {
+    let spans: Vec<Option<&str>> = (0..T::FIELDS.len()).map(|place| value.raw(place)).collect();
+    let dict = fields_to_dict(py, T::FIELDS, &spans)?;
+    for (name, value) in value.extra() {
+        dict.set_item(name, pythonize(py, &value)?)?;
+    }
+    Ok(Hinted::new(dict.unbind()))
+}
+
+fn fields_to_dict<'py>(
+    py: Python<'py>,
+    fields: &'static [Field],
+    texts: &[Option<&str>],
+) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    for (field, raw) in fields.iter().zip(texts) {
+        let value = match (field.kind, *raw) {
+            (_, None) => py.None().into_bound(py),
+            (Kind::Id | Kind::Whole, raw) => Option::<i64>::read(raw).into_bound_py_any(py)?,
+            (Kind::Number, raw) => Option::<f64>::read(raw).into_bound_py_any(py)?,
+            (Kind::Text | Kind::Word | Kind::Moment | Kind::Day, raw) => {
+                Option::<Cow<'_, str>>::read(raw).into_bound_py_any(py)?
+            }
+            (Kind::Object(fields), Some(raw)) => {
+                let (spans, extra) = parts_of(raw, fields);
+                let texts: Vec<Option<&str>> = spans.iter().map(|span| span.of(raw)).collect();
+                let dict = fields_to_dict(py, fields, &texts)?;
+                for (name, value) in extra {
+                    dict.set_item(name, pythonize(py, &value)?)?;
+                }
+                dict.into_any()
+            }
+        };
+        dict.set_item(PyString::intern(py, field.name), value)?;
+    }
+    Ok(dict)
 }
 
 /// The documented fields of a class, as `match` takes them by position.
@@ -86,14 +125,6 @@ pub(crate) fn match_args<T: MatchArgs>(py: Python<'_>) -> PyResult<Hinted<MatchA
     Ok(Hinted::new(PyTuple::new(py, T::NAMES)?.unbind()))
 }
 
-/// A name as Python has it: Rust writes its own keywords in another way.
-pub(crate) const fn plain_name(name: &'static str) -> &'static str {
-    match name.as_bytes() {
-        [b'r', b'#', ..] => name.split_at(2).1,
-        _ => name,
-    }
-}
-
 /// By kind and id, as equality is.
 pub(crate) fn hash(kind: &str, id: i64) -> u64 {
     let mut hasher = DefaultHasher::new();
@@ -114,16 +145,60 @@ pub(crate) fn repr(py: Python<'_>, class: &str, fields: &[(&str, Option<Py<PyAny
     Ok(text + ")")
 }
 
-/// A small table for a notebook: a heading, and a row for each value that is there. Everything is escaped.
+/// A small table for a notebook: a heading, and a row for each value that is there. Everything is escaped, and nothing is
+/// fetched from elsewhere.
 pub(crate) fn card(heading: &str, rows: &[(&str, Option<String>)]) -> String {
-    let mut html = format!("<table><thead><tr><th colspan=\"2\">{}</th></tr></thead><tbody>", escaped(heading));
+    let mut html = format!(
+        "<table style=\"font-variant-numeric: tabular-nums\"><thead><tr>\
+         <th colspan=\"2\" style=\"text-align: left\" dir=\"auto\">{}</th></tr></thead><tbody>",
+        escaped(heading)
+    );
     for (name, value) in rows {
         if let Some(value) = value {
             // Writing to a String cannot fail.
-            let _ = write!(html, "<tr><th>{}</th><td>{}</td></tr>", escaped(name), escaped(value));
+            let _ = write!(
+                html,
+                "<tr><th style=\"text-align: left; opacity: 0.7; font-weight: normal\">{}</th>\
+                 <td style=\"text-align: left\" dir=\"auto\">{}</td></tr>",
+                escaped(name),
+                escaped(value)
+            );
         }
     }
     html + "</tbody></table>"
+}
+
+/// How an owner is called.
+pub(crate) fn owner(owner: Option<Owner>) -> Option<String> {
+    owner.and_then(|owner| owner.display_name.or(owner.full_name))
+}
+
+/// A moment to the minute, in UTC.
+pub(crate) fn minute(moment: Option<Timestamp>) -> Option<String> {
+    moment.map(|moment| moment.value().strftime("%Y-%m-%d %H:%M").to_string())
+}
+
+/// Seconds as a clock shows them: `1:02:03`, `12:15`.
+pub(crate) fn clock(seconds: f64) -> String {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "what is too long for a clock is shown as the longest there is"
+    )]
+    let seconds = seconds.round() as i64;
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours == 0 { format!("{minutes}:{seconds:02}") } else { format!("{hours}:{minutes:02}:{seconds:02}") }
+}
+
+/// Bytes by human measure: `1.2 GB`, `12 B`.
+pub(crate) fn bytes(size: i64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "two digits are shown")]
+    let size_in = |unit: i64| size as f64 / unit as f64;
+    match size {
+        1_000_000_000.. => format!("{:.1} GB", size_in(1_000_000_000)),
+        1_000_000.. => format!("{:.1} MB", size_in(1_000_000)),
+        1_000.. => format!("{:.1} kB", size_in(1_000)),
+        _ => format!("{size} B"),
+    }
 }
 
 fn escaped(text: &str) -> String {

@@ -118,8 +118,12 @@ fn every_request_is_the_one_of_the_reference() {
         let query: Vec<String> = call.query.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let mark = if query.is_empty() { "" } else { "?" };
         let sent_body = call.body.as_ref().map(ToString::to_string).unwrap_or_default();
-        let sent =
-            (call.operation, call.method.as_str(), format!("{}{mark}{}", call.place(), query.join("&")), sent_body);
+        let sent = (
+            call.operation.as_ref(),
+            call.method.as_str(),
+            format!("{}{mark}{}", call.place(), query.join("&")),
+            sent_body,
+        );
         assert_eq!(sent, (operation, method, place.to_owned(), body.to_owned()));
         assert_eq!(shape, expected_shape, "{operation}");
         assert!(call.headers.is_empty(), "{operation}");

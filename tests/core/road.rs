@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use canvas_studio::api::models::Media;
 use canvas_studio::api::{collections, media};
-use canvas_studio::client::{Auth, Client, Config, Error, Network, Options};
+use canvas_studio::client::{Auth, Client, Config, Error, Network, Options, Reading};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 
@@ -47,7 +47,7 @@ fn page(ids: &[i64], last_page: i64, total_count: i64) -> String {
 #[tokio::test]
 async fn a_request_carries_the_token_and_says_what_it_wants() {
     let (client, asked) = server(vec![r#"{"media": {"id": 1}}"#.into()]).await;
-    assert_eq!(client.send(&media::get(1).unwrap()).await.unwrap().id, 1);
+    assert_eq!(client.send(&media::get(1).unwrap()).await.unwrap().id(), 1);
     let asked = asked.lock().unwrap().remove(0).to_lowercase();
     for line in ["get /api/public/v1/media/1 http/1.1", "authorization: bearer t0ken", "accept: application/json"] {
         assert!(asked.contains(line), "{line} in {asked}");
@@ -64,10 +64,10 @@ async fn a_list_that_changes_while_it_is_read_is_read_again_and_given_once() {
         page(&[4], 2, 3),
     ];
     let (client, _) = server(pages.into()).await;
-    let mut reader = client.list(collections::list_media(7, 1, 2).unwrap()).read();
+    let mut reader = client.list(collections::list_media(7, 1, 2).unwrap()).read(Reading::default());
     let mut ids = Vec::new();
-    while let Some(items) = reader.next_page().await.unwrap() {
-        ids.extend(items.iter().map(|media: &Media| media.id));
+    while let Some(pages) = reader.next_pages().await.unwrap() {
+        ids.extend(pages.iter().flatten().map(Media::id));
     }
     assert_eq!(ids, [1, 2, 4, 3]);
 }
@@ -77,9 +77,9 @@ async fn a_list_without_meta_ends_at_a_page_that_is_the_same_again() {
     let same = r#"{"sources": [{"url": "a"}, {"url": "a"}]}"#.to_owned();
     let (client, asked) = server(vec![same.clone(), same]).await;
     let request = canvas_studio::api::raw::paginate("/media/1/sources", "sources".into(), Vec::new(), 1, 50).unwrap();
-    let mut reader = client.list(request).read();
-    assert_eq!(reader.next_page().await.unwrap().map(|items| items.len()), Some(2));
-    assert!(reader.next_page().await.unwrap().is_none());
+    let mut reader = client.list(request).read(Reading::default());
+    assert_eq!(reader.next_pages().await.unwrap().map(|pages| pages.concat().len()), Some(2));
+    assert!(reader.next_pages().await.unwrap().is_none());
     assert_eq!(asked.lock().unwrap().len(), 2);
 }
 
@@ -109,10 +109,10 @@ async fn a_long_list_without_a_last_page_is_read_again_when_it_shrinks() {
     answers.extend((2..=150).map(|id| page(id, 149)));
     answers.push(empty());
     let (client, _) = server(answers).await;
-    let mut reader = client.list(collections::list_media(7, 1, 1).unwrap()).read();
+    let mut reader = client.list(collections::list_media(7, 1, 1).unwrap()).read(Reading::default());
     let mut ids = Vec::new();
-    while let Some(items) = reader.next_page().await.unwrap() {
-        ids.extend(items.iter().map(|media: &Media| media.id));
+    while let Some(pages) = reader.next_pages().await.unwrap() {
+        ids.extend(pages.iter().flatten().map(Media::id));
     }
     ids.sort_unstable();
     assert_eq!(ids, (1..=150).collect::<Vec<_>>());

@@ -1,0 +1,108 @@
+"""Columns as pyarrow, pandas and polars have them, and as Parquet; nothing of these is imported before it is needed."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from canvas_studio._core import ArrowTable
+from canvas_studio._table import WholeFile
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+    from canvas_studio._core import ArrowBatch, ListingSource
+
+NEEDED = {"arrow": ("pyarrow",), "pandas": ("pandas", "pyarrow"), "polars": ("polars",)}
+"""What each of the extras brings."""
+
+ROWS = 65_536
+"""So many rows are put together before they are written: what reads Parquet is slow with many small groups."""
+
+
+def check(method: str, extra: str) -> None:
+    """Refuse before anything is sent, if a package is missing."""
+    for name in NEEDED[extra]:
+        try:
+            import_module(name)
+        except ImportError as error:
+            raise ImportError(f"{method}() needs {name}: pip install 'canvas-studio[{extra}]'") from error
+
+
+def to_arrow(source: ListingSource, batches: Sequence[ArrowBatch]) -> pa.Table:
+    """Put batches together as a table of pyarrow."""
+    import pyarrow as pa  # noqa: PLC0415 - an extra
+
+    # Each batch has its own numbers for the words of a column; a table is easier to use if they mean the same.
+    return pa.table(ArrowTable(source, list(batches))).unify_dictionaries()
+
+
+def to_pandas(source: ListingSource, batches: Sequence[ArrowBatch]) -> pd.DataFrame:
+    """Put batches together as a data frame of pandas."""
+    import pandas as pd  # noqa: PLC0415 - an extra
+    import pyarrow as pa  # noqa: PLC0415 - an extra
+
+    table = to_arrow(source, batches)
+    frame = table.to_pandas(date_as_object=False)
+    for column in table.schema:
+        # Otherwise one missing number makes floats of all others, and 1301.0 of a course's id.
+        if column.nullable and pa.types.is_int64(column.type):
+            frame[column.name] = table[column.name].to_pandas(types_mapper=lambda _: pd.Int64Dtype())
+    return frame
+
+
+def to_polars(source: ListingSource, batches: Sequence[ArrowBatch]) -> pl.DataFrame:
+    """Put batches together as a data frame of polars."""
+    import polars as pl  # noqa: PLC0415 - an extra
+
+    return pl.DataFrame(ArrowTable(source, list(batches)))
+
+
+class ParquetFile(WholeFile):
+    """A file of columns, written group by group."""
+
+    def __init__(self, path: str | os.PathLike[str], source: ListingSource) -> None:
+        """Begin the file.
+
+        Args:
+            path: Where it will be.
+            source: What the batches come from.
+        """
+        super().__init__(path)
+        self._source = source
+        self._batches: list[ArrowBatch] = []
+        self._rows = 0
+        self._writer: Any = None
+        # Whether it can be written is known before anything is sent.
+        self._file = self._temporary.open("xb")
+
+    def write(self, batch: ArrowBatch) -> None:
+        """Take the rows of a batch; they are written when there are enough of them."""
+        self._batches.append(batch)
+        self._rows += batch.num_rows
+        if self._rows >= ROWS:
+            self._write_group()
+
+    def _write_group(self) -> None:
+        from pyarrow.parquet import ParquetWriter  # noqa: PLC0415 - an extra
+
+        table = to_arrow(self._source, self._batches)
+        self._batches, self._rows = [], 0
+        if self._writer is None:
+            self._writer = ParquetWriter(self._file, table.schema)
+        self._writer.write_table(table)
+
+    def _finish(self, *, is_whole: bool) -> None:
+        try:
+            # A file of no rows still has its columns.
+            if is_whole and (self._batches or self._writer is None):
+                self._write_group()
+        finally:
+            with self._file:
+                if self._writer is not None:
+                    self._writer.close()

@@ -1,0 +1,272 @@
+//! An object of Studio's as the JSON text that came: a field is read when somebody asks for it.
+//!
+//! Most programs look at three fields of fifteen. Building all of them costs more than anything else in reading a list.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
+
+use super::models::{Dated, Day, Extra, Owner, Readable, Timestamp, lenient_whole};
+use super::request::{Meta, Page};
+use super::scan::{Field, Order, Scanner, Span};
+
+/// What an object's fields are, as serde reads all of them at once.
+pub trait Model: Serialize + DeserializeOwned + Clone + fmt::Debug + Send + Sync + 'static {
+    /// The documented fields, in the reference's order; the first is the id.
+    const FIELDS: &'static [Field];
+    /// One span for each.
+    type Spans: AsRef<[Span]> + AsMut<[Span]> + Default + Clone + Send + Sync;
+}
+
+/// An object whose fields are read on demand. It has a text of its own, so it keeps nothing else alive.
+#[derive(Clone)]
+pub struct Lazy<T: Model> {
+    id: i64,
+    text: Box<str>,
+    spans: T::Spans,
+    has_extra: bool,
+    fields: PhantomData<fn() -> T>,
+}
+
+impl<T: Model> Lazy<T> {
+    pub fn id(&self) -> i64 {
+        self.id
+    }
+
+    /// Its JSON text, as it came.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The JSON text of the documented field at this place; nothing if it is missing or null.
+    pub fn raw(&self, place: usize) -> Option<&str> {
+        self.spans.as_ref().get(place)?.of(&self.text)
+    }
+
+    /// The documented field at this place.
+    pub fn get<'text, V: Value<'text>>(&'text self, place: usize) -> V {
+        V::read(self.raw(place))
+    }
+
+    /// The documented field of this name.
+    pub fn named<'text, V: Value<'text>>(&'text self, name: &str) -> V {
+        self.get(place(T::FIELDS, name))
+    }
+
+    /// The fields that are not documented.
+    pub fn extra(&self) -> Extra {
+        if self.has_extra { parts_of(&self.text, T::FIELDS).1 } else { Extra::new() }
+    }
+
+    /// Reads all fields.
+    pub fn whole(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_str(&self.text)
+    }
+
+    /// Makes it from all of its fields.
+    fn of(whole: &T) -> Result<Self, serde_json::Error> {
+        let text = serde_json::to_string(whole)?;
+        let strange = || serde_json::Error::custom("its text cannot be found through");
+        Self::scan(&mut Scanner::again(&text), &mut Order::default()).ok_or_else(strange)
+    }
+
+    /// Passes an object in a text; `None` where it is not plain to see that it is one.
+    fn scan(scanner: &mut Scanner<'_>, order: &mut Order) -> Option<Self> {
+        scanner.peek()?;
+        let start = scanner.at();
+        let mut spans = T::Spans::default();
+        let mut has_extra = false;
+        scanner.object(T::FIELDS, spans.as_mut(), order, 0, &mut |_| has_extra = true)?;
+        let text = scanner.since(start)?;
+        let id = spans.as_ref().first()?.of(text)?.parse().ok()?;
+        Some(Self { id, text: text.into(), spans, has_extra, fields: PhantomData })
+    }
+
+    /// Reads a page of them in one pass; `None` if serde has to look at it.
+    pub fn scan_page(text: &str, key: &str) -> Option<Page<Self>> {
+        let mut scanner = Scanner::new(text);
+        let mut order = Order::default();
+        let (mut items, mut meta) = (None, None);
+        scanner.expect(b'{')?;
+        loop {
+            let (name, has_escape) = scanner.string()?;
+            scanner.expect(b':')?;
+            if has_escape {
+                return None;
+            } else if name == key {
+                if items.is_some() {
+                    return None;
+                }
+                items = Some(Self::scan_list(&mut scanner, &mut order)?);
+            } else {
+                scanner.peek()?;
+                let start = scanner.at();
+                scanner.value(1)?;
+                if name == "meta" {
+                    meta = Meta::read(&serde_json::from_str(scanner.since(start)?).ok()?);
+                }
+            }
+            if !scanner.takes(b',')? {
+                break;
+            }
+        }
+        scanner.expect(b'}')?;
+        scanner.is_at_end().then_some(Page { items: items?, meta })
+    }
+
+    fn scan_list(scanner: &mut Scanner<'_>, order: &mut Order) -> Option<Vec<Self>> {
+        let mut items = Vec::new();
+        scanner.expect(b'[')?;
+        if scanner.takes(b']')? {
+            return Some(items);
+        }
+        items.reserve(64);
+        loop {
+            items.push(Self::scan(scanner, order)?);
+            if !scanner.takes(b',')? {
+                break;
+            }
+        }
+        scanner.expect(b']')?;
+        Some(items)
+    }
+}
+
+/// Where the documented fields of an object are, and those that are not documented.
+pub fn parts_of(text: &str, fields: &'static [Field]) -> (Vec<Span>, Extra) {
+    let mut others = String::from("{");
+    let mut spans = vec![Span::default(); fields.len()];
+    let scanned = Scanner::again(text).object(fields, &mut spans, &mut Order::default(), 0, &mut |other| {
+        if others.len() > 1 {
+            others.push(',');
+        }
+        others.push_str(other);
+    });
+    others.push('}');
+    let extra = scanned.and_then(|()| serde_json::from_str(&others).ok()).unwrap_or_default();
+    (spans, extra)
+}
+
+/// All fields are read by serde, which also says what is wrong, and where.
+impl<'de, T: Model> Deserialize<'de> for Lazy<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::of(&T::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
+impl<T: Model> Serialize for Lazy<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.whole().map_err(ser::Error::custom)?.serialize(serializer)
+    }
+}
+
+impl<T: Model> fmt::Debug for Lazy<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.text)
+    }
+}
+
+impl<T: Model + PartialEq> PartialEq for Lazy<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text || matches!((self.whole(), other.whole()), (Ok(own), Ok(others)) if own == others)
+    }
+}
+
+/// What a field's JSON text means. That it is what it should be was found out when it came.
+pub trait Value<'text>: Sized {
+    fn read(raw: Option<&'text str>) -> Self;
+}
+
+impl Value<'_> for i64 {
+    fn read(raw: Option<&str>) -> Self {
+        raw.and_then(whole).unwrap_or_default()
+    }
+}
+
+impl Value<'_> for Option<i64> {
+    fn read(raw: Option<&str>) -> Self {
+        raw.and_then(whole)
+    }
+}
+
+fn whole(raw: &str) -> Option<i64> {
+    raw.parse().ok().or_else(|| lenient_whole(raw))
+}
+
+impl Value<'_> for Option<f64> {
+    fn read(raw: Option<&str>) -> Self {
+        // Rust reads every number of JSON's, and to the last digit as Python does.
+        raw?.parse().ok()
+    }
+}
+
+impl<'text> Value<'text> for Option<Cow<'text, str>> {
+    fn read(raw: Option<&'text str>) -> Self {
+        raw.and_then(text)
+    }
+}
+
+fn text(raw: &str) -> Option<Cow<'_, str>> {
+    let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
+    if inner.as_bytes().contains(&b'\\') {
+        serde_json::from_str(raw).ok().map(Cow::Owned)
+    } else {
+        Some(Cow::Borrowed(inner))
+    }
+}
+
+impl Value<'_> for Option<Timestamp> {
+    fn read(raw: Option<&str>) -> Self {
+        dated(raw)
+    }
+}
+
+impl Value<'_> for Option<Day> {
+    fn read(raw: Option<&str>) -> Self {
+        dated(raw)
+    }
+}
+
+fn dated<T: Readable>(raw: Option<&str>) -> Option<Dated<T>> {
+    raw.and_then(text).and_then(|text| Dated::of(text.into_owned()))
+}
+
+impl Value<'_> for Option<Owner> {
+    fn read(raw: Option<&str>) -> Self {
+        raw.and_then(|raw| serde_json::from_str(raw).ok())
+    }
+}
+
+impl<T: Model> Value<'_> for Option<Lazy<T>> {
+    fn read(raw: Option<&str>) -> Self {
+        raw.and_then(|raw| Lazy::scan(&mut Scanner::again(raw), &mut Order::default()))
+    }
+}
+
+/// The place of a documented field by its name; one that is not there does not compile.
+pub const fn place(fields: &'static [Field], name: &str) -> usize {
+    let mut remaining = fields;
+    let mut index = 0;
+    while let [field, rest @ ..] = remaining {
+        if is_same(field.name, name) {
+            return index;
+        }
+        remaining = rest;
+        index += 1;
+    }
+    usize::MAX
+}
+
+const fn is_same(one: &str, other: &str) -> bool {
+    let (mut one, mut other) = (one.as_bytes(), other.as_bytes());
+    while let ([first, rest @ ..], [second, others @ ..]) = (one, other) {
+        if *first != *second {
+            return false;
+        }
+        (one, other) = (rest, others);
+    }
+    one.is_empty() && other.is_empty()
+}

@@ -1,0 +1,421 @@
+//! One pass over JSON text that finds where each documented field stands, and builds nothing.
+//!
+//! It is quick because it knows what to expect, and safe because it need not succeed: what it does not take for granted,
+//! it leaves to serde, which has the last word. Tests hold the two against each other.
+
+use serde_json::Value;
+
+use super::models::{Day, Timestamp, lenient_whole};
+
+/// How deep objects and lists may be nested in what comes from outside; serde_json itself reads a little deeper.
+const DEEPEST: usize = 100;
+/// The most fields whose order is remembered; those behind are looked up.
+const REMEMBERED: usize = 32;
+/// A whole number of so many digits fits into 64 bits for sure.
+const SAFE_DIGITS: usize = 18;
+
+/// What a documented field holds.
+#[derive(Debug, Clone, Copy)]
+pub enum Kind {
+    /// Studio's own number of the object; the only field that must be there.
+    Id,
+    Whole,
+    Number,
+    Text,
+    /// One of a few words, over and over again.
+    Word,
+    Moment,
+    Day,
+    Object(&'static [Field]),
+}
+
+/// A documented field.
+#[derive(Debug, Clone, Copy)]
+pub struct Field {
+    pub name: &'static str,
+    pub kind: Kind,
+}
+
+/// From where to where in a text; nothing, if the field is missing or null.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    pub fn of(self, text: &str) -> Option<&str> {
+        if self.end == 0 {
+            return None;
+        }
+        text.get(self.start as usize..self.end as usize)
+    }
+
+    fn new(start: usize, end: usize) -> Option<Self> {
+        Some(Self { start: u32::try_from(start).ok()?, end: u32::try_from(end).ok()? })
+    }
+}
+
+/// In which order the fields came in the objects before, which is how they will come again. One row for each depth.
+#[derive(Debug)]
+pub struct Order([[u8; REMEMBERED]; 3]);
+
+impl Default for Order {
+    fn default() -> Self {
+        Self([[u8::MAX; REMEMBERED]; 3])
+    }
+}
+
+/// Reads on in a text. Every method returns `None` where it is in doubt.
+#[derive(Debug, Clone)]
+pub struct Scanner<'text> {
+    text: &'text str,
+    at: usize,
+    /// Whether serde has read or written this very text already.
+    is_known: bool,
+}
+
+impl<'text> Scanner<'text> {
+    pub fn new(text: &'text str) -> Self {
+        Self { text, at: 0, is_known: false }
+    }
+
+    /// For a text that was read or written here before.
+    pub fn again(text: &'text str) -> Self {
+        Self { text, at: 0, is_known: true }
+    }
+
+    pub fn at(&self) -> usize {
+        self.at
+    }
+
+    pub fn since(&self, start: usize) -> Option<&'text str> {
+        self.text.get(start..self.at)
+    }
+
+    fn byte(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    /// The next byte that is not white space.
+    #[inline]
+    pub fn peek(&mut self) -> Option<u8> {
+        loop {
+            match self.byte()? {
+                b' ' | b'\n' | b'\r' | b'\t' => self.at += 1,
+                byte => return Some(byte),
+            }
+        }
+    }
+
+    /// Whether the next byte is this one; if it is, it is passed.
+    #[inline]
+    pub fn takes(&mut self, byte: u8) -> Option<bool> {
+        let is_next = self.peek()? == byte;
+        self.at += usize::from(is_next);
+        Some(is_next)
+    }
+
+    /// Passes this byte, or is in doubt.
+    #[inline]
+    pub fn expect(&mut self, byte: u8) -> Option<()> {
+        self.takes(byte)?.then_some(())
+    }
+
+    /// Whether nothing but white space is left.
+    pub fn is_at_end(&mut self) -> bool {
+        self.peek().is_none()
+    }
+
+    /// Passes a text, and says what is between its quotes, and whether there is an escape in it.
+    #[inline]
+    pub fn string(&mut self) -> Option<(&'text str, bool)> {
+        self.expect(b'"')?;
+        let start = self.at;
+        let mut has_escape = false;
+        loop {
+            self.at = next_special(self.text.as_bytes(), self.at)?;
+            match self.byte()? {
+                b'"' => break,
+                b'\\' => {
+                    has_escape = true;
+                    self.at += 2;
+                }
+                _ => return None,
+            }
+        }
+        let inner = self.text.get(start..self.at)?;
+        self.at += 1;
+        if has_escape && !self.is_known {
+            // Which escapes there are, serde knows.
+            serde_json::from_str::<String>(self.text.get(start - 1..self.at)?).ok()?;
+        }
+        Some((inner, has_escape))
+    }
+
+    /// Passes a number, and says whether it is written as a whole one that fits into 64 bits for sure.
+    #[inline]
+    fn number(&mut self) -> Option<bool> {
+        self.peek()?;
+        let start = self.at;
+        self.at += usize::from(self.byte()? == b'-');
+        let first = self.byte()?;
+        let is_negative = self.at > start;
+        let digits = self.digits();
+        let is_short = match digits {
+            0 => return None,
+            // To serde, "-0" is not a whole number.
+            1 if is_negative && first == b'0' => false,
+            1 => true,
+            _ if first == b'0' => return None,
+            _ => digits <= SAFE_DIGITS,
+        };
+        if !matches!(self.byte(), Some(b'.' | b'e' | b'E')) {
+            if !is_short {
+                serde_json::from_str::<Value>(self.since(start)?).ok()?;
+            }
+            return Some(is_short);
+        }
+        let mut is_plain = is_short;
+        if self.byte()? == b'.' {
+            self.at += 1;
+            let digits = self.digits();
+            is_plain &= (1..=SAFE_DIGITS).contains(&digits);
+        }
+        if matches!(self.byte(), Some(b'e' | b'E')) {
+            is_plain = false;
+            self.at += 1;
+            self.at += usize::from(matches!(self.byte()?, b'+' | b'-'));
+            self.digits();
+        }
+        if !is_plain {
+            // It may be too large, or no number at all.
+            serde_json::from_str::<f64>(self.since(start)?).ok()?;
+        }
+        Some(false)
+    }
+
+    #[inline]
+    fn digits(&mut self) -> usize {
+        let start = self.at;
+        while self.byte().is_some_and(|byte| byte.is_ascii_digit()) {
+            self.at += 1;
+        }
+        self.at - start
+    }
+
+    fn word(&mut self, word: &str) -> Option<()> {
+        let end = self.at + word.len();
+        (self.text.as_bytes().get(self.at..end)? == word.as_bytes()).then_some(())?;
+        self.at = end;
+        Some(())
+    }
+
+    /// Passes whatever comes.
+    pub fn value(&mut self, depth: usize) -> Option<()> {
+        if depth > DEEPEST && !self.is_known {
+            return None;
+        }
+        match self.peek()? {
+            b'"' => self.string().map(drop),
+            b'{' => {
+                self.at += 1;
+                if self.takes(b'}')? {
+                    return Some(());
+                }
+                loop {
+                    self.string()?;
+                    self.expect(b':')?;
+                    self.value(depth + 1)?;
+                    if !self.takes(b',')? {
+                        return self.expect(b'}');
+                    }
+                    self.peek()?;
+                }
+            }
+            b'[' => {
+                self.at += 1;
+                if self.takes(b']')? {
+                    return Some(());
+                }
+                loop {
+                    self.value(depth + 1)?;
+                    if !self.takes(b',')? {
+                        return self.expect(b']');
+                    }
+                }
+            }
+            b't' => self.word("true"),
+            b'f' => self.word("false"),
+            b'n' => self.word("null"),
+            _ => self.number().map(drop),
+        }
+    }
+
+    /// Passes an object, and finds where its documented fields are, counted from the object's own start.
+    ///
+    /// `others` is told of each field that is not documented: where it starts, and where it ends.
+    pub fn object(
+        &mut self,
+        fields: &'static [Field],
+        spans: &mut [Span],
+        order: &mut Order,
+        depth: usize,
+        others: &mut dyn FnMut(&'text str),
+    ) -> Option<()> {
+        self.expect(b'{')?;
+        let origin = self.at - 1;
+        let mut came: u64 = 0;
+        let mut position = 0;
+        if !self.takes(b'}')? {
+            loop {
+                self.peek()?;
+                let start = self.at;
+                let found = self.key(fields, order.0.get_mut(depth).and_then(|row| row.get_mut(position)))?;
+                position += 1;
+                self.expect(b':')?;
+                if let Some((place, field)) = found {
+                    let bit = 1 << place;
+                    if came & bit != 0 {
+                        return None;
+                    }
+                    came |= bit;
+                    *spans.get_mut(place)? = self.field(field.kind, origin, order, depth)?;
+                } else {
+                    self.value(depth + 1)?;
+                    others(self.since(start)?);
+                }
+                if !self.takes(b',')? {
+                    break;
+                }
+            }
+            self.expect(b'}')?;
+        }
+        // Without its id it is nothing.
+        (came & 1 != 0 || !matches!(fields.first()?.kind, Kind::Id)).then_some(())
+    }
+
+    /// Passes a name, and says which documented field it is the name of.
+    #[inline]
+    fn key(&mut self, fields: &'static [Field], expected: Option<&mut u8>) -> Option<Option<(usize, &'static Field)>> {
+        if let Some(expected) = &expected
+            && let Some(field) = fields.get(usize::from(**expected))
+        {
+            let rest = self.text.as_bytes().get(self.at..)?.strip_prefix(b"\"")?;
+            if rest.starts_with(field.name.as_bytes()) && rest.get(field.name.len()) == Some(&b'"') {
+                self.at += field.name.len() + 2;
+                return Some(Some((usize::from(**expected), field)));
+            }
+        }
+        let (name, has_escape) = self.string()?;
+        if has_escape {
+            // It might mean a documented name. What serde has written writes those as they are.
+            return self.is_known.then_some(None);
+        }
+        let found = fields.iter().enumerate().find(|(_, field)| field.name == name);
+        if let Some(expected) = expected {
+            *expected = found.and_then(|(place, _)| u8::try_from(place).ok()).unwrap_or(u8::MAX);
+        }
+        Some(found)
+    }
+
+    /// Passes the value of a documented field, if it is what it should be.
+    #[inline]
+    fn field(&mut self, kind: Kind, origin: usize, order: &mut Order, depth: usize) -> Option<Span> {
+        let first = self.peek()?;
+        let start = self.at;
+        if first == b'n' && !matches!(kind, Kind::Id) {
+            self.word("null")?;
+            return Some(Span::default());
+        }
+        match kind {
+            Kind::Id => {
+                if !self.number()? {
+                    self.since(start)?.parse::<i64>().ok().filter(|id| *id != 0)?;
+                }
+            }
+            Kind::Whole => {
+                if !self.number()? {
+                    lenient_whole(self.since(start)?)?;
+                }
+            }
+            Kind::Number => self.number().map(drop)?,
+            Kind::Text | Kind::Word => self.string().map(drop)?,
+            Kind::Moment | Kind::Day => {
+                let (text, has_escape) = self.string()?;
+                if text.is_empty() {
+                    // An empty text is no date.
+                    return Some(Span::default());
+                }
+                let is_date = !has_escape
+                    && match kind {
+                        Kind::Moment => is_usual_moment(text.as_bytes()) || Timestamp::reads(text),
+                        _ => is_usual_day(text.as_bytes()) || Day::reads(text),
+                    };
+                is_date.then_some(())?;
+            }
+            Kind::Object(fields) => {
+                let mut unused = [Span::default(); REMEMBERED];
+                self.object(fields, unused.get_mut(..fields.len())?, order, depth + 1, &mut |_| {})?;
+            }
+        }
+        Span::new(start - origin, self.at - origin)
+    }
+}
+
+/// Where the next quote, backslash or control character is: eight bytes at a time.
+#[inline]
+fn next_special(bytes: &[u8], mut at: usize) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let word = u64::from_le_bytes(*chunk);
+        let quote = word ^ (ONES * b'"' as u64);
+        let backslash = word ^ (ONES * b'\\' as u64);
+        let zero_in = |word: u64| word.wrapping_sub(ONES) & !word;
+        let control = word.wrapping_sub(ONES * b' ' as u64) & !word;
+        // Above the first hit there may be false ones, so only the first counts.
+        let hits = (zero_in(quote) | zero_in(backslash) | control) & HIGH;
+        if hits != 0 {
+            return Some(at + (hits.trailing_zeros() / 8) as usize);
+        }
+        at += 8;
+    }
+    let rest = bytes.get(at..)?.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f))?;
+    Some(at + rest)
+}
+
+/// `2020-09-18T14:27:40Z`, perhaps with three digits of a second. Days above 28 and seconds of 60 are for others to judge.
+fn is_usual_moment(text: &[u8]) -> bool {
+    let Some((day, time)) = text.split_at_checked(10) else { return false };
+    let is_time = match time {
+        [b'T', h1, h2, b':', m1, m2, b':', s1, s2, rest @ ..] => {
+            let is_fraction = match rest {
+                [b'Z'] => true,
+                [b'.', fraction @ .., b'Z'] => fraction.len() == 3 && fraction.iter().all(u8::is_ascii_digit),
+                _ => false,
+            };
+            is_fraction && two(*h1, *h2) < 24 && two(*m1, *m2) < 60 && two(*s1, *s2) < 60
+        }
+        _ => false,
+    };
+    is_time && is_usual_day(day)
+}
+
+/// `2020-09-18`, in a year that all calendars know.
+fn is_usual_day(text: &[u8]) -> bool {
+    match text {
+        [c1, c2, y1, y2, b'-', m1, m2, b'-', d1, d2] => {
+            (19..=20).contains(&two(*c1, *c2))
+                && two(*y1, *y2) < 100
+                && (1..=12).contains(&two(*m1, *m2))
+                && (1..=28).contains(&two(*d1, *d2))
+        }
+        _ => false,
+    }
+}
+
+/// The number that two digits make, or one that is too large for anything.
+fn two(tens: u8, ones: u8) -> u8 {
+    if tens.is_ascii_digit() && ones.is_ascii_digit() { (tens - b'0') * 10 + (ones - b'0') } else { u8::MAX }
+}

@@ -1,0 +1,94 @@
+//! Where the reading of a list is, in a form that another process can go on from. It holds no token.
+
+use serde::{Deserialize, Serialize};
+
+use super::listing::State;
+use super::{Client, Error};
+use crate::api::models::Item;
+use crate::api::raw::relative;
+use crate::api::{Call, InvalidArgument, Page, Request, Shape, Target};
+
+/// What is written first, so that a later form can be told from this one.
+const VERSION: u32 = 1;
+
+/// A list's request, and how far its reading is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    version: u32,
+    /// The school's URL, since the same path at another school is another list.
+    school: String,
+    /// What its items are, as [`Item::NAME`] has it.
+    pub item: String,
+    operation: String,
+    path: String,
+    query: Vec<(String, String)>,
+    key: String,
+    pub(super) last: Option<i64>,
+    pub(super) state: State,
+}
+
+impl Checkpoint {
+    pub(super) fn new<T: Item>(client: &Client, request: &Request<Page<T>>, last: Option<i64>, state: State) -> Self {
+        let call = &request.call;
+        let path = match &call.target {
+            Target::Studio(path) => path.clone(),
+            // No list is anywhere else.
+            Target::SignIn(_) | Target::Signed(_) => String::new(),
+        };
+        let key = match &request.shape {
+            Shape::Page(key) => key.to_string(),
+            _ => String::new(),
+        };
+        Self {
+            version: VERSION,
+            school: client.config().url(),
+            item: T::NAME.to_owned(),
+            operation: call.operation.to_string(),
+            path,
+            query: call.query.iter().map(|(name, value)| (name.to_string(), value.clone())).collect(),
+            key,
+            last,
+            state,
+        }
+    }
+
+    /// Reads what [`Checkpoint::to_json`] has written.
+    pub fn from_json(text: &str) -> Result<Self, InvalidArgument> {
+        let read: Self = serde_json::from_str(text)
+            .map_err(|problem| InvalidArgument::new("checkpoint", format!("is not what to_json() wrote: {problem}")))?;
+        if read.version != VERSION {
+            let expected = format!("is of version {}, and this package reads version {VERSION}", read.version);
+            return Err(InvalidArgument::new("checkpoint", expected));
+        }
+        relative(&read.path)?;
+        Ok(read)
+    }
+
+    pub fn to_json(&self) -> Result<String, Error> {
+        serde_json::to_string(self).map_err(|error| Error::Setup(format!("the checkpoint cannot be written: {error}")))
+    }
+
+    /// How many items were given so far.
+    pub fn items(&self) -> u64 {
+        self.state.items
+    }
+
+    /// The path of the list, as far as it may be shown.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    pub(super) fn has_begun(&self) -> bool {
+        self.state.has_begun()
+    }
+
+    pub(super) fn request<T: Item>(&self, client: &Client) -> Result<Request<Page<T>>, Error> {
+        let own = client.config().url();
+        if self.school != own {
+            return Err(InvalidArgument::new("checkpoint", format!("is of {}, not of {own}", self.school)).into());
+        }
+        let mut call = Call::get(self.operation.clone(), self.path.clone());
+        call.query = self.query.iter().map(|(name, value)| (name.clone().into(), value.clone())).collect();
+        Ok(call.page(self.key.clone()))
+    }
+}
