@@ -12,6 +12,8 @@ pub mod sandbox;
 #[pyo3::pymodule(gil_used = false)]
 mod _core {
     #[pymodule_export]
+    use crate::python::arrow::{ArrowBatch, ArrowTable};
+    #[pymodule_export]
     use crate::python::auth::{OAuth, Tokens};
     #[pymodule_export]
     use crate::python::bridge::shut_down;

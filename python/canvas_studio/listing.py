@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import chain
+from itertools import chain, pairwise
 from operator import index, length_hint
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
 
@@ -233,8 +233,7 @@ class Listing(Generic[Item]):
         before = [pages * part // count for part in range(count)]
         limit = None if self._limit is None else self._limit - before[-1] * per_page
         parts = [
-            self._like_this(self._source.range(first + start, first + end - 1), None)
-            for start, end in zip(before, before[1:], strict=False)
+            self._like_this(self._source.range(first + start, first + end - 1), None) for start, end in pairwise(before)
         ]
         return [*parts, self._like_this(self._source.range(first + before[-1], None), limit)]
 

@@ -41,6 +41,11 @@ impl<T: Model> Lazy<T> {
         &self.text
     }
 
+    /// Where in it the documented fields are, and whether there are others.
+    pub fn spans(&self) -> (&[Span], bool) {
+        (self.spans.as_ref(), self.has_extra)
+    }
+
     /// The JSON text of the documented field at this place; nothing if it is missing or null.
     pub fn raw(&self, place: usize) -> Option<&str> {
         self.spans.as_ref().get(place)?.of(&self.text)

@@ -145,6 +145,11 @@ pub trait Item: Serialize + DeserializeOwned + Send + 'static {
     fn json(&self) -> Cow<'_, str> {
         Cow::Owned(serde_json::to_string(self).unwrap_or_default())
     }
+
+    /// Where in that text the documented fields are, if that is known, and whether there are others.
+    fn spans(&self) -> Option<(&[Span], bool)> {
+        None
+    }
 }
 
 /// A value in a form that Studio might as well have sent.
@@ -305,6 +310,10 @@ impl<T: Model + Item> Item for Lazy<T> {
 
     fn json(&self) -> Cow<'_, str> {
         Cow::Borrowed(self.text())
+    }
+
+    fn spans(&self) -> Option<(&[Span], bool)> {
+        Some(self.spans())
     }
 }
 

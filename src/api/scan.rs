@@ -297,6 +297,7 @@ impl<'text> Scanner<'text> {
 
     /// Passes a name, and says which documented field it is the name of.
     #[inline]
+    #[expect(clippy::option_option, reason = "in doubt, or sure that there is none")]
     fn key(&mut self, fields: &'static [Field], expected: Option<&mut u8>) -> Option<Option<(usize, &'static Field)>> {
         if let Some(expected) = &expected
             && let Some(field) = fields.get(usize::from(**expected))
@@ -370,10 +371,10 @@ fn next_special(bytes: &[u8], mut at: usize) -> Option<usize> {
     const HIGH: u64 = 0x8080_8080_8080_8080;
     while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
         let word = u64::from_le_bytes(*chunk);
-        let quote = word ^ (ONES * b'"' as u64);
-        let backslash = word ^ (ONES * b'\\' as u64);
+        let quote = word ^ (ONES * u64::from(b'"'));
+        let backslash = word ^ (ONES * u64::from(b'\\'));
         let zero_in = |word: u64| word.wrapping_sub(ONES) & !word;
-        let control = word.wrapping_sub(ONES * b' ' as u64) & !word;
+        let control = word.wrapping_sub(ONES * u64::from(b' ')) & !word;
         // Above the first hit there may be false ones, so only the first counts.
         let hits = (zero_in(quote) | zero_in(backslash) | control) & HIGH;
         if hits != 0 {

@@ -20,6 +20,8 @@ use crate::api::{Page, Request};
 
 /// How often a list is read from the start because it changed meanwhile.
 const MAX_SWEEPS: u32 = 10;
+/// How often a list is read whose count rose, in a way that might have hidden that items vanished.
+const MAX_SWEEPS_OF_A_GROWING_LIST: u32 = 3;
 /// After so many readings in a row that brought nothing new, one that shrinks all the time is taken for whole.
 const MAX_BARREN_SWEEPS: u32 = 2;
 /// How many pages in a row may bring nothing before it is no list that has an end.
@@ -84,9 +86,9 @@ impl<T: Item> Listing<T> {
         Self { client: self.client.clone(), request: self.request.at_page(first), last, from: None }
     }
 
-    /// The same list by a client with other options.
+    /// The same list by the same client, but with other options.
     pub fn with(&self, options: Options) -> Result<Self, Error> {
-        Ok(Self { client: self.client.with(options)?, ..self.clone() })
+        Ok(Self { client: self.client.likewise(options)?, ..self.clone() })
     }
 
     /// Where a reading is that has not begun.
@@ -110,6 +112,7 @@ impl<T: Item> Listing<T> {
             place: Arc::new(Mutex::new(Place {
                 state: State { left: least(state.left, reading.limit), ..state },
                 taken: 0,
+                handed_over: 0,
                 in_hand: Vec::new(),
             })),
             began: None,
@@ -233,6 +236,10 @@ struct Sweep {
     /// already: forward, since items vanished; or backward, since others appeared and the later page was answered first.
     /// Read in order, items that appear only push others to pages that are still to come.
     fell: bool,
+    /// How many items came again on a later page.
+    again: i64,
+    /// Studio's count on the first page that had one, or that of pages.
+    first: Option<i64>,
     brought_any: bool,
 }
 
@@ -247,6 +254,18 @@ impl Sweep {
         };
         self.total_count = meta.total_count.or(self.total_count);
         self.last_page = meta.last_page.or(self.last_page);
+        self.first = self.first.or(self.count());
+    }
+
+    fn count(&self) -> Option<i64> {
+        self.total_count.or(self.last_page)
+    }
+
+    /// Whether all that moved was pushed back, once for each item that appeared. Where other items vanished, either the
+    /// count fell, or as many appeared behind as were missed in front; then fewer come again than the count rose.
+    fn is_plain(&self) -> bool {
+        let rose = self.count().zip(self.first).map_or(0, |(count, first)| count - first);
+        !self.fell && self.again == rose
     }
 }
 
@@ -282,8 +301,9 @@ pub struct Reader<T> {
 #[derive(Debug)]
 struct Place {
     state: State,
-    /// How many items were taken in so far, by this reading.
+    /// How many items were taken in so far by this reading, and how many of them were handed over.
     taken: u64,
+    handed_over: u64,
     /// What was taken in since the last batch was handed over, and that batch: the number of each page, and the identities
     /// of its items.
     in_hand: Vec<(i64, Vec<Option<Identity>>)>,
@@ -314,12 +334,12 @@ impl<T: Item> Bookmark<T> {
         locked(&self.place).state.drift
     }
 
-    /// Where the reading is, when so many items of it were given on, or all that were taken in; nothing if that was before
+    /// Where the reading is, when so many items of it were given on, or all that were handed over; nothing if that was before
     /// what was handed over last.
     pub fn checkpoint(&self, given: Option<u64>) -> Option<Checkpoint> {
         let place = locked(&self.place);
         let mut state = place.state.clone();
-        let mut unread = usize::try_from(place.taken.saturating_sub(given.unwrap_or(place.taken))).ok()?;
+        let mut unread = usize::try_from(place.taken.saturating_sub(given.unwrap_or(place.handed_over))).ok()?;
         let mut first_unread = None;
         for (number, identities) in place.in_hand.iter().rev() {
             let (given, not_given) = identities.split_at(identities.len().saturating_sub(unread));
@@ -350,6 +370,11 @@ impl<T: Item> Reader<T> {
     ///
     /// After an error it can be called again, and goes on with the page that failed.
     pub async fn next_pages(&mut self) -> Result<Option<Vec<Vec<T>>>, Error> {
+        self.next_pages_of(1).await
+    }
+
+    /// Likewise, but at least so many items if there are.
+    pub async fn next_pages_of(&mut self, enough: usize) -> Result<Option<Vec<Vec<T>>>, Error> {
         let sweep = {
             let mut place = locked(&self.place);
             // Whoever asks for more has given on what was handed over.
@@ -359,13 +384,13 @@ impl<T: Item> Reader<T> {
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
-        let mut ready = Vec::new();
+        let (mut ready, mut count) = (Vec::new(), 0);
         loop {
             let (is_done, same_sweep) = {
                 let state = &locked(&self.place).state;
                 (state.is_done, state.drift.readings == sweep)
             };
-            let may_wait = ready.is_empty();
+            let may_wait = ready.is_empty() || (count < enough && same_sweep);
             let is_there = ready.len() < MAX_HANDED_OVER && same_sweep && self.ahead.front().is_some_and(Task::is_done);
             if is_done || !(may_wait || is_there) {
                 break;
@@ -374,6 +399,7 @@ impl<T: Item> Reader<T> {
                 Ok(page) => {
                     let items = self.take(page);
                     if !items.is_empty() {
+                        count += items.len();
                         ready.push(items);
                     }
                 }
@@ -393,6 +419,7 @@ impl<T: Item> Reader<T> {
             locked(&self.place).state.forget();
             return Ok(None);
         }
+        locked(&self.place).handed_over += count as u64;
         Ok(Some(ready))
     }
 
@@ -419,16 +446,14 @@ impl<T: Item> Reader<T> {
         };
         self.began.get_or_insert_with(Instant::now);
         self.fetch_ahead();
-        let (result, took, was_alone) = match self.ahead.front_mut() {
-            Some(next) => {
-                let (result, took) = next.wait().await?;
-                self.ahead.pop_front();
-                (result, took, false)
-            }
-            None => {
-                let began = Instant::now();
-                (self.client.send(&self.request_for(number)).await, began.elapsed(), true)
-            }
+        let was_alone = self.ahead.is_empty();
+        let (result, took) = if let Some(next) = self.ahead.front_mut() {
+            let answered = next.wait().await?;
+            self.ahead.pop_front();
+            answered
+        } else {
+            let began = Instant::now();
+            (self.client.send(&self.request_for(number)).await, began.elapsed())
         };
         self.width.answered(took, self.client.pace().throttlings());
         match result {
@@ -477,28 +502,34 @@ impl<T: Item> Reader<T> {
         let is_empty = page.items.is_empty();
         let place = Arc::clone(&self.place);
         let mut place = locked(&place);
-        let Place { state, taken, in_hand } = &mut *place;
+        let Place { state, taken, in_hand, .. } = &mut *place;
         if let Some(meta) = page.meta {
             state.sweep.take(meta);
             state.drift.first_total = state.drift.first_total.or(meta.total_count);
             state.drift.last_total = meta.total_count.or(state.drift.last_total);
         }
         let last_page = state.sweep.last_page;
-        // Where Studio says which page is the last, it need not be found out.
-        let is_repeated = last_page.is_none() && !is_empty && {
+        let all: Vec<_> = page.items.iter().filter_map(|item| state.identity(item)).collect();
+        let of_this_sweep = state.current.as_ref().unwrap_or(&state.seen);
+        let again = all.iter().filter(|identity| of_this_sweep.contains(identity)).count();
+        // A page that says something new is not the one before.
+        let is_repeated = !is_empty && (last_page.is_none() || again == page.items.len()) && {
             let content = fingerprint(&page.items);
             self.previous.replace(content) == Some(content)
         };
+        state.sweep.again = state.sweep.again.saturating_add_unsigned(again as u64);
         if let Some(current) = &mut state.current {
-            let identities = page.items.iter().filter_map(Item::identity);
-            identities.for_each(|identity| current.insert(&identity));
+            for identity in &all {
+                current.insert(identity);
+            }
         }
 
         // Without a last page, one that says the very same as that before is the same page, and not another.
         let mut skip = std::mem::take(&mut state.skip);
         let mut items = page.items;
         items.retain(|item| {
-            !is_repeated
+            let is_same_page = is_repeated && last_page.is_none();
+            !is_same_page
                 && match state.identity(item) {
                     Some(identity) => !state.seen.contains(&identity),
                     None if skip > 0 => {
@@ -531,7 +562,9 @@ impl<T: Item> Reader<T> {
             None => is_empty || is_repeated || !self.is_paged || state.next_page >= last_wanted,
         };
         if state.left == Some(0) {
-            self.finish(state);
+            // That is as far as was asked for, and not the end of the list.
+            state.is_done = true;
+            self.ahead.clear();
         } else if !is_last {
             state.next_page = state.next_page.saturating_add(1);
         } else {
@@ -550,8 +583,12 @@ impl<T: Item> Reader<T> {
         state.barren_sweeps = if state.sweep.brought_any { 0 } else { state.barren_sweeps + 1 };
         let is_enough = if state.is_consistent {
             state.before.as_ref() == Some(&found)
+        } else if state.sweep.fell {
+            state.barren_sweeps >= MAX_BARREN_SWEEPS
         } else {
-            !state.sweep.fell || state.barren_sweeps >= MAX_BARREN_SWEEPS
+            // A list that only grows hides nothing from who reads it in order.
+            let only_grew = state.first.is_some() && state.drift.vanished == 0;
+            state.sweep.is_plain() || only_grew || state.drift.readings >= MAX_SWEEPS_OF_A_GROWING_LIST
         };
         if is_enough {
             return self.finish(state);
@@ -579,7 +616,7 @@ impl<T: Item> Reader<T> {
     fn tell_again(&self, state: &State) {
         let (method, path) = self.asked();
         let (items, pages, reading) = (state.items, self.pages, state.drift.readings);
-        let why = if state.is_consistent { "two readings must agree" } else { "the list shrank while it was read" };
+        let why = if state.is_consistent { "two readings must agree" } else { "the list changed while it was read" };
         info!(
             target: TARGET, method, path, items, pages, reading,
             "{method} {path}: {why}, so it is read again (reading {reading})"

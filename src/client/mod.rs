@@ -74,7 +74,7 @@ pub struct Parts {
     config: Config,
     auth: Arc<Auth>,
     connections: Arc<Connections>,
-    closing: Closing,
+    closing: Arc<Closing>,
     pace: Pace,
 }
 
@@ -115,17 +115,26 @@ struct Failure {
 impl Client {
     pub fn new(config: Config, auth: Auth) -> Self {
         let (auth, connections) = (Arc::new(auth), Arc::default());
-        Self(Arc::new(Parts { config, auth, connections, closing: Closing::default(), pace: Pace::default() }))
+        Self(Arc::new(Parts { config, auth, connections, closing: Arc::default(), pace: Pace::default() }))
     }
 
     /// A client with other options; it shares the connections unless the time to make one differs, and the pace, and is
     /// closed by itself.
     pub fn with(&self, options: Options) -> Result<Self, Error> {
+        self.varied(options, Arc::default())
+    }
+
+    /// The same client, closed together with this one, that takes another time for something.
+    pub(super) fn likewise(&self, options: Options) -> Result<Self, Error> {
+        self.varied(options, Arc::clone(&self.closing))
+    }
+
+    fn varied(&self, options: Options, closing: Arc<Closing>) -> Result<Self, Error> {
         let config = self.config.with(options)?;
         let same = config.time_to_connect() == self.config.time_to_connect();
         let connections = if same { Arc::clone(&self.connections) } else { Arc::default() };
         let (auth, pace) = (Arc::clone(&self.auth), self.pace.clone());
-        Ok(Self(Arc::new(Parts { config, auth, connections, closing: Closing::default(), pace })))
+        Ok(Self(Arc::new(Parts { config, auth, connections, closing, pace })))
     }
 
     pub fn config(&self) -> &Config {

@@ -2,20 +2,23 @@
 
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use arrow_schema::SchemaRef;
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyValueError;
 #[cfg(feature = "stubs")]
 use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
-use pyo3::types::PyList;
+use pyo3::types::{PyCapsule, PyList};
 #[cfg(feature = "stubs")]
 use pyo3::{type_hint_identifier, type_hint_subscript};
 use serde_json::Value;
 use tokio::sync::Mutex;
 
+use super::arrow::{self, NextColumns, Rows};
 use super::bridge::{self, Operation};
+use super::columns::Columns;
 use super::convert::{AnyJson, Deliver, Hint, Hinted};
 use super::errors::to_python;
 use super::operations::operations;
@@ -25,6 +28,9 @@ use crate::api::request::MAX_PER_PAGE;
 use crate::api::{Answer, InvalidArgument, Page, Request, media};
 use crate::client::listing::{Bookmark, Drift};
 use crate::client::{Checkpoint, Client, Error, Listing, Options, Reader, Reading};
+
+/// How many rows a batch of columns has at least, if there are so many.
+const ROWS: usize = 8192;
 
 type Running<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
 
@@ -38,6 +44,7 @@ trait AnyListing: Send + Sync {
     fn with(&self, options: Options) -> Result<Arc<dyn AnyListing>, Error>;
     fn beginning(&self) -> Option<Checkpoint>;
     fn read(&self, reading: Reading) -> Arc<dyn AnyReader>;
+    fn schema(&self) -> SchemaRef;
     fn total(&self) -> Running<u64>;
 }
 
@@ -72,7 +79,11 @@ impl<T: Item + Deliver + Sync> AnyListing for Listing<T> {
 
     fn read(&self, reading: Reading) -> Arc<dyn AnyReader> {
         let reader = Self::read(self, reading);
-        Arc::new(Shared { bookmark: reader.bookmark(), reader: Arc::new(Mutex::new(reader)) })
+        Arc::new(Shared { bookmark: reader.bookmark(), reader: Arc::new(Mutex::new(reader)), columns: Arc::default() })
+    }
+
+    fn schema(&self) -> SchemaRef {
+        Columns::of::<T>(&[]).schema
     }
 
     fn total(&self) -> Running<u64> {
@@ -82,8 +93,13 @@ impl<T: Item + Deliver + Sync> AnyListing for Listing<T> {
 }
 
 /// A reading of any list.
-trait AnyReader: Send + Sync {
+pub(crate) trait AnyReader: Send + Sync {
     fn next_pages(&self) -> Running<Option<Batch>>;
+    fn next_columns(&self) -> Running<Option<Rows>>;
+    /// The columns, if they are known before the first items are.
+    fn schema(&self) -> Option<SchemaRef>;
+    /// The columns of a list without any items.
+    fn empty_schema(&self) -> SchemaRef;
     fn total(&self) -> Option<u64>;
     fn drift(&self) -> Drift;
     fn checkpoint(&self, given: Option<u64>) -> Option<Checkpoint>;
@@ -94,6 +110,8 @@ trait AnyReader: Send + Sync {
 struct Shared<T> {
     reader: Arc<Mutex<Reader<T>>>,
     bookmark: Bookmark<T>,
+    /// Known from the start, or from the first items on.
+    columns: Arc<OnceLock<Columns>>,
 }
 
 impl<T: Item + Deliver + Sync> AnyReader for Shared<T> {
@@ -103,6 +121,26 @@ impl<T: Item + Deliver + Sync> AnyReader for Shared<T> {
             let pages = reader.lock().await.next_pages().await?;
             Ok(pages.map(|pages| Batch(Box::new(move |py, client| deliver_all(py, client, pages)))))
         })
+    }
+
+    fn next_columns(&self) -> Running<Option<Rows>> {
+        let (reader, columns) = (Arc::clone(&self.reader), Arc::clone(&self.columns));
+        Box::pin(async move {
+            let Some(pages) = reader.lock().await.next_pages_of(ROWS).await? else { return Ok(None) };
+            let items: Vec<&T> = pages.iter().flatten().collect();
+            let batch = columns.get_or_init(|| Columns::of(&items)).batch(&items);
+            batch
+                .map(|batch| Some(Rows(batch)))
+                .map_err(|error| Error::Setup(format!("no columns can be made: {error}")))
+        })
+    }
+
+    fn schema(&self) -> Option<SchemaRef> {
+        (!T::FIELDS.is_empty()).then(|| self.empty_schema())
+    }
+
+    fn empty_schema(&self) -> SchemaRef {
+        Columns::of::<T>(&[]).schema
     }
 
     fn total(&self) -> Option<u64> {
@@ -135,7 +173,7 @@ fn deliver_all<T: Deliver>(py: Python<'_>, client: Option<&Client>, pages: Vec<V
 }
 
 /// Items on their way to Python.
-struct Batch(Box<MakeList>);
+pub(crate) struct Batch(Box<MakeList>);
 
 type MakeList = dyn FnOnce(Python<'_>, Option<&Client>) -> PyResult<Py<PyList>> + Send;
 
@@ -211,6 +249,11 @@ impl ListingSource {
     #[expect(clippy::unnecessary_wraps, reason = "as the macro asks for it")]
     fn client(&self, _: Python<'_>) -> PyResult<Option<&Client>> {
         Ok(Some(&self.client))
+    }
+
+    /// The columns of its items; none if they have no type.
+    pub(crate) fn schema(&self) -> SchemaRef {
+        self.listing.schema()
     }
 
     fn checkpoint(&self) -> PyResult<PyCheckpoint> {
@@ -341,6 +384,9 @@ operations! { PageReader {
     operations {
         /// Read what is ready: the items of each page that has any; `None` at the end.
         next_pages / next_pages_async (reader) -> Option<Batch> = Ok(NextPages(Arc::clone(&reader.reader)));
+
+        /// Read some thousand rows as columns; `None` at the end.
+        next_columns / next_columns_async (reader) -> Option<Rows> = Ok(NextColumns(Arc::clone(&reader.reader)));
     }
     lists {}
     plain {
@@ -362,6 +408,12 @@ operations! { PageReader {
         #[pyo3(signature = (given))]
         fn checkpoint(&self, given: Option<u64>) -> Option<PyCheckpoint> {
             self.reader.checkpoint(given).map(PyCheckpoint)
+        }
+
+        /// Read it as a stream of Arrow's, in a capsule. `progress` is called with the rows so far and in all.
+        #[pyo3(signature = (progress))]
+        fn arrow_stream<'py>(&self, py: Python<'py>, progress: Option<Py<PyAny>>) -> PyResult<Bound<'py, PyCapsule>> {
+            arrow::stream(py, &self.reader, &self.client, progress)
         }
 
         /// Stop reading ahead.

@@ -1,8 +1,10 @@
 //! How Python sees the client: classes over the core's values, and the bridge between two ways of waiting.
 
+pub(crate) mod arrow;
 pub(crate) mod auth;
 pub(crate) mod bridge;
 pub(crate) mod collection;
+mod columns;
 pub(crate) mod convert;
 pub(crate) mod errors;
 pub(crate) mod listing;

@@ -33,8 +33,9 @@ where
     T: Item,
 {
     let Some(quick) = T::scan_page(text, "media") else { return false };
-    let slow: Wrapped<Fields> = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error} in {text}"));
-    assert_eq!(quick.items.iter().map(whole).collect::<Vec<_>>(), slow.media, "{text}");
+    let slow: Result<Vec<Fields>, String> =
+        serde_json::from_str(text).map(|page: Wrapped<Fields>| page.media).map_err(|error| error.to_string());
+    assert_eq!(Ok(quick.items.iter().map(whole).collect::<Vec<_>>()), slow, "{text}");
     true
 }
 
@@ -83,7 +84,7 @@ fn an_ordinary_page_is_read_quickly_and_as_serde_reads_it() {
     let meta = quick.meta.unwrap();
     assert_eq!((meta.last_page, meta.total_count), (Some(3), Some(104)));
     assert_eq!(quick.items.len(), 4);
-    let page = PAGE.replace("\n", "").replace("    ", "").replace(": ", ":").replace(", ", ",");
+    let page = PAGE.replace('\n', "").replace("    ", "").replace(": ", ":").replace(", ", ",");
     assert!(media_agree(&page));
 }
 
@@ -97,7 +98,7 @@ fn a_page_of_collections_is_read_quickly_and_as_serde_reads_it() {
 #[test]
 fn what_serde_refuses_is_never_read_quickly() {
     for item in [
-        r#"{}"#,
+        "{}",
         r#"{"id": null}"#,
         r#"{"id": "1"}"#,
         r#"{"id": 1.0}"#,
@@ -131,9 +132,9 @@ fn what_serde_refuses_is_never_read_quickly() {
         r#"{"id": 1, "x": 1e400}"#,
         r#"{"id": 1,}"#,
         r#"{"id": 1"#,
-        r#"{id: 1}"#,
-        r#"[]"#,
-        r#"5"#,
+        "{id: 1}",
+        "[]",
+        "5",
     ] {
         let page = format!(r#"{{"media": [{item}]}}"#);
         assert!(serde_json::from_str::<Wrapped<MediaFields>>(&page).is_err(), "{item}");

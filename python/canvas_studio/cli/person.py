@@ -120,7 +120,7 @@ def library_owners(studio: StudioClient) -> tuple[list[Owner], bool]:
         The owners, and whether all collections were looked at: it ends early when there are too many of either.
     """
     owners: dict[int, Owner] = {}
-    for number, collection in enumerate(studio.list_collections()):
+    for number, collection in enumerate(studio.list_collections().limit(MOST_COLLECTIONS + 1)):
         if number == MOST_COLLECTIONS or len(owners) > MOST_OWNERS:
             return list(owners.values()), False
         if collection.type == LIBRARY and collection.owner is not None:

@@ -1,0 +1,194 @@
+//! How columns are handed to Python: over Arrow's C interface, which polars, pandas, pyarrow and DuckDB read.
+
+use std::sync::Arc;
+
+use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema, to_ffi};
+use arrow_array::ffi_stream::FFI_ArrowArrayStream;
+use arrow_array::{Array, RecordBatch, RecordBatchIterator, RecordBatchReader, StructArray};
+use arrow_schema::{ArrowError, SchemaRef};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyCapsule;
+
+use super::bridge::{self, Operation};
+use super::convert::Deliver;
+use super::listing::{AnyReader, ListingSource};
+use crate::client::{Client, Error};
+
+/// Rows on their way to Python.
+pub(crate) struct Rows(pub(crate) RecordBatch);
+
+impl Deliver for Rows {
+    type Python = ArrowBatch;
+
+    fn deliver(self, _: Python<'_>, _: Option<&Client>) -> PyResult<ArrowBatch> {
+        Ok(ArrowBatch { batch: self.0 })
+    }
+}
+
+fn refused(error: &ArrowError) -> PyErr {
+    PyValueError::new_err(error.to_string())
+}
+
+fn schema_capsule<'py>(py: Python<'py>, schema: &SchemaRef) -> PyResult<Bound<'py, PyCapsule>> {
+    let exported = FFI_ArrowSchema::try_from(schema.as_ref()).map_err(|error| refused(&error))?;
+    PyCapsule::new_with_value(py, exported, c"arrow_schema")
+}
+
+fn stream_capsule(py: Python<'_>, batches: Box<dyn RecordBatchReader + Send>) -> PyResult<Bound<'_, PyCapsule>> {
+    PyCapsule::new_with_value(py, FFI_ArrowArrayStream::new(batches), c"arrow_array_stream")
+}
+
+/// Some rows of a listing, as columns.
+#[pyclass(frozen, module = "canvas_studio._core")]
+#[derive(Debug)]
+pub(crate) struct ArrowBatch {
+    batch: RecordBatch,
+}
+
+#[pymethods]
+impl ArrowBatch {
+    /// How many rows there are.
+    #[getter]
+    fn num_rows(&self) -> usize {
+        self.batch.num_rows()
+    }
+
+    fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
+        schema_capsule(py, &self.batch.schema())
+    }
+
+    #[pyo3(signature = (requested_schema=None))]
+    fn __arrow_c_array__<'py>(
+        &self,
+        py: Python<'py>,
+        requested_schema: Option<Bound<'py, PyCapsule>>,
+    ) -> PyResult<(Bound<'py, PyCapsule>, Bound<'py, PyCapsule>)> {
+        // Whoever would like other types converts them; the protocol allows that.
+        drop(requested_schema);
+        let rows = StructArray::from(self.batch.clone());
+        let (array, _): (FFI_ArrowArray, FFI_ArrowSchema) = to_ffi(&rows.to_data()).map_err(|error| refused(&error))?;
+        Ok((self.__arrow_c_schema__(py)?, PyCapsule::new_with_value(py, array, c"arrow_array")?))
+    }
+}
+
+/// Batches that were read, as one table.
+#[pyclass(frozen, module = "canvas_studio._core")]
+#[derive(Debug)]
+pub(crate) struct ArrowTable {
+    schema: SchemaRef,
+    batches: Vec<RecordBatch>,
+}
+
+#[pymethods]
+impl ArrowTable {
+    #[new]
+    #[pyo3(signature = (source, batches))]
+    fn new(source: &ListingSource, batches: Vec<Bound<'_, ArrowBatch>>) -> Self {
+        let batches: Vec<RecordBatch> = batches.into_iter().map(|batch| batch.get().batch.clone()).collect();
+        let schema = batches.first().map_or_else(|| source.schema(), RecordBatch::schema);
+        Self { schema, batches }
+    }
+
+    fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
+        schema_capsule(py, &self.schema)
+    }
+
+    #[pyo3(signature = (requested_schema=None))]
+    fn __arrow_c_stream__<'py>(
+        &self,
+        py: Python<'py>,
+        requested_schema: Option<Bound<'py, PyCapsule>>,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        drop(requested_schema);
+        let batches = self.batches.clone().into_iter().map(Ok);
+        stream_capsule(py, Box::new(RecordBatchIterator::new(batches, Arc::clone(&self.schema))))
+    }
+}
+
+/// Reads on.
+pub(crate) struct NextColumns(pub(crate) Arc<dyn AnyReader>);
+
+impl Operation for NextColumns {
+    type Result = Option<Rows>;
+
+    fn start(&self, _: Option<Client>) -> impl Future<Output = Result<Self::Result, Error>> + Send + 'static {
+        self.0.next_columns()
+    }
+}
+
+/// A reading as a stream of Arrow's, which asks Studio when somebody asks it.
+struct Stream {
+    reader: Arc<dyn AnyReader>,
+    client: Client,
+    schema: SchemaRef,
+    /// What had to be read to know the columns.
+    first: Option<RecordBatch>,
+    progress: Option<Py<PyAny>>,
+    done: u64,
+}
+
+/// Makes a stream of a reading. If its items have no type, that needs the first page.
+pub(crate) fn stream<'py>(
+    py: Python<'py>,
+    reader: &Arc<dyn AnyReader>,
+    client: &Client,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<Bound<'py, PyCapsule>> {
+    let (reader, client) = (Arc::clone(reader), client.clone());
+    let (schema, first) = match reader.schema() {
+        Some(schema) => (schema, None),
+        None => match bridge::run(py, Some(&client), Ok(NextColumns(Arc::clone(&reader))))? {
+            Some(first) => (first.batch.schema(), Some(first.batch)),
+            None => (reader.empty_schema(), None),
+        },
+    };
+    stream_capsule(py, Box::new(Stream { reader, client, schema, first, progress, done: 0 }))
+}
+
+impl Stream {
+    fn read(&mut self) -> PyResult<Option<RecordBatch>> {
+        let read = Python::try_attach(|py| {
+            let batch = match self.first.take() {
+                Some(first) => Some(first),
+                None => bridge::run(py, Some(&self.client), Ok(NextColumns(Arc::clone(&self.reader))))?
+                    .map(|rows| rows.batch),
+            };
+            if let (Some(progress), Some(batch)) = (&self.progress, &batch) {
+                self.done += batch.num_rows() as u64;
+                progress.call1(py, (self.done, self.reader.total()))?;
+            }
+            if batch.is_none() {
+                self.progress = None;
+            }
+            Ok(batch)
+        });
+        read.unwrap_or(Ok(None))
+    }
+}
+
+impl Iterator for Stream {
+    type Item = Result<RecordBatch, ArrowError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.read() {
+            Ok(batch) => batch.map(Ok),
+            Err(error) => {
+                self.progress = None;
+                Some(Err(ArrowError::ExternalError(Box::new(error))))
+            }
+        }
+    }
+}
+
+impl RecordBatchReader for Stream {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.reader.close();
+    }
+}
