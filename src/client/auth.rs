@@ -178,6 +178,14 @@ impl OAuth {
         &self.key.client_id
     }
 
+    pub fn client_secret(&self) -> &SecretString {
+        &self.key.client_secret
+    }
+
+    pub fn store(&self) -> &dyn TokenStore {
+        self.store.as_ref()
+    }
+
     /// The page on which a person allows it.
     pub fn authorization_url(&self, client: &Client, redirect_uri: &str, state: Option<&str>) -> String {
         client.config.sign_in_url(oauth::AUTHORIZE, oauth::authorization(&self.key, redirect_uri, state)).into()

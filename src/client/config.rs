@@ -135,6 +135,24 @@ impl Config {
         Ok(config)
     }
 
+    /// What was set, so that another like it can be made.
+    pub fn options(&self) -> Options {
+        Options {
+            timeout: Some(self.timeout.as_secs_f64()),
+            connect_timeout: Some(self.connect_timeout.as_secs_f64()),
+            read_timeout: Some(self.read_timeout.as_secs_f64()),
+            max_retries: Some(self.policy.max_retries.into()),
+            retry_delay: Some(self.policy.delay.as_secs_f64()),
+            max_retry_wait: Some(self.policy.max_wait.as_secs_f64()),
+            max_concurrency: i64::try_from(self.max_concurrency).ok(),
+            max_rate: self.max_rate,
+        }
+    }
+
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
     /// How long making a connection may take: never longer than waiting for a byte, so that it is always known whether
     /// there was a connection on which a request could have been carried out.
     pub(super) fn time_to_connect(&self) -> Duration {

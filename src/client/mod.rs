@@ -141,6 +141,10 @@ impl Client {
         &self.config
     }
 
+    pub fn auth(&self) -> &Auth {
+        &self.auth
+    }
+
     pub(crate) fn pace(&self) -> &Pace {
         &self.pace
     }

@@ -2,7 +2,7 @@
 
 use std::error::Error as StdError;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use base64::Engine;
@@ -65,6 +65,15 @@ impl Network {
             proxy: proxy.map(Proxy::new).transpose()?,
             authorities: authorities.map_err(|problem| InvalidArgument::new("ca_bundle", problem))?.map(Arc::new),
         })
+    }
+
+    /// The proxy that was given, and the authorities: what makes another like it. Not if the proxy has a password.
+    pub fn given(&self) -> Option<(Option<&str>, Option<&Path>)> {
+        let proxy = match &self.proxy {
+            Some(proxy) if proxy.authorization.is_some() => return None,
+            proxy => proxy.as_ref().map(|proxy| proxy.url.as_str()),
+        };
+        Some((proxy, self.authorities.as_ref().map(|authorities| authorities.path())))
     }
 
     /// Refuses a way on which what is private could be read.

@@ -59,6 +59,10 @@ impl Authorities {
         Ok(Self { roots: Arc::new(roots), path, source: "ca_bundle" })
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Those that the environment names, if it does.
     fn of_environment() -> Result<Option<Self>, String> {
         let set = |name: &&str| std::env::var_os(name).filter(|value| !value.is_empty());

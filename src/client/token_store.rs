@@ -1,5 +1,6 @@
 //! Where tokens are kept between requests, between programs and between processes.
 
+use std::any::Any;
 use std::fmt;
 use std::fs;
 use std::io::{self, Write};
@@ -118,7 +119,7 @@ pub enum Change {
 pub type Decide = Box<dyn FnOnce(Option<Tokens>) -> Waiting<Result<Change, Error>> + Send>;
 
 /// A place that keeps tokens.
-pub trait TokenStore: Send + Sync + fmt::Debug {
+pub trait TokenStore: Any + Send + Sync + fmt::Debug {
     /// Locks, loads, lets decide, saves, unlocks. What was saved is safe when this ends, and not before.
     ///
     /// It runs to its end even if nobody waits for it any more.

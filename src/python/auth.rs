@@ -1,6 +1,6 @@
 //! `OAuth` and `Tokens`: signing in, as Python sees it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -9,7 +9,7 @@ use pyo3::exceptions::{PyLookupError, PyTypeError};
 #[cfg(feature = "stubs")]
 use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
-use pyo3::types::{PyDateTime, PyDict};
+use pyo3::types::{PyDateTime, PyDict, PyTuple};
 use pythonize::{depythonize, pythonize};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
@@ -18,7 +18,7 @@ use super::bridge::{self, Operation};
 use super::convert::{Deliver, Hinted, JsonObject, Nothing};
 use super::errors::to_python;
 use super::operations::operations;
-use super::token_store::{AnyStore, MemoryTokenStore};
+use super::token_store::{AnyStore, MemoryTokenStore, object_of};
 use super::value::AnyMapping;
 use crate::api::InvalidArgument;
 use crate::api::oauth::{self, OUT_OF_BAND};
@@ -216,6 +216,12 @@ impl OAuth {
         Ok(self.client.as_ref())
     }
 
+    /// That of a client; it knows no school, since only signing in needs one.
+    pub(crate) fn of(py: Python<'_>, oauth: &Arc<client::OAuth>) -> PyResult<Self> {
+        let store = object_of(py, oauth.store())?;
+        Ok(Self { oauth: Arc::clone(oauth), client: None, redirect_uri: OUT_OF_BAND.to_owned(), store })
+    }
+
     fn at_school(&self) -> Result<&Client, InvalidArgument> {
         self.client.as_ref().ok_or_else(|| {
             InvalidArgument::new("url", "is missing: name the school, as in OAuth(..., url=\"myschool\")")
@@ -237,6 +243,16 @@ impl OAuth {
         let (oauth, redirect_uri) = (Arc::clone(&self.oauth), self.redirect_uri.clone());
         Ok(Exchange { oauth, code: code.into(), redirect_uri })
     }
+}
+
+/// What `__reduce__` returns: what to call, and with what.
+pub(crate) type Reduced<'py> = (Bound<'py, PyAny>, Bound<'py, PyTuple>);
+
+/// The proxy and the authorities that were given to a client. A pickle holds no password.
+pub(crate) fn network_of(client: &Client) -> PyResult<(Option<&str>, Option<&Path>)> {
+    client.config().network().given().ok_or_else(|| {
+        PyTypeError::new_err("a client is pickled without the password of its proxy: set HTTPS_PROXY instead")
+    })
 }
 
 /// A code that is about to become tokens.
@@ -366,6 +382,23 @@ plain {
     fn authorization_url(&self, state: Option<&str>) -> PyResult<String> {
         let client = self.at_school().map_err(|refusal| to_python(refusal.into()))?;
         Ok(self.oauth.authorization_url(client, &self.redirect_uri, state))
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
+        let pickles = py.import("canvas_studio._pickles")?;
+        let (id, secret) = (self.client_id(), self.oauth.client_secret().expose_secret());
+        let place = pickles.call_method1("secret_place", (id, secret))?;
+        let rest = PyDict::new(py);
+        rest.set_item("redirect_uri", &self.redirect_uri)?;
+        if let Some(client) = &self.client {
+            rest.set_item("url", client.config().url())?;
+            let (proxy, ca_bundle) = network_of(client)?;
+            rest.set_item("proxy", proxy)?;
+            rest.set_item("ca_bundle", ca_bundle)?;
+        }
+        let partial = py.import("functools")?.getattr("partial")?;
+        let rebuild = partial.call((pickles.getattr("oauth")?,), Some(&rest))?;
+        Ok((rebuild, (id, place, self.store.clone_ref(py)).into_pyobject(py)?))
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use secrecy::ExposeSecret;
 
-use super::auth::OAuth;
+use super::auth::{OAuth, Reduced, network_of};
 use super::bridge;
 use super::convert::{
     Body, Changes, DateText, Deliver, Hinted, Id, OfCollection, OfCourse, OfMedia, OfUser, Params, Seconds, Whole,
@@ -30,6 +31,9 @@ use crate::client::{Auth, Client, Config, Network, Options};
 /// It can be used from any number of threads and event loops, and after a fork. Every operation has two forms: `f`
 /// blocks, and `f_async` is a coroutine with the same arguments, result and exceptions. What lists returns a `Listing`,
 /// which is read with `for` or with `async for`.
+///
+/// It can be pickled for other processes, which find its secrets again where this one finds them: in the environment
+/// (`CANVAS_STUDIO_TOKEN`), or in a profile and the token store of its `OAuth`. No secret is in the pickle.
 ///
 /// Args:
 ///     url: The school's name (`"myschool"`), its host, or its URL. `http` only on this machine.
@@ -674,6 +678,29 @@ fn new(url: &str, token: Option<&str>, auth: Option<&Bound<'_, OAuth>>, proxy: O
     #[pyo3(signature = (checkpoint))]
     fn resume(&self, py: Python<'_>, checkpoint: &PyCheckpoint) -> PyResult<Hinted<ListingOf<Anything>>> {
         listing::made_of(py, ListingSource::resumed(&self.client, &checkpoint.0).map_err(to_python)?)
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
+        let pickles = py.import("canvas_studio._pickles")?;
+        let (place, auth) = match self.client.auth() {
+            Auth::Token(token) => (Some(pickles.call_method1("token_place", (token.expose_secret(),))?), None),
+            Auth::OAuth(oauth) => (None, Some(OAuth::of(py, oauth)?)),
+        };
+        let config = self.client.config();
+        let set = config.options();
+        let (proxy, ca_bundle) = network_of(&self.client)?;
+        let options = PyDict::new(py);
+        options.set_item("proxy", proxy)?;
+        options.set_item("ca_bundle", ca_bundle)?;
+        options.set_item("timeout", set.timeout)?;
+        options.set_item("connect_timeout", set.connect_timeout)?;
+        options.set_item("read_timeout", set.read_timeout)?;
+        options.set_item("max_retries", set.max_retries)?;
+        options.set_item("retry_delay", set.retry_delay)?;
+        options.set_item("max_retry_wait", set.max_retry_wait)?;
+        options.set_item("max_concurrency", set.max_concurrency)?;
+        options.set_item("max_rate", set.max_rate)?;
+        Ok((pickles.getattr("client")?, (config.url(), place, auth, options).into_pyobject(py)?))
     }
 
     /// The school's URL.

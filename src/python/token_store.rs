@@ -1,11 +1,13 @@
 //! Token stores as Python sees them: ours as classes, and the users' own, blocking or async, as ours.
 
+use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 #[cfg(feature = "stubs")]
 use pyo3::inspect::PyStaticExpr;
@@ -96,6 +98,21 @@ impl<'a, 'py> FromPyObject<'a, 'py> for AnyStore {
     }
 }
 
+/// The object that a store of the core is to Python.
+pub(crate) fn object_of(py: Python<'_>, store: &dyn TokenStore) -> PyResult<Py<PyAny>> {
+    let store: &dyn Any = store;
+    if let Some(store) = store.downcast_ref::<FileStore>() {
+        return FileTokenStore { store: store.clone() }.into_py_any(py);
+    }
+    if let Some(store) = store.downcast_ref::<MemoryStore>() {
+        return MemoryTokenStore { store: store.clone() }.into_py_any(py);
+    }
+    match store.downcast_ref::<PythonStore>() {
+        Some(store) => Ok(store.store.clone_ref(py)),
+        None => Err(PyTypeError::new_err("this token store cannot be pickled")),
+    }
+}
+
 /// The same, as what an attribute holds.
 #[derive(Debug)]
 pub(crate) struct AnyStoreHint;
@@ -125,6 +142,12 @@ impl MemoryTokenStore {
         let store = MemoryStore::default();
         store.save(tokens.map(|tokens| tokens.get().tokens.clone()));
         Self { store }
+    }
+
+    #[expect(clippy::unused_self, reason = "Python passes it")]
+    fn __reduce__(&self) -> PyResult<String> {
+        let instead = "use a FileTokenStore, a KeyringTokenStore, or a store of your own";
+        Err(PyTypeError::new_err(format!("a MemoryTokenStore is for one process, so it is not pickled: {instead}")))
     }
 
     /// Read the tokens.

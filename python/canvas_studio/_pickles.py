@@ -1,0 +1,85 @@
+"""Names the places where secrets can be found again, which is all that a pickle holds of them."""
+
+from __future__ import annotations
+
+import hmac
+import os
+from typing import TYPE_CHECKING, Any
+
+from canvas_studio import profiles
+from canvas_studio.auth import OAuth
+from canvas_studio.errors import InvalidArgumentError, StudioError
+
+if TYPE_CHECKING:
+    from canvas_studio import StudioClient
+
+TOKEN = "CANVAS_STUDIO_TOKEN"  # noqa: S105 - the name of a variable
+SECRET = "CANVAS_STUDIO_CLIENT_SECRET"  # noqa: S105 - likewise
+
+
+def token_place(token: str) -> str:
+    """Say where another process finds this token.
+
+    Raises:
+        TypeError: If that is nowhere.
+    """
+    if _is(os.environ.get(TOKEN), token):
+        return TOKEN
+    raise TypeError(
+        "a client is pickled without its token, and another process would not find it: make the client with "
+        f"StudioClient.from_env() and set {TOKEN}, or use OAuth with a store that processes can share"
+    )
+
+
+def secret_place(client_id: str, secret: str) -> str:
+    """Say where another process finds the secret of this developer key: a variable, or a profile.
+
+    Raises:
+        TypeError: If that is nowhere.
+    """
+    if _is(os.environ.get(SECRET), secret):
+        return SECRET
+    for name in profiles.names():
+        try:
+            profile = profiles.load(name)
+            if profile.client_id == client_id and _is(profile.secret(), secret):
+                return f"profile {name}"
+        except (StudioError, OSError):
+            continue  # it is not that of a profile that cannot be read
+    raise TypeError(
+        "an OAuth is pickled without the client secret, and another process would not find it: "
+        f"set {SECRET}, or sign in with `{profiles.LOGIN}` and use StudioClient.from_env()"
+    )
+
+
+def secret_at(place: str) -> str:
+    """Find what was named.
+
+    Raises:
+        InvalidArgumentError: If it is not there.
+        TokenStoreError: If a keyring has it no longer.
+    """
+    if place.startswith("profile "):
+        return profiles.load(place.removeprefix("profile ")).secret()
+    if secret := os.environ.get(place):
+        return secret
+    raise InvalidArgumentError(
+        f"{place} is not set here: the process that pickled the client had it, and this one needs it, too",
+        argument=place,
+    )
+
+
+def oauth(client_id: str, place: str, store: Any, **rest: Any) -> OAuth:  # noqa: ANN401 - OAuth's own
+    """Make an `OAuth` from what its pickle held."""
+    return OAuth(client_id, secret_at(place), store=store, **rest)
+
+
+def client(url: str, place: str | None, auth: OAuth | None, options: dict[str, Any]) -> StudioClient:
+    """Make a client from what its pickle held."""
+    from canvas_studio import StudioClient  # noqa: PLC0415 - this module is imported by that package
+
+    return StudioClient(url, token=None if place is None else secret_at(place), auth=auth, **options)
+
+
+def _is(known: str | None, secret: str) -> bool:
+    return known is not None and hmac.compare_digest(known.encode(), secret.encode())
