@@ -115,6 +115,7 @@ impl<T: Item> Listing<T> {
                 handed_over: 0,
                 in_hand: Vec::new(),
             })),
+            is_resuming: self.from.is_some(),
             began: None,
             pages: 0,
             width: Width::new(self.client.config().max_concurrency, pace.throttlings()),
@@ -286,6 +287,8 @@ pub struct Reader<T> {
     /// How many pages in a row have brought nothing new.
     barren: i64,
     place: Arc<Mutex<Place>>,
+    /// Whether the next page is the first one behind a checkpoint, which was perhaps given in part.
+    is_resuming: bool,
     /// When the first page was asked for.
     began: Option<Instant>,
     /// How many pages it has read.
@@ -517,7 +520,9 @@ impl<T: Item> Reader<T> {
             let content = fingerprint(&page.items);
             self.previous.replace(content) == Some(content)
         };
-        state.sweep.again = state.sweep.again.saturating_add_unsigned(again as u64);
+        if !std::mem::take(&mut self.is_resuming) {
+            state.sweep.again = state.sweep.again.saturating_add_unsigned(again as u64);
+        }
         if let Some(current) = &mut state.current {
             for identity in &all {
                 current.insert(identity);

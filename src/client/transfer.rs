@@ -2,13 +2,16 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::{self, SeekFrom};
+use std::io::{self, IoSlice, Seek, SeekFrom, Write};
+use std::mem;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header;
-use tokio::io::{AsyncSeekExt, AsyncWriteExt, BufWriter};
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, sleep};
 use tracing::info;
 use url::Url;
@@ -231,7 +234,7 @@ impl Client {
 
         let mut next = first;
         while let Some(chunk) = next {
-            part.write(&chunk).await.map_err(final_failure)?;
+            part.write(chunk).await.map_err(final_failure)?;
             transferred.done.store(part.length, Ordering::Relaxed);
             next = self.chunk(call, &mut response).await?;
         }
@@ -265,7 +268,7 @@ struct Part {
     /// The path of the request for it, for the log.
     of: String,
     /// Only there when something is to be written, so that a refusal touches no file.
-    file: Option<BufWriter<tokio::fs::File>>,
+    file: Option<Writer>,
     length: u64,
     total: Option<u64>,
     /// What tells this version of the file from others.
@@ -288,7 +291,7 @@ impl Part {
         loop {
             match lock(&self.path) {
                 Ok(file) => {
-                    self.file = Some(BufWriter::with_capacity(BUFFER, tokio::fs::File::from_std(file)));
+                    self.file = Some(Writer::new(file));
                     return Ok(());
                 }
                 Err(error) if error.kind() == io::ErrorKind::ResourceBusy && Instant::now() < deadline => {
@@ -309,10 +312,11 @@ impl Part {
         );
     }
 
-    async fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+    async fn write(&mut self, bytes: Bytes) -> Result<(), Error> {
         if let Some(file) = &mut self.file {
-            file.write_all(bytes).await.map_err(|error| Error::file(&self.path, error))?;
-            self.length += bytes.len() as u64;
+            let length = bytes.len() as u64;
+            file.write(bytes).await.map_err(|error| Error::file(&self.path, error))?;
+            self.length += length;
         }
         Ok(())
     }
@@ -320,12 +324,7 @@ impl Part {
     /// Throws away what is there.
     async fn restart(&mut self) -> Result<(), Error> {
         if let Some(file) = &mut self.file {
-            let truncated = async {
-                file.flush().await?;
-                file.get_ref().set_len(0).await?;
-                file.seek(SeekFrom::Start(0)).await
-            };
-            truncated.await.map_err(|error| Error::file(&self.path, error))?;
+            file.restart().await.map_err(|error| Error::file(&self.path, error))?;
         }
         self.length = 0;
         self.total = None;
@@ -352,6 +351,76 @@ impl Drop for Part {
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+/// Writes what was gathered while more comes, without copying it, on the threads that may wait for a disk.
+#[derive(Debug)]
+struct Writer {
+    file: Arc<fs::File>,
+    gathered: Vec<Bytes>,
+    length: usize,
+    writing: Option<JoinHandle<io::Result<()>>>,
+}
+
+impl Writer {
+    fn new(file: fs::File) -> Self {
+        Self { file: Arc::new(file), gathered: Vec::new(), length: 0, writing: None }
+    }
+
+    async fn write(&mut self, bytes: Bytes) -> io::Result<()> {
+        self.length += bytes.len();
+        self.gathered.push(bytes);
+        if self.length < BUFFER {
+            return Ok(());
+        }
+        self.written().await?;
+        self.length = 0;
+        let (file, gathered) = (Arc::clone(&self.file), mem::take(&mut self.gathered));
+        self.writing = Some(spawn_blocking(move || write_all(&file, &gathered)));
+        Ok(())
+    }
+
+    /// Waits for what is being written.
+    async fn written(&mut self) -> io::Result<()> {
+        match &mut self.writing {
+            Some(writing) => {
+                let written = writing.await.map_err(io::Error::other);
+                self.writing = None;
+                written?
+            }
+            None => Ok(()),
+        }
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        self.written().await?;
+        self.length = 0;
+        write_all(&self.file, &mem::take(&mut self.gathered))
+    }
+
+    /// Throws away what is there.
+    async fn restart(&mut self) -> io::Result<()> {
+        self.written().await?;
+        self.length = 0;
+        self.gathered.clear();
+        self.file.set_len(0)?;
+        (&*self.file).seek(SeekFrom::Start(0)).map(drop)
+    }
+}
+
+fn write_all(mut file: &fs::File, gathered: &[Bytes]) -> io::Result<()> {
+    let mut slices: Vec<IoSlice<'_>> =
+        gathered.iter().filter(|bytes| !bytes.is_empty()).map(|bytes| IoSlice::new(bytes)).collect();
+    let mut left = slices.as_mut_slice();
+    while !left.is_empty() {
+        match file.write_vectored(left) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => IoSlice::advance_slices(&mut left, written),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// Opens a file that nobody else is writing, empty.
@@ -470,15 +539,15 @@ mod tests {
         let mut part = Part::new(&target, String::new());
         part.open().await.unwrap();
         assert!(matches!(Part::new(&target, String::new()).open().await, Err(Error::File { .. })));
-        part.write(b"wrong").await.unwrap();
+        part.write(Bytes::from_static(b"wrong")).await.unwrap();
         part.restart().await.unwrap();
-        part.write(b"right").await.unwrap();
+        part.write(Bytes::from_static(b"right")).await.unwrap();
         drop(part);
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
 
         let mut part = Part::new(&target, String::new());
         part.open().await.unwrap();
-        part.write(b"right").await.unwrap();
+        part.write(Bytes::from_static(b"right")).await.unwrap();
         part.finish(&target).await.unwrap();
         assert_eq!(fs::read(&target).unwrap(), b"right");
         fs::remove_dir_all(&folder).unwrap();
