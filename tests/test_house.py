@@ -22,12 +22,14 @@ OPERATIONS = sorted(set(re.findall(r'Call::\w+\(\s*"(\w+)"', "".join(page.read_t
 # What reads a list has one form, since the `Listing` that it returns is read both ways; these do no I/O at all.
 WITHOUT_TWIN = {
     "authorization_url",
+    "checkpoint",
     "close",
     "extra",
     "from_dict",
     "from_env",
     "limit",
     "pages",
+    "resume",
     "to_dict",
     "url",
     "with_options",

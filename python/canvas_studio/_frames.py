@@ -47,12 +47,12 @@ def to_pandas(source: ListingSource, batches: Sequence[ArrowBatch]) -> pd.DataFr
     import pandas as pd  # noqa: PLC0415 - an extra
     import pyarrow as pa  # noqa: PLC0415 - an extra
 
-    table = to_arrow(source, batches)
-    frame = table.to_pandas(date_as_object=False)
+    table: Any = to_arrow(source, batches)
+    frame: pd.DataFrame = table.to_pandas(date_as_object=False)
     for column in table.schema:
         # Otherwise one missing number makes floats of all others, and 1301.0 of a course's id.
         if column.nullable and pa.types.is_int64(column.type):
-            frame[column.name] = table[column.name].to_pandas(types_mapper=lambda _: pd.Int64Dtype())
+            frame[column.name] = table[column.name].to_pandas(types_mapper={column.type: pd.Int64Dtype()}.get)
     return frame
 
 

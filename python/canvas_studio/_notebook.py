@@ -63,11 +63,15 @@ def table(source: ListingSource, limit: int | None, *, thumbnails: bool) -> str:
     columns = _columns(source.fields, items)
     pictures = [_picture(_value(item, "thumbnail_url")) for item in items] if thumbnails else []
     rows = [[_cell(_value(item, column), column) for column in columns] for item in items]
+    # A heading stands above its numbers.
+    styles = [next((cell[0] for cell in cells if cell[1]), TEXT) for cells in zip(*rows, strict=True)]
+    heads = [f'<th style="{style}">{escape(column)}</th>' for style, column in zip(styles, columns, strict=True)]
+    # Titles are written in any script.
+    lines = [[f'<td style="{style}" dir="auto">{text}</td>' for style, text in row] for row in rows]
     if any(pictures):
-        columns = ["", *columns]
-        rows = [[f"<td>{picture}</td>", *row] for picture, row in zip(pictures, rows, strict=True)]
-    head = "".join(f'<th style="{TEXT}">{escape(column)}</th>' for column in columns)
-    body = "".join(f"<tr>{''.join(row)}</tr>" for row in rows)
+        heads = ["<th></th>", *heads]
+        lines = [[f"<td>{picture}</td>", *line] for picture, line in zip(pictures, lines, strict=True)]
+    head, body = "".join(heads), "".join(f"<tr>{''.join(line)}</tr>" for line in lines)
     return (
         '<div style="overflow-x: auto"><table style="font-variant-numeric: tabular-nums">'
         f'<caption style="caption-side: top; {QUIET}">{caption}</caption>'
@@ -95,21 +99,22 @@ def _keys(items: Iterable[dict[str, object]]) -> list[str]:
 
 
 def _value(item: Any, column: str) -> object:  # noqa: ANN401 - an item of any list
-    return item.get(column) if isinstance(item, dict) else getattr(item, column, None)
+    return cast("dict[str, object]", item).get(column) if isinstance(item, dict) else getattr(item, column, None)
 
 
-def _cell(value: object, column: str) -> str:
+def _cell(value: object, column: str) -> tuple[str, str]:
+    """How a value is shown: the style, and HTML."""
     match value:
         case None:
-            return "<td></td>"
+            return TEXT, ""
         case float() if column == "duration":
-            return f'<td style="{NUMBER}">{_clock(value)}</td>'
+            return NUMBER, _clock(value)
         case int() if column == "size":
-            return f'<td style="{NUMBER}">{_size(value)}</td>'
+            return NUMBER, _size(value)
         case int() | float() if not isinstance(value, bool):
-            return f'<td style="{NUMBER}">{value}</td>'
+            return NUMBER, str(value)
         case datetime():
-            return f'<td style="{NUMBER}">{value:%Y-%m-%d %H:%M}</td>'
+            return NUMBER, f"{value:%Y-%m-%d %H:%M}"
         case dict() | list():
             text = json.dumps(value, ensure_ascii=False)
         case str():
@@ -118,11 +123,11 @@ def _cell(value: object, column: str) -> str:
             # An owner, or a collection.
             names = (getattr(value, name, None) for name in ("display_name", "full_name", "name", "id"))
             text = str(next((name for name in names if name is not None), value))
-    # Titles are written in any script, and a URL may be signed.
-    return f'<td style="{TEXT}" dir="auto">{escape(_short(_without_query(text)))}</td>'
+    return TEXT, escape(_short(_without_query(text)))
 
 
 def _without_query(text: str) -> str:
+    """A URL may be signed, and notebooks are passed on."""
     address, mark, _ = text.partition("?")
     return f"{address}?***" if mark and address.startswith(("https://", "http://")) else text
 

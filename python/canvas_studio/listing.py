@@ -667,7 +667,9 @@ def _whole_number(count: int, least: int) -> int:
 
 def source_of(studio: StudioClient, checkpoint: Checkpoint) -> ListingSource:
     """Return what a listing reads from; pickles are made of this."""
-    return studio.resume(checkpoint)._source  # noqa: SLF001 - of a class of this file
+    listing: Any = studio.resume(checkpoint)
+    source: ListingSource = listing._source  # noqa: SLF001 - of a class of this file
+    return source
 
 
 def as_dict(item: Any) -> dict[str, Any]:  # noqa: ANN401 - an item of any list

@@ -1,0 +1,123 @@
+"""Makes the pictures of docs/notebook.md: `pip install jupyterlab playwright`, a Chromium, then `python docs/make_screenshots.py`.
+
+A notebook is run in JupyterLab, in a browser without a window, on a sandbox. CHROMIUM names the browser's program if it
+is not /usr/bin/chromium. Each picture is made in the light and in the dark theme.
+"""  # noqa: INP001, E501 - run by its path; the commands are the first sentence
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from canvas_studio.sandbox import Sandbox
+from playwright.sync_api import Page, sync_playwright
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+IMAGES = Path(__file__).parent / "images"
+THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
+CELLS = {
+    "start": "from canvas_studio import StudioClient\n\nstudio = StudioClient.from_env()",
+    "listing": 'studio.search_media(source="upload").with_options(thumbnails=True)',
+    "media": 'studio.search_media(title="Gauß").first()',
+}
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+
+
+def notebook() -> str:
+    """Return a notebook with the cells, which have not been run."""
+    cell = {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": []}
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    return json.dumps(
+        {
+            "nbformat": 4,
+            "nbformat_minor": 5,
+            "metadata": {"kernelspec": kernel},
+            "cells": [{**cell, "id": name, "source": source} for name, source in CELLS.items()],
+        }
+    )
+
+
+@contextmanager
+def jupyter(folder: Path, theme: str, box: Sandbox) -> Iterator[str]:
+    """Run JupyterLab in a folder, for as long as the context lasts; it knows the sandbox as its school."""
+    settings = folder / f"settings-{theme}/@jupyterlab/apputils-extension/themes.jupyterlab-settings"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(json.dumps({"theme": THEMES[theme]}))
+    own = {"JUPYTERLAB_SETTINGS_DIR": str(settings.parents[2]), "IPYTHONDIR": str(folder / "ipython")}
+    school = {"CANVAS_STUDIO_URL": box.url, "CANVAS_STUDIO_TOKEN": box.token}
+    log = folder / f"jupyter-{theme}.log"
+    words = [
+        "-m",
+        "jupyterlab",
+        "--no-browser",
+        "--allow-root",
+        "--port=0",
+        "--ip=127.0.0.1",
+        f"--notebook-dir={folder}",
+    ]
+    with log.open("w") as file:
+        server = subprocess.Popen([sys.executable, *words], env={**os.environ, **own, **school}, stderr=file)  # noqa: S603
+    try:
+        while not (found := re.search(r"http://127\.0\.0\.1:(\d+)/lab\?token=(\w+)", log.read_text())):
+            if server.poll() is not None:
+                raise RuntimeError(f"JupyterLab did not start: {log.read_text()}")
+            time.sleep(0.2)
+        yield f"http://127.0.0.1:{found[1]}/lab/tree/shown.ipynb?token={found[2]}&reset"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def take(page: Page, address: str, theme: str) -> None:
+    """Run the notebook, and take a picture of each cell that shows something."""
+    page.goto(address)
+    page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60_000)
+    for status in ("connecting", "idle"):
+        page.wait_for_selector(f'.jp-Notebook-ExecutionIndicator[data-status="{status}"]', timeout=60_000)
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    cells = page.locator(".jp-Notebook .jp-CodeCell")
+    for number, name in enumerate(CELLS):
+        if name == "start":
+            continue
+        cell = cells.nth(number)
+        cell.locator(".jp-OutputArea-output table").wait_for(timeout=60_000)
+        cell.scroll_into_view_if_needed()
+        page.mouse.move(0, 0)
+        page.wait_for_function("[...document.images].every((image) => image.complete)")
+        table = cell.locator(".jp-OutputArea-output table").bounding_box()
+        whole = cell.bounding_box()
+        assert table is not None
+        assert whole is not None
+        width = max(table["x"] + table["width"], whole["x"] + 620) + 12 - whole["x"]
+        page.screenshot(path=IMAGES / f"notebook-{name}-{theme}.png", clip={**whole, "width": width})
+
+
+def main() -> None:
+    """Make all pictures."""
+    IMAGES.mkdir(exist_ok=True)
+    browser_program = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+    with tempfile.TemporaryDirectory() as name, Sandbox(media=12_345, seed=1) as box, sync_playwright() as playwright:
+        folder = Path(name)
+        (folder / "shown.ipynb").write_text(notebook())
+        browser = playwright.chromium.launch(executable_path=browser_program, args=FLAGS)
+        for theme in THEMES:
+            with jupyter(folder, theme, box) as address:
+                page = browser.new_page(viewport={"width": 1500, "height": 1000})
+                take(page, address, theme)
+                page.close()
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
