@@ -320,7 +320,11 @@ def test_a_reading_goes_on_exactly_behind_the_last_item(form: Form, count: int) 
         found = read_some(form, listing, count)
         checkpoint = listing.checkpoint()
         assert checkpoint.items == count
-        assert found + ids(form.items(studio.resume(checkpoint))) == list(range(1, 346))
+        rest = studio.resume(checkpoint)
+        assert found + ids(form.items(rest)) == list(range(1, 346))
+        drift = rest.drift
+        assert drift is not None
+        assert drift.readings == 1
 
 
 def test_a_checkpoint_can_be_taken_behind_every_item(form: Form) -> None:

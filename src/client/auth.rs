@@ -14,7 +14,7 @@ use tracing::info;
 
 use super::error::{self, Error, Refusal};
 use super::log::TARGET;
-use super::process::PerProcess;
+use super::process::{PerProcess, background};
 use super::secrets::Secrets;
 use super::token_store::{Change, TokenStore, Tokens, Waiting};
 use super::{Client, Options};
@@ -323,6 +323,9 @@ impl OAuth {
     /// Begins a renewal. It goes on whatever becomes of those who wait for it, since tokens that are given up are lost.
     fn begin(self: &Arc<Self>, client: &Client, stale: Option<Arc<Held>>, place: usize) -> Outcome {
         let (tell, outcome) = watch::channel(None);
+        // Not the caller's runtime, which rests when the caller has left. The store may ask which one this is.
+        let background = background();
+        let _entered = background.enter();
         let (oauth, patient) = (Arc::clone(self), client.patient());
         let decided = Arc::new(Mutex::new(None));
         let decision = Arc::clone(&decided);
@@ -564,6 +567,11 @@ impl Client {
     /// Whether its token store wants to know for whom it works.
     pub fn needs_caller(&self) -> bool {
         matches!(&*self.auth, Auth::OAuth(oauth) if oauth.needs_caller())
+    }
+
+    /// Whether calls may begin work that goes on without them.
+    pub fn renews(&self) -> bool {
+        matches!(&*self.auth, Auth::OAuth(_))
     }
 
     /// The same client with the patience that a refresh needs; closing this one does not end it.

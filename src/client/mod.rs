@@ -40,7 +40,7 @@ pub use self::listing::{Listing, Reader, Reading};
 use self::network::Cause;
 pub use self::network::Network;
 pub use self::pace::Pace;
-pub use self::process::PerProcess;
+pub use self::process::{PerProcess, PerRuntime};
 use self::retry::{Decision, Outcome};
 use self::secrets::Secrets;
 pub use self::token_store::{TokenStore, Tokens};
@@ -89,9 +89,9 @@ impl Deref for Client {
 /// The connections that a client shares with those that differ from it only in options.
 #[derive(Debug, Default)]
 struct Connections {
-    to_studio: PerProcess<reqwest::Client>,
+    to_studio: PerRuntime<reqwest::Client>,
     /// For signed URLs: others, so that nothing of Studio's can travel with them, and bytes come as they are.
-    to_storage: PerProcess<reqwest::Client>,
+    to_storage: PerRuntime<reqwest::Client>,
 }
 
 /// Whether a client was closed.
@@ -258,8 +258,8 @@ impl Client {
     /// The only place where something is sent. It returns once the answer's headers are there and say yes.
     async fn attempt(&self, call: &Call, token: Option<&SecretString>) -> Result<reqwest::Response, Failure> {
         let connections = match call.target {
-            Target::Studio(_) | Target::SignIn(_) => self.connections.to_studio.get(|| to_studio(&self.config)),
-            Target::Signed(_) => self.connections.to_storage.get(|| to_storage(&self.config)),
+            Target::Studio(_) | Target::SignIn(_) => self.connections.to_studio.here().get(|| to_studio(&self.config)),
+            Target::Signed(_) => self.connections.to_storage.here().get(|| to_storage(&self.config)),
         };
         let connections = connections.map_err(|error| Failure { error, outcome: Outcome::Final })?;
         let mut request = connections.request(call.method.clone(), self.config.locate(call));

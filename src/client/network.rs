@@ -11,12 +11,13 @@ use http::{HeaderValue, Uri};
 use hyper_util::client::proxy::matcher::Matcher;
 use percent_encoding::percent_decode_str;
 use reqwest::ClientBuilder;
-use rustls::CertificateError;
+use rustls::{CertificateError, ClientConfig};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::config::is_loopback;
 use super::error::Error;
+use super::process::PerProcess;
 use super::tls::{self, Authorities, Rejected, WithoutAuthorities};
 use crate::api::InvalidArgument;
 
@@ -31,6 +32,8 @@ const VARIABLES: [&str; 6] = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_
 pub struct Network {
     proxy: Option<Proxy>,
     authorities: Option<Arc<Authorities>>,
+    /// Made once for all connections, since reading the certificates takes milliseconds.
+    tls: Arc<PerProcess<ClientConfig>>,
 }
 
 #[derive(Debug, Clone)]
@@ -64,6 +67,7 @@ impl Network {
         Ok(Self {
             proxy: proxy.map(Proxy::new).transpose()?,
             authorities: authorities.map_err(|problem| InvalidArgument::new("ca_bundle", problem))?.map(Arc::new),
+            tls: Arc::default(),
         })
     }
 
@@ -90,8 +94,8 @@ impl Network {
     /// Tells connections to the servers of `base` which way to take.
     pub(super) fn apply(&self, builder: ClientBuilder, base: &Url) -> Result<ClientBuilder, Error> {
         let setup = |error: &dyn StdError| Error::Setup(format!("no connections can be made: {error}"));
-        let tls = tls::configuration(self.authorities.clone()).map_err(|error| setup(&error))?;
-        let builder = builder.tls_backend_preconfigured(tls);
+        let tls = self.tls.get(|| tls::configuration(self.authorities.clone())).map_err(|error| setup(&error))?;
+        let builder = builder.tls_backend_preconfigured(ClientConfig::clone(&tls));
         Ok(match &self.proxy {
             Some(proxy) => builder.proxy(proxy.used().map_err(|error| setup(&error))?),
             // A server on this machine is not behind a proxy.

@@ -1,8 +1,17 @@
-//! A value that belongs to one process: after a fork, the child makes its own.
+//! Values that belong to one process, or to one of its runtimes: after a fork, the child makes its own.
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
+use tokio::runtime::{Handle, RuntimeFlavor};
+
+/// The runtime on which work goes on when the call that began it is given up, if there is one besides the caller's.
+pub static BACKGROUND: PerProcess<Handle> = PerProcess::new();
+
+/// Where work goes on that no call may take along.
+pub(super) fn background() -> Handle {
+    BACKGROUND.existing().map_or_else(Handle::current, |handle| Handle::clone(&handle))
+}
 
 /// A value, and the process that made it.
 #[derive(Debug)]
@@ -62,6 +71,31 @@ impl<T> PerProcess<T> {
 impl<T> Default for PerProcess<T> {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// A value for each kind of runtime: a connection is driven by the one on which it was made, and by no other.
+#[derive(Debug, Default)]
+pub struct PerRuntime<T> {
+    /// For the runtime that callers drive on their own threads.
+    of_callers: PerProcess<T>,
+    /// For the one that has threads of its own.
+    shared: PerProcess<T>,
+}
+
+impl<T> PerRuntime<T> {
+    /// The one for the runtime that this runs on.
+    pub fn here(&self) -> &PerProcess<T> {
+        match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+            Ok(RuntimeFlavor::CurrentThread) => &self.of_callers,
+            _ => &self.shared,
+        }
+    }
+
+    /// Forgets both.
+    pub fn clear(&self) {
+        self.of_callers.clear();
+        self.shared.clear();
     }
 }
 

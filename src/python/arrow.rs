@@ -115,6 +115,10 @@ impl Operation for NextColumns {
     fn start(&self, _: Option<Client>) -> impl Future<Output = Result<Self::Result, Error>> + Send + 'static {
         self.0.next_columns()
     }
+
+    fn needs_background(&self) -> bool {
+        true
+    }
 }
 
 /// A reading as a stream of Arrow's, which asks Studio when somebody asks it.

@@ -270,6 +270,10 @@ impl Operation for Exchange {
         let (oauth, code, redirect_uri) = (Arc::clone(oauth), code.clone(), redirect_uri.clone());
         async move { oauth.exchange(&client.ok_or(Error::Closed)?, code.expose_secret(), &redirect_uri).await }
     }
+
+    fn needs_background(&self) -> bool {
+        true
+    }
 }
 
 /// Tokens that are about to be forgotten.
@@ -281,6 +285,10 @@ impl Operation for Forgetting {
     fn start(&self, _: Option<Client>) -> impl Future<Output = Result<Nothing, Error>> + Send + 'static {
         let oauth = Arc::clone(&self.0);
         async move { oauth.forget().await.map(|()| Nothing) }
+    }
+
+    fn needs_background(&self) -> bool {
+        true
     }
 
     fn needs_caller(&self, _: Option<&Client>) -> bool {

@@ -4,16 +4,16 @@
 
 use std::convert::Infallible;
 use std::future::pending;
-use std::pin::pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use pyo3::exceptions::{PyRuntimeError, PyStopIteration, PySystemExit};
 use pyo3::prelude::*;
 use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
-use tokio::task::{JoinError, JoinHandle, block_in_place};
+use tokio::task::{JoinError, JoinHandle, block_in_place, yield_now};
 use tokio::time::{sleep, timeout};
 
 use super::convert::Deliver;
@@ -22,6 +22,7 @@ use super::logs::{self, Log};
 use super::token_store::{self, for_caller};
 use crate::api::{InvalidArgument, Request};
 use crate::client::auth::renewals_under_way;
+use crate::client::process::BACKGROUND;
 use crate::client::{Client, Error, PerProcess, tasks};
 
 /// How often a call looks for signals, and reports how it goes.
@@ -34,7 +35,11 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How long it waits for tokens that are being renewed: without them somebody would have to log in again.
 const RENEWAL_PATIENCE: Duration = Duration::from_secs(10);
 
+/// How often a runtime that has rested is asked what is new: once to look, and once to act upon it.
+const TURNS: usize = 2;
+
 static ENGINE: PerProcess<Engine> = PerProcess::new();
+static LANE: PerProcess<Lane> = PerProcess::new();
 /// How many calls are between their entry into this crate and their return to Python.
 static CALLS: PerProcess<AtomicUsize> = PerProcess::new();
 /// Set when nothing more is waited for.
@@ -51,6 +56,11 @@ pub(crate) trait Operation: Send + 'static {
     /// Whether it has to know who calls: only for token stores that are written in Python.
     fn needs_caller(&self, client: Option<&Client>) -> bool {
         client.is_some_and(Client::needs_caller)
+    }
+
+    /// Whether it begins work that goes on between the calls, which takes the threads of the shared runtime.
+    fn needs_background(&self) -> bool {
+        false
     }
 
     /// Whether it has something to report while it runs.
@@ -80,25 +90,162 @@ pub(crate) fn run<O: Operation>(
     operation: Result<O, InvalidArgument>,
 ) -> PyResult<<O::Result as Deliver>::Python> {
     let operation = operation.map_err(|refusal| to_python(refusal.into()))?;
-    let engine = engine()?;
+    let lane = lane()?;
+    let held = if operation.needs_background() { None } else { lane.hold() };
+    let driver = match held {
+        Some(held) => Driver::Caller(held),
+        None => Driver::Shared(engine()?),
+    };
+    if client.is_some_and(Client::renews) {
+        // What it may begin goes on over there.
+        engine()?;
+    }
     let _call = Call::enter();
     let log = Log::begin(py)?;
-    let mut running =
-        pin!(log.of(for_caller(py, operation.needs_caller(client), false, operation.start(client.cloned()))?));
+    let running = log.of(for_caller(py, operation.needs_caller(client), false, operation.start(client.cloned()))?);
+    let result = wait(py, &driver, &log, &operation, running);
+    if !matches!(result, Ok(Ok(_))) {
+        // What was given up is taken from the server, too.
+        py.detach(|| driver.catch_up());
+    }
+    drop(driver);
+    result?.map_err(to_python)?.deliver(py, client)
+}
+
+/// Waits for what runs, and comes back now and then to look after everything else.
+fn wait<T: Send>(
+    py: Python<'_>,
+    driver: &Driver<'_>,
+    log: &Log,
+    operation: &impl Operation,
+    running: impl Future<Output = Result<T, Error>> + Send,
+) -> PyResult<Result<T, Error>> {
+    let mut running = pin!(running);
+    let mut turn = py.detach(|| {
+        driver.catch_up();
+        driver.drive(running.as_mut())
+    });
     loop {
-        let turn =
-            py.detach(|| off_runtime(|| engine.handle.block_on(async { timeout(TICK, running.as_mut()).await.ok() })));
         log.hand_over(py)?;
         if let Some(result) = turn {
-            let result = result.map_err(to_python)?;
-            operation.report(py)?;
-            return result.deliver(py, client);
+            if result.is_ok() {
+                operation.report(py)?;
+            }
+            return Ok(result);
         }
         py.check_signals()?;
         refuse_at_exit()?;
         operation.report(py)?;
         logs::look(py)?;
+        turn = py.detach(|| driver.drive(running.as_mut()));
     }
+}
+
+/// Closes a client, and the connections that nobody drives.
+pub(crate) fn close(client: &Client) {
+    client.close();
+    if let Some(lane) = LANE.existing() {
+        lane.is_untidy.store(true, Ordering::SeqCst);
+        lane.tidy();
+    }
+}
+
+/// What drives the I/O of a blocking call.
+enum Driver<'lane> {
+    /// The caller itself: nothing has to be handed to another thread and back.
+    Caller(Held<'lane>),
+    Shared(Arc<Engine>),
+}
+
+impl Driver<'_> {
+    /// Drives something for a while; `None` if it is not finished then.
+    fn drive<T: Send>(&self, running: Pin<&mut (impl Future<Output = T> + Send)>) -> Option<T> {
+        let running = async { timeout(TICK, running).await.ok() };
+        match self {
+            Self::Caller(held) => held.runtime.as_ref()?.block_on(running),
+            Self::Shared(engine) => off_runtime(|| engine.handle.block_on(running)),
+        }
+    }
+
+    fn catch_up(&self) {
+        if let Self::Caller(Held { runtime, .. }) = self {
+            catch_up(runtime.as_ref());
+        }
+    }
+}
+
+/// A runtime without threads. Callers drive it, one at a time, each on its own thread; between their calls it rests.
+#[derive(Debug)]
+struct Lane {
+    /// Taken at exit.
+    runtime: Mutex<Option<Runtime>>,
+    /// Whether connections were given up that it does not know of yet.
+    is_untidy: AtomicBool,
+}
+
+impl Lane {
+    /// Takes it for a call, unless another call has it: that of another thread, or one on this very thread, in the middle
+    /// of which Python runs something that calls (a finalizer, a signal handler, a progress callable).
+    fn hold(&self) -> Option<Held<'_>> {
+        // A thread that belongs to a runtime cannot drive another.
+        let runtime = self.lock().filter(|runtime| runtime.is_some() && Handle::try_current().is_err())?;
+        Some(Held { runtime, _tidy: Tidy(self) })
+    }
+
+    fn lock(&self) -> Option<MutexGuard<'_, Option<Runtime>>> {
+        match self.runtime.try_lock() {
+            Ok(runtime) => Some(runtime),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    /// Closes what was given up. Whoever has the lane does it when leaving.
+    fn tidy(&self) {
+        while self.is_untidy.load(Ordering::SeqCst)
+            && Handle::try_current().is_err()
+            && let Some(runtime) = self.lock()
+        {
+            self.is_untidy.store(false, Ordering::SeqCst);
+            catch_up(runtime.as_ref());
+        }
+    }
+}
+
+/// The lane, in the hands of one call.
+struct Held<'lane> {
+    runtime: MutexGuard<'lane, Option<Runtime>>,
+    /// Dropped after the lock.
+    _tidy: Tidy<'lane>,
+}
+
+struct Tidy<'lane>(&'lane Lane);
+
+impl Drop for Tidy<'_> {
+    fn drop(&mut self) {
+        self.0.tidy();
+    }
+}
+
+/// Lets a runtime that has rested see what has come meanwhile, above all that a server has closed a connection, on which
+/// the next request would be lost; and lets it act upon what was given up.
+fn catch_up(runtime: Option<&Runtime>) {
+    if let Some(runtime) = runtime {
+        runtime.block_on(async {
+            for _ in 0..TURNS {
+                yield_now().await;
+            }
+        });
+    }
+}
+
+fn lane() -> PyResult<Arc<Lane>> {
+    refuse_at_exit()?;
+    let start = || {
+        let runtime = Builder::new_current_thread().thread_name("canvas-studio").enable_all().build()?;
+        Ok(Lane { runtime: Mutex::new(Some(runtime)), is_untidy: AtomicBool::new(false) })
+    };
+    LANE.get(start).map_err(no_threads)
 }
 
 /// Waits, also where this is a thread of a runtime, on which waiting is not allowed. That happens when Python's garbage
@@ -212,6 +359,9 @@ pub(crate) fn shut_down(py: Python<'_>) {
         if let Some(runtime) = runtime {
             runtime.shutdown_timeout(PATIENCE);
         }
+        if let Some(runtime) = LANE.existing().and_then(|lane| lane.lock().and_then(|mut runtime| runtime.take())) {
+            runtime.shutdown_background();
+        }
     });
     let Ok(_) = OVER.get(|| Ok::<_, Infallible>(()));
 }
@@ -240,7 +390,14 @@ fn engine() -> PyResult<Arc<Engine>> {
         let handle = runtime.handle().clone();
         Ok(Engine { handle, runtime: Mutex::new(Some(runtime)) })
     };
-    ENGINE.get(start).map_err(|error: std::io::Error| to_python(Error::Setup(format!("no threads: {error}"))))
+    let engine = ENGINE.get(start).map_err(no_threads)?;
+    let Ok(_) = BACKGROUND.get(|| Ok::<_, Infallible>(engine.handle.clone()));
+    Ok(engine)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "as map_err hands it over")]
+fn no_threads(error: std::io::Error) -> PyErr {
+    to_python(Error::Setup(format!("no threads: {error}")))
 }
 
 /// During exit, refuses what is asked (in an `atexit` function, say). Another thread, which can only be a daemon, is told

@@ -375,6 +375,10 @@ impl Operation for NextPages {
     fn start(&self, _: Option<Client>) -> impl Future<Output = Result<Self::Result, Error>> + Send + 'static {
         self.0.next_pages()
     }
+
+    fn needs_background(&self) -> bool {
+        true
+    }
 }
 
 /// The fields of `canvas_studio.models.Drift`, in order.

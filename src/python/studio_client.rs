@@ -749,7 +749,7 @@ fn new(url: &str, token: Option<&str>, auth: Option<&Bound<'_, OAuth>>, proxy: O
 
     /// End what is under way with `ClientClosedError`, and refuse what comes.
     fn close(&self) {
-        self.client.close();
+        bridge::close(&self.client);
     }
 
     fn __enter__(slf: Py<Self>) -> Py<Self> {
@@ -757,7 +757,7 @@ fn new(url: &str, token: Option<&str>, auth: Option<&Bound<'_, OAuth>>, proxy: O
     }
 
     fn __exit__(&self, _kind: &Bound<'_, PyAny>, _error: &Bound<'_, PyAny>, _traceback: &Bound<'_, PyAny>) {
-        self.client.close();
+        bridge::close(&self.client);
     }
 
     #[expect(clippy::unused_async, reason = "Python awaits it")]
@@ -767,7 +767,7 @@ fn new(url: &str, token: Option<&str>, auth: Option<&Bound<'_, OAuth>>, proxy: O
 
     #[expect(clippy::unused_async, reason = "Python awaits it")]
     async fn __aexit__(&self, _kind: Py<PyAny>, _error: Py<PyAny>, _traceback: Py<PyAny>) {
-        self.client.close();
+        bridge::close(&self.client);
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
