@@ -8,7 +8,7 @@ WHEELS := target/wheels
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: help demo test bench develop rust stubs check-stubs wheel python docs sdist clean
+.PHONY: help demo test bench bench-sandbox instructions develop rust stubs check-stubs wheel python docs sdist clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -27,13 +27,23 @@ demo: $(VENV)/tools ## Build, and be led through the package on a Studio in a bo
 	VIRTUAL_ENV=$(VENV) $(BIN)/maturin develop --uv --quiet
 	$(BIN)/canvas-studio demo --output demo-output
 
-bench: wheel ## Measure the release build; its own build takes most of three minutes
+bench: wheel ## Measure the release build beside other clients: 25 minutes on two idle cores; BENCH=quick for six
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --group bench
+	$(BIN)/python -m benches $(BENCH)
+
+bench-sandbox: wheel ## Measure the sandbox itself
 	$(BIN)/python benches/sandbox.py
+
+instructions: ## Count the instructions from page to objects, against orjson; needs valgrind
+	@echo "== instructions: page to objects, against orjson"
+	@command -v valgrind >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+		{ apt-get update && apt-get install --yes valgrind; } >/dev/null 2>&1; } || true
+	$(BIN)/python -m benches.instructions
 
 develop: $(VENV)/tools ## Build into the virtual environment, for working on it
 	VIRTUAL_ENV=$(VENV) $(BIN)/maturin develop --uv
 
-test: rust check-stubs wheel python docs sdist ## Run everything: about 9 minutes from a fresh clone on two cores
+test: rust check-stubs wheel python instructions docs sdist ## Run everything: about 9 minutes from a fresh clone on two cores
 	@echo "== all is well"
 
 rust: ## Format, lint and test the core, without Python and with it

@@ -127,7 +127,7 @@ def spread(values: list[float]) -> str:
 
 def main() -> None:
     """Measure and print."""
-    if len(os.sched_getaffinity(0)) < 2:  # noqa: PLR2004 - one for the server, one for the load
+    if len(os.sched_getaffinity(0)) < 2:
         sys.exit("two cores are needed")
     os.sched_setaffinity(0, {1})
     sandbox = Server(SERVE, PAGES * PER_PAGE)

@@ -18,17 +18,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from canvas_studio.sandbox import Sandbox
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import sync_playwright
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from playwright.sync_api import FloatRect, Locator, Page
 
 IMAGES = Path(__file__).parent / "images"
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 CELLS = {
     "start": "from canvas_studio import StudioClient\n\nstudio = StudioClient.from_env()",
     "listing": 'studio.search_media(source="upload").with_options(thumbnails=True)',
-    "media": 'studio.search_media(title="Gauß").first()',
+    "media": 'studio.search_media(title="Gauß", source="upload").first()',
 }
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
@@ -56,17 +58,10 @@ def jupyter(folder: Path, theme: str, box: Sandbox) -> Iterator[str]:
     own = {"JUPYTERLAB_SETTINGS_DIR": str(settings.parents[2]), "IPYTHONDIR": str(folder / "ipython")}
     school = {"CANVAS_STUDIO_URL": box.url, "CANVAS_STUDIO_TOKEN": box.token}
     log = folder / f"jupyter-{theme}.log"
-    words = [
-        "-m",
-        "jupyterlab",
-        "--no-browser",
-        "--allow-root",
-        "--port=0",
-        "--ip=127.0.0.1",
-        f"--notebook-dir={folder}",
-    ]
+    program = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--port=0", "--ip=127.0.0.1"]
+    surroundings = {**os.environ, **own, **school}
     with log.open("w") as file:
-        server = subprocess.Popen([sys.executable, *words], env={**os.environ, **own, **school}, stderr=file)  # noqa: S603
+        server = subprocess.Popen(program, cwd=folder, env=surroundings, stderr=file)  # noqa: S603 - it is our own
     try:
         while not (found := re.search(r"http://127\.0\.0\.1:(\d+)/lab\?token=(\w+)", log.read_text())):
             if server.poll() is not None:
@@ -95,12 +90,20 @@ def take(page: Page, address: str, theme: str) -> None:
         cell.scroll_into_view_if_needed()
         page.mouse.move(0, 0)
         page.wait_for_function("[...document.images].every((image) => image.complete)")
-        table = cell.locator(".jp-OutputArea-output table").bounding_box()
-        whole = cell.bounding_box()
-        assert table is not None
-        assert whole is not None
+        whole = box_of(cell)
+        table = box_of(cell.locator(".jp-OutputArea-output table"))
         width = max(table["x"] + table["width"], whole["x"] + 620) + 12 - whole["x"]
-        page.screenshot(path=IMAGES / f"notebook-{name}-{theme}.png", clip={**whole, "width": width})
+        height = table["y"] + table["height"] + 12 - whole["y"]
+        picture = IMAGES / f"notebook-{name}-{theme}.png"
+        page.screenshot(path=picture, clip={"x": whole["x"], "y": whole["y"], "width": width, "height": height})
+
+
+def box_of(locator: Locator) -> FloatRect:
+    """Return where something is on the page."""
+    box = locator.bounding_box()
+    if box is None:
+        raise RuntimeError("it is not to be seen")
+    return box
 
 
 def main() -> None:

@@ -254,7 +254,7 @@ def test_a_list_that_shrinks_says_that_it_is_read_again(form: Form, log: Listene
     with FaultServer(shrinking) as server:
         form.items(server.client().search_media())
     assert log.story == [
-        "GET /media/search: the list shrank while it was read, so it is read again (reading 2)",
+        "GET /media/search: the list changed while it was read, so it is read again (reading 2)",
         "GET /media/search: the list is read to its end: 55 items on 4 pages",
     ]
     again, end = log.at(logging.INFO)

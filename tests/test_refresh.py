@@ -1073,7 +1073,8 @@ def test_a_child_with_tokens_in_memory_ends_its_call(school: School, tmp_path: P
 def test_a_list_of_many_pages_outlives_its_tokens(form: Form) -> None:
     with Sandbox(media=400, token_lifetime=1) as box:
         box.faults.add(path="/v1/media/search", delay=0.15)
-        with box.client(auth=box.oauth()) as studio:
+        # One page after the other, so that it takes some time.
+        with box.client(auth=box.oauth(), max_concurrency=1) as studio:
             found = form.items(studio.search_media(per_page=20))
             assert len({media.id for media in found}) == len(found) == 400
         asked = [(request.path.rpartition("/")[2], request.status) for request in box.requests]

@@ -343,7 +343,7 @@ ARGUMENTS: dict[str, Any] = {
     "n": 3,
 }
 # No request comes of these.
-SILENT = {"close", "from_dict", "from_env", "with_options", "authorization_url", "to_dict"}
+SILENT = {"checkpoint", "close", "from_dict", "from_env", "resume", "with_options", "authorization_url", "to_dict"}
 CLASSES: list[type] = [StudioClient, Collection, Media, Listing, OAuth]
 
 

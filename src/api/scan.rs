@@ -3,6 +3,8 @@
 //! It is quick because it knows what to expect, and safe because it need not succeed: what it does not take for granted,
 //! it leaves to serde, which has the last word. Tests hold the two against each other.
 
+#![expect(clippy::inline_always, reason = "the rest is built small, and here every byte passes")]
+
 use serde_json::Value;
 
 use super::models::{Day, Timestamp, lenient_whole};
@@ -98,7 +100,7 @@ impl<'text> Scanner<'text> {
     }
 
     /// The next byte that is not white space.
-    #[inline]
+    #[inline(always)]
     pub fn peek(&mut self) -> Option<u8> {
         loop {
             match self.byte()? {
@@ -109,7 +111,7 @@ impl<'text> Scanner<'text> {
     }
 
     /// Whether the next byte is this one; if it is, it is passed.
-    #[inline]
+    #[inline(always)]
     pub fn takes(&mut self, byte: u8) -> Option<bool> {
         let is_next = self.peek()? == byte;
         self.at += usize::from(is_next);
@@ -117,7 +119,7 @@ impl<'text> Scanner<'text> {
     }
 
     /// Passes this byte, or is in doubt.
-    #[inline]
+    #[inline(always)]
     pub fn expect(&mut self, byte: u8) -> Option<()> {
         self.takes(byte)?.then_some(())
     }
@@ -128,7 +130,7 @@ impl<'text> Scanner<'text> {
     }
 
     /// Passes a text, and says what is between its quotes, and whether there is an escape in it.
-    #[inline]
+    #[inline(always)]
     pub fn string(&mut self) -> Option<(&'text str, bool)> {
         self.expect(b'"')?;
         let start = self.at;
@@ -154,7 +156,7 @@ impl<'text> Scanner<'text> {
     }
 
     /// Passes a number, and says whether it is written as a whole one that fits into 64 bits for sure.
-    #[inline]
+    #[inline(always)]
     fn number(&mut self) -> Option<bool> {
         self.peek()?;
         let start = self.at;
@@ -195,7 +197,7 @@ impl<'text> Scanner<'text> {
         Some(false)
     }
 
-    #[inline]
+    #[inline(always)]
     fn digits(&mut self) -> usize {
         let start = self.at;
         while self.byte().is_some_and(|byte| byte.is_ascii_digit()) {
@@ -296,7 +298,7 @@ impl<'text> Scanner<'text> {
     }
 
     /// Passes a name, and says which documented field it is the name of.
-    #[inline]
+    #[inline(always)]
     #[expect(clippy::option_option, reason = "in doubt, or sure that there is none")]
     fn key(&mut self, fields: &'static [Field], expected: Option<&mut u8>) -> Option<Option<(usize, &'static Field)>> {
         if let Some(expected) = &expected
@@ -321,7 +323,7 @@ impl<'text> Scanner<'text> {
     }
 
     /// Passes the value of a documented field, if it is what it should be.
-    #[inline]
+    #[inline(always)]
     fn field(&mut self, kind: Kind, origin: usize, order: &mut Order, depth: usize) -> Option<Span> {
         let first = self.peek()?;
         let start = self.at;
@@ -365,7 +367,7 @@ impl<'text> Scanner<'text> {
 }
 
 /// Where the next quote, backslash or control character is: eight bytes at a time.
-#[inline]
+#[inline(always)]
 fn next_special(bytes: &[u8], mut at: usize) -> Option<usize> {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;

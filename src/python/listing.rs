@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 
 use arrow_schema::SchemaRef;
+use bytes::Bytes;
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyValueError;
 #[cfg(feature = "stubs")]
@@ -164,12 +165,17 @@ impl<T: Item + Deliver + Sync> AnyReader for Shared<T> {
 }
 
 fn deliver_all<T: Deliver>(py: Python<'_>, client: Option<&Client>, pages: Vec<Vec<T>>) -> PyResult<Py<PyList>> {
-    let page = |items: Vec<T>| {
-        let items: PyResult<Vec<_>> = items.into_iter().map(|item| item.deliver(py, client)?.into_py_any(py)).collect();
-        PyList::new(py, items?)
-    };
-    let pages: PyResult<Vec<_>> = pages.into_iter().map(page).collect();
+    let pages: PyResult<Vec<_>> = pages.into_iter().map(|items| deliver_page(py, client, items)).collect();
     PyList::new(py, pages?).map(Bound::unbind)
+}
+
+fn deliver_page<'py, T: Deliver>(
+    py: Python<'py>,
+    client: Option<&Client>,
+    items: Vec<T>,
+) -> PyResult<Bound<'py, PyList>> {
+    let items: PyResult<Vec<_>> = items.into_iter().map(|item| item.deliver(py, client)?.into_py_any(py)).collect();
+    PyList::new(py, items?)
 }
 
 /// Items on their way to Python.
@@ -430,12 +436,17 @@ operations! { PageReader {
 /// Reads the body of a page of media as a listing does, without a server: only to count what that costs.
 #[pyfunction]
 #[pyo3(name = "_decode_media_page", signature = (body))]
-pub(crate) fn decode_media_page(py: Python<'_>, body: Vec<u8>) -> PyResult<Py<PyList>> {
+pub(crate) fn decode_media_page<'py>(py: Python<'py>, body: &[u8]) -> PyResult<Bound<'py, PyList>> {
     let request = media::search(&media::Search::default(), 1, MAX_PER_PAGE).map_err(|error| to_python(error.into()))?;
-    let answer = Answer { status: 200, content_type: "application/json".to_owned(), location: None, body: body.into() };
+    let answer = Answer {
+        status: 200,
+        content_type: "application/json".to_owned(),
+        location: None,
+        body: Bytes::copy_from_slice(body),
+    };
     let decoded =
         py.detach(|| request.decode(&answer)).map_err(|problem| PyValueError::new_err(problem.to_string()))?;
-    deliver_all(py, None, vec![decoded.items])
+    deliver_page(py, None, decoded.items)
 }
 
 /// Where the reading of a list is: exactly behind the last item that was given.

@@ -675,6 +675,8 @@ fn new(url: &str, token: Option<&str>, auth: Option<&Bound<'_, OAuth>>, proxy: O
     ///
     /// Raises:
     ///     InvalidArgumentError: If it is of another school.
+    ///
+    /// Reference: the page of the list.
     #[pyo3(signature = (checkpoint))]
     fn resume(&self, py: Python<'_>, checkpoint: &PyCheckpoint) -> PyResult<Hinted<ListingOf<Anything>>> {
         listing::made_of(py, ListingSource::resumed(&self.client, &checkpoint.0).map_err(to_python)?)
