@@ -209,15 +209,16 @@ def test_moments_are_in_utc_whatever_zone_they_were_sent_in(form: Form) -> None:
     ]
 
 
-def test_words_of_an_enum_mean_the_same_on_every_page(form: Form) -> None:
-    sources = ["upload", "youtube", "record", "youtube", None, "brand_new", "upload"]
-    items = [media_item(number, source=source) for number, source in enumerate(sources, 1)]
+def test_words_of_an_enum_mean_the_same_in_every_batch(form: Form) -> None:
+    sources = ["upload", *["youtube"] * 2 * FIRST_BATCH, "record", "youtube", None, "brand_new", "upload"]
+    items = [{"id": number, "source": source} for number, source in enumerate(sources, 1)]
     with FaultServer(paged(items)) as server:
-        listing = server.client().search_media(per_page=2)
-        table = form.call(listing, "to_arrow")
-        assert table["source"].type == WORD
-        assert table["source"].to_pylist() == sources
-        assert len({chunk.dictionary.to_pylist().__repr__() for chunk in table["source"].chunks}) == 1
+        listing = server.client().search_media()
+        column = form.call(listing, "to_arrow")["source"]
+        assert column.type == WORD
+        assert column.to_pylist() == sources
+        assert column.num_chunks > 1
+        assert column.chunk(0).dictionary == column.chunk(1).dictionary
         frame = form.call(listing, "to_pandas")
         assert [None if pd.isna(source) else source for source in frame["source"]] == sources
         assert form.call(listing, "to_polars")["source"].to_list() == sources
@@ -397,21 +398,16 @@ def test_parquet_holds_what_the_table_holds(form: Form, tmp_path: Path) -> None:
         assert duckdb.sql("select count(*) from parquet_scan(?)", params=[str(path)]).fetchall() == [(345,)]
 
 
-def test_parquet_has_few_large_groups_of_rows(form: Form, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "media.parquet"
-    with FaultServer(paged(library_of(345))) as server:
-        listing = server.client().search_media(per_page=10)
-        form.call(listing, "to_parquet", path)
-        assert parquet.ParquetFile(path).metadata.num_row_groups == 1
-
-        monkeypatch.setattr(_frames, "ROWS", 100)
-        form.call(listing, "to_parquet", path)
-    metadata = parquet.ParquetFile(path).metadata
-    groups = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
-    assert sum(groups) == 345
-    assert len(groups) <= 4
-    assert all(rows >= 100 for rows in groups[:-1])
-    assert parquet.read_table(path)["id"].to_pylist() == list(range(1, 346))
+@pytest.mark.parametrize(("rows", "groups"), [(65_536, 1), (FIRST_BATCH, 3), (1, 3)])
+def test_parquet_has_few_large_groups_of_rows(
+    form: Form, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int, groups: int
+) -> None:
+    monkeypatch.setattr(_frames, "ROWS", rows)
+    items = [{"id": number} for number in range(1, 2 * FIRST_BATCH + 400)]
+    with FaultServer(paged(items)) as server:
+        path = form.call(server.client().search_media(), "to_parquet", tmp_path / "media.parquet")
+    assert parquet.ParquetFile(path).metadata.num_row_groups == groups
+    assert parquet.read_table(path)["id"].to_pylist() == list(range(1, 2 * FIRST_BATCH + 400))
 
 
 def test_parquet_is_written_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

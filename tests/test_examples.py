@@ -195,6 +195,36 @@ def test_the_notebook_goes_from_a_listing_to_a_plot(tmp_path: Path) -> None:
     assert len(rows(tmp_path / "media.csv")) == 2000
 
 
+@pytest.mark.timeout(180)  # the workers are processes, which import Dask first
+def test_the_workers_of_dask_download_every_file_once_and_share_one_rate(tmp_path: Path) -> None:
+    with Sandbox(media=0) as box:
+        sizes = {box.add_media(f"Lecture {number}", size=5_000 + number): 5_000 + number for number in range(60)}
+        box.add_media("Elsewhere", source="youtube")
+
+        ended = run(EXAMPLES / "dask_downloads.py", "files", cwd=tmp_path, box=box)
+
+        assert ended.returncode == 0, ended.stderr
+        first, second = ended.stdout.splitlines()
+        assert re.fullmatch(r"60 files \(0\.3 MB\) by 2 workers in \d+\.\d s: files", first)
+        assert second == "61 media, each once; 1 of them are not at Studio and have no file"
+        saved = {path.name: path.read_bytes() for path in (tmp_path / "files").iterdir()}
+        assert saved == {f"{media_id}.mp4": box.media_file(media_id) for media_id in sizes}
+        came = [request.at for request in box.requests if request.path.endswith("/download")]
+        assert len([request for request in box.requests if request.host == "storage"]) == 60
+        assert len(came) == 61
+        # A hundred a second for both together. It may look a little faster where the first one was late.
+        assert (max(came) - min(came)).total_seconds() > 0.4
+
+
+@pytest.mark.timeout(180)
+def test_without_a_school_the_workers_of_dask_download_from_a_sandbox(tmp_path: Path) -> None:
+    ended = run(EXAMPLES / "dask_downloads.py", cwd=tmp_path)
+
+    assert ended.returncode == 0, ended.stderr
+    assert "120 media, each once" in ended.stdout
+    assert len(list((tmp_path / "demo-output/downloads").iterdir())) == 117
+
+
 @contextmanager
 def serving(app: str, surroundings: dict[str, str]) -> Generator[str, None, None]:
     """Run a web service as its docstring says; its URL."""

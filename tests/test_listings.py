@@ -129,6 +129,12 @@ def test_first_of_an_empty_listing_is_none(form: Form) -> None:
         assert form.first(server.client().search_media()) is None
 
 
+def test_first_of_nothing_asks_for_nothing(form: Form) -> None:
+    with FaultServer(paged(library_of(45))) as server:
+        assert form.first(server.client().search_media().limit(0)) is None
+    assert server.requests == []
+
+
 @pytest.mark.parametrize(("limit", "expected"), [(0, 0), (1, 1), (20, 20), (21, 21), (45, 45), (1000, 45)])
 def test_limit_gives_so_many_and_no_more(form: Form, limit: int, expected: int) -> None:
     with FaultServer(paged(library_of(45))) as server:

@@ -118,11 +118,13 @@ def test_a_listing_that_studio_does_not_count_says_so() -> None:
 
 def test_everything_is_escaped() -> None:
     item = media_item(1, title=SCRIPT, owner=person(display_name=SCRIPT), thumbnail_url=f'https://x.example/"{SCRIPT}')
-    with FaultServer(paged([item])) as server:
+    body = {"media": [item], "few": [{"id": 1, SCRIPT: SCRIPT}], "meta": {"last_page": 1, "total_count": 1}}
+    with FaultServer(json_answer(body)) as server:
         studio = server.client()
         for listing in (
             studio.search_media(title=SCRIPT).with_options(thumbnails=True),
             studio.paginate("/things", key="media", params={"<b>": "<i>"}),
+            studio.paginate("/only", key="few"),
         ):
             html = html_of(listing)
             assert "<script" not in html
@@ -130,6 +132,18 @@ def test_everything_is_escaped() -> None:
             assert {tag for tag, _ in Reader(html).tags} <= {
                 *("div", "table", "caption", "code", "thead", "tbody", "tr", "th", "td", "img")
             }
+
+
+def test_numbers_stand_below_each_other_and_text_begins_where_its_script_does() -> None:
+    with FaultServer(paged([media_item(1, title="مراجعة"), media_item(22, size=None)])) as server:
+        table = shown(server.client().search_media())
+    columns = ["id", "title", "owner", "duration", "size", "created_at"]
+    heads, cells = table.named("th"), table.named("td")
+    for styles in (heads, cells[:6], cells[6:]):
+        right = [name for name, tag in zip(columns, styles, strict=True) if "right" in (tag["style"] or "")]
+        assert [name for name in right if name != "size"] == ["id", "duration", "created_at"]
+    assert "right" in (heads[4]["style"] or "")
+    assert {cell["dir"] for cell in cells} == {"auto"}
 
 
 def test_what_is_missing_is_an_empty_cell_and_no_column_if_it_is_always_missing() -> None:

@@ -191,8 +191,10 @@ def test_progress_can_be_a_bar(form: Form, capsys: pytest.CaptureFixture[str]) -
 
 def test_the_bar_of_a_stream_of_columns_is_closed(capsys: pytest.CaptureFixture[str]) -> None:
     with FaultServer(paged(library_of(345))) as server:
-        pa.table(server.client().search_media(per_page=20).with_options(progress=True))
-    shown = capsys.readouterr().err
+        listing = server.client().search_media(per_page=20).with_options(progress=True)
+        pa.table(listing)
+        shown = capsys.readouterr().err
+        assert listing.checkpoint().items == 345  # it is still there
     assert "345/345" in shown
     assert shown.endswith("\n")
 

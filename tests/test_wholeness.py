@@ -13,6 +13,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
@@ -219,6 +220,21 @@ def test_consistent_reads_items_without_an_id_twice_and_gives_them_once(form: Fo
     assert len(server.requests) == 6
 
 
+def test_consistent_stays_where_another_listing_is_made_of_it(form: Form) -> None:
+    with FaultServer(paged(library_of(45))) as server:
+        listing = server.client().search_media(per_page=20).with_options(consistent=True)
+        for made, readings in (
+            (listing.limit(100), 2),
+            (listing.with_options(thumbnails=True), 2),
+            (listing.split(1)[0], 2),
+            (listing.with_options(consistent=False), 1),
+        ):
+            form.items(made)
+            drift = made.drift
+            assert drift is not None
+            assert drift.readings == readings
+
+
 def test_consistent_gives_up_after_ten_readings_of_which_no_two_agree(form: Form) -> None:
     numbers = itertools.count(1)
     with FaultServer(lambda _: json_answer({"media": [media_item(next(numbers))], "meta": {"last_page": 1}})) as server:
@@ -325,6 +341,22 @@ def test_a_reading_goes_on_exactly_behind_the_last_item(form: Form, count: int) 
         drift = rest.drift
         assert drift is not None
         assert drift.readings == 1
+
+
+def test_who_leaves_ends_what_was_asked_for_ahead_and_can_go_on_all_the_same(form: Form) -> None:
+    later = threading.Event()
+
+    def answer(request: Received) -> Answer:
+        page = page_answer(request, library_of(345))
+        return page if int(request.parameters["page"]) <= 2 else replace(page, gate=later)
+
+    with FaultServer(answer) as server:
+        studio = server.client()
+        listing = studio.search_media(per_page=20)
+        assert read_some(form, listing, 25) == list(range(1, 26))
+        assert server.wait_for_disconnect()
+        later.set()
+        assert ids(form.items(studio.resume(listing.checkpoint()))) == list(range(26, 346))
 
 
 def test_a_checkpoint_can_be_taken_behind_every_item(form: Form) -> None:

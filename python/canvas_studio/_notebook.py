@@ -52,8 +52,6 @@ def table(source: ListingSource, limit: int | None, *, thumbnails: bool) -> str:
     except StudioError as error:
         reason = f"{type(error).__name__}: {error}"
         return f'<div style="{TEXT}">{request} cannot be shown: {escape(reason)}</div>'
-    finally:
-        reader.close()
     if pages is None:
         return f'<div style="{TEXT}">{request}: {_extent(0, 0)}</div>'
     items = pages[0][:ROWS]

@@ -482,8 +482,10 @@ impl<'client> Attempts<'client> {
         let policy = &self.client.config.policy;
         let decision =
             retry::decide(policy, self.call.repeat, failure.outcome, self.retries, remaining, fastrand::f64());
-        if let Outcome::Status(429, asked_for) | Outcome::Status(503, asked_for @ Some(_)) = failure.outcome {
-            self.client.pace.throttled(asked_for);
+        if let Outcome::Status(429, _) | Outcome::Status(503, Some(_)) = failure.outcome {
+            // What is fetched ahead waits as well.
+            let wait = if let Decision::Wait(wait) = decision { wait } else { Duration::ZERO };
+            self.client.pace.throttled(wait);
         }
         match decision {
             Decision::GiveUp => Err(failure.error),

@@ -9,8 +9,6 @@ use tokio::time::{Instant, sleep_until};
 /// An answer that takes longer than this, and so many times as long as the quickest, says that the server is busy.
 const SLOW: Duration = Duration::from_millis(500);
 const SLOWER: u32 = 4;
-/// The longest that pages are held back at a server's word; a request by itself may be told to wait longer.
-const LONGEST_HOLD: Duration = Duration::from_secs(60);
 
 /// What all clones of a client know together. There is no lock, which a fork could leave locked for ever.
 #[derive(Debug, Clone, Default)]
@@ -41,13 +39,11 @@ impl Pace {
         }
     }
 
-    /// The server said that it is too much, and perhaps for how long.
-    pub fn throttled(&self, wait: Option<Duration>) {
+    /// The server said that it is too much, and for so long the request waits now.
+    pub fn throttled(&self, wait: Duration) {
         self.0.throttlings.fetch_add(1, Ordering::Relaxed);
-        if let Some(wait) = wait {
-            let until = since_start().saturating_add(nanoseconds(wait.min(LONGEST_HOLD)));
-            self.0.held_until.fetch_max(until, Ordering::Relaxed);
-        }
+        let until = since_start().saturating_add(nanoseconds(wait));
+        self.0.held_until.fetch_max(until, Ordering::Relaxed);
     }
 
     pub fn throttlings(&self) -> u64 {
@@ -192,7 +188,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn pages_are_held_back_as_long_as_the_server_asked() {
         let pace = Pace::default();
-        pace.throttled(Some(Duration::from_secs(3)));
+        pace.throttled(Duration::from_secs(3));
         let began = Instant::now();
         pace.hold().await;
         assert!(began.elapsed() >= Duration::from_secs(3));
