@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
+import importlib
+import inspect
 import logging
 import signal
 import sys
 import threading
 import time
+import weakref
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import trustme
@@ -31,9 +39,8 @@ from test_process import posix_only, run, running
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
-    from conftest import Form
+    from conftest import Connect, Form
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
@@ -265,3 +272,346 @@ def test_a_refused_connection_is_told_and_the_next_call_works(form: Form) -> Non
             form.call(studio, "get_media", 1)
         server.listen()
         assert form.call(studio, "get_media", 2).id == 2
+
+
+# ---------------------------------------------------------------- coroutines
+
+
+def begun(studio: StudioClient) -> Coroutine[Any, Any, Any]:
+    return studio.get_media_async(1)
+
+
+def test_it_is_a_coroutine_to_whoever_looks(connect: Connect) -> None:
+    call = begun(connect("https://school.example.edu"))
+    assert isinstance(call, Coroutine)
+    assert asyncio.iscoroutine(call)
+    assert inspect.isawaitable(call)
+    named = cast("Any", call)
+    assert (named.__name__, named.__qualname__) == ("get_media_async", "StudioClient.get_media_async")
+    assert repr(call).startswith("<coroutine object StudioClient.get_media_async at 0x")
+    assert weakref.ref(call)() is call
+    call.close()
+
+
+async def test_all_that_takes_coroutines_takes_it() -> None:
+    with FaultServer(media_named_in_path) as server:
+        studio = server.client()
+        assert (await studio.get_media_async(1)).id == 1
+        assert (await asyncio.create_task(studio.get_media_async(2), name="second")).id == 2
+        assert [media.id for media in await asyncio.gather(*map(studio.get_media_async, range(1, 65)))] == [
+            *range(1, 65)
+        ]
+        assert (await asyncio.wait_for(studio.get_media_async(3), 20)).id == 3
+        assert (await asyncio.shield(studio.get_media_async(4))).id == 4
+        async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+            task = group.create_task(studio.get_media_async(5))
+        assert task.result().id == 5
+        assert "StudioClient.get_media_async" in repr(task)
+        future = asyncio.run_coroutine_threadsafe(studio.get_media_async(6), asyncio.get_running_loop())
+        assert (await asyncio.wrap_future(future)).id == 6
+
+
+async def test_a_coroutine_is_awaited_once() -> None:
+    with FaultServer(media_named_in_path) as server:
+        studio = server.client()
+        call = studio.get_media_async(1)
+        await call
+        with pytest.raises(RuntimeError, match="cannot reuse already awaited coroutine"):
+            await call
+        with pytest.raises(RuntimeError, match="cannot reuse already awaited coroutine"):
+            call.throw(ValueError("late"))
+        call.close()
+        waiting = studio.get_media_async(2)
+        task = asyncio.create_task(waiting)
+        await asyncio.sleep(0)
+        with pytest.raises(RuntimeError, match="coroutine is being awaited already"):
+            await waiting
+        assert (await task).id == 2
+    assert len(server.requests) == 2
+
+
+def test_before_it_is_awaited_it_is_as_pythons_own(connect: Connect) -> None:
+    studio = connect("https://school.example.edu")
+
+    async def native() -> None:
+        await asyncio.sleep(0)
+
+    def what_happens(make: Callable[[], Coroutine[Any, Any, Any]]) -> list[str]:
+        told: list[str] = []
+
+        def note(act: Callable[[Coroutine[Any, Any, Any]], object], *, again: bool = False) -> None:
+            call = make()
+            for _ in range(2 if again else 1):
+                try:
+                    told.append(repr(act(call)))
+                except BaseException as error:  # noqa: BLE001 - whatever it is, it is compared
+                    told.append(f"{type(error).__name__}: {error}")
+            call.close()
+
+        note(lambda call: call.send(1))
+        note(lambda call: call.close(), again=True)
+        note(lambda call: call.throw(KeyError("key")), again=True)
+        note(lambda call: call.throw(cast("Any", KeyError)))
+        note(lambda call: call.throw(KeyError, "key"))
+        note(lambda call: call.throw(KeyError, KeyError("key"), None))
+        note(lambda call: call.throw(GeneratorExit()))
+        return told
+
+    assert what_happens(lambda: begun(studio)) == what_happens(native)
+
+
+def test_without_a_loop_it_says_so(connect: Connect) -> None:
+    call = begun(connect("https://school.example.edu"))
+    with pytest.raises(RuntimeError, match="no running event loop"):
+        call.send(None)
+    call.close()
+
+
+def test_a_coroutine_that_is_forgotten_sends_nothing_and_is_told_of() -> None:
+    with FaultServer(media_named_in_path) as server:
+        studio = server.client()
+        with pytest.warns(RuntimeWarning, match=r"coroutine 'StudioClient\.get_media_async' was never awaited"):
+            cast("Any", studio).get_media_async(1)
+        # What is under way meanwhile is not lost.
+        with pytest.warns(RuntimeWarning), pytest.raises(ZeroDivisionError):
+            print(studio.get_media_async(1), 1 / 0)
+    assert server.requests == []
+
+
+async def test_a_coroutine_that_is_dropped_under_way_takes_its_request_back() -> None:
+    with FaultServer(HANG) as server:
+        call = server.client().get_media_async(1)
+        call.send(None)
+        assert await asyncio.to_thread(server.wait_for_requests)
+        del call
+        assert await asyncio.to_thread(server.wait_for_disconnect)
+
+
+async def test_a_coroutine_that_is_closed_under_way_takes_its_request_back() -> None:
+    with FaultServer(HANG) as server:
+        call = server.client().get_media_async(1)
+        call.send(None)
+        assert await asyncio.to_thread(server.wait_for_requests)
+        call.close()
+        assert await asyncio.to_thread(server.wait_for_disconnect)
+        with pytest.raises(RuntimeError, match="cannot reuse"):
+            call.send(None)
+
+
+async def test_a_context_variable_of_the_task_is_there_where_its_log_is_told() -> None:
+    who: ContextVar[str] = ContextVar("who", default="nobody")
+    told: list[tuple[str, int]] = []
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:  # noqa: ARG002 - as logging calls it
+            told.append((who.get(), threading.get_ident()))
+
+    async def ask(studio: StudioClient) -> None:
+        who.set("the task")
+        await studio.get_media_async(1)
+
+    logger, handler = logging.getLogger("canvas_studio"), Handler()
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    try:
+        with FaultServer(media_named_in_path) as server:
+            await asyncio.create_task(ask(server.client()))
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(logging.NOTSET)
+    assert set(told) == {("the task", threading.get_ident())}
+
+
+LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"selector": asyncio.SelectorEventLoop}
+with contextlib.suppress(ImportError):
+    LOOPS["uvloop"] = importlib.import_module("uvloop").new_event_loop
+
+
+def loop_without_readers() -> asyncio.AbstractEventLoop:
+    """A loop that watches no sockets of others, as that of Windows."""
+
+    def refuse(*_: object) -> None:
+        raise NotImplementedError
+
+    loop = asyncio.SelectorEventLoop()
+    cast("Any", loop).add_reader = refuse
+    return loop
+
+
+LOOPS["without readers"] = loop_without_readers
+
+
+@pytest.fixture(params=list(LOOPS.values()), ids=list(LOOPS))
+def new_loop(request: pytest.FixtureRequest) -> Callable[[], asyncio.AbstractEventLoop]:
+    """Makes a loop of each kind."""
+    make: Callable[[], asyncio.AbstractEventLoop] = request.param
+    return make
+
+
+def test_every_loop_takes_many_calls_at_once(new_loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    async def work(studio: StudioClient) -> list[int]:
+        calls = [studio.get_media_async(number) for number in range(1, 201)]
+        return [media.id for media in await asyncio.gather(*calls)]
+
+    with FaultServer(media_named_in_path) as server:
+        studio = server.client()
+        for _ in range(3):
+            loop = new_loop()
+            assert loop.run_until_complete(work(studio)) == list(range(1, 201))
+            # A loop that was stopped goes on.
+            assert loop.run_until_complete(studio.get_media_async(7)).id == 7
+            loop.close()
+
+
+def test_every_loop_ends_what_is_cancelled(new_loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    async def work(studio: StudioClient) -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(studio.get_media_async(1), 0.2)
+
+    with FaultServer(HANG) as server:
+        loop = new_loop()
+        loop.run_until_complete(work(server.client()))
+        assert server.wait_for_disconnect()
+        loop.close()
+
+
+def test_every_loop_can_be_closed_with_calls_under_way(new_loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    gate = threading.Event()
+
+    def answer(request: Received) -> Answer:
+        return replace(media_named_in_path(request), gate=gate)
+
+    with FaultServer(answer) as server:
+        studio = server.client()
+        for number in range(1, 6):
+            loop = new_loop()
+            calls = [studio.get_media_async(number) for _ in range(10)]
+
+            async def begin(calls: list[Coroutine[Any, Any, Any]]) -> None:
+                for call in calls:
+                    call.send(None)
+                await asyncio.to_thread(server.wait_for_requests, len(server.requests) + 10)
+
+            loop.run_until_complete(begin(calls))
+            loop.close()
+            if number % 2:
+                # Their answers come for nobody.
+                gate.set()
+                time.sleep(0.05)
+                gate.clear()
+            for call in calls:
+                call.close()
+        gate.set()
+        assert studio.get_media(9).id == 9
+
+
+def nothing_said(_loop: asyncio.AbstractEventLoop, _context: dict[str, Any]) -> None:
+    pass
+
+
+def test_a_loop_that_is_closed_and_forgotten_takes_its_requests_back(
+    new_loop: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    async def begin(server: FaultServer) -> None:
+        studio = server.client()
+        for number in range(1, 6):
+            asyncio.get_running_loop().create_task(studio.get_media_async(number))
+        await asyncio.to_thread(server.wait_for_requests, 5)
+
+    with FaultServer(HANG) as server:
+        loop = new_loop()
+        # asyncio complains about tasks that are dropped unfinished.
+        loop.set_exception_handler(nothing_said)
+        loop.run_until_complete(begin(server))
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
+        del loop
+        gc.collect()
+        assert server.wait_for_disconnect(count=5)
+
+
+def open_files() -> int:
+    gc.collect()
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@linux_only
+def test_loops_that_come_and_go_leave_no_files_open(new_loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    with FaultServer(media_named_in_path) as server:
+        studio = server.client()
+
+        def once() -> None:
+            loop = new_loop()
+            loop.run_until_complete(studio.get_media_async(1))
+            loop.close()
+
+        for _ in range(3):
+            once()
+        before = open_files()
+        for _ in range(50):
+            once()
+        assert open_files() <= before + 5
+
+
+@linux_only
+def test_loops_that_take_turns_on_one_thread_keep_what_they_have() -> None:
+    with FaultServer(media_named_in_path) as server:
+        studio = server.client()
+        loops = [asyncio.SelectorEventLoop() for _ in range(3)]
+        for loop in loops:
+            loop.run_until_complete(studio.get_media_async(1))
+        before = open_files()
+        for _ in range(50):
+            for loop in loops:
+                assert loop.run_until_complete(studio.get_media_async(1)).id == 1
+        assert open_files() <= before + 5
+        for loop in loops:
+            loop.close()
+
+
+@posix_only
+def test_forks_while_many_async_calls_are_under_way_hang_in_no_child() -> None:
+    program = """
+        # What is imported at the first call is there; Python itself cannot fork while another thread imports.
+        asyncio.run(studio.get_media_async(1))
+        over = threading.Event()
+        async def work():
+            while not over.is_set():
+                await asyncio.gather(*(studio.get_media_async(number) for number in range(1, 33)))
+        thread = threading.Thread(target=lambda: asyncio.run(work()))
+        thread.start()
+        codes = []
+        for number in range(20):
+            child = os.fork()
+            if child == 0:
+                assert studio.get_media(7).id == 7
+                assert asyncio.run(studio.get_media_async(8)).id == 8
+                os._exit(0)
+            codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        over.set()
+        thread.join()
+        print(set(codes))
+    """
+    with FaultServer(media_named_in_path) as server:
+        ended = run(program, server.url)
+    assert (ended.stdout, ended.stderr) == ("{0}\n", "")
+
+
+def test_exits_with_64_requests_in_flight_are_clean() -> None:
+    program = """
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL + 1)
+        async def main():
+            pending = [asyncio.create_task(studio.get_media_async(number)) for number in range(2, 66)]
+            await studio.get_media_async(1)
+            return pending
+        loop = asyncio.new_event_loop()
+        pending = loop.run_until_complete(main())
+    """
+
+    def answer(request: Received) -> Answer:
+        number = int(request.path.rpartition("/")[2])
+        return replace(media_named_in_path(request), delay=0 if number == 1 else number * 0.001)
+
+    with FaultServer(answer) as server, ThreadPoolExecutor(2) as programs:
+        ended = list(programs.map(run, [program] * 20, [server.url] * 20))
+    assert {(process.returncode, process.stderr) for process in ended} == {(0, "")}

@@ -5,7 +5,7 @@ The compiled part of `canvas_studio`. Import from `canvas_studio` instead.
 from canvas_studio.auth import AsyncTokenStore, TokenStore
 from canvas_studio.listing import Listing
 from canvas_studio.models import Course, Owner, PermissionChange, Permissions, Perspective, Source, User
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from datetime import date, datetime, timedelta
 from os import PathLike
 from pathlib import Path
@@ -69,7 +69,7 @@ class Collection:
 
         Reference: Collection page, POST /collections/{collection_id}/archive.
         """
-    async def archive_async(self, /) -> Collection | None:
+    def archive_async(self, /) -> Coroutine[Any, Any, Collection | None]:
         """
         Archive it with all its media and perspectives.
 
@@ -100,7 +100,9 @@ class Collection:
 
         Reference: Collection page, POST /collections/{collection_id}/permissions.
         """
-    async def change_permissions_async(self, /, changes: Iterable[PermissionChange | Mapping[str, Any]]) -> Permissions:
+    def change_permissions_async(
+        self, /, changes: Iterable[PermissionChange | Mapping[str, Any]]
+    ) -> Coroutine[Any, Any, Permissions]:
         """
         Change with whom it is shared.
 
@@ -141,7 +143,7 @@ class Collection:
 
         Reference: Collection page, DELETE /collections/{collection_id}.
         """
-    async def delete_async(self, /) -> Collection | None:
+    def delete_async(self, /) -> Coroutine[Any, Any, Collection | None]:
         """
         Delete it with all its media and perspectives. There is no way back.
 
@@ -219,7 +221,7 @@ class Collection:
 
         Reference: Collection page, GET /collections/{collection_id}/permissions.
         """
-    async def permissions_async(self, /) -> Permissions:
+    def permissions_async(self, /) -> Coroutine[Any, Any, Permissions]:
         """
         Get the users and groups with whom it is shared.
 
@@ -244,7 +246,7 @@ class Collection:
 
         Reference: Collection page, GET /collections/{collection_id}.
         """
-    async def refresh_async(self, /) -> Collection:
+    def refresh_async(self, /) -> Coroutine[Any, Any, Collection]:
         """
         Ask for it anew.
 
@@ -281,7 +283,7 @@ class Collection:
 
         Reference: Collection page, /collections/{collection_id}/unarchive (the method, POST, is inferred).
         """
-    async def unarchive_async(self, /) -> Collection | None:
+    def unarchive_async(self, /) -> Coroutine[Any, Any, Collection | None]:
         """
         Bring it back from the archive, with all its media and perspectives.
 
@@ -368,7 +370,7 @@ class ListingSource:
         """
         Ask how many items there are.
         """
-    async def total_async(self, /) -> int:
+    def total_async(self, /) -> Coroutine[Any, Any, int]:
         """
         Ask how many items there are.
         """
@@ -421,7 +423,7 @@ class Media:
 
         Reference: Media page, /media/{media_id}/archive (the method, POST, is inferred).
         """
-    async def archive_async(self, /) -> Media:
+    def archive_async(self, /) -> Coroutine[Any, Any, Media]:
         """
         Archive it with all its perspectives. It leaves its courses and shared libraries.
 
@@ -452,7 +454,9 @@ class Media:
 
         Reference: Media page, /media/{media_id}/permissions (the method, POST, and the body are inferred).
         """
-    async def change_permissions_async(self, /, changes: Iterable[PermissionChange | Mapping[str, Any]]) -> Permissions:
+    def change_permissions_async(
+        self, /, changes: Iterable[PermissionChange | Mapping[str, Any]]
+    ) -> Coroutine[Any, Any, Permissions]:
         """
         Change with whom it is shared.
 
@@ -510,14 +514,14 @@ class Media:
 
         Reference: Media page, /media/{media_id}/create_embed (the method, POST, is inferred).
         """
-    async def create_embed_async(
+    def create_embed_async(
         self,
         /,
         *,
         course_id: int | Course | Collection,
         embed_type: "Literal['embed', 'bare_embed']" = "embed",
         downloadable: bool | None = None,
-    ) -> str:
+    ) -> Coroutine[Any, Any, str]:
         """
         Add it to the collection of a course, and get the URL that launches it there.
 
@@ -554,7 +558,7 @@ class Media:
 
         Reference: Media page, DELETE /media/{media_id}.
         """
-    async def delete_async(self, /) -> Media:
+    def delete_async(self, /) -> Coroutine[Any, Any, Media]:
         """
         Delete it with all its perspectives. There is no way back.
 
@@ -604,14 +608,14 @@ class Media:
 
         Reference: Media page, GET /media/{media_id}/download.
         """
-    async def download_async(
+    def download_async(
         self,
         /,
         path: str | PathLike[str],
         *,
         quality: str | None = None,
         progress: bool | Callable[[int, int | None], object] | None = ...,
-    ) -> Path:
+    ) -> Coroutine[Any, Any, Path]:
         """
         Download it into a file.
 
@@ -653,7 +657,7 @@ class Media:
 
         Reference: Media page, GET /media/{media_id}/download.
         """
-    async def download_url_async(self, /, *, quality: str | None = None) -> str:
+    def download_url_async(self, /, *, quality: str | None = None) -> Coroutine[Any, Any, str]:
         """
         Get the signed URL from which it can be downloaded for 24 hours. Treat it as a secret.
 
@@ -737,7 +741,7 @@ class Media:
 
         Reference: Media page, GET /media/{media_id}/permissions.
         """
-    async def permissions_async(self, /) -> Permissions:
+    def permissions_async(self, /) -> Coroutine[Any, Any, Permissions]:
         """
         Get the users and groups with whom it is shared directly.
 
@@ -771,7 +775,7 @@ class Media:
 
         Reference: Media page, GET /media/{media_id}.
         """
-    async def refresh_async(self, /) -> Media:
+    def refresh_async(self, /) -> Coroutine[Any, Any, Media]:
         """
         Ask for it anew.
 
@@ -840,7 +844,7 @@ class Media:
 
         Reference: Media page, /media/{media_id}/unarchive (the method, POST, is inferred).
         """
-    async def unarchive_async(self, /, *, collection_id: int | Collection | None = None) -> Media:
+    def unarchive_async(self, /, *, collection_id: int | Collection | None = None) -> Coroutine[Any, Any, Media]:
         """
         Bring it back from the archive, with all its perspectives.
 
@@ -974,7 +978,7 @@ class OAuth:
 
         Reference: none; observed in several clients, and in the vendor's guide for Postman.
         """
-    async def exchange_async(self, /, code: str) -> Tokens:
+    def exchange_async(self, /, code: str) -> Coroutine[Any, Any, Tokens]:
         """
         Turn the code of a person's signing in into tokens, and keep them in the store.
 
@@ -1004,7 +1008,7 @@ class OAuth:
 
         Reference: none; nothing is sent.
         """
-    async def forget_async(self, /) -> None:
+    def forget_async(self, /) -> Coroutine[Any, Any, None]:
         """
         Log out: forget the tokens, here and in the store. Studio has no documented way to revoke them.
 
@@ -1041,7 +1045,7 @@ class PageReader:
         """
         Read the items of the next page that has any; `None` at the end.
         """
-    async def next_page_async(self, /) -> list[Any] | None:
+    def next_page_async(self, /) -> Coroutine[Any, Any, list[Any] | None]:
         """
         Read the items of the next page that has any; `None` at the end.
         """
@@ -1127,8 +1131,8 @@ class StudioClient:
     Raises:
         InvalidArgumentError: If an argument cannot be right.
     """
-    async def __aenter__(self, /) -> StudioClient: ...
-    async def __aexit__(self, /, _kind: Any, _error: Any, _traceback: Any) -> None: ...
+    def __aenter__(self, /) -> Coroutine[Any, Any, StudioClient]: ...
+    def __aexit__(self, /, _kind: Any, _error: Any, _traceback: Any) -> Coroutine[Any, Any, None]: ...
     def __enter__(self, /) -> StudioClient: ...
     def __exit__(self, /, _kind: Any, _error: Any, _traceback: Any) -> None: ...
     def __new__(
@@ -1165,7 +1169,7 @@ class StudioClient:
 
         Reference: Collection page, POST /collections/{collection_id}/archive.
         """
-    async def archive_collection_async(self, /, id: int | Collection) -> Collection | None:
+    def archive_collection_async(self, /, id: int | Collection) -> Coroutine[Any, Any, Collection | None]:
         """
         Archive a collection with all its media and perspectives.
 
@@ -1198,7 +1202,7 @@ class StudioClient:
 
         Reference: Media page, /media/{media_id}/archive (the method, POST, is inferred).
         """
-    async def archive_media_async(self, /, id: int | Media) -> Media:
+    def archive_media_async(self, /, id: int | Media) -> Coroutine[Any, Any, Media]:
         """
         Archive a media with all its perspectives. It leaves its courses and shared libraries.
 
@@ -1236,9 +1240,9 @@ class StudioClient:
 
         Reference: Collection page, POST /collections/{collection_id}/permissions.
         """
-    async def change_collection_permissions_async(
+    def change_collection_permissions_async(
         self, /, id: int | Collection, changes: Iterable[PermissionChange | Mapping[str, Any]]
-    ) -> Permissions:
+    ) -> Coroutine[Any, Any, Permissions]:
         """
         Change with whom a collection is shared.
 
@@ -1280,9 +1284,9 @@ class StudioClient:
 
         Reference: Media page, /media/{media_id}/permissions (the method, POST, and the body are inferred).
         """
-    async def change_media_permissions_async(
+    def change_media_permissions_async(
         self, /, id: int | Media, changes: Iterable[PermissionChange | Mapping[str, Any]]
-    ) -> Permissions:
+    ) -> Coroutine[Any, Any, Permissions]:
         """
         Change with whom a media is shared.
 
@@ -1325,7 +1329,9 @@ class StudioClient:
 
         Reference: Collection page, POST /collections.
         """
-    async def create_collection_async(self, /, name: str, *, user_id: int | Owner | User | None = None) -> Collection:
+    def create_collection_async(
+        self, /, name: str, *, user_id: int | Owner | User | None = None
+    ) -> Coroutine[Any, Any, Collection]:
         """
         Make a collection.
 
@@ -1372,7 +1378,7 @@ class StudioClient:
 
         Reference: Media page, /media/{media_id}/create_embed (the method, POST, is inferred).
         """
-    async def create_embed_async(
+    def create_embed_async(
         self,
         /,
         media_id: int | Media,
@@ -1380,7 +1386,7 @@ class StudioClient:
         course_id: int | Course | Collection,
         embed_type: "Literal['embed', 'bare_embed']" = "embed",
         downloadable: bool | None = None,
-    ) -> str:
+    ) -> Coroutine[Any, Any, str]:
         """
         Add a media to the collection of a course, and get the URL that launches it there.
 
@@ -1417,7 +1423,7 @@ class StudioClient:
 
         Reference: Collection page, DELETE /collections/{collection_id}.
         """
-    async def delete_collection_async(self, /, id: int | Collection) -> Collection | None:
+    def delete_collection_async(self, /, id: int | Collection) -> Coroutine[Any, Any, Collection | None]:
         """
         Delete a collection with all its media and perspectives. There is no way back.
 
@@ -1450,7 +1456,7 @@ class StudioClient:
 
         Reference: Media page, DELETE /media/{media_id}.
         """
-    async def delete_media_async(self, /, id: int | Media) -> Media:
+    def delete_media_async(self, /, id: int | Media) -> Coroutine[Any, Any, Media]:
         """
         Delete a media with all its perspectives. There is no way back.
 
@@ -1500,7 +1506,7 @@ class StudioClient:
 
         Reference: Media page, GET /media/{media_id}/download.
         """
-    async def download_media_async(
+    def download_media_async(
         self,
         /,
         id: int | Media,
@@ -1508,7 +1514,7 @@ class StudioClient:
         *,
         quality: str | None = None,
         progress: bool | Callable[[int, int | None], object] | None = ...,
-    ) -> Path:
+    ) -> Coroutine[Any, Any, Path]:
         """
         Download a media into a file.
 
@@ -1595,7 +1601,7 @@ class StudioClient:
 
         Reference: Collection page, GET /collections/{collection_id}.
         """
-    async def get_collection_async(self, /, id: int | Collection) -> Collection:
+    def get_collection_async(self, /, id: int | Collection) -> Coroutine[Any, Any, Collection]:
         """
         Get a collection.
 
@@ -1629,7 +1635,7 @@ class StudioClient:
 
         Reference: Collection page, GET /collections/{collection_id}/permissions.
         """
-    async def get_collection_permissions_async(self, /, id: int | Collection) -> Permissions:
+    def get_collection_permissions_async(self, /, id: int | Collection) -> Coroutine[Any, Any, Permissions]:
         """
         Get the users and groups with whom a collection is shared.
 
@@ -1664,7 +1670,7 @@ class StudioClient:
 
         Reference: Media page, GET /media/{media_id}/download.
         """
-    async def get_download_url_async(self, /, id: int | Media, *, quality: str | None = None) -> str:
+    def get_download_url_async(self, /, id: int | Media, *, quality: str | None = None) -> Coroutine[Any, Any, str]:
         """
         Get the signed URL from which a media can be downloaded for 24 hours. Treat it as a secret.
 
@@ -1698,7 +1704,7 @@ class StudioClient:
 
         Reference: Media page, GET /media/{media_id}.
         """
-    async def get_media_async(self, /, id: int | Media) -> Media:
+    def get_media_async(self, /, id: int | Media) -> Coroutine[Any, Any, Media]:
         """
         Get a media, with the collection that it is in.
 
@@ -1731,7 +1737,7 @@ class StudioClient:
 
         Reference: Media page, GET /media/{media_id}/permissions.
         """
-    async def get_media_permissions_async(self, /, id: int | Media) -> Permissions:
+    def get_media_permissions_async(self, /, id: int | Media) -> Coroutine[Any, Any, Permissions]:
         """
         Get the users and groups with whom a media is shared directly.
 
@@ -1891,9 +1897,9 @@ class StudioClient:
 
         Reference: every page.
         """
-    async def request_async(
+    def request_async(
         self, /, method: str, path: str, *, params: Mapping[str, Any] | None = None, json: Any | None = None
-    ) -> Any:
+    ) -> Coroutine[Any, Any, Any]:
         """
         Send any request to Studio's API, with the token, the repetitions and the errors of every other.
 
@@ -1976,7 +1982,7 @@ class StudioClient:
 
         Reference: Collection page, /collections/{collection_id}/unarchive (the method, POST, is inferred).
         """
-    async def unarchive_collection_async(self, /, id: int | Collection) -> Collection | None:
+    def unarchive_collection_async(self, /, id: int | Collection) -> Coroutine[Any, Any, Collection | None]:
         """
         Bring a collection back from the archive, with all its media and perspectives.
 
@@ -2010,9 +2016,9 @@ class StudioClient:
 
         Reference: Media page, /media/{media_id}/unarchive (the method, POST, is inferred).
         """
-    async def unarchive_media_async(
+    def unarchive_media_async(
         self, /, id: int | Media, *, collection_id: int | Collection | None = None
-    ) -> Media:
+    ) -> Coroutine[Any, Any, Media]:
         """
         Bring a media back from the archive, with all its perspectives.
 

@@ -6,6 +6,7 @@ pub(crate) mod bridge;
 pub(crate) mod collection;
 mod columns;
 pub(crate) mod convert;
+pub(crate) mod coroutine;
 pub(crate) mod errors;
 pub(crate) mod listing;
 pub(crate) mod logs;

@@ -28,10 +28,12 @@
 /// }
 /// /// Archive a media.
 /// #[pyo3(signature = (id))]
-/// async fn archive_media_async(&self, id: Id<OfMedia>) -> PyResult<<models::Media as Deliver>::Python> {
-///     let studio = self;
-///     let client = Python::attach(|py| studio.client(py).map(Option::<&Client>::cloned))?;
-///     bridge::run_async(client, media::archive(id.0)).await
+/// fn archive_media_async(slf: Py<Self>, id: Id<OfMedia>) -> CoroutineOf<<models::Media as Deliver>::Python> {
+///     CoroutineOf::new("StudioClient.archive_media_async", async move {
+///         let studio = slf.get();
+///         let client = Python::attach(|py| studio.client(py).map(Option::<&Client>::cloned))?;
+///         bridge::run_async(client, media::archive(id.0)).await
+///     })
 /// }
 /// ```
 macro_rules! operations {
@@ -56,10 +58,12 @@ macro_rules! operations {
                     bridge::run(py, $this.client(py)?, $operation)
                 }
                 $(#[$about])*
-                async fn $name_async(&self $(, $(#[$how])* $argument: $type)*) -> PyResult<<$result as Deliver>::Python> {
-                    let $this = self;
-                    let client = Python::attach(|py| $this.client(py).map(Option::<&Client>::cloned))?;
-                    bridge::run_async(client, $operation).await
+                fn $name_async(slf: Py<Self> $(, $(#[$how])* $argument: $type)*) -> super::coroutine::CoroutineOf<<$result as Deliver>::Python> {
+                    super::coroutine::CoroutineOf::new(concat!(stringify!($class), ".", stringify!($name_async)), async move {
+                        let $this = slf.get();
+                        let client = Python::attach(|py| $this.client(py).map(Option::<&Client>::cloned))?;
+                        bridge::run_async(client, $operation).await
+                    })
                 }
             )*
             $(

@@ -11,9 +11,10 @@ use secrecy::ExposeSecret;
 use super::auth::{OAuth, Reduced, network_of};
 use super::bridge;
 use super::convert::{
-    Body, Changes, DateText, Deliver, Hinted, Id, OfCollection, OfCourse, OfMedia, OfUser, Params, Seconds, Whole,
-    embed_type_word, min_permission_word, seconds, whole,
+    Body, Changes, DateText, Deliver, Hinted, Id, Nothing, OfCollection, OfCourse, OfMedia, OfUser, Params, Seconds,
+    Whole, embed_type_word, min_permission_word, seconds, whole,
 };
+use super::coroutine::CoroutineOf;
 use super::errors::to_python;
 use super::listing::{self, Anything, ListingOf, ListingSource, PyCheckpoint};
 use super::media::{Progress, Tracked};
@@ -762,14 +763,16 @@ fn new(url: &str, token: Option<&str>, auth: Option<&Bound<'_, OAuth>>, proxy: O
         bridge::close(&self.client);
     }
 
-    #[expect(clippy::unused_async, reason = "Python awaits it")]
-    async fn __aenter__(slf: Py<Self>) -> Py<Self> {
-        slf
+    fn __aenter__(slf: Py<Self>) -> CoroutineOf<Py<Self>> {
+        CoroutineOf::new("StudioClient.__aenter__", async { Ok(slf) })
     }
 
-    #[expect(clippy::unused_async, reason = "Python awaits it")]
-    async fn __aexit__(&self, _kind: Py<PyAny>, _error: Py<PyAny>, _traceback: Py<PyAny>) {
-        bridge::close(&self.client);
+    fn __aexit__(&self, _kind: Py<PyAny>, _error: Py<PyAny>, _traceback: Py<PyAny>) -> CoroutineOf<Hinted<Nothing>> {
+        let client = self.client.clone();
+        CoroutineOf::new("StudioClient.__aexit__", async move {
+            bridge::close(&client);
+            Ok(Python::attach(|py| Hinted::new(py.None())))
+        })
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {

@@ -21,6 +21,7 @@ use tokio::sync::{OwnedMutexGuard, oneshot};
 use super::auth::Tokens;
 use super::bridge::{self, Operation};
 use super::convert::{Deliver, Hint};
+use super::coroutine::CoroutineOf;
 use super::errors::{is_store_error, to_python};
 use crate::client::token_store::{Change, Decide, FileLock, FileStore, MemoryStore, TokenStore, Waiting};
 use crate::client::{Client, Error};
@@ -474,15 +475,17 @@ impl Decision {
 
     /// The same, to be awaited. It goes on if that is cancelled.
     #[pyo3(signature = (loaded))]
-    async fn decide_async(slf: Py<Self>, loaded: Option<Py<Tokens>>) -> PyResult<Py<PyTuple>> {
-        let deciding = Python::attach(|py| {
-            let decision = slf.get();
-            decision
-                .start(loaded.as_ref().map(|loaded| loaded.bind(py)))
-                .map(|deciding| decision.runtime.spawn(deciding))
-        })?;
-        let decided = deciding.await.unwrap_or(Err(Error::Exiting));
-        Python::attach(|py| slf.get().tell(py, decided))
+    fn decide_async(slf: Py<Self>, loaded: Option<Py<Tokens>>) -> CoroutineOf<Py<PyTuple>> {
+        CoroutineOf::new("Decision.decide_async", async move {
+            let deciding = Python::attach(|py| {
+                let decision = slf.get();
+                decision
+                    .start(loaded.as_ref().map(|loaded| loaded.bind(py)))
+                    .map(|deciding| decision.runtime.spawn(deciding))
+            })?;
+            let decided = deciding.await.unwrap_or(Err(Error::Exiting));
+            Python::attach(|py| slf.get().tell(py, decided))
+        })
     }
 }
 
