@@ -198,6 +198,14 @@ def test_ctrl_c_takes_the_request_back_at_once() -> None:
         assert server.wait_for_disconnect(timeout=5)
 
 
+def test_close_ends_an_idle_connection_that_nobody_drives() -> None:
+    with FaultServer(media_named_in_path) as server:
+        studio = StudioClient(server.url, token=TOKEN)
+        studio.get_media(1)
+        studio.close()
+        assert server.wait_until_left(timeout=5)
+
+
 def test_close_ends_idle_connections_while_others_call() -> None:
     with FaultServer(media_named_in_path) as busy, FaultServer(media_named_in_path) as server:
         over = threading.Event()
@@ -552,6 +560,34 @@ def test_loops_that_come_and_go_leave_no_files_open(new_loop: Callable[[], async
         for _ in range(50):
             once()
         assert open_files() <= before + 5
+
+
+@linux_only
+def test_loops_that_are_closed_with_calls_under_way_leave_no_files_open() -> None:
+    gate = threading.Event()
+    with FaultServer(lambda request: replace(media_named_in_path(request), gate=gate)) as server:
+        studio = server.client()
+
+        async def begin(calls: list[Coroutine[Any, Any, Any]]) -> None:
+            for call in calls:
+                call.send(None)
+
+        gate.set()
+        assert asyncio.run(studio.get_media_async(1)).id == 1
+        gate.clear()
+        before = open_files()
+        for _ in range(20):
+            calls: list[Coroutine[Any, Any, Any]] = [studio.get_media_async(1) for _ in range(2)]
+            loop = asyncio.SelectorEventLoop()
+            loop.run_until_complete(begin(calls))
+            loop.close()
+            # They end at once, on another thread, and there is nobody to be told.
+            studio.close()
+            studio = server.client()
+            time.sleep(0.02)
+        gate.set()
+        assert server.wait_until_left()
+        assert open_files() <= before + 10
 
 
 @linux_only
