@@ -14,7 +14,7 @@ use pyo3::exceptions::{PyRuntimeError, PyStopIteration, PySystemExit};
 use pyo3::prelude::*;
 use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
 use tokio::task::{JoinError, JoinHandle, block_in_place, yield_now};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Sleep, sleep, timeout};
 
 use super::convert::Deliver;
 use super::errors::to_python;
@@ -160,16 +160,15 @@ enum Driver<'lane> {
 impl Driver<'_> {
     /// Drives something for a while; `None` if it is not finished then.
     fn drive<T: Send>(&self, running: Pin<&mut (impl Future<Output = T> + Send)>) -> Option<T> {
-        let running = async { timeout(TICK, running).await.ok() };
         match self {
-            Self::Caller(held) => held.runtime.as_ref()?.block_on(running),
-            Self::Shared(engine) => off_runtime(|| engine.handle.block_on(running)),
+            Self::Caller(held) => held.runtime.as_ref()?.drive(running),
+            Self::Shared(engine) => off_runtime(|| engine.handle.block_on(async { timeout(TICK, running).await.ok() })),
         }
     }
 
     fn catch_up(&self) {
         if let Self::Caller(Held { runtime, .. }) = self {
-            catch_up(runtime.as_ref());
+            Resting::catch_up(runtime.as_ref());
         }
     }
 }
@@ -178,7 +177,7 @@ impl Driver<'_> {
 #[derive(Debug)]
 struct Lane {
     /// Taken at exit.
-    runtime: Mutex<Option<Runtime>>,
+    runtime: Mutex<Option<Resting>>,
     /// Whether connections were given up that it does not know of yet.
     is_untidy: AtomicBool,
 }
@@ -192,7 +191,7 @@ impl Lane {
         Some(Held { runtime, _tidy: Tidy(self) })
     }
 
-    fn lock(&self) -> Option<MutexGuard<'_, Option<Runtime>>> {
+    fn lock(&self) -> Option<MutexGuard<'_, Option<Resting>>> {
         match self.runtime.try_lock() {
             Ok(runtime) => Some(runtime),
             Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
@@ -207,14 +206,14 @@ impl Lane {
             && let Some(runtime) = self.lock()
         {
             self.is_untidy.store(false, Ordering::SeqCst);
-            catch_up(runtime.as_ref());
+            Resting::catch_up(runtime.as_ref());
         }
     }
 }
 
 /// The lane, in the hands of one call.
 struct Held<'lane> {
-    runtime: MutexGuard<'lane, Option<Runtime>>,
+    runtime: MutexGuard<'lane, Option<Resting>>,
     /// Dropped after the lock.
     _tidy: Tidy<'lane>,
 }
@@ -227,24 +226,55 @@ impl Drop for Tidy<'_> {
     }
 }
 
-/// Lets a runtime that has rested see what has come meanwhile, above all that a server has closed a connection, on which
-/// the next request would be lost; and lets it act upon what was given up.
-fn catch_up(runtime: Option<&Runtime>) {
-    if let Some(runtime) = runtime {
-        runtime.block_on(async {
-            for _ in 0..TURNS {
-                yield_now().await;
+/// What the lane drives.
+#[derive(Debug)]
+struct Resting {
+    /// One timer for all calls: one for each would be sooner than all others, and that wakes the runtime from its rest.
+    tick: Mutex<Pin<Box<Sleep>>>,
+    runtime: Runtime,
+}
+
+impl Resting {
+    fn start() -> std::io::Result<Self> {
+        let runtime = Builder::new_current_thread().thread_name("canvas-studio").enable_all().build()?;
+        let tick = {
+            let _context = runtime.enter();
+            Mutex::new(Box::pin(sleep(TICK)))
+        };
+        Ok(Self { tick, runtime })
+    }
+
+    /// Drives something until the next tick; `None` if it is not finished then.
+    fn drive<T>(&self, running: impl Future<Output = T>) -> Option<T> {
+        let mut tick = self.tick.lock().unwrap_or_else(PoisonError::into_inner);
+        self.runtime.block_on(async {
+            if tick.is_elapsed() {
+                tick.as_mut().reset(tokio::time::Instant::now() + TICK);
             }
-        });
+            tokio::select! {
+                biased;
+                () = tick.as_mut() => None,
+                result = running => Some(result),
+            }
+        })
+    }
+
+    /// Lets a runtime that has rested see what has come meanwhile, above all that a server has closed a connection, on
+    /// which the next request would be lost; and lets it act upon what was given up.
+    fn catch_up(resting: Option<&Self>) {
+        if let Some(resting) = resting {
+            resting.runtime.block_on(async {
+                for _ in 0..TURNS {
+                    yield_now().await;
+                }
+            });
+        }
     }
 }
 
 fn lane() -> PyResult<Arc<Lane>> {
     refuse_at_exit()?;
-    let start = || {
-        let runtime = Builder::new_current_thread().thread_name("canvas-studio").enable_all().build()?;
-        Ok(Lane { runtime: Mutex::new(Some(runtime)), is_untidy: AtomicBool::new(false) })
-    };
+    let start = || Ok(Lane { runtime: Mutex::new(Some(Resting::start()?)), is_untidy: AtomicBool::new(false) });
     LANE.get(start).map_err(no_threads)
 }
 
@@ -360,7 +390,7 @@ pub(crate) fn shut_down(py: Python<'_>) {
             runtime.shutdown_timeout(PATIENCE);
         }
         if let Some(runtime) = LANE.existing().and_then(|lane| lane.lock().and_then(|mut runtime| runtime.take())) {
-            runtime.shutdown_background();
+            runtime.runtime.shutdown_background();
         }
     });
     let Ok(_) = OVER.get(|| Ok::<_, Infallible>(()));
