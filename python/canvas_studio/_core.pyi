@@ -5,7 +5,7 @@ The compiled part of `canvas_studio`. Import from `canvas_studio` instead.
 from canvas_studio.auth import AsyncTokenStore, TokenStore
 from canvas_studio.listing import Listing
 from canvas_studio.models import Course, Owner, PermissionChange, Permissions, Perspective, Source, User
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from os import PathLike
 from pathlib import Path
@@ -13,6 +13,9 @@ from typing import Any, Final, Literal, final
 
 __all__ = [
     "__version__",
+    "ArrowBatch",
+    "ArrowTable",
+    "Checkpoint",
     "Collection",
     "FileTokenStore",
     "ListingSource",
@@ -24,10 +27,72 @@ __all__ = [
     "StoreLock",
     "StudioClient",
     "Tokens",
+    "_decode_media_page",
     "shut_down",
 ]
 
 __version__: Final[str]
+
+@final
+class ArrowBatch:
+    """
+    Some rows of a listing, as columns.
+    """
+    def __arrow_c_array__(self, /, requested_schema: Any | None = None) -> tuple[Any, Any]: ...
+    def __arrow_c_schema__(self, /) -> Any: ...
+    @property
+    def num_rows(self, /) -> int:
+        """
+        How many rows there are.
+        """
+
+@final
+class ArrowTable:
+    """
+    Batches that were read, as one table.
+    """
+    def __arrow_c_schema__(self, /) -> Any: ...
+    def __arrow_c_stream__(self, /, requested_schema: Any | None = None) -> Any: ...
+    def __new__(cls, /, source: ListingSource, batches: Sequence[ArrowBatch]) -> ArrowTable: ...
+
+@final
+class Checkpoint:
+    """
+    Where the reading of a list is: exactly behind the last item that was given.
+
+    `StudioClient.resume` goes on there, in any process. It can be pickled and written as JSON. It holds no token, but the
+    query of the list, which may name a person.
+    """
+    def __eq__(self, value: object, /) -> bool: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __reduce__(self, /) -> tuple[Any, tuple[str]]: ...
+    def __repr__(self, /) -> str: ...
+    @staticmethod
+    def from_json(text: str) -> Checkpoint:
+        """
+        Read what `to_json` wrote.
+
+        Args:
+            text: The JSON.
+
+        Returns:
+            The checkpoint.
+
+        Raises:
+            InvalidArgumentError: If it is something else.
+        """
+    @property
+    def items(self, /) -> int:
+        """
+        How many items were given so far.
+        """
+    def to_json(self, /) -> str:
+        """
+        Write it as text.
+
+        Returns:
+            JSON on one line.
+        """
 
 @final
 class Collection:
@@ -352,12 +417,27 @@ class ListingSource:
     """
     What a `Listing` reads from.
     """
+    def __reduce__(self, /) -> tuple[Any, tuple[StudioClient, Checkpoint]]: ...
     @property
     def fields(self, /) -> list[str]:
         """
         The names of the documented fields; none if the items have no type.
         """
-    def read(self, /) -> PageReader:
+    @property
+    def first_page(self, /) -> int | None:
+        """
+        The page to begin with; `None` for a list without pages, or one that is resumed.
+        """
+    @property
+    def per_page(self, /) -> int | None:
+        """
+        How many items are asked for at once.
+        """
+    def range(self, /, first: int, last: int | None) -> ListingSource:
+        """
+        Only the pages from the first to the last, or to the end.
+        """
+    def read(self, /, limit: int | None, consistent: bool) -> PageReader:
         """
         Begin to read; nothing is sent.
         """
@@ -373,6 +453,10 @@ class ListingSource:
     def total_async(self, /) -> Coroutine[Any, Any, int]:
         """
         Ask how many items there are.
+        """
+    def within(self, /, seconds: float) -> ListingSource:
+        """
+        The same, if it answers within so many seconds.
         """
 
 @final
@@ -884,6 +968,7 @@ class MemoryTokenStore:
         tokens: What it holds at first.
     """
     def __new__(cls, /, tokens: Tokens | None = None) -> MemoryTokenStore: ...
+    def __reduce__(self, /) -> str: ...
     def __repr__(self, /) -> str: ...
     def load(self, /) -> Tokens | None:
         """
@@ -940,6 +1025,7 @@ class OAuth:
         proxy: str | None = None,
         ca_bundle: str | PathLike[str] | None = None,
     ) -> OAuth: ...
+    def __reduce__(self, /) -> tuple[Any, Any]: ...
     def __repr__(self, /) -> str: ...
     def authorization_url(self, /, *, state: str | None = None) -> str:
         """
@@ -1041,13 +1127,44 @@ class PageReader:
     """
     One reading of a list.
     """
-    def next_page(self, /) -> list[Any] | None:
+    def arrow_stream(self, /, progress: Any | None) -> Any:
         """
-        Read the items of the next page that has any; `None` at the end.
+        Read it as a stream of Arrow's, in a capsule. `progress` is called with the rows so far and in all.
         """
-    def next_page_async(self, /) -> Coroutine[Any, Any, list[Any] | None]:
+    def checkpoint(self, /, given: int | None) -> Checkpoint | None:
         """
-        Read the items of the next page that has any; `None` at the end.
+        Where it is, when so many items of this reading were given on, or all that were handed over. `None` if that
+        is before what was handed over last.
+        """
+    def close(self, /) -> None:
+        """
+        Stop reading ahead.
+        """
+    @property
+    def drift(self, /) -> tuple[int, int, int, int | None, int | None]:
+        """
+        What happened to the list so far.
+        """
+    def next_columns(self, /) -> ArrowBatch | None:
+        """
+        Read some thousand rows as columns; `None` at the end.
+        """
+    def next_columns_async(self, /) -> Coroutine[Any, Any, ArrowBatch | None]:
+        """
+        Read some thousand rows as columns; `None` at the end.
+        """
+    def next_pages(self, /) -> list[list[Any]] | None:
+        """
+        Read what is ready: the items of each page that has any; `None` at the end.
+        """
+    def next_pages_async(self, /) -> Coroutine[Any, Any, list[list[Any]] | None]:
+        """
+        Read what is ready: the items of each page that has any; `None` at the end.
+        """
+    @property
+    def total(self, /) -> int | None:
+        """
+        How many items there are in all, as Studio said last.
         """
 
 @final
@@ -1112,6 +1229,9 @@ class StudioClient:
     blocks, and `f_async` is a coroutine with the same arguments, result and exceptions. What lists returns a `Listing`,
     which is read with `for` or with `async for`.
 
+    It can be pickled for other processes, which find its secrets again where this one finds them: in the environment
+    (`CANVAS_STUDIO_TOKEN`), or in a profile and the token store of its `OAuth`. No secret is in the pickle.
+
     Args:
         url: The school's name (`"myschool"`), its host, or its URL. `http` only on this machine.
         token: An access token that you look after.
@@ -1127,6 +1247,10 @@ class StudioClient:
         max_retries: How often a request is repeated. What may have been carried out is never repeated blindly.
         retry_delay: Seconds before the first repetition; they double with each, and chance shortens them.
         max_retry_wait: Seconds that a server may ask to be left alone; if it asks for more, the error is raised.
+        max_concurrency: How many pages of one list are asked for at once, 1 to 64. It falls by itself where Studio says
+            that it is too much, or becomes slow.
+        max_rate: How many requests a second begin at the most; no limit if left out. Clients made by `with_options` share
+            it with this one.
 
     Raises:
         InvalidArgumentError: If an argument cannot be right.
@@ -1150,7 +1274,10 @@ class StudioClient:
         max_retries: "int" = 2,
         retry_delay: "float | timedelta" = 0.5,
         max_retry_wait: "float | timedelta" = 60.0,
+        max_concurrency: "int" = 16,
+        max_rate: float | None = None,
     ) -> StudioClient: ...
+    def __reduce__(self, /) -> tuple[Any, Any]: ...
     def __repr__(self, /) -> str: ...
     def archive_collection(self, /, id: int | Collection) -> Collection | None:
         """
@@ -1555,6 +1682,8 @@ class StudioClient:
         max_retries: "int" = 2,
         retry_delay: "float | timedelta" = 0.5,
         max_retry_wait: "float | timedelta" = 60.0,
+        max_concurrency: "int" = 16,
+        max_rate: float | None = None,
     ) -> StudioClient:
         """
         Make a client from arguments, environment variables, and a profile that `canvas-studio login` has made.
@@ -1577,6 +1706,8 @@ class StudioClient:
             max_retries: Likewise.
             retry_delay: Likewise.
             max_retry_wait: Likewise.
+            max_concurrency: Likewise.
+            max_rate: Likewise.
 
         Returns:
             A client.
@@ -1919,6 +2050,22 @@ class StudioClient:
 
         Reference: every page.
         """
+    def resume(self, /, checkpoint: Checkpoint) -> Listing[Any]:
+        """
+        Go on with a list where a checkpoint was taken of its reading, perhaps in another process.
+
+        Args:
+            checkpoint: What `Listing.checkpoint` has given.
+
+        Returns:
+            A listing of what had not been given. If items vanished or appeared meanwhile, the list is read again, as it
+            is in one process.
+
+        Raises:
+            InvalidArgumentError: If it is of another school.
+
+        Reference: the page of the list.
+        """
     def search_media(
         self,
         /,
@@ -2050,6 +2197,8 @@ class StudioClient:
         max_retries: int | None = None,
         retry_delay: float | timedelta | None = None,
         max_retry_wait: float | timedelta | None = None,
+        max_concurrency: int | None = None,
+        max_rate: float | None = None,
     ) -> StudioClient:
         """
         Make a client with other options, for some calls.
@@ -2063,6 +2212,8 @@ class StudioClient:
             max_retries: Likewise.
             retry_delay: Likewise.
             max_retry_wait: Likewise.
+            max_concurrency: Likewise.
+            max_rate: Likewise; `float("inf")` for no limit.
 
         Returns:
             The client.
@@ -2138,6 +2289,11 @@ class Tokens:
         """
         The school's URL.
         """
+
+def _decode_media_page(body: bytes) -> Any:
+    """
+    Reads the body of a page of media as a listing does, without a server: only to count what that costs.
+    """
 
 def shut_down() -> None:
     """

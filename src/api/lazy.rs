@@ -97,7 +97,7 @@ impl<T: Model> Lazy<T> {
         let (mut items, mut meta) = (None, None);
         scanner.expect(b'{')?;
         loop {
-            let (name, has_escape) = scanner.string()?;
+            let (name, has_escape) = scanner.name()?;
             scanner.expect(b':')?;
             if has_escape {
                 return None;

@@ -129,11 +129,10 @@ impl<'text> Scanner<'text> {
         self.peek().is_none()
     }
 
-    /// Passes a text, and says what is between its quotes, and whether there is an escape in it.
+    /// Passes a text, and says whether there is an escape in it.
     #[inline(always)]
-    pub fn string(&mut self) -> Option<(&'text str, bool)> {
+    pub fn string(&mut self) -> Option<bool> {
         self.expect(b'"')?;
-        let start = self.at;
         let mut has_escape = false;
         loop {
             self.at = next_special(self.text.as_bytes(), self.at)?;
@@ -141,18 +140,41 @@ impl<'text> Scanner<'text> {
                 b'"' => break,
                 b'\\' => {
                     has_escape = true;
-                    self.at += 2;
+                    self.at += self.escape()?;
                 }
                 _ => return None,
             }
         }
-        let inner = self.text.get(start..self.at)?;
         self.at += 1;
-        if has_escape && !self.is_known {
-            // Which escapes there are, serde knows.
-            serde_json::from_str::<String>(self.text.get(start - 1..self.at)?).ok()?;
+        Some(has_escape)
+    }
+
+    /// How long the escape is that begins here. Half of a pair of surrogates is a mistake.
+    fn escape(&self) -> Option<usize> {
+        let rest = self.text.as_bytes().get(self.at..)?;
+        if let [_, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] = rest {
+            return Some(2);
         }
-        Some((inner, has_escape))
+        let is_high = |unit: u16| (0xd800..0xdc00).contains(&unit);
+        let is_low = |unit: u16| (0xdc00..0xe000).contains(&unit);
+        match unit(rest)? {
+            high if is_high(high) => unit(rest.get(6..)?).filter(|low| is_low(*low)).map(|_| 12),
+            low if is_low(low) => None,
+            _ => Some(6),
+        }
+    }
+
+    /// What is between the quotes of a text that was just passed.
+    fn inside(&self, start: usize) -> Option<&'text str> {
+        self.text.get(start + 1..self.at - 1)
+    }
+
+    /// Passes a name, and returns it, and whether there is an escape in it.
+    pub fn name(&mut self) -> Option<(&'text str, bool)> {
+        self.peek()?;
+        let start = self.at;
+        let has_escape = self.string()?;
+        Some((self.inside(start)?, has_escape))
     }
 
     /// Passes a number, and says whether it is written as a whole one that fits into 64 bits for sure.
@@ -199,11 +221,10 @@ impl<'text> Scanner<'text> {
 
     #[inline(always)]
     fn digits(&mut self) -> usize {
-        let start = self.at;
-        while self.byte().is_some_and(|byte| byte.is_ascii_digit()) {
-            self.at += 1;
-        }
-        self.at - start
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        let count = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        self.at += count;
+        count
     }
 
     fn word(&mut self, word: &str) -> Option<()> {
@@ -310,7 +331,7 @@ impl<'text> Scanner<'text> {
                 return Some(Some((usize::from(**expected), field)));
             }
         }
-        let (name, has_escape) = self.string()?;
+        let (name, has_escape) = self.name()?;
         if has_escape {
             // It might mean a documented name. What serde has written writes those as they are.
             return self.is_known.then_some(None);
@@ -345,7 +366,8 @@ impl<'text> Scanner<'text> {
             Kind::Number => self.number().map(drop)?,
             Kind::Text | Kind::Word => self.string().map(drop)?,
             Kind::Moment | Kind::Day => {
-                let (text, has_escape) = self.string()?;
+                let has_escape = self.string()?;
+                let text = self.inside(start)?;
                 if text.is_empty() {
                     // An empty text is no date.
                     return Some(Span::default());
@@ -364,6 +386,16 @@ impl<'text> Scanner<'text> {
         }
         Span::new(start - origin, self.at - origin)
     }
+}
+
+/// The UTF-16 unit that an escape such as `\u00fc` at the beginning stands for.
+fn unit(text: &[u8]) -> Option<u16> {
+    let [b'\\', b'u', digits @ ..] = text else { return None };
+    let (digits, _) = digits.split_first_chunk::<4>()?;
+    digits.iter().try_fold(0, |unit: u16, digit| {
+        let value = char::from(*digit).to_digit(16).and_then(|value| u16::try_from(value).ok())?;
+        Some(unit << 4 | value)
+    })
 }
 
 /// Where the next quote, backslash or control character is: eight bytes at a time.

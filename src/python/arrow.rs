@@ -1,5 +1,6 @@
 //! How columns are handed to Python: over Arrow's C interface, which polars, pandas, pyarrow and DuckDB read.
 
+use std::ffi::CStr;
 use std::sync::Arc;
 
 use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema, to_ffi};
@@ -11,7 +12,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 
 use super::bridge::{self, Operation};
-use super::convert::Deliver;
+use super::convert::{AnyJson, Deliver, Hinted};
 use super::listing::{AnyReader, ListingSource};
 use crate::client::{Client, Error};
 
@@ -30,13 +31,20 @@ fn refused(error: &ArrowError) -> PyErr {
     PyValueError::new_err(error.to_string())
 }
 
-fn schema_capsule<'py>(py: Python<'py>, schema: &SchemaRef) -> PyResult<Bound<'py, PyCapsule>> {
-    let exported = FFI_ArrowSchema::try_from(schema.as_ref()).map_err(|error| refused(&error))?;
-    PyCapsule::new_with_value(py, exported, c"arrow_schema")
+/// What Arrow's protocol passes on. Python's name for its type is younger than the Pythons that we are for.
+pub(crate) type Capsule = Hinted<AnyJson>;
+
+fn capsule<T: Send + 'static>(py: Python<'_>, value: T, name: &'static CStr) -> PyResult<Capsule> {
+    Ok(Hinted::new(PyCapsule::new_with_value(py, value, name)?.into_any().unbind()))
 }
 
-fn stream_capsule(py: Python<'_>, batches: Box<dyn RecordBatchReader + Send>) -> PyResult<Bound<'_, PyCapsule>> {
-    PyCapsule::new_with_value(py, FFI_ArrowArrayStream::new(batches), c"arrow_array_stream")
+fn schema_capsule(py: Python<'_>, schema: &SchemaRef) -> PyResult<Capsule> {
+    let exported = FFI_ArrowSchema::try_from(schema.as_ref()).map_err(|error| refused(&error))?;
+    capsule(py, exported, c"arrow_schema")
+}
+
+fn stream_capsule(py: Python<'_>, batches: Box<dyn RecordBatchReader + Send>) -> PyResult<Capsule> {
+    capsule(py, FFI_ArrowArrayStream::new(batches), c"arrow_array_stream")
 }
 
 /// Some rows of a listing, as columns.
@@ -54,21 +62,17 @@ impl ArrowBatch {
         self.batch.num_rows()
     }
 
-    fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
+    fn __arrow_c_schema__(&self, py: Python<'_>) -> PyResult<Capsule> {
         schema_capsule(py, &self.batch.schema())
     }
 
     #[pyo3(signature = (requested_schema=None))]
-    fn __arrow_c_array__<'py>(
-        &self,
-        py: Python<'py>,
-        requested_schema: Option<Bound<'py, PyCapsule>>,
-    ) -> PyResult<(Bound<'py, PyCapsule>, Bound<'py, PyCapsule>)> {
+    fn __arrow_c_array__(&self, py: Python<'_>, requested_schema: Option<Py<PyAny>>) -> PyResult<(Capsule, Capsule)> {
         // Whoever would like other types converts them; the protocol allows that.
         drop(requested_schema);
         let rows = StructArray::from(self.batch.clone());
         let (array, _): (FFI_ArrowArray, FFI_ArrowSchema) = to_ffi(&rows.to_data()).map_err(|error| refused(&error))?;
-        Ok((self.__arrow_c_schema__(py)?, PyCapsule::new_with_value(py, array, c"arrow_array")?))
+        Ok((self.__arrow_c_schema__(py)?, capsule(py, array, c"arrow_array")?))
     }
 }
 
@@ -90,16 +94,12 @@ impl ArrowTable {
         Self { schema, batches }
     }
 
-    fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
+    fn __arrow_c_schema__(&self, py: Python<'_>) -> PyResult<Capsule> {
         schema_capsule(py, &self.schema)
     }
 
     #[pyo3(signature = (requested_schema=None))]
-    fn __arrow_c_stream__<'py>(
-        &self,
-        py: Python<'py>,
-        requested_schema: Option<Bound<'py, PyCapsule>>,
-    ) -> PyResult<Bound<'py, PyCapsule>> {
+    fn __arrow_c_stream__(&self, py: Python<'_>, requested_schema: Option<Py<PyAny>>) -> PyResult<Capsule> {
         drop(requested_schema);
         let batches = self.batches.clone().into_iter().map(Ok);
         stream_capsule(py, Box::new(RecordBatchIterator::new(batches, Arc::clone(&self.schema))))
@@ -133,12 +133,12 @@ struct Stream {
 }
 
 /// Makes a stream of a reading. If its items have no type, that needs the first page.
-pub(crate) fn stream<'py>(
-    py: Python<'py>,
+pub(crate) fn stream(
+    py: Python<'_>,
     reader: &Arc<dyn AnyReader>,
     client: &Client,
     progress: Option<Py<PyAny>>,
-) -> PyResult<Bound<'py, PyCapsule>> {
+) -> PyResult<Capsule> {
     let (reader, client) = (Arc::clone(reader), client.clone());
     let (schema, first) = match reader.schema() {
         Some(schema) => (schema, None),

@@ -9,13 +9,13 @@ use pyo3::exceptions::{PyLookupError, PyTypeError};
 #[cfg(feature = "stubs")]
 use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
-use pyo3::types::{PyDateTime, PyDict, PyTuple};
+use pyo3::types::{PyDateTime, PyDict};
 use pythonize::{depythonize, pythonize};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::bridge::{self, Operation};
-use super::convert::{Deliver, Hinted, JsonObject, Nothing};
+use super::convert::{AnyJson, Deliver, Hinted, JsonObject, Nothing};
 use super::errors::to_python;
 use super::operations::operations;
 use super::token_store::{AnyStore, MemoryTokenStore, object_of};
@@ -246,7 +246,7 @@ impl OAuth {
 }
 
 /// What `__reduce__` returns: what to call, and with what.
-pub(crate) type Reduced<'py> = (Bound<'py, PyAny>, Bound<'py, PyTuple>);
+pub(crate) type Reduced<'py> = (Bound<'py, PyAny>, Hinted<AnyJson>);
 
 /// The proxy and the authorities that were given to a client. A pickle holds no password.
 pub(crate) fn network_of(client: &Client) -> PyResult<(Option<&str>, Option<&Path>)> {
@@ -406,7 +406,7 @@ plain {
         }
         let partial = py.import("functools")?.getattr("partial")?;
         let rebuild = partial.call((pickles.getattr("oauth")?,), Some(&rest))?;
-        Ok((rebuild, (id, place, self.store.clone_ref(py)).into_pyobject(py)?))
+        Ok((rebuild, Hinted::new((id, place, self.store.clone_ref(py)).into_py_any(py)?)))
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {

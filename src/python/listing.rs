@@ -11,13 +11,13 @@ use pyo3::exceptions::PyValueError;
 #[cfg(feature = "stubs")]
 use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
-use pyo3::types::{PyCapsule, PyList};
+use pyo3::types::PyList;
 #[cfg(feature = "stubs")]
 use pyo3::{type_hint_identifier, type_hint_subscript};
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use super::arrow::{self, NextColumns, Rows};
+use super::arrow::{self, Capsule, NextColumns, Rows};
 use super::bridge::{self, Operation};
 use super::columns::Columns;
 use super::convert::{AnyJson, Deliver, Hint, Hinted};
@@ -422,7 +422,7 @@ operations! { PageReader {
 
         /// Read it as a stream of Arrow's, in a capsule. `progress` is called with the rows so far and in all.
         #[pyo3(signature = (progress))]
-        fn arrow_stream<'py>(&self, py: Python<'py>, progress: Option<Py<PyAny>>) -> PyResult<Bound<'py, PyCapsule>> {
+        fn arrow_stream(&self, py: Python<'_>, progress: Option<Py<PyAny>>) -> PyResult<Capsule> {
             arrow::stream(py, &self.reader, &self.client, progress)
         }
 
@@ -436,7 +436,7 @@ operations! { PageReader {
 /// Reads the body of a page of media as a listing does, without a server: only to count what that costs.
 #[pyfunction]
 #[pyo3(name = "_decode_media_page", signature = (body))]
-pub(crate) fn decode_media_page<'py>(py: Python<'py>, body: &[u8]) -> PyResult<Bound<'py, PyList>> {
+pub(crate) fn decode_media_page(py: Python<'_>, body: &[u8]) -> PyResult<Hinted<AnyJson>> {
     let request = media::search(&media::Search::default(), 1, MAX_PER_PAGE).map_err(|error| to_python(error.into()))?;
     let answer = Answer {
         status: 200,
@@ -446,7 +446,7 @@ pub(crate) fn decode_media_page<'py>(py: Python<'py>, body: &[u8]) -> PyResult<B
     };
     let decoded =
         py.detach(|| request.decode(&answer)).map_err(|problem| PyValueError::new_err(problem.to_string()))?;
-    deliver_page(py, None, decoded.items)
+    Ok(Hinted::new(deliver_page(py, None, decoded.items)?.into_any().unbind()))
 }
 
 /// Where the reading of a list is: exactly behind the last item that was given.

@@ -703,7 +703,7 @@ fn new(url: &str, token: Option<&str>, auth: Option<&Bound<'_, OAuth>>, proxy: O
         options.set_item("max_retry_wait", set.max_retry_wait)?;
         options.set_item("max_concurrency", set.max_concurrency)?;
         options.set_item("max_rate", set.max_rate)?;
-        Ok((pickles.getattr("client")?, (config.url(), place, auth, options).into_pyobject(py)?))
+        Ok((pickles.getattr("client")?, Hinted::new((config.url(), place, auth, options).into_py_any(py)?)))
     }
 
     /// The school's URL.
