@@ -237,6 +237,7 @@ def test_without_meta_a_server_that_repeats_its_last_page_comes_to_an_end(form: 
 
     with FaultServer(answer) as server:
         assert ids(form.items(server.client().search_media(per_page=20))) == list(range(1, 46))
+        assert pages_asked(server) == ["1", "2", "3", "4"]
 
 
 def test_without_meta_a_page_of_items_pushed_back_does_not_end_the_listing(form: Form) -> None:

@@ -520,7 +520,9 @@ impl<T: Item> Reader<T> {
             let content = fingerprint(&page.items);
             self.previous.replace(content) == Some(content)
         };
-        if !std::mem::take(&mut self.is_resuming) {
+        // Without a last page, one that says the very same as that before is the same page, and not another.
+        let is_same_page = is_repeated && last_page.is_none();
+        if !std::mem::take(&mut self.is_resuming) && !is_same_page {
             state.sweep.again = state.sweep.again.saturating_add_unsigned(again as u64);
         }
         if let Some(current) = &mut state.current {
@@ -529,11 +531,9 @@ impl<T: Item> Reader<T> {
             }
         }
 
-        // Without a last page, one that says the very same as that before is the same page, and not another.
         let mut skip = std::mem::take(&mut state.skip);
         let mut items = page.items;
         items.retain(|item| {
-            let is_same_page = is_repeated && last_page.is_none();
             !is_same_page
                 && match state.identity(item) {
                     Some(identity) => !state.seen.contains(&identity),

@@ -204,6 +204,7 @@ impl Client {
                         if !authorization.renew().await? {
                             return Err(error);
                         }
+                        self.turn(call).await;
                     }
                     Err(failure) => {
                         if let Outcome::Status(..) = failure.outcome {
