@@ -142,16 +142,18 @@ impl<T: Model> Lazy<T> {
 
 /// Where the documented fields of an object are, and those that are not documented.
 pub fn parts_of(text: &str, fields: &'static [Field]) -> (Vec<Span>, Extra) {
-    let mut others = String::from("{");
+    let mut others = String::new();
     let mut spans = vec![Span::default(); fields.len()];
     let scanned = Scanner::again(text).object(fields, &mut spans, &mut Order::default(), 0, &mut |other| {
-        if others.len() > 1 {
-            others.push(',');
-        }
+        others.push(if others.is_empty() { '{' } else { ',' });
         others.push_str(other);
     });
-    others.push('}');
-    let extra = scanned.and_then(|()| serde_json::from_str(&others).ok()).unwrap_or_default();
+    let extra = if others.is_empty() {
+        Extra::new()
+    } else {
+        others.push('}');
+        scanned.and_then(|()| serde_json::from_str(&others).ok()).unwrap_or_default()
+    };
     (spans, extra)
 }
 
