@@ -143,8 +143,10 @@ def test_a_school_that_throttles_is_read_whole_and_more_slowly(form: Form, named
     with FaultServer(bouncer) as server:
         studio = server.client(retry_delay=0.2, max_retries=6)
         assert ids(form.items(studio.search_media(per_page=1))) == [item["id"] for item in bouncer.items]
-    # Sixteen at once for sixty pages would be refused far more often.
-    assert 0 < bouncer.refused < 40
+    assert bouncer.refused > 0
+    if named:
+        # Sixteen pages at once all the time are refused sixty times.
+        assert bouncer.refused < 40
 
 
 def test_a_school_that_always_throttles_is_an_error(form: Form) -> None:

@@ -29,6 +29,7 @@ use pyo3::{IntoPyObjectExt, intern};
 #[cfg(feature = "stubs")]
 use pyo3::{type_hint_identifier, type_hint_subscript};
 
+use super::bridge::before_exit;
 use super::convert::once;
 use crate::client::PerProcess;
 
@@ -97,6 +98,11 @@ impl Coroutine {
 
     /// Goes on until there is something to wait for, and gives that to the event loop.
     fn go_on(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        // What runs here is Python's in part, which may let another thread end the interpreter.
+        before_exit(|| self.next(py))
+    }
+
+    fn next(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let mut state = self.state()?;
         let State { running, place } = &mut *state;
         let Some(future) = running else {
@@ -218,7 +224,7 @@ impl Drop for Coroutine {
             return;
         }
         let Ok(message) = CString::new(format!("coroutine '{}' was never awaited", self.name)) else { return };
-        Python::try_attach(|py| {
+        let warn = |py: Python<'_>| {
             // It may be dropped because of an exception, which is on its way.
             let under_way = PyErr::take(py);
             if let Err(error) = PyErr::warn(py, &py.get_type::<PyRuntimeWarning>(), &message, 1) {
@@ -227,6 +233,10 @@ impl Drop for Coroutine {
             if let Some(error) = under_way {
                 error.restore(py);
             }
+        };
+        let _ = before_exit(|| {
+            Python::try_attach(warn);
+            Ok(())
         });
     }
 }
@@ -420,7 +430,11 @@ struct Emptying(Arc<Queue>);
 #[pymethods]
 impl Emptying {
     fn __call__(&self, py: Python<'_>) {
-        self.0.empty(py);
+        // At exit nobody goes on any more.
+        let _ = before_exit(|| {
+            self.0.empty(py);
+            Ok(())
+        });
     }
 }
 
