@@ -232,16 +232,16 @@ pub(crate) fn made_of<H>(py: Python<'_>, source: ListingSource) -> PyResult<Hint
     Ok(Hinted::new(listing.unbind()))
 }
 
-/// Items of which only the one who asked knows what they are.
+/// The type of a `Listing` of which only the one who asked knows what is in it.
 #[derive(Debug)]
-pub(crate) struct Anything;
+pub(crate) struct ListingOfAny;
 
-impl Deliver for Anything {
-    type Python = Hinted<AnyJson>;
-
-    fn deliver(self, py: Python<'_>, _: Option<&Client>) -> PyResult<Self::Python> {
-        Ok(Hinted::new(py.None()))
-    }
+impl Hint for ListingOfAny {
+    #[cfg(feature = "stubs")]
+    const HINT: PyStaticExpr = type_hint_subscript!(
+        type_hint_identifier!("canvas_studio.listing", "Listing"),
+        type_hint_identifier!("typing", "Any")
+    );
 }
 
 /// What a `Listing` reads from.

@@ -16,7 +16,7 @@ use super::convert::{
 };
 use super::coroutine::CoroutineOf;
 use super::errors::to_python;
-use super::listing::{self, Anything, ListingOf, ListingSource, PyCheckpoint};
+use super::listing::{self, ListingOf, ListingOfAny, ListingSource, PyCheckpoint};
 use super::media::{Progress, Tracked};
 use super::operations::operations;
 use crate::api::raw::{self, Content};
@@ -679,7 +679,7 @@ fn new(url: &str, token: Option<&str>, auth: Option<&Bound<'_, OAuth>>, proxy: O
     ///
     /// Reference: the page of the list.
     #[pyo3(signature = (checkpoint))]
-    fn resume(&self, py: Python<'_>, checkpoint: &PyCheckpoint) -> PyResult<Hinted<ListingOf<Anything>>> {
+    fn resume(&self, py: Python<'_>, checkpoint: &PyCheckpoint) -> PyResult<Hinted<ListingOfAny>> {
         listing::made_of(py, ListingSource::resumed(&self.client, &checkpoint.0).map_err(to_python)?)
     }
 
