@@ -337,6 +337,11 @@ impl<T: Item> Bookmark<T> {
         locked(&self.place).state.drift
     }
 
+    /// Whether pages may be under way between two calls.
+    pub fn reads_ahead(&self) -> bool {
+        self.client.config().max_concurrency > 1
+    }
+
     /// Where the reading is, when so many items of it were given on, or all that were handed over; nothing if that was before
     /// what was handed over last.
     pub fn checkpoint(&self, given: Option<u64>) -> Option<Checkpoint> {

@@ -117,7 +117,7 @@ impl Operation for NextColumns {
     }
 
     fn needs_background(&self) -> bool {
-        true
+        self.0.reads_ahead()
     }
 }
 

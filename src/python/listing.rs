@@ -103,6 +103,8 @@ pub(crate) trait AnyReader: Send + Sync {
     fn empty_schema(&self) -> SchemaRef;
     fn total(&self) -> Option<u64>;
     fn drift(&self) -> Drift;
+    /// Whether it works between two calls.
+    fn reads_ahead(&self) -> bool;
     fn checkpoint(&self, given: Option<u64>) -> Option<Checkpoint>;
     fn close(&self);
 }
@@ -150,6 +152,10 @@ impl<T: Item + Deliver + Sync> AnyReader for Shared<T> {
 
     fn drift(&self) -> Drift {
         self.bookmark.drift()
+    }
+
+    fn reads_ahead(&self) -> bool {
+        self.bookmark.reads_ahead()
     }
 
     fn checkpoint(&self, given: Option<u64>) -> Option<Checkpoint> {
@@ -383,7 +389,7 @@ impl Operation for NextPages {
     }
 
     fn needs_background(&self) -> bool {
-        true
+        self.0.reads_ahead()
     }
 }
 
