@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -120,7 +120,8 @@ def sections(size: Size) -> list[Section]:
         Section(
             "delay 16",
             crawl | {"in_flight": 16, "delay": 0.05},
-            {BARE: {}, OURS: {"in_flight": 0}, f"{OURS} async": {"in_flight": 0}, **wide, **slowest},
+            # Ours as it is without being told anything.
+            wide | {OURS: {"in_flight": 0}, f"{OURS} async": {"in_flight": 0}} | slowest,
             size.rounds,
         ),
         Section("delay 32", crawl | {"in_flight": 32, "delay": 0.05}, wide | slowest, size.rounds),
@@ -229,16 +230,18 @@ def many(size: Size, program: str, folder: str) -> dict[str, list[dict[str, Any]
     return results
 
 
-def exits(size: Size) -> dict[str, dict[str, int]]:
+def exits(size: Size, all_results: dict[str, Any]) -> None:
     """How many processes end well that end with 64 requests in flight."""
     in_flight = 64
     numbers = {OURS: size.exits, f"{OURS} async": size.exits}
     numbers |= dict.fromkeys((*FAST_ASYNC, "aiohttp"), max(size.exits // 10, 5))
     results: dict[str, dict[str, int]] = {name: {"clean": 0, "of": 0} for name in numbers}
+    all_results["exits"] = results
     with Server(PER_PAGE) as server:
         for number in range(size.exits):
             if number % 50 == 0:
                 say(f"exits: {number} of {size.exits}")
+                save(all_results)
             for name in (name for name, most in numbers.items() if number < most):
                 server.delay(10)
                 spec = {"work": "leave", "row": name, "in_flight": in_flight, "media": server.media}
@@ -260,7 +263,6 @@ def exits(size: Size) -> dict[str, dict[str, int]]:
                 bad = any(word in words for word in ("panicked", "Fatal", "terminate called"))
                 results[name]["of"] += 1
                 results[name]["clean"] += process.returncode == 0 and not bad
-    return results
 
 
 def machine() -> dict[str, Any]:
@@ -303,7 +305,9 @@ def main() -> None:
         sys.exit("two cores are needed")
     words = sys.argv[1:]
     size = QUICK if "quick" in words else FULL
-    only = {word for word in words if word not in {"quick", "full"}}
+    # rounds=5 and the like change one number of it.
+    size = replace(size, **{name: int(number) for name, _, number in (word.partition("=") for word in words) if number})
+    only = {word for word in words if word not in {"quick", "full"} and "=" not in word}
     program = os.environ.get("BENCH_BARE") or build_bare()
     results: dict[str, Any] = {"machine": machine(), "size": vars(size), "sections": {}}
     with tempfile.TemporaryDirectory() as folder:
@@ -321,7 +325,7 @@ def main() -> None:
         if not only or "many" in only:
             results["many"] = many(size, program, folder)
     if not only or "exits" in only:
-        results["exits"] = exits(size)
+        exits(size, results)
     save(results)
     report.write(results, OUT)
 

@@ -258,16 +258,11 @@ impl Ticket {
         drop(before);
     }
 
-    /// Tells it.
-    fn call(&self, py: Python<'_>) -> PyResult<()> {
+    /// What is to be told, if it is still there.
+    fn take<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
         self.is_waiting.swap(false, Ordering::AcqRel);
         let future = self.future.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(future) = future.and_then(|future| future.bind(py).upgrade()) else { return Ok(()) };
-        // It may have been cancelled meanwhile.
-        if !future.call_method0(intern!(py, "done"))?.is_truthy()? {
-            future.call_method1(intern!(py, "set_result"), (py.None(),))?;
-        }
-        Ok(())
+        future?.bind(py).upgrade()
     }
 }
 
@@ -354,7 +349,7 @@ impl Queue {
             let queue = make(Bell::Socket { rings, is_heard })?;
             // The loop holds it from now on, and lets go of it when it is closed.
             let emptying = Emptying(Arc::clone(&queue));
-            match event_loop.call_method1(intern!(py, "add_reader"), (socket, emptying)) {
+            match event_loop.call_method1(intern!(py, "add_reader"), (socket, wake(py)?, emptying)) {
                 Ok(_) => return Ok(queue),
                 Err(error) if error.is_instance_of::<PyNotImplementedError>(py) => {}
                 Err(error) => return Err(error),
@@ -390,14 +385,15 @@ impl Queue {
                 Python::try_attach(|py| {
                     let event_loop = self.event_loop.bind(py).upgrade()?;
                     let emptying = Emptying(Arc::clone(self));
-                    event_loop.call_method1(intern!(py, "call_soon_threadsafe"), (emptying,)).ok().map(drop)
+                    let wake = wake(py).ok()?;
+                    event_loop.call_method1(intern!(py, "call_soon_threadsafe"), (wake, emptying)).ok().map(drop)
                 });
             }
         }
     }
 
     /// Takes all that is in it; on the thread of the loop.
-    fn empty(&self, py: Python<'_>) {
+    fn empty<'py>(&self, py: Python<'py>) -> Vec<Bound<'py, PyAny>> {
         #[cfg(unix)]
         if let Bell::Socket { is_heard, .. } = &self.bell {
             use std::io::Read;
@@ -408,11 +404,7 @@ impl Queue {
             waiting.is_told = false;
             mem::take(&mut waiting.tickets)
         };
-        for ticket in tickets {
-            if let Err(error) = ticket.call(py) {
-                error.write_unraisable(py, None);
-            }
-        }
+        tickets.iter().filter_map(|ticket| ticket.take(py)).collect()
     }
 }
 
@@ -422,20 +414,21 @@ impl fmt::Debug for Queue {
     }
 }
 
-/// What a loop calls when there is something in its queue.
+/// What Python's few lines call when there is something in the queue: the futures to be told.
 #[pyclass(frozen, module = "canvas_studio._core")]
 #[derive(Debug)]
 struct Emptying(Arc<Queue>);
 
 #[pymethods]
 impl Emptying {
-    fn __call__(&self, py: Python<'_>) {
-        // At exit nobody goes on any more.
-        let _ = before_exit(|| {
-            self.0.empty(py);
-            Ok(())
-        });
+    fn __call__<'py>(&self, py: Python<'py>) -> Vec<Bound<'py, PyAny>> {
+        self.0.empty(py)
     }
+}
+
+/// They are Python's, since the interpreter may end a thread in the middle of them, which would end the process in here.
+fn wake(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    py.import("canvas_studio._waking")?.getattr("wake")
 }
 
 fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
