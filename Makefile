@@ -43,7 +43,7 @@ instructions: ## Count the instructions from page to objects, against orjson; ne
 develop: $(VENV)/tools ## Build into the virtual environment, for working on it
 	VIRTUAL_ENV=$(VENV) $(BIN)/maturin develop --uv
 
-test: rust check-stubs wheel python instructions docs sdist ## Run everything: about 9 minutes from a fresh clone on two cores
+test: rust check-stubs wheel python instructions docs sdist ## Run everything: about 14 minutes from a fresh clone on two busy cores
 	@echo "== all is well"
 
 rust: ## Format, lint and test the core, without Python and with it
