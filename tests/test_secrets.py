@@ -664,7 +664,7 @@ def test_no_program_prints_a_secret(program: str, level: str | None) -> None:
     assert "NameError" not in said
     assert "SyntaxError" not in said
     if level == "debug":
-        assert any(path in said for path in ("GET /media/1", "GET /403", "GET /500"))
+        assert any(path in said for path in ("GET /media/1", "GET /401", "GET /403", "GET /500"))
 
 
 def test_a_sandbox_shows_no_secret_of_what_it_was_asked(form: Form) -> None:
