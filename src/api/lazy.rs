@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
+use memchr::memchr;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
 
@@ -92,34 +93,13 @@ impl<T: Model> Lazy<T> {
 
     /// Reads a page of them in one pass; `None` if serde has to look at it.
     pub fn scan_page(text: &str, key: &str) -> Option<Page<Self>> {
-        let mut scanner = Scanner::new(text);
-        let mut order = Order::default();
-        let (mut items, mut meta) = (None, None);
-        scanner.expect(b'{')?;
-        loop {
-            let (name, has_escape) = scanner.name()?;
-            scanner.expect(b':')?;
-            if has_escape {
-                return None;
-            } else if name == key {
-                if items.is_some() {
-                    return None;
-                }
-                items = Some(Self::scan_list(&mut scanner, &mut order)?);
-            } else {
-                scanner.peek()?;
-                let start = scanner.at();
-                scanner.value(1)?;
-                if name == "meta" {
-                    meta = Meta::read(&serde_json::from_str(scanner.since(start)?).ok()?);
-                }
-            }
-            if !scanner.takes(b',')? {
-                break;
-            }
-        }
-        scanner.expect(b'}')?;
-        scanner.is_at_end().then_some(Page { items: items?, meta })
+        let (items, meta) = scan_envelope(text, key, Self::scan_list)?;
+        Some(Page { items, meta })
+    }
+
+    /// Reads the one under a key in one pass; `None` if serde has to look at it.
+    pub fn scan_under(text: &str, key: &str) -> Option<Self> {
+        scan_envelope(text, key, Self::scan).map(|(item, _)| item)
     }
 
     fn scan_list(scanner: &mut Scanner<'_>, order: &mut Order) -> Option<Vec<Self>> {
@@ -140,21 +120,61 @@ impl<T: Model> Lazy<T> {
     }
 }
 
+/// Reads an object in one pass, of which the value of one key is wanted, and `meta`.
+fn scan_envelope<'text, T>(
+    text: &'text str,
+    key: &str,
+    content: impl Fn(&mut Scanner<'text>, &mut Order) -> Option<T>,
+) -> Option<(T, Option<Meta>)> {
+    let mut scanner = Scanner::new(text);
+    let mut order = Order::default();
+    let (mut found, mut meta) = (None, None);
+    scanner.expect(b'{')?;
+    loop {
+        let (name, has_escape) = scanner.name()?;
+        scanner.expect(b':')?;
+        if has_escape {
+            return None;
+        } else if name == key {
+            if found.is_some() {
+                return None;
+            }
+            found = Some(content(&mut scanner, &mut order)?);
+        } else {
+            scanner.peek()?;
+            let start = scanner.at();
+            scanner.value(1)?;
+            if name == "meta" {
+                meta = Meta::read(&serde_json::from_str(scanner.since(start)?).ok()?);
+            }
+        }
+        if !scanner.takes(b',')? {
+            break;
+        }
+    }
+    scanner.expect(b'}')?;
+    scanner.is_at_end().then_some((found?, meta))
+}
+
 /// Where the documented fields of an object are, and those that are not documented.
 pub fn parts_of(text: &str, fields: &'static [Field]) -> (Vec<Span>, Extra) {
-    let mut others = String::new();
     let mut spans = vec![Span::default(); fields.len()];
-    let scanned = Scanner::again(text).object(fields, &mut spans, &mut Order::default(), 0, &mut |other| {
+    let extra = find_parts(text, fields, &mut Order::default(), &mut spans);
+    (spans, extra)
+}
+
+/// Likewise, for objects of which there are many.
+pub fn find_parts(text: &str, fields: &'static [Field], order: &mut Order, spans: &mut [Span]) -> Extra {
+    let mut others = String::new();
+    let scanned = Scanner::again(text).object(fields, spans, order, 0, &mut |other| {
         others.push(if others.is_empty() { '{' } else { ',' });
         others.push_str(other);
     });
-    let extra = if others.is_empty() {
-        Extra::new()
-    } else {
-        others.push('}');
-        scanned.and_then(|()| serde_json::from_str(&others).ok()).unwrap_or_default()
-    };
-    (spans, extra)
+    if others.is_empty() {
+        return Extra::new();
+    }
+    others.push('}');
+    scanned.and_then(|()| serde_json::from_str(&others).ok()).unwrap_or_default()
 }
 
 /// All fields are read by serde, which also says what is wrong, and where.
@@ -218,7 +238,7 @@ impl<'text> Value<'text> for Option<Cow<'text, str>> {
 
 fn text(raw: &str) -> Option<Cow<'_, str>> {
     let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
-    if inner.as_bytes().contains(&b'\\') {
+    if memchr(b'\\', inner.as_bytes()).is_some() {
         serde_json::from_str(raw).ok().map(Cow::Owned)
     } else {
         Some(Cow::Borrowed(inner))

@@ -11,7 +11,7 @@ use serde_json::{Map, Number, Value};
 
 use super::lazy::{Lazy, Model};
 use super::request::Page;
-use super::scan::{Field, Kind, Span};
+use super::scan::{Field, Kind, Span, field};
 
 /// Fields that nobody has documented, as they were sent.
 pub type Extra = Map<String, Value>;
@@ -29,9 +29,14 @@ impl<T: Readable> Dated<T> {
         T::read(&text).map(|value| Self { text, value })
     }
 
+    /// Likewise, without the text.
+    pub fn meaning(text: &str) -> Option<T> {
+        T::read(text)
+    }
+
     /// Whether a text is one.
     pub fn reads(text: &str) -> bool {
-        T::read(text).is_some()
+        Self::meaning(text).is_some()
     }
 }
 
@@ -138,6 +143,11 @@ pub trait Item: Serialize + DeserializeOwned + Send + 'static {
 
     /// Reads a page in a quicker way than serde, if there is one, and if the page is plain.
     fn scan_page(_text: &str, _key: &str) -> Option<Page<Self>> {
+        None
+    }
+
+    /// Likewise, a single one under its key.
+    fn scan_under(_text: &str, _key: &str) -> Option<Self> {
         None
     }
 
@@ -250,11 +260,8 @@ macro_rules! model {
         impl Item for $name {
             const NAME: &'static str = $shown;
             const FIELDS: &'static [Field] = &[
-                Field { name: stringify!($id), kind: <$id_type>::KIND_OF_ID },
-                $(Field {
-                    name: plain_name(stringify!($field)),
-                    kind: model!(@kind $type $(, $kind)?),
-                },)*
+                field!(stringify!($id), <$id_type>::KIND_OF_ID),
+                $(field!(plain_name(stringify!($field)), model!(@kind $type $(, $kind)?)),)*
             ];
 
             fn identity(&self) -> Option<Identity> {
@@ -306,6 +313,10 @@ impl<T: Model + Item> Item for Lazy<T> {
 
     fn scan_page(text: &str, key: &str) -> Option<Page<Self>> {
         Self::scan_page(text, key)
+    }
+
+    fn scan_under(text: &str, key: &str) -> Option<Self> {
+        Self::scan_under(text, key)
     }
 
     fn json(&self) -> Cow<'_, str> {
@@ -416,10 +427,10 @@ pub struct Source {
 impl Item for Source {
     const NAME: &'static str = "Source";
     const FIELDS: &'static [Field] = &[
-        Field { name: "url", kind: Kind::Text },
-        Field { name: "mime_type", kind: Kind::Word },
-        Field { name: "definition", kind: Kind::Word },
-        Field { name: "download_url", kind: Kind::Text },
+        field!("url", Kind::Text),
+        field!("mime_type", Kind::Word),
+        field!("definition", Kind::Word),
+        field!("download_url", Kind::Text),
     ];
 
     fn identity(&self) -> Option<Identity> {

@@ -17,6 +17,9 @@ use super::models::Item;
 /// The most items that Studio puts on a page. Documented.
 pub const MAX_PER_PAGE: i64 = 50;
 
+/// The headers that need no second look.
+const PLAIN: [&str; 2] = ["application/json", "application/json; charset=utf-8"];
+
 /// Where a request goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
@@ -187,17 +190,17 @@ impl Call {
     }
 
     /// Answered by the object under `key`.
-    pub fn under<T: DeserializeOwned>(self, key: &'static str) -> Request<T> {
+    pub fn under<T: Item>(self, key: &'static str) -> Request<T> {
         self.answered(Shape::Under(key.into()), decode_under)
     }
 
     /// Answered by an object under `key`, or by that object alone: for answers whose wrapper nobody has documented.
-    pub fn under_or_bare<T: DeserializeOwned>(self, key: &'static str) -> Request<T> {
+    pub fn under_or_bare<T: Item>(self, key: &'static str) -> Request<T> {
         self.answered(Shape::UnderOrBare(key.into()), decode_under_or_bare)
     }
 
     /// Likewise, or by nothing that holds one: for answers whose body nobody has documented.
-    pub fn under_or_bare_or_nothing<T: DeserializeOwned>(self, key: &'static str) -> Request<Option<T>> {
+    pub fn under_or_bare_or_nothing<T: Item>(self, key: &'static str) -> Request<Option<T>> {
         self.answered(Shape::UnderOrBareOrNothing(key.into()), decode_under_or_bare_or_nothing)
     }
 
@@ -384,6 +387,16 @@ pub fn without_query(url: &Url) -> String {
 
 /// The JSON text of an answer, or why there is none.
 pub fn json_text(answer: &Answer) -> Result<&str, Undecodable> {
+    if !PLAIN.contains(&answer.content_type.as_str()) {
+        check_type(answer)?;
+    }
+    let text = simdutf8::compat::from_utf8(&answer.body)
+        .map_err(|error| Undecodable::new(format!("the answer is not UTF-8: {error}")))?;
+    Ok(text.trim_start_matches('\u{feff}'))
+}
+
+/// Whether it may be JSON, by what its header says.
+fn check_type(answer: &Answer) -> Result<(), Undecodable> {
     let (media_type, charset) = media_type_and_charset(&answer.content_type);
     if media_type.ends_with("/html") {
         return Err(Undecodable::new("an HTML page came back instead of JSON: is this host a Studio?"));
@@ -393,9 +406,7 @@ pub fn json_text(answer: &Answer) -> Result<&str, Undecodable> {
     {
         return Err(Undecodable::new(format!("the answer is said to be in charset \"{charset}\", not in UTF-8")));
     }
-    let text = std::str::from_utf8(&answer.body)
-        .map_err(|error| Undecodable::new(format!("the answer is not UTF-8: {error}")))?;
-    Ok(text.trim_start_matches('\u{feff}'))
+    Ok(())
 }
 
 /// The media type and the charset of a Content-Type header, in lower case.
@@ -412,22 +423,25 @@ pub fn from_json<T: DeserializeOwned>(answer: &Answer) -> Result<T, Undecodable>
     serde_json::from_str(text).map_err(|_| locate(text, PhantomData::<T>))
 }
 
-fn decode_under<T: DeserializeOwned>(shape: &Shape, answer: &Answer) -> Result<T, Undecodable> {
+fn decode_under<T: Item>(shape: &Shape, answer: &Answer) -> Result<T, Undecodable> {
+    if let Some(item) = scan_under(shape, answer)? {
+        return Ok(item);
+    }
     let (envelope, key) = open::<T>(shape, answer)?;
     envelope.content.ok_or_else(|| missing(key))
 }
 
-fn decode_under_or_bare<T: DeserializeOwned>(shape: &Shape, answer: &Answer) -> Result<T, Undecodable> {
+fn decode_under_or_bare<T: Item>(shape: &Shape, answer: &Answer) -> Result<T, Undecodable> {
+    if let Some(item) = scan_under(shape, answer)? {
+        return Ok(item);
+    }
     match open::<T>(shape, answer)?.0.content {
         Some(content) => Ok(content),
         None => from_json(answer),
     }
 }
 
-fn decode_under_or_bare_or_nothing<T: DeserializeOwned>(
-    shape: &Shape,
-    answer: &Answer,
-) -> Result<Option<T>, Undecodable> {
+fn decode_under_or_bare_or_nothing<T: Item>(shape: &Shape, answer: &Answer) -> Result<Option<T>, Undecodable> {
     let (media_type, _) = media_type_and_charset(&answer.content_type);
     if media_type == "text/plain" || answer.body.iter().all(u8::is_ascii_whitespace) {
         return Ok(None);
@@ -439,6 +453,14 @@ fn decode_under_or_bare_or_nothing<T: DeserializeOwned>(
             decode_under(shape, answer).map(Some)
         }
         _ if has_id(&whole) => from_json(answer).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// Reads it in the quick way, if there is one, and if the answer is plain.
+fn scan_under<T: Item>(shape: &Shape, answer: &Answer) -> Result<Option<T>, Undecodable> {
+    match shape {
+        Shape::Under(key) | Shape::UnderOrBare(key) => Ok(T::scan_under(json_text(answer)?, key)),
         _ => Ok(None),
     }
 }
@@ -534,9 +556,10 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for EnvelopeSeed<'_, T> {
 mod tests {
     use super::*;
 
-    #[derive(Debug, Deserialize, PartialEq)]
-    struct Thing {
-        id: i64,
+    use crate::api::models::{Group as Thing, Media};
+
+    fn thing(id: i64) -> Thing {
+        serde_json::from_value(serde_json::json!({ "id": id })).unwrap()
     }
 
     fn answer(body: &'static str) -> Answer {
@@ -550,7 +573,21 @@ mod tests {
     #[test]
     fn a_wrapped_object_is_read_wherever_its_key_stands() {
         let request = get().under::<Thing>("thing");
-        assert_eq!(request.decode(&answer(r#"{"note": [1, {}], "thing": {"id": 7}}"#)), Ok(Thing { id: 7 }));
+        assert_eq!(request.decode(&answer(r#"{"note": [1, {}], "thing": {"id": 7}}"#)), Ok(thing(7)));
+    }
+
+    #[test]
+    fn one_object_is_found_through_in_one_pass_and_what_is_strange_is_left_to_serde() {
+        let request = get().under::<Media>("media");
+        let plain = r#"{"media": {"id": 7, "title": "x", "owner": {"id": 1}, "new": [1]}, "note": null}"#;
+        assert_eq!(Media::scan_under(plain, "media"), Some(request.decode(&answer(plain)).unwrap()));
+        for strange in [r#"{"media": {"id": 1}, "media": {"id": 7}}"#, r#"{"m\u0065dia": {"id": 7}}"#] {
+            assert_eq!(Media::scan_under(strange, "media"), None, "{strange}");
+        }
+        for wrong in [r#"{"media": null}"#, r#"{"media": {"title": "x"}}"#, r#"{"media": {"id": 7}} x"#, "{}"] {
+            assert_eq!(Media::scan_under(wrong, "media"), None, "{wrong}");
+            assert!(request.decode(&answer(wrong)).is_err(), "{wrong}");
+        }
     }
 
     #[test]
@@ -576,7 +613,7 @@ mod tests {
     fn an_undocumented_wrapper_may_be_there_or_not() {
         let request = get().under_or_bare::<Thing>("thing");
         for body in [r#"{"thing": {"id": 7}}"#, r#"{"id": 7}"#] {
-            assert_eq!(request.decode(&answer(body)), Ok(Thing { id: 7 }));
+            assert_eq!(request.decode(&answer(body)), Ok(thing(7)));
         }
         assert!(request.decode(&answer("{}")).is_err());
     }
@@ -587,7 +624,7 @@ mod tests {
         for body in ["", "\n", "{}", r#"{"status": "archived"}"#] {
             assert_eq!(request.decode(&answer(body)), Ok(None), "{body}");
         }
-        assert_eq!(request.decode(&answer(r#"{"id": 7}"#)), Ok(Some(Thing { id: 7 })));
+        assert_eq!(request.decode(&answer(r#"{"id": 7}"#)), Ok(Some(thing(7))));
     }
 
     #[test]

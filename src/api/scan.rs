@@ -35,7 +35,33 @@ pub enum Kind {
 #[derive(Debug, Clone, Copy)]
 pub struct Field {
     pub name: &'static str,
+    /// What stands before its value, as most servers write it: `"name":`.
+    pub key: &'static [u8],
     pub kind: Kind,
+}
+
+/// A field of that name and kind.
+macro_rules! field {
+    ($name:expr, $kind:expr) => {{
+        const NAME: &str = $name;
+        const KEY: [u8; NAME.len() + 3] = $crate::api::scan::key_of(NAME);
+        $crate::api::scan::Field { name: NAME, key: &KEY, kind: $kind }
+    }};
+}
+
+pub(crate) use field;
+
+/// What stands before the value of a field of that name.
+#[expect(clippy::indexing_slicing, reason = "it is carried out by the compiler, which would say so")]
+pub(crate) const fn key_of<const LENGTH: usize>(name: &str) -> [u8; LENGTH] {
+    let mut key = [b'"'; LENGTH];
+    let mut at = 0;
+    while at < name.len() {
+        key[at + 1] = name.as_bytes()[at];
+        at += 1;
+    }
+    key[LENGTH - 1] = b':';
+    key
 }
 
 /// From where to where in a text; nothing, if the field is missing or null.
@@ -58,13 +84,15 @@ impl Span {
     }
 }
 
-/// In which order the fields came in the objects before, which is how they will come again. One row for each depth.
-#[derive(Debug)]
+/// In which order the fields came in the objects before, which is how they will come again; at first, that of the
+/// reference. One row for each depth.
+#[derive(Debug, Clone)]
 pub struct Order([[u8; REMEMBERED]; 3]);
 
 impl Default for Order {
     fn default() -> Self {
-        Self([[u8::MAX; REMEMBERED]; 3])
+        let reference = std::array::from_fn(|place| u8::try_from(place).unwrap_or(u8::MAX));
+        Self([reference; 3])
     }
 }
 
@@ -113,6 +141,10 @@ impl<'text> Scanner<'text> {
     /// Whether the next byte is this one; if it is, it is passed.
     #[inline(always)]
     pub fn takes(&mut self, byte: u8) -> Option<bool> {
+        if self.byte() == Some(byte) {
+            self.at += 1;
+            return Some(true);
+        }
         let is_next = self.peek()? == byte;
         self.at += usize::from(is_next);
         Some(is_next)
@@ -296,7 +328,6 @@ impl<'text> Scanner<'text> {
                 let start = self.at;
                 let found = self.key(fields, order.0.get_mut(depth).and_then(|row| row.get_mut(position)))?;
                 position += 1;
-                self.expect(b':')?;
                 if let Some((place, field)) = found {
                     let bit = 1 << place;
                     if came & bit != 0 {
@@ -318,20 +349,19 @@ impl<'text> Scanner<'text> {
         (came & 1 != 0 || !matches!(fields.first()?.kind, Kind::Id)).then_some(())
     }
 
-    /// Passes a name, and says which documented field it is the name of.
+    /// Passes a name and its colon, and says which documented field it is the name of.
     #[inline(always)]
     #[expect(clippy::option_option, reason = "in doubt, or sure that there is none")]
     fn key(&mut self, fields: &'static [Field], expected: Option<&mut u8>) -> Option<Option<(usize, &'static Field)>> {
         if let Some(expected) = &expected
             && let Some(field) = fields.get(usize::from(**expected))
+            && self.text.as_bytes().get(self.at..)?.starts_with(field.key)
         {
-            let rest = self.text.as_bytes().get(self.at..)?.strip_prefix(b"\"")?;
-            if rest.starts_with(field.name.as_bytes()) && rest.get(field.name.len()) == Some(&b'"') {
-                self.at += field.name.len() + 2;
-                return Some(Some((usize::from(**expected), field)));
-            }
+            self.at += field.key.len();
+            return Some(Some((usize::from(**expected), field)));
         }
         let (name, has_escape) = self.name()?;
+        self.expect(b':')?;
         if has_escape {
             // It might mean a documented name. What serde has written writes those as they are.
             return self.is_known.then_some(None);

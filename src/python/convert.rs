@@ -230,7 +230,8 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Whole {
 
 /// Whether it is an int or as good as one, such as numpy's.
 fn is_whole(given: Borrowed<'_, '_, PyAny>) -> bool {
-    !given.is_instance_of::<PyBool>() && given.hasattr("__index__").unwrap_or(false)
+    given.is_exact_instance_of::<PyInt>()
+        || (!given.is_instance_of::<PyBool>() && given.hasattr("__index__").unwrap_or(false))
 }
 
 /// A whole number that is not optional: in this form a signature can show its default.
