@@ -2,16 +2,14 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::{self, IoSlice, Seek, SeekFrom, Write};
-use std::mem;
+use std::io::{self, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::header;
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::block_in_place;
 use tokio::time::{Instant, sleep};
 use tracing::info;
 use url::Url;
@@ -25,7 +23,7 @@ use crate::api::{Call, InvalidArgument, Request};
 /// How many redirects from one storage host to the next are followed.
 const MAX_REDIRECTS: usize = 5;
 /// How many bytes are gathered before they are written.
-const BUFFER: usize = 1 << 20;
+const BUFFER: usize = 1 << 17;
 /// How long a download waits for another one that is writing the same file: one that was cancelled takes a moment.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Stands for a length that is not known.
@@ -88,9 +86,9 @@ impl Client {
         let began = Instant::now();
         let path = self.place(&download.request.call);
         let mut part = Part::new(&download.path, path.clone());
-        self.until_closed(self.fill(&mut part, &download.request, transferred)).await?;
+        self.until_closed(Box::pin(self.fill(&mut part, &download.request, transferred))).await?;
         let bytes = part.length;
-        let file = part.finish(&download.path).await?;
+        let file = part.finish(&download.path)?;
         let seconds = to_three_places(began.elapsed().as_secs_f64());
         info!(
             target: TARGET, method = "GET", path, bytes, seconds,
@@ -125,7 +123,7 @@ impl Client {
                     url = self.send(request).await?;
                 }
                 Outcome::Status(416, _) if part.length > 0 => {
-                    part.restart().await?;
+                    part.restart()?;
                     attempts.wait_or_give_up(Failure { outcome: Outcome::Interrupted, ..failure }).await?;
                 }
                 _ => attempts.wait_or_give_up(failure).await?,
@@ -200,7 +198,7 @@ impl Client {
             200 => {
                 if part.length > 0 {
                     // The server does not continue, or the file is another one by now.
-                    part.restart().await.map_err(final_failure)?;
+                    part.restart().map_err(final_failure)?;
                 }
                 header_text(headers, header::CONTENT_LENGTH.as_str()).and_then(|length| length.parse().ok())
             }
@@ -217,7 +215,7 @@ impl Client {
                     Some(_) if part.length > 0 => {
                         // Bytes of another file: begin again without a range.
                         let failure = self.interrupted(call, "the storage host continued with another file");
-                        part.restart().await.map_err(final_failure)?;
+                        part.restart().map_err(final_failure)?;
                         return Err(failure);
                     }
                     _ => return Err(self.no_file(call, &response, "a part came that was not asked for", b"")),
@@ -234,7 +232,9 @@ impl Client {
 
         let mut next = first;
         while let Some(chunk) = next {
-            part.write(chunk).await.map_err(final_failure)?;
+            part.write(&chunk).map_err(final_failure)?;
+            // Before more is asked for, which then comes into the same memory.
+            drop(chunk);
             transferred.done.store(part.length, Ordering::Relaxed);
             next = self.chunk(call, &mut response).await?;
         }
@@ -312,19 +312,19 @@ impl Part {
         );
     }
 
-    async fn write(&mut self, bytes: Bytes) -> Result<(), Error> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
         if let Some(file) = &mut self.file {
             let length = bytes.len() as u64;
-            file.write(bytes).await.map_err(|error| Error::file(&self.path, error))?;
+            file.write(bytes).map_err(|error| Error::file(&self.path, error))?;
             self.length += length;
         }
         Ok(())
     }
 
     /// Throws away what is there.
-    async fn restart(&mut self) -> Result<(), Error> {
+    fn restart(&mut self) -> Result<(), Error> {
         if let Some(file) = &mut self.file {
-            file.restart().await.map_err(|error| Error::file(&self.path, error))?;
+            file.restart().map_err(|error| Error::file(&self.path, error))?;
         }
         self.length = 0;
         self.total = None;
@@ -333,9 +333,9 @@ impl Part {
     }
 
     /// Gives the file its name, in place of one that has it already.
-    async fn finish(mut self, target: &Path) -> Result<PathBuf, Error> {
+    fn finish(mut self, target: &Path) -> Result<PathBuf, Error> {
         if let Some(file) = &mut self.file {
-            file.flush().await.map_err(|error| Error::file(&self.path, error))?;
+            file.flush().map_err(|error| Error::file(&self.path, error))?;
             fs::rename(&self.path, target).map_err(|error| Error::file(target, error))?;
         }
         // Only now, since the lock goes with it.
@@ -353,74 +353,40 @@ impl Drop for Part {
     }
 }
 
-/// Writes what was gathered while more comes, without copying it, on the threads that may wait for a disk.
+/// Writes large pieces as they come, so that their memory can be used again at once, and gathers small ones.
 #[derive(Debug)]
-struct Writer {
-    file: Arc<fs::File>,
-    gathered: Vec<Bytes>,
-    length: usize,
-    writing: Option<JoinHandle<io::Result<()>>>,
-}
+struct Writer(BufWriter<fs::File>);
 
 impl Writer {
     fn new(file: fs::File) -> Self {
-        Self { file: Arc::new(file), gathered: Vec::new(), length: 0, writing: None }
+        Self(BufWriter::with_capacity(BUFFER, file))
     }
 
-    async fn write(&mut self, bytes: Bytes) -> io::Result<()> {
-        self.length += bytes.len();
-        self.gathered.push(bytes);
-        if self.length < BUFFER {
-            return Ok(());
-        }
-        self.written().await?;
-        self.length = 0;
-        let (file, gathered) = (Arc::clone(&self.file), mem::take(&mut self.gathered));
-        self.writing = Some(spawn_blocking(move || write_all(&file, &gathered)));
-        Ok(())
-    }
-
-    /// Waits for what is being written.
-    async fn written(&mut self) -> io::Result<()> {
-        match &mut self.writing {
-            Some(writing) => {
-                let written = writing.await.map_err(io::Error::other);
-                self.writing = None;
-                written?
-            }
-            None => Ok(()),
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if bytes.len() < self.0.capacity() - self.0.buffer().len() {
+            self.0.write_all(bytes)
+        } else {
+            on_disk(|| self.0.write_all(bytes))
         }
     }
 
-    async fn flush(&mut self) -> io::Result<()> {
-        self.written().await?;
-        self.length = 0;
-        write_all(&self.file, &mem::take(&mut self.gathered))
+    fn flush(&mut self) -> io::Result<()> {
+        on_disk(|| self.0.flush())
     }
 
     /// Throws away what is there.
-    async fn restart(&mut self) -> io::Result<()> {
-        self.written().await?;
-        self.length = 0;
-        self.gathered.clear();
-        self.file.set_len(0)?;
-        (&*self.file).seek(SeekFrom::Start(0)).map(drop)
+    fn restart(&mut self) -> io::Result<()> {
+        self.0.rewind()?;
+        self.0.get_ref().set_len(0)
     }
 }
 
-fn write_all(mut file: &fs::File, gathered: &[Bytes]) -> io::Result<()> {
-    let mut slices: Vec<IoSlice<'_>> =
-        gathered.iter().filter(|bytes| !bytes.is_empty()).map(|bytes| IoSlice::new(bytes)).collect();
-    let mut left = slices.as_mut_slice();
-    while !left.is_empty() {
-        match file.write_vectored(left) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => IoSlice::advance_slices(&mut left, written),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
+/// Waits for a disk. A caller who drives the runtime waits for this alone; elsewhere others go on meanwhile.
+fn on_disk<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => block_in_place(work),
+        _ => work(),
     }
-    Ok(())
 }
 
 /// Opens a file that nobody else is writing, empty.
@@ -438,7 +404,10 @@ fn lock(path: &Path) -> io::Result<fs::File> {
         })?;
         // Between opening and locking, another download may have finished it and given it its name, or removed it.
         if is_at(&file, path) {
-            file.set_len(0)?;
+            // A file that was cut off, even at nothing, is written to the disk by ext4 before it is closed.
+            if file.metadata()?.len() > 0 {
+                file.set_len(0)?;
+            }
             return Ok(file);
         }
     }
@@ -539,16 +508,16 @@ mod tests {
         let mut part = Part::new(&target, String::new());
         part.open().await.unwrap();
         assert!(matches!(Part::new(&target, String::new()).open().await, Err(Error::File { .. })));
-        part.write(Bytes::from_static(b"wrong")).await.unwrap();
-        part.restart().await.unwrap();
-        part.write(Bytes::from_static(b"right")).await.unwrap();
+        part.write(b"wrong").unwrap();
+        part.restart().unwrap();
+        part.write(b"right").unwrap();
         drop(part);
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
 
         let mut part = Part::new(&target, String::new());
         part.open().await.unwrap();
-        part.write(Bytes::from_static(b"right")).await.unwrap();
-        part.finish(&target).await.unwrap();
+        part.write(b"right").unwrap();
+        part.finish(&target).unwrap();
         assert_eq!(fs::read(&target).unwrap(), b"right");
         fs::remove_dir_all(&folder).unwrap();
     }
