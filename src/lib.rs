@@ -16,7 +16,7 @@ mod _core {
     #[pymodule_export]
     use crate::python::auth::{OAuth, Tokens};
     #[pymodule_export]
-    use crate::python::bridge::shut_down;
+    use crate::python::bridge::{forked, shut_down};
     #[pymodule_export]
     use crate::python::collection::Collection;
     #[pymodule_export]

@@ -125,6 +125,13 @@ def _stop_at_exit() -> None:
     atexit.register(_core.shut_down)
 
 
+def _know_of_forks() -> None:
+    import os  # noqa: PLC0415
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_core.forked)
+
+
 def _log_if_asked() -> None:
     from os import environ  # noqa: PLC0415
 
@@ -135,4 +142,5 @@ def _log_if_asked() -> None:
 
 
 _stop_at_exit()
+_know_of_forks()
 _log_if_asked()

@@ -28,6 +28,7 @@ __all__ = [
     "StudioClient",
     "Tokens",
     "_decode_media_page",
+    "forked",
     "shut_down",
 ]
 
@@ -2293,6 +2294,13 @@ class Tokens:
 def _decode_media_page(body: bytes) -> Any:
     """
     Reads the body of a page of media as a listing does, without a server: only to count what that costs.
+    """
+
+def forked() -> None:
+    """
+    Lets the child of a fork know that it is one: what runs the requests stayed in the parent.
+
+    Registered with `os.register_at_fork` when the package is imported.
     """
 
 def shut_down() -> None:

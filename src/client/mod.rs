@@ -163,11 +163,22 @@ impl Client {
         self.secrets(call).mask_plain(&format!("{call:?}"))
     }
 
-    /// Sends a request and reads the answer: authorize, send, classify, repeat, decode.
+    /// Sends a request and reads the answer.
     pub async fn send<T>(&self, request: &Request<T>) -> Result<T, Error> {
-        let call = &request.call;
-        let answer = self.until_closed(self.answer(call)).await?;
-        request.decode(&answer).map_err(|undecodable| {
+        let answer = self.ask(&request.call).await?;
+        self.read(request, &answer)
+    }
+
+    /// Sends a request: authorize, send, classify, repeat.
+    pub(crate) async fn ask(&self, call: &Call) -> Result<Answer, Error> {
+        // It is large, and whoever hands it on should not have to copy it.
+        self.until_closed(Box::pin(self.answer(call))).await
+    }
+
+    /// Reads the answer to a request.
+    pub(crate) fn read<T>(&self, request: &Request<T>, answer: &Answer) -> Result<T, Error> {
+        request.decode(answer).map_err(|undecodable| {
+            let call = &request.call;
             let secrets = self.secrets(call);
             // What gives out tokens is not quoted.
             let is_secret = matches!(call.target, Target::SignIn(_));
@@ -185,7 +196,7 @@ impl Client {
         let mut attempts = Attempts::new(self, call, Some(self.config.timeout));
         let mut authorization = Authorization::new(self);
         let is_renewing = AtomicBool::new(false);
-        let all = async {
+        let all = pin!(async {
             loop {
                 is_renewing.store(true, Ordering::Relaxed);
                 let token = match call.target {
@@ -193,7 +204,7 @@ impl Client {
                     Target::SignIn(_) | Target::Signed(_) => None,
                 };
                 is_renewing.store(false, Ordering::Relaxed);
-                let exchange = self.exchange(call, token.as_ref());
+                let exchange = pin!(self.exchange(call, token.as_ref()));
                 match self.told(call, attempts.next(), |answer: &Answer| answer.status, exchange).await {
                     Ok(answer) => {
                         authorization.accepted();
@@ -215,10 +226,10 @@ impl Client {
                     }
                 }
             }
-        };
+        });
         match tokio::time::timeout(self.config.timeout, all).await {
             Ok(result) => result,
-            Err(_) if is_renewing.into_inner() => {
+            Err(_) if is_renewing.load(Ordering::Relaxed) => {
                 Err(self.timeout(call, self.config.timeout, "in all, waiting for tokens that are being renewed", false))
             }
             Err(_) => Err(self.timeout(call, self.config.timeout, "in all", call.repeat == Repeat::IfNotCarriedOut)),
@@ -240,7 +251,8 @@ impl Client {
         let location = header_text(response.headers(), header::LOCATION.as_str())
             .filter(|_| call.wants_redirect)
             .and_then(|location| response.url().join(&location).ok());
-        let mut body = Vec::new();
+        let expected = response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
+        let mut body = Vec::with_capacity(expected.min(MAX_ANSWER));
         // Where there is a redirect, a body is of no use, and some servers send a page with it.
         while location.is_none()
             && let Some(chunk) = self.chunk(call, &mut response).await?
@@ -277,7 +289,7 @@ impl Client {
         };
         // The time without a byte begins when there is a connection.
         let limit = self.config.time_to_connect().saturating_add(self.config.read_timeout);
-        let response = self.in_time(call, limit, 0, request.send()).await?;
+        let response = self.in_time(call, limit, 0, pin!(request.send())).await?;
         let status = response.status();
         if status.is_success() || (status.is_redirection() && call.wants_redirect) {
             return Ok(response);
@@ -288,7 +300,7 @@ impl Client {
     /// The next bytes of an answer.
     async fn chunk(&self, call: &Call, response: &mut reqwest::Response) -> Result<Option<bytes::Bytes>, Failure> {
         let status = response.status().as_u16();
-        self.in_time(call, self.config.read_timeout, status, response.chunk()).await
+        self.in_time(call, self.config.read_timeout, status, pin!(response.chunk())).await
     }
 
     /// Waits for the server, but no longer than the time in which something must come. `status` is that of an answer

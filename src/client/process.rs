@@ -1,6 +1,7 @@
 //! Values that belong to one process, or to one of its runtimes: after a fork, the child makes its own.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use arc_swap::ArcSwapOption;
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -13,10 +14,23 @@ pub(super) fn background() -> Handle {
     BACKGROUND.existing().map_or_else(Handle::current, |handle| Handle::clone(&handle))
 }
 
+/// How many forks this process is away from the one that loaded this library. To ask the system who one is would cost
+/// several calls of it for each request.
+static GENERATION: AtomicU32 = AtomicU32::new(0);
+
+/// To be called in the child of a fork, before anything else here.
+pub fn forked() {
+    GENERATION.fetch_add(1, Ordering::Relaxed);
+}
+
+fn generation() -> u32 {
+    GENERATION.load(Ordering::Relaxed)
+}
+
 /// A value, and the process that made it.
 #[derive(Debug)]
 struct Made<T> {
-    by_process: u32,
+    generation: u32,
     value: Arc<T>,
 }
 
@@ -33,13 +47,13 @@ impl<T> PerProcess<T> {
 
     /// The value of this process, made now if there is none yet.
     pub fn get<E>(&self, make: impl FnOnce() -> Result<T, E>) -> Result<Arc<T>, E> {
-        let by_process = std::process::id();
+        let generation = generation();
         let found = self.made.load_full();
-        if let Some(made) = found.as_ref().filter(|made| made.by_process == by_process) {
+        if let Some(made) = found.as_ref().filter(|made| made.generation == generation) {
             return Ok(Arc::clone(&made.value));
         }
         let value = Arc::new(make()?);
-        let fresh = Arc::new(Made { by_process, value: Arc::clone(&value) });
+        let fresh = Arc::new(Made { generation, value: Arc::clone(&value) });
         let previous = self.made.compare_and_swap(&found, Some(fresh));
         match (&*previous, found) {
             (Some(previous), Some(inherited)) if Arc::ptr_eq(previous, &inherited) => {
@@ -55,7 +69,7 @@ impl<T> PerProcess<T> {
 
     /// Forgets the value; the next one who asks makes another.
     pub fn clear(&self) {
-        if let Some(made) = self.made.swap(None).filter(|made| made.by_process != std::process::id()) {
+        if let Some(made) = self.made.swap(None).filter(|made| made.generation != generation()) {
             // As above.
             std::mem::forget(made);
         }
@@ -64,7 +78,7 @@ impl<T> PerProcess<T> {
     /// The value of this process, if there is one.
     pub fn existing(&self) -> Option<Arc<T>> {
         let made = self.made.load();
-        made.as_ref().filter(|made| made.by_process == std::process::id()).map(|made| Arc::clone(&made.value))
+        made.as_ref().filter(|made| made.generation == generation()).map(|made| Arc::clone(&made.value))
     }
 }
 

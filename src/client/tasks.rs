@@ -32,6 +32,7 @@ impl<T: Send + 'static> Task<T> {
     /// Begins on the runtime of the caller, and in the caller's context.
     pub fn begin(running: impl Future<Output = T> + Send + 'static) -> Self {
         let (tell, result) = oneshot::channel();
+        let running = Box::pin(running);
         let work: Work = Box::pin(async move {
             // If nobody waits any more, nobody need be told.
             let _ = tell.send(running.await);

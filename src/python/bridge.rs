@@ -7,14 +7,15 @@ use std::future::pending;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
-use std::thread::ThreadId;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread, ThreadId};
 use std::time::{Duration, Instant};
 
 use pyo3::exceptions::{PyRuntimeError, PyStopIteration, PySystemExit};
 use pyo3::prelude::*;
 use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
 use tokio::task::{JoinError, JoinHandle, block_in_place, yield_now};
-use tokio::time::{Sleep, sleep, timeout};
+use tokio::time::{Sleep, sleep};
 
 use super::convert::Deliver;
 use super::errors::to_python;
@@ -22,20 +23,20 @@ use super::logs::{self, Log};
 use super::token_store::{self, for_caller};
 use crate::api::{InvalidArgument, Request};
 use crate::client::auth::renewals_under_way;
-use crate::client::process::BACKGROUND;
+use crate::client::process::{self, BACKGROUND};
 use crate::client::{Client, Error, PerProcess, tasks};
 
 /// How often a call looks for signals, and reports how it goes.
 const TICK: Duration = Duration::from_millis(50);
-/// Two threads: while one waits for the interpreter's lock to wake a coroutine, the other goes on.
-const THREADS: usize = 2;
+/// One thread: a second one takes part of the work, but costs more than that in waking each other up.
+const THREADS: usize = 1;
 /// How long an exit waits for the calls that other threads have under way.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long it waits for tokens that are being renewed: without them somebody would have to log in again.
 const RENEWAL_PATIENCE: Duration = Duration::from_secs(10);
 
-/// How often a runtime that has rested is asked what is new: once to look, and once to act upon it.
+/// How often a runtime is asked what is new when something was given up: once to look, and once to act upon it.
 const TURNS: usize = 2;
 
 static ENGINE: PerProcess<Engine> = PerProcess::new();
@@ -102,7 +103,8 @@ pub(crate) fn run<O: Operation>(
     }
     let _call = Call::enter();
     let log = Log::begin(py)?;
-    let running = log.of(for_caller(py, operation.needs_caller(client), false, operation.start(client.cloned()))?);
+    let running = Box::pin(operation.start(client.cloned()));
+    let running = log.of(for_caller(py, operation.needs_caller(client), false, running)?);
     let result = wait(py, &driver, &log, &operation, running);
     if !matches!(result, Ok(Ok(_))) {
         // What was given up is taken from the server, too.
@@ -121,10 +123,7 @@ fn wait<T: Send>(
     running: impl Future<Output = Result<T, Error>> + Send,
 ) -> PyResult<Result<T, Error>> {
     let mut running = pin!(running);
-    let mut turn = py.detach(|| {
-        driver.catch_up();
-        driver.drive(running.as_mut())
-    });
+    let mut turn = py.detach(|| driver.drive(running.as_mut()));
     loop {
         log.hand_over(py)?;
         if let Some(result) = turn {
@@ -162,7 +161,7 @@ impl Driver<'_> {
     fn drive<T: Send>(&self, running: Pin<&mut (impl Future<Output = T> + Send)>) -> Option<T> {
         match self {
             Self::Caller(held) => held.runtime.as_ref()?.drive(running),
-            Self::Shared(engine) => off_runtime(|| engine.handle.block_on(async { timeout(TICK, running).await.ok() })),
+            Self::Shared(engine) => off_runtime(|| engine.wait(running)),
         }
     }
 
@@ -245,6 +244,9 @@ impl Resting {
     }
 
     /// Drives something until the next tick; `None` if it is not finished then.
+    ///
+    /// Before, it looks at what has come while it rested, above all whether a server has closed a connection, on which the
+    /// next request would be lost.
     fn drive<T>(&self, running: impl Future<Output = T>) -> Option<T> {
         let mut tick = self.tick.lock().unwrap_or_else(PoisonError::into_inner);
         self.runtime.block_on(async {
@@ -254,13 +256,15 @@ impl Resting {
             tokio::select! {
                 biased;
                 () = tick.as_mut() => None,
-                result = running => Some(result),
+                result = async {
+                    yield_now().await;
+                    running.await
+                } => Some(result),
             }
         })
     }
 
-    /// Lets a runtime that has rested see what has come meanwhile, above all that a server has closed a connection, on
-    /// which the next request would be lost; and lets it act upon what was given up.
+    /// Lets it act upon what was given up.
     fn catch_up(resting: Option<&Self>) {
         if let Some(resting) = resting {
             resting.runtime.block_on(async {
@@ -285,7 +289,7 @@ fn off_runtime<T: Send>(wait: impl FnOnce() -> T + Send) -> T {
         Err(_) => wait(),
         // As ours is: another thread takes over what this one would do.
         Ok(RuntimeFlavor::MultiThread) => block_in_place(wait),
-        Ok(_) => match std::thread::scope(|scope| scope.spawn(wait).join()) {
+        Ok(_) => match thread::scope(|scope| scope.spawn(wait).join()) {
             Ok(value) => value,
             Err(panic) => std::panic::resume_unwind(panic),
         },
@@ -299,7 +303,7 @@ pub(crate) async fn run_async<O: Operation>(
 ) -> PyResult<<O::Result as Deliver>::Python> {
     let operation = operation.map_err(|refusal| to_python(refusal.into()))?;
     let engine = engine()?;
-    let running = operation.start(client.clone());
+    let running = Box::pin(operation.start(client.clone()));
     let (log, running) = {
         let _call = Call::enter();
         Python::attach(|py| {
@@ -374,17 +378,17 @@ async fn turn<T>(engine: &Engine, task: &mut JoinHandle<T>, log: &Log, reports: 
 #[pyfunction]
 pub(crate) fn shut_down(py: Python<'_>) {
     logs::stop(py);
-    let Ok(_) = EXITING.get(|| Ok::<_, Infallible>(std::thread::current().id()));
+    let Ok(_) = EXITING.get(|| Ok::<_, Infallible>(thread::current().id()));
     let runtime =
         ENGINE.existing().and_then(|engine| engine.runtime.lock().unwrap_or_else(PoisonError::into_inner).take());
     py.detach(|| {
         let deadline = Instant::now() + PATIENCE;
         while CALLS.existing().is_some_and(|calls| calls.load(Ordering::SeqCst) > 0) && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(1));
+            thread::sleep(Duration::from_millis(1));
         }
         let deadline = Instant::now() + RENEWAL_PATIENCE;
         while renewals_under_way() > 0 && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(1));
+            thread::sleep(Duration::from_millis(1));
         }
         if let Some(runtime) = runtime {
             runtime.shutdown_timeout(PATIENCE);
@@ -399,8 +403,16 @@ pub(crate) fn shut_down(py: Python<'_>) {
 /// Keeps a thread from going back to an interpreter that is about to be taken apart, which would end the process.
 pub(crate) fn stay_if_over() {
     while OVER.existing().is_some() {
-        std::thread::park();
+        thread::park();
     }
+}
+
+/// Lets the child of a fork know that it is one: what runs the requests stayed in the parent.
+///
+/// Registered with `os.register_at_fork` when the package is imported.
+#[pyfunction]
+pub(crate) fn forked() {
+    process::forked();
 }
 
 /// What runs the requests of one process.
@@ -409,6 +421,32 @@ struct Engine {
     handle: Handle,
     /// Taken at exit, when it is stopped.
     runtime: Mutex<Option<Runtime>>,
+}
+
+impl Engine {
+    /// Waits on this thread until the next tick; `None` if it is not finished then. A timer of the runtime's would wake
+    /// its thread each time it is set.
+    fn wait<T>(&self, mut running: Pin<&mut impl Future<Output = T>>) -> Option<T> {
+        let _context = self.handle.enter();
+        let waker = Waker::from(Arc::new(Waiting(thread::current())));
+        let tick = Instant::now() + TICK;
+        loop {
+            if let Poll::Ready(result) = running.as_mut().poll(&mut Context::from_waker(&waker)) {
+                return Some(result);
+            }
+            let remaining = tick.checked_duration_since(Instant::now())?;
+            thread::park_timeout(remaining);
+        }
+    }
+}
+
+/// A thread that waits.
+struct Waiting(Thread);
+
+impl Wake for Waiting {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
 }
 
 fn engine() -> PyResult<Arc<Engine>> {
@@ -435,7 +473,7 @@ fn no_threads(error: std::io::Error) -> PyErr {
 fn refuse_at_exit() -> PyResult<()> {
     match EXITING.existing() {
         None => Ok(()),
-        Some(exiting) if *exiting == std::thread::current().id() => Err(to_python(Error::Exiting)),
+        Some(exiting) if *exiting == thread::current().id() => Err(to_python(Error::Exiting)),
         Some(_) => Err(PySystemExit::new_err("the interpreter is about to exit")),
     }
 }

@@ -2,7 +2,7 @@
 //! event loop.
 //!
 //! What has something new for a coroutine, on whatever thread, puts it into the queue of the coroutine's loop. If nothing
-//! was in there, it also writes a byte to a socket that the loop watches. The loop's own thread then takes all that is in
+//! was in there, it also writes a byte into a pipe that the loop watches. The loop's own thread then takes all that is in
 //! the queue. So no foreign thread ever waits for the interpreter, and a loop that is closed is simply not there any more.
 
 use std::collections::HashMap;
@@ -292,10 +292,10 @@ struct Waiting {
 
 /// How a loop is told that there is something in its queue.
 enum Bell {
-    /// A byte on a socket that it watches.
+    /// A byte in a pipe that it watches. There is never more than one, so nobody ever waits to write it.
     #[cfg(unix)]
-    Socket { rings: std::os::unix::net::UnixStream, is_heard: std::os::unix::net::UnixStream },
-    /// By `call_soon_threadsafe`: for loops that watch no socket, as that of Windows.
+    Pipe { rings: std::io::PipeWriter, is_heard: std::io::PipeReader },
+    /// By `call_soon_threadsafe`: for loops that watch no pipe, as that of Windows.
     Call,
 }
 
@@ -342,14 +342,12 @@ impl Queue {
         #[cfg(unix)]
         {
             use std::os::fd::AsRawFd;
-            let (rings, is_heard) = std::os::unix::net::UnixStream::pair()?;
-            rings.set_nonblocking(true)?;
-            is_heard.set_nonblocking(true)?;
-            let socket = is_heard.as_raw_fd();
-            let queue = make(Bell::Socket { rings, is_heard })?;
+            let (is_heard, rings) = std::io::pipe()?;
+            let watched = is_heard.as_raw_fd();
+            let queue = make(Bell::Pipe { rings, is_heard })?;
             // The loop holds it from now on, and lets go of it when it is closed.
             let emptying = Emptying(Arc::clone(&queue));
-            match event_loop.call_method1(intern!(py, "add_reader"), (socket, wake(py)?, emptying)) {
+            match event_loop.call_method1(intern!(py, "add_reader"), (watched, wake(py)?, emptying)) {
                 Ok(_) => return Ok(queue),
                 Err(error) if error.is_instance_of::<PyNotImplementedError>(py) => {}
                 Err(error) => return Err(error),
@@ -377,7 +375,7 @@ impl Queue {
     fn tell(self: &Arc<Self>) {
         match &self.bell {
             #[cfg(unix)]
-            Bell::Socket { rings, .. } => {
+            Bell::Pipe { rings, .. } => {
                 use std::io::Write;
                 let _ = (&*rings).write(&[1]);
             }
@@ -395,7 +393,7 @@ impl Queue {
     /// Takes all that is in it; on the thread of the loop.
     fn empty<'py>(&self, py: Python<'py>) -> Vec<Bound<'py, PyAny>> {
         #[cfg(unix)]
-        if let Bell::Socket { is_heard, .. } = &self.bell {
+        if let Bell::Pipe { is_heard, .. } = &self.bell {
             use std::io::Read;
             let _ = (&*is_heard).read(&mut [0; 16]);
         }
