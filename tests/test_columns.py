@@ -194,6 +194,17 @@ def test_what_is_not_documented_is_json_in_the_last_column(form: Form) -> None:
     assert second is None
 
 
+def test_what_is_not_documented_stands_in_its_own_row_also_when_it_is_inside_of_an_owner(form: Form) -> None:
+    items = [media_item(number, owner=person(number)) for number in range(120)]
+    items[7] |= {"owner": person(7, mood="calm")}
+    items[70] |= {"owner": person(70, mood=[1]), "views": 3}
+    items[71] |= {"views": 4, "owner": None}
+    with FaultServer(paged(items)) as server:
+        table = form.call(server.client().search_media(), "to_arrow")
+    found = {row: json.loads(text) for row, text in enumerate(table["extra"].to_pylist()) if text}
+    assert found == {7: {"owner": {"mood": "calm"}}, 70: {"views": 3, "owner": {"mood": [1]}}, 71: {"views": 4}}
+
+
 def test_moments_are_in_utc_whatever_zone_they_were_sent_in(form: Form) -> None:
     items = [
         media_item(1, created_at="2024-05-16T02:36:46Z"),
@@ -529,6 +540,18 @@ def test_polars_needs_no_pyarrow() -> None:
     words = [sys.executable, "-W", "error", "-c", without("pyarrow", "pandas")]
     ended = subprocess.run(words, capture_output=True, text=True, check=True)
     assert ended.stdout.startswith("120 0 Categorical")
+
+
+def test_a_table_of_pyarrow_needs_no_pandas() -> None:
+    script = """
+        import sys
+        from canvas_studio.sandbox import Sandbox
+        with Sandbox(media=20) as box, box.client() as studio:
+            assert studio.search_media().to_arrow().num_rows == 20
+            print("pyarrow" in sys.modules, "pandas" in sys.modules)
+    """
+    words = [sys.executable, "-c", textwrap.dedent(script)]
+    assert subprocess.run(words, capture_output=True, text=True, check=True).stdout.split() == ["True", "False"]
 
 
 def test_reading_a_listing_imports_none_of_these_packages() -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 NEEDED = {"arrow": ("pyarrow",), "pandas": ("pandas", "pyarrow"), "polars": ("polars",)}
 """What each of the extras brings."""
 
-ROWS = 65_536
+ROWS = 32_768
 """So many rows are put together before they are written: what reads Parquet is slow with many small groups."""
 
 
@@ -39,7 +39,8 @@ def to_arrow(source: ListingSource, batches: Sequence[ArrowBatch]) -> pa.Table:
     import pyarrow as pa  # noqa: PLC0415 - an extra
 
     # Each batch has its own numbers for the words of a column; a table is easier to use if they mean the same.
-    return pa.table(ArrowTable(source, list(batches))).unify_dictionaries()
+    reader = pa.RecordBatchReader.from_stream(ArrowTable(source, list(batches)))
+    return reader.read_all().unify_dictionaries()
 
 
 def to_pandas(source: ListingSource, batches: Sequence[ArrowBatch]) -> pd.DataFrame:

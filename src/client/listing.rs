@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use tokio::task;
 use tracing::info;
 
 use super::checkpoint::Checkpoint;
@@ -16,7 +17,7 @@ use super::tasks::Task;
 use super::{Client, Error, Options};
 use crate::api::models::{Identity, Item};
 use crate::api::request::Meta;
-use crate::api::{Page, Request};
+use crate::api::{Answer, Page, Request};
 
 /// How often a list is read from the start because it changed meanwhile.
 const MAX_SWEEPS: u32 = 10;
@@ -271,7 +272,15 @@ impl Sweep {
 }
 
 /// A page that was asked for ahead of the reader: what came, and how long it took.
-type Ahead<T> = Task<(Result<Page<T>, Error>, Duration)>;
+type Ahead<T> = Task<(Result<Came<T>, Error>, Duration)>;
+
+/// A caller who drives the requests on a thread of its own takes the answers apart there, while others come in; a task
+/// leaves that to those that fetch them.
+#[derive(Debug)]
+enum Came<T> {
+    Answer(Answer),
+    Page(Page<T>),
+}
 
 /// One reading of a list.
 #[derive(Debug)]
@@ -378,11 +387,13 @@ impl<T: Item> Reader<T> {
     ///
     /// After an error it can be called again, and goes on with the page that failed.
     pub async fn next_pages(&mut self) -> Result<Option<Vec<Vec<T>>>, Error> {
-        self.next_pages_of(1).await
+        let mut pages = Vec::new();
+        let are_there = self.hand_over(1, |items| pages.push(items)).await?;
+        Ok(are_there.then_some(pages))
     }
 
-    /// Likewise, but at least so many items if there are.
-    pub async fn next_pages_of(&mut self, enough: usize) -> Result<Option<Vec<Vec<T>>>, Error> {
+    /// Likewise, page by page as they come, and at least so many items if there are. Says whether there were any.
+    pub async fn hand_over(&mut self, enough: usize, mut give: impl FnMut(Vec<T>)) -> Result<bool, Error> {
         let sweep = {
             let mut place = locked(&self.place);
             // Whoever asks for more has given on what was handed over.
@@ -392,14 +403,14 @@ impl<T: Item> Reader<T> {
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
-        let (mut ready, mut count) = (Vec::new(), 0);
+        let (mut pages, mut count) = (0, 0);
         loop {
             let (is_done, same_sweep) = {
                 let state = &locked(&self.place).state;
                 (state.is_done, state.drift.readings == sweep)
             };
-            let may_wait = ready.is_empty() || (count < enough && same_sweep);
-            let is_there = ready.len() < MAX_HANDED_OVER && same_sweep && self.ahead.front().is_some_and(Task::is_done);
+            let may_wait = count == 0 || (count < enough && same_sweep);
+            let is_there = pages < MAX_HANDED_OVER && same_sweep && self.ahead.front().is_some_and(Task::is_done);
             if is_done || !(may_wait || is_there) {
                 break;
             }
@@ -407,14 +418,14 @@ impl<T: Item> Reader<T> {
                 Ok(page) => {
                     let items = self.take(page);
                     if !items.is_empty() {
-                        count += items.len();
-                        ready.push(items);
+                        (pages, count) = (pages + 1, count + items.len());
+                        give(items);
                     }
                 }
                 Err(error) => {
                     // It goes on with the page that failed, and with nothing behind it.
                     self.ahead.clear();
-                    if ready.is_empty() {
+                    if count == 0 {
                         return Err(error);
                     }
                     self.failed = Some(error);
@@ -422,13 +433,13 @@ impl<T: Item> Reader<T> {
                 }
             }
         }
-        if ready.is_empty() {
+        if count == 0 {
             // Whoever keeps the reading wants to know how it went, and not what there was.
             locked(&self.place).state.forget();
-            return Ok(None);
+            return Ok(false);
         }
         locked(&self.place).handed_over += count as u64;
-        Ok(Some(ready))
+        Ok(true)
     }
 
     /// Tells where it is, also while it goes on.
@@ -455,22 +466,27 @@ impl<T: Item> Reader<T> {
         self.began.get_or_insert_with(Instant::now);
         self.fetch_ahead();
         let was_alone = self.ahead.is_empty();
+        let request = self.request_for(number);
         let (result, took) = if let Some(next) = self.ahead.front_mut() {
             let answered = next.wait().await?;
             self.ahead.pop_front();
             answered
         } else {
             let began = Instant::now();
-            (self.client.send(&self.request_for(number)).await, began.elapsed())
+            (self.client.ask(&request.call).await.map(Came::Answer), began.elapsed())
         };
         self.width.answered(took, self.client.pace().throttlings());
-        match result {
+        let came = match result {
             // It was asked for together with others, which was too much. Alone, it may be welcome.
             Err(Error::Refused(refusal)) if refusal.status == 429 && !was_alone => {
                 self.client.pace().hold().await;
-                self.client.send(&self.request_for(number)).await
+                self.client.ask(&request.call).await.map(Came::Answer)
             }
             result => result,
+        };
+        match came? {
+            Came::Page(page) => Ok(page),
+            Came::Answer(answer) => self.client.read(&request, &answer),
         }
     }
 
@@ -486,6 +502,7 @@ impl<T: Item> Reader<T> {
             let pages = left.div_ceil(u64::try_from(per_page).unwrap_or(1).max(1));
             last = last.min(next.saturating_add_unsigned(pages.saturating_sub(1)));
         }
+        let is_task = task::try_id().is_some();
         while self.ahead.len() < self.width.now() {
             let number = next.saturating_add_unsigned(self.ahead.len() as u64);
             if number > last {
@@ -495,7 +512,12 @@ impl<T: Item> Reader<T> {
             self.ahead.push_back(Task::begin(async move {
                 client.pace().hold().await;
                 let began = Instant::now();
-                (client.send(&request).await, began.elapsed())
+                let answer = client.ask(&request.call).await;
+                let took = began.elapsed();
+                let read = |answer| {
+                    if is_task { client.read(&request, &answer).map(Came::Page) } else { Ok(Came::Answer(answer)) }
+                };
+                (answer.and_then(read), took)
             }));
         }
     }

@@ -1,67 +1,49 @@
 //! Items as columns of Arrow's, built from their JSON text without a Python object in between.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
 use arrow_array::builder::{
-    ArrayBuilder, BooleanBuilder, Date32Builder, Float64Builder, Int64Builder, StringBuilder, StringDictionaryBuilder,
-    StructBuilder, TimestampMicrosecondBuilder,
+    BooleanBuilder, Date32Builder, Float64Builder, Int64Builder, NullBufferBuilder, StringBuilder,
+    StringDictionaryBuilder, TimestampMicrosecondBuilder,
 };
 use arrow_array::types::Int32Type;
-use arrow_array::{ArrayRef, RecordBatch};
+use arrow_array::{ArrayRef, NullArray, RecordBatch, StructArray};
 use arrow_schema::{ArrowError, DataType, Field as Column, Fields, Schema, SchemaRef, TimeUnit};
 use jiff::civil::Date;
 use serde_json::{Map, Value as Json};
 
-use crate::api::lazy::{Value, parts_of};
+use crate::api::lazy::{Value, find_parts};
 use crate::api::models::{Day, Extra, Item, Timestamp};
-use crate::api::scan::{Field, Kind, Span};
+use crate::api::scan::{Field, Kind, Order, Span};
 
 /// The column of what is not documented, as JSON.
 const EXTRA: &str = "extra";
 /// From when on Arrow counts days.
 const EPOCH: Date = Date::constant(1970, 1, 1);
 
-/// Makes batches of one list's items, all with the same columns.
+/// The columns of one list's items, the same for all of its batches.
 #[derive(Debug, Clone)]
 pub(crate) struct Columns {
     pub(crate) schema: SchemaRef,
-    fields: &'static [Field],
 }
 
 impl Columns {
     /// The columns of items of a type. Those without one are known when the first of them are there.
-    pub(crate) fn of<T: Item>(first: &[&T]) -> Self {
+    pub(crate) fn of<T: Item>(first: &[T]) -> Self {
         let columns = if T::FIELDS.is_empty() { inferred(&objects(first)) } else { documented(T::FIELDS) };
         let extra = Column::new(EXTRA, DataType::Utf8, true);
-        Self {
-            schema: Arc::new(Schema::new(columns.into_iter().chain([extra]).collect::<Fields>())),
-            fields: T::FIELDS,
-        }
+        Self { schema: Arc::new(Schema::new(columns.into_iter().chain([extra]).collect::<Fields>())) }
     }
 
-    /// A row for each item.
-    pub(crate) fn batch<T: Item>(&self, items: &[&T]) -> Result<RecordBatch, ArrowError> {
-        let mut extra = StringBuilder::new();
-        let mut arrays = if self.fields.is_empty() {
-            self.objects(&objects(items), &mut extra)?
-        } else {
-            let mut builders = self.fields.iter().map(|field| builder(field.kind, items.len())).collect::<Vec<_>>();
-            for item in items {
-                append(&mut builders, self.fields, *item, &mut extra)?;
-            }
-            builders.iter_mut().map(ArrayBuilder::finish).collect()
-        };
-        arrays.push(Arc::new(extra.finish()));
-        RecordBatch::try_new(Arc::clone(&self.schema), arrays)
-    }
-
-    /// What does not fit into the column of its name stands in the last one.
-    fn objects(&self, objects: &[Map<String, Json>], extra: &mut StringBuilder) -> Result<Vec<ArrayRef>, ArrowError> {
+    /// Items without a type. What does not fit into the column of its name stands in the last one.
+    fn loose<T: Item>(&self, items: &[T]) -> Result<RecordBatch, ArrowError> {
         let names: Vec<&Column> =
             self.schema.fields().iter().map(AsRef::as_ref).filter(|column| column.name() != EXTRA).collect();
         let mut builders: Vec<Loose> = names.iter().map(|column| Loose::of(column.data_type())).collect();
-        for object in objects {
+        let mut extra = StringBuilder::new();
+        for object in objects(items) {
             let mut others = object.clone();
             for (column, builder) in names.iter().zip(&mut builders) {
                 let value = object.get(column.name()).unwrap_or(&Json::Null);
@@ -69,18 +51,68 @@ impl Columns {
                     others.shift_remove(column.name());
                 }
             }
-            append_extra(extra, &others)?;
+            append_extra(&mut extra, Some(&others))?;
         }
-        Ok(builders.into_iter().map(Loose::finish).collect())
+        self.batch(builders.into_iter().map(Loose::finish).collect(), extra)
+    }
+
+    fn batch(&self, mut arrays: Vec<ArrayRef>, mut extra: StringBuilder) -> Result<RecordBatch, ArrowError> {
+        arrays.push(Arc::new(extra.finish()));
+        RecordBatch::try_new(Arc::clone(&self.schema), arrays)
     }
 }
 
-fn append_extra(extra: &mut StringBuilder, others: &Extra) -> Result<(), ArrowError> {
-    if others.is_empty() {
-        extra.append_null();
-    } else {
-        extra.append_value(serde_json::to_string(others).map_err(|error| ArrowError::ExternalError(Box::new(error)))?);
+/// Items on their way into a batch, page by page as they come.
+pub(crate) struct Gathering<T> {
+    object: Object,
+    extra: StringBuilder,
+    /// Items without a type: what columns they have is seen when enough of them are there.
+    loose: Vec<T>,
+    failed: Option<ArrowError>,
+}
+
+impl<T: Item> Gathering<T> {
+    pub(crate) fn new() -> Self {
+        Self { object: Object::of(T::FIELDS), extra: StringBuilder::new(), loose: Vec::new(), failed: None }
     }
+
+    pub(crate) fn append(&mut self, items: Vec<T>) {
+        if T::FIELDS.is_empty() {
+            self.loose.extend(items);
+            return;
+        }
+        let texts: Vec<Cow<'_, str>> = items.iter().map(Item::json).collect();
+        let mut others = Others::new();
+        let mut spans = Vec::with_capacity(items.len() * T::FIELDS.len());
+        for (row, (item, text)) in items.iter().zip(&texts).enumerate() {
+            match item.spans() {
+                Some((known, false)) => spans.extend_from_slice(known),
+                _ => self.object.find(row, text, &mut spans, &mut others),
+            }
+        }
+        let texts: Vec<Option<&str>> = texts.iter().map(|text| Some(text.as_ref())).collect();
+        self.object.append(&texts, &spans, &mut others);
+        for row in 0..items.len() {
+            if let Err(error) = append_extra(&mut self.extra, others.remove(&row).as_ref()) {
+                self.failed.get_or_insert(error);
+            }
+        }
+    }
+
+    /// A row for each item.
+    pub(crate) fn finish(self, columns: &OnceLock<Columns>) -> Result<RecordBatch, ArrowError> {
+        let columns = columns.get_or_init(|| Columns::of(&self.loose));
+        match self.failed {
+            Some(error) => Err(error),
+            None if T::FIELDS.is_empty() => columns.loose(&self.loose),
+            None => columns.batch(self.object.finish(), self.extra),
+        }
+    }
+}
+
+fn append_extra(extra: &mut StringBuilder, others: Option<&Extra>) -> Result<(), ArrowError> {
+    let text = others.filter(|others| !others.is_empty()).map(serde_json::to_string).transpose();
+    extra.append_option(text.map_err(|error| ArrowError::ExternalError(Box::new(error)))?);
     Ok(())
 }
 
@@ -104,95 +136,125 @@ fn data_type(kind: Kind) -> DataType {
     }
 }
 
-fn builder(kind: Kind, rows: usize) -> Box<dyn ArrayBuilder> {
-    match kind {
-        Kind::Id | Kind::Whole => Box::new(Int64Builder::with_capacity(rows)),
-        Kind::Number => Box::new(Float64Builder::with_capacity(rows)),
-        Kind::Text => Box::new(StringBuilder::with_capacity(rows, rows * 32)),
-        Kind::Word => Box::new(StringDictionaryBuilder::<Int32Type>::new()),
-        Kind::Moment => Box::new(TimestampMicrosecondBuilder::with_capacity(rows).with_timezone("UTC")),
-        Kind::Day => Box::new(Date32Builder::with_capacity(rows)),
-        Kind::Object(fields) => {
-            let DataType::Struct(columns) = data_type(kind) else { return Box::new(StringBuilder::new()) };
-            Box::new(StructBuilder::new(columns, fields.iter().map(|field| builder(field.kind, rows)).collect()))
-        }
-    }
-}
+/// What is not documented, by the number of the row. There is hardly ever any.
+type Others = BTreeMap<usize, Extra>;
 
-fn append<T: Item>(
-    builders: &mut [Box<dyn ArrayBuilder>],
+/// The columns of objects with documented fields, under way.
+struct Object {
     fields: &'static [Field],
-    item: &T,
-    extra: &mut StringBuilder,
-) -> Result<(), ArrowError> {
-    let text = item.json();
-    let (spans, mut others) = match item.spans() {
-        Some((spans, false)) => (Cow::Borrowed(spans), Extra::new()),
-        Some((spans, true)) => (Cow::Borrowed(spans), parts_of(&text, fields).1),
-        None => {
-            let (spans, others) = parts_of(&text, fields);
-            (Cow::Owned(spans), others)
-        }
-    };
-    for ((builder, field), span) in builders.iter_mut().zip(fields).zip(spans.iter()) {
-        let inside = append_field(builder.as_mut(), field.kind, span.of(&text))?;
-        if !inside.is_empty() {
-            others.insert(field.name.to_owned(), Json::Object(inside));
-        }
-    }
-    append_extra(extra, &others)
+    columns: Vec<Builder>,
+    order: Order,
 }
 
-/// Appends a field of that kind, and returns what in it is not documented.
-fn append_field(builder: &mut dyn ArrayBuilder, kind: Kind, raw: Option<&str>) -> Result<Extra, ArrowError> {
-    let builder = builder.as_any_mut();
-    let strange = || ArrowError::SchemaError("a column is of another type than its field".to_owned());
-    match kind {
-        Kind::Id | Kind::Whole => {
-            builder.downcast_mut::<Int64Builder>().ok_or_else(strange)?.append_option(Option::<i64>::read(raw));
+/// A column under way.
+enum Builder {
+    Whole(Int64Builder),
+    Number(Float64Builder),
+    Text(StringBuilder),
+    Word(StringDictionaryBuilder<Int32Type>),
+    Moment(TimestampMicrosecondBuilder),
+    Day(Date32Builder),
+    Object { object: Object, are_there: NullBufferBuilder },
+}
+
+impl Object {
+    fn of(fields: &'static [Field]) -> Self {
+        Self { fields, columns: fields.iter().map(|field| Builder::of(field.kind)).collect(), order: Order::default() }
+    }
+
+    /// Adds where the fields are in the JSON text of an object, and those that are not documented, if there are any.
+    fn find(&mut self, row: usize, text: &str, spans: &mut Vec<Span>, others: &mut Others) {
+        let from = spans.len();
+        spans.resize(from + self.fields.len(), Span::default());
+        if let Some(spans) = spans.get_mut(from..) {
+            let extra = find_parts(text, self.fields, &mut self.order, spans);
+            if !extra.is_empty() {
+                others.insert(row, extra);
+            }
         }
-        Kind::Number => {
-            builder.downcast_mut::<Float64Builder>().ok_or_else(strange)?.append_option(Option::<f64>::read(raw));
+    }
+
+    /// Appends objects, or nothing in their place, column by column. `spans` has a row for each of them; `others` is
+    /// told what in their fields is not documented.
+    fn append(&mut self, texts: &[Option<&str>], spans: &[Span], others: &mut Others) {
+        let width = self.fields.len();
+        for (place, (field, builder)) in self.fields.iter().zip(&mut self.columns).enumerate() {
+            let cells = texts.iter().zip(spans.iter().skip(place).step_by(width));
+            builder.append(field, cells.map(|(text, span)| text.and_then(|text| span.of(text))), others);
         }
-        Kind::Text => {
-            let text = Option::<Cow<'_, str>>::read(raw);
-            builder.downcast_mut::<StringBuilder>().ok_or_else(strange)?.append_option(text);
+    }
+
+    fn finish(self) -> Vec<ArrayRef> {
+        self.columns.into_iter().zip(self.fields).map(|(column, field)| column.finish(field.kind)).collect()
+    }
+}
+
+impl Builder {
+    fn of(kind: Kind) -> Self {
+        match kind {
+            Kind::Id | Kind::Whole => Self::Whole(Int64Builder::new()),
+            Kind::Number => Self::Number(Float64Builder::new()),
+            Kind::Text => Self::Text(StringBuilder::new()),
+            Kind::Word => Self::Word(StringDictionaryBuilder::new()),
+            Kind::Moment => Self::Moment(TimestampMicrosecondBuilder::new().with_timezone("UTC")),
+            Kind::Day => Self::Day(Date32Builder::new()),
+            Kind::Object(fields) => Self::Object { object: Object::of(fields), are_there: NullBufferBuilder::new(0) },
         }
-        Kind::Word => {
-            let words = builder.downcast_mut::<StringDictionaryBuilder<Int32Type>>().ok_or_else(strange)?;
-            words.append_option(Option::<Cow<'_, str>>::read(raw));
-        }
-        Kind::Moment => {
-            let moment = Option::<Timestamp>::read(raw).map(|moment| moment.value().as_microsecond());
-            builder.downcast_mut::<TimestampMicrosecondBuilder>().ok_or_else(strange)?.append_option(moment);
-        }
-        Kind::Day => {
-            let day = Option::<Day>::read(raw).and_then(|day| Some(day.value().since(EPOCH).ok()?.get_days()));
-            builder.downcast_mut::<Date32Builder>().ok_or_else(strange)?.append_option(day);
-        }
-        Kind::Object(fields) => {
-            let object = builder.downcast_mut::<StructBuilder>().ok_or_else(strange)?;
-            let (spans, others) = match raw {
-                Some(raw) => parts_of(raw, fields),
-                None => (vec![Span::default(); fields.len()], Extra::new()),
-            };
-            let mut others = others;
-            for ((inner, field), span) in object.field_builders_mut().iter_mut().zip(fields).zip(&spans) {
-                let inside = append_field(inner.as_mut(), field.kind, raw.and_then(|raw| span.of(raw)))?;
-                if !inside.is_empty() {
-                    others.insert(field.name.to_owned(), Json::Object(inside));
+    }
+
+    fn append<'text>(&mut self, field: &Field, cells: impl Iterator<Item = Option<&'text str>>, others: &mut Others) {
+        match self {
+            Self::Whole(builder) => cells.for_each(|raw| builder.append_option(Option::<i64>::read(raw))),
+            Self::Number(builder) => cells.for_each(|raw| builder.append_option(Option::<f64>::read(raw))),
+            Self::Text(builder) => cells.for_each(|raw| builder.append_option(Option::<Cow<'_, str>>::read(raw))),
+            Self::Word(builder) => cells.for_each(|raw| builder.append_option(Option::<Cow<'_, str>>::read(raw))),
+            Self::Moment(builder) => cells.for_each(|raw| {
+                let moment = Option::<Cow<'_, str>>::read(raw).and_then(|text| Timestamp::meaning(&text));
+                builder.append_option(moment.map(jiff::Timestamp::as_microsecond));
+            }),
+            Self::Day(builder) => cells.for_each(|raw| {
+                let day = Option::<Cow<'_, str>>::read(raw).and_then(|text| Day::meaning(&text));
+                builder.append_option(day.and_then(days_since_epoch));
+            }),
+            Self::Object { object, are_there } => {
+                let texts: Vec<Option<&str>> = cells.collect();
+                let mut inside = Others::new();
+                let mut spans = Vec::with_capacity(texts.len() * object.fields.len());
+                for (row, text) in texts.iter().enumerate() {
+                    object.find(row, text.unwrap_or("{}"), &mut spans, &mut inside);
+                    are_there.append(text.is_some());
+                }
+                object.append(&texts, &spans, &mut inside);
+                for (row, inside) in inside {
+                    others.entry(row).or_default().insert(field.name.to_owned(), Json::Object(inside));
                 }
             }
-            object.append(raw.is_some());
-            return Ok(others);
         }
     }
-    Ok(Extra::new())
+
+    fn finish(self, kind: Kind) -> ArrayRef {
+        match self {
+            Self::Whole(mut builder) => Arc::new(builder.finish()),
+            Self::Number(mut builder) => Arc::new(builder.finish()),
+            Self::Text(mut builder) => Arc::new(builder.finish()),
+            Self::Word(mut builder) => Arc::new(builder.finish()),
+            Self::Moment(mut builder) => Arc::new(builder.finish()),
+            Self::Day(mut builder) => Arc::new(builder.finish()),
+            Self::Object { object, mut are_there } => {
+                let DataType::Struct(columns) = data_type(kind) else { return Arc::new(NullArray::new(0)) };
+                Arc::new(StructArray::new(columns, object.finish(), are_there.finish()))
+            }
+        }
+    }
+}
+
+fn days_since_epoch(day: Date) -> Option<i32> {
+    i32::try_from(day.duration_since(EPOCH).as_hours() / 24).ok()
 }
 
 /// Items without a type, as the objects that they are.
-fn objects<T: Item>(items: &[&T]) -> Vec<Map<String, Json>> {
-    let object = |item: &&T| match serde_json::from_str(&item.json()) {
+fn objects<T: Item>(items: &[T]) -> Vec<Map<String, Json>> {
+    let object = |item: &T| match serde_json::from_str(&item.json()) {
         Ok(Json::Object(object)) => object,
         // What is no object has no fields, but it is not lost.
         Ok(other) => Map::from_iter([("value".to_owned(), other)]),

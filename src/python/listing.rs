@@ -19,7 +19,7 @@ use tokio::sync::Mutex;
 
 use super::arrow::{self, Capsule, NextColumns, Rows};
 use super::bridge::{self, Operation};
-use super::columns::Columns;
+use super::columns::{Columns, Gathering};
 use super::convert::{AnyJson, Deliver, Hint, Hinted};
 use super::errors::to_python;
 use super::operations::operations;
@@ -129,10 +129,12 @@ impl<T: Item + Deliver + Sync> AnyReader for Shared<T> {
     fn next_columns(&self) -> Running<Option<Rows>> {
         let (reader, columns) = (Arc::clone(&self.reader), Arc::clone(&self.columns));
         Box::pin(async move {
-            let Some(pages) = reader.lock().await.next_pages_of(ROWS).await? else { return Ok(None) };
-            let items: Vec<&T> = pages.iter().flatten().collect();
-            let batch = columns.get_or_init(|| Columns::of(&items)).batch(&items);
-            batch
+            let mut gathering = Gathering::new();
+            if !reader.lock().await.hand_over(ROWS, |items| gathering.append(items)).await? {
+                return Ok(None);
+            }
+            gathering
+                .finish(&columns)
                 .map(|batch| Some(Rows(batch)))
                 .map_err(|error| Error::Setup(format!("no columns can be made: {error}")))
         })
