@@ -27,6 +27,8 @@ PEERS = (
     "pandas", "pyarrow",
 )  # fmt: skip
 BARE = "bare reqwest"
+# The same, but it learns from the first page how many there are, as every client has to.
+LEARNS = "bare reqwest, page 1 first"
 RAW = "raw TCP"
 # The core of clients that are measured on one core; the server has the other.
 OWN_CORE = 1
@@ -97,6 +99,7 @@ def sections(size: Size) -> list[Section]:
     sequential |= {"requests + orjson": {}, "requests + json dataclass": {}, "httpx + json dataclass": {}}
     wide: dict[str, dict[str, Any]] = {BARE: {}, OURS: {}, f"{OURS} async": {}}
     wide |= {f"{client} + msgspec": {} for client in ("pycurl", *FAST_ASYNC, "aiohttp")}
+    learns: dict[str, dict[str, Any]] = {LEARNS: {}}
     slowest: dict[str, dict[str, Any]] = {"requests + json dataclass": {}, "httpx async + json dataclass": {}}
     frames: dict[str, dict[str, Any]] = {f"{OURS} + {way}": {} for way in ("polars", "pandas", "arrow")}
     ways = ("pyarrow.json", "pyarrow.json, polars", "polars json_decode", "orjson, polars", "orjson, pandas")
@@ -121,10 +124,10 @@ def sections(size: Size) -> list[Section]:
             "delay 16",
             crawl | {"in_flight": 16, "delay": 0.05},
             # Ours as it is without being told anything.
-            wide | {OURS: {"in_flight": 0}, f"{OURS} async": {"in_flight": 0}} | slowest,
+            learns | wide | {OURS: {"in_flight": 0}, f"{OURS} async": {"in_flight": 0}} | slowest,
             size.rounds,
         ),
-        Section("delay 32", crawl | {"in_flight": 32, "delay": 0.05}, wide | slowest, size.rounds),
+        Section("delay 32", crawl | {"in_flight": 32, "delay": 0.05}, learns | wide | slowest, size.rounds),
         Section(
             "download",
             {"work": "download", "size": size.file},
@@ -146,13 +149,14 @@ def bare(server: Server, spec: dict[str, Any], program: str) -> list[str]:
         return [program, "raw", *where, media if few else page, str(spec["count"] if few else spec["pages"])]
     if spec["work"] == "get":
         return [program, "get", *where, media, str(spec["count"])]
-    return [program, "crawl", *where, str(spec["pages"]), str(spec["in_flight"])]
+    way = "learn" if spec["row"] == LEARNS else "crawl"
+    return [program, way, *where, str(spec["pages"]), str(spec["in_flight"])]
 
 
 def measure(server: Server, spec: dict[str, Any], program: str) -> dict[str, Any]:
     """Measure one row once."""
     command = [sys.executable, "-m", "benches.measure", json.dumps(spec)]
-    if spec["row"] in {BARE, RAW}:
+    if spec["row"] in {BARE, LEARNS, RAW}:
         command = bare(server, spec, program)
     core, own = spec.get("core"), os.sched_getaffinity(0)
     if core is not None:
@@ -166,7 +170,11 @@ def measure(server: Server, spec: dict[str, Any], program: str) -> dict[str, Any
         raise RuntimeError(f"{spec['row']} ({done.returncode}): {done.stderr[-2000:]}")
     result: dict[str, Any] = json.loads(done.stdout)
     whole = spec.get("limit", spec["pages"] * PER_PAGE) if "pages" in spec else spec.get("size")
-    if spec["row"] not in {BARE, RAW} and spec["work"] in {"crawl", "frame", "download"} and result["count"] != whole:
+    if (
+        spec["row"] not in {BARE, LEARNS, RAW}
+        and spec["work"] in {"crawl", "frame", "download"}
+        and result["count"] != whole
+    ):
         raise RuntimeError(f"{spec['row']}: {result['count']} instead of {whole}")
     return result | {"server": server.cpu() - before}
 

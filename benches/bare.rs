@@ -28,7 +28,8 @@ fn main() -> Outcome<()> {
     let (base, token) = (next()?, next()?);
     let result = match mode.as_str() {
         "get" => get(&base, &token, &next()?, next()?.parse()?)?,
-        "crawl" => crawl(&base, &token, next()?.parse()?, next()?.parse()?)?,
+        "crawl" => crawl(&base, &token, next()?.parse()?, next()?.parse()?, false)?,
+        "learn" => crawl(&base, &token, next()?.parse()?, next()?.parse()?, true)?,
         "download" => download(&base, &token, &next()?, &next()?)?,
         "raw" => raw(&base, &token, &next()?, next()?.parse()?)?,
         other => return Err(format!("there is no mode {other:?}").into()),
@@ -52,13 +53,14 @@ fn get(base: &str, token: &str, path: &str, count: u32) -> Outcome<String> {
     watch.stop(u64::from(count), &mut took)
 }
 
-/// The pages of the list, so many at a time.
-fn crawl(base: &str, token: &str, pages: u64, in_flight: u64) -> Outcome<String> {
+/// The pages of the list, so many at a time; or the first one alone, if it has to tell how many there are.
+fn crawl(base: &str, token: &str, pages: u64, in_flight: u64, learns: bool) -> Outcome<String> {
     let (runtime, client) = (runtime()?, client(token)?);
     runtime.block_on(fetch(&client, &page(base, 1)))?;
     let watch = Watch::start()?;
     let bytes = runtime.block_on(async {
-        let asked = Arc::new(AtomicU64::new(0));
+        let mut bytes = if learns { fetch(&client, &page(base, 1)).await? } else { 0 };
+        let asked = Arc::new(AtomicU64::new(u64::from(learns)));
         let mut readers = JoinSet::new();
         for _ in 0..in_flight {
             let (client, base, asked) = (client.clone(), base.to_owned(), Arc::clone(&asked));
@@ -73,7 +75,6 @@ fn crawl(base: &str, token: &str, pages: u64, in_flight: u64) -> Outcome<String>
                 }
             });
         }
-        let mut bytes = 0;
         while let Some(read) = readers.join_next().await {
             bytes += read??;
         }
