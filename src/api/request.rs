@@ -17,8 +17,8 @@ use super::models::Item;
 /// The most items that Studio puts on a page. Documented.
 pub const MAX_PER_PAGE: i64 = 50;
 
-/// The headers that need no second look.
-const PLAIN: [&str; 2] = ["application/json", "application/json; charset=utf-8"];
+/// The media types of answers that need no second look.
+const USUAL_TYPES: [&str; 2] = ["application/json", "application/json; charset=utf-8"];
 
 /// Where a request goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -387,7 +387,7 @@ pub fn without_query(url: &Url) -> String {
 
 /// The JSON text of an answer, or why there is none.
 pub fn json_text(answer: &Answer) -> Result<&str, Undecodable> {
-    if !PLAIN.contains(&answer.content_type.as_str()) {
+    if !USUAL_TYPES.contains(&answer.content_type.as_str()) {
         check_type(answer)?;
     }
     let text = simdutf8::compat::from_utf8(&answer.body)
@@ -556,7 +556,9 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for EnvelopeSeed<'_, T> {
 mod tests {
     use super::*;
 
-    use crate::api::models::{Group as Thing, Media};
+    use std::collections::HashMap;
+
+    use crate::api::models::{Group as Thing, Media, MediaFields};
 
     fn thing(id: i64) -> Thing {
         serde_json::from_value(serde_json::json!({ "id": id })).unwrap()
@@ -580,7 +582,9 @@ mod tests {
     fn one_object_is_found_through_in_one_pass_and_what_is_strange_is_left_to_serde() {
         let request = get().under::<Media>("media");
         let plain = r#"{"media": {"id": 7, "title": "x", "owner": {"id": 1}, "new": [1]}, "note": null}"#;
-        assert_eq!(Media::scan_under(plain, "media"), Some(request.decode(&answer(plain)).unwrap()));
+        let slowly =
+            serde_json::from_str::<HashMap<String, Option<MediaFields>>>(plain).unwrap().remove("media").flatten();
+        assert_eq!(Media::scan_under(plain, "media").map(|media| media.whole().unwrap()), slowly);
         for strange in [r#"{"media": {"id": 1}, "media": {"id": 7}}"#, r#"{"m\u0065dia": {"id": 7}}"#] {
             assert_eq!(Media::scan_under(strange, "media"), None, "{strange}");
         }

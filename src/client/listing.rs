@@ -272,12 +272,12 @@ impl Sweep {
 }
 
 /// A page that was asked for ahead of the reader: what came, and how long it took.
-type Ahead<T> = Task<(Result<Came<T>, Error>, Duration)>;
+type Ahead<T> = Task<(Result<Fetched<T>, Error>, Duration)>;
 
 /// A caller who drives the requests on a thread of its own takes the answers apart there, while others come in; a task
 /// leaves that to those that fetch them.
 #[derive(Debug)]
-enum Came<T> {
+enum Fetched<T> {
     Answer(Answer),
     Page(Page<T>),
 }
@@ -473,20 +473,20 @@ impl<T: Item> Reader<T> {
             answered
         } else {
             let began = Instant::now();
-            (self.client.ask(&request.call).await.map(Came::Answer), began.elapsed())
+            (self.client.ask(&request.call).await.map(Fetched::Answer), began.elapsed())
         };
         self.width.answered(took, self.client.pace().throttlings());
         let came = match result {
             // It was asked for together with others, which was too much. Alone, it may be welcome.
             Err(Error::Refused(refusal)) if refusal.status == 429 && !was_alone => {
                 self.client.pace().hold().await;
-                self.client.ask(&request.call).await.map(Came::Answer)
+                self.client.ask(&request.call).await.map(Fetched::Answer)
             }
             result => result,
         };
         match came? {
-            Came::Page(page) => Ok(page),
-            Came::Answer(answer) => self.client.read(&request, &answer),
+            Fetched::Page(page) => Ok(page),
+            Fetched::Answer(answer) => self.client.read(&request, &answer),
         }
     }
 
@@ -515,7 +515,11 @@ impl<T: Item> Reader<T> {
                 let answer = client.ask(&request.call).await;
                 let took = began.elapsed();
                 let read = |answer| {
-                    if is_task { client.read(&request, &answer).map(Came::Page) } else { Ok(Came::Answer(answer)) }
+                    if is_task {
+                        client.read(&request, &answer).map(Fetched::Page)
+                    } else {
+                        Ok(Fetched::Answer(answer))
+                    }
                 };
                 (answer.and_then(read), took)
             }));
