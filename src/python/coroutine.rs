@@ -292,7 +292,7 @@ struct Waiting {
 
 /// How a loop is told that there is something in its queue.
 enum Bell {
-    /// A byte in a pipe that it watches. There is never more than one, so nobody ever waits to write it.
+    /// A byte in a pipe that it watches. Neither end ever waits.
     #[cfg(unix)]
     Pipe { rings: std::io::PipeWriter, is_heard: std::io::PipeReader },
     /// By `call_soon_threadsafe`: for loops that watch no pipe, as that of Windows.
@@ -341,8 +341,10 @@ impl Queue {
         };
         #[cfg(unix)]
         {
+            use std::io::{PipeReader, PipeWriter};
             use std::os::fd::AsRawFd;
             let (is_heard, rings) = std::io::pipe()?;
+            let (is_heard, rings): (PipeReader, PipeWriter) = (never_waiting(is_heard)?, never_waiting(rings)?);
             let watched = is_heard.as_raw_fd();
             let queue = make(Bell::Pipe { rings, is_heard })?;
             // The loop holds it from now on, and lets go of it when it is closed.
@@ -404,6 +406,15 @@ impl Queue {
         };
         tickets.iter().filter_map(|ticket| ticket.take(py)).collect()
     }
+}
+
+/// Makes one end of a pipe refuse where it would have to wait.
+#[cfg(unix)]
+fn never_waiting<End: From<std::os::fd::OwnedFd>>(end: impl Into<std::os::fd::OwnedFd>) -> std::io::Result<End> {
+    // The standard library sets that of sockets only, but by a call that takes any descriptor.
+    let end = std::os::unix::net::UnixStream::from(end.into());
+    end.set_nonblocking(true)?;
+    Ok(End::from(end.into()))
 }
 
 impl fmt::Debug for Queue {
