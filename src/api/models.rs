@@ -29,14 +29,9 @@ impl<T: Readable> Dated<T> {
         T::read(&text).map(|value| Self { text, value })
     }
 
-    /// Likewise, without the text.
-    pub fn meaning(text: &str) -> Option<T> {
-        T::read(text)
-    }
-
     /// Whether a text is one.
     pub fn reads(text: &str) -> bool {
-        Self::meaning(text).is_some()
+        T::read(text).is_some()
     }
 }
 

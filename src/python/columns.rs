@@ -9,13 +9,13 @@ use arrow_array::builder::{
     StringDictionaryBuilder, TimestampMicrosecondBuilder,
 };
 use arrow_array::types::Int32Type;
-use arrow_array::{ArrayRef, NullArray, RecordBatch, StructArray};
+use arrow_array::{ArrayRef, RecordBatch, StructArray};
 use arrow_schema::{ArrowError, DataType, Field as Column, Fields, Schema, SchemaRef, TimeUnit};
 use jiff::civil::Date;
 use serde_json::{Map, Value as Json};
 
 use crate::api::lazy::{Value, find_parts};
-use crate::api::models::{Day, Extra, Item, Timestamp};
+use crate::api::models::{Extra, Item, Readable};
 use crate::api::scan::{Field, Kind, Order, Span};
 
 /// The column of what is not documented, as JSON.
@@ -129,11 +129,13 @@ fn data_type(kind: Kind) -> DataType {
         Kind::Word => DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)),
         Kind::Moment => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
         Kind::Day => DataType::Date32,
-        // Where there is no object, there is no id either.
-        Kind::Object(fields) => {
-            DataType::Struct(documented(fields).into_iter().map(|column| column.with_nullable(true)).collect())
-        }
+        Kind::Object(fields) => DataType::Struct(inside(fields)),
     }
+}
+
+/// The columns of an object that may be missing. Where there is no object, there is no id either.
+fn inside(fields: &'static [Field]) -> Fields {
+    documented(fields).into_iter().map(|column| column.with_nullable(true)).collect()
 }
 
 /// What is not documented, by the number of the row. There is hardly ever any.
@@ -185,7 +187,7 @@ impl Object {
     }
 
     fn finish(self) -> Vec<ArrayRef> {
-        self.columns.into_iter().zip(self.fields).map(|(column, field)| column.finish(field.kind)).collect()
+        self.columns.into_iter().map(Builder::finish).collect()
     }
 }
 
@@ -209,11 +211,11 @@ impl Builder {
             Self::Text(builder) => cells.for_each(|raw| builder.append_option(Option::<Cow<'_, str>>::read(raw))),
             Self::Word(builder) => cells.for_each(|raw| builder.append_option(Option::<Cow<'_, str>>::read(raw))),
             Self::Moment(builder) => cells.for_each(|raw| {
-                let moment = Option::<Cow<'_, str>>::read(raw).and_then(|text| Timestamp::meaning(&text));
+                let moment = Option::<Cow<'_, str>>::read(raw).and_then(|text| jiff::Timestamp::read(&text));
                 builder.append_option(moment.map(jiff::Timestamp::as_microsecond));
             }),
             Self::Day(builder) => cells.for_each(|raw| {
-                let day = Option::<Cow<'_, str>>::read(raw).and_then(|text| Day::meaning(&text));
+                let day = Option::<Cow<'_, str>>::read(raw).and_then(|text| Date::read(&text));
                 builder.append_option(day.and_then(days_since_epoch));
             }),
             Self::Object { object, are_there } => {
@@ -232,7 +234,7 @@ impl Builder {
         }
     }
 
-    fn finish(self, kind: Kind) -> ArrayRef {
+    fn finish(self) -> ArrayRef {
         match self {
             Self::Whole(mut builder) => Arc::new(builder.finish()),
             Self::Number(mut builder) => Arc::new(builder.finish()),
@@ -241,8 +243,7 @@ impl Builder {
             Self::Moment(mut builder) => Arc::new(builder.finish()),
             Self::Day(mut builder) => Arc::new(builder.finish()),
             Self::Object { object, mut are_there } => {
-                let DataType::Struct(columns) = data_type(kind) else { return Arc::new(NullArray::new(0)) };
-                Arc::new(StructArray::new(columns, object.finish(), are_there.finish()))
+                Arc::new(StructArray::new(inside(object.fields), object.finish(), are_there.finish()))
             }
         }
     }
