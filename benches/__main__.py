@@ -19,6 +19,7 @@ from typing import Any
 
 from benches import report
 from benches.measure import OURS, PER_PAGE
+from benches.report import BARE, LEARNS, RAW
 from benches.server import Server
 
 OUT = Path("target/bench")
@@ -26,10 +27,8 @@ PEERS = (
     "requests", "httpx", "aiohttp", "pycurl", "pyreqwest", "primp", "wreq", "orjson", "msgspec", "canvasapi", "polars",
     "pandas", "pyarrow",
 )  # fmt: skip
-BARE = "bare reqwest"
-# The same, but it learns from the first page how many there are, as every client has to.
-LEARNS = "bare reqwest, page 1 first"
-RAW = "raw TCP"
+# The rows that are no clients.
+RUST = {BARE, LEARNS, RAW}
 # The core of clients that are measured on one core; the server has the other.
 OWN_CORE = 1
 FAST = ("pycurl", "pyreqwest", "primp", "wreq")
@@ -156,7 +155,7 @@ def bare(server: Server, spec: dict[str, Any], program: str) -> list[str]:
 def measure(server: Server, spec: dict[str, Any], program: str) -> dict[str, Any]:
     """Measure one row once."""
     command = [sys.executable, "-m", "benches.measure", json.dumps(spec)]
-    if spec["row"] in {BARE, LEARNS, RAW}:
+    if spec["row"] in RUST:
         command = bare(server, spec, program)
     core, own = spec.get("core"), os.sched_getaffinity(0)
     if core is not None:
@@ -170,11 +169,7 @@ def measure(server: Server, spec: dict[str, Any], program: str) -> dict[str, Any
         raise RuntimeError(f"{spec['row']} ({done.returncode}): {done.stderr[-2000:]}")
     result: dict[str, Any] = json.loads(done.stdout)
     whole = spec.get("limit", spec["pages"] * PER_PAGE) if "pages" in spec else spec.get("size")
-    if (
-        spec["row"] not in {BARE, LEARNS, RAW}
-        and spec["work"] in {"crawl", "frame", "download"}
-        and result["count"] != whole
-    ):
+    if spec["row"] not in RUST and spec["work"] in {"crawl", "frame", "download"} and result["count"] != whole:
         raise RuntimeError(f"{spec['row']}: {result['count']} instead of {whole}")
     return result | {"server": server.cpu() - before}
 

@@ -205,7 +205,7 @@ def frame(spec: dict[str, Any]) -> dict[str, float]:
             peers.module("polars")
         else:
             make = getattr(listing, f"to_{way}")
-            # pyarrow imports pandas itself as soon as it makes a table; no row pays for imports.
+            # No row pays for imports, also not for that of pandas by `pyarrow.table`.
             peers.module("pyarrow")
             peers.module("pandas")
         watch = Watch()

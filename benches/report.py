@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 OUT = Path("target/bench")
 OURS = "canvas-studio"
 BARE = "bare reqwest"
+# The same, but it learns from the first page how many there are, as every client has to.
 LEARNS = "bare reqwest, page 1 first"
 RAW = "raw TCP"
 MICRO, MILLI, MEGA = 1e6, 1e3, 1e-6
