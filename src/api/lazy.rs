@@ -85,7 +85,7 @@ impl<T: Model> Lazy<T> {
         let start = scanner.at();
         let mut spans = T::Spans::default();
         let mut has_extra = false;
-        scanner.object(T::FIELDS, spans.as_mut(), order, 0, &mut |_| has_extra = true)?;
+        scanner.object(T::FIELDS, spans.as_mut(), order, &mut |_| has_extra = true)?;
         let text = scanner.since(start)?;
         let id = spans.as_ref().first()?.of(text)?.parse().ok()?;
         Some(Self { id, text: text.into(), spans, has_extra, fields: PhantomData })
@@ -166,7 +166,7 @@ pub fn parts_of(text: &str, fields: &'static [Field]) -> (Vec<Span>, Extra) {
 /// Likewise, for objects of which there are many.
 pub fn find_parts(text: &str, fields: &'static [Field], order: &mut Order, spans: &mut [Span]) -> Extra {
     let mut others = String::new();
-    let scanned = Scanner::again(text).object(fields, spans, order, 0, &mut |other| {
+    let scanned = Scanner::again(text).object(fields, spans, order, &mut |other| {
         others.push(if others.is_empty() { '{' } else { ',' });
         others.push_str(other);
     });

@@ -11,7 +11,7 @@ use serde_json::{Map, Number, Value};
 
 use super::lazy::{Lazy, Model};
 use super::request::Page;
-use super::scan::{Field, Kind, Span, field};
+use super::scan::{Field, Kind, Span};
 
 /// Fields that nobody has documented, as they were sent.
 pub type Extra = Map<String, Value>;
@@ -255,8 +255,8 @@ macro_rules! model {
         impl Item for $name {
             const NAME: &'static str = $shown;
             const FIELDS: &'static [Field] = &[
-                field!(stringify!($id), <$id_type>::KIND_OF_ID),
-                $(field!(plain_name(stringify!($field)), model!(@kind $type $(, $kind)?)),)*
+                Field::new(stringify!($id), <$id_type>::KIND_OF_ID),
+                $(Field::new(plain_name(stringify!($field)), model!(@kind $type $(, $kind)?)),)*
             ];
 
             fn identity(&self) -> Option<Identity> {
@@ -422,10 +422,10 @@ pub struct Source {
 impl Item for Source {
     const NAME: &'static str = "Source";
     const FIELDS: &'static [Field] = &[
-        field!("url", Kind::Text),
-        field!("mime_type", Kind::Word),
-        field!("definition", Kind::Word),
-        field!("download_url", Kind::Text),
+        Field::new("url", Kind::Text),
+        Field::new("mime_type", Kind::Word),
+        Field::new("definition", Kind::Word),
+        Field::new("download_url", Kind::Text),
     ];
 
     fn identity(&self) -> Option<Identity> {

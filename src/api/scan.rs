@@ -6,6 +6,7 @@
 #![expect(clippy::inline_always, reason = "the rest is built small, and here every byte passes")]
 
 use serde_json::Value;
+use wide::u8x16;
 
 use super::models::{Day, Timestamp, lenient_whole};
 
@@ -15,6 +16,8 @@ const DEEPEST: usize = 100;
 const REMEMBERED: usize = 32;
 /// A whole number of so many digits fits into 64 bits for sure.
 const SAFE_DIGITS: usize = 18;
+/// How many bytes are looked at together.
+const WIDTH: usize = 16;
 
 /// What a documented field holds.
 #[derive(Debug, Clone, Copy)]
@@ -35,33 +38,52 @@ pub enum Kind {
 #[derive(Debug, Clone, Copy)]
 pub struct Field {
     pub name: &'static str,
-    /// What stands before its value, as most servers write it: `"name":`.
-    pub key: &'static [u8],
+    key: Key,
     pub kind: Kind,
 }
 
-/// A field of that name and kind.
-macro_rules! field {
-    ($name:expr, $kind:expr) => {{
-        const NAME: &str = $name;
-        const KEY: [u8; NAME.len() + 3] = $crate::api::scan::key_of(NAME);
-        $crate::api::scan::Field { name: NAME, key: &KEY, kind: $kind }
-    }};
+impl Field {
+    pub const fn new(name: &'static str, kind: Kind) -> Self {
+        Self { name, key: Key::of(name), kind }
+    }
 }
 
-pub(crate) use field;
+/// What stands before the value of a field, as most servers write it: `"name":`.
+#[derive(Debug, Clone, Copy)]
+struct Key {
+    text: [u8; 2 * WIDTH],
+    length: usize,
+}
 
-/// What stands before the value of a field of that name.
-#[expect(clippy::indexing_slicing, reason = "it is carried out by the compiler, which would say so")]
-pub(crate) const fn key_of<const LENGTH: usize>(name: &str) -> [u8; LENGTH] {
-    let mut key = [b'"'; LENGTH];
-    let mut at = 0;
-    while at < name.len() {
-        key[at + 1] = name.as_bytes()[at];
-        at += 1;
+impl Key {
+    #[expect(clippy::indexing_slicing, reason = "it is carried out by the compiler, which would say so")]
+    const fn of(name: &str) -> Self {
+        let mut text = [0; 2 * WIDTH];
+        let (name, end) = (name.as_bytes(), name.len() + 1);
+        let mut at = 0;
+        while at < name.len() {
+            text[at + 1] = name[at];
+            at += 1;
+        }
+        (text[0], text[end], text[end + 1]) = (b'"', b'"', b':');
+        Self { text, length: end + 2 }
     }
-    key[LENGTH - 1] = b':';
-    key
+
+    /// Whether a text begins with it. Near the end of a text it is in doubt, and says that it does not.
+    #[inline(always)]
+    fn begins(&self, text: &[u8]) -> bool {
+        let (first, second) = self.text.split_at(WIDTH);
+        let is_same = |text: &[u8], key: &[u8], length: usize| match (text.first_chunk(), key.first_chunk()) {
+            (Some(text), Some(key)) => {
+                let same = u8x16::new(*text).simd_eq(u8x16::new(*key)).to_bitmask();
+                same.trailing_ones() as usize >= length
+            }
+            _ => false,
+        };
+        is_same(text, first, self.length.min(WIDTH))
+            && (self.length <= WIDTH
+                || text.get(WIDTH..).is_some_and(|text| is_same(text, second, self.length - WIDTH)))
+    }
 }
 
 /// From where to where in a text; nothing, if the field is missing or null.
@@ -87,7 +109,9 @@ impl Span {
 /// In which order the fields came in the objects before, which is how they will come again; at first, that of the
 /// reference. One row for each depth.
 #[derive(Debug, Clone)]
-pub struct Order([[u8; REMEMBERED]; 3]);
+pub struct Order([Row; 3]);
+
+type Row = [u8; REMEMBERED];
 
 impl Default for Order {
     fn default() -> Self {
@@ -253,10 +277,19 @@ impl<'text> Scanner<'text> {
 
     #[inline(always)]
     fn digits(&mut self) -> usize {
-        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-        let count = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        self.at += count;
-        count
+        let start = self.at;
+        let bytes = self.text.as_bytes();
+        while let Some(chunk) = chunk(bytes, self.at) {
+            let values = chunk - u8x16::splat(b'0');
+            let count = values.simd_eq(values.min(u8x16::splat(9))).to_bitmask().trailing_ones() as usize;
+            self.at += count;
+            if count < WIDTH {
+                return self.at - start;
+            }
+        }
+        let rest = bytes.get(self.at..).unwrap_or_default();
+        self.at += rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        self.at - start
     }
 
     fn word(&mut self, word: &str) -> Option<()> {
@@ -315,26 +348,39 @@ impl<'text> Scanner<'text> {
         fields: &'static [Field],
         spans: &mut [Span],
         order: &mut Order,
+        others: &mut dyn FnMut(&'text str),
+    ) -> Option<()> {
+        self.object_in(fields, spans, &mut order.0, 0, others)
+    }
+
+    /// Likewise, at some depth. `rows` are those of this depth and of what is deeper.
+    fn object_in(
+        &mut self,
+        fields: &'static [Field],
+        spans: &mut [Span],
+        rows: &mut [Row],
         depth: usize,
         others: &mut dyn FnMut(&'text str),
     ) -> Option<()> {
         self.expect(b'{')?;
         let origin = self.at - 1;
+        let (row, rows) = match rows {
+            [row, rows @ ..] => (row.as_mut_slice(), rows),
+            [] => Default::default(),
+        };
+        let mut row = row.iter_mut();
         let mut came: u64 = 0;
-        let mut position = 0;
         if !self.takes(b'}')? {
             loop {
                 self.peek()?;
                 let start = self.at;
-                let found = self.key(fields, order.0.get_mut(depth).and_then(|row| row.get_mut(position)))?;
-                position += 1;
-                if let Some((place, field)) = found {
+                if let Some((place, field)) = self.key(fields, row.next())? {
                     let bit = 1 << place;
                     if came & bit != 0 {
                         return None;
                     }
                     came |= bit;
-                    *spans.get_mut(place)? = self.field(field.kind, origin, order, depth)?;
+                    *spans.get_mut(place)? = self.field(field.kind, origin, rows, depth)?;
                 } else {
                     self.value(depth + 1)?;
                     others(self.since(start)?);
@@ -355,9 +401,9 @@ impl<'text> Scanner<'text> {
     fn key(&mut self, fields: &'static [Field], expected: Option<&mut u8>) -> Option<Option<(usize, &'static Field)>> {
         if let Some(expected) = &expected
             && let Some(field) = fields.get(usize::from(**expected))
-            && self.text.as_bytes().get(self.at..)?.starts_with(field.key)
+            && field.key.begins(self.text.as_bytes().get(self.at..)?)
         {
-            self.at += field.key.len();
+            self.at += field.key.length;
             return Some(Some((usize::from(**expected), field)));
         }
         let (name, has_escape) = self.name()?;
@@ -375,7 +421,7 @@ impl<'text> Scanner<'text> {
 
     /// Passes the value of a documented field, if it is what it should be.
     #[inline(always)]
-    fn field(&mut self, kind: Kind, origin: usize, order: &mut Order, depth: usize) -> Option<Span> {
+    fn field(&mut self, kind: Kind, origin: usize, rows: &mut [Row], depth: usize) -> Option<Span> {
         let first = self.peek()?;
         let start = self.at;
         if first == b'n' && !matches!(kind, Kind::Id) {
@@ -411,7 +457,7 @@ impl<'text> Scanner<'text> {
             }
             Kind::Object(fields) => {
                 let mut unused = [Span::default(); REMEMBERED];
-                self.object(fields, unused.get_mut(..fields.len())?, order, depth + 1, &mut |_| {})?;
+                self.object_in(fields, unused.get_mut(..fields.len())?, rows, depth + 1, &mut |_| {})?;
             }
         }
         Span::new(start - origin, self.at - origin)
@@ -428,23 +474,23 @@ fn unit(text: &[u8]) -> Option<u16> {
     })
 }
 
-/// Where the next quote, backslash or control character is: eight bytes at a time.
+/// So many bytes of a text from there on as are looked at together, if there are as many.
+#[inline(always)]
+fn chunk(bytes: &[u8], at: usize) -> Option<u8x16> {
+    bytes.get(at..)?.first_chunk().map(|chunk| u8x16::new(*chunk))
+}
+
+/// Where the next quote, backslash or control character is.
 #[inline(always)]
 fn next_special(bytes: &[u8], mut at: usize) -> Option<usize> {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-        let word = u64::from_le_bytes(*chunk);
-        let quote = word ^ (ONES * u64::from(b'"'));
-        let backslash = word ^ (ONES * u64::from(b'\\'));
-        let zero_in = |word: u64| word.wrapping_sub(ONES) & !word;
-        let control = word.wrapping_sub(ONES * u64::from(b' ')) & !word;
-        // Above the first hit there may be false ones, so only the first counts.
-        let hits = (zero_in(quote) | zero_in(backslash) | control) & HIGH;
+    while let Some(chunk) = chunk(bytes, at) {
+        let is_control = chunk.simd_eq(chunk.min(u8x16::splat(0x1f)));
+        let is_special = chunk.simd_eq(u8x16::splat(b'"')) | chunk.simd_eq(u8x16::splat(b'\\')) | is_control;
+        let hits = is_special.to_bitmask();
         if hits != 0 {
-            return Some(at + (hits.trailing_zeros() / 8) as usize);
+            return Some(at + hits.trailing_zeros() as usize);
         }
-        at += 8;
+        at += WIDTH;
     }
     let rest = bytes.get(at..)?.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f))?;
     Some(at + rest)
