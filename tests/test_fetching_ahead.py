@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from canvas_studio import InvalidArgumentError, RateLimitError
-from fault_server import Answer, FaultServer, Handler, Received, json_answer, library_of, page_answer, paged
+from canvas_studio import ClientClosedError, InvalidArgumentError, RateLimitError
+from fault_server import (
+    HANG,
+    Answer,
+    FaultServer,
+    Handler,
+    Received,
+    file_answer,
+    json_answer,
+    library_of,
+    page_answer,
+    paged,
+    redirect,
+)
+from test_bridges import linux_only
+from test_process import posix_only, run
 
 if TYPE_CHECKING:
-    from canvas_studio import StudioClient
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from canvas_studio import Listing, StudioClient
     from conftest import Form
 
 PAGES = 30
@@ -93,7 +113,8 @@ def test_a_reader_who_leaves_gives_back_what_was_under_way() -> None:
         # What was on its way may still arrive.
         time.sleep(0.5)
         asked = len(server.requests)
-        assert asked <= 1 + 4 + 1
+        # The first page, those that came together with the second, and those behind them.
+        assert asked <= 1 + 4 + 4
         time.sleep(0.5)
         assert len(server.requests) == asked
 
@@ -112,6 +133,194 @@ def test_an_error_of_a_page_behind_comes_after_the_items_in_front(form: Form) ->
         with pytest.raises(Exception, match="500"):
             form.items(listing.with_options(progress=lambda done, _: given.append(done)))
     assert given[-1] == 16
+
+
+def test_one_page_at_a_time_is_asked_for_while_the_reader_works_on_the_one_before(form: Form) -> None:
+    crowd = Crowd(seconds=0)
+    with FaultServer(crowd) as server:
+        listing = server.client(max_concurrency=1).search_media(per_page=1)
+        found: list[int] = []
+
+        def work(item: Any) -> None:
+            found.append(item.id)
+            # The first page has to say how many there are. Behind each of the others there is a request already.
+            if 1 < len(found) < PAGES:
+                assert server.wait_for_requests(len(found) + 1)
+                assert len(server.requests) == len(found) + 1
+
+        work_on_each(form, listing, work)
+    assert found == ids_of(crowd)
+    assert crowd.most == 1
+    assert pages_asked(server) == list(range(1, PAGES + 1))
+
+
+def work_on_each(form: Form, listing: Listing[Any], work: Callable[[Any], None]) -> None:
+    async def read() -> None:
+        async for item in listing:
+            work(item)
+
+    if form.name == "async":
+        asyncio.run(read())
+        return
+    for item in listing:
+        work(item)
+
+
+@pytest.mark.parametrize("most", [1, 2, 16])
+def test_a_reader_may_be_away_for_longer_than_any_request_may_take(form: Form, most: int) -> None:
+    crowd = Crowd(seconds=0)
+    # So long that it takes several looks at the socket to read it.
+    crowd.items = [item | {"description": "x" * 400_000} for item in crowd.items]
+    with FaultServer(crowd) as server:
+        studio = server.client(max_concurrency=most, timeout=0.6, read_timeout=0.4, max_retries=0)
+        found: list[int] = []
+
+        def work(item: Any) -> None:
+            found.append(item.id)
+            if item.id in {2, 10}:
+                time.sleep(1.2)
+
+        work_on_each(form, studio.search_media(per_page=1), work)
+        # Once, what was under way may have been asked for again.
+        assert len(server.requests) <= PAGES + most
+    assert found == ids_of(crowd)
+
+
+@linux_only
+def test_a_quick_reader_has_no_thread_of_ours_and_a_slow_one_has_pages_fetched_while_he_is_away() -> None:
+    program = """
+        import time
+        names = lambda: [open(f"/proc/self/task/{task}/comm").read().strip() for task in os.listdir("/proc/self/task")]
+        listing = iter(studio.search_media(per_page=1))
+        assert [next(listing).id for _ in range(20)] == list(range(1, 21))
+        assert "canvas-studio" not in names(), names()
+        time.sleep(1.2)
+        # What was under way comes first.
+        assert [next(listing).id for _ in range(40)] == list(range(21, 61))
+        assert "canvas-studio" in names(), names()
+        print([media.id for media in listing] == list(range(61, 101)))
+    """
+    with FaultServer(paged(library_of(100))) as server:
+        ended = run(program, server.url)
+    assert (ended.stdout, ended.stderr) == ("True\n", "")
+
+
+@pytest.mark.parametrize("meanwhile", ["nothing else", "a call that does not end"])
+def test_many_threads_that_read_at_once_each_get_everything_once(meanwhile: str) -> None:
+    """Who has begun on the runtime that callers drive has to wait for it, but not until a call ends that has it."""
+    items = library_of(200)
+
+    def answer(request: Received) -> Answer:
+        return HANG if request.path.endswith("/media/1") else page_answer(request, items)
+
+    def hold() -> None:
+        with pytest.raises(ClientClosedError):
+            studio.get_media(1)
+
+    with FaultServer(answer) as server:
+        studio = server.client()
+        listings = [iter(studio.search_media(per_page=5)) for _ in range(8)]
+        begun = [[next(listing).id for _ in range(20)] for listing in listings]
+        holding = threading.Thread(target=hold)
+        if meanwhile != "nothing else":
+            holding.start()
+            while not any(request.path.endswith("/media/1") for request in server.requests):
+                time.sleep(0.01)
+        with ThreadPoolExecutor(len(listings)) as pool:
+            rest = list(pool.map(ids, map(list, listings)))
+        assert [begin + end for begin, end in zip(begun, rest, strict=True)] == [list(range(1, 201))] * 8
+        studio.close()
+        if meanwhile != "nothing else":
+            holding.join(20)
+            assert not holding.is_alive()
+
+
+def test_who_reads_while_another_call_drives_the_connections_drives_them_when_it_ends() -> None:
+    of_the_call, of_the_pages = threading.Event(), threading.Event()
+    items = library_of(PAGES)
+
+    def answer(request: Received) -> Answer:
+        if request.path.endswith("/media/1"):
+            return replace(json_answer({"media": items[0]}), gate=of_the_call)
+        page = page_answer(request, items)
+        return page if int(request.parameters["page"]) <= 2 else replace(page, gate=of_the_pages)
+
+    with FaultServer(answer) as server, ThreadPoolExecutor(2) as pool:
+        studio = server.client(max_concurrency=4)
+        listing = iter(studio.search_media(per_page=1))
+        # From here on, pages are under way where callers drive them.
+        begin = [next(listing).id for _ in range(2)]
+        call = pool.submit(studio.get_media, 1)
+        while not any(request.path.endswith("/media/1") for request in server.requests):
+            time.sleep(0.01)
+        rest = pool.submit(lambda: ids(list(listing)))
+        # Until it waits, which nobody can see from outside.
+        time.sleep(0.3)
+        of_the_call.set()
+        assert call.result(20).id == items[0]["id"]
+        of_the_pages.set()
+        assert begin + rest.result(20) == list(range(1, PAGES + 1))
+
+
+def test_a_list_can_be_read_on_in_the_middle_of_another_call(tmp_path: Path) -> None:
+    items = library_of(300)
+
+    def answer(request: Received) -> Answer:
+        if request.path.endswith("/download"):
+            return redirect(f"{storage.url}/file")
+        return page_answer(request, items)
+
+    with FaultServer(lambda request: file_answer(request, b"x" * 300_000)) as storage, FaultServer(answer) as server:
+        studio = server.client()
+        listing = iter(studio.search_media(per_page=1))
+        found = [next(listing).id for _ in range(5)]
+
+        def progress(_done: int, _total: int | None) -> None:
+            found.extend(media.id for media in listing)
+
+        studio.download_media(1, tmp_path / "file.mp4", progress=progress)
+    assert found == list(range(1, 301))
+
+
+@posix_only
+def test_a_list_that_is_being_read_goes_on_in_a_child_and_in_its_parent() -> None:
+    program = """
+        listing = iter(studio.search_media(per_page=1))
+        begin = [next(listing).id for _ in range(20)]
+        child = os.fork()
+        whole = begin + [media.id for media in listing] == list(range(1, 101))
+        if child == 0:
+            print("child", whole, flush=True)
+            sys.exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        print("parent", whole)
+    """
+    with FaultServer(paged(library_of(100))) as server:
+        ended = run(program, server.url)
+    assert (ended.stdout, ended.stderr, ended.returncode) == ("child True\nparent True\n", "", 0)
+
+
+async def test_a_call_that_is_given_up_between_two_pages_loses_none_of_them() -> None:
+    asked = 0
+    items = library_of(5)
+
+    def answer(request: Received) -> Answer:
+        nonlocal asked
+        if request.parameters["page"] != "2":
+            return page_answer(request, items)
+        asked += 1
+        # Asked for ahead, it is too much; asked for alone, it does not come; then it does.
+        return {1: json_answer({"error": "too much"}, 429), 2: HANG}.get(asked) or page_answer(request, items)
+
+    with FaultServer(answer) as server:
+        studio = server.client(max_concurrency=2, max_retries=0)
+        reader = studio.search_media(per_page=1)._source.read(None, consistent=False)
+        pages = list(await reader.next_pages_async() or [])
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(reader.next_pages_async(), 1)
+        while (more := await reader.next_pages_async()) is not None:
+            pages += more
+    assert [item.id for page in pages for item in page] == [1, 2, 3, 4, 5]
 
 
 class Bouncer:

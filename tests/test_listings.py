@@ -305,7 +305,8 @@ def test_items_that_vanish_while_reading_hide_no_other_item(form: Form) -> None:
     with FaultServer(moving(remove_the_first_page, count=60)) as server:
         found = ids(form.items(in_order(server).search_media(per_page=20)))
     assert found == [*range(1, 21), *range(41, 61), *range(21, 41)]
-    assert pages_asked(server) == ["1", "2", "1", "2"]
+    # Page 3 is asked for, or not, when page 2 has come but was not read yet, which tells that there is none any more.
+    assert [page for page in pages_asked(server) if page != "3"] == ["1", "2", "1", "2"]
 
 
 def test_without_a_total_a_last_page_that_falls_tells_of_items_that_vanished(form: Form) -> None:

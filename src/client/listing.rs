@@ -1,17 +1,21 @@
 //! A list of Studio's: read ahead of whoever reads it, in order, until it is whole.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
 use tokio::task;
 use tracing::info;
 
 use super::checkpoint::Checkpoint;
 use super::log::{TARGET, to_three_places};
 use super::pace::Width;
+use super::process::{PerProcess, is_driven_by_callers};
 use super::seen::Seen;
 use super::tasks::Task;
 use super::{Client, Error, Options};
@@ -29,6 +33,8 @@ const MAX_BARREN_SWEEPS: u32 = 2;
 const MAX_BARREN: i64 = 100;
 /// How many pages are handed over at once.
 const MAX_HANDED_OVER: usize = 32;
+/// A reader that is away for longer than this between two calls takes its time. Connections cannot be left alone for long.
+const LONG: Duration = Duration::from_secs(1);
 
 /// A list that has not been read yet. Every reading starts anew, or where the checkpoint is.
 #[derive(Debug)]
@@ -121,6 +127,9 @@ impl<T: Item> Listing<T> {
             pages: 0,
             width: Width::new(self.client.config().max_concurrency, pace.throttlings()),
             ahead: VecDeque::new(),
+            home: Arc::default(),
+            away: Duration::ZERO,
+            left_at: None,
             failed: None,
         }
     }
@@ -271,8 +280,21 @@ impl Sweep {
     }
 }
 
-/// A page that was asked for ahead of the reader: what came, and how long it took.
-type Ahead<T> = Task<(Result<Fetched<T>, Error>, Duration)>;
+/// A page that was asked for ahead of the reader.
+#[derive(Debug)]
+struct Ahead<T> {
+    number: i64,
+    /// What came, and how long it took.
+    task: Task<(Result<Fetched<T>, Error>, Duration)>,
+    /// How long the reader had been away when it was asked for.
+    away: Duration,
+}
+
+impl<T: Send + 'static> Ahead<T> {
+    fn is_there(&self) -> bool {
+        self.task.is_done()
+    }
+}
 
 /// A caller who drives the requests on a thread of its own takes the answers apart there, while others come in; a task
 /// leaves that to those that fetch them.
@@ -305,8 +327,37 @@ pub struct Reader<T> {
     width: Width,
     /// The next page and those behind it, as far as they were asked for.
     ahead: VecDeque<Ahead<T>>,
+    home: Arc<Home>,
+    /// How long the reader was away between its calls, and since when it is.
+    away: Duration,
+    left_at: Option<Instant>,
     /// The error of a page behind those that were handed over.
     failed: Option<Error>,
+}
+
+/// Where the pages come in that were asked for ahead.
+#[derive(Debug, Default)]
+pub struct Home {
+    /// The runtime of the call that first asked for one.
+    runtime: PerProcess<Handle>,
+    /// Whether the reader takes its time. Then it is not left to its calls to drive what is under way.
+    is_slow: AtomicBool,
+}
+
+impl Home {
+    /// The runtime, if something was asked for there.
+    pub fn runtime(&self) -> Option<Arc<Handle>> {
+        self.runtime.existing()
+    }
+
+    /// Whether pages come in during a call of the reader's only.
+    fn is_driven(&self) -> bool {
+        self.runtime().is_some_and(|runtime| is_driven_by_callers(&runtime))
+    }
+
+    pub fn is_slow(&self) -> bool {
+        self.is_slow.load(Ordering::Relaxed)
+    }
 }
 
 /// Where a reading is, for those who ask while it goes on.
@@ -332,6 +383,7 @@ pub struct Bookmark<T> {
     request: Request<Page<T>>,
     last: Option<i64>,
     place: Arc<Mutex<Place>>,
+    home: Arc<Home>,
 }
 
 impl<T: Item> Bookmark<T> {
@@ -346,9 +398,9 @@ impl<T: Item> Bookmark<T> {
         locked(&self.place).state.drift
     }
 
-    /// Whether pages may be under way between two calls.
-    pub fn reads_ahead(&self) -> bool {
-        self.client.config().max_concurrency > 1
+    /// Where pages are under way.
+    pub fn home(&self) -> &Home {
+        &self.home
     }
 
     /// Where the reading is, when so many items of it were given on, or all that were handed over; nothing if that was before
@@ -403,6 +455,9 @@ impl<T: Item> Reader<T> {
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
+        let away = self.left_at.take().map_or(Duration::ZERO, |left| left.elapsed());
+        self.away += away;
+        self.home.is_slow.fetch_or(away > LONG, Ordering::Relaxed);
         let (mut pages, mut count) = (0, 0);
         loop {
             let (is_done, same_sweep) = {
@@ -410,7 +465,7 @@ impl<T: Item> Reader<T> {
                 (state.is_done, state.drift.readings == sweep)
             };
             let may_wait = count == 0 || (count < enough && same_sweep);
-            let is_there = pages < MAX_HANDED_OVER && same_sweep && self.ahead.front().is_some_and(Task::is_done);
+            let is_there = pages < MAX_HANDED_OVER && same_sweep && self.ahead.front().is_some_and(Ahead::is_there);
             if is_done || !(may_wait || is_there) {
                 break;
             }
@@ -439,13 +494,15 @@ impl<T: Item> Reader<T> {
             return Ok(false);
         }
         locked(&self.place).handed_over += count as u64;
+        self.left_at = Some(Instant::now());
         Ok(true)
     }
 
     /// Tells where it is, also while it goes on.
     pub fn bookmark(&self) -> Bookmark<T> {
         let (client, request) = (self.client.clone(), self.request.clone());
-        Bookmark { client, request, last: self.last, place: Arc::clone(&self.place) }
+        let (place, home) = (Arc::clone(&self.place), Arc::clone(&self.home));
+        Bookmark { client, request, last: self.last, place, home }
     }
 
     /// Ends what is under way: nobody reads on.
@@ -464,13 +521,27 @@ impl<T: Item> Reader<T> {
             state.next_page
         };
         self.began.get_or_insert_with(Instant::now);
-        self.fetch_ahead();
+        if self.home.runtime().is_none() || (self.home.is_driven() && task::try_id().is_some()) {
+            // Those who drove it stayed in the parent of a fork, or an event loop reads on, which drives nothing.
+            self.leave_home();
+        }
+        if self.ahead.front().is_some_and(|next| next.number != number) {
+            // A call was given up when it had the page that should be there.
+            self.ahead.clear();
+        }
+        let is_driven = self.home.is_driven();
+        self.fetch_ahead(number);
         let was_alone = self.ahead.is_empty();
         let request = self.request_for(number);
+        let mut away = Duration::ZERO;
         let (result, took) = if let Some(next) = self.ahead.front_mut() {
-            let answered = next.wait().await?;
+            let (result, took) = next.task.wait().await?;
+            if is_driven {
+                // Nothing comes in there while the reader is away.
+                away = self.away.saturating_sub(next.away);
+            }
             self.ahead.pop_front();
-            answered
+            (result, took.saturating_sub(away))
         } else {
             let began = Instant::now();
             (self.client.ask(&request.call).await.map(Fetched::Answer), began.elapsed())
@@ -482,34 +553,67 @@ impl<T: Item> Reader<T> {
                 self.client.pace().hold().await;
                 self.client.ask(&request.call).await.map(Fetched::Answer)
             }
+            // It was the reader who took so long.
+            Err(Error::Timeout { .. }) if away > took => self.client.ask(&request.call).await.map(Fetched::Answer),
             result => result,
         };
-        match came? {
+        let came = came?;
+        self.fetch_meanwhile(number.saturating_add(1)).await;
+        match came {
             Fetched::Page(page) => Ok(page),
             Fetched::Answer(answer) => self.client.read(&request, &answer),
         }
     }
 
-    /// Asks for the pages behind, if it is known that there are any.
-    fn fetch_ahead(&mut self) {
-        let (last, next, left) = {
+    /// Asks for the pages behind one that has come, before that is worked on: Studio need not wait for it.
+    async fn fetch_meanwhile(&mut self, next: i64) {
+        if self.fetch_ahead(next) && is_driven_by_callers(&Handle::current()) {
+            // The requests are sent now, since nobody drives them before the next call. The answers wait in the sockets.
+            task::yield_now().await;
+        }
+    }
+
+    /// Asks anew for what was asked for ahead, on the runtime of the call that needs it.
+    pub fn leave_home(&mut self) {
+        self.ahead.clear();
+        self.home.runtime.clear();
+    }
+
+    /// Asks for the next page and those behind it, if it is known that there are any. Says whether it did.
+    ///
+    /// While answers wait for the reader, it asks for several at once, when there is room for them: to look after the
+    /// connections costs more than one request more.
+    fn fetch_ahead(&mut self, next: i64) -> bool {
+        if self.ahead.len() > self.width.now() / 2 && self.ahead.front().is_some_and(Ahead::is_there) {
+            return false;
+        }
+        let (last, first, left) = {
             let state = &locked(&self.place).state;
             (state.sweep.last_page, state.next_page, state.left)
         };
-        let Some(last) = last.filter(|_| self.is_paged) else { return };
+        let Some(last) = last.filter(|_| self.is_paged) else { return false };
         let mut last = self.last.map_or(last, |wanted| wanted.min(last));
         if let (Some(left), Some(per_page)) = (left, self.request.per_page()) {
             let pages = left.div_ceil(u64::try_from(per_page).unwrap_or(1).max(1));
-            last = last.min(next.saturating_add_unsigned(pages.saturating_sub(1)));
+            last = last.min(first.saturating_add_unsigned(pages.saturating_sub(1)));
+        }
+        let Ok(home) = self.home.runtime.get(|| Ok::<_, Infallible>(Handle::current()));
+        if self.home.is_slow() && is_driven_by_callers(&home) {
+            // What is under way there is taken in, and then the reading moves.
+            if self.ahead.is_empty() {
+                self.home.runtime.clear();
+            }
+            return false;
         }
         let is_task = task::try_id().is_some();
+        let before = self.ahead.len();
         while self.ahead.len() < self.width.now() {
             let number = next.saturating_add_unsigned(self.ahead.len() as u64);
             if number > last {
-                return;
+                break;
             }
             let (client, request) = (self.client.clone(), self.request_for(number));
-            self.ahead.push_back(Task::begin(async move {
+            let task = Task::begin(&home, async move {
                 client.pace().hold().await;
                 let began = Instant::now();
                 let answer = client.ask(&request.call).await;
@@ -522,8 +626,10 @@ impl<T: Item> Reader<T> {
                     }
                 };
                 (answer.and_then(read), took)
-            }));
+            });
+            self.ahead.push_back(Ahead { number, task, away: self.away });
         }
+        self.ahead.len() > before
     }
 
     /// The first request is sent as it was made: an operation without paging is not given a page number.

@@ -88,6 +88,11 @@ impl<T> Default for PerProcess<T> {
     }
 }
 
+/// Whether a runtime has no threads of its own: nothing comes in on it but during a call.
+pub fn is_driven_by_callers(runtime: &Handle) -> bool {
+    runtime.runtime_flavor() == RuntimeFlavor::CurrentThread
+}
+
 /// A value for each kind of runtime: a connection is driven by the one on which it was made, and by no other.
 #[derive(Debug, Default)]
 pub struct PerRuntime<T> {
@@ -100,8 +105,8 @@ pub struct PerRuntime<T> {
 impl<T> PerRuntime<T> {
     /// The one for the runtime that this runs on.
     pub fn here(&self) -> &PerProcess<T> {
-        match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
-            Ok(RuntimeFlavor::CurrentThread) => &self.of_callers,
+        match Handle::try_current() {
+            Ok(runtime) if is_driven_by_callers(&runtime) => &self.of_callers,
             _ => &self.shared,
         }
     }

@@ -4,6 +4,7 @@ use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::OnceLock;
 
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -29,8 +30,8 @@ pub struct Task<T> {
 }
 
 impl<T: Send + 'static> Task<T> {
-    /// Begins on the runtime of the caller, and in the caller's context.
-    pub fn begin(running: impl Future<Output = T> + Send + 'static) -> Self {
+    /// Begins on a runtime, in the caller's context.
+    pub fn begin(runtime: &Handle, running: impl Future<Output = T> + Send + 'static) -> Self {
         let (tell, result) = oneshot::channel();
         let running = Box::pin(running);
         let work: Work = Box::pin(async move {
@@ -41,7 +42,7 @@ impl<T: Send + 'static> Task<T> {
             Some(context) => context(work),
             None => work,
         };
-        Self { handle: tokio::spawn(work), result }
+        Self { handle: runtime.spawn(work), result }
     }
 
     pub fn is_done(&self) -> bool {

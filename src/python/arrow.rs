@@ -11,7 +11,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 
-use super::bridge::{self, Operation};
+use super::bridge::{self, Home, Operation};
 use super::convert::{AnyJson, Deliver, Hinted};
 use super::listing::{AnyReader, ListingSource};
 use crate::client::{Client, Error};
@@ -116,8 +116,12 @@ impl Operation for NextColumns {
         self.0.next_columns()
     }
 
-    fn needs_background(&self) -> bool {
-        self.0.reads_ahead()
+    fn home(&self) -> Home {
+        self.0.home()
+    }
+
+    fn leave_home(&self) {
+        self.0.leave_home();
     }
 }
 

@@ -14,7 +14,7 @@ use pythonize::{depythonize, pythonize};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use super::bridge::{self, Operation};
+use super::bridge::{self, Home, Operation};
 use super::convert::{AnyJson, Deliver, Hinted, JsonObject, Nothing};
 use super::errors::to_python;
 use super::operations::operations;
@@ -271,8 +271,8 @@ impl Operation for Exchange {
         async move { oauth.exchange(&client.ok_or(Error::Closed)?, code.expose_secret(), &redirect_uri).await }
     }
 
-    fn needs_background(&self) -> bool {
-        true
+    fn home(&self) -> Home {
+        Home::Shared
     }
 }
 
@@ -287,8 +287,8 @@ impl Operation for Forgetting {
         async move { oauth.forget().await.map(|()| Nothing) }
     }
 
-    fn needs_background(&self) -> bool {
-        true
+    fn home(&self) -> Home {
+        Home::Shared
     }
 
     fn needs_caller(&self, _: Option<&Client>) -> bool {

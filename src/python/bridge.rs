@@ -2,6 +2,7 @@
 //!
 //! Nothing else in this crate knows of threads, of the interpreter's lock, of signals or of processes.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::pending;
 use std::pin::{Pin, pin};
@@ -48,6 +49,17 @@ static OVER: PerProcess<()> = PerProcess::new();
 /// The thread that is about to take the interpreter apart, if one is.
 static EXITING: PerProcess<ThreadId> = PerProcess::new();
 
+/// The runtime that drives what an operation waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Home {
+    /// That on which it is run.
+    Anywhere,
+    /// The lane: calls before it have begun something there.
+    Callers,
+    /// The shared one: it begins something that goes on when the call has ended, or calls before it have.
+    Shared,
+}
+
 /// Something that can be run: blocking or awaited, it is the same value.
 pub(crate) trait Operation: Send + 'static {
     type Result: Deliver + Send + 'static;
@@ -59,10 +71,13 @@ pub(crate) trait Operation: Send + 'static {
         client.is_some_and(Client::needs_caller)
     }
 
-    /// Whether it begins work that goes on between the calls, which takes the threads of the shared runtime.
-    fn needs_background(&self) -> bool {
-        false
+    /// Which runtime drives what it waits for.
+    fn home(&self) -> Home {
+        Home::Anywhere
     }
+
+    /// Begins anew what it waits for: whoever runs it now cannot drive it.
+    fn leave_home(&self) {}
 
     /// Whether it has something to report while it runs.
     fn reports(&self) -> bool {
@@ -92,11 +107,7 @@ pub(crate) fn run<O: Operation>(
 ) -> PyResult<<O::Result as Deliver>::Python> {
     let operation = operation.map_err(|refusal| to_python(refusal.into()))?;
     let lane = lane()?;
-    let held = if operation.needs_background() { None } else { lane.hold() };
-    let driver = match held {
-        Some(held) => Driver::Caller(held),
-        None => Driver::Shared(engine()?),
-    };
+    let mut driver = Driver::of(&operation, &lane)?;
     if client.is_some_and(Client::renews) {
         // What it may begin goes on over there.
         engine()?;
@@ -105,7 +116,7 @@ pub(crate) fn run<O: Operation>(
     let log = Log::begin(py)?;
     let running = Box::pin(operation.start(client.cloned()));
     let running = log.of(for_caller(py, operation.needs_caller(client), false, running)?);
-    let result = wait(py, &driver, &log, &operation, running);
+    let result = wait(py, &mut driver, &log, &operation, running);
     if !matches!(result, Ok(Ok(_))) {
         // What was given up is taken from the server, too.
         py.detach(|| driver.catch_up());
@@ -117,7 +128,7 @@ pub(crate) fn run<O: Operation>(
 /// Waits for what runs, and comes back now and then to look after everything else.
 fn wait<T: Send>(
     py: Python<'_>,
-    driver: &Driver<'_>,
+    driver: &mut Driver<'_>,
     log: &Log,
     operation: &impl Operation,
     running: impl Future<Output = Result<T, Error>> + Send,
@@ -136,6 +147,7 @@ fn wait<T: Send>(
         refuse_at_exit()?;
         operation.report(py)?;
         logs::look(py)?;
+        driver.take_over();
         turn = py.detach(|| driver.drive(running.as_mut()));
     }
 }
@@ -143,6 +155,11 @@ fn wait<T: Send>(
 /// Closes a client, and the connections that nobody drives.
 pub(crate) fn close(client: &Client) {
     client.close();
+    tidy();
+}
+
+/// Lets the lane act upon what was given up between two calls.
+pub(crate) fn tidy() {
     if let Some(lane) = LANE.existing() {
         lane.is_untidy.store(true, Ordering::SeqCst);
         lane.tidy();
@@ -153,15 +170,43 @@ pub(crate) fn close(client: &Client) {
 enum Driver<'lane> {
     /// The caller itself: nothing has to be handed to another thread and back.
     Caller(Held<'lane>),
-    Shared(Arc<Engine>),
+    /// The shared runtime, and the lane if it has to be taken over when it becomes free.
+    Shared(Arc<Engine>, Option<&'lane Lane>),
 }
 
-impl Driver<'_> {
+impl<'lane> Driver<'lane> {
+    fn of(operation: &impl Operation, lane: &'lane Lane) -> PyResult<Self> {
+        let home = operation.home();
+        if home == Home::Shared {
+            return Ok(Self::Shared(engine()?, None));
+        }
+        match lane.hold() {
+            Ok(held) => Ok(Self::Caller(held)),
+            // Whoever has it drives what this call waits for, too, but only until his own call ends.
+            Err(Taken::ByAnother) if home == Home::Callers => Ok(Self::Shared(engine()?, Some(lane))),
+            Err(_) => {
+                if home == Home::Callers {
+                    operation.leave_home();
+                }
+                Ok(Self::Shared(engine()?, None))
+            }
+        }
+    }
+
     /// Drives something for a while; `None` if it is not finished then.
     fn drive<T: Send>(&self, running: Pin<&mut (impl Future<Output = T> + Send)>) -> Option<T> {
         match self {
             Self::Caller(held) => held.runtime.as_ref()?.drive(running),
-            Self::Shared(engine) => off_runtime(|| engine.wait(running)),
+            Self::Shared(engine, lane) => off_runtime(|| engine.wait(running, *lane)),
+        }
+    }
+
+    /// Takes the lane, if it was waited for and is free.
+    fn take_over(&mut self) {
+        if let Self::Shared(_, Some(lane)) = self
+            && let Ok(held) = lane.hold()
+        {
+            *self = Self::Caller(held);
         }
     }
 
@@ -179,15 +224,38 @@ struct Lane {
     runtime: Mutex<Option<Resting>>,
     /// Whether connections were given up that it does not know of yet.
     is_untidy: AtomicBool,
+    /// The threads that want to drive it as soon as they can.
+    waiting: Mutex<Vec<Thread>>,
+}
+
+/// Why somebody cannot have the lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    /// Another thread has it, for the time of its call.
+    ByAnother,
+    /// This very thread has it, or belongs to a runtime; or it is gone.
+    ForGood,
+}
+
+thread_local! {
+    /// Whether this thread has the lane.
+    static HAS_LANE: Cell<bool> = const { Cell::new(false) };
 }
 
 impl Lane {
     /// Takes it for a call, unless another call has it: that of another thread, or one on this very thread, in the middle
     /// of which Python runs something that calls (a finalizer, a signal handler, a progress callable).
-    fn hold(&self) -> Option<Held<'_>> {
+    fn hold(&self) -> Result<Held<'_>, Taken> {
         // A thread that belongs to a runtime cannot drive another.
-        let runtime = self.lock().filter(|runtime| runtime.is_some() && Handle::try_current().is_err())?;
-        Some(Held { runtime, _tidy: Tidy(self) })
+        if HAS_LANE.get() || Handle::try_current().is_ok() {
+            return Err(Taken::ForGood);
+        }
+        let runtime = self.lock().ok_or(Taken::ByAnother)?;
+        if runtime.is_none() {
+            return Err(Taken::ForGood);
+        }
+        HAS_LANE.set(true);
+        Ok(Held { runtime, _tidy: Tidy(self) })
     }
 
     fn lock(&self) -> Option<MutexGuard<'_, Option<Resting>>> {
@@ -196,6 +264,11 @@ impl Lane {
             Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
             Err(TryLockError::WouldBlock) => None,
         }
+    }
+
+    /// The threads that wait for it.
+    fn waiting(&self) -> MutexGuard<'_, Vec<Thread>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Closes what was given up. Whoever has the lane does it when leaving.
@@ -221,7 +294,28 @@ struct Tidy<'lane>(&'lane Lane);
 
 impl Drop for Tidy<'_> {
     fn drop(&mut self) {
+        HAS_LANE.set(false);
         self.0.tidy();
+        self.0.waiting().iter().for_each(Thread::unpark);
+    }
+}
+
+/// A thread that waits for the lane.
+struct Queued<'lane>(&'lane Lane);
+
+impl<'lane> Queued<'lane> {
+    fn new(lane: &'lane Lane) -> Self {
+        lane.waiting().push(thread::current());
+        Self(lane)
+    }
+}
+
+impl Drop for Queued<'_> {
+    fn drop(&mut self) {
+        let mut waiting = self.0.waiting();
+        if let Some(place) = waiting.iter().position(|thread| thread.id() == thread::current().id()) {
+            waiting.swap_remove(place);
+        }
     }
 }
 
@@ -235,6 +329,7 @@ struct Resting {
 
 impl Resting {
     fn start() -> std::io::Result<Self> {
+        context_travels();
         let runtime = Builder::new_current_thread().thread_name("canvas-studio").enable_all().build()?;
         let tick = {
             let _context = runtime.enter();
@@ -278,7 +373,10 @@ impl Resting {
 
 fn lane() -> PyResult<Arc<Lane>> {
     refuse_at_exit()?;
-    let start = || Ok(Lane { runtime: Mutex::new(Some(Resting::start()?)), is_untidy: AtomicBool::new(false) });
+    let start = || {
+        let runtime = Mutex::new(Some(Resting::start()?));
+        Ok(Lane { runtime, is_untidy: AtomicBool::new(false), waiting: Mutex::default() })
+    };
     LANE.get(start).map_err(no_threads)
 }
 
@@ -424,15 +522,19 @@ struct Engine {
 }
 
 impl Engine {
-    /// Waits on this thread until the next tick; `None` if it is not finished then. A timer of the runtime's would wake
-    /// its thread each time it is set.
-    fn wait<T>(&self, mut running: Pin<&mut impl Future<Output = T>>) -> Option<T> {
+    /// Waits on this thread until the next tick; `None` if it is not finished then, or if the lane that it waits for has
+    /// become free. A timer of the runtime's would wake its thread each time it is set.
+    fn wait<T>(&self, mut running: Pin<&mut impl Future<Output = T>>, lane: Option<&Lane>) -> Option<T> {
         let _context = self.handle.enter();
+        let _queued = lane.map(Queued::new);
         let waker = Waker::from(Arc::new(Waiting(thread::current())));
         let tick = Instant::now() + TICK;
         loop {
             if let Poll::Ready(result) = running.as_mut().poll(&mut Context::from_waker(&waker)) {
                 return Some(result);
+            }
+            if lane.is_some_and(|lane| lane.lock().is_some()) {
+                return None;
             }
             let remaining = tick.checked_duration_since(Instant::now())?;
             thread::park_timeout(remaining);
@@ -452,7 +554,7 @@ impl Wake for Waiting {
 fn engine() -> PyResult<Arc<Engine>> {
     refuse_at_exit()?;
     let start = || {
-        tasks::travels(|work| Box::pin(token_store::for_task(logs::for_task(work))));
+        context_travels();
         let runtime =
             Builder::new_multi_thread().worker_threads(THREADS).thread_name("canvas-studio").enable_all().build()?;
         let handle = runtime.handle().clone();
@@ -461,6 +563,11 @@ fn engine() -> PyResult<Arc<Engine>> {
     let engine = ENGINE.get(start).map_err(no_threads)?;
     let Ok(_) = BACKGROUND.get(|| Ok::<_, Infallible>(engine.handle.clone()));
     Ok(engine)
+}
+
+/// What a call begins has the log and the event loop of that call.
+fn context_travels() {
+    tasks::travels(|work| Box::pin(token_store::for_task(logs::for_task(work))));
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "as map_err hands it over")]

@@ -18,7 +18,7 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 
 use super::arrow::{self, Capsule, NextColumns, Rows};
-use super::bridge::{self, Operation};
+use super::bridge::{self, Home, Operation};
 use super::columns::{Columns, Gathering};
 use super::convert::{AnyJson, Deliver, Hint, Hinted};
 use super::errors::to_python;
@@ -28,6 +28,7 @@ use crate::api::models::{Collection, Course, Item, Media, Perspective, Source, U
 use crate::api::request::MAX_PER_PAGE;
 use crate::api::{Answer, InvalidArgument, Page, Request, media};
 use crate::client::listing::{Bookmark, Drift};
+use crate::client::process::is_driven_by_callers;
 use crate::client::{Checkpoint, Client, Error, Listing, Options, Reader, Reading};
 
 /// How many rows a batch of columns has at least, if there are so many.
@@ -103,8 +104,10 @@ pub(crate) trait AnyReader: Send + Sync {
     fn empty_schema(&self) -> SchemaRef;
     fn total(&self) -> Option<u64>;
     fn drift(&self) -> Drift;
-    /// Whether it works between two calls.
-    fn reads_ahead(&self) -> bool;
+    /// Where its pages are under way.
+    fn home(&self) -> Home;
+    /// Asks for them anew, wherever the next call runs.
+    fn leave_home(&self);
     fn checkpoint(&self, given: Option<u64>) -> Option<Checkpoint>;
     fn close(&self);
 }
@@ -156,8 +159,20 @@ impl<T: Item + Deliver + Sync> AnyReader for Shared<T> {
         self.bookmark.drift()
     }
 
-    fn reads_ahead(&self) -> bool {
-        self.bookmark.reads_ahead()
+    fn home(&self) -> Home {
+        let home = self.bookmark.home();
+        match home.runtime() {
+            Some(runtime) if is_driven_by_callers(&runtime) => Home::Callers,
+            None if !home.is_slow() => Home::Anywhere,
+            _ => Home::Shared,
+        }
+    }
+
+    fn leave_home(&self) {
+        // Whoever reads at this moment is at home.
+        if let Ok(mut reader) = self.reader.try_lock() {
+            reader.leave_home();
+        }
     }
 
     fn checkpoint(&self, given: Option<u64>) -> Option<Checkpoint> {
@@ -169,6 +184,7 @@ impl<T: Item + Deliver + Sync> AnyReader for Shared<T> {
         if let Ok(mut reader) = self.reader.try_lock() {
             reader.close();
         }
+        bridge::tidy();
     }
 }
 
@@ -390,8 +406,12 @@ impl Operation for NextPages {
         self.0.next_pages()
     }
 
-    fn needs_background(&self) -> bool {
-        self.0.reads_ahead()
+    fn home(&self) -> Home {
+        self.0.home()
+    }
+
+    fn leave_home(&self) {
+        self.0.leave_home();
     }
 }
 
