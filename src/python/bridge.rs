@@ -29,6 +29,8 @@ use crate::client::{Client, Error, PerProcess, tasks};
 
 /// How often a call looks for signals, and reports how it goes.
 const TICK: Duration = Duration::from_millis(50);
+/// How often the shared runtime wakes for nothing. Less than the usual time limits of a request.
+const SENTINEL: Duration = Duration::from_secs(10);
 /// One thread: a second one takes part of the work, but costs more than that in waking each other up.
 const THREADS: usize = 1;
 /// How long an exit waits for the calls that other threads have under way.
@@ -558,6 +560,12 @@ fn engine() -> PyResult<Arc<Engine>> {
         let runtime =
             Builder::new_multi_thread().worker_threads(THREADS).thread_name("canvas-studio").enable_all().build()?;
         let handle = runtime.handle().clone();
+        // A timer that is sooner than all others wakes the thread when it is set. With this one there, hardly any is.
+        handle.spawn(async {
+            loop {
+                sleep(SENTINEL).await;
+            }
+        });
         Ok(Engine { handle, runtime: Mutex::new(Some(runtime)) })
     };
     let engine = ENGINE.get(start).map_err(no_threads)?;
