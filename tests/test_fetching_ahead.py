@@ -327,7 +327,7 @@ async def test_a_call_that_is_given_up_between_two_pages_loses_none_of_them() ->
 
     with FaultServer(answer) as server:
         studio = server.client(max_concurrency=2, max_retries=0)
-        reader = studio.search_media(per_page=1)._source.read(None, consistent=False)
+        reader = studio.search_media(per_page=1)._source.read(None, consistent=False)  # pyright: ignore[reportPrivateUsage]
         pages = list(await reader.next_pages_async() or [])
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(reader.next_pages_async(), 1)
