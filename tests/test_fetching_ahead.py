@@ -218,6 +218,12 @@ def test_a_quick_reader_has_no_thread_of_ours_and_a_slow_one_has_pages_fetched_w
     assert (ended.stdout, ended.stderr) == ("True\n", "")
 
 
+def wait_for_the_call(server: FaultServer) -> None:
+    """Wait until `get_media(1)` has come, whatever else has."""
+    while not any(request.path.endswith("/media/1") for request in server.requests):
+        time.sleep(0.01)
+
+
 @pytest.mark.parametrize("meanwhile", ["nothing else", "a call that does not end"])
 def test_many_threads_that_read_at_once_each_get_everything_once(meanwhile: str) -> None:
     """Who has begun on the runtime that callers drive has to wait for it, but not until a call ends that has it."""
@@ -237,8 +243,7 @@ def test_many_threads_that_read_at_once_each_get_everything_once(meanwhile: str)
         holding = threading.Thread(target=hold)
         if meanwhile != "nothing else":
             holding.start()
-            while not any(request.path.endswith("/media/1") for request in server.requests):
-                time.sleep(0.01)
+            wait_for_the_call(server)
         with ThreadPoolExecutor(len(listings)) as pool:
             rest = list(pool.map(ids, map(list, listings)))
         assert [begin + end for begin, end in zip(begun, rest, strict=True)] == [list(range(1, 201))] * 8
@@ -264,8 +269,7 @@ def test_who_reads_while_another_call_drives_the_connections_drives_them_when_it
         # From here on, pages are under way where callers drive them.
         begin = [next(listing).id for _ in range(2)]
         call = pool.submit(studio.get_media, 1)
-        while not any(request.path.endswith("/media/1") for request in server.requests):
-            time.sleep(0.01)
+        wait_for_the_call(server)
         rest = pool.submit(lambda: ids(list(listing)))
         # Until it waits, which nobody can see from outside.
         time.sleep(0.3)

@@ -203,7 +203,7 @@ fn however_a_page_is_broken_both_are_of_one_opinion() {
 }
 
 #[test]
-fn the_place_of_a_text_among_eight_bytes_does_not_matter() {
+fn the_place_of_a_text_among_sixteen_bytes_does_not_matter() {
     for length in 0..40 {
         for inside in ["", "\\\"", "\\\\", "ü", "\\u00fc", "\u{7f}"] {
             let title = format!("{}{inside}{}", "a".repeat(length), "b".repeat(length % 7));
