@@ -350,8 +350,8 @@ impl Home {
         self.runtime.existing()
     }
 
-    /// Whether pages come in during a call of the reader's only.
-    fn is_driven(&self) -> bool {
+    /// Whether pages come in during a blocking call only.
+    pub fn is_driven(&self) -> bool {
         self.runtime().is_some_and(|runtime| is_driven_by_callers(&runtime))
     }
 

@@ -89,7 +89,7 @@ impl<T> Default for PerProcess<T> {
 }
 
 /// Whether a runtime has no threads of its own: nothing comes in on it but during a call.
-pub fn is_driven_by_callers(runtime: &Handle) -> bool {
+pub(super) fn is_driven_by_callers(runtime: &Handle) -> bool {
     runtime.runtime_flavor() == RuntimeFlavor::CurrentThread
 }
 

@@ -28,7 +28,6 @@ use crate::api::models::{Collection, Course, Item, Media, Perspective, Source, U
 use crate::api::request::MAX_PER_PAGE;
 use crate::api::{Answer, InvalidArgument, Page, Request, media};
 use crate::client::listing::{Bookmark, Drift};
-use crate::client::process::is_driven_by_callers;
 use crate::client::{Checkpoint, Client, Error, Listing, Options, Reader, Reading};
 
 /// How many rows a batch of columns has at least, if there are so many.
@@ -161,10 +160,12 @@ impl<T: Item + Deliver + Sync> AnyReader for Shared<T> {
 
     fn home(&self) -> Home {
         let home = self.bookmark.home();
-        match home.runtime() {
-            Some(runtime) if is_driven_by_callers(&runtime) => Home::Callers,
-            None if !home.is_slow() => Home::Anywhere,
-            _ => Home::Shared,
+        if home.is_driven() {
+            Home::Callers
+        } else if home.runtime().is_none() && !home.is_slow() {
+            Home::Anywhere
+        } else {
+            Home::Shared
         }
     }
 
