@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 NEEDED = {"arrow": ("pyarrow",), "pandas": ("pandas", "pyarrow"), "polars": ("polars",)}
 """What each of the extras brings."""
 
-ROWS = 32_768
+ROWS = 16_384
 """So many rows are put together before they are written: what reads Parquet is slow with many small groups."""
 
 

@@ -649,9 +649,14 @@ impl<T: Item> Reader<T> {
             state.drift.last_total = meta.total_count.or(state.drift.last_total);
         }
         let last_page = state.sweep.last_page;
-        let all: Vec<_> = page.items.iter().filter_map(|item| state.identity(item)).collect();
-        let of_this_sweep = state.current.as_ref().unwrap_or(&state.seen);
-        let again = all.iter().filter(|identity| of_this_sweep.contains(identity)).count();
+        let all: Vec<_> = page.items.iter().map(|item| state.identity(item)).collect();
+        // Only pages are held against each other: what one page says twice is Studio's to say.
+        let is_in = |set: &Seen, identity: &Option<Identity>| identity.as_ref().is_some_and(|each| set.contains(each));
+        let was_given: Vec<bool> = all.iter().map(|identity| is_in(&state.seen, identity)).collect();
+        let again = match &state.current {
+            Some(of_this_sweep) => all.iter().filter(|identity| is_in(of_this_sweep, identity)).count(),
+            None => was_given.iter().filter(|was_given| **was_given).count(),
+        };
         // A page that says something new is not the one before.
         let is_repeated = !is_empty && (last_page.is_none() || again == page.items.len()) && {
             let content = fingerprint(&page.items);
@@ -663,33 +668,28 @@ impl<T: Item> Reader<T> {
             state.sweep.again = state.sweep.again.saturating_add_unsigned(again as u64);
         }
         if let Some(current) = &mut state.current {
-            for identity in &all {
-                current.insert(identity);
-            }
+            current.extend(all.iter().flatten());
         }
 
         let mut skip = std::mem::take(&mut state.skip);
-        let mut items = page.items;
-        items.retain(|item| {
-            !is_same_page
-                && match state.identity(item) {
-                    Some(identity) => !state.seen.contains(&identity),
-                    None if skip > 0 => {
-                        skip -= 1;
-                        false
-                    }
-                    None => true,
-                }
-        });
+        let mut is_new: Vec<bool> = Vec::with_capacity(all.len());
+        for (identity, was_given) in all.iter().zip(was_given) {
+            let is_skipped = identity.is_none() && skip > 0;
+            skip -= usize::from(is_skipped);
+            is_new.push(!(is_same_page || was_given || is_skipped));
+        }
+        let (mut items, mut identities) = (page.items, all);
+        keep(&mut items, &is_new);
+        keep(&mut identities, &is_new);
         if let Some(left) = &mut state.left {
-            items.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
+            let most = usize::try_from(*left).unwrap_or(usize::MAX);
+            items.truncate(most);
+            identities.truncate(most);
             *left -= items.len() as u64;
         }
         state.items += items.len() as u64;
         self.pages += 1;
-        // Only pages are held against each other: what one page says twice is Studio's to say.
-        let identities: Vec<_> = items.iter().map(|item| state.identity(item)).collect();
-        identities.iter().flatten().for_each(|identity| state.seen.insert(identity));
+        state.seen.extend(identities.iter().flatten());
         *taken += items.len() as u64;
         if !items.is_empty() {
             in_hand.push((state.next_page, identities));
@@ -778,6 +778,12 @@ impl<T: Item> Reader<T> {
     fn asked(&self) -> (&str, String) {
         (self.request.call.method.as_str(), self.client.place(&self.request.call))
     }
+}
+
+/// Keeps those of which it is said.
+fn keep<T>(all: &mut Vec<T>, are_kept: &[bool]) {
+    let mut are_kept = are_kept.iter();
+    all.retain(|_| are_kept.next().is_some_and(|is_kept| *is_kept));
 }
 
 /// Tells pages apart, for lists that do not say which page is the last.

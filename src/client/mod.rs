@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header;
 use http::header::{HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
@@ -252,20 +253,20 @@ impl Client {
             .filter(|_| call.wants_redirect)
             .and_then(|location| response.url().join(&location).ok());
         let expected = response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
-        let mut body = Vec::with_capacity(expected.min(MAX_ANSWER));
+        let mut body = Gathered::default();
         // Where there is a redirect, a body is of no use, and some servers send a page with it.
         while location.is_none()
             && let Some(chunk) = self.chunk(call, &mut response).await?
         {
-            body.extend_from_slice(&chunk);
-            if body.len() > MAX_ANSWER {
+            body.add(chunk, expected);
+            if body.bytes().len() > MAX_ANSWER {
                 let problem = format!("it is longer than {} MiB", MAX_ANSWER >> 20);
-                let start = self.secrets(call).mask_body(body.get(..QUOTED).unwrap_or(&body));
+                let start = self.secrets(call).mask_body(body.bytes().get(..QUOTED).unwrap_or(body.bytes()));
                 let error = Error::unreadable(self.asked(call, false), status, &problem, None, &start);
                 return Err(Failure { error, outcome: Outcome::Final });
             }
         }
-        Ok(Answer { status, content_type, location, body: body.into() })
+        Ok(Answer { status, content_type, location, body: body.whole() })
     }
 
     /// The only place where something is sent. It returns once the answer's headers are there and say yes.
@@ -298,7 +299,7 @@ impl Client {
     }
 
     /// The next bytes of an answer.
-    async fn chunk(&self, call: &Call, response: &mut reqwest::Response) -> Result<Option<bytes::Bytes>, Failure> {
+    async fn chunk(&self, call: &Call, response: &mut reqwest::Response) -> Result<Option<Bytes>, Failure> {
         let status = response.status().as_u16();
         self.in_time(call, self.config.read_timeout, status, pin!(response.chunk())).await
     }
@@ -425,6 +426,49 @@ impl Client {
     }
 }
 
+/// A body as far as it has come. Mostly it comes at once, and then it is not copied.
+#[derive(Debug)]
+enum Gathered {
+    AtOnce(Bytes),
+    InParts(Vec<u8>),
+}
+
+impl Default for Gathered {
+    fn default() -> Self {
+        Self::AtOnce(Bytes::new())
+    }
+}
+
+impl Gathered {
+    /// Adds what came next. `expected` is how much comes in all, as far as the server says.
+    fn add(&mut self, chunk: Bytes, expected: usize) {
+        match self {
+            Self::AtOnce(first) if first.is_empty() => *first = chunk,
+            Self::AtOnce(first) => {
+                let mut parts = Vec::with_capacity(expected.min(MAX_ANSWER));
+                parts.extend_from_slice(first);
+                parts.extend_from_slice(&chunk);
+                *self = Self::InParts(parts);
+            }
+            Self::InParts(parts) => parts.extend_from_slice(&chunk),
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::AtOnce(bytes) => bytes,
+            Self::InParts(parts) => parts,
+        }
+    }
+
+    fn whole(self) -> Bytes {
+        match self {
+            Self::AtOnce(bytes) => bytes,
+            Self::InParts(parts) => parts.into(),
+        }
+    }
+}
+
 impl Closing {
     fn wakes(&self) -> Arc<Notify> {
         let Ok(wakes) = self.wakes.get(|| Ok::<_, Infallible>(Notify::new()));
@@ -545,4 +589,22 @@ fn root_cause(error: &dyn std::error::Error) -> String {
         cause = inner;
     }
     cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_that_comes_at_once_is_not_copied_and_one_in_parts_is_whole() {
+        let mut body = Gathered::default();
+        assert!(body.bytes().is_empty());
+        let first = Bytes::from(vec![b'a'; 100]);
+        body.add(first.clone(), 300);
+        assert_eq!(body.bytes().as_ptr(), first.as_ptr());
+        body.add(Bytes::from_static(b"b"), 300);
+        body.add(Bytes::from_static(b"c"), 300);
+        assert_eq!(body.bytes().len(), 102);
+        assert_eq!(body.whole(), [first.as_ref(), b"bc"].concat());
+    }
 }

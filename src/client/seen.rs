@@ -25,14 +25,22 @@ impl Seen {
         }
     }
 
-    pub fn insert(&mut self, identity: &Identity) {
-        match identity {
-            Identity::Number(number) => {
-                self.numbers.insert(number.cast_unsigned());
+    /// Takes in those of a page. One by one, each would move all numbers that are larger.
+    pub fn extend<'page>(&mut self, identities: impl IntoIterator<Item = &'page Identity>) {
+        let mut numbers = Vec::new();
+        for identity in identities {
+            match identity {
+                Identity::Number(number) => numbers.push(number.cast_unsigned()),
+                Identity::Text(text) => {
+                    self.texts.insert(text.clone());
+                }
             }
-            Identity::Text(text) => {
-                self.texts.insert(text.clone());
-            }
+        }
+        numbers.sort_unstable();
+        numbers.dedup();
+        match RoaringTreemap::from_sorted_iter(numbers.iter().copied()) {
+            Ok(page) => self.numbers |= page,
+            Err(_) => self.numbers.extend(numbers),
         }
     }
 
@@ -89,7 +97,7 @@ mod tests {
         let mut seen = Seen::default();
         for identity in [Identity::Number(i64::MIN), Identity::Number(-1), Identity::Number(7), "a".to_owned().into()] {
             assert!(!seen.contains(&identity));
-            seen.insert(&identity);
+            seen.extend([&identity, &identity]);
             assert!(seen.contains(&identity));
         }
         let text = serde_json::to_string(&seen).unwrap();
@@ -100,11 +108,11 @@ mod tests {
     #[test]
     fn sets_can_be_held_against_each_other() {
         let (mut one, mut other) = (Seen::default(), Seen::default());
-        for number in 0..1000 {
-            one.insert(&number.into());
-            other.insert(&(number + 300).into());
+        for number in (0..1000).rev() {
+            one.extend([&number.into()]);
+            other.extend([&(number + 300).into()]);
         }
-        one.insert(&"x".to_owned().into());
+        one.extend([&"x".to_owned().into()]);
         assert_eq!((one.without(&other), other.without(&one)), (301, 300));
     }
 }
