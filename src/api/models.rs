@@ -4,14 +4,14 @@ use std::borrow::Cow;
 use std::fmt;
 
 use jiff::civil::{Date, DateTime};
-use jiff::tz::{Offset, TimeZone};
+use jiff::tz::TimeZone;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::{Map, Number, Value};
 
 use super::lazy::{Lazy, Model};
 use super::request::Page;
-use super::scan::{Field, Kind, Span, usual_day, usual_moment};
+use super::scan::{Field, Kind, Span};
 
 /// Fields that nobody has documented, as they were sent.
 pub type Extra = Map<String, Value>;
@@ -71,10 +71,6 @@ impl Readable for jiff::Timestamp {
     const EXPECTED: &'static str = "a date and time such as \"2020-09-18T14:27:40Z\"";
 
     fn read(text: &str) -> Option<Self> {
-        if let Some(((year, month, day), (hour, minute, second, nanosecond))) = usual_moment(text.as_bytes()) {
-            let moment = DateTime::new(year, month, day, hour, minute, second, nanosecond).ok()?;
-            return Offset::UTC.to_timestamp(moment).ok();
-        }
         // The documentation says UTC, so a text without an offset is taken as UTC. Inferred.
         let in_utc = |text: &str| text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok();
         let moment: Self = match text.parse() {
@@ -89,9 +85,6 @@ impl Readable for Date {
     const EXPECTED: &'static str = "a date such as \"2020-09-18\"";
 
     fn read(text: &str) -> Option<Self> {
-        if let Some((year, month, day)) = usual_day(text.as_bytes()) {
-            return Self::new(year, month, day).ok();
-        }
         // The documentation says a plain date; a whole date and time is understood too.
         let in_utc = |moment| TimeZone::UTC.to_datetime(moment).date();
         let day: Self = text.parse().ok().or_else(|| jiff::Timestamp::read(text).map(in_utc))?;

@@ -450,8 +450,8 @@ impl<'text> Scanner<'text> {
                 }
                 let is_date = !has_escape
                     && match kind {
-                        Kind::Moment => usual_moment(text.as_bytes()).is_some() || Timestamp::reads(text),
-                        _ => usual_day(text.as_bytes()).is_some() || Day::reads(text),
+                        Kind::Moment => is_usual_moment(text.as_bytes()) || Timestamp::reads(text),
+                        _ => is_usual_day(text.as_bytes()) || Day::reads(text),
                     };
                 is_date.then_some(())?;
             }
@@ -496,41 +496,37 @@ fn next_special(bytes: &[u8], mut at: usize) -> Option<usize> {
     Some(at + rest)
 }
 
-/// Year, month and day.
-pub type UsualDay = (i16, i8, i8);
-/// Hour, minute, second and nanosecond.
-pub type UsualTime = (i8, i8, i8, i32);
-
-/// What `2020-09-18T14:27:40Z` says, perhaps with three digits of a second. Days above 28 and seconds of 60 are for others
-/// to judge.
-pub fn usual_moment(text: &[u8]) -> Option<(UsualDay, UsualTime)> {
-    let (day, time) = text.split_at_checked(10)?;
-    let [b'T', h1, h2, b':', m1, m2, b':', s1, s2, rest @ ..] = time else { return None };
-    let nanosecond = match rest {
-        [b'Z'] => 0,
-        [b'.', t1, t2, t3, b'Z'] => {
-            let (tens, ones) = (two(*t1, *t2)?, two(b'0', *t3)?);
-            (i32::from(tens) * 10 + i32::from(ones)) * 1_000_000
+/// `2020-09-18T14:27:40Z`, perhaps with three digits of a second. Days above 28 and seconds of 60 are for others to judge.
+fn is_usual_moment(text: &[u8]) -> bool {
+    let Some((day, time)) = text.split_at_checked(10) else { return false };
+    let is_time = match time {
+        [b'T', h1, h2, b':', m1, m2, b':', s1, s2, rest @ ..] => {
+            let is_fraction = match rest {
+                [b'Z'] => true,
+                [b'.', fraction @ .., b'Z'] => fraction.len() == 3 && fraction.iter().all(u8::is_ascii_digit),
+                _ => false,
+            };
+            is_fraction && two(*h1, *h2) < 24 && two(*m1, *m2) < 60 && two(*s1, *s2) < 60
         }
-        _ => return None,
+        _ => false,
     };
-    let (hour, minute, second) = (two(*h1, *h2)?, two(*m1, *m2)?, two(*s1, *s2)?);
-    (hour < 24 && minute < 60 && second < 60).then_some((usual_day(day)?, (hour, minute, second, nanosecond)))
+    is_time && is_usual_day(day)
 }
 
-/// What `2020-09-18` says, in a year that all calendars know.
-pub fn usual_day(text: &[u8]) -> Option<UsualDay> {
-    let [c1, c2, y1, y2, b'-', m1, m2, b'-', d1, d2] = text else { return None };
-    let (century, year, month, day) = (two(*c1, *c2)?, two(*y1, *y2)?, two(*m1, *m2)?, two(*d1, *d2)?);
-    ((19..=20).contains(&century) && (1..=12).contains(&month) && (1..=28).contains(&day)).then_some((
-        i16::from(century) * 100 + i16::from(year),
-        month,
-        day,
-    ))
+/// `2020-09-18`, in a year that all calendars know.
+fn is_usual_day(text: &[u8]) -> bool {
+    match text {
+        [c1, c2, y1, y2, b'-', m1, m2, b'-', d1, d2] => {
+            (19..=20).contains(&two(*c1, *c2))
+                && two(*y1, *y2) < 100
+                && (1..=12).contains(&two(*m1, *m2))
+                && (1..=28).contains(&two(*d1, *d2))
+        }
+        _ => false,
+    }
 }
 
-/// The number that two digits make.
-fn two(tens: u8, ones: u8) -> Option<i8> {
-    let digit = |byte: u8| byte.is_ascii_digit().then(|| byte.wrapping_sub(b'0').cast_signed());
-    Some(digit(tens)? * 10 + digit(ones)?)
+/// The number that two digits make, or one that is too large for anything.
+fn two(tens: u8, ones: u8) -> u8 {
+    if tens.is_ascii_digit() && ones.is_ascii_digit() { (tens - b'0') * 10 + (ones - b'0') } else { u8::MAX }
 }

@@ -214,38 +214,3 @@ fn the_place_of_a_text_among_sixteen_bytes_does_not_matter() {
         }
     }
 }
-
-#[test]
-fn a_moment_or_a_day_in_the_usual_form_means_what_jiff_says() {
-    let mut chance = Chance(0xDA7E);
-    let (mut good, mut bad) = (0, 0);
-    for _ in 0..60_000 {
-        let mut number = |below: usize, width: usize| format!("{:0width$}", chance.below(below));
-        let year = 1800 + number(400, 1).parse::<i32>().unwrap();
-        let day = format!("{year}-{}-{}", number(14, 2), number(33, 2));
-        let fraction = number(1000, 3);
-        let time = [number(25, 2), number(61, 2), number(61, 2)].join(":");
-        let moment =
-            format!("{day}T{time}{}Z", if chance.below(2) == 0 { String::new() } else { format!(".{fraction}") });
-        for mut text in [day, moment] {
-            if chance.below(3) == 0 {
-                let at = chance.below(text.len());
-                text.replace_range(at..=at, ["", "-", "0", "9", ":", "Z", "T", "/"][chance.below(8)]);
-            }
-            // Python has no year 0.
-            if text.starts_with("0000") {
-                continue;
-            }
-            if let Some(own) = Timestamp::of(text.clone()).filter(|_| text.ends_with('Z')) {
-                assert_eq!(text.parse().ok(), Some(own.value()), "{text}");
-                good += 1;
-            } else if text.ends_with('Z') {
-                assert!(text.parse::<jiff::Timestamp>().is_err(), "{text}");
-                bad += 1;
-            } else if !text.contains('T') {
-                assert_eq!(Day::of(text.clone()).map(|own| own.value()), text.parse().ok(), "{text}");
-            }
-        }
-    }
-    assert!(good > 20_000 && bad > 10_000, "{good} {bad}");
-}
