@@ -100,7 +100,8 @@ def sections(size: Size) -> list[Section]:
     wide |= {f"{client} + msgspec": {} for client in ("pycurl", *FAST_ASYNC, "aiohttp")}
     learns: dict[str, dict[str, Any]] = {LEARNS: {}}
     slowest: dict[str, dict[str, Any]] = {"requests + json dataclass": {}, "httpx async + json dataclass": {}}
-    frames: dict[str, dict[str, Any]] = {f"{OURS} + {way}": {} for way in ("polars", "pandas", "arrow")}
+    # What no frame can be faster than.
+    frames: dict[str, dict[str, Any]] = {BARE: {}} | {f"{OURS} + {way}": {} for way in ("polars", "pandas", "arrow")}
     ways = ("pyarrow.json", "pyarrow.json, polars", "polars json_decode", "orjson, polars", "orjson, pandas")
     frames |= {f"{client} + {way}": {} for client in ("pycurl", "wreq async") for way in ways}
     frames |= {"requests + json_normalize": {}}
