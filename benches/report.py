@@ -153,7 +153,7 @@ def of_delay(in_flight: str, rows: Rows) -> list[Shown]:
 
 def of_frames(rows: Rows) -> list[Shown]:
     """From pages to a frame."""
-    best = fastest(rows, tuple(name for name in rows if not name.startswith(OURS)), "wall")
+    best = fastest(rows, tuple(name for name in rows if not name.startswith(OURS) and name != BARE), "wall")
     values = paired(rows, best, f"{OURS} + polars", "wall")
     return [Shown(f"Frame: time of {best} to ours (polars)", values, 5, 5, at_least=True)]
 
