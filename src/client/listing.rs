@@ -672,19 +672,17 @@ impl<T: Item> Reader<T> {
         }
 
         let mut skip = std::mem::take(&mut state.skip);
-        let mut is_new: Vec<bool> = Vec::with_capacity(all.len());
-        for (identity, was_given) in all.iter().zip(was_given) {
-            let is_skipped = identity.is_none() && skip > 0;
-            skip -= usize::from(is_skipped);
-            is_new.push(!(is_same_page || was_given || is_skipped));
-        }
-        let (mut items, mut identities) = (page.items, all);
-        keep(&mut items, &is_new);
-        keep(&mut identities, &is_new);
+        let most = state.left.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
+        let (items, identities): (Vec<_>, Vec<_>) = (page.items.into_iter().zip(all).zip(was_given))
+            .filter(|((_, identity), was_given)| {
+                let is_skipped = identity.is_none() && skip > 0;
+                skip -= usize::from(is_skipped);
+                !(is_same_page || *was_given || is_skipped)
+            })
+            .map(|(item, _)| item)
+            .take(most)
+            .unzip();
         if let Some(left) = &mut state.left {
-            let most = usize::try_from(*left).unwrap_or(usize::MAX);
-            items.truncate(most);
-            identities.truncate(most);
             *left -= items.len() as u64;
         }
         state.items += items.len() as u64;
@@ -778,12 +776,6 @@ impl<T: Item> Reader<T> {
     fn asked(&self) -> (&str, String) {
         (self.request.call.method.as_str(), self.client.place(&self.request.call))
     }
-}
-
-/// Keeps those of which it is said.
-fn keep<T>(all: &mut Vec<T>, are_kept: &[bool]) {
-    let mut are_kept = are_kept.iter();
-    all.retain(|_| are_kept.next().is_some_and(|is_kept| *is_kept));
 }
 
 /// Tells pages apart, for lists that do not say which page is the last.

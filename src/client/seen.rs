@@ -27,21 +27,18 @@ impl Seen {
 
     /// Takes in those of a page. One by one, each would move all numbers that are larger.
     pub fn extend<'page>(&mut self, identities: impl IntoIterator<Item = &'page Identity>) {
-        let mut numbers = Vec::new();
+        let mut numbers = RoaringTreemap::new();
         for identity in identities {
             match identity {
-                Identity::Number(number) => numbers.push(number.cast_unsigned()),
+                Identity::Number(number) => {
+                    numbers.insert(number.cast_unsigned());
+                }
                 Identity::Text(text) => {
                     self.texts.insert(text.clone());
                 }
             }
         }
-        numbers.sort_unstable();
-        numbers.dedup();
-        match RoaringTreemap::from_sorted_iter(numbers.iter().copied()) {
-            Ok(page) => self.numbers |= page,
-            Err(_) => self.numbers.extend(numbers),
-        }
+        self.numbers |= numbers;
     }
 
     pub fn remove(&mut self, identity: &Identity) {
