@@ -55,6 +55,15 @@ async fn a_request_carries_the_token_and_says_what_it_wants() {
 }
 
 #[tokio::test]
+async fn an_answer_that_does_not_end_is_given_up_and_quoted() {
+    let (client, _) = server(vec!["x".repeat(40 << 20)]).await;
+    let error = client.send(&media::get(1).unwrap()).await.unwrap_err();
+    assert!(matches!(error, Error::Unreadable(_)), "{error}");
+    let said = error.to_string();
+    assert!(said.contains("longer than 16 MiB") && said.contains("xxx") && said.len() < 10_000, "{said:.200}");
+}
+
+#[tokio::test]
 async fn a_list_that_changes_while_it_is_read_is_read_again_and_given_once() {
     let pages = [
         page(&[1, 2], 2, 4),
