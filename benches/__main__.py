@@ -101,7 +101,8 @@ def sections(size: Size) -> list[Section]:
     learns: dict[str, dict[str, Any]] = {LEARNS: {}}
     slowest: dict[str, dict[str, Any]] = {"requests + json dataclass": {}, "httpx async + json dataclass": {}}
     # What no frame can be faster than.
-    frames: dict[str, dict[str, Any]] = {BARE: {}} | {f"{OURS} + {way}": {} for way in ("polars", "pandas", "arrow")}
+    frames: dict[str, dict[str, Any]] = {BARE: {}}
+    frames |= {f"{OURS} + {way}": {} for way in ("polars", "pandas", "arrow")}
     ways = ("pyarrow.json", "pyarrow.json, polars", "polars json_decode", "orjson, polars", "orjson, pandas")
     frames |= {f"{client} + {way}": {} for client in ("pycurl", "wreq async") for way in ways}
     frames |= {"requests + json_normalize": {}}
