@@ -84,12 +84,33 @@ def test_the_attributes_of_a_collection_have_their_types() -> None:
     assert collection.extra == {"color": "red"}
 
 
-@pytest.mark.parametrize("sent", ["2024-05-16T04:36:46+02:00", "2024-05-16T02:36:46.000Z", "2024-05-16T02:36:46Z"])
+@pytest.mark.parametrize(
+    "sent",
+    ["2024-05-16T04:36:46+02:00", "2024-05-16T02:36:46.000Z", "2024-05-16T02:36:46Z", "2024-05-16 02:36:46 UTC"],
+)
 def test_a_time_is_aware_whatever_its_notation(sent: str) -> None:
-    created_at = a_media(created_at=sent).created_at
-    assert created_at == datetime(2024, 5, 16, 2, 36, 46, tzinfo=UTC)
-    assert created_at is not None
-    assert created_at.tzinfo is not None
+    for made in a_media, a_collection:
+        created_at = made(created_at=sent).created_at
+        assert created_at == datetime(2024, 5, 16, 2, 36, 46, tzinfo=UTC)
+        assert created_at is not None
+        assert created_at.tzinfo is UTC
+
+
+@pytest.mark.parametrize("sent", ["2024-06-01", "2024-06-01T05:00:00Z", "2024-06-01T02:00:00+02:00"])
+def test_a_day_is_a_day_whatever_its_notation(sent: str) -> None:
+    last_viewed = a_media(last_viewed=sent).last_viewed
+    assert last_viewed == date(2024, 6, 1)
+    assert type(last_viewed) is date
+
+
+@settings(deadline=None, max_examples=500)
+@given(st.datetimes(timezones=st.just(UTC)), st.sampled_from((0, 1, 1000)))
+def test_every_moment_and_every_day_is_read_as_it_is_written(moment: datetime, unit: int) -> None:
+    """Most are read by Python itself, and those that are rare by the core; both are of one opinion."""
+    moment = moment.replace(microsecond=moment.microsecond // unit * unit if unit else 0)
+    written = moment.isoformat(timespec="milliseconds" if unit == 1000 else "auto").replace("+00:00", "Z")
+    media = a_media(created_at=written, last_viewed=written[:10])
+    assert (media.created_at, media.last_viewed) == (moment, moment.date())
 
 
 @pytest.mark.parametrize("made", [a_media, a_collection])

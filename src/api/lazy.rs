@@ -261,6 +261,22 @@ fn dated<T: Readable>(raw: Option<&str>) -> Option<Dated<T>> {
     raw.and_then(text).and_then(|text| Dated::of(text.into_owned()))
 }
 
+/// A date or a time for those who can read the usual form themselves.
+#[derive(Debug)]
+pub enum Written<'text, T> {
+    Usual(&'text str),
+    Otherwise(T),
+}
+
+impl<'text, T: Readable> Value<'text> for Option<Written<'text, T>> {
+    fn read(raw: Option<&'text str>) -> Self {
+        match raw.and_then(text)? {
+            Cow::Borrowed(text) if T::is_usual(text) => Some(Written::Usual(text)),
+            text => T::read(&text).map(Written::Otherwise),
+        }
+    }
+}
+
 impl Value<'_> for Option<Owner> {
     fn read(raw: Option<&str>) -> Self {
         raw.and_then(|raw| serde_json::from_str(raw).ok())

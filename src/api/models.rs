@@ -11,7 +11,7 @@ use serde_json::{Map, Number, Value};
 
 use super::lazy::{Lazy, Model};
 use super::request::Page;
-use super::scan::{Field, Kind, Span};
+use super::scan::{Field, Kind, Span, is_usual_day, is_usual_moment};
 
 /// Fields that nobody has documented, as they were sent.
 pub type Extra = Map<String, Value>;
@@ -65,6 +65,9 @@ const PYTHON_YEARS: std::ops::RangeInclusive<i16> = 1..=9999;
 pub trait Readable: Sized {
     const EXPECTED: &'static str;
     fn read(text: &str) -> Option<Self>;
+
+    /// Whether a text is one for sure, in the form that Studio writes.
+    fn is_usual(text: &str) -> bool;
 }
 
 impl Readable for jiff::Timestamp {
@@ -79,6 +82,10 @@ impl Readable for jiff::Timestamp {
         };
         PYTHON_YEARS.contains(&TimeZone::UTC.to_datetime(moment).year()).then_some(moment)
     }
+
+    fn is_usual(text: &str) -> bool {
+        is_usual_moment(text.as_bytes())
+    }
 }
 
 impl Readable for Date {
@@ -89,6 +96,10 @@ impl Readable for Date {
         let in_utc = |moment| TimeZone::UTC.to_datetime(moment).date();
         let day: Self = text.parse().ok().or_else(|| jiff::Timestamp::read(text).map(in_utc))?;
         PYTHON_YEARS.contains(&day.year()).then_some(day)
+    }
+
+    fn is_usual(text: &str) -> bool {
+        is_usual_day(text.as_bytes())
     }
 }
 

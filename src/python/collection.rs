@@ -16,7 +16,7 @@ use super::errors::detached;
 use super::listing::{self, ListingOf};
 use super::operations::operations;
 use super::value;
-use crate::api::lazy::place;
+use crate::api::lazy::{Written, place};
 use crate::api::models::{Item, plain_name};
 use crate::api::{collections, models};
 use crate::client::Client;
@@ -156,7 +156,7 @@ fields {
     /// To whom it belongs.
     owner: Option<models::Owner>;
     /// When it was made, in UTC.
-    created_at: Option<models::Timestamp>;
+    created_at: Option<Written<'_, jiff::Timestamp>>;
     /// The id of the course in Canvas, for a course's collection.
     course_id: Option<i64>;
 }

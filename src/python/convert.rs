@@ -10,8 +10,9 @@ use pyo3::inspect::{PyStaticConstant, PyStaticExpr};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyDate, PyDateTime, PyDelta, PyDict, PyInt, PyList, PyMapping, PyString, PyTuple};
+use pyo3::{IntoPyObjectExt, PyTypeInfo, intern};
 #[cfg(feature = "stubs")]
-use pyo3::{PyTypeInfo, type_hint_identifier, type_hint_subscript, type_hint_union};
+use pyo3::{type_hint_identifier, type_hint_subscript, type_hint_union};
 use pythonize::pythonize;
 use serde_json::Value;
 use url::Url;
@@ -22,8 +23,9 @@ use super::errors::to_python;
 #[cfg(feature = "stubs")]
 use super::media::Media;
 use crate::api::collections::PermissionChange;
+use crate::api::lazy::Written;
 use crate::api::media::{EMBED_TYPES, MIN_PERMISSIONS};
-use crate::api::models::Dated;
+use crate::api::models::{Dated, Readable};
 use crate::api::raw::Content;
 use crate::api::{InvalidArgument, check};
 use crate::client::Client;
@@ -80,6 +82,53 @@ where
 
     fn deliver(self, _: Python<'_>, _: Option<&Client>) -> PyResult<T> {
         Ok(self.value())
+    }
+}
+
+/// What Python makes of a date's or a time's text by itself. To give it the numbers takes longer, since each is an object
+/// first.
+pub(crate) trait FromText: Readable {
+    type Class: PyTypeInfo;
+
+    /// The class's `fromisoformat`.
+    fn reader() -> &'static PyOnceLock<Py<PyAny>>;
+}
+
+macro_rules! from_text {
+    ($($type:ty: $class:ty;)*) => {
+        $(impl FromText for $type {
+            type Class = $class;
+
+            fn reader() -> &'static PyOnceLock<Py<PyAny>> {
+                static READER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+                &READER
+            }
+        }
+
+        impl Hint for $type {
+            #[cfg(feature = "stubs")]
+            const HINT: PyStaticExpr = <Self as IntoPyObject<'static>>::OUTPUT_TYPE;
+        })*
+    };
+}
+
+from_text! {
+    jiff::Timestamp: PyDateTime;
+    jiff::civil::Date: PyDate;
+}
+
+impl<T: FromText + Hint + for<'py> IntoPyObject<'py> + 'static> Deliver for Written<'_, T> {
+    type Python = Hinted<T>;
+
+    fn deliver(self, py: Python<'_>, _: Option<&Client>) -> PyResult<Self::Python> {
+        let date = match self {
+            Self::Usual(text) => {
+                let class = || Ok(T::Class::type_object(py).getattr(intern!(py, "fromisoformat"))?.unbind());
+                once(py, T::reader(), class)?.bind(py).call1((text,))?.unbind()
+            }
+            Self::Otherwise(value) => value.into_py_any(py)?,
+        };
+        Ok(Hinted::new(date))
     }
 }
 

@@ -22,7 +22,7 @@ use super::errors::detached;
 use super::listing::{self, ListingOf};
 use super::operations::operations;
 use super::value;
-use crate::api::lazy::place;
+use crate::api::lazy::{Written, place};
 use crate::api::models::{Item, plain_name};
 use crate::api::{InvalidArgument, Request, media, models};
 use crate::client::{Client, Download, Error, Transferred};
@@ -251,11 +251,11 @@ fields {
     /// The length in seconds, with fractions.
     duration: Option<f64>;
     /// When it was made, in UTC.
-    created_at: Option<models::Timestamp>;
+    created_at: Option<Written<'_, jiff::Timestamp>>;
     /// The day on which somebody last viewed it.
-    last_viewed: Option<models::Day>;
+    last_viewed: Option<Written<'_, jiff::civil::Date>>;
     /// The day on which a student last viewed it.
-    last_viewed_by_student: Option<models::Day>;
+    last_viewed_by_student: Option<Written<'_, jiff::civil::Date>>;
     /// Where its thumbnail is. That of an audio recording may look right and yet not load.
     thumbnail_url: Option<Cow<'_, str>>;
     /// How far Studio is with it: `transcoding_finished` is ready; the other words are not documented.
