@@ -31,7 +31,7 @@ impl<T: Readable> Dated<T> {
 
     /// Whether a text is one.
     pub fn reads(text: &str) -> bool {
-        T::read(text).is_some()
+        T::is_usual(text) || T::read(text).is_some()
     }
 }
 
@@ -66,7 +66,7 @@ pub trait Readable: Sized {
     const EXPECTED: &'static str;
     fn read(text: &str) -> Option<Self>;
 
-    /// Whether a text is one for sure, in the form that Studio writes.
+    /// Whether a text is one for sure, in the form of the reference's examples.
     fn is_usual(text: &str) -> bool;
 }
 

@@ -450,8 +450,8 @@ impl<'text> Scanner<'text> {
                 }
                 let is_date = !has_escape
                     && match kind {
-                        Kind::Moment => is_usual_moment(text.as_bytes()) || Timestamp::reads(text),
-                        _ => is_usual_day(text.as_bytes()) || Day::reads(text),
+                        Kind::Moment => Timestamp::reads(text),
+                        _ => Day::reads(text),
                     };
                 is_date.then_some(())?;
             }

@@ -123,8 +123,8 @@ impl<T: FromText + Hint + for<'py> IntoPyObject<'py> + 'static> Deliver for Writ
     fn deliver(self, py: Python<'_>, _: Option<&Client>) -> PyResult<Self::Python> {
         let date = match self {
             Self::Usual(text) => {
-                let class = || Ok(T::Class::type_object(py).getattr(intern!(py, "fromisoformat"))?.unbind());
-                once(py, T::reader(), class)?.bind(py).call1((text,))?.unbind()
+                let find = || Ok(T::Class::type_object(py).getattr(intern!(py, "fromisoformat"))?.unbind());
+                once(py, T::reader(), find)?.bind(py).call1((text,))?.unbind()
             }
             Self::Otherwise(value) => value.into_py_any(py)?,
         };
