@@ -1,6 +1,32 @@
 """canvas-studio: the Python client for the Instructure Studio (Canvas Studio) REST API, blocking and async."""
 
+# ruff: noqa: E402 - the first thing is to see which interpreter this is
+
 from __future__ import annotations
+
+import _thread
+
+
+def _refuse_subinterpreters() -> None:
+    # The core has one state for the whole process. A subinterpreter that ends would stop it for all of them.
+    asked = getattr(_thread, "_is_main_interpreter", None)
+    if asked is not None:
+        is_main: bool = asked()
+    else:  # Python 3.11
+        try:
+            import _xxsubinterpreters as interpreters  # type: ignore[import-not-found] # noqa: PLC0415 - no stub, 0.1 ms
+        except ImportError:  # a Python that is built without it
+            return
+        is_main = interpreters.get_current() == interpreters.get_main()  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] # noqa: E501
+    if not is_main:
+        raise ImportError(
+            "canvas_studio does not work in a subinterpreter; run it in the main interpreter. With mod_wsgi, set "
+            "`WSGIApplicationGroup %{GLOBAL}`. With uWSGI, set `single-interpreter = true`. In place of "
+            "concurrent.interpreters and InterpreterPoolExecutor, use threads or processes."
+        )
+
+
+_refuse_subinterpreters()
 
 from canvas_studio import _core
 from canvas_studio._core import (
