@@ -118,6 +118,7 @@ def collection_item(id: int = 1, **changes: Any) -> dict[str, Any]:
         "owner": person(),
         "created_at": "2024-05-16T02:36:46Z",
         "course_id": None,
+        "archived_at": None,
         **changes,
     }
 
@@ -139,6 +140,7 @@ def media_item(id: int = 1, **changes: Any) -> dict[str, Any]:
         "source": "upload",
         "embed_id": f"embed-{id}",
         "lti_launch_id": f"00000000-0000-0000-0000-000000000000-{id}",
+        "archived_at": None,
         **changes,
     }
 

@@ -186,6 +186,12 @@ def test_get_collection_takes_what_real_collections_look_like(form: Form, record
     assert collection.extra == {"archived": False, "media_count": 3}
 
 
+def test_an_archived_collection_says_when_it_was_archived(reach: Reach) -> None:
+    collection = reach("collections/get_collection_archived", "get_collection", "refresh").call()
+    assert collection.archived_at == datetime(2026, 6, 30, 9, 15, tzinfo=UTC)
+    assert_is_cell_biology(collection)
+
+
 def test_delete_collection_gives_the_collection_that_was_deleted(reach: Reach) -> None:
     assert_is_cell_biology(reach("collections/delete_collection", "delete_collection", "delete").call())
 
@@ -266,6 +272,7 @@ def test_a_collection_as_a_dict_holds_what_was_received(form: Form, recorded: Se
     collection = form.call(connect(server.url), "get_collection", 8)
     received = json.loads(server.entries[0].answer.body)["collection"]
     received["owner"]["email"] = None
+    received["archived_at"] = None
     assert collection.to_dict() == received
     assert Collection.from_dict(collection.to_dict()) == collection
     assert json.loads(json.dumps(collection.to_dict())) == received

@@ -68,6 +68,7 @@ MEDIA: dict[str, Any] = {
     "source": WORD,
     "embed_id": pa.string(),
     "lti_launch_id": pa.string(),
+    "archived_at": pa.timestamp("us", "UTC"),
 }
 # So many items become columns at once.
 FIRST_BATCH = 8192
@@ -104,7 +105,7 @@ def in_one_form(row: dict[str, Any]) -> dict[str, Any]:
     """A dict with its moments in one form, and without what is missing."""
     moments = {
         key: datetime.fromisoformat(row[key]).astimezone(UTC).isoformat().replace("+00:00", "Z")
-        for key in ("created_at",)
+        for key in ("created_at", "archived_at")
         if row.get(key) is not None
     }
     return {key: value for key, value in (row | moments).items() if value is not None}
@@ -152,7 +153,11 @@ def test_columns_of_a_whole_library_are_its_items(form: Form) -> None:
 @pytest.mark.parametrize(
     ("method", "key", "items"),
     [
-        ("list_media_courses", "courses", [collection_item(1, course_id=1301), collection_item(2, views=3)]),
+        (
+            "list_media_courses",
+            "courses",
+            [collection_item(1, course_id=1301), collection_item(2, archived_at="2026-06-30T09:15:00Z", views=3)],
+        ),
         ("list_media_perspectives", "perspectives", [{"uuid": "a", "title": "A"}, {"uuid": "b", "kind": "x"}]),
         ("list_media_sources", "sources", [{"url": "https://files.example/1", "definition": "low"}, {"height": 720}]),
         ("list_media_users", "user_permissions", [person(1, permission="edit"), person(2, email=None)]),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from conftest import Form
 
-COLLECTION_FIELDS = ("id", "name", "type", "permission", "owner", "created_at", "course_id")
+COLLECTION_FIELDS = ("id", "name", "type", "permission", "owner", "created_at", "course_id", "archived_at")
 MEDIA_FIELDS = (
     "id",
     "title",
@@ -39,6 +39,7 @@ MEDIA_FIELDS = (
     "source",
     "embed_id",
     "lti_launch_id",
+    "archived_at",
     "collection",
 )
 SIGNED = "Expires=1&Signature=SignedSecret"
@@ -67,6 +68,7 @@ def test_the_attributes_of_a_media_have_their_types() -> None:
     assert (media.size, media.source, media.embed_id) == (1001, "upload", "embed-1")
     assert media.collection is not None
     assert (media.collection.id, media.collection.name) == (4, "Collection 4")
+    assert media.archived_at is None
     assert media.extra == {"views": 3}
 
 
@@ -90,10 +92,11 @@ def test_the_attributes_of_a_collection_have_their_types() -> None:
 )
 def test_a_time_is_aware_whatever_its_notation(sent: str) -> None:
     for made in a_media, a_collection:
-        created_at = made(created_at=sent).created_at
-        assert created_at == datetime(2024, 5, 16, 2, 36, 46, tzinfo=UTC)
-        assert created_at is not None
-        assert created_at.tzinfo is UTC
+        value = made(created_at=sent, archived_at=sent)
+        for moment in value.created_at, value.archived_at:
+            assert moment == datetime(2024, 5, 16, 2, 36, 46, tzinfo=UTC)
+            assert moment is not None
+            assert moment.tzinfo is UTC
 
 
 @pytest.mark.parametrize("sent", ["2024-06-01", "2024-06-01T05:00:00Z", "2024-06-01T02:00:00+02:00"])
@@ -270,7 +273,7 @@ def test_an_object_of_a_listing_is_not_detached(form: Form) -> None:
 def test_no_attribute_asks_the_server(form: Form) -> None:
     with FaultServer(json_answer({"media": {"id": 1}})) as server:
         media = form.call(server.client(), "get_media", 1)
-        assert [getattr(media, name) for name in MEDIA_FIELDS] == [1, *[None] * 14]
+        assert [getattr(media, name) for name in MEDIA_FIELDS] == [1, *[None] * (len(MEDIA_FIELDS) - 1)]
         assert all([repr(media), media._repr_html_(), media.to_dict(), hash(media), media.extra == {}])
     assert len(server.requests) == 1
 

@@ -113,6 +113,7 @@ class Collection:
             Literal["owner"],
             Literal["created_at"],
             Literal["course_id"],
+            Literal["archived_at"],
         ]
     ]
     def __copy__(self, /) -> Collection: ...
@@ -147,6 +148,11 @@ class Collection:
             NotFoundError: 404, if it is no longer there.
 
         Reference: Collection page, POST /collections/{collection_id}/archive.
+        """
+    @property
+    def archived_at(self, /) -> datetime | None:
+        """
+        When it was archived, in UTC; `None` unless it is archived (inferred).
         """
     def change_permissions(self, /, changes: Iterable[PermissionChange | Mapping[str, Any]]) -> Permissions:
         """
@@ -485,6 +491,7 @@ class Media:
             Literal["source"],
             Literal["embed_id"],
             Literal["lti_launch_id"],
+            Literal["archived_at"],
             Literal["collection"],
         ]
     ]
@@ -520,6 +527,11 @@ class Media:
             NotFoundError: 404, if it is no longer there.
 
         Reference: Media page, /media/{media_id}/archive (the method, POST, is inferred).
+        """
+    @property
+    def archived_at(self, /) -> datetime | None:
+        """
+        When it was archived, in UTC; `None` unless it is archived (inferred).
         """
     def change_permissions(self, /, changes: Iterable[PermissionChange | Mapping[str, Any]]) -> Permissions:
         """

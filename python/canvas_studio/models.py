@@ -132,6 +132,7 @@ class Course(Record):
         owner: To whom it belongs.
         created_at: When it was made, in UTC.
         course_id: The id of the course in Canvas.
+        archived_at: When it was archived, in UTC; `None` unless it is archived.
         extra: Fields that are not documented, as they were sent.
     """
 
@@ -142,6 +143,7 @@ class Course(Record):
     owner: Owner | None = None
     created_at: datetime | None = None
     course_id: int | None = None
+    archived_at: datetime | None = None
     extra: Mapping[str, Any] = _extra()
 
 

@@ -372,6 +372,8 @@ model! {
     created_at: Timestamp,
     /// The Canvas course, for a course collection.
     course_id: i64,
+    /// Documented since September 2025. That it is null or missing unless the collection is archived is inferred.
+    archived_at: Timestamp,
 }
 
 model! {
@@ -392,6 +394,8 @@ model! {
     source: String as Word,
     embed_id: String,
     lti_launch_id: String,
+    /// Typed by a client of 2026 from the vendor's portal. Null or missing unless the media is archived; inferred.
+    archived_at: Timestamp,
     /// Only when one media is asked for by its id.
     collection: Collection,
 }
@@ -406,6 +410,7 @@ model! {
     created_at: Timestamp,
     /// The Canvas course.
     course_id: i64,
+    archived_at: Timestamp,
 }
 
 model! {

@@ -159,6 +159,8 @@ fields {
     created_at: Option<Written<'_, jiff::Timestamp>>;
     /// The id of the course in Canvas, for a course's collection.
     course_id: Option<i64>;
+    /// When it was archived, in UTC; `None` unless it is archived (inferred).
+    archived_at: Option<Written<'_, jiff::Timestamp>>;
 }
 plain {
     /// Fields that are not documented, as they were sent.
@@ -228,6 +230,7 @@ plain {
             ("Type", text("type")),
             ("Owner", value::owner(collection.named("owner"))),
             ("Created", value::minute(collection.named("created_at"))),
+            ("Archived", value::minute(collection.named("archived_at"))),
             ("Canvas course", collection.named::<Option<i64>>("course_id").map(|id| id.to_string())),
         ])
     }

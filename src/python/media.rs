@@ -270,6 +270,8 @@ fields {
     embed_id: Option<Cow<'_, str>>;
     /// Its id in an LTI launch.
     lti_launch_id: Option<Cow<'_, str>>;
+    /// When it was archived, in UTC; `None` unless it is archived (inferred).
+    archived_at: Option<Written<'_, jiff::Timestamp>>;
     /// The collection that it is in; only `get_media`, `refresh` and the like tell.
     collection: Option<models::Collection>;
 }
@@ -344,6 +346,7 @@ plain {
             ("Duration", media.named::<Option<f64>>("duration").map(value::clock)),
             ("Size", media.named::<Option<i64>>("size").map(value::bytes)),
             ("Created", value::minute(media.named("created_at"))),
+            ("Archived", value::minute(media.named("archived_at"))),
             ("Status", text("transcoding_status")),
         ])
     }

@@ -39,7 +39,7 @@ macro_rules! record {
 record!(Owner { id, full_name, display_name, email });
 record!(User { id, full_name, display_name, email, permission });
 record!(Group { id, name, permission });
-record!(Course { id, name, r#type, permission, owner, created_at, course_id });
+record!(Course { id, name, r#type, permission, owner, created_at, course_id, archived_at });
 record!(Perspective { uuid, title, collection });
 record!(Source { url, mime_type, definition, download_url });
 record!(Permissions { users, groups });

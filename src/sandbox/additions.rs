@@ -148,6 +148,7 @@ fn add_collection(state: &mut State, admin: u64, collection: NewCollection, now:
         created_at: now,
         course_id: collection.course_id,
         archived: false,
+        archived_at: None,
         shares: Vec::new(),
     };
     state.collections.insert(id, collection);
@@ -191,6 +192,7 @@ fn add_media(state: &mut State, admin: u64, media: NewMedia, now: Timestamp) -> 
         placed: Vec::new(),
         tags: media.tags.into_iter().map(Into::into).collect(),
         archived: Archived::No,
+        archived_at: None,
         shares: Vec::new(),
         file: id,
     });

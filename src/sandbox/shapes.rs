@@ -41,6 +41,8 @@ pub(crate) struct Collection<'state> {
     #[serde(serialize_with = "as_whole_seconds")]
     created_at: Timestamp,
     course_id: Option<u64>,
+    #[serde(serialize_with = "as_whole_seconds_if_any")]
+    archived_at: Option<Timestamp>,
 }
 
 #[derive(Debug, Serialize)]
@@ -63,6 +65,8 @@ pub(crate) struct Media<'state> {
     embed_id: Uuid,
     #[serde(serialize_with = "as_text")]
     lti_launch_id: LaunchId,
+    #[serde(serialize_with = "as_whole_seconds_if_any")]
+    archived_at: Option<Timestamp>,
     /// Null for those who may not see the collection; not there at all in a list.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[expect(clippy::option_option, reason = "JSON tells null and nothing apart, too")]
@@ -152,6 +156,7 @@ impl<'state> Show<'state> {
             owner: self.owner(collection.owner),
             created_at: collection.created_at,
             course_id: collection.course_id,
+            archived_at: collection.archived_at,
         }
     }
 
@@ -172,6 +177,7 @@ impl<'state> Show<'state> {
             source: &media.source,
             embed_id,
             lti_launch_id: LaunchId(media.id),
+            archived_at: media.archived_at,
             collection: None,
             permission: None,
         }
@@ -213,6 +219,15 @@ impl<'state> Show<'state> {
 /// Observed: no fractions, and `Z`.
 pub(crate) fn as_whole_seconds<S: Serializer>(moment: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&Timestamp::from_second(moment.as_second()).unwrap_or(*moment))
+}
+
+/// That it is null unless something is archived is inferred.
+#[expect(clippy::ref_option, reason = "serde calls it so")]
+fn as_whole_seconds_if_any<S: Serializer>(moment: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+    match moment {
+        Some(moment) => as_whole_seconds(moment, serializer),
+        None => serializer.serialize_none(),
+    }
 }
 
 fn as_text<S: Serializer>(value: &impl Display, serializer: S) -> Result<S::Ok, S::Error> {
@@ -274,19 +289,20 @@ pub(crate) fn definitions() -> Json {
     let text = json!({"type": "string"});
     let nullable_text = json!({"type": "string", "x-nullable": true});
     let moment = json!({"type": "string", "format": "date-time"});
+    let nullable_moment = json!({"type": "string", "format": "date-time", "x-nullable": true});
     let date = json!({"type": "string", "format": "date", "x-nullable": true});
     let permission = json!({"type": "string", "enum": Permission::WORDS});
     let user = json!({"id": integer, "full_name": text, "display_name": text, "email": nullable_text});
     let collection = json!({
         "id": integer, "name": nullable_text, "type": text, "permission": permission,
         "owner": {"$ref": "#/definitions/UserRef"}, "created_at": moment,
-        "course_id": {"type": "integer", "format": "int64", "x-nullable": true},
+        "course_id": {"type": "integer", "format": "int64", "x-nullable": true}, "archived_at": nullable_moment,
     });
     let media = json!({
         "id": integer, "title": text, "description": nullable_text, "duration": {"type": "number"},
         "created_at": moment, "last_viewed": date, "last_viewed_by_student": date, "thumbnail_url": text,
         "transcoding_status": text, "owner": {"$ref": "#/definitions/UserRef"}, "size": integer, "source": text,
-        "embed_id": text, "lti_launch_id": text,
+        "embed_id": text, "lti_launch_id": text, "archived_at": nullable_moment,
     });
     let home = json!({"x-nullable": true, "allOf": [{"$ref": "#/definitions/Collection"}]});
     let perspective = json!({"uuid": {"type": "string", "format": "uuid"}, "title": text});

@@ -127,6 +127,9 @@ pub(crate) struct Collection {
     pub(crate) course_id: Option<u64>,
     #[serde(default)]
     pub(crate) archived: bool,
+    /// Since when; unknown in snapshots of older versions.
+    #[serde(default)]
+    pub(crate) archived_at: Option<Timestamp>,
     #[serde(default)]
     pub(crate) shares: Vec<Share>,
 }
@@ -168,6 +171,9 @@ pub(crate) struct Media {
     pub(crate) tags: Vec<Arc<str>>,
     #[serde(default)]
     pub(crate) archived: Archived,
+    /// Since when; unknown in snapshots of older versions.
+    #[serde(default)]
+    pub(crate) archived_at: Option<Timestamp>,
     #[serde(default)]
     pub(crate) shares: Vec<Share>,
     /// What its file is made of; two media with the same are copies of one file.
@@ -558,6 +564,7 @@ impl State {
                 created_at,
                 course_id: None,
                 archived: false,
+                archived_at: None,
                 shares: Vec::new(),
             },
         );
@@ -590,10 +597,12 @@ impl State {
         self.collections.remove(&id);
     }
 
-    pub(crate) fn archive_media(&mut self, id: u64) {
+    pub(crate) fn archive_media(&mut self, id: u64, now: Timestamp) {
         self.forget_lists();
         if let Some(media) = self.media.get_mut(&id) {
             media.archived = Archived::ByItself;
+            // What left before keeps its moment.
+            media.archived_at = media.archived_at.or(Some(now));
         }
     }
 
@@ -607,6 +616,7 @@ impl State {
         self.move_media(id, home);
         if let Some(media) = self.media.get_mut(&id) {
             media.archived = Archived::No;
+            media.archived_at = None;
         }
     }
 
@@ -623,9 +633,10 @@ impl State {
         self.members.entry(home).or_default().insert(id);
     }
 
-    pub(crate) fn archive_collection(&mut self, id: u64, archived: bool) {
+    /// Archives a collection with the media that live in it, or brings it back if there is no moment.
+    pub(crate) fn archive_collection(&mut self, id: u64, archived_at: Option<Timestamp>) {
         self.forget_lists();
-        let (from, to) = if archived {
+        let (from, to) = if archived_at.is_some() {
             (Archived::No, Archived::WithItsCollection)
         } else {
             (Archived::WithItsCollection, Archived::No)
@@ -636,10 +647,13 @@ impl State {
                 && media.archived == from
             {
                 media.archived = to;
+                media.archived_at = archived_at;
             }
         }
         if let Some(collection) = self.collections.get_mut(&id) {
-            collection.archived = archived;
+            collection.archived = archived_at.is_some();
+            // What is archived a second time keeps its moment.
+            collection.archived_at = archived_at.and(collection.archived_at.or(archived_at));
         }
     }
 
@@ -660,6 +674,7 @@ impl State {
                 created_at: now,
                 course_id: Some(course_id),
                 archived: false,
+                archived_at: None,
                 shares: Vec::new(),
             },
         );

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import parse_qs, urlsplit
@@ -325,12 +326,17 @@ def test_an_archived_collection_takes_its_media_out_of_the_lists_and_back(
     form: Form, studio: StudioClient, school: School
 ) -> None:
     inside = school.box.add_media("Meiosis", collection_id=school.collection)
+    assert form.call(studio, "get_collection", school.collection).archived_at is None
+    before = datetime.now(UTC).replace(microsecond=0)
     archived = form.call(studio, "archive_collection", school.collection)
     assert archived.id == school.collection
+    assert before <= archived.archived_at <= datetime.now(UTC)
+    assert form.call(studio, "get_media", inside).archived_at == archived.archived_at
     assert school.collection not in school.find("/collections")
     assert school.find("/media/search") == [school.media]
     assert form.call(studio, "get_media", inside).id == inside
-    form.call(studio, "unarchive_collection", school.collection)
+    assert form.call(studio, "unarchive_collection", school.collection).archived_at is None
+    assert form.call(studio, "get_media", inside).archived_at is None
     assert school.collection in school.find("/collections")
     assert school.find(f"/collections/{school.collection}/media") == [inside]
     assert set(school.find("/media/search")) == {school.media, inside}
@@ -776,17 +782,22 @@ def test_what_is_not_known_of_a_media_is_null(school: School) -> None:
         "description",
         "last_viewed",
         "last_viewed_by_student",
+        "archived_at",
     ]
     assert raw["owner"]["email"] is None
 
 
 def test_an_archived_media_leaves_the_lists_and_comes_back(form: Form, studio: StudioClient, school: School) -> None:
     inside = school.box.add_media("Meiosis", collection_id=school.collection)
-    assert form.call(studio, "archive_media", inside).id == inside
+    before = datetime.now(UTC).replace(microsecond=0)
+    archived = form.call(studio, "archive_media", inside)
+    assert archived.id == inside
+    assert before <= archived.archived_at <= datetime.now(UTC)
     assert school.find("/media/search") == [school.media]
     assert school.find(f"/collections/{school.collection}/media") == []
     assert form.call(studio, "get_media", inside).title == "Meiosis"
-    assert form.call(studio, "unarchive_media", inside).collection.id == school.collection
+    unarchived = form.call(studio, "unarchive_media", inside)
+    assert (unarchived.collection.id, unarchived.archived_at) == (school.collection, None)
     assert school.find(f"/collections/{school.collection}/media") == [inside]
 
 

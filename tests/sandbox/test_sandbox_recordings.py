@@ -42,10 +42,10 @@ OTHER_PAGES = {
     "media/request_without_answer",
 }
 # Null is allowed where the reference says or infers so (section 5), and nowhere else.
-NULLABLE = {"name", "description", "email", "course_id", "last_viewed", "last_viewed_by_student"}
+NULLABLE = {"name", "description", "email", "course_id", "archived_at", "last_viewed", "last_viewed_by_student"}
 # What the reference calls optional, so that it may be in an answer without being recorded; `meta` is observed on lists
-# whose documented example does not show it.
-OPTIONAL = {"meta", "last_viewed", "last_viewed_by_student"}
+# whose documented example does not show it, and `archived_at` is younger than most examples.
+OPTIONAL = {"meta", "last_viewed", "last_viewed_by_student", "archived_at"}
 # That the answer to these shows the collection, too, is recorded of one of them and not of the others.
 OPTIONAL_AFTER = {"archive": {"collection"}, "unarchive": {"collection"}}
 # A number of seconds, which the documentation prints as a whole one.

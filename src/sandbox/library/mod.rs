@@ -545,7 +545,7 @@ impl Maker {
         let created_at = timestamp(self.before(moment));
         let id = self.state.new_id();
         shares.shrink_to_fit();
-        let collection = Collection { id, name, kind, owner, created_at, course_id, archived: false, shares };
+        let collection = Collection { id, name, kind, owner, created_at, course_id, archived: false, archived_at: None, shares };
         self.state.collections.insert(id, collection);
         Some(id)
     }
@@ -623,6 +623,7 @@ impl Maker {
             placed: self.placed(collection),
             tags: self.tags(),
             archived: Archived::No,
+            archived_at: None,
             shares: self.media_shares(teacher, owner),
             file: content.file.unwrap_or(id),
         })
@@ -816,6 +817,8 @@ impl Maker {
 
     fn finish(mut self, made: Vec<(u64, Media)>) -> State {
         let mut left = self.archived();
+        // In one go, as a school tidies up before the term begins.
+        let archived_at = timestamp(START_MILLISECOND + DAY * i64::try_from(self.days.len()).unwrap_or_default());
         let mut homes: HashMap<u64, usize> = HashMap::new();
         for (_, media) in &made {
             *homes.entry(media.collection).or_default() += 1;
@@ -828,12 +831,14 @@ impl Maker {
             let size = |id| homes.get(&id).copied().filter(|size| *size <= left / 2);
             let mut collections = self.state.collections.values().filter(|collection| *collection.kind == *kind);
             if let Some((id, size)) = collections.find_map(|collection| Some((collection.id, size(collection.id)?))) {
-                self.state.archive_collection(id, true);
+                self.state.archive_collection(id, Some(archived_at));
                 left -= size;
             }
         }
         let listed = self.state.media.values_mut().filter(|media| media.archived == Archived::No);
-        listed.skip(7).step_by(41).take(left).for_each(|media| media.archived = Archived::ByItself);
+        for media in listed.skip(7).step_by(41).take(left) {
+            (media.archived, media.archived_at) = (Archived::ByItself, Some(archived_at));
+        }
         self.state
     }
 }
@@ -1049,6 +1054,7 @@ mod tests {
                 }),
                 ("a copy", &|media| media.file != media.id),
                 ("archived", &|media| media.archived == Archived::ByItself),
+                ("archived at a moment", &|media| media.archived_at.is_some_and(|moment| moment > media.created_at)),
                 ("archived with its collection", &|media| media.archived == Archived::WithItsCollection),
                 ("in other courses", &|media| !media.placed.is_empty()),
                 ("shared", &|media| !media.shares.is_empty()),

@@ -122,6 +122,7 @@ fn create(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
         created_at: call.now,
         course_id: None,
         archived: false,
+        archived_at: None,
         shares: Vec::new(),
     };
     state.collections.insert(id, collection);
@@ -143,13 +144,13 @@ fn delete(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
 
 fn archive(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
     let id = removable(state, call)?;
-    state.archive_collection(id, true);
+    state.archive_collection(id, Some(call.now));
     changed_answer(state, call, id)
 }
 
 fn unarchive(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
     let id = owned(state, call)?;
-    state.archive_collection(id, false);
+    state.archive_collection(id, None);
     changed_answer(state, call, id)
 }
 

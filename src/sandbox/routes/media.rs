@@ -126,7 +126,7 @@ fn delete(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
 
 fn archive(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
     let id = owned(state, call)?.id;
-    state.archive_media(id);
+    state.archive_media(id, call.now);
     answer(state, call, owned(state, call)?)
 }
 

@@ -101,6 +101,7 @@ fn complete(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
         placed: Vec::new(),
         tags: Vec::new(),
         archived: Archived::No,
+        archived_at: None,
         shares: Vec::new(),
         file: id,
     });
