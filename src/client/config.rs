@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use secrecy::SecretString;
-use url::{Host, Url};
+use url::{Host, Url, form_urlencoded};
 
 use super::error::Error;
 use super::network::{Cause, Network};
@@ -172,10 +172,7 @@ impl Config {
     pub(super) fn sign_in_url(&self, path: &str, query: impl IntoIterator<Item = (&'static str, String)>) -> Url {
         let mut url = self.base.clone();
         url.set_path(&format!("{SIGN_IN_PATH}{path}"));
-        let mut query = query.into_iter().peekable();
-        if query.peek().is_some() {
-            url.query_pairs_mut().extend_pairs(query);
-        }
+        add_query(&mut url, query);
         url
     }
 
@@ -190,9 +187,7 @@ impl Config {
             Target::SignIn(path) => self.sign_in_url(path, []),
             Target::Signed(url) => url.clone(),
         };
-        if !call.query.is_empty() {
-            url.query_pairs_mut().extend_pairs(call.query.iter().map(|(name, value)| (name.as_ref(), value)));
-        }
+        add_query(&mut url, call.query.iter().map(|(name, value)| (name.as_ref(), value)));
         url
     }
 
@@ -215,6 +210,16 @@ impl Config {
 impl fmt::Display for Config {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.url())
+    }
+}
+
+/// Adds to the query of a URL. A space becomes `%20`: `+` means a space in forms, and not all that reads a URL reads it as
+/// a form. (A `+` in a value is `%2B`.)
+fn add_query<N: AsRef<str>, V: AsRef<str>>(url: &mut Url, pairs: impl IntoIterator<Item = (N, V)>) {
+    let added = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish().replace('+', "%20");
+    if !added.is_empty() {
+        let query = url.query().map_or_else(|| added.clone(), |own| format!("{own}&{added}"));
+        url.set_query(Some(&query));
     }
 }
 
@@ -348,8 +353,11 @@ mod tests {
 
     #[test]
     fn a_path_is_put_behind_the_api() {
-        let call = Call::get("get_media", "/media/1").query("title", "a&b ü");
+        let call = Call::get("get_media", "/media/1").query("title", "a&b ü+c");
         let url = config("myschool").unwrap().locate(&call);
-        assert_eq!(url.as_str(), "https://myschool.instructuremedia.com/api/public/v1/media/1?title=a%26b+%C3%BC");
+        assert_eq!(
+            url.as_str(),
+            "https://myschool.instructuremedia.com/api/public/v1/media/1?title=a%26b%20%C3%BC%2Bc"
+        );
     }
 }

@@ -25,6 +25,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::Method;
 use http::header;
 use http::header::{HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
@@ -284,6 +285,11 @@ impl Client {
             request = request.header(name, value);
         }
         request = match &call.body {
+            // RFC 9110, 8.6: a method that means something by its content says so when there is none. Some gateways
+            // answer 411 otherwise.
+            None if [Method::POST, Method::PUT, Method::PATCH].contains(&call.method) => {
+                request.header(header::CONTENT_LENGTH, 0)
+            }
             None => request,
             Some(Body::Json(body)) => request.json(body),
             Some(Body::Form(form)) => request.header(header::CONTENT_TYPE, FORM).body(form.encoded()),

@@ -545,7 +545,8 @@ impl Maker {
         let created_at = timestamp(self.before(moment));
         let id = self.state.new_id();
         shares.shrink_to_fit();
-        let collection = Collection { id, name, kind, owner, created_at, course_id, archived: false, archived_at: None, shares };
+        let collection =
+            Collection { id, name, kind, owner, created_at, course_id, archived: false, archived_at: None, shares };
         self.state.collections.insert(id, collection);
         Some(id)
     }
