@@ -211,7 +211,7 @@ def test_failures_have_a_line_too(form: Form, log: Listener) -> None:
     assert log.records[0].error == "given up before the answer was there"
     log.records.clear()
 
-    broken = text_answer("<html>", "text/html", 200, {"Content-Encoding": "gzip"})
+    broken = Answer(headers={"Content-Type": "application/json", "Content-Encoding": "gzip"}, body=b"\x1f\x8b\x08")
     with FaultServer(broken) as server, pytest.raises(ResponseDecodeError):
         form.call(server.client(max_retries=0), "get_media", 1)
     assert log.requests == [("GET", "/media/1", 200, 1)]

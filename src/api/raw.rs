@@ -8,6 +8,9 @@ use super::request::{self, Answer, Body, Call, Page, Request, Shape, Undecodable
 
 const METHODS: &[&str] = &["GET", "POST", "PUT", "PATCH", "DELETE"];
 
+/// How pages of HTML begin, whatever the case.
+const HTML: [&str; 2] = ["<!doctype html", "<html"];
+
 /// What an answer that nobody has described holds.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Content {
@@ -73,15 +76,45 @@ pub fn relative(path: &str) -> Result<&str, InvalidArgument> {
     Ok(path)
 }
 
+/// Studio answers some requests with text (ping, captions, insights). Documented. Under which media type is unknown but for
+/// ping, and files to save mostly have one that says nothing.
 fn content(_: &Shape, answer: &Answer) -> Result<Content, Undecodable> {
     if answer.body.iter().all(u8::is_ascii_whitespace) {
         return Ok(Content::Nothing);
     }
-    let text = request::json_text(answer)?;
     let (media_type, _) = request::media_type_and_charset(&answer.content_type);
-    // Studio answers some requests with text (ping, captions, insights). Documented.
-    if media_type.starts_with("text/") && !media_type.ends_with("json") {
-        return Ok(Content::Text(text.to_owned()));
+    let (is_text, is_json) = (media_type.starts_with("text/"), media_type.ends_with("json"));
+    let refused = |undecodable: Undecodable| {
+        if is_text || is_json || media_type.is_empty() {
+            return undecodable;
+        }
+        Undecodable::new(format!("it is {media_type:?}, which is neither JSON nor text here: {undecodable}"))
+    };
+    let text = request::json_text(answer).map_err(refused)?;
+    let json = || request::from_json(answer).map(Content::Json);
+    let begins_like_json = text.trim_start().starts_with(['{', '[']);
+    if is_json || (media_type.is_empty() && begins_like_json) {
+        return json();
     }
-    request::from_json(answer).map(Content::Json)
+    if is_text {
+        return plain(text).map_err(refused);
+    }
+    if (media_type.is_empty() || begins_like_json)
+        && let Ok(content) = json()
+    {
+        return Ok(content);
+    }
+    let starts_with =
+        |start: &&str| text.trim_start().get(..start.len()).is_some_and(|s| s.eq_ignore_ascii_case(start));
+    if HTML.iter().any(starts_with) {
+        return Err(Undecodable::new("an HTML page came back: is this host a Studio?"));
+    }
+    plain(text).map_err(refused)
+}
+
+fn plain(text: &str) -> Result<Content, Undecodable> {
+    if text.contains('\0') {
+        return Err(Undecodable::new("it holds zeros, as files that are no text do, and UTF-16 that does not say so"));
+    }
+    Ok(Content::Text(text.to_owned()))
 }

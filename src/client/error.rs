@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use http::Method;
 use serde_json::Value;
+use url::Url;
 
+use super::secrets::Secrets;
+use crate::api::request::without_query;
 use crate::api::{Call, InvalidArgument};
 
 /// How much of a body an error quotes, in characters.
@@ -141,6 +144,25 @@ impl Error {
             message.push(']');
         }
         Self::Refused(Box::new(Refusal { asked, status, body, request_id, retry_after, message }))
+    }
+
+    /// A refusal that leads from one place to another, and what to do about that.
+    pub(super) fn redirected(mut self, call: &Call, from: &Url, to: &Url, secrets: &Secrets) -> Self {
+        if let Self::Refused(refusal) = &mut self {
+            let host = to.host_str().unwrap_or_default();
+            let advice = if to.origin() == from.origin() {
+                "a redirect was not expected here".to_owned()
+            } else if to.scheme() == "https" && to.port().is_none() {
+                format!("if your school's Studio is there now, give that host: StudioClient(\"{host}\")")
+            } else {
+                let origin = to.origin().ascii_serialization();
+                format!("if your school's Studio is there now, give that address: StudioClient(\"{origin}\")")
+            };
+            let place = secrets.mask(&without_query(to));
+            let (status, method) = (refusal.status, &refusal.asked.method);
+            refusal.message = format!("{status} for {method} {}: redirected to {place} ({advice})", call.place());
+        }
+        self
     }
 }
 

@@ -1,6 +1,7 @@
 //! How a request travels: `Client::send` is the one road that everything to Studio takes.
 
 pub mod auth;
+mod body;
 pub mod checkpoint;
 pub mod config;
 pub mod error;
@@ -35,6 +36,7 @@ use url::Url;
 
 use self::auth::Authorization;
 pub use self::auth::{Auth, OAuth};
+use self::body::{Damaged, Gathered, MAX_ANSWER};
 pub use self::checkpoint::Checkpoint;
 pub use self::config::{Config, Options};
 pub use self::error::{Asked, Error, Refusal, Unreadable};
@@ -50,12 +52,13 @@ pub use self::transfer::{Download, Transferred};
 use crate::api::request::without_query;
 use crate::api::{Answer, Body, Call, Repeat, Request, Target};
 
-/// The longest answer that is read into memory. A page of fifty media is about 27 kB.
-const MAX_ANSWER: usize = 16 << 20;
 /// How much of what is not understood is read, to quote it.
 const QUOTED: usize = 4096;
 /// The longest body of a refusal that is read.
 const MAX_REFUSAL: usize = 64 << 10;
+/// How many headers an answer may have; gateways add policies, cookies and traces. Over HTTP/2 their length counts.
+const MAX_HEADERS: usize = 500;
+const MAX_HEADER_BYTES: u32 = 256 << 10;
 /// How long an unused connection is kept: less than the usual 60 s of the load balancers in between, since a request on
 /// a connection that they have closed is lost, and a POST is then not repeated.
 const IDLE: Duration = Duration::from_secs(50);
@@ -250,9 +253,7 @@ impl Client {
         let mut response = self.attempt(call, token).await?;
         let status = response.status().as_u16();
         let content_type = header_text(response.headers(), header::CONTENT_TYPE.as_str()).unwrap_or_default();
-        let location = header_text(response.headers(), header::LOCATION.as_str())
-            .filter(|_| call.wants_redirect)
-            .and_then(|location| response.url().join(&location).ok());
+        let location = location(&response).filter(|_| call.wants_redirect);
         let expected = response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
         let mut body = Gathered::default();
         // Where there is a redirect, a body is of no use, and some servers send a page with it.
@@ -261,13 +262,21 @@ impl Client {
         {
             body.add(chunk, expected);
             if body.bytes().len() > MAX_ANSWER {
-                let problem = format!("it is longer than {} MiB", MAX_ANSWER >> 20);
-                let start = self.secrets(call).mask_body(body.bytes().get(..QUOTED).unwrap_or(body.bytes()));
-                let error = Error::unreadable(self.asked(call, false), status, &problem, None, &start);
-                return Err(Failure { error, outcome: Outcome::Final });
+                return Err(self.unreadable(call, status, Damaged::too_long(MAX_ANSWER, body.whole().into())));
             }
         }
-        Ok(Answer { status, content_type, location, body: body.whole() })
+        match body::read(response.headers(), body.whole(), MAX_ANSWER) {
+            Ok(body) => Ok(Answer { status, content_type, location, body }),
+            Err(damaged) => Err(self.unreadable(call, status, damaged)),
+        }
+    }
+
+    /// An answer of which the body cannot be read.
+    fn unreadable(&self, call: &Call, status: u16, mut damaged: Damaged) -> Failure {
+        damaged.start.truncate(QUOTED);
+        let start = self.secrets(call).mask_body(&damaged.start);
+        let error = Error::unreadable(self.asked(call, false), status, &damaged.problem, None, &start);
+        Failure { error, outcome: if damaged.may_pass { Outcome::Interrupted } else { Outcome::Final } }
     }
 
     /// The only place where something is sent. It returns once the answer's headers are there and say yes.
@@ -296,9 +305,9 @@ impl Client {
         };
         // The time without a byte begins when there is a connection.
         let limit = self.config.time_to_connect().saturating_add(self.config.read_timeout);
-        let response = self.in_time(call, limit, 0, pin!(request.send())).await?;
+        let response = self.in_time(call, limit, pin!(request.send())).await?;
         let status = response.status();
-        if status.is_success() || (status.is_redirection() && call.wants_redirect) {
+        if status.is_success() || (status.is_redirection() && call.wants_redirect && !is_of_a_move(call, &response)) {
             return Ok(response);
         }
         Err(self.refusal(call, response).await)
@@ -306,24 +315,26 @@ impl Client {
 
     /// The next bytes of an answer.
     async fn chunk(&self, call: &Call, response: &mut reqwest::Response) -> Result<Option<Bytes>, Failure> {
-        let status = response.status().as_u16();
-        self.in_time(call, self.config.read_timeout, status, pin!(response.chunk())).await
+        self.in_time(call, self.config.read_timeout, pin!(response.chunk())).await
     }
 
-    /// Waits for the server, but no longer than the time in which something must come. `status` is that of an answer
-    /// that has begun.
+    /// Waits for the server, but no longer than the time in which something must come.
     async fn in_time<T>(
         &self,
         call: &Call,
         limit: Duration,
-        status: u16,
         waiting: impl Future<Output = Result<T, reqwest::Error>>,
     ) -> Result<T, Failure> {
         match tokio::time::timeout(limit, waiting).await {
             Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err(self.connection_failure(call, status, &error)),
+            Ok(Err(error)) => Err(self.connection_failure(call, &error)),
             Err(_) => Err(Failure {
-                error: self.timeout(call, limit, "without a byte from the server", call.repeat != Repeat::Safe),
+                error: self.timeout(
+                    call,
+                    self.config.read_timeout,
+                    "without a byte from the server",
+                    call.repeat != Repeat::Safe,
+                ),
                 outcome: Outcome::Interrupted,
             }),
         }
@@ -347,10 +358,9 @@ impl Client {
 
     async fn refusal(&self, call: &Call, mut response: reqwest::Response) -> Failure {
         let status = response.status().as_u16();
-        let headers = response.headers();
-        let request_id = header_text(headers, REQUEST_ID).map(|id| self.secrets(call).mask(&id));
-        let retry_after = header_text(headers, header::RETRY_AFTER.as_str())
-            .and_then(|text| retry::retry_after(&text, jiff::Timestamp::now()));
+        let headers = response.headers().clone();
+        let request_id = header_text(&headers, REQUEST_ID).map(|id| self.secrets(call).mask(&id));
+        let retry_after = retry::retry_after(&headers);
         let mut body = Vec::new();
         // The status says enough; what of its body arrives in time is an extra.
         let reading = async {
@@ -362,20 +372,23 @@ impl Client {
         };
         let _ = tokio::time::timeout(self.config.read_timeout, reading).await;
         body.truncate(MAX_REFUSAL);
-        let body = self.secrets(call).mask_body(&body);
+        let body = match body::read(&headers, body.into(), MAX_REFUSAL) {
+            Ok(body) => self.secrets(call).mask_body(&body),
+            Err(damaged) if damaged.start.is_empty() => damaged.problem,
+            // Perhaps it was cut off here.
+            Err(damaged) => self.secrets(call).mask_body(&damaged.start),
+        };
         let asked = self.asked(call, call.repeat != Repeat::Safe && (status == 408 || status >= 500));
         let is_renewed = matches!((&*self.auth, &call.target), (Auth::OAuth(_), Target::Studio(_)));
-        let error = Error::refused(call, asked, status, body, request_id, retry_after, is_renewed);
+        let mut error = Error::refused(call, asked, status, body, request_id, retry_after, is_renewed);
+        if let Some(location) = location(&response) {
+            error = error.redirected(call, &self.config.locate(call), &location, &self.secrets(call));
+        }
         Failure { error, outcome: Outcome::Status(status, retry_after) }
     }
 
-    fn connection_failure(&self, call: &Call, status: u16, error: &reqwest::Error) -> Failure {
+    fn connection_failure(&self, call: &Call, error: &reqwest::Error) -> Failure {
         let cause = self.secrets(call).mask(&root_cause(error));
-        if error.is_decode() && !is_from_the_connection(error) {
-            let problem = format!("its compression is broken: {cause}");
-            let error = Error::unreadable(self.asked(call, false), status, &problem, None, "");
-            return Failure { error, outcome: Outcome::Interrupted };
-        }
         let host = self.config.locate(call).host_str().unwrap_or_default().to_owned();
         if error.is_connect() {
             let Cause { text, may_pass } = match self.config.cause(call, error, &cause) {
@@ -385,7 +398,8 @@ impl Client {
             let asked = self.asked(call, false);
             let outcome = if may_pass { Outcome::NotConnected } else { Outcome::Final };
             if error.is_timeout() {
-                let message = format!("no connection to {host} within {:?}: {text}", self.config.time_to_connect());
+                let message =
+                    format!("no connection to {host} within {}: {text}", in_words(self.config.time_to_connect()));
                 return Failure { error: Error::Timeout { asked, message }, outcome };
             }
             let message = format!("no connection to {host}: {text}");
@@ -402,7 +416,7 @@ impl Client {
 
     fn timeout(&self, call: &Call, limit: Duration, what: &str, outcome_unknown: bool) -> Error {
         let asked = self.asked(call, outcome_unknown);
-        let mut message = format!("{} {} took longer than {limit:?} {what}", asked.method, call.place());
+        let mut message = format!("{} {} took longer than {} {what}", asked.method, call.place(), in_words(limit));
         if outcome_unknown {
             message.push_str(PERHAPS_CARRIED_OUT);
         }
@@ -432,49 +446,6 @@ impl Client {
     }
 }
 
-/// A body as far as it has come. Mostly it comes at once, and then it is not copied.
-#[derive(Debug)]
-enum Gathered {
-    AtOnce(Bytes),
-    InParts(Vec<u8>),
-}
-
-impl Default for Gathered {
-    fn default() -> Self {
-        Self::AtOnce(Bytes::new())
-    }
-}
-
-impl Gathered {
-    /// Adds what came next. `expected` is how much comes in all, as far as the server says.
-    fn add(&mut self, chunk: Bytes, expected: usize) {
-        match self {
-            Self::AtOnce(first) if first.is_empty() => *first = chunk,
-            Self::AtOnce(first) => {
-                let mut parts = Vec::with_capacity(expected.min(MAX_ANSWER));
-                parts.extend_from_slice(first);
-                parts.extend_from_slice(&chunk);
-                *self = Self::InParts(parts);
-            }
-            Self::InParts(parts) => parts.extend_from_slice(&chunk),
-        }
-    }
-
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Self::AtOnce(bytes) => bytes,
-            Self::InParts(parts) => parts,
-        }
-    }
-
-    fn whole(self) -> Bytes {
-        match self {
-            Self::AtOnce(bytes) => bytes,
-            Self::InParts(parts) => parts.into(),
-        }
-    }
-}
-
 impl Closing {
     fn wakes(&self) -> Arc<Notify> {
         let Ok(wakes) = self.wakes.get(|| Ok::<_, Infallible>(Notify::new()));
@@ -491,13 +462,14 @@ fn bearer(token: &SecretString) -> HeaderValue {
 }
 
 fn to_studio(config: &Config) -> Result<reqwest::Client, Error> {
-    let accept = (header::ACCEPT, HeaderValue::from_static("application/json"));
-    build(connections(config)?.default_headers(HeaderMap::from_iter([accept])))
+    let accepted = [(header::ACCEPT, "application/json"), (header::ACCEPT_ENCODING, "gzip")];
+    let headers = accepted.map(|(name, value)| (name, HeaderValue::from_static(value)));
+    build(connections(config)?.default_headers(HeaderMap::from_iter(headers)))
 }
 
 fn to_storage(config: &Config) -> Result<reqwest::Client, Error> {
     let as_it_is = (header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    build(connections(config)?.default_headers(HeaderMap::from_iter([as_it_is])).no_gzip())
+    build(connections(config)?.default_headers(HeaderMap::from_iter([as_it_is])))
 }
 
 fn connections(config: &Config) -> Result<reqwest::ClientBuilder, Error> {
@@ -506,6 +478,12 @@ fn connections(config: &Config) -> Result<reqwest::ClientBuilder, Error> {
             .user_agent(concat!("canvas-studio/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(config.time_to_connect())
             .pool_idle_timeout(IDLE)
+            // As browsers and curl do: a header that is not as it should be is no reason to lose the answer.
+            .http1_ignore_invalid_headers_in_responses(true)
+            .http1_allow_spaces_after_header_name_in_responses(true)
+            .http1_allow_obsolete_multiline_headers_in_responses(true)
+            .http1_max_headers(MAX_HEADERS)
+            .http2_max_header_list_size(MAX_HEADER_BYTES)
             // Redirects are followed by hand, so that it is plain where the token goes.
             .redirect(reqwest::redirect::Policy::none())
             .referer(false),
@@ -572,20 +550,28 @@ fn is_private(url: &Url) -> bool {
     url.scheme() == "https" || (url.scheme() == "http" && config::is_loopback(url))
 }
 
-fn header_text(headers: &HeaderMap, name: &str) -> Option<String> {
-    headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+/// Where an answer leads.
+fn location(response: &reqwest::Response) -> Option<Url> {
+    let location = header_text(response.headers(), header::LOCATION.as_str())?;
+    response.url().join(&location).ok().filter(|_| response.status().is_redirection())
 }
 
-/// Whether an error came about on the way, and not in what arrived.
-fn is_from_the_connection(error: &reqwest::Error) -> bool {
-    let mut cause: Option<&dyn std::error::Error> = Some(error);
-    while let Some(inner) = cause {
-        if inner.is::<hyper::Error>() {
-            return true;
-        }
-        cause = inner.source();
-    }
-    false
+/// Whether a redirect leads to another host that has the same path: then it is the whole Studio that is there, and not the
+/// file that was asked for.
+fn is_of_a_move(call: &Call, response: &reqwest::Response) -> bool {
+    matches!(call.target, Target::Studio(_))
+        && location(response).is_some_and(|location| {
+            location.origin() != response.url().origin() && location.path() == response.url().path()
+        })
+}
+
+/// A length of time as a message says it.
+fn in_words(time: Duration) -> String {
+    format!("{} s", time.as_secs_f64())
+}
+
+fn header_text(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
 /// The innermost cause of an error, which is the part that tells something; it holds no URL.
@@ -595,22 +581,4 @@ fn root_cause(error: &dyn std::error::Error) -> String {
         cause = inner;
     }
     cause.to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_body_that_comes_at_once_is_not_copied_and_one_in_parts_is_whole() {
-        let mut body = Gathered::default();
-        assert!(body.bytes().is_empty());
-        let first = Bytes::from(vec![b'a'; 100]);
-        body.add(first.clone(), 300);
-        assert_eq!(body.bytes().as_ptr(), first.as_ptr());
-        body.add(Bytes::from_static(b"b"), 300);
-        body.add(Bytes::from_static(b"c"), 300);
-        assert_eq!(body.bytes().len(), 102);
-        assert_eq!(body.whole(), [first.as_ref(), b"bc"].concat());
-    }
 }

@@ -1,6 +1,8 @@
 //! Whether a request that failed is sent again, and when: a pure decision.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
+
+use http::header::{DATE, HeaderMap, RETRY_AFTER};
 
 use crate::api::Repeat;
 
@@ -69,15 +71,24 @@ fn may_be_repeated(repeat: Repeat, outcome: Outcome) -> bool {
     }
 }
 
-/// Reads a `Retry-After` header: seconds, or an HTTP date, counted from `now`.
-pub fn retry_after(header: &str, now: jiff::Timestamp) -> Option<Duration> {
-    let header = header.trim();
-    if let Ok(seconds) = header.parse::<f64>() {
-        return (seconds >= 0.0).then(|| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX));
+/// Reads the `Retry-After` header: seconds, or an HTTP date, which counts from the server's own `Date`. What is malformed
+/// says nothing.
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let header = text(RETRY_AFTER)?;
+    if header.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+        let seconds = header.parse().ok()?;
+        return Some(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX));
     }
-    let moment = jiff::fmt::rfc2822::parse(header).ok()?.timestamp();
+    let now = text(DATE).and_then(moment).unwrap_or_else(SystemTime::now);
     // A date that has passed means: now.
-    Some(moment.duration_since(now).try_into().unwrap_or(Duration::ZERO))
+    Some(moment(header)?.duration_since(now).unwrap_or(Duration::ZERO))
+}
+
+/// A date in one of HTTP's three forms, or as mail writes it.
+fn moment(text: &str) -> Option<SystemTime> {
+    let read = httpdate::parse_http_date(text).ok();
+    read.or_else(|| Some(jiff::fmt::rfc2822::parse(text).ok()?.timestamp().into()))
 }
 
 #[cfg(test)]
@@ -147,15 +158,32 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_is_read_in_both_forms() {
-        let now: jiff::Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
-        assert_eq!(retry_after("120", now), seconds(120));
-        assert_eq!(retry_after(" 1.5 ", now), Some(Duration::from_millis(1500)));
-        assert_eq!(retry_after("Sat, 21 Nov 2026 12:00:30 GMT", now), seconds(30));
-        assert_eq!(retry_after("Sat, 21 Nov 2026 11:00:00 GMT", now), seconds(0));
-        assert_eq!(retry_after("99999999999999999999999", now), Some(Duration::MAX));
-        for nonsense in ["", "soon", "-1", "nan"] {
-            assert_eq!(retry_after(nonsense, now), None, "{nonsense}");
+    fn retry_after_is_read_in_all_its_forms_and_a_date_counts_from_the_servers_own() {
+        let read = |value: &str, date: &str| {
+            retry_after(&HeaderMap::from_iter([(RETRY_AFTER, value.parse().unwrap()), (DATE, date.parse().unwrap())]))
+        };
+        // Clocks differ: this one is years behind.
+        let date = "Thu, 21 Nov 2024 12:00:00 GMT";
+        for (value, expected) in [
+            ("120", seconds(120)),
+            (" 1.5 ", Some(Duration::from_millis(1500))),
+            ("99999999999999999999999", Some(Duration::MAX)),
+            ("Thu, 21 Nov 2024 12:00:30 GMT", seconds(30)),
+            ("Thursday, 21-Nov-24 12:00:30 GMT", seconds(30)),
+            ("Thu Nov 21 12:00:30 2024", seconds(30)),
+            ("Thu, 21 Nov 2024 07:00:30 -0500", seconds(30)),
+            ("Thu, 21 Nov 2024 11:00:00 GMT", seconds(0)),
+        ] {
+            assert_eq!(read(value, date), expected, "{value}");
         }
+        for nonsense in
+            ["", "soon", "-1", "+1", "nan", "Infinity", "inf", "1e3", "120, 120", "1.2.3", ".", "2024-11-21T12:00:30Z"]
+        {
+            assert_eq!(read(nonsense, date), None, "{nonsense}");
+        }
+        for without in ["", "yesterday"] {
+            assert_eq!(read("Thu, 21 Nov 2024 12:00:30 GMT", without), seconds(0));
+        }
+        assert_eq!(retry_after(&HeaderMap::new()), None);
     }
 }
