@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod client;
+mod files;
 #[cfg(feature = "python")]
 mod python;
 #[cfg(feature = "sandbox")]
@@ -19,6 +20,8 @@ mod _core {
     use crate::python::bridge::{forked, shut_down};
     #[pymodule_export]
     use crate::python::collection::Collection;
+    #[pymodule_export]
+    use crate::python::files::{replace_file, temporary_path};
     #[pymodule_export]
     use crate::python::listing::{ListingSource, PageReader, PyCheckpoint, decode_media_page};
     #[pymodule_export]

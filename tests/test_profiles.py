@@ -147,18 +147,18 @@ def test_a_folder_that_was_there_keeps_its_permissions_but_what_is_made_in_it_is
     assert (mode(home), mode(home / "profiles")) == (0o755, 0o700)
 
 
-def test_a_profile_that_cannot_be_replaced_stays_whole(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@POSIX
+def test_a_profile_that_cannot_be_replaced_stays_whole(home: Path) -> None:
+    import resource  # noqa: PLC0415 - not on Windows
+
     profiles.save(NORTH)
-
-    def fail(*_: object) -> None:
-        raise OSError("no space left on device")
-
-    for function in ("fsync", "replace"):
-        with monkeypatch.context() as patch:
-            patch.setattr(os, function, fail)
-            patch.setattr(Path, function, fail, raising=False)
-            with pytest.raises(OSError, match="no space"):
-                profiles.save(replace(NORTH, client_id="another"))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20, limits[1]))
+    try:
+        with pytest.raises(OSError, match=r"north\.toml"):
+            profiles.save(replace(NORTH, client_id="another"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert profiles.load("north") == NORTH
     assert files(home) == {"profiles/north.toml"}
 
@@ -456,7 +456,7 @@ def test_a_profile_that_cannot_be_written_leaves_everything_as_it_was(
     if is_there:
         profiles.save(wanted, Tokens(TOKEN, url=NORTH.url))
     kept, there = dict(keyring.kept), tokens_and_profiles(home)
-    monkeypatch.setattr(profiles, "_write_private_file", interrupted)
+    monkeypatch.setattr(profiles, "replace_file", interrupted)
     with pytest.raises(InterruptedError):
         profiles.save(replace(wanted, client_secret="another"), Tokens("another", url=NORTH.url))
     assert (keyring.kept, tokens_and_profiles(home)) == (kept, there)

@@ -29,7 +29,9 @@ __all__ = [
     "Tokens",
     "_decode_media_page",
     "forked",
+    "replace_file",
     "shut_down",
+    "temporary_path",
 ]
 
 __version__: Final[str]
@@ -2315,9 +2317,35 @@ def forked() -> None:
     Registered with `os.register_at_fork` when the package is imported.
     """
 
+def replace_file(path: str | PathLike[str], content: bytes) -> None:
+    """
+    Put bytes into a file that only its owner can read, in place of one that is there: all of them or none.
+
+    Args:
+        path: The file.
+        content: What it is to hold.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+
 def shut_down() -> None:
     """
     Stops everything before the interpreter is taken apart: a thread that came back later would end the process.
 
     Registered with `atexit` when the package is imported.
+    """
+
+def temporary_path(path: str | PathLike[str]) -> Path:
+    """
+    A file beside `path` that nobody else has, for what takes its place once it is whole.
+
+    Args:
+        path: The file that is to be there in the end.
+
+    Returns:
+        Where to write meanwhile; nothing is there yet.
+
+    Raises:
+        OSError: If the file system does not take a name as long as that of `path`.
     """

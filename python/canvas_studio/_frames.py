@@ -80,15 +80,14 @@ class ParquetFile(WholeFile):
         self._batches: list[ArrowBatch] = []
         self._rows = 0
         self._writer: Any = None
-        # Whether it can be written is known before anything is sent.
-        self._file = self._temporary.open("xb")
 
     def write(self, batch: ArrowBatch) -> None:
         """Take the rows of a batch; they are written when there are enough of them."""
         self._batches.append(batch)
         self._rows += batch.num_rows
         if self._rows >= ROWS:
-            self._write_group()
+            with self._naming_the_file():
+                self._write_group()
 
     def _write_group(self) -> None:
         from pyarrow.parquet import ParquetWriter  # noqa: PLC0415 - an extra

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import csv
+import errno
+import io
 import json
 import os
 from pathlib import Path
-from threading import get_ident
 from typing import TYPE_CHECKING, Any, Self
 
+from canvas_studio._core import temporary_path
 from canvas_studio.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Generator, Iterable, Mapping, Sequence
     from types import TracebackType
 
 OWNER = ("id", "full_name", "display_name", "email")
@@ -26,7 +29,7 @@ class WholeFile:
     """A file under way: a temporary one beside `path`, renamed at the end, removed after a failure."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Choose the temporary name; nothing is written.
+        """Open the temporary file, so that whether it can be written is known before anything is sent.
 
         Args:
             path: Where it will be.
@@ -35,11 +38,22 @@ class WholeFile:
         if self.path.exists() and not self.path.is_file():
             raise InvalidArgumentError(f"path must name a file; {str(self.path)!r} is something else", argument="path")
         # A name of its own, so that two threads can write the same table, and the last one's stays.
-        self._temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}-{get_ident()}.part")
+        self._temporary = temporary_path(self.path)
+        with self._naming_the_file():
+            self._file = self._temporary.open("xb")
 
     def _finish(self, *, is_whole: bool) -> None:
         """Write what is left, and close; if the rest does not matter, only close."""
         raise NotImplementedError
+
+    @contextlib.contextmanager
+    def _naming_the_file(self) -> Generator[None]:
+        """Have errors say which file it is: those of a full disk name none, and others the temporary one."""
+        try:
+            yield
+        except OSError as error:
+            number, said = error.errno or errno.EIO, error.strerror or str(error)
+            raise OSError(number, said, os.fspath(self.path)) from error
 
     def __enter__(self) -> Self:
         return self
@@ -48,11 +62,18 @@ class WholeFile:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         try:
-            self._finish(is_whole=kind is None)  # which writes the rest, and may find the disk full
             if kind is None:
-                os.replace(self._temporary, self.path)  # noqa: PTH105 - the word says that an old file is replaced
+                with self._naming_the_file():
+                    self._finish(is_whole=True)  # which writes the rest, and may find the disk full
+                    os.replace(self._temporary, self.path)  # noqa: PTH105 - the word says that an old file is replaced
+            else:
+                # Closing writes what is in memory; that the disk is full is told by the error that there is.
+                with contextlib.suppress(OSError):
+                    self._finish(is_whole=False)
         finally:
-            self._temporary.unlink(missing_ok=True)
+            # Nothing can be done about a file that cannot be removed.
+            with contextlib.suppress(OSError):
+                self._temporary.unlink(missing_ok=True)
 
 
 class CsvFile(WholeFile):
@@ -68,8 +89,8 @@ class CsvFile(WholeFile):
         """
         codecs.lookup(encoding)  # so that an unknown one leaves no file behind
         super().__init__(path)
-        self._file = self._temporary.open("x", encoding=encoding, newline="")
-        self._rows = csv.writer(self._file)
+        self._text = io.TextIOWrapper(self._file, encoding, newline="")
+        self._rows = csv.writer(self._text)
         self._fields = fields
         self._has_owner = "owner" in fields
         if fields:
@@ -87,26 +108,29 @@ class CsvFile(WholeFile):
     def write(self, items: Iterable[Mapping[str, Any]]) -> None:
         """Write one row for each item."""
         items = list(items)
-        if not self._fields:
-            self._fields = list(dict.fromkeys(field for item in items for field in item))
-            self._write_header(self._fields)
-        for item in items:
-            row: list[object] = []
-            extra = {field: value for field, value in item.items() if field not in self._fields}
-            for field in self._fields:
-                value = item.get(field)
-                if self._is_owner(field):
-                    owner = dict(value or {})
-                    row += [owner.pop(part, None) for part in OWNER]
-                    if owner:
-                        extra["owner"] = owner
-                else:
-                    row.append(_cell(value))
-            row.append(_cell(extra) if extra else None)
-            self._rows.writerow(row)
+        with self._naming_the_file():
+            if not self._fields:
+                self._fields = list(dict.fromkeys(field for item in items for field in item))
+                self._write_header(self._fields)
+            self._rows.writerows(map(self._row, items))
+
+    def _row(self, item: Mapping[str, Any]) -> list[object]:
+        row: list[object] = []
+        extra = {field: value for field, value in item.items() if field not in self._fields}
+        for field in self._fields:
+            value = item.get(field)
+            if self._is_owner(field):
+                owner = dict(value or {})
+                row += [owner.pop(part, None) for part in OWNER]
+                if owner:
+                    extra["owner"] = owner
+            else:
+                row.append(_cell(value))
+        row.append(_cell(extra) if extra else None)
+        return row
 
     def _finish(self, *, is_whole: bool) -> None:  # noqa: ARG002 - a file is closed in one way only
-        self._file.close()
+        self._text.close()
 
 
 def _cell(value: object) -> object:

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import re
-import secrets
 import sys
 import tempfile
 import tomllib
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Never, TypeAlias, cast
 
 from canvas_studio import InvalidArgumentError, StudioClient, StudioError
+from canvas_studio._core import replace_file
 from canvas_studio.errors import TokenStoreError
 
 if TYPE_CHECKING:
@@ -335,7 +335,7 @@ def save(profile: Profile, tokens: Tokens | None = None) -> None:
             done.enter_context(_with_tokens(profile, tokens))
         if profile.store == "keyring" and profile.client_secret is not None:
             done.enter_context(_with_secret(_secret_name(profile.name), profile.client_secret))
-        _write_private_file(path, "\n".join([FIRST_LINE, *lines, ""]))
+        replace_file(path, "\n".join([FIRST_LINE, *lines, ""]).encode())
 
 
 def forget(profile: Profile) -> None:
@@ -665,22 +665,6 @@ def _make_private_folder(folder: Path) -> None:
         missing.mkdir(mode=0o700, parents=True, exist_ok=True)
     if sys.platform != "win32":
         folder.chmod(0o700)
-
-
-def _write_private_file(path: Path, text: str) -> None:
-    """Put a text into a file, whole or not at all."""
-    new = path.with_name(f"{path.name}.new-{secrets.token_hex(4)}")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            new.unlink()
-        raise
 
 
 @contextlib.contextmanager

@@ -581,11 +581,7 @@ class Sandbox:
         Raises:
             OSError: If the file cannot be written.
         """
-        try:
-            self._server.snapshot(os.fspath(path))
-        except OSError as error:
-            error.filename = os.fspath(path)
-            raise
+        self._server.snapshot(os.fspath(path))
         return Path(path)
 
     @classmethod

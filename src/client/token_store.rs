@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::fmt;
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -21,6 +21,7 @@ use super::config::school_url;
 use super::process::PerProcess;
 use crate::api::InvalidArgument;
 use crate::api::oauth::{self, Grant};
+use crate::files;
 
 /// How long others may hold a store's lock: longer than a few of them can take to refresh, one after the other. Callers
 /// mostly have less patience.
@@ -243,29 +244,14 @@ impl FileStore {
     pub fn save(&self, tokens: Option<&Tokens>) -> Result<(), Error> {
         let text = tokens.map_or(Value::Null, Tokens::to_json).to_string();
         let target = self.target();
-        let fresh = beside(&target, &format!(".new-{:016x}", fastrand::u64(..)));
-        let written = self.make_folder().and_then(|()| {
-            let mut file = private(fs::OpenOptions::new().write(true).create_new(true)).open(&fresh)?;
-            file.write_all(text.as_bytes())?;
-            file.write_all(b"\n")?;
-            file.sync_all()?;
-            fs::rename(&fresh, &target)?;
-            sync_folder(&target);
-            Ok(())
-        });
-        written.map_err(|error| {
-            // Nothing can be done about a file that cannot be removed.
-            let _ = fs::remove_file(&fresh);
-            self.failed("written", error)
-        })
+        self.make_folder()
+            .and_then(|()| files::replace(&target, (text + "\n").as_bytes()))
+            .map_err(|error| self.failed("written", error))
     }
 
     /// Waits until no other process and no other thread has it.
     pub async fn lock(&self) -> Result<FileLock, Error> {
-        let opened = self.make_folder().and_then(|()| {
-            let path = beside(&self.target(), ".lock");
-            private(fs::OpenOptions::new().read(true).write(true).create(true).truncate(false)).open(path)
-        });
+        let opened = self.make_folder().and_then(|()| files::open_lock(&files::beside(&self.target(), ".lock")?));
         let file = opened.map_err(|error| self.failed("locked", error))?;
         let deadline = Instant::now() + LOCK_PATIENCE;
         let (mut pause, longest) = LOCK_PAUSES;
@@ -306,7 +292,7 @@ impl FileStore {
     }
 
     fn make_folder(&self) -> io::Result<()> {
-        make_private_folder(self.folder())
+        files::make_private_folder(self.folder())
     }
 
     fn failed(&self, what: &str, error: io::Error) -> Error {
@@ -325,44 +311,5 @@ impl TokenStore for FileStore {
             }
             Ok(())
         })
-    }
-}
-
-fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    PathBuf::from(name)
-}
-
-#[cfg(unix)]
-fn private(options: &mut fs::OpenOptions) -> &mut fs::OpenOptions {
-    use std::os::unix::fs::OpenOptionsExt;
-    options.mode(0o600)
-}
-
-/// Elsewhere a file has the rights of its folder, which in a user's own folders are that user's.
-#[cfg(not(unix))]
-fn private(options: &mut fs::OpenOptions) -> &mut fs::OpenOptions {
-    options
-}
-
-#[cfg(unix)]
-fn make_private_folder(folder: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
-}
-
-#[cfg(not(unix))]
-fn make_private_folder(folder: &Path) -> io::Result<()> {
-    fs::create_dir_all(folder)
-}
-
-/// Makes the new name last through a power cut, where folders can be opened at all.
-fn sync_folder(path: &Path) {
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
-        && let Ok(folder) = fs::File::open(folder)
-    {
-        // The file itself is safe by now; some file systems cannot do more.
-        let _ = folder.sync_all();
     }
 }

@@ -1,6 +1,5 @@
 //! Downloads: from Studio's redirect, over the storage host, into a file that is whole or not there.
 
-use std::ffi::OsString;
 use std::fs;
 use std::io::{self, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -19,6 +18,7 @@ use super::retry::Outcome;
 use super::{Attempts, Client, Error, Failure, QUOTED, header_text, is_private};
 use crate::api::request::{media_type_and_charset, without_query};
 use crate::api::{Call, InvalidArgument, Request};
+use crate::files;
 
 /// How many redirects from one storage host to the next are followed.
 const MAX_REDIRECTS: usize = 5;
@@ -85,7 +85,7 @@ impl Client {
     pub async fn download(&self, download: &Download, transferred: &Transferred) -> Result<PathBuf, Error> {
         let began = Instant::now();
         let path = self.place(&download.request.call);
-        let mut part = Part::new(&download.path, path.clone());
+        let mut part = Part::new(&download.path, path.clone())?;
         self.until_closed(Box::pin(self.fill(&mut part, &download.request, transferred))).await?;
         let bytes = part.length;
         let file = part.finish(&download.path)?;
@@ -276,10 +276,9 @@ struct Part {
 }
 
 impl Part {
-    fn new(target: &Path, of: String) -> Self {
-        let mut name = OsString::from(target.as_os_str());
-        name.push(".part");
-        Self { path: PathBuf::from(name), of, file: None, length: 0, total: None, validator: None }
+    fn new(target: &Path, of: String) -> Result<Self, Error> {
+        let path = files::beside(target, ".part").map_err(|error| Error::file(target, error))?;
+        Ok(Self { path, of, file: None, length: 0, total: None, validator: None })
     }
 
     /// Makes the file, for this download alone. What a process that was killed has left is thrown away.
@@ -289,7 +288,7 @@ impl Part {
         }
         let deadline = Instant::now() + PATIENCE;
         loop {
-            match lock(&self.path) {
+            match files::open_locked(&self.path) {
                 Ok(file) => {
                     self.file = Some(Writer::new(file));
                     return Ok(());
@@ -389,44 +388,6 @@ fn on_disk<T>(work: impl FnOnce() -> T) -> T {
     }
 }
 
-/// Opens a file that nobody else is writing, empty.
-fn lock(path: &Path) -> io::Result<fs::File> {
-    loop {
-        if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) {
-            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "something that is not a file is in the way"));
-        }
-        let file = fs::OpenOptions::new().create(true).write(true).truncate(false).open(path)?;
-        file.try_lock().map_err(|error| match error {
-            fs::TryLockError::WouldBlock => {
-                io::Error::new(io::ErrorKind::ResourceBusy, "another download is writing this file")
-            }
-            fs::TryLockError::Error(error) => error,
-        })?;
-        // Between opening and locking, another download may have finished it and given it its name, or removed it.
-        if is_at(&file, path) {
-            // A file that was cut off, even at nothing, is written to the disk by ext4 before it is closed.
-            if file.metadata()?.len() > 0 {
-                file.set_len(0)?;
-            }
-            return Ok(file);
-        }
-    }
-}
-
-/// Whether an open file is the one that a path leads to.
-#[cfg(unix)]
-fn is_at(file: &fs::File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let place = |found: fs::Metadata| (found.dev(), found.ino());
-    file.metadata().ok().map(place) == fs::metadata(path).ok().map(place)
-}
-
-/// Elsewhere a file that is open under a name cannot lose it so easily.
-#[cfg(not(unix))]
-fn is_at(_: &fs::File, path: &Path) -> bool {
-    path.exists()
-}
-
 fn final_failure(error: Error) -> Failure {
     Failure { error, outcome: Outcome::Final }
 }
@@ -505,16 +466,16 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("canvas-studio-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let target = folder.join("lecture.mp4");
-        let mut part = Part::new(&target, String::new());
+        let mut part = Part::new(&target, String::new()).unwrap();
         part.open().await.unwrap();
-        assert!(matches!(Part::new(&target, String::new()).open().await, Err(Error::File { .. })));
+        assert!(matches!(Part::new(&target, String::new()).unwrap().open().await, Err(Error::File { .. })));
         part.write(b"wrong").unwrap();
         part.restart().unwrap();
         part.write(b"right").unwrap();
         drop(part);
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
 
-        let mut part = Part::new(&target, String::new());
+        let mut part = Part::new(&target, String::new()).unwrap();
         part.open().await.unwrap();
         part.write(b"right").unwrap();
         part.finish(&target).unwrap();

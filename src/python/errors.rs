@@ -90,6 +90,8 @@ fn exception(py: Python<'_>, error: Error) -> PyResult<PyErr> {
                 (ErrorKind::AlreadyExists, None) => named("EEXIST")?,
                 (_, None) => named("EIO")?,
             };
+            // A text, as Python's own functions give it for most paths.
+            let path = path.into_os_string();
             let os_error = py.import("builtins")?.getattr("OSError")?;
             // Windows counts errors in its own way, and Python wants to know which it is.
             return Ok(PyErr::from_value(match error.raw_os_error() {

@@ -8,6 +8,7 @@ mod columns;
 pub(crate) mod convert;
 pub(crate) mod coroutine;
 pub(crate) mod errors;
+pub(crate) mod files;
 pub(crate) mod listing;
 pub(crate) mod logs;
 pub(crate) mod media;

@@ -11,6 +11,7 @@ use pythonize::{depythonize, pythonize};
 use serde_json::Value as Json;
 
 use super::convert::{Hinted, JsonObject, JsonObjects};
+use super::files;
 use crate::sandbox::{Error, Sandbox};
 
 /// The server behind `canvas_studio.sandbox.Sandbox`, which is what to use.
@@ -110,7 +111,11 @@ impl SandboxServer {
     }
 
     fn snapshot(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
-        self.with(py, |sandbox| sandbox.snapshot(&path))
+        let written = self.with(py, |sandbox| match sandbox.snapshot(&path) {
+            Err(Error::Io(error)) => Ok(Err(error)),
+            other => other.map(Ok),
+        })?;
+        written.map_err(|error| files::named(&path, error))
     }
 
     fn users(&self, py: Python<'_>) -> PyResult<Hinted<JsonObjects>> {

@@ -284,16 +284,10 @@ impl Sandbox {
         Ok(())
     }
 
-    /// Writes the whole state into a file, which is there as a whole or not at all.
+    /// Writes the whole state, with its secrets, into a file for its owner alone, which is there as a whole or not at all.
     pub fn snapshot(&self, path: &Path) -> Result<(), Error> {
         let text = serde_json::to_vec(&*self.studio.state()).map_err(io::Error::other)?;
-        let mut part = path.as_os_str().to_owned();
-        // Two that write at the same time are not in each other's way.
-        part.push(format!(".{:08x}.part", fastrand::u32(..)));
-        std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, path)).map_err(|error| {
-            let _ = std::fs::remove_file(&part);
-            error.into()
-        })
+        crate::files::replace(path, &text).map_err(Error::from)
     }
 
     /// All users, the administrator among them.
