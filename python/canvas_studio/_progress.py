@@ -48,3 +48,8 @@ class Items(Bar):
     def __call__(self, done: int, total: int | None) -> None:
         """Draw."""
         self.draw(done, total)
+
+    def close(self) -> None:
+        """Draw for the last time. A list that is read on after an error has another bar."""
+        super().close()
+        self._bar = None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from itertools import chain, pairwise
 from operator import index, length_hint
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
 
 if TYPE_CHECKING:
@@ -42,6 +44,8 @@ class Listing(Generic[Item]):
 
     It can be pickled, with its client; what was read of it stays behind.
 
+    After an error, and after an `anext` that was cancelled, the same iterator goes on with the page that failed.
+
     Raises, while it is read: any error of a request (`APIStatusError` and its kinds, `APIConnectionError`,
     `APITimeoutError`, `ResponseDecodeError`), and `ListingChangedError` if it changed during each of ten readings, or
     has no end.
@@ -75,20 +79,11 @@ class Listing(Generic[Item]):
 
     def __iter__(self) -> Iterator[Item]:
         # Neither a generator nor anything else of Python's runs for each item.
-        return chain.from_iterable(self._one_by_one())
+        one_by_one: _OneByOne[Item] = _OneByOne(self._begin())
+        return chain.from_iterable(one_by_one)
 
-    def _one_by_one(self) -> Iterator[Iterator[Item]]:
-        with self._begin() as reading:
-            while (batch := reading.next_pages()) is not None:
-                for page in batch:
-                    yield reading.one_by_one(page)
-
-    async def __aiter__(self) -> AsyncIterator[Item]:
-        with self._begin() as reading:
-            while (batch := await reading.next_pages_async()) is not None:
-                for page in batch:
-                    for item in reading.one_by_one(page):
-                        yield item
+    def __aiter__(self) -> _AsyncItems[Item]:
+        return _AsyncItems(self._begin())
 
     def _begin(self) -> _Reading:
         reader = self._source.read(self._limit, self._consistent)
@@ -549,26 +544,130 @@ class Pages(Generic[Item]):
     def __init__(self, begin: Callable[[], _Reading]) -> None:
         self._begin = begin
 
-    def __iter__(self) -> Iterator[list[Item]]:
-        with self._begin() as reading:
-            while (batch := reading.next_pages()) is not None:
-                for page in batch:
-                    yield reading.at_once(page)
+    def __iter__(self) -> _PageIterator[Item]:
+        return _PageIterator(self._begin())
 
-    async def __aiter__(self) -> AsyncIterator[list[Item]]:
-        with self._begin() as reading:
-            while (batch := await reading.next_pages_async()) is not None:
-                for page in batch:
-                    yield reading.at_once(page)
+    def __aiter__(self) -> _AsyncPages[Item]:
+        return _AsyncPages(self._begin())
+
+
+class _Reader(Generic[Item]):
+    """What reads a listing for a loop, and stops reading ahead when the loop has let go of it.
+
+    It is no generator, since a generator that has raised is at its end: after an error, this one can be asked again.
+    """
+
+    __slots__ = ("_reading",)
+
+    def __init__(self, reading: _Reading) -> None:
+        self._reading = reading
+
+    def __del__(self) -> None:
+        self._reading.close()
+
+
+class _PageIterator(_Reader[Item]):
+    """The pages of a listing, for `for`."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> list[Item]:
+        reading = self._reading
+        while not reading.pages:
+            if reading.is_done:
+                raise StopIteration
+            reading.ask()
+        return reading.at_once(reading.pages.popleft())
+
+    def close(self) -> None:
+        """End it, and what was asked for ahead."""
+        self._reading.end()
+
+
+class _OneByOne(_Reader[Item]):
+    """What `chain` takes the items from: one iterator for each page, and between them one that asks for more.
+
+    `chain` ends when it cannot have another iterator, but keeps one that raises. So it is that one which raises.
+    """
+
+    __slots__ = ()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Iterator[Item]:
+        reading = self._reading
+        if reading.pages:
+            return reading.one_by_one(reading.pages.popleft())
+        if reading.is_done:
+            raise StopIteration
+        return iter(reading.ask, None)
+
+
+class _AsyncPages(_Reader[Item]):
+    """The pages of a listing, for `async for`."""
+
+    __slots__ = ()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> list[Item]:
+        reading = self._reading
+        while not reading.pages:
+            if reading.is_done:
+                raise StopAsyncIteration
+            await reading.ask_async()
+        return reading.at_once(reading.pages.popleft())
+
+    async def aclose(self) -> None:
+        """End it, and what was asked for ahead."""
+        self._reading.end()
+
+
+class _AsyncItems(_Reader[Item]):
+    """The items of a listing, for `async for`."""
+
+    __slots__ = ("_items",)
+
+    def __init__(self, reading: _Reading) -> None:
+        super().__init__(reading)
+        self._items: Iterator[Item] = iter(())
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Item:
+        for item in self._items:
+            return item
+        reading = self._reading
+        while not reading.pages:
+            if reading.is_done:
+                raise StopAsyncIteration
+            await reading.ask_async()
+        self._items = reading.one_by_one(reading.pages.popleft())
+        return next(self._items)
+
+    async def aclose(self) -> None:
+        """End it, and what was asked for ahead."""
+        self._items = iter(())
+        self._reading.end()
 
 
 class _Reading:
     """One reading of a listing: what is asked for more, what was given out, and who is told of it."""
 
-    __slots__ = ("_bar", "_done", "_place", "_progress", "_told", "reader")
+    __slots__ = ("_bar", "_done", "_is_asked", "_place", "_progress", "_told", "is_done", "pages", "reader")
 
     def __init__(self, reader: PageReader, progress: bool | Callable[[int, int | None], object]) -> None:  # noqa: FBT001
         self.reader = reader
+        # What has come and was not given out yet, and whether more will come.
+        self.pages: deque[list[Any]] = deque()
+        self.is_done = False
+        self._is_asked = Lock()
         # How many items there are up to the end of the page that is being given out, and what is left of it. This is
         # one tuple, so that a checkpoint that comes in between, from a signal or a thread, finds both or neither.
         self._place: tuple[int, Iterator[Any]] | None = (0, iter(()))
@@ -587,21 +686,58 @@ class _Reading:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop reading ahead."""
         self.reader.close()
+        self._close_bar()
+
+    def _close_bar(self) -> None:
         if self._bar is not None:
             self._bar.close()
 
-    def next_pages(self) -> list[list[Any]] | None:
-        batch = self.reader.next_pages()
-        self._tell(batch)
-        return batch
+    def end(self) -> None:
+        """Give nothing out any more."""
+        self.is_done = True
+        self.pages.clear()
+        self.close()
 
-    async def next_pages_async(self) -> list[list[Any]] | None:
-        batch = await self.reader.next_pages_async()
-        self._tell(batch)
-        return batch
+    def ask(self) -> None:
+        """Ask for the next pages. If that fails, whoever asks again gets the page that failed."""
+        self._begin_asking()
+        try:
+            self._take(self.reader.next_pages())
+        except BaseException:
+            self._close_bar()
+            raise
+        finally:
+            self._is_asked.release()
 
-    def _tell(self, batch: list[list[Any]] | None) -> None:
+    async def ask_async(self) -> None:
+        """Ask for the next pages. If that fails, or is given up, whoever asks again gets the page that failed."""
+        self._begin_asking()
+        try:
+            self._take(await self.reader.next_pages_async())
+        except BaseException:
+            self._close_bar()
+            raise
+        finally:
+            self._is_asked.release()
+
+    def _begin_asking(self) -> None:
+        if not self._is_asked.acquire(blocking=False):
+            raise RuntimeError(
+                "this iterator waits for its next page already, in another thread or task: "
+                "give each of them its own, with iter(listing) or aiter(listing)"
+            )
+
+    def _take(self, batch: list[list[Any]] | None) -> None:
+        if batch is None:
+            self.is_done = True
+        else:
+            self.pages += batch
+        # Last, since it may raise.
         if self._progress is not None:
             self._tell_of(None if batch is None else sum(map(len, batch)))
 

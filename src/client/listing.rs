@@ -437,7 +437,7 @@ impl<T: Item> Bookmark<T> {
 impl<T: Item> Reader<T> {
     /// All that is ready, at least one page with items which were not there before; `None` at the end.
     ///
-    /// After an error it can be called again, and goes on with the page that failed.
+    /// After an error, or when the call was given up, it can be called again, and goes on with the page that failed.
     pub async fn next_pages(&mut self) -> Result<Option<Vec<Vec<T>>>, Error> {
         let mut pages = Vec::new();
         let are_there = self.hand_over(1, |items| pages.push(items)).await?;
@@ -445,6 +445,9 @@ impl<T: Item> Reader<T> {
     }
 
     /// Likewise, page by page as they come, and at least so many items if there are. Says whether there were any.
+    ///
+    /// What it has given it does not give again, also if the call is given up. It must not be called again before that
+    /// was handed on, since then it counts as given.
     pub async fn hand_over(&mut self, enough: usize, mut give: impl FnMut(Vec<T>)) -> Result<bool, Error> {
         let sweep = {
             let mut place = locked(&self.place);
@@ -493,7 +496,10 @@ impl<T: Item> Reader<T> {
             locked(&self.place).state.forget();
             return Ok(false);
         }
-        locked(&self.place).handed_over += count as u64;
+        {
+            let place = &mut *locked(&self.place);
+            place.handed_over = place.taken;
+        }
         self.left_at = Some(Instant::now());
         Ok(true)
     }

@@ -1,12 +1,12 @@
 //! How columns are handed to Python: over Arrow's C interface, which polars, pandas, pyarrow and DuckDB read.
 
 use std::ffi::CStr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema, to_ffi};
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
 use arrow_array::{Array, RecordBatch, RecordBatchIterator, RecordBatchReader, StructArray};
-use arrow_schema::{ArrowError, SchemaRef};
+use arrow_schema::{ArrowError, Schema, SchemaRef};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
@@ -16,14 +16,16 @@ use super::convert::{AnyJson, Deliver, Hinted};
 use super::listing::{AnyReader, ListingSource};
 use crate::client::{Client, Error};
 
-/// Rows on their way to Python.
-pub(crate) struct Rows(pub(crate) RecordBatch);
+/// Rows on their way to Python. Only a call that comes to its end takes them.
+pub(crate) struct Rows(pub(crate) Arc<Mutex<Option<RecordBatch>>>);
 
 impl Deliver for Rows {
     type Python = ArrowBatch;
 
     fn deliver(self, _: Python<'_>, _: Option<&Client>) -> PyResult<ArrowBatch> {
-        Ok(ArrowBatch { batch: self.0 })
+        let rows = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let batch = rows.unwrap_or_else(|| RecordBatch::new_empty(Arc::new(Schema::empty())));
+        Ok(ArrowBatch { batch })
     }
 }
 
@@ -130,8 +132,8 @@ struct Stream {
     reader: Arc<dyn AnyReader>,
     client: Client,
     schema: SchemaRef,
-    /// What had to be read to know the columns.
-    first: Option<RecordBatch>,
+    /// What was read already: to know the columns, or before the progress raised.
+    next: Option<RecordBatch>,
     progress: Option<Py<PyAny>>,
     done: u64,
 }
@@ -144,34 +146,40 @@ pub(crate) fn stream(
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Capsule> {
     let (reader, client) = (Arc::clone(reader), client.clone());
-    let (schema, first) = match reader.schema() {
+    let (schema, next) = match reader.schema() {
         Some(schema) => (schema, None),
         None => match bridge::run(py, Some(&client), Ok(NextColumns(Arc::clone(&reader))))? {
-            Some(first) => (first.batch.schema(), Some(first.batch)),
+            Some(next) => (next.batch.schema(), Some(next.batch)),
             None => (reader.empty_schema(), None),
         },
     };
-    stream_capsule(py, Box::new(Stream { reader, client, schema, first, progress, done: 0 }))
+    stream_capsule(py, Box::new(Stream { reader, client, schema, next, progress, done: 0 }))
 }
 
 impl Stream {
-    fn read(&mut self) -> PyResult<Option<RecordBatch>> {
-        let read = Python::try_attach(|py| {
-            let batch = match self.first.take() {
-                Some(first) => Some(first),
+    /// Nothing, if the interpreter is gone.
+    fn read(&mut self) -> Option<PyResult<Option<RecordBatch>>> {
+        Python::try_attach(|py| {
+            let batch = match self.next.take() {
+                Some(next) => Some(next),
                 None => bridge::run(py, Some(&self.client), Ok(NextColumns(Arc::clone(&self.reader))))?
                     .map(|rows| rows.batch),
             };
             if let (Some(progress), Some(batch)) = (&self.progress, &batch) {
-                self.done += batch.num_rows() as u64;
-                progress.call1(py, (self.done, self.reader.total()))?;
+                let done = self.done + batch.num_rows() as u64;
+                if let Err(error) = progress.call1(py, (done, self.reader.total())) {
+                    // Whoever asks once more gets these rows.
+                    self.next = Some(batch.clone());
+                    self.progress = None;
+                    return Err(error);
+                }
+                self.done = done;
             }
             if batch.is_none() {
                 self.progress = None;
             }
             Ok(batch)
-        });
-        read.unwrap_or(Ok(None))
+        })
     }
 }
 
@@ -180,11 +188,10 @@ impl Iterator for Stream {
 
     fn next(&mut self) -> Option<Self::Item> {
         match self.read() {
-            Ok(batch) => batch.map(Ok),
-            Err(error) => {
-                self.progress = None;
-                Some(Err(ArrowError::ExternalError(Box::new(error))))
-            }
+            Some(Ok(batch)) => batch.map(Ok),
+            Some(Err(error)) => Some(Err(ArrowError::ExternalError(Box::new(error)))),
+            // The list has not come to its end.
+            None => Some(Err(ArrowError::ExternalError(Box::new(Error::Exiting)))),
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Lists as Python reads them: what a `Listing` is made from, and one reading of it.
 
 use std::marker::PhantomData;
+use std::mem;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex as Slot, MutexGuard, OnceLock, PoisonError};
 
+use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use bytes::Bytes;
 use pyo3::IntoPyObjectExt;
@@ -80,7 +82,14 @@ impl<T: Item + Deliver + Sync> AnyListing for Listing<T> {
 
     fn read(&self, reading: Reading) -> Arc<dyn AnyReader> {
         let reader = Self::read(self, reading);
-        Arc::new(Shared { bookmark: reader.bookmark(), reader: Arc::new(Mutex::new(reader)), columns: Arc::default() })
+        Arc::new(Shared {
+            bookmark: reader.bookmark(),
+            reader: Arc::new(Mutex::new(reader)),
+            columns: Arc::default(),
+            ready: Arc::default(),
+            gathering: Arc::default(),
+            rows: Arc::default(),
+        })
     }
 
     fn schema(&self) -> SchemaRef {
@@ -117,28 +126,52 @@ struct Shared<T> {
     bookmark: Bookmark<T>,
     /// Known from the start, or from the first items on.
     columns: Arc<OnceLock<Columns>>,
+    /// The pages that were read and that Python does not have yet. A call that is given up leaves them to the next one.
+    ready: Arc<Slot<Vec<Vec<T>>>>,
+    /// Likewise, the items on their way into columns, and the columns.
+    gathering: Arc<Slot<Option<Gathering<T>>>>,
+    rows: Arc<Slot<Option<RecordBatch>>>,
+}
+
+fn opened<T>(slot: &Slot<T>) -> MutexGuard<'_, T> {
+    slot.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<T: Item + Deliver + Sync> AnyReader for Shared<T> {
     fn next_pages(&self) -> Running<Option<Batch>> {
-        let reader = Arc::clone(&self.reader);
+        let (reader, ready) = (Arc::clone(&self.reader), Arc::clone(&self.ready));
         Box::pin(async move {
-            let pages = reader.lock().await.next_pages().await?;
-            Ok(pages.map(|pages| Batch(Box::new(move |py, client| deliver_all(py, client, pages)))))
+            let mut reader = reader.lock().await;
+            let is_ready = !opened(&ready).is_empty();
+            if !is_ready && !reader.hand_over(1, |items| opened(&ready).push(items)).await? {
+                return Ok(None);
+            }
+            // Only a call that comes to its end takes them.
+            Ok(Some(Batch(Box::new(move |py, client| {
+                let pages = mem::take(&mut *opened(&ready));
+                deliver_all(py, client, pages)
+            }))))
         })
     }
 
     fn next_columns(&self) -> Running<Option<Rows>> {
         let (reader, columns) = (Arc::clone(&self.reader), Arc::clone(&self.columns));
+        let (gathering, rows) = (Arc::clone(&self.gathering), Arc::clone(&self.rows));
         Box::pin(async move {
-            let mut gathering = Gathering::new();
-            if !reader.lock().await.hand_over(ROWS, |items| gathering.append(items)).await? {
-                return Ok(None);
+            let mut reader = reader.lock().await;
+            if opened(&rows).is_none() {
+                let has_some = opened(&gathering).is_some();
+                let gather = |items| opened(&gathering).get_or_insert_with(Gathering::new).append(items);
+                if !has_some && !reader.hand_over(ROWS, gather).await? {
+                    return Ok(None);
+                }
+                let gathered = opened(&gathering).take().unwrap_or_else(Gathering::new);
+                let batch = gathered
+                    .finish(&columns)
+                    .map_err(|error| Error::Setup(format!("no columns can be made: {error}")))?;
+                *opened(&rows) = Some(batch);
             }
-            gathering
-                .finish(&columns)
-                .map(|batch| Some(Rows(batch)))
-                .map_err(|error| Error::Setup(format!("no columns can be made: {error}")))
+            Ok(Some(Rows(rows)))
         })
     }
 
