@@ -232,15 +232,15 @@ def test_a_certificate_for_another_host_says_for_which(
     assert 'is for "login.example.edu", "10.0.0.1", not for "127.0.0.1"' in message
 
 
-def test_an_authoritys_certificate_is_no_servers(form: Form, open_client: Connect, bundle: Path) -> None:
-    """What `openssl req -x509` makes, put on a server as it is."""
-    # trustme makes no such certificate, and its authority's own has no name of a host; that is looked at later.
-    authority = trustme.CA(organization_name="Example")
-    authority.cert_pem.write_to_path(bundle)
-    itself = trustme.LeafCert(authority.private_key_pem.bytes(), authority.cert_pem.bytes(), [])
+def test_an_authoritys_certificate_is_no_servers(
+    form: Form, open_client: Connect, authority: trustme.CA, bundle: Path
+) -> None:
+    # trustme's own have no name of a host; that is looked at later.
+    between = trustme.CA(authority, organization_name="Example Department")
+    itself = trustme.LeafCert(between.private_key_pem.bytes(), between.cert_pem.bytes(), [])
     with FaultServer(media_answer(1)) as server, TlsFront(itself, server.url) as front:
         message = refused(form, open_client(front.url, ca_bundle=bundle))
-    assert "issued by itself, is that of an authority" in message
+    assert "is that of an authority, with which no server may show itself" in message
 
 
 class Mumbling(Gateway):

@@ -17,6 +17,7 @@ pub mod tasks;
 mod tls;
 pub mod token_store;
 pub mod transfer;
+mod trust;
 
 use std::convert::Infallible;
 use std::ops::Deref;

@@ -13,16 +13,21 @@ use percent_encoding::percent_decode_str;
 use reqwest::ClientBuilder;
 use rustls::{CertificateError, ClientConfig};
 use secrecy::{ExposeSecret, SecretString};
-use url::Url;
+use url::{Host, Url};
 
 use super::config::is_loopback;
 use super::error::Error;
 use super::process::PerProcess;
-use super::tls::{self, Authorities, Rejected, WithoutAuthorities};
+use super::tls::{self, Rejected, WithoutAuthorities};
+use super::trust::RootStore;
 use crate::api::InvalidArgument;
 
 /// How a proxy is written that wants to know who uses it.
 const WITH_PASSWORD: &str = "\"http://user:password@host:port\"";
+
+/// reqwest takes the brackets around such an address for a part of the server's name, and ends with "Invalid Server Name"
+/// (https://github.com/seanmonstar/reqwest/issues/3094).
+const NO_IPV6: &str = "cannot lead to a school that is named by an IPv6 address: name the school's host instead";
 
 /// The variables that may name a proxy.
 const VARIABLES: [&str; 6] = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
@@ -31,7 +36,7 @@ const VARIABLES: [&str; 6] = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_
 #[derive(Debug, Clone, Default)]
 pub struct Network {
     proxy: Option<Proxy>,
-    authorities: Option<Arc<Authorities>>,
+    authorities: Option<Arc<RootStore>>,
     /// Made once for all connections, since reading the certificates takes milliseconds.
     tls: Arc<PerProcess<ClientConfig>>,
 }
@@ -63,12 +68,17 @@ pub(super) struct Cause {
 
 impl Network {
     pub fn new(proxy: Option<&str>, ca_bundle: Option<PathBuf>) -> Result<Self, InvalidArgument> {
-        let authorities = ca_bundle.map(Authorities::given).transpose();
+        let authorities = ca_bundle.map(RootStore::given).transpose();
         Ok(Self {
             proxy: proxy.map(Proxy::new).transpose()?,
             authorities: authorities.map_err(|problem| InvalidArgument::new("ca_bundle", problem))?.map(Arc::new),
             tls: Arc::default(),
         })
+    }
+
+    /// Which of the given certificates are left out, and why; nothing if none are.
+    pub fn warning(&self) -> Option<String> {
+        self.authorities.as_ref().and_then(|store| store.warning())
     }
 
     /// The proxy that was given, and the authorities: what makes another like it. Not if the proxy has a password.
@@ -87,6 +97,9 @@ impl Network {
                 "proxy",
                 "must be on this machine when the URL is http: the token would be sent to it in the clear",
             )),
+            Some(_) if base.scheme() == "https" && matches!(base.host(), Some(Host::Ipv6(_))) => {
+                Err(InvalidArgument::new("proxy", NO_IPV6))
+            }
             _ => Ok(()),
         }
     }
@@ -146,6 +159,9 @@ impl Network {
             return failure(format!("{whose} certificate {rejected}"), false);
         }
         if let Some(between) = between.as_ref().filter(|_| is_at_proxy && !error.is_timeout()) {
+            if quoted == "Invalid Server Name" {
+                return failure(format!("{other_end} {NO_IPV6}"), false);
+            }
             if quoted.contains("proxy authorization required") {
                 return failure(between.password_wanted(), false);
             }

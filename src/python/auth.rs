@@ -1,11 +1,12 @@
 //! `OAuth` and `Tokens`: signing in, as Python sees it.
 
+use std::ffi::CString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use pyo3::IntoPyObjectExt;
-use pyo3::exceptions::{PyLookupError, PyTypeError};
+use pyo3::exceptions::{PyLookupError, PyTypeError, PyUserWarning};
 #[cfg(feature = "stubs")]
 use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
@@ -255,6 +256,12 @@ pub(crate) fn network_of(client: &Client) -> PyResult<(Option<&str>, Option<&Pat
     })
 }
 
+/// Warns of the certificates in a bundle that are left out.
+pub(crate) fn warn_of_left_out(network: &Network) -> PyResult<()> {
+    let Some(warning) = network.warning() else { return Ok(()) };
+    Python::attach(|py| PyErr::warn(py, &py.get_type::<PyUserWarning>(), &CString::new(warning)?, 1))
+}
+
 /// A code that is about to become tokens.
 struct Exchange {
     oauth: Arc<client::OAuth>,
@@ -346,6 +353,7 @@ plain {
         oauth::check_redirect_uri(redirect_uri).map_err(refuse)?;
         let oauth = Arc::new(client::OAuth::new(client_id, client_secret, store.store).map_err(refuse)?);
         let network = Network::new(proxy, ca_bundle).map_err(refuse)?;
+        warn_of_left_out(&network)?;
         let config = url.map(|url| Config::new(url, network, Options::default())).transpose().map_err(refuse)?;
         let client = config.map(|config| Client::new(config, Auth::OAuth(Arc::clone(&oauth))));
         Ok(Self { oauth, client, redirect_uri: redirect_uri.to_owned(), store: store.object })

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use secrecy::ExposeSecret;
 
-use super::auth::{OAuth, Reduced, network_of};
+use super::auth::{OAuth, Reduced, network_of, warn_of_left_out};
 use super::bridge;
 use super::convert::{
     Body, Changes, DateText, Deliver, Hinted, Id, Nothing, OfCollection, OfCourse, OfMedia, OfUser, Params, Seconds,
@@ -609,7 +609,9 @@ fn new(url: &str, token: Option<&str>, auth: Option<&Bound<'_, OAuth>>, proxy: O
             };
             Ok(Client::new(config, auth))
         });
-        Ok(Self { client: made.map_err(|refusal| to_python(refusal.into()))? })
+        let client = made.map_err(|refusal| to_python(refusal.into()))?;
+        warn_of_left_out(client.config().network())?;
+        Ok(Self { client })
     }
 
     /// Make a client from arguments, environment variables, and a profile that `canvas-studio login` has made.
