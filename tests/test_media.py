@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from canvas_studio import Collection, Course, Media, PermissionChange, Perspective, Source, User
 from conftest import RECORDINGS, error_recordings
+from fault_server import FaultServer, json_answer
 from test_collections import NEW_SHARE, assert_is_ada, assert_is_cell_biology, assert_is_shared_as_recorded
 
 if TYPE_CHECKING:
@@ -251,13 +252,25 @@ def test_list_media_users_can_ask_for_a_higher_permission(reach: Reach) -> None:
     "case",
     [
         "media/create_embed",
+        "media/create_embed_json_text",
         "media/create_embed_url",
-        "media/create_embed_embed_url",
         "media/create_embed_plain_text",
     ],
 )
 def test_create_embed_finds_the_url_in_whatever_wraps_it(case: str, reach: Reach) -> None:
     assert reach(case, "create_embed", "create_embed").call(course_id=1301) == EMBED
+
+
+def test_create_embed_takes_the_key_that_is_observed_before_others(form: Form) -> None:
+    with FaultServer(json_answer({"url": f"{EMBED}&other", "embed_url": EMBED})) as server:
+        assert form.call(server.client(), "create_embed", 42, course_id=1301) == EMBED
+
+
+def test_a_404_of_create_embed_says_that_studio_may_not_have_met_the_course(
+    form: Form, raises_as_recorded: RaisesAsRecorded
+) -> None:
+    error = raises_as_recorded("media/create_embed_404", lambda studio: CALLS["create_embed"](form, studio))
+    assert "open Studio from the course" in str(error)
 
 
 def test_create_embed_sends_the_type_and_whether_it_can_be_downloaded(reach: Reach) -> None:

@@ -608,10 +608,11 @@ class Media:
 
         Raises:
             PermissionDeniedError: 403, if the caller may not do that.
-            NotFoundError: 404, if it is no longer there.
+            NotFoundError: 404, if it is no longer there, or if Studio has not met the course: somebody has to open Studio
+                from the course in Canvas once (observed).
             UnprocessableEntityError: 422, if something is not valid.
 
-        Reference: Media page, /media/{media_id}/create_embed (the method, POST, is inferred).
+        Reference: Media page, /media/{media_id}/create_embed (the method, POST, is observed).
         """
     def create_embed_async(
         self,
@@ -634,10 +635,11 @@ class Media:
 
         Raises:
             PermissionDeniedError: 403, if the caller may not do that.
-            NotFoundError: 404, if it is no longer there.
+            NotFoundError: 404, if it is no longer there, or if Studio has not met the course: somebody has to open Studio
+                from the course in Canvas once (observed).
             UnprocessableEntityError: 422, if something is not valid.
 
-        Reference: Media page, /media/{media_id}/create_embed (the method, POST, is inferred).
+        Reference: Media page, /media/{media_id}/create_embed (the method, POST, is observed).
         """
     @property
     def created_at(self, /) -> datetime | None:
@@ -1515,10 +1517,11 @@ class StudioClient:
 
         Raises:
             PermissionDeniedError: 403, if the caller may not do that.
-            NotFoundError: 404, if there is no such media.
+            NotFoundError: 404, if there is no such media, or if Studio has not met the course: somebody has to open Studio
+                from the course in Canvas once (observed).
             UnprocessableEntityError: 422, if something is not valid.
 
-        Reference: Media page, /media/{media_id}/create_embed (the method, POST, is inferred).
+        Reference: Media page, /media/{media_id}/create_embed (the method, POST, is observed).
         """
     def create_embed_async(
         self,
@@ -1543,10 +1546,11 @@ class StudioClient:
 
         Raises:
             PermissionDeniedError: 403, if the caller may not do that.
-            NotFoundError: 404, if there is no such media.
+            NotFoundError: 404, if there is no such media, or if Studio has not met the course: somebody has to open Studio
+                from the course in Canvas once (observed).
             UnprocessableEntityError: 422, if something is not valid.
 
-        Reference: Media page, /media/{media_id}/create_embed (the method, POST, is inferred).
+        Reference: Media page, /media/{media_id}/create_embed (the method, POST, is observed).
         """
     def delete_collection(self, /, id: int | Collection) -> Collection | None:
         """

@@ -122,7 +122,7 @@ class Assumptions:
     newest_first: bool = True
     batch_atomic: bool = True
     collection_changes_answer: bool = True
-    embed_url_key: str | None = None
+    embed_url_key: str | None = "embed_url"
     list_meta: bool = True
     range_honoured: bool = True
     state_echoed: bool = False

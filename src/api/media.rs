@@ -14,14 +14,19 @@ use super::request::{self, Answer, Call, Page, Request, Shape, Undecodable};
 const ARCHIVE_METHOD: Method = Method::POST;
 /// No page prints the method of unarchiving, neither for media nor for collections. Inferred.
 pub(super) const UNARCHIVE_METHOD: Method = Method::POST;
-/// The page prints no method for it; it has a body and creates something. Inferred.
-const CREATE_EMBED_METHOD: Method = Method::POST;
 /// What `create_embed` can make. Documented.
 pub const EMBED_TYPES: &[&str] = &["embed", "bare_embed"];
 /// The levels of access to a media, lowest first. Documented.
 pub const MIN_PERMISSIONS: &[&str] = &["access", "view", "edit"];
-/// The keys under which the answer of `create_embed` may hold its URL. Unknown; the first that is there is taken.
-const EMBED_URL_KEYS: &[&str] = &["url", "embed_url", "launch_url", "lti_launch_url", "lti_url"];
+/// The keys under which the answer of `create_embed` may hold its URL; the first that is there is taken. `embed_url` is
+/// observed, the others are guesses.
+const EMBED_URL_KEYS: &[&str] = &["embed_url", "url", "launch_url", "lti_launch_url", "lti_url"];
+/// What a status means where a media is put into a course. That Studio has to have met the course is observed.
+const EMBED_MEANINGS: &[(u16, &str)] = &[(
+    404,
+    "there is no such media, or Studio has not met this course yet: somebody has to open Studio from the course in \
+     Canvas once; course_id is the course's id in Canvas",
+)];
 /// What a status means where a media is downloaded. Documented.
 const DOWNLOAD_MEANINGS: &[(u16, &str)] = &[
     (403, "only the owner of a media or an administrator may download it"),
@@ -150,8 +155,9 @@ pub fn create_embed(
     if let (Some(downloadable), Some(fields)) = (downloadable, body.as_object_mut()) {
         fields.insert("downloadable".into(), downloadable.into());
     }
-    let call = Call::new("create_embed", CREATE_EMBED_METHOD, format!("/media/{media_id}/create_embed"));
-    Ok(call.json(body).custom(embed_url))
+    // The page prints no method; POST is observed.
+    let call = Call::post("create_embed", format!("/media/{media_id}/create_embed"));
+    Ok(call.json(body).meaning(EMBED_MEANINGS).custom(embed_url))
 }
 
 /// Where a file of the media can be read for 24 hours.
@@ -178,7 +184,7 @@ fn path(id: i64, rest: &str) -> Result<String, InvalidArgument> {
     check::id("id", id).map(|id| format!("/media/{id}{rest}"))
 }
 
-/// Finds the launch URL in an answer whose shape is unknown: a text, or an object that holds it under a known key.
+/// Finds the launch URL in an answer whose shape is not documented: an object that holds it under a known key, or a text.
 fn embed_url(_: &Shape, answer: &Answer) -> Result<String, Undecodable> {
     let text = request::json_text(answer)?.trim();
     let found = match serde_json::from_str(text) {

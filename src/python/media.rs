@@ -121,10 +121,11 @@ operations {
     ///
     /// Raises:
     ///     PermissionDeniedError: 403, if the caller may not do that.
-    ///     NotFoundError: 404, if it is no longer there.
+    ///     NotFoundError: 404, if it is no longer there, or if Studio has not met the course: somebody has to open Studio
+    ///         from the course in Canvas once (observed).
     ///     UnprocessableEntityError: 422, if something is not valid.
     ///
-    /// Reference: Media page, /media/{media_id}/create_embed (the method, POST, is inferred).
+    /// Reference: Media page, /media/{media_id}/create_embed (the method, POST, is observed).
     #[pyo3(signature = (*, course_id, embed_type: "Literal['embed', 'bare_embed']" = "embed", downloadable=None))]
     create_embed / create_embed_async (this, course_id: Id<OfCourse>, #[pyo3(from_py_with = embed_type_word)] embed_type: &'static str, downloadable: Option<bool>)
         -> String = media::create_embed(this.value.id(), course_id.0, embed_type, downloadable);

@@ -657,29 +657,10 @@ impl State {
         }
     }
 
-    /// The collection of a course in Canvas. One that Studio has not met yet gets its collection now, which then belongs
-    /// to the administrator. A guess.
-    pub(crate) fn course_collection(&mut self, course_id: u64, admin: u64, now: Timestamp) -> Result<u64, Denied> {
-        if let Some(known) = self.collections.values().find(|collection| collection.course_id == Some(course_id)) {
-            return if known.archived { Err(Denied::NotFound) } else { Ok(known.id) };
-        }
-        let id = self.new_id();
-        self.collections.insert(
-            id,
-            Collection {
-                id,
-                name: None,
-                kind: words::COURSE.into(),
-                owner: admin,
-                created_at: now,
-                course_id: Some(course_id),
-                archived: false,
-                archived_at: None,
-                shares: Vec::new(),
-            },
-        );
-        self.forget_lists();
-        Ok(id)
+    /// The collection of a course in Canvas. Studio knows only those from which somebody has opened it once. Observed.
+    pub(crate) fn course_collection(&self, course_id: u64) -> Result<u64, Denied> {
+        let known = self.collections.values().find(|collection| collection.course_id == Some(course_id));
+        known.filter(|known| !known.archived).map(|known| known.id).ok_or(Denied::NotFound)
     }
 
     /// Puts a media into a collection besides the one it lives in.

@@ -24,7 +24,7 @@ const REFERENCE: [Row; 24] = [
     ("archive_media", "POST", "/media/1/archive", "", "UnderOrBare(\"media\")"), // inferred
     ("unarchive_media", "POST", "/media/1/unarchive?collection_id=3", "", "UnderOrBare(\"media\")"), // inferred
     ("list_media_courses", "GET", "/media/1/courses", "", "Page(\"courses\")"),
-    ("create_embed", "POST", "/media/1/create_embed", EMBED, "Custom"), // inferred
+    ("create_embed", "POST", "/media/1/create_embed", EMBED, "Custom"), // observed
     ("get_download_url", "GET", "/media/1/download?quality=low", "", "Redirect"),
     ("get_media_permissions", "GET", "/media/1/permissions", "", "Bare"),
     ("change_media_permissions", "POST", "/media/1/permissions", CHANGES, "Bare"), // inferred

@@ -174,7 +174,9 @@ def assert_refused(answer: Answer, status: int) -> None:
 def test_an_operation_is_for_those_who_may_and_403_for_all_others(operation: Operation, box: Sandbox) -> None:
     for who in PEOPLE:
         box.reset()
-        answer = operation.perform(open_school(box), who)
+        school = open_school(box)
+        box.add_collection(None, course_id=1301)
+        answer = operation.perform(school, who)
         if who in operation.allowed:
             assert answer.status == operation.status, (who, answer.text)
         else:
@@ -843,6 +845,7 @@ def test_a_media_of_an_archived_collection_comes_back_to_its_owners_library(scho
 
 
 def test_a_deleted_media_is_gone_from_everywhere(form: Form, studio: StudioClient, school: School) -> None:
+    school.box.add_collection(None, course_id=1301)
     form.call(studio, "create_embed", school.media, course_id=1301, embed_type="embed")
     [course] = form.items(studio.list_media_courses(school.media))
     home = form.call(studio, "get_media", school.media).collection
@@ -871,13 +874,16 @@ def test_an_embed_puts_the_media_into_the_collection_of_the_course(
     assert form.call(studio, "get_media", school.media).collection.type == "user"
 
 
-def test_an_embed_into_a_course_that_studio_has_not_met_makes_its_collection(school: School) -> None:
+def test_an_embed_into_a_course_that_studio_has_not_met_is_404_and_makes_nothing(
+    form: Form, studio: StudioClient, school: School
+) -> None:
     before = school.find("/collections")
-    assert school.ask("POST", f"/media/{school.media}/create_embed", json_body=EMBED).status == 200
-    [made] = set(school.find("/collections")) - set(before)
-    collection = school.ask("GET", f"/collections/{made}").json["collection"]
-    assert (collection["course_id"], collection["type"]) == (1301, "course_wide")
-    assert school.find(f"/collections/{made}/media") == [school.media]
+    with pytest.raises(NotFoundError, match="has not met this course"):
+        form.call(studio, "create_embed", school.media, course_id=1301)
+    assert school.find("/collections") == before
+    course = school.box.add_collection(None, course_id=1301)
+    assert form.call(studio, "create_embed", school.media, course_id=1301).startswith(school.box.url)
+    assert school.find(f"/collections/{course}/media") == [school.media]
 
 
 @pytest.mark.parametrize("key", [None, "url", "embed_url"])
@@ -890,6 +896,7 @@ def test_the_url_of_an_embed_launches_the_media_under_whatever_key_it_comes(
     assume: Assume,
 ) -> None:
     school = assume(embed_url_key=key)
+    school.box.add_collection(None, course_id=1301)
     body = {"course_id": 1301, "embed_type": embed_type, "downloadable": downloadable}
     answer = school.ask("POST", f"/media/{school.media}/create_embed", json_body=body).json
     url: str = answer if key is None else answer[key]
@@ -928,6 +935,7 @@ def test_an_embed_that_is_none_is_422_and_makes_nothing(body: object, school: Sc
 def test_perspectives_have_a_uuid_that_stays_and_is_theirs_alone(school: School) -> None:
     other = school.box.add_media("Meiosis", owner=school.people["owner"])
     for course_id in (1301, 1302):
+        school.box.add_collection(None, course_id=course_id)
         for media in (school.media, other):
             school.ask("POST", f"/media/{media}/create_embed", json_body=EMBED | {"course_id": course_id})
 

@@ -582,8 +582,9 @@ def test_a_share_of_its_own_gives_more_than_the_course(school: School) -> None:
 
 
 @pytest.mark.parametrize("who", ["owner", "student"])
-def test_who_embeds_into_an_unknown_course_does_not_own_its_collection(school: School, who: str) -> None:
+def test_who_embeds_into_a_course_does_not_own_its_collection(school: School, who: str) -> None:
     mine = school.box.add_media("Mine", owner=school.people[who])
+    school.box.add_collection(None, course_id=UNKNOWN_COURSE)
     school.do("POST", f"/media/{mine}/create_embed", who, json_body=embed(UNKNOWN_COURSE))
     course = school.do("GET", f"/courses/{UNKNOWN_COURSE}")["course"]
     assert course["owner"]["id"] == school.people["administrator"]
@@ -657,7 +658,6 @@ REFUSED: list[tuple[str, str, str, Any]] = [
     ("student", "POST", "/media/{archived}/unarchive", None),
     ("owner", "POST", "/media/{archived}/unarchive?collection_id={foreign}", None),
     ("student", "POST", "/media/{media}/create_embed", embed(COURSE)),
-    ("student", "POST", "/media/{media}/create_embed", embed(UNKNOWN_COURSE)),
     ("student", "POST", "/media/{media}/permissions", "share"),
     ("student", "POST", "/media/{media}/caption_files?srclang=de", "captions"),
     ("student", "POST", "/media/{media}/tags?name=new", None),
@@ -770,9 +770,7 @@ CHANGES: dict[str, Callable[[School], object]] = {
     "a media is put into a course": lambda school: school.do(
         "POST", "/media/{media}/create_embed", json_body=embed(COURSE)
     ),
-    "a media is put into an unknown course": lambda school: school.do(
-        "POST", "/media/{media}/create_embed", json_body=embed(UNKNOWN_COURSE)
-    ),
+    "a course is met": lambda school: school.box.add_collection(None, course_id=UNKNOWN_COURSE),
     "a media is shared": lambda school: give(school, "/media/{media}", "member", "edit"),
     "a media is shared with a group": lambda school: give(school, "/media/{media}", "group", "view"),
     "a media is shared no more": lambda school: take(school, "/media/{media}"),

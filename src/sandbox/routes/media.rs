@@ -171,7 +171,7 @@ fn create_embed(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
     let embed: Embed = call.json()?;
     let course_id = u64::try_from(embed.course_id).ok().filter(|id| *id > 0);
     let course_id = course_id.ok_or_else(|| Refusal::new(422, "Invalid course_id is provided"))?;
-    let collection = state.course_collection(course_id, call.studio.admin, call.now)?;
+    let collection = state.course_collection(course_id)?;
     state.place(id, collection);
     let kind = match embed.embed_type {
         Kind::Embed => "embed",
