@@ -40,7 +40,7 @@ from fastapi.responses import JSONResponse, RedirectResponse
 CALLBACK = "/studio/callback"
 STATE, SESSION = "studio_state", "studio_session"
 # What a person can mend by signing in again; all else is this service's own trouble, such as a wrong client secret.
-FOR_THE_PERSON = ("access_denied", "invalid_grant")
+FOR_THE_PERSON = ("access_denied", "invalid_grant", "other_state")
 
 
 class SqliteTokenStore:
@@ -147,16 +147,16 @@ async def login(request: Request, school: Where) -> RedirectResponse:
 
 @app.get(CALLBACK)
 async def come_back(
-    request: Request, school: Where, asked: Annotated[str | None, Cookie(alias=STATE)] = None, state: str | None = None
+    request: Request, school: Where, asked: Annotated[str | None, Cookie(alias=STATE)] = None
 ) -> RedirectResponse:
     """Turn the code with which Studio sends the browser back into tokens, and begin a session."""
-    # Studio sends no state back (observed), so what counts is the cookie: this browser was sent, a moment ago.
-    if asked is None or not secrets.compare_digest((asked if state is None else state).encode(), asked.encode()):
+    # Studio may send no state back (observed in 2024), so the cookie has to be there: this browser was sent to Studio.
+    if asked is None:
         raise HTTPException(403, "This browser was not sent to Studio: begin at /login.")
     session = secrets.token_urlsafe()
     oauth, _ = person(school, session)
     # The proxy's address, since that is where Studio redirected to.
-    await oauth.exchange_async(f"{school.redirect_uri}?{request.url.query}")
+    await oauth.exchange_async(f"{school.redirect_uri}?{request.url.query}", asked)
     answer = RedirectResponse("/collections", 303)
     answer.delete_cookie(STATE, path=CALLBACK)
     is_secure = request.state.box is None

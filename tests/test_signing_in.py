@@ -131,7 +131,7 @@ def test_signing_in_by_hand_from_the_url_to_the_first_request(form: Form, box: S
 def test_signing_in_with_the_url_that_the_browser_shows(form: Form, box: Sandbox, state: str | None) -> None:
     oauth = key_of(box)
     shown = box.authorize(oauth.authorization_url(state=state))
-    tokens = form.call(oauth, "exchange", shown)
+    tokens = form.call(oauth, "exchange", shown, state)
     with StudioClient(box.url, token=tokens.access_token) as studio:
         assert form.call(studio, "request", "GET", "/ping") == "pong"
 
@@ -328,6 +328,44 @@ def test_a_person_who_did_not_allow_it_is_an_error_with_the_reason(form: Form, r
     assert type(caught.value) is SignInError
     assert (caught.value.reason, caught.value.status_code) == (reason, None)
     assert "The user said no" in str(caught.value)
+
+
+# What comes back where `state-7` was sent.
+OTHER_STATES = {
+    "another": f"{CALLBACK}?code={CODE}&state=state-8",
+    "a longer one": f"{CALLBACK}?code={CODE}&state=state-77",
+    "in other letters": f"{CALLBACK}?code={CODE}&state=State-7",
+    "none in it": f"{CALLBACK}?code={CODE}&state=",
+    "a second one": f"{CALLBACK}?code={CODE}&state=state-7&state=state-8",
+    "without a URL": f"code={CODE}&state=state-8",
+    "with an error": f"{CALLBACK}?error=access_denied&state=state-8",
+    "without a code": f"{CALLBACK}?state=state-8",
+}
+
+
+@pytest.mark.parametrize("shown", OTHER_STATES.values(), ids=OTHER_STATES)
+def test_an_answer_with_another_state_is_refused_and_nothing_is_sent(form: Form, shown: str) -> None:
+    with FaultServer(json_answer(GRANTED)) as server, pytest.raises(SignInError) as caught:
+        form.call(oauth_of(server), "exchange", shown, "state-7")
+    assert server.requests == []
+    assert type(caught.value) is SignInError
+    assert (caught.value.reason, caught.value.status_code) == ("other_state", None)
+    assert all(secret not in str(caught.value) for secret in (CODE, "state-7", "state-8"))
+
+
+@pytest.mark.parametrize(
+    "shown", [CODE, f"code={CODE}", f"{CALLBACK}?code={CODE}", f"{CALLBACK}?code={CODE}&state=state-7"]
+)
+def test_an_answer_with_the_state_that_was_sent_or_without_one_is_taken(form: Form, shown: str) -> None:
+    with FaultServer(json_answer(GRANTED)) as server:
+        form.call(oauth_of(server), "exchange", shown, state="state-7")
+    assert dict(parse_qsl(server.requests[0].body.decode()))["code"] == CODE
+
+
+def test_an_empty_state_is_one_that_was_sent(form: Form) -> None:
+    with FaultServer(json_answer(GRANTED)) as server, pytest.raises(SignInError, match="another state"):
+        form.call(oauth_of(server), "exchange", f"{CALLBACK}?code={CODE}&state=state-8", "")
+    assert server.requests == []
 
 
 def test_an_error_of_another_place_is_no_word_of_studio(form: Form) -> None:

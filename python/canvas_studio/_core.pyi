@@ -1049,8 +1049,8 @@ class OAuth:
         Make the URL of the page on which a person signs in and allows it. Nothing is sent.
 
         Args:
-            state: A value of your own. Studio takes it and does not send it back (observed): keep it in a cookie if you
-                need to know to whom an answer belongs.
+            state: A value of your own that nobody can guess, such as `secrets.token_urlsafe()`. Keep it in the session of
+                the person, and give it to `exchange()`: Studio sends it back (observed in 2026; it did not in 2024).
 
         Returns:
             The URL, for a browser.
@@ -1063,38 +1063,42 @@ class OAuth:
         """
         The developer key's id.
         """
-    def exchange(self, /, code: str) -> Tokens:
+    def exchange(self, /, code: str, state: str | None = None) -> Tokens:
         """
         Turn the code of a person's signing in into tokens, and keep them in the store.
 
         Args:
-            code: The code, or the whole URL that the browser was redirected to, as a person pastes it. Studio does not
-                send a `state` back (observed), so none is looked for.
+            code: The code, or the whole URL that the browser was redirected to, as a person pastes it.
+            state: The `state` that `authorization_url()` was given. If the URL has another one, nothing is sent. One
+                without any is accepted: Studio sent none back in 2024, and does in 2026 (observed).
 
         Returns:
             The tokens; by then they are in the store.
 
         Raises:
             InvalidArgumentError: If there is no code in it, or if the URL is another one than the redirect URI.
-            SignInError: If the person did not allow it, or if Studio takes the code or the key for wrong.
+            SignInError: If the person did not allow it, if Studio takes the code or the key for wrong, or if the URL has
+                another `state` (its `reason` is then `other_state`).
             TokenStoreError: If the tokens could not be kept.
 
         Reference: none; observed in several clients, and in the vendor's guide for Postman.
         """
-    def exchange_async(self, /, code: str) -> Coroutine[Any, Any, Tokens]:
+    def exchange_async(self, /, code: str, state: str | None = None) -> Coroutine[Any, Any, Tokens]:
         """
         Turn the code of a person's signing in into tokens, and keep them in the store.
 
         Args:
-            code: The code, or the whole URL that the browser was redirected to, as a person pastes it. Studio does not
-                send a `state` back (observed), so none is looked for.
+            code: The code, or the whole URL that the browser was redirected to, as a person pastes it.
+            state: The `state` that `authorization_url()` was given. If the URL has another one, nothing is sent. One
+                without any is accepted: Studio sent none back in 2024, and does in 2026 (observed).
 
         Returns:
             The tokens; by then they are in the store.
 
         Raises:
             InvalidArgumentError: If there is no code in it, or if the URL is another one than the redirect URI.
-            SignInError: If the person did not allow it, or if Studio takes the code or the key for wrong.
+            SignInError: If the person did not allow it, if Studio takes the code or the key for wrong, or if the URL has
+                another `state` (its `reason` is then `other_state`).
             TokenStoreError: If the tokens could not be kept.
 
         Reference: none; observed in several clients, and in the vendor's guide for Postman.

@@ -112,7 +112,8 @@ class Assumptions:
         embed_url_key: Under which key of an object `create_embed` answers its URL; `None` for a bare JSON string.
         list_meta: Whether lists of collections and of media come with `meta`, their number of items and pages.
         range_honoured: Whether the storage host continues a download where `Range` says; otherwise it sends all again.
-        state_echoed: Whether the redirect after signing in brings back `state`.
+        state_echoed: Whether the redirect after signing in brings back `state`, as it does since 2026; in 2024 it did
+            not.
         refresh_tokens_rotate: Whether a refresh token is good for one use, and replaced by it.
     """
 
@@ -125,7 +126,7 @@ class Assumptions:
     embed_url_key: str | None = "embed_url"
     list_meta: bool = True
     range_honoured: bool = True
-    state_echoed: bool = False
+    state_echoed: bool = True
     refresh_tokens_rotate: bool = True
 
 
@@ -529,7 +530,7 @@ class Sandbox:
 
         Args:
             authorization_url: The URL that the application sends the person to, with `client_id`, `redirect_uri`,
-                `response_type=code` and perhaps `state`.
+                `response_type=code`, and perhaps `state` and `code_challenge` (PKCE).
             user: Who signs in, as an id or as the person; the administrator if left out.
 
         Returns:

@@ -143,13 +143,16 @@ pub enum Pasted {
     },
     /// The URL is another one than was asked for, at this host. The rest of it may hold a code.
     ElsewhereAt(String),
+    /// The URL has another `state`: it is the answer to somebody else's request.
+    OtherState,
     /// There is neither a code nor a URL with one.
     Nothing,
 }
 
-/// Reads what a person pasted, with what mail programs and terminals put around it. That a `state` is missing is normal:
-/// Studio does not send it back. Observed. `school` is where the code is shown if there is no redirect.
-pub fn pasted(text: &str, redirect_uri: &str, school: &Url) -> Pasted {
+/// Reads what a person pasted, with what mail programs and terminals put around it. `state` is what was sent: one that is
+/// missing from the answer is no fault, since Studio did not send it back in 2024. Observed. `school` is where the code is
+/// shown if there is no redirect.
+pub fn pasted(text: &str, redirect_uri: &str, school: &Url, state: Option<&str>) -> Pasted {
     let text: String = text.split_whitespace().collect();
     let text = text.trim_matches(|around| matches!(around, '<' | '>' | '"' | '\'' | '`'));
     let (place, query) = text.split_once('?').unwrap_or(("", text));
@@ -169,6 +172,10 @@ pub fn pasted(text: &str, redirect_uri: &str, school: &Url) -> Pasted {
         }
         None if !redirect_uri.trim_end_matches('/').ends_with(place.trim_end_matches('/')) => return Pasted::Nothing,
         _ => {}
+    }
+    let states = || form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "state");
+    if state.is_some_and(|sent| states().any(|(_, answered)| answered != sent)) {
+        return Pasted::OtherState;
     }
     match (field("code").filter(|code| is_token(code)), field("error")) {
         (_, Some(reason)) => Pasted::Refused { reason, description: field("error_description") },
@@ -203,7 +210,7 @@ mod tests {
     const REDIRECT_URI: &str = "https://app.example.edu/studio/callback";
 
     fn pasted(text: &str, redirect_uri: &str) -> Pasted {
-        super::pasted(text, redirect_uri, &Url::parse("https://myschool.instructuremedia.com").unwrap())
+        super::pasted(text, redirect_uri, &Url::parse("https://myschool.instructuremedia.com").unwrap(), None)
     }
 
     fn key() -> Key {
@@ -250,6 +257,19 @@ mod tests {
         assert!(matches!(at, Pasted::ElsewhereAt(host) if host == "myschool.instructuremedia.com"));
         let denied = pasted("https://app.example.edu/studio/callback?error=access_denied&error_description=No");
         assert!(matches!(denied, Pasted::Refused { reason, .. } if reason == "access_denied"));
+    }
+
+    #[test]
+    fn a_state_that_comes_back_is_the_one_that_was_sent() {
+        let school = Url::parse("https://myschool.instructuremedia.com").unwrap();
+        let answer =
+            |query: &str, state| super::pasted(&format!("{REDIRECT_URI}?{query}"), REDIRECT_URI, &school, state);
+        for (query, state) in [("code=c", Some("s")), ("code=c&state=s%20t", Some("s t")), ("code=c&state=x", None)] {
+            assert!(matches!(answer(query, state), Pasted::Code(_)), "{query}");
+        }
+        for query in ["code=c&state=x", "code=c&state=", "code=c&state=s&state=x", "error=access_denied&state=x"] {
+            assert!(matches!(answer(query, Some("s")), Pasted::OtherState), "{query}");
+        }
     }
 
     #[test]

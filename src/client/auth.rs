@@ -42,6 +42,9 @@ const PAST: usize = 32;
 /// What the token endpoint says if only the person can help. RFC 6749, which Studio is inferred to follow.
 const INVALID_GRANT: &str = "invalid_grant";
 
+/// The reason of an error about an answer that is not to the request that was sent.
+const OTHER_STATE: &str = "other_state";
+
 /// How many renewals this process has under way.
 static UNDER_WAY: PerProcess<AtomicUsize> = PerProcess::new();
 
@@ -192,9 +195,22 @@ impl OAuth {
     }
 
     /// Turns what a person pasted into tokens, and keeps them.
-    pub async fn exchange(self: &Arc<Self>, client: &Client, text: &str, redirect_uri: &str) -> Result<Tokens, Error> {
-        let code = match oauth::pasted(text, redirect_uri, client.config.base()) {
+    pub async fn exchange(
+        self: &Arc<Self>,
+        client: &Client,
+        text: &str,
+        redirect_uri: &str,
+        state: Option<&str>,
+    ) -> Result<Tokens, Error> {
+        let code = match oauth::pasted(text, redirect_uri, client.config.base(), state) {
             Pasted::Code(code) => code,
+            Pasted::OtherState => {
+                let message =
+                    "the answer has another state than was sent, so it belongs to another sign-in, or somebody \
+                               else has made it; nothing was sent: open a new authorization_url()"
+                        .to_owned();
+                return Err(Error::SignIn { reason: OTHER_STATE.to_owned(), message, answer: None });
+            }
             Pasted::Refused { reason, description } => {
                 let said = description.map_or_else(String::new, |said| format!(": {said}"));
                 let what =

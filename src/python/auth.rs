@@ -239,10 +239,10 @@ impl OAuth {
         }
     }
 
-    fn exchanging(&self, code: &str) -> Result<Exchange, InvalidArgument> {
+    fn exchanging(&self, code: &str, state: Option<String>) -> Result<Exchange, InvalidArgument> {
         self.at_school()?;
         let (oauth, redirect_uri) = (Arc::clone(&self.oauth), self.redirect_uri.clone());
-        Ok(Exchange { oauth, code: code.into(), redirect_uri })
+        Ok(Exchange { oauth, code: code.into(), redirect_uri, state })
     }
 }
 
@@ -267,15 +267,19 @@ struct Exchange {
     oauth: Arc<client::OAuth>,
     code: SecretString,
     redirect_uri: String,
+    state: Option<String>,
 }
 
 impl Operation for Exchange {
     type Result = client::Tokens;
 
     fn start(&self, client: Option<Client>) -> impl Future<Output = Result<client::Tokens, Error>> + Send + 'static {
-        let Self { oauth, code, redirect_uri } = self;
-        let (oauth, code, redirect_uri) = (Arc::clone(oauth), code.clone(), redirect_uri.clone());
-        async move { oauth.exchange(&client.ok_or(Error::Closed)?, code.expose_secret(), &redirect_uri).await }
+        let Self { oauth, code, redirect_uri, state } = self;
+        let (oauth, code, redirect_uri, state) = (Arc::clone(oauth), code.clone(), redirect_uri.clone(), state.clone());
+        async move {
+            let client = client.ok_or(Error::Closed)?;
+            oauth.exchange(&client, code.expose_secret(), &redirect_uri, state.as_deref()).await
+        }
     }
 
     fn home(&self) -> Home {
@@ -311,20 +315,22 @@ operations {
     /// Turn the code of a person's signing in into tokens, and keep them in the store.
     ///
     /// Args:
-    ///     code: The code, or the whole URL that the browser was redirected to, as a person pastes it. Studio does not
-    ///         send a `state` back (observed), so none is looked for.
+    ///     code: The code, or the whole URL that the browser was redirected to, as a person pastes it.
+    ///     state: The `state` that `authorization_url()` was given. If the URL has another one, nothing is sent. One
+    ///         without any is accepted: Studio sent none back in 2024, and does in 2026 (observed).
     ///
     /// Returns:
     ///     The tokens; by then they are in the store.
     ///
     /// Raises:
     ///     InvalidArgumentError: If there is no code in it, or if the URL is another one than the redirect URI.
-    ///     SignInError: If the person did not allow it, or if Studio takes the code or the key for wrong.
+    ///     SignInError: If the person did not allow it, if Studio takes the code or the key for wrong, or if the URL has
+    ///         another `state` (its `reason` is then `other_state`).
     ///     TokenStoreError: If the tokens could not be kept.
     ///
     /// Reference: none; observed in several clients, and in the vendor's guide for Postman.
-    #[pyo3(signature = (code))]
-    exchange / exchange_async (oauth, code: String) -> client::Tokens = oauth.exchanging(&code);
+    #[pyo3(signature = (code, state=None))]
+    exchange / exchange_async (oauth, code: String, state: Option<String>) -> client::Tokens = oauth.exchanging(&code, state);
 
     /// Log out: forget the tokens, here and in the store. Studio has no documented way to revoke them.
     ///
@@ -386,8 +392,8 @@ plain {
     /// Make the URL of the page on which a person signs in and allows it. Nothing is sent.
     ///
     /// Args:
-    ///     state: A value of your own. Studio takes it and does not send it back (observed): keep it in a cookie if you
-    ///         need to know to whom an answer belongs.
+    ///     state: A value of your own that nobody can guess, such as `secrets.token_urlsafe()`. Keep it in the session of
+    ///         the person, and give it to `exchange()`: Studio sends it back (observed in 2026; it did not in 2024).
     ///
     /// Returns:
     ///     The URL, for a browser.

@@ -25,7 +25,7 @@ pub(crate) struct Assumptions {
     pub(crate) list_meta: bool,
     /// Whether the storage host gives parts of files.
     pub(crate) range_honoured: bool,
-    /// Whether the authorize page gives `state` back. That it does not is observed.
+    /// Whether the authorize page gives `state` back. That it did not is observed in 2024, that it does in 2026.
     pub(crate) state_echoed: bool,
     /// Whether a refresh ends the refresh token that was used. That a new one is given is observed.
     pub(crate) refresh_tokens_rotate: bool,

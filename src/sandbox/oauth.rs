@@ -3,6 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::{self, Formatter};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
@@ -40,6 +42,52 @@ struct Code {
     user: u64,
     redirect_uri: String,
     expires: Timestamp,
+    /// What the verifier has to fit, if the code was asked for with a challenge.
+    #[serde(default)]
+    challenge: Option<Challenge>,
+}
+
+/// What an application sends ahead of its verifier: PKCE, RFC 7636. That Studio takes it is inferred; what becomes of it
+/// there is unknown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Challenge {
+    Plain(String),
+    S256(String),
+}
+
+impl Challenge {
+    /// Reads the challenge of an authorize page, if there is one.
+    pub(crate) fn of(query: &HashMap<String, String>) -> Result<Option<Self>, String> {
+        let method = query.get("code_challenge_method").map(String::as_str);
+        let Some(text) = query.get("code_challenge") else {
+            return if method.is_none() { Ok(None) } else { Err("code_challenge is missing".into()) };
+        };
+        if !is_pkce(text) {
+            return Err("code_challenge is 43 to 128 letters, digits, or -._~".into());
+        }
+        match method {
+            Some("S256") => Ok(Some(Self::S256(text.clone()))),
+            None | Some("plain") => Ok(Some(Self::Plain(text.clone()))),
+            Some(other) => Err(format!("code_challenge_method is S256 or plain, not {other}")),
+        }
+    }
+
+    fn fits(&self, verifier: &str) -> bool {
+        is_pkce(verifier)
+            && match self {
+                Self::Plain(text) => text == verifier,
+                Self::S256(text) => {
+                    let digest = ring::digest::digest(&ring::digest::SHA256, verifier.as_bytes());
+                    *text == BASE64_URL_SAFE_NO_PAD.encode(digest)
+                }
+            }
+    }
+}
+
+/// Whether a text can be a verifier or a challenge.
+fn is_pkce(text: &str) -> bool {
+    (43..=128).contains(&text.len())
+        && text.bytes().all(|letter| letter.is_ascii_alphanumeric() || b"-._~".contains(&letter))
 }
 
 /// What the token endpoint says no with. RFC 6749, which Studio is assumed to follow.
@@ -126,11 +174,12 @@ impl Credentials {
         user: u64,
         redirect_uri: &str,
         state: Option<&str>,
+        challenge: Option<Challenge>,
         now: Timestamp,
     ) -> Result<String, String> {
         let code = random("sandbox-code");
         let expires = now.checked_add(CODE_LIFETIME).unwrap_or(now);
-        self.codes.insert(code.clone(), Code { user, redirect_uri: redirect_uri.to_owned(), expires });
+        self.codes.insert(code.clone(), Code { user, redirect_uri: redirect_uri.to_owned(), expires, challenge });
         if redirect_uri == OUT_OF_BAND {
             return Ok(code);
         }
@@ -163,7 +212,15 @@ impl Credentials {
                     Some(code) if field("redirect_uri") != Some(&code.redirect_uri) => {
                         refuse(400, "invalid_grant", "redirect_uri is not the one that the code was asked for with")
                     }
-                    Some(code) => Ok(self.grant(code.user, lifetime, now)),
+                    Some(Code { user, challenge, .. }) => match (challenge, field("code_verifier")) {
+                        (Some(_), None) => refuse(400, "invalid_grant", "code_verifier is missing"),
+                        (Some(challenge), Some(verifier)) if !challenge.fits(verifier) => {
+                            refuse(400, "invalid_grant", "code_verifier does not fit the code_challenge")
+                        }
+                        // RFC 9700, 4.8.2: else an attacker could take the challenge off.
+                        (None, Some(_)) => refuse(400, "invalid_grant", "the code was asked for without a challenge"),
+                        _ => Ok(self.grant(user, lifetime, now)),
+                    },
                 }
             }
             Some("refresh_token") => {

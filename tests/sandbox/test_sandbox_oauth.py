@@ -16,11 +16,15 @@ from plain_http import Answer, ask, send_form
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 AUTHORIZE = "/api/public/oauth/authorize"
 TOKEN = "/api/public/oauth/token"
 CALLBACK = "https://app.example.edu/studio/callback"
 OUT_OF_BAND = "urn:ietf:wg:oauth:2.0:oob"
+VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+# That of RFC 7636, appendix B.
+S256 = {"code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", "code_challenge_method": "S256"}
 
 
 @pytest.fixture
@@ -140,6 +144,10 @@ WRONG_WISHES: dict[str, dict[str, str | None]] = {
     "no URL": {"redirect_uri": "callback"},
     "no response_type": {"response_type": None},
     "implicit": {"response_type": "token"},
+    "a method of PKCE that is none": {**S256, "code_challenge_method": "S512"},
+    "a method of PKCE without a challenge": {"code_challenge_method": "S256"},
+    "a challenge that is too short": {"code_challenge": "short"},
+    "a challenge with other letters": {"code_challenge": "+" * 43},
     "with markup": {"redirect_uri": "<script>alert(1)</script>"},
 }
 
@@ -192,7 +200,7 @@ def test_a_key_has_the_redirect_uris_that_it_was_given() -> None:
         assert box.redirect_uris == uris
         back = urlsplit(box.authorize(authorization_url(box, redirect_uri=uris[0])))
         # What the URI already says stays.
-        assert set(parse_qs(back.query)) == {"tenant", "code"}
+        assert set(parse_qs(back.query)) == {"tenant", "code", "state"}
         assert_error_page(ask(authorization_url(box)))
 
 
@@ -216,6 +224,57 @@ def test_state_echoed_decides_whether_the_redirect_brings_state_back(echoed: boo
             assert query.get("state") == ([state] if echoed else None)
             assert len(query["code"]) == 1
         assert "state" not in box.authorize(authorization_url(box, state=None))
+
+
+CHALLENGES: dict[str, dict[str, str]] = {
+    "S256": S256,
+    "plain": {"code_challenge": VERIFIER, "code_challenge_method": "plain"},
+    "plain unless it says so": {"code_challenge": VERIFIER},
+}
+with_challenge = pytest.mark.parametrize("challenge", CHALLENGES.values(), ids=CHALLENGES)
+
+
+def challenged(box: Sandbox, challenge: dict[str, str]) -> str:
+    [code] = parse_qs(urlsplit(box.authorize(authorization_url(box, **challenge))).query)["code"]
+    return code
+
+
+@with_challenge
+def test_a_code_with_a_challenge_is_exchanged_with_its_verifier(box: Sandbox, challenge: dict[str, str]) -> None:
+    assert_tokens(exchange(box, **for_code(box, challenged(box, challenge), code_verifier=VERIFIER)))
+
+
+def test_the_page_in_the_browser_takes_a_challenge_along(box: Sandbox) -> None:
+    page = ask(authorization_url(box, **S256))
+    hidden = dict(re.findall(r'<input type=hidden name="(\w+)" value="([^"]*)">', page.text))
+    assert {name: unescape(value) for name, value in hidden.items()} == wish(box, **S256)
+    [code] = parse_qs(urlsplit(send_form(box.url, AUTHORIZE, hidden).headers["location"]).query)["code"]
+    assert_token_error(exchange(box, **for_code(box, code)), 400, "invalid_grant")
+
+
+@with_challenge
+@pytest.mark.parametrize(
+    "verifier", [None, "", "short", VERIFIER[::-1], S256["code_challenge"], VERIFIER + "a", "é" * 43]
+)
+def test_a_code_with_a_challenge_is_not_exchanged_without_its_verifier(
+    box: Sandbox, challenge: dict[str, str], verifier: str | None
+) -> None:
+    asked = for_code(box, challenged(box, challenge))
+    if verifier is not None:
+        asked["code_verifier"] = verifier
+    assert_token_error(exchange(box, **asked), 400, "invalid_grant")
+
+
+def test_a_verifier_without_a_challenge_is_refused(box: Sandbox) -> None:
+    """RFC 9700, 4.8.2: else somebody could have taken the challenge off."""
+    assert_token_error(exchange(box, **for_code(box, code_verifier=VERIFIER)), 400, "invalid_grant")
+
+
+def test_a_challenge_is_in_the_snapshot(box: Sandbox, tmp_path: Path) -> None:
+    code = challenged(box, S256)
+    with Sandbox.load(box.snapshot(tmp_path / "box.json")) as loaded:
+        assert_token_error(exchange(loaded, **for_code(loaded, code)), 400, "invalid_grant")
+    assert_tokens(exchange(box, **for_code(box, code, code_verifier=VERIFIER)))
 
 
 credentials_in = pytest.mark.parametrize("credentials", ["form", "Basic", "basic"])

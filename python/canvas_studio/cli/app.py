@@ -6,6 +6,7 @@ import errno
 import signal
 import sys
 import time
+from dataclasses import fields
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import Annotated, Any
 
@@ -19,11 +20,12 @@ from canvas_studio.cli.diagnosis import ping
 from canvas_studio.cli.signing_in import login, logout
 from canvas_studio.cli.terminal import fail
 from canvas_studio.cli.who import whoami
-from canvas_studio.sandbox import Faults, Sandbox
+from canvas_studio.sandbox import REDIRECT_URIS, Assumptions, Faults, Sandbox
 
 # Tracebacks are Python's own: rich's can show local variables, and with them tokens.
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
+ASSUMPTIONS = {each.name: each.default for each in fields(Assumptions)}
 EXAMPLE = """\
 from canvas_studio import StudioClient
 studio = StudioClient("{url}", token="{token}")
@@ -75,6 +77,23 @@ def sandbox(
             metavar="SECONDS", help="How long the token endpoint's access tokens are good.", show_default="7200"
         ),
     ] = None,
+    redirect_uri: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="URI",
+            help="A redirect URI of the OAuth key; once for each.",
+            show_default=", ".join(REDIRECT_URIS),
+        ),
+    ] = None,
+    assume: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="What to do where Studio's reference says nothing, such as state_echoed=false; once for each. The "
+            f"names are {', '.join(ASSUMPTIONS)}.",
+            show_default="what is most likely",
+        ),
+    ] = None,
     chaos: Annotated[
         int | None,
         typer.Option(min=0, metavar="SEED", help="Add the faults that servers and networks show, drawn from a seed."),
@@ -91,8 +110,10 @@ def sandbox(
     ] = None,
 ) -> None:
     """Run a Studio on this machine until Ctrl-C: seeded library, tokens that work, faults on request."""
-    if snapshot is not None and (media is not None or seed is not None):
-        raise typer.BadParameter("a snapshot brings its own library: leave out --media and --seed.")
+    if snapshot is not None and any(given is not None for given in (media, seed, redirect_uri)):
+        raise typer.BadParameter(
+            "a snapshot brings its own library and OAuth key: leave out --media, --seed and --redirect-uri."
+        )
     if save is not None and not save.parent.is_dir():
         raise typer.BadParameter(f"there is no folder '{save.parent}'.", param_hint="'--save'")
     # So that what stops services stops it in order, too.
@@ -100,7 +121,14 @@ def sandbox(
     try:
         wrong = [] if faults is None else Faults.from_toml(faults)
         wrong += [] if chaos is None else Faults.chaos(chaos)
-        given = {"port": port, "token_lifetime": token_lifetime, "media": media, "seed": seed}
+        given = {
+            "port": port,
+            "token_lifetime": token_lifetime,
+            "media": media,
+            "seed": seed,
+            "redirect_uris": redirect_uri,
+            "assumptions": _assumptions(assume or []),
+        }
         options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         box = Sandbox(**options, faults=wrong) if snapshot is None else Sandbox.load(snapshot, **options, faults=wrong)
     except OSError as error:
@@ -141,6 +169,23 @@ def demo(
         fail("stopped", 130)
     except (StudioError, OSError) as error:
         fail(error)
+
+
+def _assumptions(given: list[str]) -> Assumptions:
+    """Read assumptions as they are written in a shell; a wrong word of one is refused by the sandbox itself."""
+    chosen: dict[str, Any] = {}
+    for text in given:
+        name, sign, value = text.partition("=")
+        if not sign or name not in ASSUMPTIONS:
+            expected = f"expected NAME=VALUE, with a NAME out of {', '.join(ASSUMPTIONS)}, not '{text}'"
+            raise typer.BadParameter(expected, param_hint="'--assume'")
+        if not isinstance(ASSUMPTIONS[name], bool):
+            chosen[name] = None if value == "none" else value
+        elif value in {"true", "false"}:
+            chosen[name] = value == "true"
+        else:
+            raise typer.BadParameter(f"{name} is true or false, not '{value}'", param_hint="'--assume'")
+    return Assumptions(**chosen)
 
 
 def _describe(box: Sandbox, console: Console) -> None:

@@ -44,6 +44,7 @@ REASONS: Final = {
     "invalid_request": f"Studio takes the request for wrong; compare the redirect URI with {KEYS}",
     "invalid_redirect_uri": f"the redirect URI is not registered on the developer key; compare it with {KEYS}",
 }
+OTHER_ATTEMPT: Final = "it is of another attempt (its state is another one); open the page above"
 NOT_AN_ADMINISTRATOR: Final = (
     "Clients of this profile see what is yours or shared with you. For the media of the whole school, an administrator "
     "of Studio has to sign in."
@@ -277,13 +278,15 @@ def _sign_in(wanted: Profile, *, browser: bool) -> Tokens:
     for left in reversed(range(ATTEMPTS)):
         try:
             pasted = ask(_what_to_paste(wanted))
-            _check_pasted(pasted, state)
-            return oauth.exchange(pasted)
+            _check_pasted(pasted)
+            return oauth.exchange(pasted, state)
         except (CannotBeRightError, InvalidArgumentError) as error:
             problem = str(error)
         except SignInError as error:
             problem = f"{REASONS.get(error.reason, error)} (Studio says: {error.reason})"
-            if error.reason != "invalid_grant":
+            if error.reason == "other_state":
+                problem = OTHER_ATTEMPT
+            elif error.reason != "invalid_grant":
                 fail(f"nobody is signed in: {problem}")
         if not left:
             fail(f"nobody is signed in: {problem}")
@@ -300,8 +303,7 @@ def _explain(page: str, wanted: Profile) -> None:
     else:
         say(
             f"\nThe browser then goes to {wanted.redirect_uri}, with a code behind it. It does not matter whether a "
-            "page is there: what counts is the address. That there is no `state` in it is normal: Studio does not send "
-            "it back."
+            "page is there: what counts is the address."
         )
     say(
         "If Studio shows an error instead, the developer key does not fit: its client id has to be "
@@ -325,19 +327,16 @@ def _has_browser() -> bool:
     return bool(screen or (os.environ.get("BROWSER") and not remote))
 
 
-def _check_pasted(pasted: str, state: str) -> None:
+def _check_pasted(pasted: str) -> None:
     """Refuse what only this program can know to be wrong; what else is pasted, `exchange` judges."""
     pasted = "".join(pasted.split()).strip("\"'<>`")
     if not pasted:
         raise CannotBeRightError("nothing was pasted")
     page, _, rest = pasted.partition("?")
-    query = parse_qs(rest.partition("#")[0])
-    if page.endswith(AUTHORIZE) and "code" not in query:
+    if page.endswith(AUTHORIZE) and "code" not in parse_qs(rest.partition("#")[0]):
         raise CannotBeRightError(
             "that is the page on which it is allowed; allow it there, and copy what comes after that"
         )
-    if query.get("state", [state]) != [state]:
-        raise CannotBeRightError("it is of another attempt (its state is another one); open the page above")
 
 
 def _keep(place: Place, wanted: Profile, tokens: Tokens) -> None:

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::super::Studio;
-use super::super::oauth::OUT_OF_BAND;
+use super::super::oauth::{Challenge, OUT_OF_BAND};
 use super::super::operation::{JSON, Reply};
 use super::super::state::{Role, State};
 
@@ -23,7 +23,7 @@ pub(crate) fn authorize_page(studio: &Studio, query: &[(String, String)]) -> Rep
         return refusal_page(&reason);
     }
     let mut hidden = String::new();
-    for name in ["client_id", "redirect_uri", "response_type", "state"] {
+    for name in ["client_id", "redirect_uri", "response_type", "state", "code_challenge", "code_challenge_method"] {
         if let Some(value) = form.get(name) {
             let _ = write!(hidden, "<input type=hidden name=\"{name}\" value=\"{}\">", escaped(value));
         }
@@ -72,7 +72,7 @@ pub(crate) fn allow(
     }
     let redirect_uri = form.get("redirect_uri").map_or("", String::as_str);
     let given_back = form.get("state").filter(|_| studio.assumptions.state_echoed).map(String::as_str);
-    state.credentials.allow(user, redirect_uri, given_back, now)
+    state.credentials.allow(user, redirect_uri, given_back, Challenge::of(form)?, now)
 }
 
 /// `POST /oauth/token`.
@@ -94,7 +94,7 @@ fn check(state: &State, form: &HashMap<String, String>) -> Result<(), String> {
     let field = |name: &str| form.get(name).map(String::as_str).ok_or_else(|| format!("{name} is missing"));
     state.credentials.check_key(field("client_id")?, field("redirect_uri")?)?;
     match field("response_type")? {
-        "code" => Ok(()),
+        "code" => Challenge::of(form).map(drop),
         other => Err(format!("response_type is code, not {other}")),
     }
 }
