@@ -13,6 +13,8 @@ pub mod sandbox;
 #[pyo3::pymodule(gil_used = false)]
 mod _core {
     #[pymodule_export]
+    use crate::python::arguments::{read_bool, read_int, read_seconds};
+    #[pymodule_export]
     use crate::python::arrow::{ArrowBatch, ArrowTable};
     #[pymodule_export]
     use crate::python::auth::{OAuth, Tokens};

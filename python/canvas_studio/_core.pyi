@@ -29,6 +29,9 @@ __all__ = [
     "Tokens",
     "_decode_media_page",
     "forked",
+    "read_bool",
+    "read_int",
+    "read_seconds",
     "replace_file",
     "shut_down",
     "temporary_path",
@@ -1038,7 +1041,7 @@ class OAuth:
         *,
         store: TokenStore | AsyncTokenStore | None = None,
         url: str | None = None,
-        redirect_uri: str = "urn:ietf:wg:oauth:2.0:oob",
+        redirect_uri: "str" = "urn:ietf:wg:oauth:2.0:oob",
         proxy: str | None = None,
         ca_bundle: str | PathLike[str] | None = None,
     ) -> OAuth: ...
@@ -2020,7 +2023,7 @@ class StudioClient:
         Args:
             path: The part behind `/api/public/v1`, such as `"/users/7/media"`.
             key: The name under which the answer holds the items, such as `"media"`.
-            params: The query: strings, numbers, bools, dates, or lists of them; `None` is left out.
+            params: The query: strings, numbers, bools, dates, UUIDs, or lists of them; `None` is left out.
             page: The page to begin with.
             per_page: How many items are asked for at once, 1 to 50.
 
@@ -2038,7 +2041,7 @@ class StudioClient:
         Args:
             method: `GET`, `POST`, `PUT`, `PATCH` or `DELETE`. Only a `GET` is repeated when it may have been carried out.
             path: The part behind `/api/public/v1`, such as `"/users/7"`.
-            params: The query: strings, numbers, bools, dates, or lists of them; `None` is left out.
+            params: The query: strings, numbers, bools, dates, UUIDs, or lists of them; `None` is left out.
             json: The body.
 
         Returns:
@@ -2060,7 +2063,7 @@ class StudioClient:
         Args:
             method: `GET`, `POST`, `PUT`, `PATCH` or `DELETE`. Only a `GET` is repeated when it may have been carried out.
             path: The part behind `/api/public/v1`, such as `"/users/7"`.
-            params: The query: strings, numbers, bools, dates, or lists of them; `None` is left out.
+            params: The query: strings, numbers, bools, dates, UUIDs, or lists of them; `None` is left out.
             json: The body.
 
         Returns:
@@ -2323,6 +2326,21 @@ def forked() -> None:
     Lets the child of a fork know that it is one: what runs the requests stayed in the parent.
 
     Registered with `os.register_at_fork` when the package is imported.
+    """
+
+def read_bool(name: str, value: Any, expected: str = "True or False") -> bool:
+    """
+    Likewise, what is true or false.
+    """
+
+def read_int(name: str, value: Any) -> int:
+    """
+    Read a whole number that a class written in Python was given.
+    """
+
+def read_seconds(name: str, value: Any) -> float:
+    """
+    Likewise, a length of time in seconds.
     """
 
 def replace_file(path: str | PathLike[str], content: bytes) -> None:

@@ -45,7 +45,7 @@ def _remade(kind: type[StudioError], message: str, attributes: dict[str, object]
 
 
 class InvalidArgumentError(StudioError, ValueError):
-    """An argument cannot be right. Nothing was sent.
+    """Invalid argument. No request was sent.
 
     Attributes:
         argument: Which argument, such as `per_page` or `changes[0].id`.

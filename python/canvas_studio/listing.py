@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import chain, pairwise
-from operator import index, length_hint
+from operator import length_hint
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
+
+from canvas_studio._core import read_bool, read_int
 
 if TYPE_CHECKING:
     import os
@@ -141,16 +143,16 @@ class Listing(Generic[Item]):
             Another listing; this one stays as it is.
 
         Raises:
-            TypeError: If `progress` is neither of these.
+            TypeError: If an argument is none of these.
         """
-        if not (progress is None or isinstance(progress, bool) or callable(progress)):
-            raise TypeError(f"progress must be True or a callable, not {type(progress).__name__}")
+        if not (progress is None or callable(progress)):
+            progress = read_bool("progress", progress, "True, False or a callable")
         return Listing(
             self._source,
             self._limit,
-            self._consistent if consistent is None else bool(consistent),
+            self._consistent if consistent is None else read_bool("consistent", consistent),
             self._progress if progress is None else progress,
-            self._thumbnails if thumbnails is None else bool(thumbnails),
+            self._thumbnails if thumbnails is None else read_bool("thumbnails", thumbnails),
         )
 
     @property
@@ -793,7 +795,7 @@ class _Reading:
 
 
 def _whole_number(count: int, least: int) -> int:
-    count = index(count)
+    count = read_int("count", count)
     if count < least:
         from canvas_studio.errors import InvalidArgumentError  # noqa: PLC0415 - only needed here
 

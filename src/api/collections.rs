@@ -72,7 +72,7 @@ pub fn permissions(id: i64) -> Result<Request<Permissions>, InvalidArgument> {
 
 pub fn change_permissions(id: i64, changes: &[PermissionChange]) -> Result<Request<Permissions>, InvalidArgument> {
     let call = Call::post("change_collection_permissions", path(id, "/permissions")?);
-    Ok(call.json(permission_changes(changes)?).meaning(PERMISSION_MEANINGS).bare())
+    Ok(call.json(permission_changes(changes)?.to_string()).meaning(PERMISSION_MEANINGS).bare())
 }
 
 /// One change of who may do what.

@@ -157,7 +157,7 @@ pub fn create_embed(
     }
     // The page prints no method; POST is observed.
     let call = Call::post("create_embed", format!("/media/{media_id}/create_embed"));
-    Ok(call.json(body).meaning(EMBED_MEANINGS).custom(embed_url))
+    Ok(call.json(body.to_string()).meaning(EMBED_MEANINGS).custom(embed_url))
 }
 
 /// Where a file of the media can be read for 24 hours.
@@ -177,7 +177,7 @@ pub fn permissions(id: i64) -> Result<Request<Permissions>, InvalidArgument> {
 /// The body is inferred: the page of collections documents it.
 pub fn change_permissions(id: i64, changes: &[PermissionChange]) -> Result<Request<Permissions>, InvalidArgument> {
     let call = Call::post("change_media_permissions", path(id, "/permissions")?);
-    Ok(call.json(permission_changes(changes)?).meaning(PERMISSION_MEANINGS).bare())
+    Ok(call.json(permission_changes(changes)?.to_string()).meaning(PERMISSION_MEANINGS).bare())
 }
 
 fn path(id: i64, rest: &str) -> Result<String, InvalidArgument> {

@@ -19,18 +19,18 @@ pub enum Content {
     Json(Value),
 }
 
-/// Any request; `path` is the part behind `/api/public/v1`.
+/// Any request; `path` is the part behind `/api/public/v1`, and `json` the text of the body.
 pub fn request(
     method: &str,
     path: &str,
     params: Vec<(String, String)>,
-    body: Option<Value>,
+    json: Option<String>,
 ) -> Result<Request<Content>, InvalidArgument> {
     check::one_of("method", &method.to_ascii_uppercase(), METHODS)?;
     let method = Method::from_bytes(method.to_ascii_uppercase().as_bytes())
         .map_err(|error| InvalidArgument::new("method", error.to_string()))?;
     let mut call = with_params(Call::new("request", method, relative(path)?), params);
-    call.body = body.map(Body::Json);
+    call.body = json.map(Body::Json);
     Ok(call.custom(content))
 }
 

@@ -35,7 +35,8 @@ pub enum Target {
 /// What a request carries.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Body {
-    Json(Value),
+    /// The text, since a number may have more digits than a `Value` keeps.
+    Json(String),
     Form(Form),
 }
 
@@ -66,7 +67,7 @@ impl fmt::Debug for Form {
 impl fmt::Display for Body {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Json(value) => write!(formatter, "{value}"),
+            Self::Json(text) => formatter.write_str(text),
             Self::Form(form) => write!(formatter, "{form:?}"),
         }
     }
@@ -168,8 +169,8 @@ impl Call {
 
     /// With a JSON body.
     #[must_use]
-    pub fn json(mut self, body: Value) -> Self {
-        self.body = Some(Body::Json(body));
+    pub fn json(mut self, body: impl Into<String>) -> Self {
+        self.body = Some(Body::Json(body.into()));
         self
     }
 

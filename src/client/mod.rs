@@ -301,7 +301,7 @@ impl Client {
                 request.header(header::CONTENT_LENGTH, 0)
             }
             None => request,
-            Some(Body::Json(body)) => request.json(body),
+            Some(Body::Json(text)) => request.header(header::CONTENT_TYPE, "application/json").body(text.clone()),
             Some(Body::Form(form)) => request.header(header::CONTENT_TYPE, FORM).body(form.encoded()),
         };
         // The time without a byte begins when there is a connection.

@@ -1,7 +1,7 @@
 //! `OAuth` and `Tokens`: signing in, as Python sees it.
 
 use std::ffi::CString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -15,9 +15,11 @@ use pythonize::{depythonize, pythonize};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
+use super::arguments::{Argument, FilePath, Text, named};
 use super::bridge::{self, Home, Operation};
 use super::convert::{AnyJson, Deliver, Hinted, JsonObject, Nothing};
 use super::errors::to_python;
+use super::input::wrong_type;
 use super::operations::operations;
 use super::token_store::{AnyStore, MemoryTokenStore, object_of};
 use super::value::AnyMapping;
@@ -36,7 +38,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Moment {
 
     fn extract(given: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
         if !given.is_instance_of::<PyDateTime>() {
-            return Err(PyTypeError::new_err(format!("must be a datetime, not {}", given.get_type().name()?)));
+            return Err(wrong_type("expires_at", "a datetime", &given, None));
         }
         let refused = |problem: PyErr| {
             let expected = format!("must have a zone, and be a moment that can be counted: {problem}");
@@ -81,13 +83,15 @@ impl Tokens {
     #[new]
     #[pyo3(signature = (access_token, *, refresh_token=None, expires_at=None, url=None))]
     fn new(
-        access_token: &str,
-        refresh_token: Option<&str>,
+        py: Python<'_>,
+        access_token: Text,
+        refresh_token: Option<Text>,
         expires_at: Option<Moment>,
-        url: Option<&str>,
+        url: Option<Text>,
     ) -> PyResult<Self> {
-        let token = |argument: &str, text: &str| {
-            if oauth::is_token(text) {
+        let token = |argument: &str, text: Text| {
+            let text = text.read(py, argument)?;
+            if oauth::is_token(&text) {
                 return Ok(SecretString::from(text));
             }
             let expected = "must not be empty, and hold only visible ASCII characters: was it copied whole?";
@@ -96,7 +100,11 @@ impl Tokens {
         let access = token("access_token", access_token)?;
         let refresh = refresh_token.map(|text| token("refresh_token", text)).transpose()?;
         let expires_at = expires_at.map(|moment| moment.0);
-        let url = url.map(school_url).transpose().map_err(|refusal| to_python(refusal.into()))?;
+        let url = url
+            .read(py, "url")?
+            .map(|url| school_url(&url))
+            .transpose()
+            .map_err(|refusal| to_python(refusal.into()))?;
         Ok(Self { tokens: client::Tokens { access, refresh, expires_at, url } })
     }
 
@@ -330,7 +338,7 @@ operations {
     ///
     /// Reference: none; observed in several clients, and in the vendor's guide for Postman.
     #[pyo3(signature = (code, state=None))]
-    exchange / exchange_async (oauth, code: String, state: Option<String>) -> client::Tokens = oauth.exchanging(&code, state);
+    exchange / exchange_async (oauth, code: Text, state: Option<Text>) -> client::Tokens = oauth.exchanging(&code, state);
 
     /// Log out: forget the tokens, here and in the store. Studio has no documented way to revoke them.
     ///
@@ -347,20 +355,22 @@ operations {
 lists {}
 plain {
     #[new]
-    #[pyo3(signature = (client_id, client_secret, *, store=None, url=None, redirect_uri="urn:ietf:wg:oauth:2.0:oob",
+    #[pyo3(signature = (client_id, client_secret, *, store=None, url=None, redirect_uri: "str" = "urn:ietf:wg:oauth:2.0:oob",
         proxy=None, ca_bundle=None))]
-    fn new(py: Python<'_>, client_id: &str, client_secret: &str, store: Option<AnyStore>, url: Option<&str>, redirect_uri: &str,
-        proxy: Option<&str>, ca_bundle: Option<PathBuf>) -> PyResult<Self> {
+    fn new(py: Python<'_>, client_id: Text, client_secret: Text, store: Option<AnyStore>, url: Option<Text>,
+        #[pyo3(from_py_with = named::redirect_uri)] redirect_uri: &str, proxy: Option<Text>, ca_bundle: Option<FilePath>) -> PyResult<Self> {
+        let (client_id, client_secret) = (client_id.read(py, "client_id")?, client_secret.read(py, "client_secret")?);
+        let (url, proxy, ca_bundle) = (url.read(py, "url")?, proxy.read(py, "proxy")?, ca_bundle.read(py, "ca_bundle")?);
         let refuse = |refusal: InvalidArgument| to_python(refusal.into());
         let store = match store {
             Some(store) => store,
             None => py.get_type::<MemoryTokenStore>().call0()?.extract()?,
         };
         oauth::check_redirect_uri(redirect_uri).map_err(refuse)?;
-        let oauth = Arc::new(client::OAuth::new(client_id, client_secret, store.store).map_err(refuse)?);
-        let network = Network::new(proxy, ca_bundle).map_err(refuse)?;
+        let oauth = Arc::new(client::OAuth::new(&client_id, &client_secret, store.store).map_err(refuse)?);
+        let network = Network::new(proxy.as_deref(), ca_bundle).map_err(refuse)?;
         warn_of_left_out(&network)?;
-        let config = url.map(|url| Config::new(url, network, Options::default())).transpose().map_err(refuse)?;
+        let config = url.map(|url| Config::new(&url, network, Options::default())).transpose().map_err(refuse)?;
         let client = config.map(|config| Client::new(config, Auth::OAuth(Arc::clone(&oauth))));
         Ok(Self { oauth, client, redirect_uri: redirect_uri.to_owned(), store: store.object })
     }
@@ -401,9 +411,10 @@ plain {
     /// Raises:
     ///     InvalidArgumentError: If the school was not given.
     #[pyo3(signature = (*, state=None))]
-    fn authorization_url(&self, state: Option<&str>) -> PyResult<String> {
+    fn authorization_url(&self, py: Python<'_>, state: Option<Text>) -> PyResult<String> {
+        let state = state.read(py, "state")?;
         let client = self.at_school().map_err(|refusal| to_python(refusal.into()))?;
-        Ok(self.oauth.authorization_url(client, &self.redirect_uri, state))
+        Ok(self.oauth.authorization_url(client, &self.redirect_uri, state.as_deref()))
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {

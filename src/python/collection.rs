@@ -10,8 +10,9 @@ use pyo3::inspect::{PyStaticConstant, PyStaticExpr};
 #[cfg(feature = "stubs")]
 use pyo3::{type_hint_identifier, type_hint_subscript};
 
+use super::arguments::{Argument, Changes, named};
 use super::bridge;
-use super::convert::{Changes, Deliver, Hinted, JsonObject, whole};
+use super::convert::{Deliver, Hinted, JsonObject};
 use super::errors::detached;
 use super::listing::{self, ListingOf};
 use super::operations::operations;
@@ -127,7 +128,7 @@ operations {
     /// Reference: Collection page, POST /collections/{collection_id}/permissions.
     #[pyo3(signature = (changes))]
     change_permissions / change_permissions_async (collection, changes: Changes) -> models::Permissions
-        = collections::change_permissions(collection.value.id(), &changes.0);
+        = collections::change_permissions(collection.value.id(), &changes);
 }
 lists {
     /// List the media in it.
@@ -141,7 +142,7 @@ lists {
     ///
     /// Reference: Collection page, GET /collections/{collection_id}/media.
     #[pyo3(signature = (*, page: "int" = 1, per_page: "int" = 50))]
-    media (collection, #[pyo3(from_py_with = whole)] page: i64, #[pyo3(from_py_with = whole)] per_page: i64) -> models::Media
+    media (collection, #[pyo3(from_py_with = named::page)] page: i64, #[pyo3(from_py_with = named::per_page)] per_page: i64) -> models::Media
         = collections::list_media(collection.value.id(), page, per_page);
 }
 fields {

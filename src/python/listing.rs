@@ -19,6 +19,7 @@ use pyo3::{type_hint_identifier, type_hint_subscript};
 use serde_json::Value;
 use tokio::sync::Mutex;
 
+use super::arguments::{Argument, Text};
 use super::arrow::{self, Capsule, NextColumns, Rows};
 use super::bridge::{self, Home, Operation};
 use super::columns::{Columns, Gathering};
@@ -547,8 +548,8 @@ impl PyCheckpoint {
     ///     InvalidArgumentError: If it is something else.
     #[staticmethod]
     #[pyo3(signature = (text))]
-    fn from_json(text: &str) -> PyResult<Self> {
-        Checkpoint::from_json(text).map(Self).map_err(|refusal| to_python(refusal.into()))
+    fn from_json(py: Python<'_>, text: Text) -> PyResult<Self> {
+        Checkpoint::from_json(&text.read(py, "text")?).map(Self).map_err(|refusal| to_python(refusal.into()))
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (String,))> {

@@ -5,20 +5,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use pyo3::IntoPyObjectExt;
-use pyo3::exceptions::PyTypeError;
 #[cfg(feature = "stubs")]
 use pyo3::inspect::{PyStaticConstant, PyStaticExpr};
 use pyo3::prelude::*;
-use pyo3::types::PyBool;
 #[cfg(feature = "stubs")]
 use pyo3::{type_hint_identifier, type_hint_subscript, type_hint_union};
 use url::Url;
 
+use super::arguments::{Argument, Changes, FilePath, Flag, Id, OfCollection, OfCourse, Text, named};
 use super::bridge::{self, Operation};
-use super::convert::{
-    Changes, Deliver, Hinted, Id, JsonObject, OfCollection, OfCourse, embed_type_word, min_permission_word,
-};
+use super::convert::{Deliver, Hinted, JsonObject};
 use super::errors::detached;
+use super::input::{flag_if_it_is, wrong_type};
 use super::listing::{self, ListingOf};
 use super::operations::operations;
 use super::value;
@@ -107,7 +105,7 @@ operations {
     /// Reference: Media page, /media/{media_id}/unarchive (the method, POST, is inferred).
     #[pyo3(signature = (*, collection_id=None))]
     unarchive / unarchive_async (this, collection_id: Option<Id<OfCollection>>) -> models::Media
-        = media::unarchive(this.value.id(), collection_id.map(|id| id.0));
+        = media::unarchive(this.value.id(), collection_id);
 
     /// Add it to the collection of a course, and get the URL that launches it there.
     ///
@@ -127,8 +125,8 @@ operations {
     ///
     /// Reference: Media page, /media/{media_id}/create_embed (the method, POST, is observed).
     #[pyo3(signature = (*, course_id, embed_type: "Literal['embed', 'bare_embed']" = "embed", downloadable=None))]
-    create_embed / create_embed_async (this, course_id: Id<OfCourse>, #[pyo3(from_py_with = embed_type_word)] embed_type: &'static str, downloadable: Option<bool>)
-        -> String = media::create_embed(this.value.id(), course_id.0, embed_type, downloadable);
+    create_embed / create_embed_async (this, course_id: Id<OfCourse>, #[pyo3(from_py_with = named::embed_type)] embed_type: &'static str, downloadable: Option<Flag>)
+        -> String = media::create_embed(this.value.id(), course_id, embed_type, downloadable);
 
     /// Get the signed URL from which it can be downloaded for 24 hours. Treat it as a secret.
     ///
@@ -145,7 +143,7 @@ operations {
     ///
     /// Reference: Media page, GET /media/{media_id}/download.
     #[pyo3(signature = (*, quality=None))]
-    download_url / download_url_async (this, quality: Option<String>) -> Url
+    download_url / download_url_async (this, quality: Option<Text>) -> Url
         = media::download_url(this.value.id(), quality.as_deref());
 
     /// Download it into a file.
@@ -171,7 +169,7 @@ operations {
     ///
     /// Reference: Media page, GET /media/{media_id}/download.
     #[pyo3(signature = (path, *, quality=None, progress=Progress::default()))]
-    download / download_async (this, path: PathBuf, quality: Option<String>, progress: Progress) -> PathBuf
+    download / download_async (this, path: FilePath, quality: Option<Text>, progress: Progress) -> PathBuf
         = Tracked::new(media::download_url(this.value.id(), quality.as_deref()), path, progress);
 
     /// Get the users and groups with whom it is shared directly.
@@ -203,7 +201,7 @@ operations {
     /// Reference: Media page, /media/{media_id}/permissions (the method, POST, and the body are inferred).
     #[pyo3(signature = (changes))]
     change_permissions / change_permissions_async (this, changes: Changes) -> models::Permissions
-        = media::change_permissions(this.value.id(), &changes.0);
+        = media::change_permissions(this.value.id(), &changes);
 }
 lists {
     /// List the courses that contain it.
@@ -240,7 +238,7 @@ lists {
     ///
     /// Reference: Media page, GET /media/{media_id}/users.
     #[pyo3(signature = (*, min_permission: "Literal['access', 'view', 'edit']" = "access"))]
-    users (this, #[pyo3(from_py_with = min_permission_word)] min_permission: &'static str) -> models::User = media::users(this.value.id(), min_permission);
+    users (this, #[pyo3(from_py_with = named::min_permission)] min_permission: &'static str) -> models::User = media::users(this.value.id(), min_permission);
 }
 fields {
     /// Studio's id of the media.
@@ -380,8 +378,8 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Progress {
     );
 
     fn extract(given: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
-        if let Ok(wanted) = given.cast::<PyBool>() {
-            if !wanted.is_true() {
+        if let Some(is_wanted) = flag_if_it_is(&given)? {
+            if !is_wanted {
                 return Ok(Self(None));
             }
             let bar = given.py().import("canvas_studio._progress")?.getattr("Bar")?.call0()?;
@@ -393,7 +391,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Progress {
         if given.is_callable() {
             return Ok(Self(Some(given.to_owned().unbind())));
         }
-        Err(PyTypeError::new_err(format!("must be True or a callable, not {}", given.get_type().name()?)))
+        Err(wrong_type("progress", "True, False or a callable", &given, None))
     }
 }
 

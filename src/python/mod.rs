@@ -1,5 +1,6 @@
 //! How Python sees the client: classes over the core's values, and the bridge between two ways of waiting.
 
+pub(crate) mod arguments;
 pub(crate) mod arrow;
 pub(crate) mod auth;
 pub(crate) mod bridge;
@@ -9,6 +10,7 @@ pub(crate) mod convert;
 pub(crate) mod coroutine;
 pub(crate) mod errors;
 pub(crate) mod files;
+pub(crate) mod input;
 pub(crate) mod listing;
 pub(crate) mod logs;
 pub(crate) mod media;

@@ -14,7 +14,7 @@
 /// ```ignore
 /// /// Archive a media.
 /// #[pyo3(signature = (id))]
-/// archive_media / archive_media_async (studio, id: Id<OfMedia>) -> models::Media = media::archive(id.0);
+/// archive_media / archive_media_async (studio, id: Id<OfMedia>) -> models::Media = media::archive(id);
 /// ```
 ///
 /// becomes
@@ -24,16 +24,19 @@
 /// #[pyo3(signature = (id))]
 /// fn archive_media(&self, py: Python<'_>, id: Id<OfMedia>) -> PyResult<<models::Media as Deliver>::Python> {
 ///     let studio = self;
-///     bridge::run(py, studio.client(py)?, media::archive(id.0))
+///     let id = Argument::read(id, py, "id")?;
+///     bridge::run(py, studio.client(py)?, media::archive(id))
 /// }
 /// /// Archive a media.
 /// #[pyo3(signature = (id))]
-/// fn archive_media_async(slf: Py<Self>, id: Id<OfMedia>) -> CoroutineOf<<models::Media as Deliver>::Python> {
-///     CoroutineOf::new("StudioClient.archive_media_async", async move {
+/// fn archive_media_async(slf: Py<Self>, py: Python<'_>, id: Id<OfMedia>)
+///     -> PyResult<CoroutineOf<<models::Media as Deliver>::Python>> {
+///     let id = Argument::read(id, py, "id")?;
+///     Ok(CoroutineOf::new("StudioClient.archive_media_async", async move {
 ///         let studio = slf.get();
 ///         let client = Python::attach(|py| studio.client(py).map(Option::<&Client>::cloned))?;
-///         bridge::run_async(client, media::archive(id.0)).await
-///     })
+///         bridge::run_async(client, media::archive(id)).await
+///     }))
 /// }
 /// ```
 macro_rules! operations {
@@ -55,21 +58,25 @@ macro_rules! operations {
                 $(#[$about])*
                 fn $name(&self, py: Python<'_> $(, $(#[$how])* $argument: $type)*) -> PyResult<<$result as Deliver>::Python> {
                     let $this = self;
+                    $(let $argument = Argument::read($argument, py, stringify!($argument))?;)*
                     bridge::run(py, $this.client(py)?, $operation)
                 }
                 $(#[$about])*
-                fn $name_async(slf: Py<Self> $(, $(#[$how])* $argument: $type)*) -> super::coroutine::CoroutineOf<<$result as Deliver>::Python> {
-                    super::coroutine::CoroutineOf::new(concat!(stringify!($class), ".", stringify!($name_async)), async move {
+                fn $name_async(slf: Py<Self>, py: Python<'_> $(, $(#[$how])* $argument: $type)*) -> PyResult<super::coroutine::CoroutineOf<<$result as Deliver>::Python>> {
+                    $(let $argument = Argument::read($argument, py, stringify!($argument))?;)*
+                    let _ = py;
+                    Ok(super::coroutine::CoroutineOf::new(concat!(stringify!($class), ".", stringify!($name_async)), async move {
                         let $this = slf.get();
                         let client = Python::attach(|py| $this.client(py).map(Option::<&Client>::cloned))?;
                         bridge::run_async(client, $operation).await
-                    })
+                    }))
                 }
             )*
             $(
                 $(#[$list_about])*
                 fn $list(&self, py: Python<'_> $(, $(#[$list_how])* $list_argument: $list_type)*) -> PyResult<Hinted<ListingOf<$item>>> {
                     let $list_this = self;
+                    $(let $list_argument = Argument::read($list_argument, py, stringify!($list_argument))?;)*
                     listing::make(py, $list_this.client(py)?, $request)
                 }
             )*

@@ -8,12 +8,13 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use secrecy::ExposeSecret;
 
+use super::arguments::{
+    Argument, Body, Changes, Day, FilePath, Flag, Id, Number, Object, OfCollection, OfCourse, OfMedia, OfUser, Params,
+    Seconds, Text, Whole, named,
+};
 use super::auth::{OAuth, Reduced, network_of, warn_of_left_out};
 use super::bridge;
-use super::convert::{
-    Body, Changes, DateText, Deliver, Hinted, Id, Nothing, OfCollection, OfCourse, OfMedia, OfUser, Params, Seconds,
-    Whole, embed_type_word, min_permission_word, seconds, whole,
-};
+use super::convert::{Deliver, Hinted, Nothing};
 use super::coroutine::CoroutineOf;
 use super::errors::to_python;
 use super::listing::{self, ListingOf, ListingOfAny, ListingSource, PyCheckpoint};
@@ -100,8 +101,8 @@ operations {
     ///
     /// Reference: Collection page, POST /collections.
     #[pyo3(signature = (name, *, user_id=None))]
-    create_collection / create_collection_async (studio, name: String, user_id: Option<Id<OfUser>>) -> models::Collection
-        = collections::create(&name, user_id.map(|id| id.0));
+    create_collection / create_collection_async (studio, name: Text, user_id: Option<Id<OfUser>>) -> models::Collection
+        = collections::create(&name, user_id);
 
     /// Get a collection.
     ///
@@ -118,7 +119,7 @@ operations {
     ///
     /// Reference: Collection page, GET /collections/{collection_id}.
     #[pyo3(signature = (id))]
-    get_collection / get_collection_async (studio, id: Id<OfCollection>) -> models::Collection = collections::get(id.0);
+    get_collection / get_collection_async (studio, id: Id<OfCollection>) -> models::Collection = collections::get(id);
 
     /// Delete a collection with all its media and perspectives. There is no way back.
     ///
@@ -136,7 +137,7 @@ operations {
     /// Reference: Collection page, DELETE /collections/{collection_id}.
     #[pyo3(signature = (id))]
     delete_collection / delete_collection_async (studio, id: Id<OfCollection>) -> Option<models::Collection>
-        = collections::delete(id.0);
+        = collections::delete(id);
 
     /// Archive a collection with all its media and perspectives.
     ///
@@ -154,7 +155,7 @@ operations {
     /// Reference: Collection page, POST /collections/{collection_id}/archive.
     #[pyo3(signature = (id))]
     archive_collection / archive_collection_async (studio, id: Id<OfCollection>) -> Option<models::Collection>
-        = collections::archive(id.0);
+        = collections::archive(id);
 
     /// Bring a collection back from the archive, with all its media and perspectives.
     ///
@@ -172,7 +173,7 @@ operations {
     /// Reference: Collection page, /collections/{collection_id}/unarchive (the method, POST, is inferred).
     #[pyo3(signature = (id))]
     unarchive_collection / unarchive_collection_async (studio, id: Id<OfCollection>) -> Option<models::Collection>
-        = collections::unarchive(id.0);
+        = collections::unarchive(id);
 
     /// Get the users and groups with whom a collection is shared.
     ///
@@ -190,7 +191,7 @@ operations {
     /// Reference: Collection page, GET /collections/{collection_id}/permissions.
     #[pyo3(signature = (id))]
     get_collection_permissions / get_collection_permissions_async (studio, id: Id<OfCollection>) -> models::Permissions
-        = collections::permissions(id.0);
+        = collections::permissions(id);
 
     /// Change with whom a collection is shared.
     ///
@@ -211,7 +212,7 @@ operations {
     /// Reference: Collection page, POST /collections/{collection_id}/permissions.
     #[pyo3(signature = (id, changes))]
     change_collection_permissions / change_collection_permissions_async (studio, id: Id<OfCollection>, changes: Changes)
-        -> models::Permissions = collections::change_permissions(id.0, &changes.0);
+        -> models::Permissions = collections::change_permissions(id, &changes);
 
     /// Get a media, with the collection that it is in.
     ///
@@ -227,7 +228,7 @@ operations {
     ///
     /// Reference: Media page, GET /media/{media_id}.
     #[pyo3(signature = (id))]
-    get_media / get_media_async (studio, id: Id<OfMedia>) -> models::Media = media::get(id.0);
+    get_media / get_media_async (studio, id: Id<OfMedia>) -> models::Media = media::get(id);
 
     /// Delete a media with all its perspectives. There is no way back.
     ///
@@ -243,7 +244,7 @@ operations {
     ///
     /// Reference: Media page, DELETE /media/{media_id}.
     #[pyo3(signature = (id))]
-    delete_media / delete_media_async (studio, id: Id<OfMedia>) -> models::Media = media::delete(id.0);
+    delete_media / delete_media_async (studio, id: Id<OfMedia>) -> models::Media = media::delete(id);
 
     /// Archive a media with all its perspectives. It leaves its courses and shared libraries.
     ///
@@ -259,7 +260,7 @@ operations {
     ///
     /// Reference: Media page, /media/{media_id}/archive (the method, POST, is inferred).
     #[pyo3(signature = (id))]
-    archive_media / archive_media_async (studio, id: Id<OfMedia>) -> models::Media = media::archive(id.0);
+    archive_media / archive_media_async (studio, id: Id<OfMedia>) -> models::Media = media::archive(id);
 
     /// Bring a media back from the archive, with all its perspectives.
     ///
@@ -277,7 +278,7 @@ operations {
     /// Reference: Media page, /media/{media_id}/unarchive (the method, POST, is inferred).
     #[pyo3(signature = (id, *, collection_id=None))]
     unarchive_media / unarchive_media_async (studio, id: Id<OfMedia>, collection_id: Option<Id<OfCollection>>)
-        -> models::Media = media::unarchive(id.0, collection_id.map(|id| id.0));
+        -> models::Media = media::unarchive(id, collection_id);
 
     /// Add a media to the collection of a course, and get the URL that launches it there.
     ///
@@ -298,8 +299,8 @@ operations {
     ///
     /// Reference: Media page, /media/{media_id}/create_embed (the method, POST, is observed).
     #[pyo3(signature = (media_id, *, course_id, embed_type: "Literal['embed', 'bare_embed']" = "embed", downloadable=None))]
-    create_embed / create_embed_async (studio, media_id: Id<OfMedia>, course_id: Id<OfCourse>, #[pyo3(from_py_with = embed_type_word)] embed_type: &'static str,
-        downloadable: Option<bool>) -> String = media::create_embed(media_id.0, course_id.0, embed_type, downloadable);
+    create_embed / create_embed_async (studio, media_id: Id<OfMedia>, course_id: Id<OfCourse>, #[pyo3(from_py_with = named::embed_type)] embed_type: &'static str,
+        downloadable: Option<Flag>) -> String = media::create_embed(media_id, course_id, embed_type, downloadable);
 
     /// Get the signed URL from which a media can be downloaded for 24 hours. Treat it as a secret.
     ///
@@ -317,8 +318,8 @@ operations {
     ///
     /// Reference: Media page, GET /media/{media_id}/download.
     #[pyo3(signature = (id, *, quality=None))]
-    get_download_url / get_download_url_async (studio, id: Id<OfMedia>, quality: Option<String>) -> url::Url
-        = media::download_url(id.0, quality.as_deref());
+    get_download_url / get_download_url_async (studio, id: Id<OfMedia>, quality: Option<Text>) -> url::Url
+        = media::download_url(id, quality.as_deref());
 
     /// Download a media into a file.
     ///
@@ -344,8 +345,8 @@ operations {
     ///
     /// Reference: Media page, GET /media/{media_id}/download.
     #[pyo3(signature = (id, path, *, quality=None, progress=Progress::default()))]
-    download_media / download_media_async (studio, id: Id<OfMedia>, path: PathBuf, quality: Option<String>,
-        progress: Progress) -> PathBuf = Tracked::new(media::download_url(id.0, quality.as_deref()), path, progress);
+    download_media / download_media_async (studio, id: Id<OfMedia>, path: FilePath, quality: Option<Text>,
+        progress: Progress) -> PathBuf = Tracked::new(media::download_url(id, quality.as_deref()), path, progress);
 
     /// Get the users and groups with whom a media is shared directly.
     ///
@@ -363,7 +364,7 @@ operations {
     /// Reference: Media page, GET /media/{media_id}/permissions.
     #[pyo3(signature = (id))]
     get_media_permissions / get_media_permissions_async (studio, id: Id<OfMedia>) -> models::Permissions
-        = media::permissions(id.0);
+        = media::permissions(id);
 
     /// Change with whom a media is shared.
     ///
@@ -384,14 +385,14 @@ operations {
     /// Reference: Media page, /media/{media_id}/permissions (the method, POST, and the body are inferred).
     #[pyo3(signature = (id, changes))]
     change_media_permissions / change_media_permissions_async (studio, id: Id<OfMedia>, changes: Changes)
-        -> models::Permissions = media::change_permissions(id.0, &changes.0);
+        -> models::Permissions = media::change_permissions(id, &changes);
 
     /// Send any request to Studio's API, with the token, the repetitions and the errors of every other.
     ///
     /// Args:
     ///     method: `GET`, `POST`, `PUT`, `PATCH` or `DELETE`. Only a `GET` is repeated when it may have been carried out.
     ///     path: The part behind `/api/public/v1`, such as `"/users/7"`.
-    ///     params: The query: strings, numbers, bools, dates, or lists of them; `None` is left out.
+    ///     params: The query: strings, numbers, bools, dates, UUIDs, or lists of them; `None` is left out.
     ///     json: The body.
     ///
     /// Returns:
@@ -404,8 +405,8 @@ operations {
     ///
     /// Reference: every page.
     #[pyo3(signature = (method, path, *, params=None, json=None))]
-    request / request_async (studio, method: String, path: String, params: Option<Params>, json: Option<Body>) -> Content
-        = raw::request(&method, &path, params.map_or_else(Vec::new, |params| params.0), json.map(|body| body.0));
+    request / request_async (studio, method: Text, path: Text, params: Option<Params>, json: Option<Body>) -> Content
+        = raw::request(&method, &path, params.unwrap_or_default(), json);
 }
 lists {
     /// List the collections that the caller may see.
@@ -419,7 +420,7 @@ lists {
     ///
     /// Reference: Collection page, GET /collections.
     #[pyo3(signature = (*, page: "int" = 1, per_page: "int" = 50))]
-    list_collections (studio, #[pyo3(from_py_with = whole)] page: i64, #[pyo3(from_py_with = whole)] per_page: i64) -> models::Collection = collections::list(page, per_page);
+    list_collections (studio, #[pyo3(from_py_with = named::page)] page: i64, #[pyo3(from_py_with = named::per_page)] per_page: i64) -> models::Collection = collections::list(page, per_page);
 
     /// List the media in a collection.
     ///
@@ -437,8 +438,8 @@ lists {
     ///
     /// Reference: Collection page, GET /collections/{collection_id}/media.
     #[pyo3(signature = (id, *, page: "int" = 1, per_page: "int" = 50))]
-    list_collection_media (studio, id: Id<OfCollection>, #[pyo3(from_py_with = whole)] page: i64, #[pyo3(from_py_with = whole)] per_page: i64) -> models::Media
-        = collections::list_media(id.0, page, per_page);
+    list_collection_media (studio, id: Id<OfCollection>, #[pyo3(from_py_with = named::page)] page: i64, #[pyo3(from_py_with = named::per_page)] per_page: i64) -> models::Media
+        = collections::list_media(id, page, per_page);
 
     /// Search for media. All that is given must hold; if nothing is given, everything that the caller may see is found.
     ///
@@ -468,22 +469,21 @@ lists {
     #[pyo3(signature = (*, title=None, min_size=None, max_size=None, start_date=None, end_date=None,
         last_viewed_start_date=None, last_viewed_end_date=None, last_viewed_by_student_start_date=None,
         last_viewed_by_student_end_date=None, owner=None, tag=None, source=None, page: "int" = 1, per_page: "int" = 50))]
-    search_media (studio, title: Option<String>, min_size: Option<Whole>, max_size: Option<Whole>,
-        start_date: Option<DateText>, end_date: Option<DateText>, last_viewed_start_date: Option<DateText>,
-        last_viewed_end_date: Option<DateText>, last_viewed_by_student_start_date: Option<DateText>,
-        last_viewed_by_student_end_date: Option<DateText>, owner: Option<String>, tag: Option<String>,
-        source: Option<String>, #[pyo3(from_py_with = whole)] page: i64, #[pyo3(from_py_with = whole)] per_page: i64) -> models::Media = {
-        let date = |date: Option<DateText>| date.map(|date| date.0);
+    search_media (studio, title: Option<Text>, min_size: Option<Whole>, max_size: Option<Whole>,
+        start_date: Option<Day>, end_date: Option<Day>, last_viewed_start_date: Option<Day>,
+        last_viewed_end_date: Option<Day>, last_viewed_by_student_start_date: Option<Day>,
+        last_viewed_by_student_end_date: Option<Day>, owner: Option<Text>, tag: Option<Text>,
+        source: Option<Text>, #[pyo3(from_py_with = named::page)] page: i64, #[pyo3(from_py_with = named::per_page)] per_page: i64) -> models::Media = {
         let search = media::Search {
             title,
-            min_size: min_size.map(|size| size.0),
-            max_size: max_size.map(|size| size.0),
-            start_date: date(start_date),
-            end_date: date(end_date),
-            last_viewed_start_date: date(last_viewed_start_date),
-            last_viewed_end_date: date(last_viewed_end_date),
-            last_viewed_by_student_start_date: date(last_viewed_by_student_start_date),
-            last_viewed_by_student_end_date: date(last_viewed_by_student_end_date),
+            min_size,
+            max_size,
+            start_date,
+            end_date,
+            last_viewed_start_date,
+            last_viewed_end_date,
+            last_viewed_by_student_start_date,
+            last_viewed_by_student_end_date,
             owner,
             tag,
             source,
@@ -506,7 +506,7 @@ lists {
     ///
     /// Reference: Media page, GET /media/{media_id}/courses.
     #[pyo3(signature = (id))]
-    list_media_courses (studio, id: Id<OfMedia>) -> models::Course = media::courses(id.0);
+    list_media_courses (studio, id: Id<OfMedia>) -> models::Course = media::courses(id);
 
     /// List the perspectives of a media: where it is placed.
     ///
@@ -523,7 +523,7 @@ lists {
     ///
     /// Reference: Media page, GET /media/{media_id}/perspectives.
     #[pyo3(signature = (id))]
-    list_media_perspectives (studio, id: Id<OfMedia>) -> models::Perspective = media::perspectives(id.0);
+    list_media_perspectives (studio, id: Id<OfMedia>) -> models::Perspective = media::perspectives(id);
 
     /// List the files and streams of a media.
     ///
@@ -539,7 +539,7 @@ lists {
     ///
     /// Reference: Media page, GET /media/{media_id}/sources.
     #[pyo3(signature = (id))]
-    list_media_sources (studio, id: Id<OfMedia>) -> models::Source = media::sources(id.0);
+    list_media_sources (studio, id: Id<OfMedia>) -> models::Source = media::sources(id);
 
     /// List everyone who has access to a media, directly or not.
     ///
@@ -557,15 +557,15 @@ lists {
     ///
     /// Reference: Media page, GET /media/{media_id}/users.
     #[pyo3(signature = (id, *, min_permission: "Literal['access', 'view', 'edit']" = "access"))]
-    list_media_users (studio, id: Id<OfMedia>, #[pyo3(from_py_with = min_permission_word)] min_permission: &'static str) -> models::User
-        = media::users(id.0, min_permission);
+    list_media_users (studio, id: Id<OfMedia>, #[pyo3(from_py_with = named::min_permission)] min_permission: &'static str) -> models::User
+        = media::users(id, min_permission);
 
     /// Read any list of Studio's API page by page, as every other list is read.
     ///
     /// Args:
     ///     path: The part behind `/api/public/v1`, such as `"/users/7/media"`.
     ///     key: The name under which the answer holds the items, such as `"media"`.
-    ///     params: The query: strings, numbers, bools, dates, or lists of them; `None` is left out.
+    ///     params: The query: strings, numbers, bools, dates, UUIDs, or lists of them; `None` is left out.
     ///     page: The page to begin with.
     ///     per_page: How many items are asked for at once, 1 to 50.
     ///
@@ -574,19 +574,24 @@ lists {
     ///
     /// Reference: every page with `page` and `per_page`.
     #[pyo3(signature = (path, *, key, params=None, page: "int" = 1, per_page: "int" = 50))]
-    paginate (studio, path: String, key: String, params: Option<Params>, #[pyo3(from_py_with = whole)] page: i64, #[pyo3(from_py_with = whole)] per_page: i64)
+    paginate (studio, path: Text, key: Text, params: Option<Params>, #[pyo3(from_py_with = named::page)] page: i64, #[pyo3(from_py_with = named::per_page)] per_page: i64)
         -> serde_json::Value
-        = raw::paginate(&path, key, params.map_or_else(Vec::new, |params| params.0), page, per_page);
+        = raw::paginate(&path, key, params.unwrap_or_default(), page, per_page);
 }
 plain {
     #[new]
     #[pyo3(signature = (url, *, token=None, auth=None, proxy=None, ca_bundle=None, timeout: "float | timedelta" = 120.0, connect_timeout: "float | timedelta" = 5.0,
         read_timeout: "float | timedelta" = 30.0, max_retries: "int" = 2, retry_delay: "float | timedelta" = 0.5,
         max_retry_wait: "float | timedelta" = 60.0, max_concurrency: "int" = 16, max_rate=None))]
-fn new(url: &str, token: Option<&str>, auth: Option<&Bound<'_, OAuth>>, proxy: Option<&str>, ca_bundle: Option<PathBuf>, #[pyo3(from_py_with = seconds)] timeout: f64, #[pyo3(from_py_with = seconds)] connect_timeout: f64,
-        #[pyo3(from_py_with = seconds)] read_timeout: f64, #[pyo3(from_py_with = whole)] max_retries: i64,
-        #[pyo3(from_py_with = seconds)] retry_delay: f64, #[pyo3(from_py_with = seconds)] max_retry_wait: f64,
-        #[pyo3(from_py_with = whole)] max_concurrency: i64, max_rate: Option<f64>) -> PyResult<Self> {
+fn new(py: Python<'_>, url: Text, token: Option<Text>, auth: Option<Object<OAuth>>, proxy: Option<Text>, ca_bundle: Option<FilePath>, #[pyo3(from_py_with = named::timeout)] timeout: f64, #[pyo3(from_py_with = named::connect_timeout)] connect_timeout: f64,
+        #[pyo3(from_py_with = named::read_timeout)] read_timeout: f64, #[pyo3(from_py_with = named::max_retries)] max_retries: i64,
+        #[pyo3(from_py_with = named::retry_delay)] retry_delay: f64, #[pyo3(from_py_with = named::max_retry_wait)] max_retry_wait: f64,
+        #[pyo3(from_py_with = named::max_concurrency)] max_concurrency: i64, max_rate: Option<Number>) -> PyResult<Self> {
+        let url = url.read(py, "url")?;
+        let token = token.read(py, "token")?;
+        let auth = auth.read(py, "auth")?;
+        let proxy = proxy.read(py, "proxy")?;
+        let ca_bundle = ca_bundle.read(py, "ca_bundle")?;
         let options = Options {
             timeout: Some(timeout),
             connect_timeout: Some(connect_timeout),
@@ -595,11 +600,11 @@ fn new(url: &str, token: Option<&str>, auth: Option<&Bound<'_, OAuth>>, proxy: O
             retry_delay: Some(retry_delay),
             max_retry_wait: Some(max_retry_wait),
             max_concurrency: Some(max_concurrency),
-            max_rate,
+            max_rate: max_rate.read(py, "max_rate")?,
         };
-        let config = Network::new(proxy, ca_bundle).and_then(|network| Config::new(url, network, options));
+        let config = Network::new(proxy.as_deref(), ca_bundle).and_then(|network| Config::new(&url, network, options));
         let made = config.and_then(|config| {
-            let auth = match (token, auth.map(Bound::get)) {
+            let auth = match (&token, auth.as_ref().map(Py::get)) {
                 (Some(token), None) => Auth::token(token)?,
                 (None, Some(auth)) => {
                     auth.check_school(&config)?;
@@ -647,24 +652,21 @@ fn new(url: &str, token: Option<&str>, auth: Option<&Bound<'_, OAuth>>, proxy: O
     #[pyo3(signature = (profile=None, *, url=None, token=None, auth=None, proxy=None, ca_bundle=None, timeout: "float | timedelta" = 120.0, connect_timeout: "float | timedelta" = 5.0,
         read_timeout: "float | timedelta" = 30.0, max_retries: "int" = 2, retry_delay: "float | timedelta" = 0.5,
         max_retry_wait: "float | timedelta" = 60.0, max_concurrency: "int" = 16, max_rate=None))]
-    fn from_env(py: Python<'_>, profile: Option<&str>, url: Option<&str>, token: Option<&str>, auth: Option<Bound<'_, OAuth>>, proxy: Option<&str>, ca_bundle: Option<PathBuf>, #[pyo3(from_py_with = seconds)] timeout: f64, #[pyo3(from_py_with = seconds)] connect_timeout: f64,
-        #[pyo3(from_py_with = seconds)] read_timeout: f64, #[pyo3(from_py_with = whole)] max_retries: i64,
-        #[pyo3(from_py_with = seconds)] retry_delay: f64, #[pyo3(from_py_with = seconds)] max_retry_wait: f64,
-        #[pyo3(from_py_with = whole)] max_concurrency: i64, max_rate: Option<f64>) -> PyResult<Self> {
+    fn from_env(py: Python<'_>, profile: Option<Text>, url: Option<Text>, token: Option<Text>, auth: Option<Object<OAuth>>, proxy: Option<Text>, ca_bundle: Option<FilePath>, #[pyo3(from_py_with = named::timeout)] timeout: f64, #[pyo3(from_py_with = named::connect_timeout)] connect_timeout: f64,
+        #[pyo3(from_py_with = named::read_timeout)] read_timeout: f64, #[pyo3(from_py_with = named::max_retries)] max_retries: i64,
+        #[pyo3(from_py_with = named::retry_delay)] retry_delay: f64, #[pyo3(from_py_with = named::max_retry_wait)] max_retry_wait: f64,
+        #[pyo3(from_py_with = named::max_concurrency)] max_concurrency: i64, max_rate: Option<Number>) -> PyResult<Self> {
         let given = PyDict::new(py);
-        given.set_item("profile", profile)?;
-        given.set_item("url", url)?;
-        given.set_item("token", token)?;
-        given.set_item("auth", auth)?;
-        given.set_item("proxy", proxy)?;
-        given.set_item("ca_bundle", ca_bundle)?;
+        given.set_item("profile", profile.read(py, "profile")?)?;
+        given.set_item("url", url.read(py, "url")?)?;
+        given.set_item("token", token.read(py, "token")?)?;
+        given.set_item("auth", auth.read(py, "auth")?)?;
+        given.set_item("proxy", proxy.read(py, "proxy")?)?;
+        given.set_item("ca_bundle", ca_bundle.read(py, "ca_bundle")?)?;
         let found = py.import("canvas_studio.profiles")?.call_method("find", (), Some(&given))?;
-        let url: String = found.getattr("url")?.extract()?;
-        let token: Option<String> = found.getattr("token")?.extract()?;
-        let auth: Option<Bound<'_, OAuth>> = found.getattr("auth")?.extract()?;
-        let proxy: Option<String> = found.getattr("proxy")?.extract()?;
-        let ca_bundle: Option<PathBuf> = found.getattr("ca_bundle")?.extract()?;
-        Self::new(&url, token.as_deref(), auth.as_ref(), proxy.as_deref(), ca_bundle, timeout, connect_timeout, read_timeout,
+        let (url, token, auth) = (found.getattr("url")?, found.getattr("token")?, found.getattr("auth")?);
+        let (proxy, ca_bundle) = (found.getattr("proxy")?, found.getattr("ca_bundle")?);
+        Self::new(py, url.extract()?, token.extract()?, auth.extract()?, proxy.extract()?, ca_bundle.extract()?, timeout, connect_timeout, read_timeout,
             max_retries, retry_delay, max_retry_wait, max_concurrency, max_rate)
     }
 
@@ -682,8 +684,9 @@ fn new(url: &str, token: Option<&str>, auth: Option<&Bound<'_, OAuth>>, proxy: O
     ///
     /// Reference: the page of the list.
     #[pyo3(signature = (checkpoint))]
-    fn resume(&self, py: Python<'_>, checkpoint: &PyCheckpoint) -> PyResult<Hinted<ListingOfAny>> {
-        listing::made_of(py, ListingSource::resumed(&self.client, &checkpoint.0).map_err(to_python)?)
+    fn resume(&self, py: Python<'_>, checkpoint: Object<PyCheckpoint>) -> PyResult<Hinted<ListingOfAny>> {
+        let checkpoint = checkpoint.read(py, "checkpoint")?;
+        listing::made_of(py, ListingSource::resumed(&self.client, &checkpoint.get().0).map_err(to_python)?)
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
@@ -736,19 +739,18 @@ fn new(url: &str, token: Option<&str>, auth: Option<&Bound<'_, OAuth>>, proxy: O
     ///     InvalidArgumentError: If an argument cannot be right.
     #[pyo3(signature = (*, timeout=None, connect_timeout=None, read_timeout=None, max_retries=None, retry_delay=None,
         max_retry_wait=None, max_concurrency=None, max_rate=None))]
-    fn with_options(&self, timeout: Option<Seconds>, connect_timeout: Option<Seconds>, read_timeout: Option<Seconds>,
+    fn with_options(&self, py: Python<'_>, timeout: Option<Seconds>, connect_timeout: Option<Seconds>, read_timeout: Option<Seconds>,
         max_retries: Option<Whole>, retry_delay: Option<Seconds>, max_retry_wait: Option<Seconds>,
-        max_concurrency: Option<Whole>, max_rate: Option<f64>) -> PyResult<Self> {
-        let seconds = |seconds: Option<Seconds>| seconds.map(|seconds| seconds.0);
+        max_concurrency: Option<Whole>, max_rate: Option<Number>) -> PyResult<Self> {
         let client = self.client.with(Options {
-            timeout: seconds(timeout),
-            connect_timeout: seconds(connect_timeout),
-            read_timeout: seconds(read_timeout),
-            max_retries: max_retries.map(|count| count.0),
-            retry_delay: seconds(retry_delay),
-            max_retry_wait: seconds(max_retry_wait),
-            max_concurrency: max_concurrency.map(|pages| pages.0),
-            max_rate,
+            timeout: timeout.read(py, "timeout")?,
+            connect_timeout: connect_timeout.read(py, "connect_timeout")?,
+            read_timeout: read_timeout.read(py, "read_timeout")?,
+            max_retries: max_retries.read(py, "max_retries")?,
+            retry_delay: retry_delay.read(py, "retry_delay")?,
+            max_retry_wait: max_retry_wait.read(py, "max_retry_wait")?,
+            max_concurrency: max_concurrency.read(py, "max_concurrency")?,
+            max_rate: max_rate.read(py, "max_rate")?,
         });
         Ok(Self { client: client.map_err(to_python)? })
     }

@@ -18,11 +18,13 @@ use pyo3::{type_hint_identifier, type_hint_union};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedMutexGuard, oneshot};
 
+use super::arguments::{Argument, FilePath, Object};
 use super::auth::Tokens;
 use super::bridge::{self, Operation};
 use super::convert::{Deliver, Hint};
 use super::coroutine::CoroutineOf;
 use super::errors::{is_store_error, to_python};
+use super::input::wrong_type;
 use crate::client::token_store::{Change, Decide, FileLock, FileStore, MemoryStore, TokenStore, Waiting};
 use crate::client::{Client, Error};
 
@@ -87,9 +89,9 @@ impl<'a, 'py> FromPyObject<'a, 'py> for AnyStore {
             for method in ["load", "save", "lock"] {
                 let is_class = given.is_instance_of::<PyType>();
                 if is_class || !given.getattr_opt(method)?.is_some_and(|method| method.is_callable()) {
-                    let found = given.get_type().name()?;
-                    let expected = "must be a token store, with load(), save() and lock()";
-                    return Err(PyTypeError::new_err(format!("{expected}, not {found}")));
+                    let expected = "a token store, with load(), save() and lock()";
+                    let remedy = is_class.then(|| "an object of this class".to_owned());
+                    return Err(wrong_type("store", expected, &given, remedy));
                 }
             }
             let is_async = given.py().import("canvas_studio.auth")?.call_method1("_is_async", (given,))?.extract()?;
@@ -139,10 +141,10 @@ pub(crate) struct MemoryTokenStore {
 impl MemoryTokenStore {
     #[new]
     #[pyo3(signature = (tokens=None))]
-    fn new(tokens: Option<&Bound<'_, Tokens>>) -> Self {
+    fn new(py: Python<'_>, tokens: Option<Object<Tokens>>) -> PyResult<Self> {
         let store = MemoryStore::default();
-        store.save(tokens.map(|tokens| tokens.get().tokens.clone()));
-        Self { store }
+        store.save(tokens.read(py, "tokens")?.map(|tokens| tokens.get().tokens.clone()));
+        Ok(Self { store })
     }
 
     #[expect(clippy::unused_self, reason = "Python passes it")]
@@ -164,8 +166,9 @@ impl MemoryTokenStore {
     /// Args:
     ///     tokens: The tokens; `None` forgets them.
     #[pyo3(signature = (tokens))]
-    fn save(&self, tokens: Option<&Bound<'_, Tokens>>) {
-        self.store.save(tokens.map(|tokens| tokens.get().tokens.clone()));
+    fn save(&self, py: Python<'_>, tokens: Option<Object<Tokens>>) -> PyResult<()> {
+        self.store.save(tokens.read(py, "tokens")?.map(|tokens| tokens.get().tokens.clone()));
+        Ok(())
     }
 
     /// Keep others from refreshing.
@@ -202,8 +205,8 @@ pub(crate) struct FileTokenStore {
 impl FileTokenStore {
     #[new]
     #[pyo3(signature = (path))]
-    #[expect(clippy::needless_pass_by_value, reason = "pyo3 hands over what it made")]
-    fn new(path: PathBuf) -> PyResult<Self> {
+    fn new(py: Python<'_>, path: FilePath) -> PyResult<Self> {
+        let path = path.read(py, "path")?;
         Ok(Self { store: FileStore::new(&path).map_err(|refusal| to_python(refusal.into()))? })
     }
 
@@ -232,8 +235,8 @@ impl FileTokenStore {
     /// Raises:
     ///     TokenStoreError: If the file cannot be written.
     #[pyo3(signature = (tokens))]
-    fn save(&self, py: Python<'_>, tokens: Option<&Bound<'_, Tokens>>) -> PyResult<()> {
-        let tokens = tokens.map(|tokens| tokens.get().tokens.clone());
+    fn save(&self, py: Python<'_>, tokens: Option<Object<Tokens>>) -> PyResult<()> {
+        let tokens = tokens.read(py, "tokens")?.map(|tokens| tokens.get().tokens.clone());
         py.detach(|| self.store.save(tokens.as_ref())).map_err(to_python)
     }
 

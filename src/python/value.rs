@@ -6,7 +6,6 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::marker::PhantomData;
 
 use pyo3::IntoPyObjectExt;
-use pyo3::exceptions::PyTypeError;
 #[cfg(feature = "stubs")]
 use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
@@ -16,9 +15,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 #[cfg(feature = "stubs")]
-use super::convert::MAPPING;
+use super::arguments::MAPPING;
 use super::convert::{Hint, Hinted, JsonObject};
 use super::errors::to_python;
+use super::input::wrong_type;
 use crate::api::InvalidArgument;
 use crate::api::lazy::{Lazy, Model, Value as _, parts_of};
 use crate::api::models::{Owner, Timestamp};
@@ -35,7 +35,7 @@ impl<'py> FromPyObject<'_, 'py> for AnyMapping<'py> {
     fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
         match given.cast::<PyMapping>() {
             Ok(mapping) => Ok(Self(mapping.to_owned())),
-            Err(_) => Err(PyTypeError::new_err(format!("must be a dict, not {}", given.get_type().name()?))),
+            Err(_) => Err(wrong_type("values", "a dict", &given, None)),
         }
     }
 }

@@ -1,0 +1,276 @@
+//! The arguments of methods: each is read when its name is known, so that an error can name it.
+
+use std::marker::PhantomData;
+use std::path::PathBuf;
+
+use pyo3::PyTypeInfo;
+use pyo3::exceptions::PyTypeError;
+#[cfg(feature = "stubs")]
+use pyo3::inspect::PyStaticExpr;
+use pyo3::prelude::*;
+#[cfg(feature = "stubs")]
+use pyo3::{type_hint_identifier, type_hint_subscript, type_hint_union};
+
+#[cfg(feature = "stubs")]
+use super::collection::Collection;
+use super::input::{
+    as_int, borrowed_text, changes, day, file_path, flag, flag_or, json, number, params, seconds, text, whole,
+    whole_if_it_is, with_article, word, wrong_type,
+};
+#[cfg(feature = "stubs")]
+use super::media::Media;
+use crate::api::collections::PermissionChange;
+use crate::api::media::{EMBED_TYPES, MIN_PERMISSIONS};
+
+/// An argument of a method, read once its name is known.
+pub(crate) trait Argument {
+    type Value;
+
+    fn read(self, py: Python<'_>, name: &str) -> PyResult<Self::Value>;
+}
+
+impl<A: Argument> Argument for Option<A> {
+    type Value = Option<A::Value>;
+
+    fn read(self, py: Python<'_>, name: &str) -> PyResult<Self::Value> {
+        self.map(|argument| argument.read(py, name)).transpose()
+    }
+}
+
+/// Arguments that pyo3 has read already, through a function of `named`.
+macro_rules! already_read {
+    ($($type:ty),*) => {
+        $(impl Argument for $type {
+            type Value = Self;
+
+            fn read(self, _: Python<'_>, _: &str) -> PyResult<Self> {
+                Ok(self)
+            }
+        })*
+    };
+}
+
+already_read!(i64, &'static str, super::media::Progress);
+
+/// Arguments as Python passed them, and the functions that read them.
+macro_rules! arguments {
+    ($($(#[$about:meta])* $argument:ident: $value:ty = $read:path, $hint:expr;)*) => {
+        $(
+            $(#[$about])*
+            #[derive(Debug)]
+            pub(crate) struct $argument(Py<PyAny>);
+
+            impl<'a, 'py> FromPyObject<'a, 'py> for $argument {
+                type Error = std::convert::Infallible;
+                #[cfg(feature = "stubs")]
+                const INPUT_TYPE: PyStaticExpr = $hint;
+
+                fn extract(given: Borrowed<'a, 'py, PyAny>) -> Result<Self, Self::Error> {
+                    Ok(Self(given.to_owned().unbind()))
+                }
+            }
+
+            impl Argument for $argument {
+                type Value = $value;
+
+                fn read(self, py: Python<'_>, name: &str) -> PyResult<Self::Value> {
+                    $read(name, self.0.bind(py))
+                }
+            }
+        )*
+    };
+}
+
+/// Anything that maps names to values.
+#[cfg(feature = "stubs")]
+pub(crate) const MAPPING: PyStaticExpr = type_hint_subscript!(
+    type_hint_identifier!("collections.abc", "Mapping"),
+    type_hint_identifier!("builtins", "str"),
+    type_hint_identifier!("typing", "Any")
+);
+
+arguments! {
+    Text: String = text, type_hint_identifier!("builtins", "str");
+    Flag: bool = flag, type_hint_identifier!("builtins", "bool");
+    Whole: i64 = whole, type_hint_identifier!("builtins", "int");
+    Number: f64 = number, type_hint_identifier!("builtins", "float");
+    /// A length of time, as seconds or as a timedelta.
+    Seconds: f64 = seconds,
+        type_hint_union!(type_hint_identifier!("builtins", "float"), type_hint_identifier!("datetime", "timedelta"));
+    /// A calendar day as a date or as text; whether the text is one, the core checks.
+    Day: String = day,
+        type_hint_union!(type_hint_identifier!("datetime", "date"), type_hint_identifier!("builtins", "str"));
+    FilePath: PathBuf = file_path, <PathBuf as FromPyObject<'_, '_>>::INPUT_TYPE;
+    /// Changes of permissions, as `PermissionChange` or as dicts with the same names.
+    Changes: Vec<PermissionChange> = changes, type_hint_subscript!(
+        type_hint_identifier!("collections.abc", "Iterable"),
+        type_hint_union!(type_hint_identifier!("canvas_studio.models", "PermissionChange"), MAPPING)
+    );
+    /// Query parameters of the caller's own.
+    Params: Vec<(String, String)> = params, MAPPING;
+    /// A body of the caller's own, as the text of its JSON.
+    Body: String = json, type_hint_identifier!("typing", "Any");
+}
+
+/// An object of a class of this module.
+#[derive(Debug)]
+pub(crate) struct Object<T>(Py<PyAny>, PhantomData<fn() -> T>);
+
+impl<'a, 'py, T: PyTypeInfo> FromPyObject<'a, 'py> for Object<T> {
+    type Error = std::convert::Infallible;
+    #[cfg(feature = "stubs")]
+    const INPUT_TYPE: PyStaticExpr = T::TYPE_HINT;
+
+    fn extract(given: Borrowed<'a, 'py, PyAny>) -> Result<Self, Self::Error> {
+        Ok(Self(given.to_owned().unbind(), PhantomData))
+    }
+}
+
+impl<T: PyTypeInfo> Argument for Object<T> {
+    type Value = Py<T>;
+
+    fn read(self, py: Python<'_>, name: &str) -> PyResult<Py<T>> {
+        let given = self.0.bind(py);
+        if let Ok(object) = given.cast::<T>() {
+            return Ok(object.clone().unbind());
+        }
+        let class = T::type_object(py).name()?.to_string();
+        Err(wrong_type(name, &with_article(&class), given, None))
+    }
+}
+
+/// Arguments with a default that a signature shows: pyo3 asks for a value of the default's own type.
+pub(crate) mod named {
+    use super::{Bound, EMBED_TYPES, MIN_PERMISSIONS, PyAny, PyResult, borrowed_text, seconds, whole, word};
+
+    macro_rules! named {
+        ($($name:ident: $value:ty = $read:path;)*) => {
+            $(pub(crate) fn $name(given: &Bound<'_, PyAny>) -> PyResult<$value> {
+                $read(stringify!($name), given)
+            })*
+        };
+    }
+
+    named! {
+        page: i64 = whole;
+        per_page: i64 = whole;
+        timeout: f64 = seconds;
+        connect_timeout: f64 = seconds;
+        read_timeout: f64 = seconds;
+        max_retries: i64 = whole;
+        retry_delay: f64 = seconds;
+        max_retry_wait: f64 = seconds;
+        max_concurrency: i64 = whole;
+    }
+
+    pub(crate) fn embed_type(given: &Bound<'_, PyAny>) -> PyResult<&'static str> {
+        word("embed_type", given, EMBED_TYPES)
+    }
+
+    pub(crate) fn min_permission(given: &Bound<'_, PyAny>) -> PyResult<&'static str> {
+        word("min_permission", given, MIN_PERMISSIONS)
+    }
+
+    pub(crate) fn redirect_uri<'a>(given: &'a Bound<'_, PyAny>) -> PyResult<&'a str> {
+        borrowed_text("redirect_uri", given)
+    }
+}
+
+/// Read a whole number that a class written in Python was given.
+#[pyfunction]
+#[pyo3(signature = (name, value))]
+pub(crate) fn read_int(name: &str, value: &Bound<'_, PyAny>) -> PyResult<i64> {
+    whole(name, value)
+}
+
+/// Likewise, what is true or false.
+#[pyfunction]
+#[pyo3(signature = (name, value, expected="True or False"))]
+pub(crate) fn read_bool(name: &str, value: &Bound<'_, PyAny>, expected: &str) -> PyResult<bool> {
+    flag_or(name, value, expected)
+}
+
+/// Likewise, a length of time in seconds.
+#[pyfunction]
+#[pyo3(signature = (name, value))]
+pub(crate) fn read_seconds(name: &str, value: &Bound<'_, PyAny>) -> PyResult<f64> {
+    seconds(name, value)
+}
+
+/// The kinds of object that have ids which may be given as the object itself.
+pub(crate) trait Kind {
+    /// Where its classes are, which are they, and the attribute that holds the id.
+    const CLASSES: &'static [(&'static str, &'static str, &'static str)];
+    #[cfg(feature = "stubs")]
+    const HINT: PyStaticExpr;
+}
+
+macro_rules! kinds {
+    ($($(#[$about:meta])* $kind:ident: $(($module:literal, $class:literal, $attribute:literal) $hint:expr),+;)*) => {
+        $(
+            $(#[$about])*
+            #[derive(Debug, Clone, Copy)]
+            pub(crate) struct $kind;
+
+            impl Kind for $kind {
+                const CLASSES: &'static [(&'static str, &'static str, &'static str)] =
+                    &[$(($module, $class, $attribute)),+];
+                #[cfg(feature = "stubs")]
+                const HINT: PyStaticExpr = type_hint_union!(
+                    type_hint_identifier!("builtins", "int"), $($hint),+
+                );
+            }
+        )*
+    };
+}
+
+kinds! {
+    OfMedia: ("canvas_studio._core", "Media", "id") Media::TYPE_HINT;
+    OfCollection: ("canvas_studio._core", "Collection", "id") Collection::TYPE_HINT;
+    OfUser:
+        ("canvas_studio.models", "Owner", "id") type_hint_identifier!("canvas_studio.models", "Owner"),
+        ("canvas_studio.models", "User", "id") type_hint_identifier!("canvas_studio.models", "User");
+    /// The Canvas course, which is not the id of the course's collection.
+    OfCourse:
+        ("canvas_studio.models", "Course", "course_id") type_hint_identifier!("canvas_studio.models", "Course"),
+        ("canvas_studio._core", "Collection", "course_id") Collection::TYPE_HINT;
+}
+
+/// An id, given as a number or as the object that has it.
+#[derive(Debug)]
+pub(crate) struct Id<K>(Py<PyAny>, PhantomData<K>);
+
+impl<'a, 'py, K: Kind> FromPyObject<'a, 'py> for Id<K> {
+    type Error = std::convert::Infallible;
+    #[cfg(feature = "stubs")]
+    const INPUT_TYPE: PyStaticExpr = K::HINT;
+
+    fn extract(given: Borrowed<'a, 'py, PyAny>) -> Result<Self, Self::Error> {
+        Ok(Self(given.to_owned().unbind(), PhantomData))
+    }
+}
+
+impl<K: Kind> Argument for Id<K> {
+    type Value = i64;
+
+    fn read(self, py: Python<'_>, name: &str) -> PyResult<i64> {
+        let given = self.0.bind(py);
+        if let Some(id) = whole_if_it_is(given)? {
+            return Ok(id);
+        }
+        for (module, class, attribute) in K::CLASSES {
+            if given.is_instance(&py.import(*module)?.getattr(*class)?)? {
+                let id = given.getattr(*attribute)?;
+                let no_id =
+                    |_| PyTypeError::new_err(format!("{name} must have an id: this {class} has no {attribute}"));
+                return id.extract::<i64>().map_err(no_id);
+            }
+        }
+        let mut expected = "an int".to_owned();
+        for (index, (_, class, _)) in K::CLASSES.iter().enumerate() {
+            expected.push_str(if index + 1 == K::CLASSES.len() { " or " } else { ", " });
+            expected.push_str(&with_article(class));
+        }
+        Err(wrong_type(name, &expected, given, as_int(given)))
+    }
+}

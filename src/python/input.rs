@@ -1,0 +1,411 @@
+//! What a value that Python passes in means, in the core's terms. Each kind of value is read in one place, whichever
+//! argument it is, and what cannot be meant is refused under the argument's name.
+
+use std::path::PathBuf;
+
+use pyo3::PyTypeInfo;
+use pyo3::exceptions::{PyOverflowError, PyRecursionError, PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{
+    PyBool, PyBytes, PyCFunction, PyDate, PyDateTime, PyDelta, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString,
+    PyTuple,
+};
+
+use super::errors::to_python;
+use crate::api::collections::PermissionChange;
+use crate::api::{InvalidArgument, check};
+
+pub(crate) fn with_article(class: &str) -> String {
+    format!("{} {class}", if class.starts_with(['A', 'E', 'I', 'O']) { "an" } else { "a" })
+}
+
+pub(crate) fn refused(argument: &str, expected: impl Into<String>) -> PyErr {
+    to_python(InvalidArgument::new(argument, expected).into())
+}
+
+/// Says that an argument is of the wrong type: what it must be, what it is, and what to do.
+pub(crate) fn wrong_type(name: &str, expected: &str, given: &Bound<'_, PyAny>, remedy: Option<String>) -> PyErr {
+    let found = match given.get_type().name() {
+        _ if given.is_none() => "None".to_owned(),
+        Ok(class) => class.to_string(),
+        Err(error) => return error,
+    };
+    let found = if is_missing(given) { format!("{found}, which stands for a missing value") } else { found };
+    let remedy = remedy.map(|remedy| format!(": use {remedy}")).unwrap_or_default();
+    PyTypeError::new_err(format!("{name} must be {expected}, not {found}{remedy}"))
+}
+
+/// What an object means that stands for another: an enum's member for its value, a scalar of numpy's for one of Python's.
+/// Its dates and times stay as they are, since Python has none so fine.
+fn meant<'py>(given: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    if given.is_exact_instance_of::<PyInt>() || given.is_exact_instance_of::<PyString>() {
+        return Ok(given.clone());
+    }
+    if is_a(given, "enum", "Enum")? {
+        return meant(&given.getattr("value")?);
+    }
+    if is_a(given, "numpy", "generic")? && !is_numpy_time(given)? {
+        let plain = given.call_method0("item")?;
+        // A long double has no counterpart.
+        let is_long = plain.get_type().is(given.get_type()) && is_a(given, "numpy", "floating")?;
+        return if is_long { given.call_method0("__float__") } else { Ok(plain) };
+    }
+    Ok(given.clone())
+}
+
+fn is_numpy_time(given: &Bound<'_, PyAny>) -> PyResult<bool> {
+    Ok(is_a(given, "numpy", "datetime64")? || is_a(given, "numpy", "timedelta64")?)
+}
+
+/// Whether it is of a class of a module that need not be there: where nobody has imported it, there are no objects of it.
+fn is_a(given: &Bound<'_, PyAny>, module: &str, class: &str) -> PyResult<bool> {
+    let modules = given.py().import("sys")?.getattr("modules")?;
+    match modules.call_method1("get", (module,))?.getattr_opt(class)? {
+        Some(class) => given.is_instance(&class),
+        None => Ok(false),
+    }
+}
+
+/// Whether it stands for a value that is not there, as in data frames: NaN, NaT, NA.
+fn is_missing(given: &Bound<'_, PyAny>) -> bool {
+    let is_na = || given.get_type().name().is_ok_and(|name| name == "NAType");
+    is_na() || given.ne(given).unwrap_or(false)
+}
+
+/// Whether it is an int or as good as one, such as numpy's.
+fn is_whole(given: &Bound<'_, PyAny>) -> bool {
+    given.is_exact_instance_of::<PyInt>()
+        || (!given.is_instance_of::<PyBool>() && given.hasattr("__index__").unwrap_or(false))
+}
+
+/// A whole number; `True` is none, and what is too large for Studio is as good as the largest there is.
+pub(crate) fn whole(name: &str, given: &Bound<'_, PyAny>) -> PyResult<i64> {
+    match whole_if_it_is(given)? {
+        Some(number) => Ok(number),
+        None => Err(wrong_type(name, "an int", given, as_int(given))),
+    }
+}
+
+pub(crate) fn whole_if_it_is(given: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
+    let given = meant(given)?;
+    if !is_whole(&given) {
+        return Ok(None);
+    }
+    match given.extract::<i64>() {
+        Err(error) if error.is_instance_of::<PyOverflowError>(given.py()) => {
+            Ok(Some(if given.call_method0("__index__")?.lt(0)? { i64::MIN } else { i64::MAX }))
+        }
+        // An array, say, which has an index only if it holds one number.
+        Err(error) if error.is_instance_of::<PyTypeError>(given.py()) => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+/// How to make an int of it, if that is plain.
+pub(crate) fn as_int(given: &Bound<'_, PyAny>) -> Option<String> {
+    let given = meant(given).ok()?;
+    if let Ok(text) = given.extract::<String>() {
+        let is_number = text.len() < 20 && text.trim().parse::<i64>().is_ok();
+        return is_number.then(|| format!("int({:?})", text.trim()));
+    }
+    let is_number = given.is_instance_of::<PyFloat>() || is_a(&given, "decimal", "Decimal").ok()?;
+    let number: f64 = given.extract().ok().filter(|_| is_number)?;
+    (number.fract() == 0.0 && (1.0..1e15).contains(&number)).then(|| format!("int({number:?})"))
+}
+
+/// A number; `True` is none.
+pub(crate) fn number(name: &str, given: &Bound<'_, PyAny>) -> PyResult<f64> {
+    number_if_it_is(given)?.ok_or_else(|| wrong_type(name, "a number", given, as_float(given)))
+}
+
+fn number_if_it_is(given: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
+    let given = meant(given)?;
+    if given.is_instance_of::<PyBool>() || is_numpy_time(&given)? {
+        return Ok(None);
+    }
+    match given.extract::<f64>() {
+        Err(error) if error.is_instance_of::<PyOverflowError>(given.py()) => {
+            Ok(Some(if given.lt(0)? { f64::NEG_INFINITY } else { f64::INFINITY }))
+        }
+        other => Ok(other.ok()),
+    }
+}
+
+fn as_float(given: &Bound<'_, PyAny>) -> Option<String> {
+    let text: String = given.extract().ok()?;
+    (text.len() < 20 && text.trim().parse::<f64>().is_ok()).then(|| format!("float({:?})", text.trim()))
+}
+
+pub(crate) fn seconds(name: &str, given: &Bound<'_, PyAny>) -> PyResult<f64> {
+    if given.is_instance_of::<PyDelta>() && !is_missing(given) {
+        return given.call_method0("total_seconds")?.extract();
+    }
+    if is_a(given, "numpy", "timedelta64")? && !is_missing(given) {
+        let numpy = given.py().import("numpy")?;
+        return given.div(numpy.call_method1("timedelta64", (1, "s"))?)?.extract();
+    }
+    let expected = "a number of seconds or a timedelta";
+    number_if_it_is(given)?.ok_or_else(|| wrong_type(name, expected, given, as_float(given)))
+}
+
+pub(crate) fn flag(name: &str, given: &Bound<'_, PyAny>) -> PyResult<bool> {
+    flag_or(name, given, "True or False")
+}
+
+/// Likewise, for an argument that may also be something else.
+pub(crate) fn flag_or(name: &str, given: &Bound<'_, PyAny>, expected: &str) -> PyResult<bool> {
+    let remedy = || is_whole(given).then(|| format!("bool({name})"));
+    flag_if_it_is(given)?.ok_or_else(|| wrong_type(name, expected, given, remedy()))
+}
+
+/// Whether it is true or false; nothing if it is something else.
+pub(crate) fn flag_if_it_is(given: &Bound<'_, PyAny>) -> PyResult<Option<bool>> {
+    Ok(meant(given)?.cast::<PyBool>().ok().map(PyBoolMethods::is_true))
+}
+
+/// A text; of a class that is one, such as an enum of texts, the text itself.
+pub(crate) fn text(name: &str, given: &Bound<'_, PyAny>) -> PyResult<String> {
+    borrowed_text(name, &meant(given)?).map(str::to_owned)
+}
+
+pub(crate) fn borrowed_text<'a>(name: &str, given: &'a Bound<'_, PyAny>) -> PyResult<&'a str> {
+    let Ok(text) = given.cast::<PyString>() else {
+        return Err(wrong_type(name, "a str", given, as_text(name, given)?));
+    };
+    text.to_str().map_err(|_| {
+        let expected = "cannot be sent, since it holds a lone surrogate: \
+                        was it a file name that Python could not decode, or cut in the middle of a character?";
+        refused(name, expected)
+    })
+}
+
+/// How to make a text of it, if that is plain. The value is not shown: it may be a secret.
+fn as_text(name: &str, given: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
+    if given.is_instance_of::<PyBytes>() {
+        return Ok(Some(format!("{name}.decode()")));
+    }
+    let is_number = !given.is_instance_of::<PyBool>() && !is_missing(given) && given.extract::<f64>().is_ok();
+    let is_plain = is_number || given.hasattr("__fspath__")? || is_a(given, "uuid", "UUID")?;
+    Ok(is_plain.then(|| format!("str({name})")))
+}
+
+pub(crate) fn word(name: &str, given: &Bound<'_, PyAny>, words: &'static [&'static str]) -> PyResult<&'static str> {
+    check::one_of(name, &text(name, given)?, words).map_err(|refusal| to_python(refusal.into()))
+}
+
+pub(crate) fn day(name: &str, given: &Bound<'_, PyAny>) -> PyResult<String> {
+    let given = &meant(given)?;
+    if given.is_instance_of::<PyString>() {
+        return text(name, given);
+    }
+    let refuse =
+        |remedy: Option<String>| Err(wrong_type(name, "a date or a str such as \"2026-01-31\"", given, remedy));
+    if is_missing(given) {
+        return refuse(None);
+    }
+    // A datetime is a date to Python; which day it means depends on a zone that Studio does not document.
+    if given.is_instance_of::<PyDateTime>() {
+        return refuse(Some(format!("{name}.date()")));
+    }
+    if given.is_instance_of::<PyDate>() {
+        return given.call_method0("isoformat")?.extract();
+    }
+    if is_a(given, "numpy", "datetime64")? {
+        let text = given.str()?.to_string();
+        return if text.len() == "YYYY-MM-DD".len() {
+            Ok(text)
+        } else {
+            refuse(Some(format!("{name}.astype(\"datetime64[D]\")")))
+        };
+    }
+    refuse(None)
+}
+
+pub(crate) fn file_path(name: &str, given: &Bound<'_, PyAny>) -> PyResult<PathBuf> {
+    let is_path = given.is_instance_of::<PyString>() || given.is_instance_of::<PyBytes>();
+    if !is_path && !given.hasattr("__fspath__")? {
+        return Err(wrong_type(name, "a str or a path", given, None));
+    }
+    given.py().import("os")?.call_method1("fsdecode", (given,))?.extract()
+}
+
+pub(crate) fn changes(name: &str, given: &Bound<'_, PyAny>) -> PyResult<Vec<PermissionChange>> {
+    let class = given.py().import("canvas_studio.models")?.getattr("PermissionChange")?;
+    let is_one = given.is_instance(&class)? || given.cast::<PyMapping>().is_ok();
+    if is_one || given.is_instance_of::<PyString>() || given.try_iter().is_err() {
+        let remedy = is_one.then(|| format!("[{name}]"));
+        return Err(wrong_type(name, "a list of PermissionChange", given, remedy));
+    }
+    let read = |(index, change): (usize, PyResult<_>)| read_change(&format!("{name}[{index}]"), &class, &change?);
+    given.try_iter()?.enumerate().map(read).collect()
+}
+
+/// The names of a change, in the order of `PermissionChange`.
+const CHANGE_FIELDS: [&str; 4] = ["action", "id", "share_type", "permission_type"];
+
+fn read_change(argument: &str, class: &Bound<'_, PyAny>, change: &Bound<'_, PyAny>) -> PyResult<PermissionChange> {
+    let fields = PyDict::new(change.py());
+    if change.is_instance(class)? {
+        for name in CHANGE_FIELDS {
+            fields.set_item(name, change.getattr(name)?)?;
+        }
+    } else if let Ok(mapping) = change.cast::<PyMapping>() {
+        fields.update(mapping)?;
+    } else {
+        return Err(wrong_type(argument, "a PermissionChange or a dict", change, None));
+    }
+    for (name, _) in &fields {
+        let name = name.str()?.to_string();
+        if !CHANGE_FIELDS.contains(&name.as_str()) {
+            let expected = format!("is not known; a change has {}", CHANGE_FIELDS.join(", "));
+            return Err(refused(&format!("{argument}.{name}"), expected));
+        }
+    }
+    let field = |name: &str| fields.get_item(name);
+    let words = |name: &str| match field(name)? {
+        Some(value) => text(&format!("{argument}.{name}"), &value).map(Some),
+        None => Ok(None),
+    };
+    let missing = |name: &str, what: &str| refused(&format!("{argument}.{name}"), format!("is missing{what}"));
+    Ok(PermissionChange {
+        action: words("action")?.ok_or_else(|| missing("action", ""))?,
+        id: match field("id")? {
+            Some(id) => whole(&format!("{argument}.id"), &id)?,
+            None => return Err(missing("id", ": it is the user's or the group's")),
+        },
+        share_type: words("share_type")?.ok_or_else(|| missing("share_type", ""))?,
+        permission_type: words("permission_type")?.unwrap_or_else(|| "view".to_owned()),
+    })
+}
+
+pub(crate) fn params(name: &str, given: &Bound<'_, PyAny>) -> PyResult<Vec<(String, String)>> {
+    let Ok(mapping) = given.cast::<PyMapping>() else {
+        return Err(wrong_type(name, "a dict", given, None));
+    };
+    let mut params = Vec::new();
+    for item in mapping.items()?.iter() {
+        let (key, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
+        let key = text(&format!("each name in {name}"), &key)?;
+        let place = format!("{name}[{key:?}]");
+        if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
+            for (index, element) in value.try_iter()?.enumerate() {
+                params.push((key.clone(), query_text(&format!("{place}[{index}]"), &element?)?));
+            }
+        } else if !value.is_none() {
+            let text = query_text(&place, &value)?;
+            params.push((key, text));
+        }
+    }
+    Ok(params)
+}
+
+/// A value as a query writes it.
+fn query_text(name: &str, given: &Bound<'_, PyAny>) -> PyResult<String> {
+    let value = &meant(given)?;
+    if value.is_instance_of::<PyString>() {
+        return text(name, value);
+    }
+    if let Ok(flag) = value.cast::<PyBool>() {
+        return Ok(flag.is_true().to_string());
+    }
+    let unreadable = |error: PyErr| refused(name, format!("cannot be sent: {}", error.value(value.py())));
+    if is_whole(value)
+        && let Ok(number) = value.call_method0("__index__")
+    {
+        return Ok(number.str().map_err(unreadable)?.to_string());
+    }
+    if value.is_instance_of::<PyFloat>() || is_a(value, "decimal", "Decimal")? {
+        return finite_text(name, value);
+    }
+    let is_time = value.is_instance_of::<PyDate>() || is_a(value, "numpy", "datetime64")?;
+    if is_time && !is_missing(value) {
+        return if value.is_instance_of::<PyDate>() {
+            value.call_method0("isoformat")?.extract()
+        } else {
+            Ok(value.str()?.to_string())
+        };
+    }
+    if is_a(value, "uuid", "UUID")? {
+        return Ok(value.str()?.to_string());
+    }
+    let is_group = !value.is_instance_of::<PyBytes>() && value.cast::<PyMapping>().is_err() && value.try_iter().is_ok();
+    let remedy = match () {
+        () if value.is_instance_of::<PyDelta>() => Some(format!("{name}.total_seconds()")),
+        () if value.hasattr("isoformat")? && !is_missing(value) => Some(format!("{name}.isoformat()")),
+        () if is_group => Some(format!("list({name})")),
+        () if number_if_it_is(value)?.is_some() => Some(format!("float({name})")),
+        () => as_text(name, value)?,
+    };
+    Err(wrong_type(name, "a str, a number, a bool, a date, or a list of them", given, remedy))
+}
+
+/// A float or a `Decimal`, in digits.
+fn finite_text(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
+    let text = value.str()?.to_string();
+    // A number that vanishes as a float would take pages of zeros.
+    let fits = value
+        .extract()
+        .is_ok_and(|float: f64| float.is_finite() && (float != 0.0 || !value.is_truthy().unwrap_or(true)));
+    if !fits {
+        let remedy =
+            if is_missing(value) { ", which stands for a missing value: use None to leave it out" } else { "" };
+        return Err(refused(name, format!("must be a finite number, not {text}{remedy}")));
+    }
+    if value.is_instance_of::<PyFloat>() {
+        return PyFloat::type_object(value.py()).call_method1("__repr__", (value,))?.extract();
+    }
+    value.call_method1("__format__", ("f",))?.extract()
+}
+
+/// A body, as Python's own json writes it: that knows best what of Python can be JSON.
+pub(crate) fn json(name: &str, given: &Bound<'_, PyAny>) -> PyResult<String> {
+    let py = given.py();
+    let place = name.to_owned();
+    let other = PyCFunction::new_closure(py, None, None, move |arguments, _| {
+        let value = arguments.get_item(0)?;
+        json_value(&place, &value).map(Bound::unbind)
+    })?;
+    let options = PyDict::new(py);
+    options.set_item("allow_nan", false)?;
+    options.set_item("separators", (",", ":"))?;
+    options.set_item("default", other)?;
+    match py.import("json")?.call_method("dumps", (given,), Some(&options)) {
+        Ok(text) => text.extract(),
+        Err(error) if error.value(py).to_string().starts_with("Out of range float") => {
+            Err(refused(name, "cannot be sent: JSON has no NaN and no infinity: use None"))
+        }
+        Err(error) if error.is_instance_of::<PyValueError>(py) || error.is_instance_of::<PyRecursionError>(py) => {
+            Err(refused(name, format!("cannot be sent: {}", error.value(py))))
+        }
+        // Of a key; what is wrong with a value was said by `json_value`.
+        Err(error) if error.is_instance_of::<PyTypeError>(py) && error.value(py).to_string().starts_with("keys ") => {
+            Err(PyTypeError::new_err(format!("{name} cannot be sent: {}", error.value(py))))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What JSON can hold in place of an object that it cannot.
+fn json_value<'py>(name: &str, given: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let value = meant(given)?;
+    if !value.get_type().is(given.get_type()) {
+        return Ok(value);
+    }
+    let has_text =
+        value.is_instance_of::<PyDate>() || is_a(&value, "numpy", "datetime64")? || is_a(&value, "uuid", "UUID")?;
+    if has_text && !is_missing(&value) {
+        return Ok(query_text(name, &value)?.into_pyobject(value.py())?.into_any());
+    }
+    let remedy = match () {
+        () if is_missing(&value) => ", which stands for a missing value: use None",
+        () if value.is_instance_of::<PyBytes>() => ": decode it first",
+        () if value.cast::<PyMapping>().is_ok() => ": use dict(...)",
+        () if value.try_iter().is_ok() => ": use list(...)",
+        () if number_if_it_is(&value)?.is_some() => ": use float(...), or str(...)",
+        () if value.hasattr("isoformat")? => ": use its isoformat()",
+        () if value.hasattr("__fspath__")? => ": use str(...)",
+        () => "",
+    };
+    let class = given.get_type().name()?;
+    Err(PyTypeError::new_err(format!("{name} cannot be sent: JSON has no form for {class}{remedy}")))
+}
