@@ -120,25 +120,24 @@ def test_a_missing_key_of_a_list_is_named(form: Form, method: str, key: str) -> 
 
 def test_an_error_in_a_list_names_the_path_to_it(form: Form) -> None:
     items = library_of(5)
-    items[3]["owner"]["id"] = "seven"
+    items[3]["id"] = "seven"
     with (
         FaultServer(paged(items)) as server,
-        pytest.raises(ResponseDecodeError, match=r"media\[3\]\.owner\.id") as caught,
+        pytest.raises(ResponseDecodeError, match=r"media\[3\]\.id") as caught,
     ):
         form.items(server.client().search_media())
-    assert caught.value.json_path == "media[3].owner.id"
+    assert caught.value.json_path == "media[3].id"
 
 
+# An item without its id is none, and permissions are read whole or not at all. Any other field of a wrong type does no
+# harm: test_odd_values.py.
 WRONG_TYPES: list[tuple[str, Any, str]] = [
     ("get_media", {"media": {**media_item(1), "id": None}}, "media.id"),
-    ("get_media", {"media": {**media_item(1), "id": "1"}}, "media.id"),
+    ("get_media", {"media": {**media_item(1), "id": "one"}}, "media.id"),
     ("get_media", {"media": {**media_item(1), "id": 1.5}}, "media.id"),
-    ("get_media", {"media": media_item(1, title=5)}, "media.title"),
-    ("get_media", {"media": media_item(1, duration="long")}, "media.duration"),
-    ("get_media", {"media": media_item(1, size="big")}, "media.size"),
-    ("get_media", {"media": media_item(1, owner=[])}, "media.owner"),
-    ("get_media", {"media": media_item(1, collection={"id": []})}, "media.collection.id"),
-    ("get_collection", {"collection": collection_item(1, owner={"id": "x"})}, "collection.owner.id"),
+    ("get_media", {"media": {**media_item(1), "id": 2**63}}, "media.id"),
+    ("get_media", {"media": {**media_item(1), "id": True}}, "media.id"),
+    ("get_collection", {"collection": {**collection_item(1), "id": []}}, "collection.id"),
     ("get_media_permissions", {"users": [person(1), {**person(2), "id": {}}], "groups": []}, "users[1].id"),
     ("get_media_permissions", {"users": [], "groups": 5}, "groups"),
 ]
@@ -303,13 +302,6 @@ def test_an_unknown_charset_of_text_does_no_harm(form: Form) -> None:
             assert "klingon" in str(error)  # noqa: PT017 (both outcomes are right)
 
 
-def test_a_byte_order_mark_does_no_harm(form: Form) -> None:
-    answer = media_answer(1)
-    with FaultServer(Answer(headers=answer.headers, body=b"\xef\xbb\xbf" + answer.body)) as server:
-        assert form.call(server.client(), "get_media", 1).id == 1
-        assert form.call(server.client(), "request", "GET", "/media/1")["media"]["id"] == 1
-
-
 def test_json_that_is_not_utf_8_is_an_error(form: Form) -> None:
     body = media_answer(1).body.replace(b"Lecture", b"Lect\xff\xfere")
     error = decode_error(form, Answer(headers={"Content-Type": "application/json"}, body=body))
@@ -321,14 +313,6 @@ def test_an_error_body_that_is_not_utf_8_is_still_shown(form: Form) -> None:
     with FaultServer(answer) as server, pytest.raises(NotFoundError) as caught:
         form.call(server.client(), "get_media", 1)
     assert str(caught.value.body).startswith("not h")
-
-
-def test_half_a_surrogate_does_no_harm(form: Form) -> None:
-    with FaultServer(json_text(r'{"media": {"id": 1, "title": "\ud83d"}}')) as server:
-        try:
-            assert form.call(server.client(max_retries=0), "get_media", 1).id == 1
-        except ResponseDecodeError as error:
-            assert error.status_code == 200  # noqa: PT017 (both outcomes are right)
 
 
 def test_a_declared_length_that_is_too_short_does_not_reach_into_the_next_answer(form: Form) -> None:
@@ -429,26 +413,12 @@ def test_an_empty_time_is_none(form: Form) -> None:
     assert (media.created_at, media.last_viewed, media.last_viewed_by_student) == (None, None, None)
 
 
-@pytest.mark.parametrize("sent", ["0000-01-01T00:00:00Z", "+10000-01-01T00:00:00Z"])
-def test_a_year_that_python_does_not_know_is_an_error(form: Form, sent: str) -> None:
-    assert decode_error(form, media_answer(1, created_at=sent)).json_path == "media.created_at"
-    with (
-        FaultServer(json_answer({"media": [media_item(1), media_item(2, created_at=sent)]})) as server,
-        pytest.raises(ResponseDecodeError, match=r"media\[1\]\.created_at"),
-    ):
-        form.items(server.client().search_media())
-
-
 @pytest.mark.parametrize(("sent", "size"), [("1000000.0", 1_000_000), ("1e6", 1_000_000), ("0.0", 0)])
 def test_a_whole_number_with_a_point_is_a_whole_number(form: Form, sent: str, size: int) -> None:
     with FaultServer(json_text(f'{{"media": {{"id": 1, "size": {sent}}}}}')) as server:
         media = form.call(server.client(), "get_media", 1)
     assert type(media.size) is int
     assert media.size == size
-
-
-def test_a_size_that_is_no_whole_number_is_an_error(form: Form) -> None:
-    assert decode_error(form, media_answer(1, size=1.5)).json_path == "media.size"
 
 
 @pytest.mark.parametrize(
@@ -473,11 +443,6 @@ def test_huge_integers_are_fine(form: Form) -> None:
     with FaultServer(json_answer({"media": item})) as server:
         media = form.call(server.client(), "get_media", 1)
     assert (media.id, media.size, media.extra["views"]) == (2**63 - 1, 2**53 + 1, 2**63 - 1)
-
-
-def test_an_integer_beyond_64_bits_in_an_unknown_field_is_no_error(form: Form) -> None:
-    with FaultServer(media_answer(1, views=10**30)) as server:
-        assert form.call(server.client(), "get_media", 1).extra["views"] == pytest.approx(10**30)
 
 
 @pytest.mark.parametrize("method", ["delete_collection", "archive_collection", "unarchive_collection"])

@@ -458,7 +458,7 @@ BODIES = {
     "percent-encoded password": '{"error": "/login?return=https%3A%2F%2Fuser%3ASECRET%40s3.example.com%2Fa"}',
     "a key": '{"https://s3.example.com/a?Signature=SECRET": 1}',
     "deep": '{"errors": [{"links": [["https://s3.example.com/a?Signature=SECRET"]]}]}',
-    "a wrong type": r'{"media": {"id": 1, "created_at": "https://s3.example.com/a?X=1\u0026Signature=SECRET"}}',
+    "a wrong type": r'{"media": {"title": "x", "id": "https://s3.example.com/a?X=1\u0026Signature=SECRET"}}',
     "another wrong type": '{"media": {"id": "https://s3.example.com/a?X=1&Signature=SECRET"}}',
 }
 

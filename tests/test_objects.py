@@ -446,7 +446,9 @@ def test_a_listing_shows_no_token() -> None:
 
 
 @pytest.mark.parametrize("kind", [Media, Collection])
-@pytest.mark.parametrize("bad", [None, [], "x", 5, {}, {"id": None}, {"id": "1"}])
+@pytest.mark.parametrize(
+    "bad", [None, [], "x", 5, {}, {"id": None}, {"id": "one"}, {"id": 1, "x": {5}}, {"id": 1, 5: 5}]
+)
 def test_from_dict_refuses_what_is_no_object(kind: Any, bad: Any) -> None:
     with pytest.raises((ValueError, TypeError, KeyError)):
         kind.from_dict(bad)

@@ -250,7 +250,8 @@ class Collection:
             The collection.
 
         Raises:
-            InvalidArgumentError: If a field has the wrong type.
+            InvalidArgumentError: If there is no `id` that can be read, or if it cannot be JSON. Any other field that cannot
+                be read stands in `extra`.
         """
     @property
     def id(self, /) -> int:
@@ -805,7 +806,8 @@ class Media:
             The media.
 
         Raises:
-            InvalidArgumentError: If a field has the wrong type.
+            InvalidArgumentError: If there is no `id` that can be read, or if it cannot be JSON. Any other field that cannot
+                be read stands in `extra`.
         """
     @property
     def id(self, /) -> int:

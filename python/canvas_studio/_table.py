@@ -120,6 +120,8 @@ class CsvFile(WholeFile):
         for field in self._fields:
             value = item.get(field)
             if self._is_owner(field):
+                if value is not None and not isinstance(value, dict):
+                    value, extra["owner"] = None, value
                 owner = dict(value or {})
                 row += [owner.pop(part, None) for part in OWNER]
                 if owner:

@@ -10,7 +10,9 @@ use memchr::memchr;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
 
-use super::models::{Dated, Day, Extra, Owner, Readable, Timestamp, lenient_whole};
+use super::dates::{Dated, Day, Readable, Timestamp};
+use super::lenient::lenient_whole;
+use super::models::{Extra, Item as _, Owner};
 use super::request::{Meta, Page};
 use super::scan::{Field, Order, Scanner, Span};
 
@@ -279,7 +281,17 @@ impl<'text, T: Readable> Value<'text> for Option<Written<'text, T>> {
 
 impl Value<'_> for Option<Owner> {
     fn read(raw: Option<&str>) -> Self {
-        raw.and_then(|raw| serde_json::from_str(raw).ok())
+        let raw = raw?;
+        let (spans, extra) = parts_of(raw, Owner::FIELDS);
+        let field = |name| spans.get(place(Owner::FIELDS, name)).and_then(|span| span.of(raw));
+        let text = |name| field(name).and_then(text).map(Cow::into_owned);
+        Some(Owner {
+            id: whole(field("id")?)?,
+            full_name: text("full_name"),
+            display_name: text("display_name"),
+            email: text("email"),
+            extra,
+        })
     }
 }
 

@@ -7,6 +7,7 @@ use url::Url;
 
 use super::check::{self, InvalidArgument};
 use super::collections::{PERMISSION_MEANINGS, PermissionChange, permission_changes};
+use super::lenient::read_json;
 use super::models::{Course, Media, Permissions, Perspective, Source, User};
 use super::request::{self, Answer, Call, Page, Request, Shape, Undecodable};
 
@@ -187,7 +188,7 @@ fn path(id: i64, rest: &str) -> Result<String, InvalidArgument> {
 /// Finds the launch URL in an answer whose shape is not documented: an object that holds it under a known key, or a text.
 fn embed_url(_: &Shape, answer: &Answer) -> Result<String, Undecodable> {
     let text = request::json_text(answer)?.trim();
-    let found = match serde_json::from_str(text) {
+    let found = match read_json(text) {
         Ok(Value::String(url)) => Some(url),
         Ok(Value::Object(fields)) => {
             EMBED_URL_KEYS.iter().find_map(|key| fields.get(*key)).and_then(Value::as_str).map(str::to_owned)

@@ -4,7 +4,9 @@
 
 pub mod check;
 pub mod collections;
+pub mod dates;
 pub mod lazy;
+pub mod lenient;
 pub mod media;
 pub mod models;
 pub mod oauth;

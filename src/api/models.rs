@@ -1,122 +1,19 @@
 //! The objects of Studio's answers: every field but an id may be missing or null, and what is not documented is kept.
 
 use std::borrow::Cow;
-use std::fmt;
 
-use jiff::civil::{Date, DateTime};
-use jiff::tz::TimeZone;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use serde_json::{Map, Number, Value};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 
+use super::dates::{Day, Timestamp};
 use super::lazy::{Lazy, Model};
+use super::lenient::{identified, take};
 use super::request::Page;
-use super::scan::{Field, Kind, Span, is_usual_day, is_usual_moment};
+use super::scan::{Field, Kind, Span};
 
 /// Fields that nobody has documented, as they were sent.
 pub type Extra = Map<String, Value>;
-
-/// A text of Studio's that was found to be a date or a time; both the text and its meaning are kept.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Dated<T> {
-    text: String,
-    value: T,
-}
-
-impl<T: Readable> Dated<T> {
-    /// What a text means, if it is a date or a time.
-    pub fn of(text: String) -> Option<Self> {
-        T::read(&text).map(|value| Self { text, value })
-    }
-
-    /// Whether a text is one.
-    pub fn reads(text: &str) -> bool {
-        T::is_usual(text) || T::read(text).is_some()
-    }
-}
-
-/// A moment, such as `2020-09-18T14:27:40Z`.
-pub type Timestamp = Dated<jiff::Timestamp>;
-/// A calendar day, such as `2020-09-18`.
-pub type Day = Dated<Date>;
-
-impl<T: Copy> Dated<T> {
-    pub fn value(&self) -> T {
-        self.value
-    }
-}
-
-impl<T> fmt::Debug for Dated<T> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.text)
-    }
-}
-
-impl<T> Serialize for Dated<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.text)
-    }
-}
-
-/// The years that Python's dates have.
-const PYTHON_YEARS: std::ops::RangeInclusive<i16> = 1..=9999;
-
-/// What a [`Dated`] text can mean.
-pub trait Readable: Sized {
-    const EXPECTED: &'static str;
-    fn read(text: &str) -> Option<Self>;
-
-    /// Whether a text is one for sure, in the form of the reference's examples.
-    fn is_usual(text: &str) -> bool;
-}
-
-impl Readable for jiff::Timestamp {
-    const EXPECTED: &'static str = "a date and time such as \"2020-09-18T14:27:40Z\"";
-
-    fn read(text: &str) -> Option<Self> {
-        // The documentation says UTC, so a text without an offset is taken as UTC. Inferred.
-        let in_utc = |text: &str| text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok();
-        let moment: Self = match text.parse() {
-            Ok(moment) => moment,
-            Err(_) => in_utc(text.strip_suffix(" UTC").unwrap_or(text))?.timestamp(),
-        };
-        PYTHON_YEARS.contains(&TimeZone::UTC.to_datetime(moment).year()).then_some(moment)
-    }
-
-    fn is_usual(text: &str) -> bool {
-        is_usual_moment(text.as_bytes())
-    }
-}
-
-impl Readable for Date {
-    const EXPECTED: &'static str = "a date such as \"2020-09-18\"";
-
-    fn read(text: &str) -> Option<Self> {
-        // The documentation says a plain date; a whole date and time is understood too.
-        let in_utc = |moment| TimeZone::UTC.to_datetime(moment).date();
-        let day: Self = text.parse().ok().or_else(|| jiff::Timestamp::read(text).map(in_utc))?;
-        PYTHON_YEARS.contains(&day.year()).then_some(day)
-    }
-
-    fn is_usual(text: &str) -> bool {
-        is_usual_day(text.as_bytes())
-    }
-}
-
-impl<'de, T: Readable> Deserialize<'de> for Dated<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::read(String::deserialize(deserializer)?)
-    }
-}
-
-impl<T: Readable> Dated<T> {
-    fn read<E: de::Error>(text: String) -> Result<Self, E> {
-        match T::read(&text) {
-            Some(value) => Ok(Self { text, value }),
-            None => Err(E::invalid_value(de::Unexpected::Str(&text), &T::EXPECTED)),
-        }
-    }
-}
 
 /// What tells an item of a list from the others.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -168,56 +65,6 @@ pub trait Item: Serialize + DeserializeOwned + Send + 'static {
     }
 }
 
-/// A value in a form that Studio might as well have sent.
-trait Lenient: Sized {
-    fn lenient<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Self>, D::Error>;
-}
-
-fn lenient<'de, T: Lenient, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    T::lenient(deserializer)
-}
-
-/// Types that have one form only.
-macro_rules! strict {
-    ($($type:ty),*) => {
-        $(impl Lenient for $type {
-            fn lenient<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Self>, D::Error> {
-                Option::deserialize(deserializer)
-            }
-        })*
-    };
-}
-
-strict!(String, f64, Owner, Collection);
-
-/// A whole number from its JSON text.
-pub fn lenient_whole(text: &str) -> Option<i64> {
-    i64::lenient(&mut serde_json::Deserializer::from_str(text)).ok().flatten()
-}
-
-/// A whole number may be written as `1000000.0`.
-impl Lenient for i64 {
-    fn lenient<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Self>, D::Error> {
-        let Some(number) = Option::<Number>::deserialize(deserializer)? else { return Ok(None) };
-        match (number.as_i64(), number.as_f64()) {
-            (Some(whole), _) => Ok(Some(whole)),
-            #[expect(clippy::cast_possible_truncation, reason = "it was found to be whole and small enough")]
-            (None, Some(float)) if float.fract() == 0.0 && float.abs() < 9e15 => Ok(Some(float as Self)),
-            _ => Err(de::Error::custom(format!("{number} is not a whole number of 64 bits"))),
-        }
-    }
-}
-
-/// An empty text is no date.
-impl<T: Readable> Lenient for Dated<T> {
-    fn lenient<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Self>, D::Error> {
-        match Option::<String>::deserialize(deserializer)? {
-            Some(text) if !text.is_empty() => Self::read(text).map(Some),
-            _ => Ok(None),
-        }
-    }
-}
-
 /// What kind of field holds a type.
 trait Documented {
     const KIND: Kind;
@@ -255,12 +102,19 @@ macro_rules! model {
         $($(#[$mark:meta])* $field:ident: $type:ty $(as $kind:ident)?,)*
     ) => {
         $(#[$about])*
-        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[derive(Debug, Clone, PartialEq, Serialize)]
         pub struct $name {
             pub $id: $id_type,
-            $($(#[$mark])* #[serde(default, deserialize_with = "lenient")] pub $field: Option<$type>,)*
+            $($(#[$mark])* #[serde(skip_serializing_if = "Option::is_none")] pub $field: Option<$type>,)*
             #[serde(flatten)]
             pub extra: Extra,
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let ($id, mut extra) = identified(stringify!($id), deserializer)?;
+                Ok(Self { $id, $($field: take(&mut extra, plain_name(stringify!($field))),)* extra })
+            }
         }
 
         impl Item for $name {
@@ -421,18 +275,31 @@ model! {
 }
 
 /// A file or a stream of a media. All of it is observed; the page documents no fields.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Source {
-    #[serde(default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    #[serde(default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub mime_type: Option<String>,
-    #[serde(default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub definition: Option<String>,
-    #[serde(default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub download_url: Option<String>,
     #[serde(flatten)]
     pub extra: Extra,
+}
+
+impl<'de> Deserialize<'de> for Source {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut extra = Extra::deserialize(deserializer)?;
+        Ok(Self {
+            url: take(&mut extra, "url"),
+            mime_type: take(&mut extra, "mime_type"),
+            definition: take(&mut extra, "definition"),
+            download_url: take(&mut extra, "download_url"),
+            extra,
+        })
+    }
 }
 
 impl Item for Source {
@@ -500,32 +367,74 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_number_may_be_written_with_a_point() {
-        let size = |text: &str| serde_json::from_str::<MediaFields>(&format!(r#"{{"id": 1, "size": {text}}}"#));
-        assert_eq!(size("1000000.0").unwrap().size, Some(1_000_000));
-        assert_eq!(size("null").unwrap().size, None);
-        for (wrong, said) in [("1.5", "1.5 is not a whole number"), ("\"big\"", "invalid type: string \"big\"")] {
-            assert!(size(wrong).unwrap_err().to_string().contains(said), "{wrong}");
+    fn a_whole_number_may_be_written_in_other_ways() {
+        let media =
+            |text: &str| serde_json::from_str::<MediaFields>(&format!(r#"{{"id": 1, "size": {text}}}"#)).unwrap();
+        for text in ["1000000", "1000000.0", "1e6", "\"1000000\""] {
+            assert_eq!((media(text).size, media(text).extra.len()), (Some(1_000_000), 0), "{text}");
         }
+        assert_eq!(media("null").size, None);
+    }
+
+    #[test]
+    fn a_field_that_cannot_be_read_stays_as_it_was_sent() {
+        for (name, text) in [
+            ("title", "5"),
+            ("title", r#"["a"]"#),
+            ("duration", r#""long""#),
+            ("duration", "1e+400"),
+            ("size", "1.5"),
+            ("size", "9223372036854775808"),
+            ("size", "true"),
+            ("created_at", r#""yesterday""#),
+            ("created_at", "1600439260"),
+            ("last_viewed", r#""0000-00-00""#),
+            ("owner", "[]"),
+            ("owner", r#"{"full_name":"x"}"#),
+            ("collection", r#"{"id":"x"}"#),
+        ] {
+            let sent = format!(r#"{{"id":1,"{name}":{text}}}"#);
+            let fields: MediaFields = serde_json::from_str(&sent).unwrap();
+            assert_eq!(fields.extra.get(name).map(ToString::to_string).as_deref(), Some(text), "{name}");
+            let media: Media = serde_json::from_str(&sent).unwrap();
+            assert_eq!((media.text(), media.extra()), (sent.as_str(), fields.extra.clone()));
+            assert_eq!(media.whole().unwrap(), fields);
+        }
+    }
+
+    #[test]
+    fn an_id_must_be_there_and_be_read() {
+        let id = |text: &str| serde_json::from_str::<Media>(&format!(r#"{{"id": {text}}}"#)).map(|media| media.id());
+        for text in ["42", "42.0", "4.2e1", "\"42\""] {
+            assert_eq!(id(text).ok(), Some(42), "{text}");
+        }
+        for text in ["null", "1.5", "\"x\"", "\"\"", "true", "[]", "{}", "9223372036854775808"] {
+            assert!(id(text).unwrap_err().to_string().contains("expected a whole number of 64 bits"), "{text}");
+        }
+        let uuid =
+            |text: &str| serde_json::from_str::<Perspective>(&format!(r#"{{"uuid": {text}}}"#)).map(|one| one.uuid);
+        assert_eq!(
+            (uuid("\"a-1\"").unwrap(), uuid("7").unwrap(), uuid("7.0").unwrap()),
+            ("a-1".into(), "7".into(), "7".into())
+        );
+        assert!(uuid("null").is_err());
+    }
+
+    #[test]
+    fn of_a_name_that_comes_twice_the_last_counts() {
+        let media: Media =
+            serde_json::from_str(r#"{"id": 1, "title": "a", "x": 1, "id": 2, "title": "b", "x": 2}"#).unwrap();
+        assert_eq!(media.text(), r#"{"id":2,"title":"b","x":2}"#);
     }
 
     #[test]
     fn the_text_of_a_time_is_kept_beside_its_meaning() {
-        for text in
-            ["2020-09-18T14:27:40Z", "2020-09-18T14:27:40.000Z", "2020-09-18T16:27:40+02:00", "2020-09-18T14:27:40"]
-        {
-            let moment: Timestamp = serde_json::from_value(text.into()).unwrap();
-            assert_eq!(moment.value().as_second(), 1_600_439_260, "{text}");
+        for text in ["2020-09-18T14:27:40Z", "2020-09-18T16:27:40+02:00", "2020-09-18 14:27:40 +0000"] {
+            let media: MediaFields =
+                serde_json::from_value(serde_json::json!({ "id": 1, "created_at": text })).unwrap();
+            let moment = media.created_at.unwrap();
+            assert_eq!(moment.value().as_microsecond(), Some(1_600_439_260_000_000), "{text}");
             assert_eq!(serde_json::to_value(&moment).unwrap(), Value::from(text));
-        }
-        assert!(serde_json::from_value::<Timestamp>("yesterday".into()).is_err());
-    }
-
-    #[test]
-    fn a_day_may_come_as_a_moment() {
-        for text in ["2020-09-18", "2020-09-18T14:27:40Z"] {
-            let day: Day = serde_json::from_value(text.into()).unwrap();
-            assert_eq!(day.value().to_string(), "2020-09-18");
         }
     }
 }

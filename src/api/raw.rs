@@ -79,7 +79,7 @@ pub fn relative(path: &str) -> Result<&str, InvalidArgument> {
 /// Studio answers some requests with text (ping, captions, insights). Documented. Under which media type is unknown but for
 /// ping, and files to save mostly have one that says nothing.
 fn content(_: &Shape, answer: &Answer) -> Result<Content, Undecodable> {
-    if answer.body.iter().all(u8::is_ascii_whitespace) {
+    if answer.is_blank() {
         return Ok(Content::Nothing);
     }
     let (media_type, _) = request::media_type_and_charset(&answer.content_type);

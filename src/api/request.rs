@@ -12,6 +12,7 @@ use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, Map
 use serde_json::Value;
 use url::{Url, form_urlencoded};
 
+use super::lenient::{mended, whole_number, without_mark};
 use super::models::Item;
 
 /// The most items that Studio puts on a page. Documented.
@@ -339,6 +340,14 @@ pub struct Answer {
     pub body: Bytes,
 }
 
+impl Answer {
+    /// Whether it says nothing at all.
+    pub fn is_blank(&self) -> bool {
+        let text = self.body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&self.body);
+        text.iter().all(u8::is_ascii_whitespace)
+    }
+}
+
 /// One page of a list.
 #[derive(Debug)]
 pub struct Page<T> {
@@ -356,7 +365,7 @@ pub struct Meta {
 impl Meta {
     /// Whatever else it is, it says nothing.
     pub(super) fn read(meta: &Value) -> Option<Self> {
-        let number = |name: &str| meta.get(name).and_then(Value::as_i64);
+        let number = |name: &str| meta.get(name).and_then(whole_number);
         meta.is_object().then(|| Self { last_page: number("last_page"), total_count: number("total_count") })
     }
 }
@@ -394,7 +403,7 @@ pub fn json_text(answer: &Answer) -> Result<&str, Undecodable> {
         return Err(Undecodable::new("an HTML page came back instead of JSON: is this host a Studio?"));
     }
     let text = simdutf8::compat::from_utf8(&answer.body).map_err(|error| not_utf8(answer, &error))?;
-    Ok(text.trim_start_matches('\u{feff}'))
+    Ok(without_mark(text))
 }
 
 /// The charset of an answer has been undone where that was possible.
@@ -420,8 +429,28 @@ pub fn media_type_and_charset(content_type: &str) -> (String, Option<String>) {
 
 /// Reads the whole answer as JSON; only a failure pays for finding out where it is.
 pub fn from_json<T: DeserializeOwned>(answer: &Answer) -> Result<T, Undecodable> {
-    let text = json_text(answer)?;
-    serde_json::from_str(text).map_err(|_| locate(text, PhantomData::<T>))
+    read_text(json_text(answer)?)
+}
+
+/// Likewise, a text.
+pub fn read_text<T: DeserializeOwned>(text: &str) -> Result<T, Undecodable> {
+    read(text, || PhantomData::<T>)
+}
+
+/// Reads a text. Only one that is not plain JSON pays for being mended, and only a failure for finding out where it is.
+fn read<T, S>(text: &str, seed: impl Fn() -> S) -> Result<T, Undecodable>
+where
+    S: for<'text> DeserializeSeed<'text, Value = T>,
+{
+    let whole = |text: &str| {
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        let value = seed().deserialize(&mut deserializer)?;
+        deserializer.end().map(|()| value)
+    };
+    whole(text).or_else(|_| {
+        let text = mended(text).map_or(Cow::Borrowed(text), Cow::Owned);
+        whole(&text).map_err(|_| locate(&text, seed()))
+    })
 }
 
 fn decode_under<T: Item>(shape: &Shape, answer: &Answer) -> Result<T, Undecodable> {
@@ -444,7 +473,7 @@ fn decode_under_or_bare<T: Item>(shape: &Shape, answer: &Answer) -> Result<T, Un
 
 fn decode_under_or_bare_or_nothing<T: Item>(shape: &Shape, answer: &Answer) -> Result<Option<T>, Undecodable> {
     let (media_type, _) = media_type_and_charset(&answer.content_type);
-    if media_type == "text/plain" || answer.body.iter().all(u8::is_ascii_whitespace) {
+    if media_type == "text/plain" || answer.is_blank() {
         return Ok(None);
     }
     let whole: Value = from_json(answer)?;
@@ -472,8 +501,10 @@ fn decode_page<T: Item>(shape: &Shape, answer: &Answer) -> Result<Page<T>, Undec
     {
         return Ok(page);
     }
-    let (envelope, key) = open::<Vec<T>>(shape, answer)?;
-    Ok(Page { items: envelope.content.ok_or_else(|| missing(key))?, meta: envelope.meta })
+    let (envelope, key) = open::<Option<Vec<T>>>(shape, answer)?;
+    // Null is how some servers write a list of nothing.
+    let items = envelope.content.ok_or_else(|| missing(key))?.unwrap_or_default();
+    Ok(Page { items, meta: envelope.meta })
 }
 
 fn missing(key: &str) -> Undecodable {
@@ -496,14 +527,8 @@ fn open<'shape, T: DeserializeOwned>(
         }
         Shape::Bare | Shape::Redirect | Shape::Custom => "",
     };
-    let text = json_text(answer)?;
-    let seed = || EnvelopeSeed { key, content: PhantomData::<T> };
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let opened = seed().deserialize(&mut deserializer).and_then(|envelope| {
-        deserializer.end()?;
-        Ok(envelope)
-    });
-    opened.map(|envelope| (envelope, key)).map_err(|_| locate(text, seed()))
+    let envelope = read(json_text(answer)?, || EnvelopeSeed { key, content: PhantomData::<T> })?;
+    Ok((envelope, key))
 }
 
 /// Reads a text that could not be read once more, to say where the problem is.

@@ -5,10 +5,11 @@
 
 #![expect(clippy::inline_always, reason = "the rest is built small, and here every byte passes")]
 
-use serde_json::Value;
+use serde_json::Number;
 use wide::u8x16;
 
-use super::models::{Day, Timestamp, lenient_whole};
+use super::dates::{Day, Timestamp};
+use super::lenient::lenient_whole;
 
 /// How deep objects and lists may be nested in what comes from outside; serde_json itself reads a little deeper.
 const DEEPEST: usize = 100;
@@ -118,6 +119,17 @@ impl Default for Order {
         let reference = std::array::from_fn(|place| u8::try_from(place).unwrap_or(u8::MAX));
         Self([reference; 3])
     }
+}
+
+/// What is sure about a number before it is looked at more closely.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sure {
+    /// That it is a whole one of less than 64 bits.
+    Whole,
+    /// That it is a float of a common size.
+    Float,
+    /// That it is a number.
+    Nothing,
 }
 
 /// Reads on in a text. Every method returns `None` where it is in doubt.
@@ -233,9 +245,9 @@ impl<'text> Scanner<'text> {
         Some((self.inside(start)?, has_escape))
     }
 
-    /// Passes a number, and says whether it is written as a whole one that fits into 64 bits for sure.
+    /// Passes a number, and says what is sure about it.
     #[inline(always)]
-    fn number(&mut self) -> Option<bool> {
+    fn number(&mut self) -> Option<Sure> {
         self.peek()?;
         let start = self.at;
         self.at += usize::from(self.byte()? == b'-');
@@ -251,10 +263,7 @@ impl<'text> Scanner<'text> {
             _ => digits <= SAFE_DIGITS,
         };
         if !matches!(self.byte(), Some(b'.' | b'e' | b'E')) {
-            if !is_short {
-                serde_json::from_str::<Value>(self.since(start)?).ok()?;
-            }
-            return Some(is_short);
+            return Some(if is_short { Sure::Whole } else { Sure::Nothing });
         }
         let mut is_plain = is_short;
         if self.byte()? == b'.' {
@@ -268,11 +277,11 @@ impl<'text> Scanner<'text> {
             self.at += usize::from(matches!(self.byte()?, b'+' | b'-'));
             self.digits();
         }
-        if !is_plain {
-            // It may be too large, or no number at all.
-            serde_json::from_str::<f64>(self.since(start)?).ok()?;
+        if is_plain {
+            return Some(Sure::Float);
         }
-        Some(false)
+        serde_json::from_str::<Number>(self.since(start)?).ok()?;
+        Some(Sure::Nothing)
     }
 
     #[inline(always)]
@@ -342,7 +351,7 @@ impl<'text> Scanner<'text> {
 
     /// Passes an object, and finds where its documented fields are, counted from the object's own start.
     ///
-    /// `others` is told of each field that is not documented: where it starts, and where it ends.
+    /// `others` is given each field that is not documented, and of a text that is known each that is not what it should be.
     pub fn object(
         &mut self,
         fields: &'static [Field],
@@ -380,7 +389,17 @@ impl<'text> Scanner<'text> {
                         return None;
                     }
                     came |= bit;
-                    *spans.get_mut(place)? = self.field(field.kind, origin, rows, depth)?;
+                    let value = self.at;
+                    if let Some(span) = self.field(field.kind, origin, rows, depth) {
+                        *spans.get_mut(place)? = span;
+                    } else {
+                        // What serde has passed is not what it should be, and goes with what is not documented; but an
+                        // object without its id is none.
+                        (self.is_known && !matches!(field.kind, Kind::Id)).then_some(())?;
+                        self.at = value;
+                        self.value(depth + 1)?;
+                        others(self.since(start)?);
+                    }
                 } else {
                     self.value(depth + 1)?;
                     others(self.since(start)?);
@@ -430,16 +449,20 @@ impl<'text> Scanner<'text> {
         }
         match kind {
             Kind::Id => {
-                if !self.number()? {
+                if self.number()? != Sure::Whole {
                     self.since(start)?.parse::<i64>().ok().filter(|id| *id != 0)?;
                 }
             }
             Kind::Whole => {
-                if !self.number()? {
+                if self.number()? != Sure::Whole {
                     lenient_whole(self.since(start)?)?;
                 }
             }
-            Kind::Number => self.number().map(drop)?,
+            Kind::Number => {
+                if self.number()? == Sure::Nothing {
+                    self.since(start)?.parse().ok().filter(|float: &f64| float.is_finite())?;
+                }
+            }
             Kind::Text | Kind::Word => self.string().map(drop)?,
             Kind::Moment | Kind::Day => {
                 let has_escape = self.string()?;

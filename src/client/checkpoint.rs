@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::listing::State;
 use super::{Client, Error};
+use crate::api::lenient::without_mark;
 use crate::api::models::Item;
 use crate::api::raw::relative;
 use crate::api::{Call, InvalidArgument, Page, Request, Shape, Target};
@@ -54,7 +55,7 @@ impl Checkpoint {
 
     /// Reads what [`Checkpoint::to_json`] has written.
     pub fn from_json(text: &str) -> Result<Self, InvalidArgument> {
-        let read: Self = serde_json::from_str(text)
+        let read: Self = serde_json::from_str(without_mark(text))
             .map_err(|problem| InvalidArgument::new("checkpoint", format!("is not what to_json() wrote: {problem}")))?;
         if read.version != VERSION {
             let expected = format!("is of version {}, and this package reads version {VERSION}", read.version);

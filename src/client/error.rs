@@ -10,6 +10,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::secrets::Secrets;
+use crate::api::lenient::read_json;
 use crate::api::request::without_query;
 use crate::api::{Call, InvalidArgument};
 
@@ -89,7 +90,7 @@ pub enum Error {
 impl Refusal {
     /// The word under `error`, which is how OAuth says what is wrong. RFC 6749.
     pub(super) fn error_word(&self) -> Option<String> {
-        let body: Value = serde_json::from_str(&self.body).ok()?;
+        let body: Value = read_json(&self.body).ok()?;
         Some(body.get("error")?.as_str()?.to_owned())
     }
 }
@@ -168,7 +169,7 @@ impl Error {
 
 /// The text under `error`, which is where Studio's own clients find it; other shapes are shown as they are. Observed.
 pub(super) fn said_by_server(body: &str) -> Option<String> {
-    let text = match serde_json::from_str::<Value>(body) {
+    let text = match read_json::<Value>(body) {
         Ok(Value::Object(fields)) => match fields.get("error").or_else(|| fields.get("message")) {
             Some(Value::String(text)) => match fields.get("error_description") {
                 Some(Value::String(description)) => format!("{text}: {description}"),

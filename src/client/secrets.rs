@@ -3,6 +3,8 @@
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
+use crate::api::lenient::read_json;
+
 /// Shorter secrets are not masked: they are none, and would be found in the middle of words.
 const SHORTEST: usize = 4;
 
@@ -29,7 +31,7 @@ impl Secrets {
     /// Hides what must not be shown in a body: inside the strings if it is JSON, since they may be escaped.
     pub(crate) fn mask_body(&self, body: &[u8]) -> String {
         let text = String::from_utf8_lossy(body);
-        if let Ok(value) = serde_json::from_str::<Value>(&text) {
+        if let Ok(value) = read_json::<Value>(&text) {
             let mut masked = value.clone();
             self.mask_strings(&mut masked);
             return if masked == value { text.into_owned() } else { masked.to_string() };

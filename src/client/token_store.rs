@@ -227,6 +227,7 @@ impl FileStore {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(self.failed("read", error)),
         };
+        let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&text);
         if text.trim_ascii() == b"null" {
             return Ok(None);
         }
@@ -234,8 +235,7 @@ impl FileStore {
             let problem = format!("{problem}: log in again, or bring back a copy of the file");
             self.failed("read", io::Error::new(io::ErrorKind::InvalidData, problem))
         };
-        let fields =
-            serde_json::from_slice(&text).map_err(|_| unreadable("it is not the JSON of tokens".to_owned()))?;
+        let fields = serde_json::from_slice(text).map_err(|_| unreadable("it is not the JSON of tokens".to_owned()))?;
         Tokens::from_json(&fields).map(Some).map_err(|refusal| unreadable(refusal.to_string()))
     }
 

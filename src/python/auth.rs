@@ -11,15 +11,14 @@ use pyo3::exceptions::{PyLookupError, PyTypeError, PyUserWarning};
 use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
 use pyo3::types::{PyDateTime, PyDict};
-use pythonize::{depythonize, pythonize};
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
 
 use super::arguments::{Argument, FilePath, Text, named};
 use super::bridge::{self, Home, Operation};
 use super::convert::{AnyJson, Deliver, Hinted, JsonObject, Nothing};
 use super::errors::to_python;
 use super::input::wrong_type;
+use super::json;
 use super::operations::operations;
 use super::token_store::{AnyStore, MemoryTokenStore, object_of};
 use super::value::AnyMapping;
@@ -137,7 +136,7 @@ impl Tokens {
     /// Returns:
     ///     `access_token`, `refresh_token`, `expires_at` (ISO 8601) and `url`.
     fn to_dict(&self, py: Python<'_>) -> PyResult<Hinted<JsonObject>> {
-        Ok(Hinted::new(pythonize(py, &self.tokens.to_json())?.unbind()))
+        Ok(Hinted::new(json::to_python(py, &self.tokens.to_json())?.unbind()))
     }
 
     /// Make them from a dict such as `to_dict()` returns, or from the token endpoint's own answer.
@@ -166,7 +165,7 @@ impl Tokens {
             }
         }
         let refuse = |refusal: InvalidArgument| to_python(refusal.into());
-        let fields: Value = depythonize(&known)
+        let fields = json::from_python(&known)
             .map_err(|_| refuse(InvalidArgument::new("values", "holds something that is no text")))?;
         client::Tokens::from_json(&fields).map(Self::from).map_err(refuse)
     }

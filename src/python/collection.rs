@@ -17,6 +17,7 @@ use super::errors::detached;
 use super::listing::{self, ListingOf};
 use super::operations::operations;
 use super::value;
+use crate::api::dates::Moment;
 use crate::api::lazy::{Written, place};
 use crate::api::models::{Item, plain_name};
 use crate::api::{collections, models};
@@ -157,11 +158,11 @@ fields {
     /// To whom it belongs.
     owner: Option<models::Owner>;
     /// When it was made, in UTC.
-    created_at: Option<Written<'_, jiff::Timestamp>>;
+    created_at: Option<Written<'_, Moment>>;
     /// The id of the course in Canvas, for a course's collection.
     course_id: Option<i64>;
     /// When it was archived, in UTC; `None` unless it is archived (inferred).
-    archived_at: Option<Written<'_, jiff::Timestamp>>;
+    archived_at: Option<Written<'_, Moment>>;
 }
 plain {
     /// Fields that are not documented, as they were sent.
@@ -187,7 +188,8 @@ plain {
     ///     The collection.
     ///
     /// Raises:
-    ///     InvalidArgumentError: If a field has the wrong type.
+    ///     InvalidArgumentError: If there is no `id` that can be read, or if it cannot be JSON. Any other field that cannot
+    ///         be read stands in `extra`.
     #[staticmethod]
     #[pyo3(signature = (fields))]
     fn from_dict(fields: value::Fields<'_>) -> PyResult<Self> {

@@ -14,8 +14,9 @@ use arrow_schema::{ArrowError, DataType, Field as Column, Fields, Schema, Schema
 use jiff::civil::Date;
 use serde_json::{Map, Value as Json};
 
+use crate::api::dates::{Moment, Readable};
 use crate::api::lazy::{Value, find_parts};
-use crate::api::models::{Extra, Item, Readable};
+use crate::api::models::{Extra, Item};
 use crate::api::scan::{Field, Kind, Order, Span};
 
 /// The column of what is not documented, as JSON.
@@ -211,8 +212,8 @@ impl Builder {
             Self::Text(builder) => cells.for_each(|raw| builder.append_option(Option::<Cow<'_, str>>::read(raw))),
             Self::Word(builder) => cells.for_each(|raw| builder.append_option(Option::<Cow<'_, str>>::read(raw))),
             Self::Moment(builder) => cells.for_each(|raw| {
-                let moment = Option::<Cow<'_, str>>::read(raw).and_then(|text| jiff::Timestamp::read(&text));
-                builder.append_option(moment.map(jiff::Timestamp::as_microsecond));
+                let moment = Option::<Cow<'_, str>>::read(raw).and_then(|text| Moment::read(&text));
+                builder.append_option(moment.and_then(Moment::as_microsecond));
             }),
             Self::Day(builder) => cells.for_each(|raw| {
                 let day = Option::<Cow<'_, str>>::read(raw).and_then(|text| Date::read(&text));

@@ -9,15 +9,15 @@ use pyo3::inspect::{PyStaticConstant, PyStaticExpr};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDate, PyDateTime, PyString};
-use pyo3::{IntoPyObjectExt, PyTypeInfo, intern};
+use pyo3::{PyTypeInfo, intern};
 #[cfg(feature = "stubs")]
 use pyo3::{type_hint_identifier, type_hint_subscript};
-use pythonize::pythonize;
 use serde_json::Value;
 use url::Url;
 
+use super::json;
+use crate::api::dates::{Dated, Moment, Readable};
 use crate::api::lazy::Written;
-use crate::api::models::{Dated, Readable};
 use crate::api::raw::Content;
 use crate::client::Client;
 
@@ -65,17 +65,6 @@ impl<T: Deliver> Deliver for Option<T> {
     }
 }
 
-impl<T> Deliver for Dated<T>
-where
-    T: Copy + Send + 'static + for<'py> IntoPyObject<'py>,
-{
-    type Python = T;
-
-    fn deliver(self, _: Python<'_>, _: Option<&Client>) -> PyResult<T> {
-        Ok(self.value())
-    }
-}
-
 /// What Python makes of a date's or a time's text by itself. To give it the numbers takes longer, since each is an object
 /// first.
 pub(crate) trait FromText: Readable {
@@ -83,10 +72,18 @@ pub(crate) trait FromText: Readable {
 
     /// The class's `fromisoformat`.
     fn reader() -> &'static PyOnceLock<Py<PyAny>>;
+
+    /// A text that it reads.
+    fn text(&self) -> String;
+
+    fn to_python(py: Python<'_>, text: &str) -> PyResult<Py<PyAny>> {
+        let find = || Ok(Self::Class::type_object(py).getattr(intern!(py, "fromisoformat"))?.unbind());
+        once(py, Self::reader(), find)?.call1(py, (text,))
+    }
 }
 
 macro_rules! from_text {
-    ($($type:ty: $class:ty;)*) => {
+    ($($type:ty: $class:ty, $hint:literal, |$value:ident| $text:expr;)*) => {
         $(impl FromText for $type {
             type Class = $class;
 
@@ -94,32 +91,42 @@ macro_rules! from_text {
                 static READER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
                 &READER
             }
+
+            fn text(&self) -> String {
+                let $value = self;
+                $text
+            }
         }
 
         impl Hint for $type {
             #[cfg(feature = "stubs")]
-            const HINT: PyStaticExpr = <Self as IntoPyObject<'static>>::OUTPUT_TYPE;
+            const HINT: PyStaticExpr = type_hint_identifier!("datetime", $hint);
         })*
     };
 }
 
 from_text! {
-    jiff::Timestamp: PyDateTime;
-    jiff::civil::Date: PyDate;
+    Moment: PyDateTime, "datetime", |moment| format!("{:.6}Z", moment.in_utc());
+    jiff::civil::Date: PyDate, "date", |day| day.to_string();
 }
 
-impl<T: FromText + Hint + for<'py> IntoPyObject<'py> + 'static> Deliver for Written<'_, T> {
+impl<T: FromText + Hint + Copy + 'static> Deliver for Dated<T> {
     type Python = Hinted<T>;
 
     fn deliver(self, py: Python<'_>, _: Option<&Client>) -> PyResult<Self::Python> {
-        let date = match self {
-            Self::Usual(text) => {
-                let find = || Ok(T::Class::type_object(py).getattr(intern!(py, "fromisoformat"))?.unbind());
-                once(py, T::reader(), find)?.bind(py).call1((text,))?.unbind()
-            }
-            Self::Otherwise(value) => value.into_py_any(py)?,
-        };
-        Ok(Hinted::new(date))
+        T::to_python(py, &self.value().text()).map(Hinted::new)
+    }
+}
+
+impl<T: FromText + Hint + 'static> Deliver for Written<'_, T> {
+    type Python = Hinted<T>;
+
+    fn deliver(self, py: Python<'_>, _: Option<&Client>) -> PyResult<Self::Python> {
+        match self {
+            Self::Usual(text) => T::to_python(py, text),
+            Self::Otherwise(value) => T::to_python(py, &value.text()),
+        }
+        .map(Hinted::new)
     }
 }
 
@@ -224,7 +231,7 @@ impl Deliver for Content {
         Ok(Hinted::new(match self {
             Self::Nothing => py.None(),
             Self::Text(text) => PyString::new(py, &text).into_any().unbind(),
-            Self::Json(value) => pythonize(py, &value)?.unbind(),
+            Self::Json(value) => json::to_python(py, &value)?.unbind(),
         }))
     }
 }
@@ -234,6 +241,6 @@ impl Deliver for Value {
     type Python = Hinted<JsonObject>;
 
     fn deliver(self, py: Python<'_>, _: Option<&Client>) -> PyResult<Self::Python> {
-        Ok(Hinted::new(pythonize(py, &self)?.unbind()))
+        Ok(Hinted::new(json::to_python(py, &self)?.unbind()))
     }
 }

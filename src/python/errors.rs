@@ -6,10 +6,11 @@ use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyModule};
-use pythonize::pythonize;
 use serde_json::Value;
 
 use super::convert::once;
+use super::json;
+use crate::api::lenient::read_json;
 use crate::client::{Asked, Error, Refusal};
 
 /// The exception for an error. If it cannot be made, the exception that says why.
@@ -131,8 +132,8 @@ fn describe(attributes: &Bound<'_, PyDict>, asked: &Asked) -> PyResult<()> {
 }
 
 fn parsed(py: Python<'_>, body: &str) -> PyResult<Py<PyAny>> {
-    match serde_json::from_str::<Value>(body) {
-        Ok(value) => Ok(pythonize(py, &value)?.unbind()),
+    match read_json::<Value>(body) {
+        Ok(value) => Ok(json::to_python(py, &value)?.unbind()),
         Err(_) => body.into_py_any(py),
     }
 }

@@ -20,6 +20,7 @@ use super::input::{flag_if_it_is, wrong_type};
 use super::listing::{self, ListingOf};
 use super::operations::operations;
 use super::value;
+use crate::api::dates::Moment;
 use crate::api::lazy::{Written, place};
 use crate::api::models::{Item, plain_name};
 use crate::api::{InvalidArgument, Request, media, models};
@@ -250,7 +251,7 @@ fields {
     /// The length in seconds, with fractions.
     duration: Option<f64>;
     /// When it was made, in UTC.
-    created_at: Option<Written<'_, jiff::Timestamp>>;
+    created_at: Option<Written<'_, Moment>>;
     /// The day on which somebody last viewed it.
     last_viewed: Option<Written<'_, jiff::civil::Date>>;
     /// The day on which a student last viewed it.
@@ -270,7 +271,7 @@ fields {
     /// Its id in an LTI launch.
     lti_launch_id: Option<Cow<'_, str>>;
     /// When it was archived, in UTC; `None` unless it is archived (inferred).
-    archived_at: Option<Written<'_, jiff::Timestamp>>;
+    archived_at: Option<Written<'_, Moment>>;
     /// The collection that it is in; only `get_media`, `refresh` and the like tell.
     collection: Option<models::Collection>;
 }
@@ -298,7 +299,8 @@ plain {
     ///     The media.
     ///
     /// Raises:
-    ///     InvalidArgumentError: If a field has the wrong type.
+    ///     InvalidArgumentError: If there is no `id` that can be read, or if it cannot be JSON. Any other field that cannot
+    ///         be read stands in `extra`.
     #[staticmethod]
     #[pyo3(signature = (fields))]
     fn from_dict(fields: value::Fields<'_>) -> PyResult<Self> {

@@ -11,6 +11,7 @@ pub(crate) mod coroutine;
 pub(crate) mod errors;
 pub(crate) mod files;
 pub(crate) mod input;
+mod json;
 pub(crate) mod listing;
 pub(crate) mod logs;
 pub(crate) mod media;

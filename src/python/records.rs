@@ -8,9 +8,9 @@ use pyo3::sync::PyOnceLock;
 #[cfg(feature = "stubs")]
 use pyo3::type_hint_identifier;
 use pyo3::types::{PyModule, PyTuple};
-use pythonize::pythonize;
 
 use super::convert::{Deliver, Hint, Hinted, once};
+use super::json::object_to_python;
 use crate::api::models::{Course, Extra, Group, Owner, Permissions, Perspective, Source, User};
 use crate::client::Client;
 
@@ -28,7 +28,7 @@ macro_rules! record {
             fn deliver(self, py: Python<'_>, client: Option<&Client>) -> PyResult<Self::Python> {
                 let fields = [
                     $(self.$field.deliver(py, client)?.into_py_any(py)?,)*
-                    pythonize(py, &self.extra)?.unbind(),
+                    object_to_python(py, &self.extra)?.into_any().unbind(),
                 ];
                 make(py, stringify!($name), fields)
             }
@@ -66,6 +66,6 @@ impl Deliver for Extra {
     type Python = Hinted<super::convert::JsonObject>;
 
     fn deliver(self, py: Python<'_>, _: Option<&Client>) -> PyResult<Self::Python> {
-        Ok(Hinted::new(pythonize(py, &self)?.unbind()))
+        Ok(Hinted::new(object_to_python(py, &self)?.unbind()))
     }
 }

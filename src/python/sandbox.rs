@@ -7,11 +7,11 @@ use std::sync::{PoisonError, RwLock};
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use pythonize::{depythonize, pythonize};
 use serde_json::Value as Json;
 
 use super::convert::{Hinted, JsonObject, JsonObjects};
 use super::files;
+use super::json;
 use crate::sandbox::{Error, Sandbox};
 
 /// The server behind `canvas_studio.sandbox.Sandbox`, which is what to use.
@@ -43,7 +43,7 @@ impl SandboxServer {
     }
 
     fn json<H>(&self, py: Python<'_>, ask: impl FnOnce(&Sandbox) -> Result<Json, Error> + Send) -> PyResult<Hinted<H>> {
-        Ok(Hinted::new(pythonize(py, &self.with(py, ask)?)?.unbind()))
+        Ok(Hinted::new(json::to_python(py, &self.with(py, ask)?)?.unbind()))
     }
 }
 
@@ -52,7 +52,7 @@ impl SandboxServer {
 impl SandboxServer {
     #[new]
     fn new(py: Python<'_>, options: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let options: Json = json(options)?;
+        let options: Json = json::from_python(options)?;
         let sandbox = py.detach(|| Sandbox::start(options)).map_err(to_python)?;
         let (url, storage_url, port) = (sandbox.url().to_owned(), sandbox.storage_url().to_owned(), sandbox.port());
         Ok(Self { sandbox: Some(sandbox).into(), process: std::process::id(), url, storage_url, port })
@@ -146,7 +146,7 @@ impl SandboxServer {
     }
 
     fn add(&self, py: Python<'_>, kind: &str, fields: &Bound<'_, PyAny>) -> PyResult<u64> {
-        let fields: Json = json(fields)?;
+        let fields: Json = json::from_python(fields)?;
         self.with(py, |sandbox| sandbox.add(kind, fields))
     }
 
@@ -156,13 +156,13 @@ impl SandboxServer {
     }
 
     fn add_fault(&self, py: Python<'_>, fields: &Bound<'_, PyAny>) -> PyResult<u64> {
-        let fields: Json = json(fields)?;
+        let fields: Json = json::from_python(fields)?;
         self.with(py, |sandbox| sandbox.add_fault(fields))
     }
 
     #[staticmethod]
     fn check_fault(fields: &Bound<'_, PyAny>) -> PyResult<()> {
-        Sandbox::check_fault(json(fields)?).map_err(to_python)
+        Sandbox::check_fault(json::from_python(fields)?).map_err(to_python)
     }
 
     fn remove_fault(&self, py: Python<'_>, id: u64) -> PyResult<bool> {
@@ -182,14 +182,11 @@ impl SandboxServer {
 
     #[staticmethod]
     fn chaos(py: Python<'_>, options: &Bound<'_, PyAny>) -> PyResult<Hinted<JsonObjects>> {
-        let options: Json = json(options)?;
-        Ok(Hinted::new(pythonize(py, &Sandbox::chaos(options).map_err(to_python)?)?.unbind()))
+        let options: Json = json::from_python(options)?;
+        let faults = serde_json::to_value(Sandbox::chaos(options).map_err(to_python)?)
+            .map_err(|error| PyValueError::new_err(error.to_string()))?;
+        Ok(Hinted::new(json::to_python(py, &faults)?.unbind()))
     }
-}
-
-/// What Python gave, as JSON.
-fn json(value: &Bound<'_, PyAny>) -> PyResult<Json> {
-    depythonize(value).map_err(|error| PyValueError::new_err(error.to_string()))
 }
 
 fn to_python(error: Error) -> PyErr {

@@ -6,23 +6,25 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::marker::PhantomData;
 
 use pyo3::IntoPyObjectExt;
+use pyo3::exceptions::PyValueError;
 #[cfg(feature = "stubs")]
 use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyString, PyTuple};
-use pythonize::{depythonize, pythonize};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 #[cfg(feature = "stubs")]
 use super::arguments::MAPPING;
 use super::convert::{Hint, Hinted, JsonObject};
 use super::errors::to_python;
 use super::input::wrong_type;
-use crate::api::InvalidArgument;
+use super::json::{self, from_python};
+use crate::api::dates::Timestamp;
 use crate::api::lazy::{Lazy, Model, Value as _, parts_of};
-use crate::api::models::{Owner, Timestamp};
+use crate::api::models::{Extra, Owner};
+use crate::api::request::read_text;
 use crate::api::scan::{Field, Kind};
+use crate::api::{InvalidArgument, Undecodable};
 
 /// Anything that maps names to values.
 pub(crate) struct AnyMapping<'py>(pub(crate) Bound<'py, PyMapping>);
@@ -57,11 +59,19 @@ impl Fields<'_> {
     /// Reads them as the object that Studio would have sent.
     pub(crate) fn read<T: DeserializeOwned>(self) -> PyResult<T> {
         let refuse = |problem: String| to_python(InvalidArgument::new("fields", problem).into());
-        let value: Value = depythonize(&self.0).map_err(|problem| refuse(format!("cannot be JSON: {problem}")))?;
-        serde_path_to_error::deserialize(value).map_err(|problem| {
-            let path = problem.path().to_string();
-            let place = if path == "." { String::new() } else { format!("[{path}]") };
-            refuse(format!("cannot be right: {}{place}", problem.inner()))
+        let value = from_python(&self.0).map_err(|problem| {
+            let py = self.0.py();
+            if problem.is_instance_of::<PyValueError>(py) {
+                refuse(format!("cannot be JSON: {}", problem.value(py)))
+            } else {
+                problem
+            }
+        })?;
+        read_text(&value.to_string()).map_err(|Undecodable { problem, path }| {
+            // Of a dict, nobody has seen the text.
+            let problem = problem.split_once(" at line ").map_or(problem.as_str(), |(problem, _)| problem);
+            let place = path.map_or_else(String::new, |path| format!(" at {path}"));
+            refuse(format!("cannot be right{place}: {problem}"))
         })
     }
 }
@@ -70,10 +80,13 @@ impl Fields<'_> {
 pub(crate) fn to_dict<T: Model>(py: Python<'_>, value: &Lazy<T>) -> PyResult<Hinted<JsonObject>> {
     let spans: Vec<Option<&str>> = (0..T::FIELDS.len()).map(|place| value.raw(place)).collect();
     let dict = fields_to_dict(py, T::FIELDS, &spans)?;
-    for (name, value) in value.extra() {
-        dict.set_item(name, pythonize(py, &value)?)?;
-    }
+    add_extra(&dict, &value.extra())?;
     Ok(Hinted::new(dict.unbind()))
+}
+
+/// Among what is not documented is what is, where it was not what it should be.
+fn add_extra(dict: &Bound<'_, PyDict>, extra: &Extra) -> PyResult<()> {
+    extra.iter().try_for_each(|(name, value)| dict.set_item(name, json::to_python(dict.py(), value)?))
 }
 
 fn fields_to_dict<'py>(
@@ -94,9 +107,7 @@ fn fields_to_dict<'py>(
                 let (spans, extra) = parts_of(raw, fields);
                 let texts: Vec<Option<&str>> = spans.iter().map(|span| span.of(raw)).collect();
                 let dict = fields_to_dict(py, fields, &texts)?;
-                for (name, value) in extra {
-                    dict.set_item(name, pythonize(py, &value)?)?;
-                }
+                add_extra(&dict, &extra)?;
                 dict.into_any()
             }
         };
@@ -175,7 +186,7 @@ pub(crate) fn owner(owner: Option<Owner>) -> Option<String> {
 
 /// A moment to the minute, in UTC.
 pub(crate) fn minute(moment: Option<Timestamp>) -> Option<String> {
-    moment.map(|moment| moment.value().strftime("%Y-%m-%d %H:%M").to_string())
+    moment.map(|moment| moment.value().in_utc().strftime("%Y-%m-%d %H:%M").to_string())
 }
 
 /// Seconds as a clock shows them: `1:02:03`, `12:15`.

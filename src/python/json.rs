@@ -1,0 +1,141 @@
+//! JSON as Python's own values, and the other way round, without losing a digit.
+
+use pyo3::PyTypeInfo;
+use pyo3::exceptions::PyValueError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString, PyTuple};
+use serde_json::{Map, Number, Value};
+
+/// More digits than this Python makes no `int` of by itself, since that takes ever longer.
+const MOST_DIGITS: usize = 4300;
+/// How deep lists and dicts may be nested: as deep as in an answer. What holds itself is deeper than that.
+const DEEPEST: usize = 127;
+
+/// A value as `json.loads` gives it.
+pub(crate) fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
+    Ok(match value {
+        Value::Null => py.None().into_bound(py),
+        Value::Bool(flag) => PyBool::new(py, *flag).to_owned().into_any(),
+        Value::Number(number) => number_to_python(py, number)?,
+        Value::String(text) => PyString::new(py, text).into_any(),
+        Value::Array(items) => {
+            let items: PyResult<Vec<_>> = items.iter().map(|item| to_python(py, item)).collect();
+            PyList::new(py, items?)?.into_any()
+        }
+        Value::Object(fields) => object_to_python(py, fields)?.into_any(),
+    })
+}
+
+pub(crate) fn object_to_python<'py>(py: Python<'py>, fields: &Map<String, Value>) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    for (name, value) in fields {
+        dict.set_item(name, to_python(py, value)?)?;
+    }
+    Ok(dict)
+}
+
+fn number_to_python<'py>(py: Python<'py>, number: &Number) -> PyResult<Bound<'py, PyAny>> {
+    if let Some(whole) = number.as_i64() {
+        return Ok(PyInt::new(py, whole).into_any());
+    }
+    let text = number.as_str();
+    if text.contains(['.', 'e', 'E']) {
+        // One that is too large is infinite, as in Python.
+        let float: f64 = text.parse().map_err(|_| PyValueError::new_err("a number that is none"))?;
+        return Ok(PyFloat::new(py, float).into_any());
+    }
+    if text.len() <= MOST_DIGITS {
+        match py.get_type::<PyInt>().call1((text,)) {
+            Err(error) if error.is_instance_of::<PyValueError>(py) => {} // the program has set a lower limit
+            made => return made,
+        }
+    }
+    Ok(PyString::new(py, text).into_any())
+}
+
+/// A value of Python's as JSON; the text of an error quotes nothing of it.
+pub(crate) fn from_python(value: &Bound<'_, PyAny>) -> PyResult<Value> {
+    value_of(value, 0)
+}
+
+fn value_of(value: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value> {
+    if depth > DEEPEST {
+        let problem = format!("it is nested more than {DEEPEST} deep, or holds itself");
+        return Err(PyValueError::new_err(problem));
+    }
+    if let Some(scalar) = scalar(value)? {
+        return Ok(scalar);
+    }
+    if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
+        let mut items = Vec::new();
+        for item in value.try_iter()? {
+            items.push(value_of(&item?, depth + 1)?);
+        }
+        return Ok(Value::Array(items));
+    }
+    let mut fields = Map::new();
+    for item in items_of(value)?.iter() {
+        let (name, value) = named(&item)?;
+        fields.insert(name, value_of(&value, depth + 1)?);
+    }
+    Ok(Value::Object(fields))
+}
+
+// What follows stands apart so that the stack grows little with each level.
+
+#[inline(never)]
+fn scalar(value: &Bound<'_, PyAny>) -> PyResult<Option<Value>> {
+    Ok(Some(if value.is_none() {
+        Value::Null
+    } else if let Ok(flag) = value.cast::<PyBool>() {
+        Value::Bool(flag.is_true())
+    } else if let Ok(text) = value.cast::<PyString>() {
+        Value::String(text.to_string_lossy().into_owned())
+    } else if let Ok(number) = value.cast::<PyInt>() {
+        int(number)?
+    } else if let Ok(number) = value.cast::<PyFloat>() {
+        float(number.extract()?)?
+    } else {
+        return Ok(None);
+    }))
+}
+
+#[inline(never)]
+fn items_of<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
+    match value.cast::<PyMapping>() {
+        Ok(mapping) => mapping.items(),
+        Err(_) => Err(PyValueError::new_err(format!("it holds a {}", value.get_type().name()?))),
+    }
+}
+
+#[inline(never)]
+fn named<'py>(item: &Bound<'py, PyAny>) -> PyResult<(String, Bound<'py, PyAny>)> {
+    let (name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
+    match name.cast::<PyString>() {
+        Ok(name) => Ok((name.to_string_lossy().into_owned(), value)),
+        Err(_) => Err(PyValueError::new_err(format!("a key is a {}, not a str", name.get_type().name()?))),
+    }
+}
+
+fn int(number: &Bound<'_, PyInt>) -> PyResult<Value> {
+    if let Ok(whole) = number.extract::<i64>() {
+        return Ok(whole.into());
+    }
+    // Of a subclass, the digits are wanted and not what it calls itself.
+    let digits = PyInt::type_object(number.py()).call_method1(intern!(number.py(), "__repr__"), (number,))?;
+    literal(&digits.extract::<String>()?)
+}
+
+fn float(number: f64) -> PyResult<Value> {
+    match Number::from_f64(number) {
+        Some(number) => Ok(number.into()),
+        None if number.is_nan() => Ok(Value::Null),
+        // As what is too large for a float is written.
+        None => literal(if number > 0.0 { "1e999" } else { "-1e999" }),
+    }
+}
+
+fn literal(text: &str) -> PyResult<Value> {
+    serde_json::from_str::<Number>(text).map(Value::Number).map_err(|error| PyValueError::new_err(error.to_string()))
+}
