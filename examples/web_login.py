@@ -34,11 +34,14 @@ from canvas_studio import (
     TokenStoreError,
 )
 from canvas_studio.sandbox import Sandbox
-from fastapi import Cookie, Depends, FastAPI, HTTPException, Request
-from fastapi.responses import JSONResponse, RedirectResponse
+from fastapi import Cookie, Depends, FastAPI, HTTPException, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
 CALLBACK = "/studio/callback"
-STATE, SESSION = "studio_state", "studio_session"
+SENT, SESSION = "studio_sent", "studio_session"
+ASK = """<!doctype html><title>Sign in</title>
+<p>Did you just ask to sign in here with Studio, and allow it there? If not, close this page.
+<form method="post"><button>Yes, sign me in</button></form>"""
 # What a person can mend by signing in again; all else is this service's own trouble, such as a wrong client secret.
 FOR_THE_PERSON = ("access_denied", "invalid_grant", "other_state")
 
@@ -133,32 +136,37 @@ app = FastAPI(title="Studio for everybody", lifespan=lifespan)
 @app.get("/login")
 async def login(request: Request, school: Where) -> RedirectResponse:
     """Send the browser to Studio's page, and let it remember that it was sent."""
-    state = secrets.token_urlsafe()
-    page = school.oauth().authorization_url(state=state)
+    state, verifier = secrets.token_urlsafe(), secrets.token_urlsafe(48)
+    page = school.oauth().authorization_url(state=state, code_verifier=verifier)
     box: Sandbox | None = request.state.box
     if box:
         # Nobody is there to press the button, and nothing leads from its redirect URI to here.
         teacher = next(user for user in box.users if user.role == "teacher")
         page = f"{CALLBACK}?{urlsplit(box.authorize(page, user=teacher)).query}"
     answer = RedirectResponse(page, 303)
-    answer.set_cookie(STATE, state, max_age=600, path=CALLBACK, secure=box is None, httponly=True, samesite="lax")
+    kept = f"{state}.{verifier}"
+    answer.set_cookie(SENT, kept, max_age=600, path=CALLBACK, secure=box is None, httponly=True, samesite="lax")
     return answer
 
 
-@app.get(CALLBACK)
+@app.api_route(CALLBACK, methods=["GET", "POST"])
 async def come_back(
-    request: Request, school: Where, asked: Annotated[str | None, Cookie(alias=STATE)] = None
-) -> RedirectResponse:
+    request: Request, school: Where, sent: Annotated[str | None, Cookie(alias=SENT)] = None
+) -> Response:
     """Turn the code with which Studio sends the browser back into tokens, and begin a session."""
-    # Studio may send no state back (observed in 2024), so the cookie has to be there: this browser was sent to Studio.
-    if asked is None:
+    if sent is None:
         raise HTTPException(403, "This browser was not sent to Studio: begin at /login.")
+    if request.method == "GET" and "code" in request.query_params and "state" not in request.query_params:
+        # Studio may send no state back (observed in 2024). Then somebody else's page could have sent this browser here,
+        # with a code of its own, so the person is asked; a stranger's page cannot press this button, nor frame it.
+        return HTMLResponse(ASK, headers={"X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer"})
+    state, _, verifier = sent.partition(".")
     session = secrets.token_urlsafe()
     oauth, _ = person(school, session)
     # The proxy's address, since that is where Studio redirected to.
-    await oauth.exchange_async(f"{school.redirect_uri}?{request.url.query}", asked)
+    await oauth.exchange_async(f"{school.redirect_uri}?{request.url.query}", state, code_verifier=verifier)
     answer = RedirectResponse("/collections", 303)
-    answer.delete_cookie(STATE, path=CALLBACK)
+    answer.delete_cookie(SENT, path=CALLBACK)
     is_secure = request.state.box is None
     answer.set_cookie(SESSION, session, max_age=30 * 86_400, secure=is_secure, httponly=True, samesite="lax")
     return answer

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
-from canvas_studio import FileTokenStore
+from canvas_studio import FileTokenStore, OAuth
 from canvas_studio.sandbox import Assumptions, Fault, Faults, Sandbox
 from plain_http import Answer, ask
 
@@ -364,8 +364,24 @@ def test_the_web_service_signs_in_only_who_was_sent_to_studio(everybody: tuple[s
     ]:
         assert ask(f"{url}/studio/callback?{words}", headers=headers).status == 403
     assert box.requests == ()
-    assert ask(f"{url}/studio/callback?code=invented", headers=cookie(sent)).status == 403
-    assert "begin again" in ask(f"{url}/studio/callback?code=invented", headers=cookie(sent)).json["detail"]
+    invented = ask(f"{url}/studio/callback?code=invented", "POST", headers=cookie(sent))
+    assert (invented.status, "begin again" in invented.json["detail"]) == (403, True)
+
+
+def test_a_strangers_page_signs_nobody_in_at_the_web_service(everybody: tuple[str, Sandbox, Path]) -> None:
+    """It sends the browser to /login in a hidden frame, and then to the callback with a code of its own."""
+    url, box, _ = everybody
+    sent = ask(f"{url}/login")
+    stranger = OAuth(box.client_id, "x", url=box.url, redirect_uri=box.redirect_uris[0])
+    code = urlsplit(box.authorize(stranger.authorization_url())).query
+    box.forget_requests()
+    asked = ask(f"{url}/studio/callback?{code}", headers=cookie(sent))
+    assert (asked.status, "set-cookie" in asked.headers) == (200, False)
+    assert asked.headers["x-frame-options"] == "DENY"
+    assert box.requests == ()
+    # Whoever presses the button all the same: the code does not fit the verifier that this browser was sent with.
+    pressed = ask(f"{url}/studio/callback?{code}", "POST", headers=cookie(sent))
+    assert (pressed.status, "set-cookie" in pressed.headers) == (403, False)
 
 
 def test_without_a_school_people_sign_in_at_a_sandbox(tmp_path: Path) -> None:

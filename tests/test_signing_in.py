@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, parse_qsl, quote, urlencode, urlsplit
@@ -114,6 +115,37 @@ def test_without_a_school_nobody_can_sign_in(form: Form) -> None:
         oauth.authorization_url()
     with pytest.raises(InvalidArgumentError, match=r"\burl\b"):
         form.call(oauth, "exchange", CODE)
+
+
+def test_a_code_that_was_asked_for_with_a_verifier_is_good_only_with_it(form: Form, box: Sandbox) -> None:
+    oauth, verifier = (
+        OAuth(box.client_id, box.client_secret, url=box.url),
+        "a-verifier-of-forty-three-letters.or~more_00",
+    )
+    page = oauth.authorization_url(code_verifier=verifier)
+    challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+    asked = asked_of(page)
+    assert (asked["code_challenge"], asked["code_challenge_method"]) == ([challenge], ["S256"])
+    assert verifier not in page
+    for wrong in ({}, {"code_verifier": verifier.swapcase()}):
+        with pytest.raises(SignInError) as caught:
+            form.call(oauth, "exchange", box.authorize(page), **wrong)
+        assert (caught.value.reason, verifier in str(vars(caught.value))) == ("invalid_grant", False)
+    assert form.call(oauth, "exchange", box.authorize(page), code_verifier=verifier).access_token
+    with pytest.raises(SignInError):  # somebody else's code, to this one's verifier
+        form.call(oauth, "exchange", box.authorize(oauth.authorization_url()), code_verifier=verifier)
+
+
+@pytest.mark.parametrize("verifier", ["", "short", "x" * 129, "x" * 42 + "/", "ü" * 43])
+def test_what_is_no_verifier_is_refused_unquoted(form: Form, verifier: str) -> None:
+    oauth = OAuth(CLIENT_ID, CLIENT_SECRET, url="myschool")
+    for act in (
+        lambda: oauth.authorization_url(code_verifier=verifier),
+        lambda: form.call(oauth, "exchange", CODE, code_verifier=verifier),
+    ):
+        with pytest.raises(InvalidArgumentError, match=r"code_verifier must be 43 to 128") as caught:
+            act()
+        assert not verifier or verifier not in str(caught.value)
 
 
 def test_signing_in_by_hand_from_the_url_to_the_first_request(form: Form, box: Sandbox) -> None:

@@ -1049,26 +1049,29 @@ class OAuth:
     ) -> OAuth: ...
     def __reduce__(self, /) -> tuple[Any, Any]: ...
     def __repr__(self, /) -> str: ...
-    def authorization_url(self, /, *, state: str | None = None) -> str:
+    def authorization_url(self, /, *, state: str | None = None, code_verifier: str | None = None) -> str:
         """
         Make the URL of the page on which a person signs in and allows it. Nothing is sent.
 
         Args:
             state: A value of your own that nobody can guess, such as `secrets.token_urlsafe()`. Keep it in the session of
                 the person, and give it to `exchange()`: Studio sends it back (observed in 2026; it did not in 2024).
+            code_verifier: A second such value, `secrets.token_urlsafe(48)`, for PKCE (RFC 7636): the code is then good only
+                together with it, so nobody can slip in a code of their own. Keep it like the `state`, and give it to
+                `exchange()`. Studio tolerates it (inferred); whether it checks it is unknown.
 
         Returns:
             The URL, for a browser.
 
         Raises:
-            InvalidArgumentError: If the school was not given.
+            InvalidArgumentError: If the school was not given, or the `code_verifier` is none.
         """
     @property
     def client_id(self, /) -> str:
         """
         The developer key's id.
         """
-    def exchange(self, /, code: str, state: str | None = None) -> Tokens:
+    def exchange(self, /, code: str, state: str | None = None, *, code_verifier: str | None = None) -> Tokens:
         """
         Turn the code of a person's signing in into tokens, and keep them in the store.
 
@@ -1076,6 +1079,7 @@ class OAuth:
             code: The code, or the whole URL that the browser was redirected to, as a person pastes it.
             state: The `state` that `authorization_url()` was given. If the URL has another one, nothing is sent. One
                 without any is accepted: Studio sent none back in 2024, and does in 2026 (observed).
+            code_verifier: The `code_verifier` that `authorization_url()` was given.
 
         Returns:
             The tokens; by then they are in the store.
@@ -1088,7 +1092,9 @@ class OAuth:
 
         Reference: none; observed in several clients, and in the vendor's guide for Postman.
         """
-    def exchange_async(self, /, code: str, state: str | None = None) -> Coroutine[Any, Any, Tokens]:
+    def exchange_async(
+        self, /, code: str, state: str | None = None, *, code_verifier: str | None = None
+    ) -> Coroutine[Any, Any, Tokens]:
         """
         Turn the code of a person's signing in into tokens, and keep them in the store.
 
@@ -1096,6 +1102,7 @@ class OAuth:
             code: The code, or the whole URL that the browser was redirected to, as a person pastes it.
             state: The `state` that `authorization_url()` was given. If the URL has another one, nothing is sent. One
                 without any is accepted: Studio sent none back in 2024, and does in 2026 (observed).
+            code_verifier: The `code_verifier` that `authorization_url()` was given.
 
         Returns:
             The tokens; by then they are in the store.

@@ -190,8 +190,15 @@ impl OAuth {
     }
 
     /// The page on which a person allows it.
-    pub fn authorization_url(&self, client: &Client, redirect_uri: &str, state: Option<&str>) -> String {
-        client.config.sign_in_url(oauth::AUTHORIZE, oauth::authorization(&self.key, redirect_uri, state)).into()
+    pub fn authorization_url(
+        &self,
+        client: &Client,
+        redirect_uri: &str,
+        state: Option<&str>,
+        code_verifier: Option<&str>,
+    ) -> Result<String, InvalidArgument> {
+        let query = oauth::authorization(&self.key, redirect_uri, state, code_verifier)?;
+        Ok(client.config.sign_in_url(oauth::AUTHORIZE, query).into())
     }
 
     /// Turns what a person pasted into tokens, and keeps them.
@@ -201,6 +208,7 @@ impl OAuth {
         text: &str,
         redirect_uri: &str,
         state: Option<&str>,
+        code_verifier: Option<&str>,
     ) -> Result<Tokens, Error> {
         let code = match oauth::pasted(text, redirect_uri, client.config.base(), state) {
             Pasted::Code(code) => code,
@@ -229,7 +237,7 @@ impl OAuth {
             }
         };
         let asked_at = Timestamp::now();
-        let request = oauth::exchange(&self.key, code, redirect_uri);
+        let request = oauth::exchange(&self.key, code, redirect_uri, code_verifier);
         let grant = client.send(&request).await.map_err(|error| refused(error, false))?;
         let tokens = Tokens::granted(grant, None, asked_at, client.config.url());
         // The code is used up: if they cannot be saved now, then at the next request.

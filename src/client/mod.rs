@@ -66,7 +66,7 @@ const IDLE: Duration = Duration::from_secs(50);
 /// How the token endpoint is asked. Observed.
 const FORM: &str = "application/x-www-form-urlencoded";
 /// Which fields of such a form are secrets.
-const SECRET_FIELDS: [&str; 3] = ["client_secret", "code", "refresh_token"];
+const SECRET_FIELDS: [&str; 4] = ["client_secret", "code", "code_verifier", "refresh_token"];
 /// The header in which servers usually say how they name a request. Whether Studio does is unknown.
 const REQUEST_ID: &str = "x-request-id";
 

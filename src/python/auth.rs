@@ -246,10 +246,16 @@ impl OAuth {
         }
     }
 
-    fn exchanging(&self, code: &str, state: Option<String>) -> Result<Exchange, InvalidArgument> {
+    fn exchanging(
+        &self,
+        code: &str,
+        state: Option<String>,
+        code_verifier: Option<String>,
+    ) -> Result<Exchange, InvalidArgument> {
         self.at_school()?;
+        code_verifier.as_deref().map_or(Ok(()), oauth::check_code_verifier)?;
         let (oauth, redirect_uri) = (Arc::clone(&self.oauth), self.redirect_uri.clone());
-        Ok(Exchange { oauth, code: code.into(), redirect_uri, state })
+        Ok(Exchange { oauth, code: code.into(), redirect_uri, state, code_verifier: code_verifier.map(Into::into) })
     }
 }
 
@@ -270,22 +276,24 @@ pub(crate) fn warn_of_left_out(network: &Network) -> PyResult<()> {
 }
 
 /// A code that is about to become tokens.
+#[derive(Clone)]
 struct Exchange {
     oauth: Arc<client::OAuth>,
     code: SecretString,
     redirect_uri: String,
     state: Option<String>,
+    code_verifier: Option<SecretString>,
 }
 
 impl Operation for Exchange {
     type Result = client::Tokens;
 
     fn start(&self, client: Option<Client>) -> impl Future<Output = Result<client::Tokens, Error>> + Send + 'static {
-        let Self { oauth, code, redirect_uri, state } = self;
-        let (oauth, code, redirect_uri, state) = (Arc::clone(oauth), code.clone(), redirect_uri.clone(), state.clone());
+        let Self { oauth, code, redirect_uri, state, code_verifier } = self.clone();
         async move {
             let client = client.ok_or(Error::Closed)?;
-            oauth.exchange(&client, code.expose_secret(), &redirect_uri, state.as_deref()).await
+            let verifier = code_verifier.as_ref().map(ExposeSecret::expose_secret);
+            oauth.exchange(&client, code.expose_secret(), &redirect_uri, state.as_deref(), verifier).await
         }
     }
 
@@ -325,6 +333,7 @@ operations {
     ///     code: The code, or the whole URL that the browser was redirected to, as a person pastes it.
     ///     state: The `state` that `authorization_url()` was given. If the URL has another one, nothing is sent. One
     ///         without any is accepted: Studio sent none back in 2024, and does in 2026 (observed).
+    ///     code_verifier: The `code_verifier` that `authorization_url()` was given.
     ///
     /// Returns:
     ///     The tokens; by then they are in the store.
@@ -336,8 +345,9 @@ operations {
     ///     TokenStoreError: If the tokens could not be kept.
     ///
     /// Reference: none; observed in several clients, and in the vendor's guide for Postman.
-    #[pyo3(signature = (code, state=None))]
-    exchange / exchange_async (oauth, code: Text, state: Option<Text>) -> client::Tokens = oauth.exchanging(&code, state);
+    #[pyo3(signature = (code, state=None, *, code_verifier=None))]
+    exchange / exchange_async (oauth, code: Text, state: Option<Text>, code_verifier: Option<Text>) -> client::Tokens
+        = oauth.exchanging(&code, state, code_verifier);
 
     /// Log out: forget the tokens, here and in the store. Studio has no documented way to revoke them.
     ///
@@ -403,17 +413,22 @@ plain {
     /// Args:
     ///     state: A value of your own that nobody can guess, such as `secrets.token_urlsafe()`. Keep it in the session of
     ///         the person, and give it to `exchange()`: Studio sends it back (observed in 2026; it did not in 2024).
+    ///     code_verifier: A second such value, `secrets.token_urlsafe(48)`, for PKCE (RFC 7636): the code is then good only
+    ///         together with it, so nobody can slip in a code of their own. Keep it like the `state`, and give it to
+    ///         `exchange()`. Studio tolerates it (inferred); whether it checks it is unknown.
     ///
     /// Returns:
     ///     The URL, for a browser.
     ///
     /// Raises:
-    ///     InvalidArgumentError: If the school was not given.
-    #[pyo3(signature = (*, state=None))]
-    fn authorization_url(&self, py: Python<'_>, state: Option<Text>) -> PyResult<String> {
-        let state = state.read(py, "state")?;
+    ///     InvalidArgumentError: If the school was not given, or the `code_verifier` is none.
+    #[pyo3(signature = (*, state=None, code_verifier=None))]
+    fn authorization_url(&self, py: Python<'_>, state: Option<Text>, code_verifier: Option<Text>) -> PyResult<String> {
+        let (state, code_verifier) = (state.read(py, "state")?, code_verifier.read(py, "code_verifier")?);
         let client = self.at_school().map_err(|refusal| to_python(refusal.into()))?;
-        Ok(self.oauth.authorization_url(client, &self.redirect_uri, state.as_deref()))
+        let (state, verifier) = (state.as_deref(), code_verifier.as_deref());
+        let url = self.oauth.authorization_url(client, &self.redirect_uri, state, verifier);
+        url.map_err(|refusal| to_python(refusal.into()))
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
