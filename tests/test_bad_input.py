@@ -378,7 +378,7 @@ def test_a_school_a_host_or_a_url_is_accepted(url: str, base: str) -> None:
         assert studio.url == base
 
 
-@pytest.mark.parametrize("token", ["", " ", "\t", f"{TOKEN}\n", f"{TOKEN}\r\nX-Evil: 1", f"{TOKEN}\x00"])
+@pytest.mark.parametrize("token", ["", " ", "\t", f"{TOKEN}\r\nX-Evil: 1", f"{TOKEN}\x00"])
 def test_a_token_that_is_none_is_refused(token: str) -> None:
     with pytest.raises(InvalidArgumentError, match="token"):
         StudioClient("myschool", token=token)

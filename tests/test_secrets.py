@@ -468,8 +468,8 @@ def test_what_a_token_endpoint_gives_out_is_not_shown_by_a_wrong_answer(form: Fo
     """An answer that cannot be used may hold tokens all the same, of which nobody has heard before."""
     given = {"access_token": SECRETS["next access token"], "refresh_token": SECRETS["next refresh token"]}
     for answer in (
-        json_answer({**given, "access_token": f"{SECRETS['next access token']} \n"}),
-        json_answer({**given, "refresh_token": [SECRETS["next refresh token"]]}),
+        json_answer({**given, "access_token": f"{SECRETS['next access token']} \nx"}),
+        json_answer({**given, "access_token": [SECRETS["next access token"]]}),
         json_answer({"data": given}),
         json_answer([given]),
         text_answer(json.dumps(given)[:-2], "application/json"),
@@ -512,7 +512,7 @@ def test_no_error_shows_a_token_that_was_followed_by_others_meanwhile(form: Form
 
 
 def test_no_refusal_of_an_argument_shows_a_secret(form: Form) -> None:
-    broken = {name: f"{secret}\n" for name, secret in SECRETS.items()}
+    broken = {name: f"{secret}\nx" for name, secret in SECRETS.items()}
     elsewhere = f"https://evil.example/?code={quote(CODE, safe='')}"
     with FaultServer(json_answer({})) as server:
         oauth = OAuth(CLIENT_ID, CLIENT_SECRET, url=server.url, redirect_uri=CALLBACK)

@@ -1295,6 +1295,22 @@ def test_tokens_are_made_of_what_the_token_endpoint_answers() -> None:
     assert Tokens.from_dict({"access_token": "access-0-of-it", "expires_in": 7200}).expires_at is None
 
 
+@pytest.mark.parametrize("absent", ["", " \n", None])
+def test_an_empty_text_stands_for_what_is_absent(absent: str | None) -> None:
+    names = ("refresh_token", "expires_at", "expires_in", "created_at", "url")
+    tokens = Tokens.from_dict({"access_token": " access-0-of-it\n", **dict.fromkeys(names, absent)})
+    assert tokens == Tokens("access-0-of-it")
+
+
+@pytest.mark.parametrize("odd", ["soon", -1, [1], {}, True, object(), 1e300, float("nan")])
+def test_a_lifetime_that_is_none_does_no_harm(odd: object) -> None:
+    for name in ("expires_in", "created_at"):
+        values = {"access_token": "access-0-of-it", "expires_in": 7200, "created_at": 1_795_348_800, name: odd}
+        assert Tokens.from_dict(values).access_token == "access-0-of-it"
+    written = {"access_token": "access-0-of-it", "expires_in": " 7200", "created_at": "1795348800.0"}
+    assert Tokens.from_dict(written).expires_at == datetime.fromtimestamp(1_795_348_800 + 7200, UTC)
+
+
 def test_tokens_are_made_of_any_mapping() -> None:
     class Row(dict[str, Any]):
         pass
@@ -1310,7 +1326,7 @@ def test_tokens_are_made_of_any_mapping() -> None:
         ({"access_token": ""}, "access_token"),
         ({"access_token": 7}, "access_token"),
         ({"access_token": "two words-of-it"}, "access_token"),
-        ({"access_token": "line-of-it\n"}, "access_token"),
+        ({"access_token": "line-\nof-it"}, "access_token"),
         ({"access_token": "übung-of-it"}, "access_token"),
         ({"access_token": "access-0-of-it", "refresh_token": 7}, "refresh_token"),
         ({"access_token": "access-0-of-it", "refresh_token": "two words-of-it"}, "refresh_token"),
@@ -1338,7 +1354,7 @@ def test_values_that_are_no_mapping_are_refused(values: Any) -> None:
     [
         ("access_token", ""),
         ("access_token", "two words-of-it"),
-        ("access_token", "line-of-it\n"),
+        ("access_token", "line-\nof-it"),
         ("refresh_token", ""),
         ("refresh_token", "übung-of-it"),
         ("expires_at", datetime(2026, 11, 22)),  # noqa: DTZ001 (it is refused for that)

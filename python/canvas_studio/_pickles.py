@@ -82,4 +82,4 @@ def client(url: str, place: str | None, auth: OAuth | None, options: dict[str, A
 
 
 def _is(known: str | None, secret: str) -> bool:
-    return known is not None and hmac.compare_digest(known.encode(), secret.encode())
+    return known is not None and hmac.compare_digest(known.strip().encode(), secret.encode())

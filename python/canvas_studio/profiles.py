@@ -570,8 +570,8 @@ def _url_variable() -> tuple[str, str] | None:
 
 
 def _variable(name: str) -> str | None:
-    """A variable; one that is empty counts as none."""
-    return os.environ.get(name) or None
+    """A variable without the white space around it, such as the newline of a file; an empty one counts as none."""
+    return os.environ.get(name, "").strip() or None
 
 
 def _from_toml(name: str, path: Path, text: bytes) -> Profile:

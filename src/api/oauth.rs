@@ -3,17 +3,20 @@
 //! None of it is on a page of the reference for developers. The endpoints and the fields are observed in several clients,
 //! and in the vendor's guide for Postman.
 
+use std::fmt;
 use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use ring::digest::{SHA256, digest};
 use secrecy::SecretString;
-use serde_json::Value;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::{Map, Value};
 use url::{Host, Url, form_urlencoded};
 
 use super::check::InvalidArgument;
-use super::request::{Answer, Call, Form, Repeat, Request, Shape, Undecodable};
+use super::lenient::read_json;
+use super::request::{self, Answer, Call, Form, Repeat, Request, Shape, Undecodable};
 
 /// Where a person signs in, below `/api/public`. Documented.
 pub const AUTHORIZE: &str = "/oauth/authorize";
@@ -21,6 +24,9 @@ pub const AUTHORIZE: &str = "/oauth/authorize";
 const TOKEN: &str = "/oauth/token";
 /// The redirect URI with which Studio shows the code instead of redirecting. Observed.
 pub const OUT_OF_BAND: &str = "urn:ietf:wg:oauth:2.0:oob";
+
+/// What of a token endpoint's answer is looked at.
+const KNOWN: [&str; 5] = ["access_token", "refresh_token", "expires_in", "error", "error_description"];
 
 /// A developer key of Studio's.
 #[derive(Debug, Clone)]
@@ -36,6 +42,13 @@ pub struct Grant {
     pub refresh_token: Option<SecretString>,
     /// For how long the access token is good, if that was said.
     pub expires_in: Option<Duration>,
+}
+
+/// Why the token endpoint gave none, in OAuth's words. RFC 6749.
+#[derive(Debug)]
+pub struct Refusal {
+    pub error: String,
+    pub description: Option<String>,
 }
 
 /// Where Studio may send a browser. That it takes neither http nor localhost is observed.
@@ -117,44 +130,95 @@ fn form<const N: usize>(key: &Key, fields: [(&'static str, SecretString); N]) ->
 }
 
 fn decode(_: &Shape, answer: &Answer) -> Result<Grant, Undecodable> {
-    let fields: Value = serde_json::from_slice(&answer.body).map_err(|_| Undecodable::new("it is not JSON"))?;
-    read(&fields)
+    read(&fields(answer)?)
+}
+
+/// The word under `error`, if an answer with a good status gives no tokens but says why.
+pub fn refusal(answer: &Answer) -> Option<Refusal> {
+    let fields = fields(answer).ok()?;
+    let text = |name: &str| fields.get(name).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
+    let has_token = fields.get("access_token").and_then(Value::as_str).is_some_and(|token| !token.trim().is_empty());
+    let error = text("error").filter(|_| !has_token)?.to_owned();
+    Some(Refusal { error, description: text("error_description").map(str::to_owned) })
+}
+
+/// What of an answer is looked at. New tokens are not lost because something beside them is odd.
+fn fields(answer: &Answer) -> Result<Value, Undecodable> {
+    let read = read_json(request::json_text(answer)?).map_err(|_| Undecodable::new("it is no JSON object"));
+    read.map(|Fields(fields)| fields.into())
+}
+
+/// Those fields of an object that have a meaning here; the others may be anything.
+#[derive(Default)]
+struct Fields(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(FieldsVisitor)
+    }
+}
+
+struct FieldsVisitor;
+
+impl<'de> Visitor<'de> for FieldsVisitor {
+    type Value = Fields;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+        let mut fields = Fields::default();
+        while let Some(name) = map.next_key::<String>()? {
+            if KNOWN.contains(&name.as_str()) {
+                fields.0.insert(name, map.next_value()?);
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(fields)
+    }
 }
 
 /// Reads tokens from JSON as the token endpoint writes it. What a text says is never quoted.
+///
+/// Only the access token has to be right. A refresh token that cannot be one is as if there were none: the one that was
+/// sent is kept.
 pub fn read(fields: &Value) -> Result<Grant, Undecodable> {
-    let access_token = secret(fields, "access_token")?.ok_or_else(|| Undecodable {
-        problem: "there is no access token".to_owned(),
-        path: Some("access_token".to_owned()),
-    })?;
-    let expires_in = match fields.get("expires_in") {
-        Some(Value::Number(seconds)) => seconds.as_f64(),
-        Some(Value::String(seconds)) => seconds.parse().ok(),
-        _ => None,
+    let problem = |problem: &str| Undecodable { problem: problem.to_owned(), path: Some("access_token".to_owned()) };
+    let access_token = match fields.get("access_token") {
+        None | Some(Value::Null) => return Err(problem("there is no access token")),
+        Some(Value::String(text)) if text.trim().is_empty() => return Err(problem("there is no access token")),
+        Some(Value::String(text)) => token(text),
+        Some(_) => None,
     };
     Ok(Grant {
-        access_token,
-        refresh_token: secret(fields, "refresh_token")?,
+        access_token: access_token.ok_or_else(|| problem("it is no token of visible ASCII characters"))?,
+        refresh_token: fields.get("refresh_token").and_then(Value::as_str).and_then(token),
         // What is no length of time says nothing; a token that is refused is refreshed all the same.
-        expires_in: expires_in
+        expires_in: number(fields.get("expires_in"))
             .filter(|seconds| *seconds > 0.0)
             .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
     })
 }
 
-fn secret(fields: &Value, name: &str) -> Result<Option<SecretString>, Undecodable> {
-    match fields.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) if is_token(text) => Ok(Some(text.as_str().into())),
-        Some(_) => Err(Undecodable {
-            problem: "it is no token of visible ASCII characters".to_owned(),
-            path: Some(name.to_owned()),
-        }),
+/// A number, also if it is written as a text.
+pub fn number(value: Option<&Value>) -> Option<f64> {
+    match value? {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
     }
 }
 
+/// A token that can be sent, without the white space around it: a file or a variable often ends in a newline.
+pub fn token(text: &str) -> Option<SecretString> {
+    let text = text.trim();
+    is_token(text).then(|| text.into())
+}
+
 /// Whether a text can be sent as a token.
-pub fn is_token(text: &str) -> bool {
+fn is_token(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|character| character.is_ascii_graphic())
 }
 
@@ -335,10 +399,28 @@ mod tests {
             let grant = read(&json!({"access_token": "a", "refresh_token": "r", "expires_in": expires_in})).unwrap();
             assert_eq!(grant.expires_in, expected.map(Duration::from_secs));
         }
-        for answer in
-            [json!({}), json!({"access_token": ""}), json!({"access_token": "a", "refresh_token": 1}), json!([])]
-        {
+        for answer in [json!({}), json!({"access_token": ""}), json!({"access_token": "a b"}), json!([])] {
             assert!(read(&answer).is_err(), "{answer}");
+        }
+    }
+
+    #[test]
+    fn tokens_are_read_whatever_stands_beside_them() {
+        for beside in [
+            r#""refresh_token": """#,
+            r#""refresh_token": " \n""#,
+            r#""refresh_token": null"#,
+            r#""refresh_token": 7"#,
+            r#""refresh_token": "a b""#,
+            r#""refresh_token": {"deep": []}"#,
+            r#""scope": "\ud800", "\udfff": 1, "expires_in": 1e999, "created_at": "then""#,
+        ] {
+            let body = format!("\u{feff}{{{beside}, \"access_token\": \" new \"}}");
+            let answer = Answer { status: 200, body: body.into(), ..Answer::default() };
+            let grant = decode(&Shape::Custom, &answer).unwrap_or_else(|problem| panic!("{beside}: {problem}"));
+            assert_eq!(grant.access_token.expose_secret(), "new");
+            assert!(grant.refresh_token.is_none() && grant.expires_in.is_none(), "{beside}");
+            assert!(refusal(&answer).is_none());
         }
     }
 }

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
 use tokio::sync::watch;
 use tracing::info;
 
@@ -18,8 +19,8 @@ use super::process::{PerProcess, background};
 use super::secrets::Secrets;
 use super::token_store::{Change, TokenStore, Tokens, Waiting};
 use super::{Client, Options};
-use crate::api::InvalidArgument;
-use crate::api::oauth::{self, Key, Pasted};
+use crate::api::oauth::{self, Grant, Key, Pasted};
+use crate::api::{InvalidArgument, Request};
 
 /// How long before its end a token is followed by the next: this part of its lifetime, but no more than this time.
 const EARLY: (u32, Duration) = (64, Duration::from_secs(60));
@@ -41,6 +42,15 @@ const UNPROVEN: Duration = Duration::from_secs(60);
 const PAST: usize = 32;
 /// What the token endpoint says if only the person can help. RFC 6749, which Studio is inferred to follow.
 const INVALID_GRANT: &str = "invalid_grant";
+/// The words that only a token endpoint says. RFC 6749, section 5.2.
+const OAUTH_WORDS: [&str; 6] = [
+    "invalid_request",
+    "invalid_client",
+    INVALID_GRANT,
+    "unauthorized_client",
+    "unsupported_grant_type",
+    "invalid_scope",
+];
 
 /// The reason of an error about an answer that is not to the request that was sent.
 const OTHER_STATE: &str = "other_state";
@@ -65,13 +75,11 @@ pub enum Auth {
 impl Auth {
     pub fn token(token: &str) -> Result<Self, InvalidArgument> {
         // The message must not quote the token, however wrong it is.
-        if token.is_empty() {
+        if token.trim().is_empty() {
             return Err(InvalidArgument::new("token", "must not be empty"));
         }
-        if !oauth::is_token(token) {
-            return Err(InvalidArgument::new("token", "must hold only visible ASCII characters: was it copied whole?"));
-        }
-        Ok(Self::Token(token.into()))
+        let expected = "must hold only visible ASCII characters: was it copied whole?";
+        Ok(Self::Token(oauth::token(token).ok_or_else(|| InvalidArgument::new("token", expected))?))
     }
 
     /// What must not be shown.
@@ -151,13 +159,12 @@ enum Renewed {
 
 impl OAuth {
     pub fn new(client_id: &str, client_secret: &str, store: Arc<dyn TokenStore>) -> Result<Self, InvalidArgument> {
-        for (argument, text) in [("client_id", client_id), ("client_secret", client_secret)] {
-            if !oauth::is_token(text) {
-                let expected = "must not be empty, and hold only visible ASCII characters: was it copied whole?";
-                return Err(InvalidArgument::new(argument, expected));
-            }
-        }
-        let key = Key { client_id: client_id.to_owned(), client_secret: client_secret.into() };
+        let read = |argument: &str, text: &str| {
+            let expected = "must not be empty, and hold only visible ASCII characters: was it copied whole?";
+            oauth::token(text).ok_or_else(|| InvalidArgument::new(argument, expected))
+        };
+        let client_id = read("client_id", client_id)?.expose_secret().to_owned();
+        let key = Key { client_id, client_secret: read("client_secret", client_secret)? };
         Ok(Self {
             key,
             store,
@@ -238,7 +245,7 @@ impl OAuth {
         };
         let asked_at = Timestamp::now();
         let request = oauth::exchange(&self.key, code, redirect_uri, code_verifier);
-        let grant = client.send(&request).await.map_err(|error| refused(error, false))?;
+        let grant = granted(client, &request, false).await?;
         let tokens = Tokens::granted(grant, None, asked_at, client.config.url());
         // The code is used up: if they cannot be saved now, then at the next request.
         self.hold(tokens.clone(), false, Before::Unknown);
@@ -441,7 +448,7 @@ impl OAuth {
         }
         let asked_at = Timestamp::now();
         let request = oauth::refresh(&self.key, refresh_token.clone());
-        let grant = client.send(&request).await.map_err(|error| refused(error, true))?;
+        let grant = granted(client, &request, true).await?;
         let seconds = grant.expires_in.map(|lifetime| lifetime.as_secs_f64());
         info!(target: TARGET, url, seconds, "the tokens of {url} are refreshed");
         let tokens = Tokens::granted(grant, Some(&refresh_token), asked_at, url);
@@ -562,11 +569,31 @@ fn login_required(reason: &str, message: &str) -> Error {
     Error::LoginRequired { reason: reason.to_owned(), message: message.to_owned(), answer: None }
 }
 
+/// Asks the token endpoint. Some say no with a status that says yes.
+async fn granted(client: &Client, request: &Request<Grant>, is_refresh: bool) -> Result<Grant, Error> {
+    let call = &request.call;
+    let answer = client.ask(call).await.map_err(|error| refused(error, is_refresh))?;
+    if let Some(refusal) = oauth::refusal(&answer) {
+        // Nothing else of such an answer is shown.
+        let body = json!({"error": refusal.error, "error_description": refusal.description}).to_string();
+        let body = client.secrets(call).mask(&body);
+        let asked = client.asked(call, false);
+        return Err(refused(Error::refused(call, asked, answer.status, body, None, None, false), is_refresh));
+    }
+    client.read(request, &answer)
+}
+
 /// The token endpoint's no, as what it means for whoever signs in. Other failures stay what they are.
 fn refused(error: Error, is_refresh: bool) -> Error {
     let Error::Refused(refusal) = &error else { return error };
     // Without OAuth's word, or with another status, it was perhaps not the token endpoint that answered.
-    let Some(reason) = refusal.error_word().filter(|_| matches!(refusal.status, 400 | 401)) else { return error };
+    let Some(reason) = refusal.error_word().filter(|reason| match refusal.status {
+        200..300 | 400 | 401 => true,
+        402..500 => OAUTH_WORDS.contains(&reason.as_str()),
+        _ => false,
+    }) else {
+        return error;
+    };
     let said = format!("{}: {}", refusal.status, error::said_by_server(&refusal.body).unwrap_or_default());
     let message = match (reason.as_str(), is_refresh) {
         (INVALID_GRANT, true) => format!("log in again: Studio does not take the refresh token any more ({said})"),
@@ -614,11 +641,18 @@ mod tests {
 
     #[test]
     fn a_token_is_never_shown() {
-        for token in ["", " t0ken", "t0ken\n", "t0kén"] {
+        for token in ["", " \n", "t0 ken", "t0k\nen", "t0kén"] {
             let refusal = Auth::token(token).unwrap_err();
             assert_eq!(refusal.argument, "token");
             assert!(!refusal.expected.contains("t0k"));
         }
         assert!(!format!("{:?}", Auth::token("t0ken").unwrap()).contains("t0ken"));
+    }
+
+    #[test]
+    fn white_space_around_a_token_is_not_part_of_it() {
+        for token in [" t0ken", "t0ken\n", "t0ken\r\n"] {
+            assert!(matches!(Auth::token(token), Ok(Auth::Token(read)) if read.expose_secret() == "t0ken"));
+        }
     }
 }

@@ -257,7 +257,7 @@ fn base_url(given: &str) -> Result<Url, InvalidArgument> {
             ),
         ))
     };
-    let given = given.trim_matches(' ');
+    let given = given.trim();
     if given.contains(|character: char| character.is_whitespace() || character.is_control()) {
         return refuse("must hold no white space");
     }
@@ -301,6 +301,7 @@ mod tests {
         for (given, expected) in [
             ("myschool", "https://myschool.instructuremedia.com"),
             (" myschool ", "https://myschool.instructuremedia.com"),
+            ("myschool\r\n", "https://myschool.instructuremedia.com"),
             ("myschool.us-west-2.instructuremedia.com", "https://myschool.us-west-2.instructuremedia.com"),
             ("https://myschool.staging.instructuremedia.com/", "https://myschool.staging.instructuremedia.com"),
             ("https://studio.example.edu:8443", "https://studio.example.edu:8443"),

@@ -91,7 +91,7 @@ impl Refusal {
     /// The word under `error`, which is how OAuth says what is wrong. RFC 6749.
     pub(super) fn error_word(&self) -> Option<String> {
         let body: Value = read_json(&self.body).ok()?;
-        Some(body.get("error")?.as_str()?.to_owned())
+        Some(body.get("error")?.as_str()?.trim().to_owned())
     }
 }
 

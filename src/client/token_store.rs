@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, OwnedMutexGuard};
@@ -88,22 +88,28 @@ impl Tokens {
         let grant = oauth::read(fields).map_err(|undecodable| {
             wrong(undecodable.path.as_deref().unwrap_or("values"), "must be a token of visible ASCII characters")
         })?;
-        let expires_at = match (fields.get("expires_at"), fields.get("created_at").and_then(Value::as_i64)) {
-            (Some(Value::String(moment)), _) => Some(moment.parse().map_err(|_| {
+        // Nobody has an older one here, as after a refresh, so one that is wrong is not passed over.
+        let has_refresh = !matches!(fields.get("refresh_token"), None | Some(Value::Null))
+            && fields.get("refresh_token").and_then(Value::as_str).is_none_or(|text| !text.trim().is_empty());
+        if has_refresh && grant.refresh_token.is_none() {
+            return Err(wrong("refresh_token", "must be a token of visible ASCII characters"));
+        }
+        let written = |name: &str| match fields.get(name) {
+            Some(Value::String(text)) => Ok(Some(text.trim()).filter(|text| !text.is_empty())),
+            None | Some(Value::Null) => Ok(None),
+            Some(_) => Err(wrong(name, "must be a text or null")),
+        };
+        let expires_at = match written("expires_at")? {
+            Some(moment) => Some(moment.parse().map_err(|_| {
                 wrong("expires_at", "must be a moment with its zone, such as \"2026-11-22T12:00:00Z\"")
             })?),
-            (None | Some(Value::Null), Some(created_at)) => Timestamp::from_second(created_at)
-                .ok()
+            None => oauth::number(fields.get("created_at"))
+                .and_then(|seconds| SignedDuration::try_from_secs_f64(seconds).ok())
+                .and_then(|created_at| Timestamp::from_duration(created_at).ok())
                 .zip(grant.expires_in)
                 .and_then(|(created_at, lifetime)| created_at.checked_add(lifetime).ok()),
-            (None | Some(Value::Null), None) => None,
-            (Some(_), _) => return Err(wrong("expires_at", "must be a text or null")),
         };
-        let url = match fields.get("url") {
-            Some(Value::String(url)) => Some(school_url(url)?),
-            None | Some(Value::Null) => None,
-            Some(_) => return Err(wrong("url", "must be a text or null")),
-        };
+        let url = written("url")?.map(school_url).transpose()?;
         Ok(Self { access: grant.access_token, refresh: grant.refresh_token, expires_at, url })
     }
 }

@@ -12,6 +12,7 @@ use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
 use pyo3::types::{PyDateTime, PyDict};
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Map, Value};
 
 use super::arguments::{Argument, FilePath, Text, named};
 use super::bridge::{self, Home, Operation};
@@ -89,12 +90,9 @@ impl Tokens {
         url: Option<Text>,
     ) -> PyResult<Self> {
         let token = |argument: &str, text: Text| {
-            let text = text.read(py, argument)?;
-            if oauth::is_token(&text) {
-                return Ok(SecretString::from(text));
-            }
             let expected = "must not be empty, and hold only visible ASCII characters: was it copied whole?";
-            Err(to_python(InvalidArgument::new(argument, expected).into()))
+            oauth::token(&text.read(py, argument)?)
+                .ok_or_else(|| to_python(InvalidArgument::new(argument, expected).into()))
         };
         let access = token("access_token", access_token)?;
         let refresh = refresh_token.map(|text| token("refresh_token", text)).transpose()?;
@@ -153,7 +151,8 @@ impl Tokens {
     #[pyo3(signature = (values))]
     fn from_dict(py: Python<'_>, values: AnyMapping<'_>) -> PyResult<Self> {
         let AnyMapping(values) = values;
-        let known = PyDict::new(py);
+        let refuse = |refusal: InvalidArgument| to_python(refusal.into());
+        let mut known = Map::new();
         for name in ["access_token", "refresh_token", "expires_at", "expires_in", "created_at", "url"] {
             let value = match values.get_item(name) {
                 Err(error) if error.is_instance_of::<PyLookupError>(py) => None,
@@ -161,13 +160,16 @@ impl Tokens {
             };
             if let Some(value) = value.filter(|value| !value.is_none()) {
                 let is_moment = value.hasattr("isoformat")?;
-                known.set_item(name, if is_moment { value.call_method0("isoformat")? } else { value })?;
+                let value = if is_moment { value.call_method0("isoformat")? } else { value };
+                match json::from_python(&value) {
+                    Ok(value) => drop(known.insert(name.to_owned(), value)),
+                    // As in the token endpoint's answer, these need not be right.
+                    Err(_) if ["expires_in", "created_at"].contains(&name) => {}
+                    Err(_) => return Err(refuse(InvalidArgument::new(name, "must be a text"))),
+                }
             }
         }
-        let refuse = |refusal: InvalidArgument| to_python(refusal.into());
-        let fields = json::from_python(&known)
-            .map_err(|_| refuse(InvalidArgument::new("values", "holds something that is no text")))?;
-        client::Tokens::from_json(&fields).map(Self::from).map_err(refuse)
+        client::Tokens::from_json(&Value::Object(known)).map(Self::from).map_err(refuse)
     }
 
     fn __eq__(&self, other: &Bound<'_, Self>) -> bool {

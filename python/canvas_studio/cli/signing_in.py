@@ -227,10 +227,11 @@ def name_for(url: str) -> str:
 
 def _key(place: Place, client_id: str | None, *, from_stdin: bool) -> tuple[str, str]:
     """The developer key: what was given, what is in the environment, what is known, what is typed."""
-    at_variable = os.environ.get("CANVAS_STUDIO_URL")
+    at_variable = os.environ.get("CANVAS_STUDIO_URL", "").strip()
     # The key of one school is not tried at another.
     of_this_school = not at_variable or profiles.school_url(at_variable) == place.url
     environment: Mapping[str, str] = os.environ if of_this_school else {}
+    environment = {name: environment.get(name, "").strip() for name in (ID_VARIABLE, SECRET_VARIABLE)}
     identifier = client_id or environment.get(ID_VARIABLE) or (place.known.client_id if place.known else None)
     if identifier is None:
         if not sys.stdin.isatty():
