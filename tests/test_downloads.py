@@ -390,6 +390,22 @@ def test_an_external_media_has_a_message_of_its_own(form: Form, path: Path) -> N
     assert list(path.parent.iterdir()) == []
 
 
+@pytest.mark.parametrize("status", [404, 422])
+@pytest.mark.parametrize("method", ["download_media", "get_download_url"])
+def test_a_wrong_quality_is_told_about_the_quality_and_nothing_else(
+    form: Form, path: Path, method: str, status: int
+) -> None:
+    arguments = [path] if method == "download_media" else []
+    with FaultServer(json_answer({"error": "no"}, status)) as server:
+        studio = server.client()
+        with pytest.raises(APIStatusError, match="leave out quality") as with_quality:
+            form.call(studio, method, 1, *arguments, quality="klingon")
+        with pytest.raises(APIStatusError) as without:
+            form.call(studio, method, 1, *arguments)
+    assert "external" not in str(with_quality.value)
+    assert "quality" not in str(without.value)
+
+
 @pytest.mark.parametrize(
     "content_type",
     ["text/html", "text/html; charset=utf-8", "text/plain", "application/json", "application/xml", "text/xml"],

@@ -1662,7 +1662,7 @@ class StudioClient:
         Raises:
             PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
             NotFoundError: 404, if there is no such media, or not in that quality.
-            UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo).
+            UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo), or Studio does not accept `quality`.
             ResponseDecodeError: If what comes is not a recording.
             OSError: If the file cannot be written.
 
@@ -1696,7 +1696,7 @@ class StudioClient:
         Raises:
             PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
             NotFoundError: 404, if there is no such media, or not in that quality.
-            UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo).
+            UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo), or Studio does not accept `quality`.
             ResponseDecodeError: If what comes is not a recording.
             OSError: If the file cannot be written.
 
@@ -1832,7 +1832,7 @@ class StudioClient:
         Raises:
             PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
             NotFoundError: 404, if there is no such media, or not in that quality.
-            UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo).
+            UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo), or Studio does not accept `quality`.
 
         Reference: Media page, GET /media/{media_id}/download.
         """
@@ -1850,7 +1850,7 @@ class StudioClient:
         Raises:
             PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
             NotFoundError: 404, if there is no such media, or not in that quality.
-            UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo).
+            UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo), or Studio does not accept `quality`.
 
         Reference: Media page, GET /media/{media_id}/download.
         """

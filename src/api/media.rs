@@ -28,11 +28,19 @@ const EMBED_MEANINGS: &[(u16, &str)] = &[(
     "there is no such media, or Studio has not met this course yet: somebody has to open Studio from the course in \
      Canvas once; course_id is the course's id in Canvas",
 )];
-/// What a status means where a media is downloaded. Documented.
+/// Why Studio gives no file with a 403. Documented.
+const DOWNLOAD_DENIED: (u16, &str) = (403, "only the owner of a media or an administrator may download it");
+/// What a status means where the best file of a media is asked for. Documented.
 const DOWNLOAD_MEANINGS: &[(u16, &str)] = &[
-    (403, "only the owner of a media or an administrator may download it"),
-    (404, "there is no such media, or not in this quality"),
+    DOWNLOAD_DENIED,
+    (404, "there is no such media"),
     (422, "the media is external (on YouTube or Vimeo), so Studio has no file of it, or the id is not valid"),
+];
+/// What a status means where a quality is asked for. Which one says that there is no such quality is unknown, so both do.
+const QUALITY_MEANINGS: &[(u16, &str)] = &[
+    DOWNLOAD_DENIED,
+    (404, "there is no such media, or not in this quality: leave out quality to get the best that there is"),
+    (422, "Studio did not accept this quality of this media: leave out quality to get the best that there is"),
 ];
 
 /// What to search for; all that is given must hold.
@@ -165,10 +173,8 @@ pub fn create_embed(
 pub fn download_url(id: i64, quality: Option<&str>) -> Result<Request<Url>, InvalidArgument> {
     // An enumeration whose words are not documented, so any word is sent; left out, Studio takes the best.
     quality.map_or(Ok(()), |quality| check::text("quality", quality))?;
-    Ok(Call::get("get_download_url", path(id, "/download")?)
-        .query_if("quality", quality)
-        .meaning(DOWNLOAD_MEANINGS)
-        .redirect())
+    let meanings = if quality.is_some() { QUALITY_MEANINGS } else { DOWNLOAD_MEANINGS };
+    Ok(Call::get("get_download_url", path(id, "/download")?).query_if("quality", quality).meaning(meanings).redirect())
 }
 
 pub fn permissions(id: i64) -> Result<Request<Permissions>, InvalidArgument> {

@@ -15,7 +15,7 @@ use crate::api::request::{USUAL_TYPES, media_type_and_charset};
 /// The longest answer that is read into memory. A page of fifty media is about 27 kB.
 pub(super) const MAX_ANSWER: usize = 16 << 20;
 /// How every member of a gzip stream begins. RFC 1952; 8 is the only method there is.
-const GZIP: &[u8] = &[0x1f, 0x8b, 8];
+pub(super) const GZIP: &[u8] = &[0x1f, 0x8b, 8];
 /// How often a body may have been compressed, one time over the other.
 const MAX_LAYERS: usize = 2;
 /// How many members a gzip stream may have. Each costs a little time, even an empty one.
@@ -117,13 +117,13 @@ fn decompress(headers: &HeaderMap, content_type: &str, mut body: Bytes, limit: u
 }
 
 /// The compressions that the headers name, in lower case.
-fn codings(headers: &HeaderMap) -> impl Iterator<Item = String> {
+pub(super) fn codings(headers: &HeaderMap) -> impl Iterator<Item = String> {
     let named = headers.get_all(CONTENT_ENCODING).into_iter().filter_map(|value| value.to_str().ok());
     let named = named.flat_map(|value| value.split(',')).map(|coding| coding.trim().to_ascii_lowercase());
     named.filter(|coding| !["", "identity", "none"].contains(&coding.as_str()))
 }
 
-fn is_gzip(coding: &str) -> bool {
+pub(super) fn is_gzip(coding: &str) -> bool {
     ["gzip", "x-gzip"].contains(&coding)
 }
 

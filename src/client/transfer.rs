@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::block_in_place;
@@ -14,8 +15,9 @@ use tracing::info;
 use url::Url;
 
 use super::log::{TARGET, to_three_places};
+use super::ranges::{Head, Holds, Known};
 use super::retry::Outcome;
-use super::{Attempts, Client, Error, Failure, QUOTED, header_text, is_private};
+use super::{Attempts, Client, Error, Failure, QUOTED, is_private, location, recordings};
 use crate::api::request::{media_type_and_charset, without_query};
 use crate::api::{Call, InvalidArgument, Request};
 use crate::files;
@@ -87,7 +89,7 @@ impl Client {
         let path = self.place(&download.request.call);
         let mut part = Part::new(&download.path, path.clone())?;
         self.until_closed(Box::pin(self.fill(&mut part, &download.request, transferred))).await?;
-        let bytes = part.length;
+        let bytes = part.known.length;
         let file = part.finish(&download.path)?;
         let seconds = to_three_places(began.elapsed().as_secs_f64());
         info!(
@@ -106,8 +108,8 @@ impl Client {
         loop {
             let Err(failure) = self.fetch(&url, part, transferred, attempts.next()).await else { return Ok(()) };
             // What was fetched before a new beginning does not count a second time.
-            if part.length > most {
-                most = part.length;
+            if part.known.length > most {
+                most = part.known.length;
                 attempts.progressed();
                 may_renew = true;
             }
@@ -122,7 +124,7 @@ impl Client {
                     );
                     url = self.send(request).await?;
                 }
-                Outcome::Status(416, _) if part.length > 0 => {
+                Outcome::Status(416, _) if part.known.length > 0 => {
                     part.restart()?;
                     attempts.wait_or_give_up(Failure { outcome: Outcome::Interrupted, ..failure }).await?;
                 }
@@ -133,13 +135,26 @@ impl Client {
 
     /// One attempt at what is missing of the file.
     async fn fetch(&self, url: &Url, part: &mut Part, transferred: &Transferred, attempt: u32) -> Result<(), Failure> {
+        // What is in doubt is asked for once more, as a whole, which leaves no room for doubts.
+        while !self.fetch_rest(url, part, transferred, attempt).await? {}
+        Ok(())
+    }
+
+    /// Asks for what is missing; whether the answer could be taken.
+    async fn fetch_rest(
+        &self,
+        url: &Url,
+        part: &mut Part,
+        transferred: &Transferred,
+        attempt: u32,
+    ) -> Result<bool, Failure> {
         let mut url = url.clone();
         for _ in 0..=MAX_REDIRECTS {
             let mut call = Call::signed("download_media", url);
             call.wants_redirect = true;
-            if part.length > 0 {
-                call = call.header(header::RANGE, format!("bytes={}-", part.length));
-                if let Some(validator) = &part.validator {
+            if part.known.length > 0 {
+                call = call.header(header::RANGE, format!("bytes={}-", part.known.length));
+                if let Some(validator) = part.known.version.if_range() {
                     call = call.header(header::IF_RANGE, validator);
                 }
             }
@@ -149,8 +164,7 @@ impl Client {
             if !response.status().is_redirection() {
                 return self.receive(&call, response, part, transferred).await;
             }
-            let location = header_text(response.headers(), header::LOCATION.as_str());
-            match location.and_then(|location| response.url().join(&location).ok()) {
+            match location(&response) {
                 Some(next) => url = next,
                 None => return Err(self.no_file(&call, &response, "a redirect leads nowhere", b"")),
             }
@@ -173,78 +187,86 @@ impl Client {
         Err(Failure { error: Error::refused(call, asked, 302, body, None, None, false), outcome: Outcome::Final })
     }
 
-    /// Takes in the bytes of an answer, after a look at whether they are those that were asked for.
+    /// Takes in the bytes of an answer, after a look at whether they are those that were asked for. If that is in doubt,
+    /// what is there is given up, and so is the answer.
     async fn receive(
         &self,
         call: &Call,
         mut response: reqwest::Response,
         part: &mut Part,
         transferred: &Transferred,
-    ) -> Result<(), Failure> {
-        let first = self.chunk(call, &mut response).await?;
-        let begins = (part.length == 0 || response.status() != 206).then(|| first.as_deref().unwrap_or_default());
-        if let Some(problem) = why_no_recording(response.headers(), begins) {
-            let mut start = first.unwrap_or_default().to_vec();
-            while start.len() < QUOTED
-                && let Some(chunk) = self.chunk(call, &mut response).await?
-            {
-                start.extend_from_slice(&chunk);
-            }
-            start.truncate(QUOTED);
-            return Err(self.no_file(call, &response, &problem, &start));
+    ) -> Result<bool, Failure> {
+        let content_type = recordings::content_type(response.headers());
+        if media_type_and_charset(&content_type).0 == "multipart/byteranges" {
+            let problem = "it is multipart/byteranges, several parts where one file was asked for";
+            return Err(self.quoted(call, response, problem, Bytes::new()).await);
         }
-        let headers = response.headers();
-        let total = match response.status().as_u16() {
-            200 => {
-                if part.length > 0 {
-                    // The server does not continue, or the file is another one by now.
-                    part.restart().map_err(final_failure)?;
-                }
-                header_text(headers, header::CONTENT_LENGTH.as_str()).and_then(|length| length.parse().ok())
+        let head = Head::of(&response);
+        let (is_start, end, total) = match head.holds(&part.known) {
+            Ok(Holds::Whole(total)) => (true, total.unwrap_or(u64::MAX), total),
+            Ok(Holds::Next { end, total }) => (part.known.length == 0, end, total),
+            Err(problem) if part.known.length > 0 => {
+                part.tell_doubt(&problem);
+                part.restart().map_err(final_failure)?;
+                return Ok(false);
             }
-            206 => {
-                let range = header_text(headers, header::CONTENT_RANGE.as_str()).as_deref().and_then(content_range);
-                // Not every host heeds If-Range.
-                let same_file = !part.validator.as_deref().is_some_and(|known| contradicts(known, headers));
-                match range {
-                    Some((start, total))
-                        if start == part.length && same_file && (part.total.is_none() || part.total == total) =>
-                    {
-                        total
-                    }
-                    Some(_) if part.length > 0 => {
-                        // Bytes of another file: begin again without a range.
-                        let failure = self.interrupted(call, "the storage host continued with another file");
-                        part.restart().map_err(final_failure)?;
-                        return Err(failure);
-                    }
-                    _ => return Err(self.no_file(call, &response, "a part came that was not asked for", b"")),
-                }
-            }
-            status => return Err(self.no_file(call, &response, &format!("{status} is not the status of a file"), b"")),
+            Err(problem) => return Err(self.no_file(call, &response, &problem, b"")),
         };
-        part.total = total;
-        part.validator = validator(response.headers()).or(part.validator.take());
+        let mut next = self.chunk(call, &mut response).await?;
+        if is_start {
+            let start = self.gather(call, &mut response, next, recordings::START).await?;
+            if let Some(problem) = recordings::why_not_saved(response.headers(), &start) {
+                return Err(self.quoted(call, response, &problem, start).await);
+            }
+            part.restart().map_err(final_failure)?;
+            part.content_type = content_type;
+            next = Some(start);
+        } else if content_type != part.content_type && recordings::is_text(&content_type) {
+            let problem = recordings::not_a_recording(&content_type);
+            return Err(self.quoted(call, response, &problem, next.unwrap_or_default()).await);
+        }
+        part.known.total = total;
+        part.known.version.join(head.version);
         part.open().await.map_err(final_failure)?;
         part.tell_start();
         transferred.total.store(total.unwrap_or(UNKNOWN), Ordering::Relaxed);
-        transferred.done.store(part.length, Ordering::Relaxed);
+        transferred.done.store(part.known.length, Ordering::Relaxed);
 
-        let mut next = first;
         while let Some(chunk) = next {
+            if chunk.len() as u64 > end - part.known.length {
+                part.restart().map_err(final_failure)?;
+                return Err(self.interrupted(call, &format!("more came than the {end} bytes that were announced")));
+            }
             part.write(&chunk).map_err(final_failure)?;
             // Before more is asked for, which then comes into the same memory.
             drop(chunk);
-            transferred.done.store(part.length, Ordering::Relaxed);
+            transferred.done.store(part.known.length, Ordering::Relaxed);
             next = self.chunk(call, &mut response).await?;
         }
+        let length = part.known.length;
         match total {
-            Some(total) if total != part.length => {
-                let problem = format!("it ended after {} of {total} bytes", part.length);
-                Err(self.interrupted(call, &problem))
-            }
-            _ => Ok(()),
+            Some(total) if total == length => Ok(true),
+            Some(total) => Err(self.interrupted(call, &format!("it ended after {length} of {total} bytes"))),
+            None if end == u64::MAX => Ok(true),
+            None => Err(self.interrupted(call, &format!("nothing says whether these {length} bytes are all of it"))),
         }
+    }
+
+    /// The next bytes of an answer: so many at least, unless there are no more.
+    async fn gather(
+        &self,
+        call: &Call,
+        response: &mut reqwest::Response,
+        first: Option<Bytes>,
+        wanted: usize,
+    ) -> Result<Bytes, Failure> {
+        let mut gathered = first.unwrap_or_default();
+        while gathered.len() < wanted
+            && let Some(chunk) = self.chunk(call, response).await?
+        {
+            gathered = [gathered, chunk].concat().into();
+        }
+        Ok(gathered)
     }
 
     fn interrupted(&self, call: &Call, problem: &str) -> Failure {
@@ -253,10 +275,18 @@ impl Client {
         Failure { error: Error::Connection { asked, message }, outcome: Outcome::Interrupted }
     }
 
-    /// An answer that must not be saved as if it were the file.
+    /// An answer that must not be saved as if it were the file, with the start of its body.
+    async fn quoted(&self, call: &Call, mut response: reqwest::Response, problem: &str, first: Bytes) -> Failure {
+        match self.gather(call, &mut response, Some(first), QUOTED).await {
+            Ok(start) => self.no_file(call, &response, problem, start.get(..QUOTED).unwrap_or(&start)),
+            Err(failure) => failure,
+        }
+    }
+
     fn no_file(&self, call: &Call, response: &reqwest::Response, problem: &str, body: &[u8]) -> Failure {
-        let body = self.secrets(call).mask_body(body);
-        let error = Error::unreadable(self.asked(call, false), response.status().as_u16(), problem, None, &body);
+        let secrets = self.secrets(call);
+        let (problem, body) = (secrets.mask(problem), secrets.mask_body(body));
+        let error = Error::unreadable(self.asked(call, false), response.status().as_u16(), &problem, None, &body);
         Failure { error, outcome: Outcome::Final }
     }
 }
@@ -269,16 +299,15 @@ struct Part {
     of: String,
     /// Only there when something is to be written, so that a refusal touches no file.
     file: Option<Writer>,
-    length: u64,
-    total: Option<u64>,
-    /// What tells this version of the file from others.
-    validator: Option<String>,
+    known: Known,
+    /// The label under which it began.
+    content_type: String,
 }
 
 impl Part {
     fn new(target: &Path, of: String) -> Result<Self, Error> {
         let path = files::beside(target, ".part").map_err(|error| Error::file(target, error))?;
-        Ok(Self { path, of, file: None, length: 0, total: None, validator: None })
+        Ok(Self { path, of, file: None, known: Known::default(), content_type: String::new() })
     }
 
     /// Makes the file, for this download alone. What a process that was killed has left is thrown away.
@@ -302,7 +331,7 @@ impl Part {
     }
 
     fn tell_start(&self) {
-        let (path, bytes, total) = (self.of.as_str(), self.length, self.total);
+        let (path, bytes, total) = (self.of.as_str(), self.known.length, self.known.total);
         let goal = total.map_or_else(|| "an unknown number of".to_owned(), |total| total.to_string());
         let how = if bytes == 0 { "begins" } else { "is continued" };
         info!(
@@ -311,11 +340,19 @@ impl Part {
         );
     }
 
+    fn tell_doubt(&self, problem: &str) {
+        let (path, bytes) = (self.of.as_str(), self.known.length);
+        info!(
+            target: TARGET, method = "GET", path, bytes,
+            "GET {path}: the answer does not continue the download, which begins again: {problem}"
+        );
+    }
+
     fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
         if let Some(file) = &mut self.file {
             let length = bytes.len() as u64;
             file.write(bytes).map_err(|error| Error::file(&self.path, error))?;
-            self.length += length;
+            self.known.length += length;
         }
         Ok(())
     }
@@ -325,9 +362,7 @@ impl Part {
         if let Some(file) = &mut self.file {
             file.restart().map_err(|error| Error::file(&self.path, error))?;
         }
-        self.length = 0;
-        self.total = None;
-        self.validator = None;
+        self.known = Known::default();
         Ok(())
     }
 
@@ -392,74 +427,9 @@ fn final_failure(error: Error) -> Failure {
     Failure { error, outcome: Outcome::Final }
 }
 
-/// Why an answer is not to be saved as a recording, going by its headers and, unless it goes on with one, its beginning.
-fn why_no_recording(headers: &header::HeaderMap, begins: Option<&[u8]>) -> Option<String> {
-    let content_type = header_text(headers, header::CONTENT_TYPE.as_str()).unwrap_or_default();
-    if is_text(&content_type) {
-        return Some(format!("it is {content_type}, not a video or audio file"));
-    }
-    if let Some(encoding) = header_text(headers, header::CONTENT_ENCODING.as_str())
-        && !encoding.eq_ignore_ascii_case("identity")
-    {
-        return Some(format!("it is compressed ({encoding}), which was not asked for"));
-    }
-    match begins?.trim_ascii_start().first() {
-        None => Some("it is empty".to_owned()),
-        Some(b'{' | b'[' | b'<') => Some("it is JSON, HTML or XML, not a video or audio file".to_owned()),
-        Some(_) => None,
-    }
-}
-
-/// Error pages and error documents are text; videos and audio never are.
-fn is_text(content_type: &str) -> bool {
-    let (media_type, _) = media_type_and_charset(content_type);
-    media_type.starts_with("text/") || media_type.ends_with("json") || media_type.ends_with("xml")
-}
-
-/// Reads `bytes 5-9/10` as the start and the length of the whole.
-fn content_range(header: &str) -> Option<(u64, Option<u64>)> {
-    let (range, total) = header.trim().strip_prefix("bytes ")?.split_once('/')?;
-    let (start, _) = range.split_once('-')?;
-    Some((start.trim().parse().ok()?, total.trim().parse().ok()))
-}
-
-/// What `If-Range` may hold: a strong entity tag, or else the date of the last change.
-fn validator(headers: &header::HeaderMap) -> Option<String> {
-    strong_tag(headers).or_else(|| header_text(headers, header::LAST_MODIFIED.as_str()))
-}
-
-fn strong_tag(headers: &header::HeaderMap) -> Option<String> {
-    header_text(headers, header::ETAG.as_str()).filter(|tag| !tag.starts_with("W/"))
-}
-
-/// Whether an answer says that the file is another by now; it need not say anything.
-fn contradicts(known: &str, headers: &header::HeaderMap) -> bool {
-    let said =
-        if known.starts_with('"') { strong_tag(headers) } else { header_text(headers, header::LAST_MODIFIED.as_str()) };
-    said.is_some_and(|said| said != known)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_content_range_says_where_it_starts_and_how_long_the_whole_is() {
-        assert_eq!(content_range("bytes 5-9/10"), Some((5, Some(10))));
-        assert_eq!(content_range("bytes 5-9/*"), Some((5, None)));
-        assert_eq!(content_range("bytes */10"), None);
-        assert_eq!(content_range("lines 5-9/10"), None);
-    }
-
-    #[test]
-    fn an_error_document_is_told_from_a_recording() {
-        for text in ["text/html; charset=utf-8", "application/json", "application/xml", "application/problem+json"] {
-            assert!(is_text(text), "{text}");
-        }
-        for file in ["video/mp4", "audio/mp4", "application/octet-stream", "binary/octet-stream", ""] {
-            assert!(!is_text(file), "{file}");
-        }
-    }
 
     #[tokio::test(start_paused = true)]
     async fn a_file_is_written_by_one_download_at_a_time_and_leaves_nothing_behind() {

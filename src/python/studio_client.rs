@@ -314,7 +314,7 @@ operations {
     /// Raises:
     ///     PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
     ///     NotFoundError: 404, if there is no such media, or not in that quality.
-    ///     UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo).
+    ///     UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo), or Studio does not accept `quality`.
     ///
     /// Reference: Media page, GET /media/{media_id}/download.
     #[pyo3(signature = (id, *, quality=None))]
@@ -339,7 +339,7 @@ operations {
     /// Raises:
     ///     PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
     ///     NotFoundError: 404, if there is no such media, or not in that quality.
-    ///     UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo).
+    ///     UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo), or Studio does not accept `quality`.
     ///     ResponseDecodeError: If what comes is not a recording.
     ///     OSError: If the file cannot be written.
     ///

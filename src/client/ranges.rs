@@ -1,0 +1,347 @@
+//! Which bytes of a file an answer holds, by all that it says of itself: a pure decision.
+//!
+//! A status is one sign among several. Where they contradict each other, the answer is not taken.
+
+use http::header::{self, HeaderMap, HeaderName};
+
+use super::{body, header_text};
+
+/// What tells one version of a file from another.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Version {
+    etag: Option<String>,
+    last_modified: Option<String>,
+    codings: Vec<String>,
+}
+
+impl Version {
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        Self {
+            etag: header_text(headers, header::ETAG.as_str()),
+            last_modified: header_text(headers, header::LAST_MODIFIED.as_str()),
+            codings: body::codings(headers).collect(),
+        }
+    }
+
+    /// What `If-Range` may hold: a strong entity tag, or else the date of the last change.
+    pub(super) fn if_range(&self) -> Option<&str> {
+        let strong = self.etag.as_deref().filter(|tag| !tag.starts_with("W/"));
+        // What is not ASCII cannot be sent as it came.
+        strong.or(self.last_modified.as_deref()).filter(|validator| validator.is_ascii())
+    }
+
+    /// Whether an answer says that the file is another by now. It need not say anything, and a tag may be a weak one.
+    fn contradicts(&self, later: &Self) -> bool {
+        let differ = |known: &Option<String>, said: &Option<String>| known.is_some() && said.is_some() && known != said;
+        differ(&self.etag, &later.etag)
+            || differ(&self.last_modified, &later.last_modified)
+            || (!later.codings.is_empty() && self.codings != later.codings)
+    }
+
+    /// Takes up what a part of the same version says.
+    pub(super) fn join(&mut self, later: Self) {
+        if self.codings.is_empty() {
+            self.codings = later.codings;
+        }
+        self.etag = later.etag.or(self.etag.take());
+        self.last_modified = later.last_modified.or(self.last_modified.take());
+    }
+}
+
+/// What is there of a file, and what is known of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Known {
+    pub(super) length: u64,
+    pub(super) total: Option<u64>,
+    pub(super) version: Version,
+}
+
+/// What a `Content-Range` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Range {
+    Missing,
+    /// It is there, and makes no sense.
+    Unreadable,
+    /// Only how long all of it is.
+    Total(u64),
+    /// From one byte to another, which is not in it any more, and how long all of it is.
+    Bytes(u64, u64, Option<u64>),
+}
+
+/// An answer that has begun, as far as its head tells of its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Head {
+    status: u16,
+    range: Range,
+    length: Option<u64>,
+    pub(super) version: Version,
+}
+
+/// Which bytes follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Holds {
+    /// The whole file, of this length if that is known.
+    Whole(Option<u64>),
+    /// What comes next, up to `end`, of so many bytes in all if that is known.
+    Next { end: u64, total: Option<u64> },
+}
+
+impl Head {
+    pub(super) fn of(response: &reqwest::Response) -> Self {
+        let headers = response.headers();
+        Self {
+            status: response.status().as_u16(),
+            range: range(headers),
+            length: single(headers, &header::CONTENT_LENGTH).ok().flatten().and_then(|length| length.parse().ok()),
+            version: Version::of(headers),
+        }
+    }
+
+    /// Decides which bytes follow, or says what is wrong. Unless nothing was there, a range was asked for: all that comes
+    /// behind what is there.
+    pub(super) fn holds(&self, known: &Known) -> Result<Holds, String> {
+        let is_resumed = known.length > 0;
+        match (self.status, self.range) {
+            (200, Range::Missing | Range::Total(_)) => {
+                let total = match self.range {
+                    Range::Total(total) => Some(total),
+                    _ => self.length,
+                };
+                if self.length.is_some_and(|length| Some(length) != total) {
+                    return Err(CONTRADICTION.to_owned());
+                }
+                // The rest of a file under this status looks like a whole file, but for its length.
+                if is_resumed && (total.is_none() || total != known.total) {
+                    return Err("it may be the whole file or the rest of it".to_owned());
+                }
+                Ok(Holds::Whole(total))
+            }
+            (200 | 206, Range::Bytes(start, end, total)) => self.part(known, start, end, total),
+            (206, Range::Missing | Range::Total(_)) => Err("it is a part, and does not say which".to_owned()),
+            (200 | 206, Range::Unreadable) => Err("its Content-Range makes no sense".to_owned()),
+            (status, _) => Err(format!("{status} is not the status of a file")),
+        }
+    }
+
+    fn part(&self, known: &Known, start: u64, end: u64, total: Option<u64>) -> Result<Holds, String> {
+        let is_resumed = known.length > 0;
+        if start != known.length {
+            return Err(format!("it begins at byte {start}, and byte {} was asked for", known.length));
+        }
+        if is_resumed && known.version.contradicts(&self.version) {
+            return Err("it is of another version of the file".to_owned());
+        }
+        if let (Some(before), Some(now)) = (known.total, total)
+            && before != now
+        {
+            return Err(format!("it is of a file of {now} bytes, and that was one of {before}"));
+        }
+        let total = total.or(known.total);
+        if total.is_some_and(|total| total < end) {
+            return Err(CONTRADICTION.to_owned());
+        }
+        match self.length {
+            Some(length) if length == end - start => {}
+            // The whole file, labelled as its own beginning.
+            Some(length) if self.status == 200 && !is_resumed && total == Some(length) => {
+                return Ok(Holds::Whole(total));
+            }
+            // A chunked part is counted while it comes. That it is one at all, two signs have to say.
+            None if self.status == 206 || !is_resumed => {}
+            _ => return Err(CONTRADICTION.to_owned()),
+        }
+        // The status of a whole file.
+        let total = if self.status == 200 && !is_resumed { total.or(Some(end)) } else { total };
+        Ok(Holds::Next { end, total })
+    }
+}
+
+/// Signs that contradict each other.
+const CONTRADICTION: &str = "its status, its Content-Range and its Content-Length contradict each other";
+
+/// The value of a header, if it is there; an error if it is there several times with different values.
+fn single<'answer>(headers: &'answer HeaderMap, name: &HeaderName) -> Result<Option<&'answer str>, ()> {
+    let mut values = headers.get_all(name).iter();
+    let Some(first) = values.next() else { return Ok(None) };
+    let text = first.to_str().map_err(drop)?.trim();
+    if values.all(|value| value == first) { Ok(Some(text).filter(|text| !text.is_empty())) } else { Err(()) }
+}
+
+fn range(headers: &HeaderMap) -> Range {
+    match single(headers, &header::CONTENT_RANGE) {
+        Ok(None) => Range::Missing,
+        Ok(Some(text)) => read_range(text).unwrap_or(Range::Unreadable),
+        Err(()) => Range::Unreadable,
+    }
+}
+
+/// Reads `bytes 5-9/10`, `bytes 5-9/*` or `bytes */10`.
+fn read_range(text: &str) -> Option<Range> {
+    let (unit, rest) = text.trim().split_once([' ', '='])?;
+    if !unit.eq_ignore_ascii_case("bytes") {
+        return None;
+    }
+    let (bytes, total) = rest.split_once('/')?;
+    let total = match total.trim() {
+        "*" => None,
+        total => Some(total.parse().ok()?),
+    };
+    if bytes.trim() == "*" {
+        return total.map(Range::Total);
+    }
+    let (first, last) = bytes.split_once('-')?;
+    let (start, last): (u64, u64) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+    let end = last.checked_add(1)?;
+    (start < end && total.is_none_or(|total| end <= total)).then_some(Range::Bytes(start, end, total))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Headers = &'static [(&'static str, &'static str)];
+
+    fn head(status: u16, headers: &[(&'static str, &str)]) -> Head {
+        let response = headers
+            .iter()
+            .fold(http::Response::builder().status(status), |response, (name, value)| response.header(*name, *value));
+        Head::of(&reqwest::Response::from(response.body("").unwrap()))
+    }
+
+    fn known(length: u64, total: Option<u64>, headers: &[(&'static str, &str)]) -> Known {
+        Known { length, total, version: head(200, headers).version }
+    }
+
+    #[test]
+    fn a_content_range_says_which_bytes_and_how_many_in_all() {
+        for (text, expected) in [
+            ("bytes 5-9/10", Some(Range::Bytes(5, 10, Some(10)))),
+            ("Bytes=5-9/*", Some(Range::Bytes(5, 10, None))),
+            (" bytes  5 - 9 / 10 ", Some(Range::Bytes(5, 10, Some(10)))),
+            ("bytes */10", Some(Range::Total(10))),
+            ("bytes */*", None),
+            ("bytes 9-5/10", None),
+            ("bytes 5-10/10", None),
+            ("bytes 5-9", None),
+            ("bytes 5-/10", None),
+            ("bytes 5-18446744073709551615/*", None),
+            ("lines 5-9/10", None),
+        ] {
+            assert_eq!(read_range(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_first_answer_is_the_whole_file_or_its_beginning() {
+        let next = |end, total| Some(Holds::Next { end, total });
+        let table: &[(u16, Headers, Option<Holds>)] = &[
+            (200, &[("content-length", "9")], Some(Holds::Whole(Some(9)))),
+            (200, &[], Some(Holds::Whole(None))),
+            (200, &[("content-range", "bytes 0-8/9"), ("content-length", "9")], next(9, Some(9))),
+            (200, &[("content-range", "bytes 0-4/9"), ("content-length", "5")], next(5, Some(9))),
+            (200, &[("content-range", "bytes 0-4/9"), ("content-length", "9")], Some(Holds::Whole(Some(9)))),
+            (200, &[("content-range", "bytes 0-4/9"), ("content-length", "7")], None),
+            (200, &[("content-range", "bytes 0-8/*"), ("content-length", "9")], next(9, Some(9))),
+            (200, &[("content-range", "bytes 0-4/9")], next(5, Some(9))),
+            (200, &[("content-range", "bytes */9"), ("content-length", "9")], Some(Holds::Whole(Some(9)))),
+            (200, &[("content-range", "bytes */9"), ("content-length", "8")], None),
+            (200, &[("content-range", "bytes 3-8/9"), ("content-length", "6")], None),
+            (200, &[("content-range", "3-8"), ("content-length", "6")], None),
+            (200, &[("content-range", "bytes 0-8/9"), ("content-range", "bytes 3-8/9")], None),
+            (206, &[("content-range", "bytes 0-4/9"), ("content-length", "5")], next(5, Some(9))),
+            (206, &[("content-range", "bytes 0-4/*")], next(5, None)),
+            (206, &[("content-range", "bytes 3-8/9"), ("content-length", "6")], None),
+            (206, &[("content-length", "9")], None),
+            (204, &[], None),
+            (203, &[("content-length", "9")], None),
+        ];
+        for (status, headers, expected) in table {
+            let answer = head(*status, headers);
+            assert_eq!(answer.holds(&Known::default()).ok(), *expected, "{status} {headers:?}");
+        }
+    }
+
+    #[test]
+    fn a_resumed_answer_is_what_was_asked_for_or_is_not_taken() {
+        const EXACT: (&str, &str) = ("content-range", "bytes 3-8/9");
+        const SIX: (&str, &str) = ("content-length", "6");
+        let rest = Some(Holds::Next { end: 9, total: Some(9) });
+        let table: &[(u16, Headers, Option<Holds>)] = &[
+            (206, &[EXACT, SIX], rest),
+            (206, &[EXACT], rest),
+            (206, &[EXACT, ("content-length", "9")], None),
+            (206, &[EXACT, ("content-length", "5")], None),
+            (206, &[("content-range", "bytes 3-8/*"), SIX], rest),
+            (
+                206,
+                &[("content-range", "bytes 3-5/9"), ("content-length", "3")],
+                Some(Holds::Next { end: 6, total: Some(9) }),
+            ),
+            (206, &[("content-range", "bytes 0-8/9"), ("content-length", "9")], None),
+            (206, &[("content-range", "bytes 2-8/9"), ("content-length", "7")], None),
+            (206, &[("content-range", "bytes 4-8/9"), ("content-length", "5")], None),
+            (206, &[("content-range", "bytes 3-9/10"), ("content-length", "7")], None),
+            (206, &[("content-range", "bytes 3-9/*"), ("content-length", "7")], None),
+            (206, &[SIX], None),
+            (206, &[("content-range", "bytes */9"), SIX], None),
+            // The rest of the file, whatever the status says, if two other signs say so.
+            (200, &[EXACT, SIX], rest),
+            (200, &[EXACT], None),
+            (200, &[EXACT, ("content-length", "9")], None),
+            (200, &[("content-range", "bytes 4-8/9"), ("content-length", "5")], None),
+            // The whole file, if its length says so.
+            (200, &[("content-length", "9")], Some(Holds::Whole(Some(9)))),
+            (200, &[("content-range", "bytes */9"), ("content-length", "9")], Some(Holds::Whole(Some(9)))),
+            (200, &[SIX], None),
+            (200, &[("content-length", "8")], None),
+            (200, &[], None),
+        ];
+        for (status, headers, expected) in table {
+            let answer = head(*status, headers);
+            assert_eq!(answer.holds(&known(3, Some(9), &[])).ok(), *expected, "{status} {headers:?}");
+        }
+        let of_unknown_length = known(3, None, &[]);
+        assert_eq!(head(206, &[EXACT, SIX]).holds(&of_unknown_length).ok(), rest);
+        assert_eq!(head(200, &[("content-length", "9")]).holds(&of_unknown_length).ok(), None);
+        let part = head(206, &[("content-range", "bytes 3-8/*"), SIX]);
+        assert_eq!(part.holds(&of_unknown_length), Ok(Holds::Next { end: 9, total: None }));
+    }
+
+    #[test]
+    fn a_validator_of_any_strength_that_changed_is_another_version_and_one_that_is_missing_is_not() {
+        const DATE: &str = "Wed, 21 Oct 2015 07:28:00 GMT";
+        const LATER: &str = "Wed, 21 Oct 2015 07:28:01 GMT";
+        const STRONG: Headers = &[("etag", "\"1\""), ("last-modified", DATE)];
+        const WEAK: Headers = &[("etag", "W/\"1\"")];
+        let table: &[(Headers, Headers, bool)] = &[
+            (STRONG, STRONG, true),
+            (STRONG, &[], true),
+            (&[], STRONG, true),
+            (STRONG, &[("etag", "\"1\"")], true),
+            (STRONG, &[("last-modified", DATE)], true),
+            (STRONG, &[("etag", "\"2\""), ("last-modified", DATE)], false),
+            (STRONG, &[("etag", "\"1\""), ("last-modified", LATER)], false),
+            (STRONG, &[("last-modified", LATER)], false),
+            (STRONG, WEAK, false),
+            (WEAK, WEAK, true),
+            (WEAK, &[("etag", "W/\"2\"")], false),
+            (WEAK, &[("etag", "\"1\"")], false),
+            (&[("content-encoding", "gzip")], &[("content-encoding", "gzip")], true),
+            (&[("content-encoding", "gzip")], &[], true),
+            (&[], &[("content-encoding", "gzip")], false),
+            (&[], &[("content-encoding", "identity")], true),
+        ];
+        for (before, now, is_taken) in table {
+            let headers = [&[("content-range", "bytes 3-8/9"), ("content-length", "6")], *now].concat();
+            assert_eq!(head(206, &headers).holds(&known(3, Some(9), before)).is_ok(), *is_taken, "{before:?} {now:?}");
+        }
+    }
+
+    #[test]
+    fn if_range_holds_a_strong_tag_or_a_date() {
+        let if_range = |headers| head(200, headers).version.if_range().map(str::to_owned);
+        assert_eq!(if_range(&[("etag", "\"1\""), ("last-modified", "x")]).as_deref(), Some("\"1\""));
+        assert_eq!(if_range(&[("etag", "W/\"1\""), ("last-modified", "x")]).as_deref(), Some("x"));
+        assert_eq!(if_range(&[("etag", "W/\"1\"")]), None);
+    }
+}
