@@ -17,7 +17,7 @@ def _refuse_subinterpreters() -> None:
             import _xxsubinterpreters as interpreters  # type: ignore[import-not-found] # noqa: PLC0415 - no stub, 0.1 ms
         except ImportError:  # a Python that is built without it
             return
-        is_main = interpreters.get_current() == interpreters.get_main()  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] # noqa: E501
+        is_main = interpreters.get_current() == interpreters.get_main()  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
     if not is_main:
         raise ImportError(
             "canvas_studio does not work in a subinterpreter; run it in the main interpreter. With mod_wsgi, set "

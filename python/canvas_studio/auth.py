@@ -240,4 +240,9 @@ def _begin(  # pyright: ignore[reportUnusedFunction] - likewise
             pass
         else:
             return
-    Thread(target=on_a_thread, name="canvas-studio tokens", daemon=True).start()
+    try:
+        Thread(target=on_a_thread, name="canvas-studio tokens", daemon=True).start()
+    except RuntimeError:
+        # No thread can be started: at exit from Python 3.12 on, or because the system has none left. This one is the
+        # core's, and it is free for this; a thread of Python's own is better only because an exit can leave it behind.
+        on_a_thread()

@@ -42,6 +42,11 @@ const RENEWAL_PATIENCE: Duration = Duration::from_secs(10);
 /// How often a runtime is asked what is new when something was given up: once to look, and once to act upon it.
 const TURNS: usize = 2;
 
+/// How much stack a request needs at the most: with TLS 80 kB, in a debug build twice as much.
+const ENOUGH_STACK: usize = 256 << 10;
+/// How much it gets where there is less: as much as Rust's own threads.
+const OTHER_STACK: usize = 2 << 20;
+
 static ENGINE: PerProcess<Engine> = PerProcess::new();
 static LANE: PerProcess<Lane> = PerProcess::new();
 /// How many calls are between their entry into this crate and their return to Python.
@@ -346,7 +351,7 @@ impl Resting {
     /// next request would be lost.
     fn drive<T>(&self, running: impl Future<Output = T>) -> Option<T> {
         let mut tick = self.tick.lock().unwrap_or_else(PoisonError::into_inner);
-        self.runtime.block_on(async {
+        self.block_on(async {
             if tick.is_elapsed() {
                 tick.as_mut().reset(tokio::time::Instant::now() + TICK);
             }
@@ -364,12 +369,27 @@ impl Resting {
     /// Lets it act upon what was given up.
     fn catch_up(resting: Option<&Self>) {
         if let Some(resting) = resting {
-            resting.runtime.block_on(async {
+            resting.block_on(async {
                 for _ in 0..TURNS {
                     yield_now().await;
                 }
             });
         }
+    }
+
+    fn block_on<T>(&self, running: impl Future<Output = T>) -> T {
+        with_enough_stack(|| self.runtime.block_on(running))
+    }
+}
+
+/// Runs Rust code that may need much stack, such as a TLS handshake. A thread with a small stack, as
+/// `threading.stack_size` makes them, gets another stack for it. No Python code: from 3.14 on, Python looks where its
+/// stack ends.
+pub(crate) fn with_enough_stack<T>(work: impl FnOnce() -> T) -> T {
+    if stacker::remaining_stack().is_some_and(|left| left < ENOUGH_STACK) {
+        stacker::grow(OTHER_STACK, work)
+    } else {
+        work()
     }
 }
 
@@ -476,28 +496,36 @@ async fn turn<T>(engine: &Engine, task: &mut JoinHandle<T>, log: &Log, reports: 
 ///
 /// Registered with `atexit` when the package is imported.
 #[pyfunction]
-pub(crate) fn shut_down(py: Python<'_>) {
+pub(crate) fn shut_down(py: Python<'_>) -> PyResult<()> {
     logs::stop(py);
     let Ok(_) = EXITING.get(|| Ok::<_, Infallible>(thread::current().id()));
     let runtime =
         ENGINE.existing().and_then(|engine| engine.runtime.lock().unwrap_or_else(PoisonError::into_inner).take());
+    let calls_under_way = || CALLS.existing().map_or(0, |calls| calls.load(Ordering::SeqCst));
+    let waited = wait_until_none(py, PATIENCE, calls_under_way)
+        .and_then(|()| wait_until_none(py, RENEWAL_PATIENCE, renewals_under_way));
+    // After Ctrl-C nothing more is waited for.
+    let patience = if waited.is_ok() { PATIENCE } else { Duration::ZERO };
     py.detach(|| {
-        let deadline = Instant::now() + PATIENCE;
-        while CALLS.existing().is_some_and(|calls| calls.load(Ordering::SeqCst) > 0) && Instant::now() < deadline {
-            thread::sleep(Duration::from_millis(1));
-        }
-        let deadline = Instant::now() + RENEWAL_PATIENCE;
-        while renewals_under_way() > 0 && Instant::now() < deadline {
-            thread::sleep(Duration::from_millis(1));
-        }
         if let Some(runtime) = runtime {
-            runtime.shutdown_timeout(PATIENCE);
+            runtime.shutdown_timeout(patience);
         }
         if let Some(runtime) = LANE.existing().and_then(|lane| lane.lock().and_then(|mut runtime| runtime.take())) {
             runtime.runtime.shutdown_background();
         }
     });
     let Ok(_) = OVER.get(|| Ok::<_, Infallible>(()));
+    waited
+}
+
+/// Waits at exit until nothing is under way any more, but no longer than that. Ctrl-C ends it.
+fn wait_until_none(py: Python<'_>, patience: Duration, count: impl Fn() -> usize) -> PyResult<()> {
+    let deadline = Instant::now() + patience;
+    while count() > 0 && Instant::now() < deadline {
+        py.detach(|| thread::sleep(Duration::from_millis(1)));
+        py.check_signals()?;
+    }
+    Ok(())
 }
 
 /// Keeps a thread from going back to an interpreter that is about to be taken apart, which would end the process.
@@ -532,7 +560,8 @@ impl Engine {
         let waker = Waker::from(Arc::new(Waiting(thread::current())));
         let tick = Instant::now() + TICK;
         loop {
-            if let Poll::Ready(result) = running.as_mut().poll(&mut Context::from_waker(&waker)) {
+            let poll = || running.as_mut().poll(&mut Context::from_waker(&waker));
+            if let Poll::Ready(result) = with_enough_stack(poll) {
                 return Some(result);
             }
             if lane.is_some_and(|lane| lane.lock().is_some()) {

@@ -469,7 +469,8 @@ impl Decision {
         let deciding = self.start(loaded)?;
         let decided = py.detach(|| {
             // The runtime may be stopped meanwhile, which it takes for a fault.
-            let decided = catch_unwind(AssertUnwindSafe(|| self.runtime.block_on(deciding)));
+            let decide = || bridge::with_enough_stack(|| self.runtime.block_on(deciding));
+            let decided = catch_unwind(AssertUnwindSafe(decide));
             bridge::stay_if_over();
             decided.unwrap_or(Err(Error::Exiting))
         });
