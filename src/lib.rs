@@ -23,6 +23,8 @@ mod _core {
     #[pymodule_export]
     use crate::python::collection::Collection;
     #[pymodule_export]
+    use crate::python::errors::first_classes;
+    #[pymodule_export]
     use crate::python::files::{replace_file, temporary_path};
     #[pymodule_export]
     use crate::python::listing::{ListingSource, PageReader, PyCheckpoint, decode_media_page};

@@ -1,4 +1,4 @@
-"""One interpreter has the package for itself: in a subinterpreter, the import is refused before anything is shared."""
+"""One interpreter has the package: a subinterpreter is refused, and a second import in the same one changes nothing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from fault_server import FaultServer, media_answer
+from fault_server import Answer, FaultServer, Received, json_answer, media_answer
 
 # `create()` makes a subinterpreter as mod_wsgi and uWSGI do, which all Pythons have; `execute` runs code in it.
 BEGIN = """
@@ -66,3 +66,45 @@ def test_a_program_with_a_subinterpreter_exits() -> None:
     [refusal, last] = run("import canvas_studio\nother = create()\nexecute(other, IMPORT)\nprint('at its end')")
     assert "subinterpreter" in refusal
     assert last == "at its end"
+
+
+IMPORTED_AGAIN = """
+import importlib, sys
+import canvas_studio, canvas_studio.models
+old, old_client = canvas_studio, canvas_studio.StudioClient(sys.argv[1], token="invented")
+
+def check(how):
+    import canvas_studio as new
+    new_client = new.StudioClient(sys.argv[1], token="invented")
+    for package in (old, new):
+        for client in (old_client, new_client):
+            assert isinstance(client.get_media(42).owner, package.Owner), how
+            try:
+                client.get_media(404)
+            except package.NotFoundError as error:
+                assert isinstance(error, package.StudioError), how
+    print(how)
+
+{how}
+check("again")
+"""
+AGAIN = {
+    "the errors are reloaded": "importlib.reload(canvas_studio.errors)",
+    "the records are reloaded": "importlib.reload(canvas_studio.models)",
+    "the package is reloaded": "importlib.reload(canvas_studio)",
+    "the modules are forgotten": "for name in [name for name in sys.modules if name.startswith('canvas_studio')]: "
+    "del sys.modules[name]",
+}
+
+
+@pytest.mark.parametrize("how", AGAIN)
+@pytest.mark.parametrize("before", ["", "check('before')\n"])
+def test_a_second_import_knows_the_errors_and_records_of_the_first_and_the_other_way_round(
+    how: str, before: str
+) -> None:
+    def answer(request: Received) -> Answer:
+        return json_answer({"error": "no"}, 404) if request.path.endswith("404") else media_answer(42)
+
+    with FaultServer(answer) as server:
+        told = run(IMPORTED_AGAIN.replace("{how}", before + AGAIN[how]), server.url)
+    assert told[-1] == "again"

@@ -28,6 +28,7 @@ __all__ = [
     "StudioClient",
     "Tokens",
     "_decode_media_page",
+    "_first_classes",
     "forked",
     "read_bool",
     "read_int",
@@ -2328,6 +2329,14 @@ class Tokens:
 def _decode_media_page(body: bytes) -> Any:
     """
     Reads the body of a page of media as a listing does, without a server: only to count what that costs.
+    """
+
+def _first_classes(module: str, classes: "dict[str, type]") -> dict[str, Any]:
+    """
+    Returns the classes that this module had when it was first imported: these, if it is imported for the first time.
+
+    A program may import the package again (`importlib.reload`, or an emptied `sys.modules`). With the first classes in
+    both, `except` and `isinstance` know an object by the old names and by the new ones.
     """
 
 def forked() -> None:

@@ -199,6 +199,15 @@ async def _update_async(store: AsyncTokenStore, inside: int, decision: _Decision
                 await store.save(tokens)
 
 
+def _on_a_thread(work: Callable[[], None]) -> None:
+    try:
+        Thread(target=work, name="canvas-studio tokens", daemon=True).start()
+    except RuntimeError:
+        # No thread can be started: at exit from Python 3.12 on, or because the system has none left. This one is the
+        # core's, and it is free for this; a thread of Python's own is better only because an exit can leave it behind.
+        work()
+
+
 def _begin(  # pyright: ignore[reportUnusedFunction] - likewise
     store: Any,  # noqa: ANN401 - a TokenStore or an AsyncTokenStore
     is_async: bool,  # noqa: FBT001
@@ -240,9 +249,4 @@ def _begin(  # pyright: ignore[reportUnusedFunction] - likewise
             pass
         else:
             return
-    try:
-        Thread(target=on_a_thread, name="canvas-studio tokens", daemon=True).start()
-    except RuntimeError:
-        # No thread can be started: at exit from Python 3.12 on, or because the system has none left. This one is the
-        # core's, and it is free for this; a thread of Python's own is better only because an exit can leave it behind.
-        on_a_thread()
+    _on_a_thread(on_a_thread)

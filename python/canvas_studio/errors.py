@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from canvas_studio import _core
+
 __all__ = [
     "APIConnectionError",
     "APIStatusError",
@@ -194,3 +196,9 @@ class TokenStoreError(StudioError):
 
     New tokens that could not be written are kept, and written before they are used, at the next request.
     """
+
+
+_classes = {
+    name: value for name, value in globals().items() if isinstance(value, type) and value.__module__ == __name__
+}
+globals().update(_core._first_classes(__name__, _classes))  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]

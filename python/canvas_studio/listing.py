@@ -53,7 +53,7 @@ class Listing(Generic[Item]):
     has no end.
     """
 
-    __slots__ = ("_consistent", "_limit", "_progress", "_reading", "_source", "_thumbnails")
+    __slots__ = ("__weakref__", "_consistent", "_limit", "_progress", "_reading", "_source", "_thumbnails")
 
     def __init__(
         self,
@@ -541,7 +541,7 @@ class Listing(Generic[Item]):
 class Pages(Generic[Item]):
     """The pages of a listing, as lists of items, for `for` and for `async for`."""
 
-    __slots__ = ("_begin",)
+    __slots__ = ("__weakref__", "_begin")
 
     def __init__(self, begin: Callable[[], _Reading]) -> None:
         self._begin = begin

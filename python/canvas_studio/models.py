@@ -7,6 +7,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from canvas_studio import _core
 from canvas_studio._core import Collection
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def _extra() -> Any:  # noqa: ANN401 - the type is that of the field
 class Record:
     """What the records have in common."""
 
-    __slots__ = ()
+    __slots__ = ("__weakref__",)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as a dict that `json.dumps` takes.
@@ -211,7 +212,7 @@ class PermissionChange(Record):
     permission_type: str = "view"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Drift:
     """How a list changed while it was read, as far as that was noticed: `Listing.drift`.
 
@@ -228,3 +229,9 @@ class Drift:
     vanished: int
     first_total: int | None
     last_total: int | None
+
+
+_classes = {
+    name: value for name, value in globals().items() if isinstance(value, type) and value.__module__ == __name__
+}
+globals().update(_core._first_classes(__name__, _classes))  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]

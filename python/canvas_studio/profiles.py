@@ -59,7 +59,7 @@ DEVICE: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECAS
 FIRST_LINE: Final = "# A profile of canvas-studio. It may hold a secret: keep it private."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True, kw_only=True)
 class Profile:
     """What is kept about one school.
 
@@ -146,7 +146,7 @@ class Profile:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True, kw_only=True)
 class Settings:
     """What a client is made with, and where it came from. Of `token` and `auth` there is exactly one.
 

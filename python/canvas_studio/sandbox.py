@@ -46,7 +46,7 @@ def _id(name: str, value: Id) -> int:
     return number
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class SandboxUser:
     """A person of the sandbox.
 
@@ -66,7 +66,7 @@ class SandboxUser:
     role: Literal["admin", "teacher", "student"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class SeenRequest:
     """A request that the sandbox was sent. Tokens, client secrets and signatures in it are masked.
 
@@ -95,7 +95,7 @@ class SeenRequest:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True, kw_only=True)
 class Assumptions:
     """What Studio's reference leaves open, as switches. The defaults are what is most likely.
 
@@ -133,7 +133,7 @@ class Assumptions:
 MOST_LIKELY: Final = Assumptions()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, weakref_slot=True, kw_only=True, repr=False)
 class Fault:
     """Something that goes wrong: where, when, and what.
 

@@ -192,10 +192,6 @@ impl OAuth {
         &self.key.client_secret
     }
 
-    pub fn store(&self) -> &dyn TokenStore {
-        self.store.as_ref()
-    }
-
     /// The page on which a person allows it.
     pub fn authorization_url(
         &self,

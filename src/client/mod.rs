@@ -21,6 +21,7 @@ pub mod token_store;
 pub mod transfer;
 mod trust;
 
+use std::any::Any;
 use std::convert::Infallible;
 use std::ops::Deref;
 use std::pin::pin;
@@ -85,7 +86,11 @@ pub struct Parts {
     connections: Arc<Connections>,
     closing: Arc<Closing>,
     pace: Pace,
+    attached: Option<Attached>,
 }
+
+/// Something that lives as long as a client, for those who make clients.
+pub type Attached = Arc<dyn Any + Send + Sync>;
 
 impl Deref for Client {
     type Target = Parts;
@@ -124,7 +129,27 @@ struct Failure {
 impl Client {
     pub fn new(config: Config, auth: Auth) -> Self {
         let (auth, connections) = (Arc::new(auth), Arc::default());
-        Self(Arc::new(Parts { config, auth, connections, closing: Arc::default(), pace: Pace::default() }))
+        let (closing, pace) = (Arc::default(), Pace::default());
+        Self(Arc::new(Parts { config, auth, connections, closing, pace, attached: None }))
+    }
+
+    /// The same client with something attached to it.
+    #[must_use]
+    pub fn with_attached(&self, attached: Attached) -> Self {
+        let (config, auth, connections) = (self.config.clone(), Arc::clone(&self.auth), Arc::clone(&self.connections));
+        let (closing, pace) = (Arc::clone(&self.closing), self.pace.clone());
+        Self(Arc::new(Parts { config, auth, connections, closing, pace, attached: Some(attached) }))
+    }
+
+    /// What is attached to it.
+    pub fn attached<T: Any>(&self) -> Option<&T> {
+        self.attached.as_deref()?.downcast_ref()
+    }
+
+    /// The same, if nobody else has this client or what is attached to it: what holds on to that is this value alone.
+    pub fn attached_to_this_alone<T: Any>(&self) -> Option<&T> {
+        let attached = self.attached.as_ref().filter(|attached| Arc::strong_count(attached) == 1)?;
+        if Arc::strong_count(&self.0) == 1 { attached.downcast_ref() } else { None }
     }
 
     /// A client with other options; it shares the connections unless the time to make one differs, and the pace, and is
@@ -142,8 +167,8 @@ impl Client {
         let config = self.config.with(options)?;
         let same = config.time_to_connect() == self.config.time_to_connect();
         let connections = if same { Arc::clone(&self.connections) } else { Arc::default() };
-        let (auth, pace) = (Arc::clone(&self.auth), self.pace.clone());
-        Ok(Self(Arc::new(Parts { config, auth, connections, closing, pace })))
+        let (auth, pace, attached) = (Arc::clone(&self.auth), self.pace.clone(), self.attached.clone());
+        Ok(Self(Arc::new(Parts { config, auth, connections, closing, pace, attached })))
     }
 
     pub fn config(&self) -> &Config {

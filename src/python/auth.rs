@@ -11,6 +11,7 @@ use pyo3::exceptions::{PyLookupError, PyTypeError, PyUserWarning};
 use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
 use pyo3::types::{PyDateTime, PyDict};
+use pyo3::{PyTraverseError, PyVisit};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 
@@ -21,7 +22,7 @@ use super::errors::to_python;
 use super::input::wrong_type;
 use super::json;
 use super::operations::operations;
-use super::token_store::{AnyStore, MemoryTokenStore, object_of};
+use super::token_store::{AnyStore, MemoryTokenStore};
 use super::value::AnyMapping;
 use crate::api::InvalidArgument;
 use crate::api::oauth::{self, OUT_OF_BAND};
@@ -58,7 +59,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Moment {
 ///
 /// Raises:
 ///     InvalidArgumentError: If something is no token.
-#[pyclass(frozen, module = "canvas_studio")]
+#[pyclass(frozen, weakref, module = "canvas_studio")]
 #[derive(Debug)]
 pub(crate) struct Tokens {
     pub(crate) tokens: client::Tokens,
@@ -210,26 +211,20 @@ impl Tokens {
 ///
 /// Raises:
 ///     InvalidArgumentError: If an argument cannot be right.
-#[pyclass(frozen, module = "canvas_studio")]
+#[pyclass(frozen, weakref, module = "canvas_studio")]
 #[derive(Debug)]
 pub(crate) struct OAuth {
     pub(crate) oauth: Arc<client::OAuth>,
     /// For the school that it is of, if that was said.
     client: Option<Client>,
     redirect_uri: String,
-    store: Py<PyAny>,
+    pub(crate) store: Py<PyAny>,
 }
 
 impl OAuth {
     #[expect(clippy::unnecessary_wraps, reason = "as the macro asks for it")]
     fn client(&self, _: Python<'_>) -> PyResult<Option<&Client>> {
         Ok(self.client.as_ref())
-    }
-
-    /// That of a client; it knows no school, since only signing in needs one.
-    pub(crate) fn of(py: Python<'_>, oauth: &Arc<client::OAuth>) -> PyResult<Self> {
-        let store = object_of(py, oauth.store())?;
-        Ok(Self { oauth: Arc::clone(oauth), client: None, redirect_uri: OUT_OF_BAND.to_owned(), store })
     }
 
     fn at_school(&self) -> Result<&Client, InvalidArgument> {
@@ -257,7 +252,22 @@ impl OAuth {
         self.at_school()?;
         code_verifier.as_deref().map_or(Ok(()), oauth::check_code_verifier)?;
         let (oauth, redirect_uri) = (Arc::clone(&self.oauth), self.redirect_uri.clone());
-        Ok(Exchange { oauth, code: code.into(), redirect_uri, state, code_verifier: code_verifier.map(Into::into) })
+        Ok(Exchange {
+            oauth,
+            code: code.into(),
+            redirect_uri,
+            state,
+            code_verifier: code_verifier.map(Into::into),
+            store: self.python_store(),
+        })
+    }
+
+    fn forgetting(&self) -> Forgetting {
+        Forgetting { oauth: Arc::clone(&self.oauth), store: self.python_store() }
+    }
+
+    fn python_store(&self) -> Option<Arc<Py<PyAny>>> {
+        self.oauth.needs_caller().then(|| Python::attach(|py| Arc::new(self.store.clone_ref(py))))
     }
 }
 
@@ -285,13 +295,14 @@ struct Exchange {
     redirect_uri: String,
     state: Option<String>,
     code_verifier: Option<SecretString>,
+    store: Option<Arc<Py<PyAny>>>,
 }
 
 impl Operation for Exchange {
     type Result = client::Tokens;
 
     fn start(&self, client: Option<Client>) -> impl Future<Output = Result<client::Tokens, Error>> + Send + 'static {
-        let Self { oauth, code, redirect_uri, state, code_verifier } = self.clone();
+        let Self { oauth, code, redirect_uri, state, code_verifier, .. } = self.clone();
         async move {
             let client = client.ok_or(Error::Closed)?;
             let verifier = code_verifier.as_ref().map(ExposeSecret::expose_secret);
@@ -302,16 +313,23 @@ impl Operation for Exchange {
     fn home(&self) -> Home {
         Home::Shared
     }
+
+    fn python_store(&self, py: Python<'_>, _: Option<&Client>) -> Option<Py<PyAny>> {
+        self.store.as_ref().map(|store| store.clone_ref(py))
+    }
 }
 
 /// Tokens that are about to be forgotten.
-struct Forgetting(Arc<client::OAuth>);
+struct Forgetting {
+    oauth: Arc<client::OAuth>,
+    store: Option<Arc<Py<PyAny>>>,
+}
 
 impl Operation for Forgetting {
     type Result = Nothing;
 
     fn start(&self, _: Option<Client>) -> impl Future<Output = Result<Nothing, Error>> + Send + 'static {
-        let oauth = Arc::clone(&self.0);
+        let oauth = Arc::clone(&self.oauth);
         async move { oauth.forget().await.map(|()| Nothing) }
     }
 
@@ -319,8 +337,8 @@ impl Operation for Forgetting {
         Home::Shared
     }
 
-    fn needs_caller(&self, _: Option<&Client>) -> bool {
-        self.0.needs_caller()
+    fn python_store(&self, py: Python<'_>, _: Option<&Client>) -> Option<Py<PyAny>> {
+        self.store.as_ref().map(|store| store.clone_ref(py))
     }
 }
 
@@ -361,7 +379,7 @@ operations {
     ///
     /// Reference: none; nothing is sent.
     #[pyo3(signature = ())]
-    forget / forget_async (oauth) -> Nothing = Ok::<_, InvalidArgument>(Forgetting(Arc::clone(&oauth.oauth)));
+    forget / forget_async (oauth) -> Nothing = Ok::<_, InvalidArgument>(oauth.forgetting());
 }
 lists {}
 plain {
@@ -431,6 +449,12 @@ plain {
         let (state, verifier) = (state.as_deref(), code_verifier.as_deref());
         let url = self.oauth.authorization_url(client, &self.redirect_uri, state, verifier);
         url.map_err(|refusal| to_python(refusal.into()))
+    }
+
+    // It cannot be changed, so whatever closes a circle with it is something else, which can be cleared.
+    #[expect(clippy::needless_pass_by_value, reason = "pyo3 hands it over")]
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.store)
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {

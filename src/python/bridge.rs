@@ -73,9 +73,9 @@ pub(crate) trait Operation: Send + 'static {
 
     fn start(&self, client: Option<Client>) -> impl Future<Output = Result<Self::Result, Error>> + Send + 'static;
 
-    /// Whether it has to know who calls: only for token stores that are written in Python.
-    fn needs_caller(&self, client: Option<&Client>) -> bool {
-        client.is_some_and(Client::needs_caller)
+    /// The token store that it may use, if that is written in Python.
+    fn python_store(&self, py: Python<'_>, client: Option<&Client>) -> Option<Py<PyAny>> {
+        token_store::python_store_of(py, client?)
     }
 
     /// Which runtime drives what it waits for.
@@ -122,7 +122,7 @@ pub(crate) fn run<O: Operation>(
     let _call = Call::enter();
     let log = Log::begin(py)?;
     let running = Box::pin(operation.start(client.cloned()));
-    let running = log.of(for_caller(py, operation.needs_caller(client), false, running)?);
+    let running = log.of(for_caller(py, operation.python_store(py, client), false, running)?);
     let result = wait(py, &mut driver, &log, &operation, running);
     if !matches!(result, Ok(Ok(_))) {
         // What was given up is taken from the server, too.
@@ -427,7 +427,7 @@ pub(crate) async fn run_async<O: Operation>(
     let (log, running) = {
         let _call = Call::enter();
         Python::attach(|py| {
-            PyResult::Ok((Log::begin(py)?, for_caller(py, operation.needs_caller(client.as_ref()), true, running)?))
+            PyResult::Ok((Log::begin(py)?, for_caller(py, operation.python_store(py, client.as_ref()), true, running)?))
         })?
     };
     let mut task = AbortOnDrop(engine.handle.spawn(log.of(running)));

@@ -27,7 +27,7 @@ use crate::client::Client;
 ///
 /// It is what Studio said when it was asked: it does not change, and reading an attribute sends nothing. Every
 /// attribute but `id` may be `None`.
-#[pyclass(frozen, module = "canvas_studio")]
+#[pyclass(frozen, weakref, module = "canvas_studio")]
 #[derive(Debug)]
 pub(crate) struct Collection {
     value: models::Collection,

@@ -110,7 +110,16 @@ impl Coroutine {
         };
         let ticket = match place {
             Some(place) => &place.ticket,
-            None => &place.insert(Place::here(py)?).ticket,
+            None => match Place::here(py) {
+                Ok(here) => &place.insert(here).ticket,
+                Err(error) => {
+                    // It was awaited, if in vain.
+                    let ended = running.take();
+                    drop(state);
+                    drop(ended);
+                    return Err(error);
+                }
+            },
         };
         let waker = Waker::from(Arc::clone(ticket));
         let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut Context::from_waker(&waker))));
@@ -443,5 +452,15 @@ fn wake(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
 fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     static GET_RUNNING_LOOP: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let get = once(py, &GET_RUNNING_LOOP, || Ok(py.import("asyncio")?.getattr("get_running_loop")?.unbind()))?;
-    get.bind(py).call0()
+    get.bind(py).call0().map_err(|error| {
+        if !error.is_instance_of::<PyRuntimeError>(py) {
+            return error;
+        }
+        let instead = PyRuntimeError::new_err(
+            "no running event loop of asyncio, which the async methods need: with another library, such as trio, use the \
+             blocking ones on a thread (trio.to_thread.run_sync)",
+        );
+        instead.set_cause(py, Some(error));
+        instead
+    })
 }

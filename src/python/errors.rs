@@ -8,7 +8,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyModule};
 use serde_json::Value;
 
-use super::convert::once;
+use super::convert::{Hinted, JsonObject, once};
 use super::json;
 use crate::api::lenient::read_json;
 use crate::client::{Asked, Error, Refusal};
@@ -103,6 +103,18 @@ fn exception(py: Python<'_>, error: Error) -> PyResult<PyErr> {
         }
     };
     raise(py, class, &message, &attributes)
+}
+
+/// Returns the classes that this module had when it was first imported: these, if it is imported for the first time.
+///
+/// A program may import the package again (`importlib.reload`, or an emptied `sys.modules`). With the first classes in
+/// both, `except` and `isinstance` know an object by the old names and by the new ones.
+#[pyfunction]
+#[pyo3(name = "_first_classes", signature = (module, classes: "dict[str, type]"))]
+pub(crate) fn first_classes(py: Python<'_>, module: &str, classes: Py<PyDict>) -> PyResult<Hinted<JsonObject>> {
+    static FIRST: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
+    let first = once(py, &FIRST, || Ok(PyDict::new(py).unbind()))?;
+    Ok(Hinted::new(first.bind(py).call_method1("setdefault", (module, classes))?.unbind()))
 }
 
 /// Whether a token store says itself what is wrong.

@@ -516,7 +516,7 @@ pub(crate) fn decode_media_page(py: Python<'_>, body: &[u8]) -> PyResult<Hinted<
 ///
 /// `StudioClient.resume` goes on there, in any process. It can be pickled and written as JSON. It holds no token, but the
 /// query of the list, which may name a person.
-#[pyclass(frozen, eq, name = "Checkpoint", module = "canvas_studio")]
+#[pyclass(frozen, eq, weakref, name = "Checkpoint", module = "canvas_studio")]
 #[derive(Debug, PartialEq)]
 pub(crate) struct PyCheckpoint(pub(crate) Checkpoint);
 

@@ -30,7 +30,7 @@ use crate::client::{Client, Download, Error, Transferred};
 ///
 /// It is what Studio said when it was asked: it does not change, and reading an attribute sends nothing. Every
 /// attribute but `id` may be `None`; lists send fewer of them than `get_media`.
-#[pyclass(frozen, module = "canvas_studio")]
+#[pyclass(frozen, weakref, module = "canvas_studio")]
 #[derive(Debug)]
 pub(crate) struct Media {
     value: models::Media,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use pyo3::{PyTraverseError, PyVisit};
 use secrecy::ExposeSecret;
 
 use super::arguments::{
@@ -59,7 +60,7 @@ use crate::client::{Auth, Client, Config, Network, Options};
 ///
 /// Raises:
 ///     InvalidArgumentError: If an argument cannot be right.
-#[pyclass(frozen, module = "canvas_studio")]
+#[pyclass(frozen, weakref, module = "canvas_studio")]
 #[derive(Debug)]
 pub(crate) struct StudioClient {
     client: Client,
@@ -68,6 +69,11 @@ pub(crate) struct StudioClient {
 impl StudioClient {
     pub(crate) fn of(client: Client) -> Self {
         Self { client }
+    }
+
+    /// The `OAuth` that it was made with. It is attached to the core's client, since objects and listings need it, too.
+    fn oauth(&self) -> Option<&Py<OAuth>> {
+        self.client.attached()
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "as the macro asks for it")]
@@ -604,7 +610,7 @@ fn new(py: Python<'_>, url: Text, token: Option<Text>, auth: Option<Object<OAuth
         };
         let config = Network::new(proxy.as_deref(), ca_bundle).and_then(|network| Config::new(&url, network, options));
         let made = config.and_then(|config| {
-            let auth = match (&token, auth.as_ref().map(Py::get)) {
+            let known = match (&token, auth.as_ref().map(Py::get)) {
                 (Some(token), None) => Auth::token(token)?,
                 (None, Some(auth)) => {
                     auth.check_school(&config)?;
@@ -613,7 +619,11 @@ fn new(py: Python<'_>, url: Text, token: Option<Text>, auth: Option<Object<OAuth
                 (None, None) => return Err(InvalidArgument::new("token", "is missing: give a token, or auth=OAuth(...)")),
                 (Some(_), Some(_)) => return Err(InvalidArgument::new("auth", "is given beside a token: give one of the two")),
             };
-            Ok(Client::new(config, auth))
+            let client = Client::new(config, known);
+            Ok(match auth {
+                Some(auth) => client.with_attached(Arc::new(auth)),
+                None => client,
+            })
         });
         let client = made.map_err(|refusal| to_python(refusal.into()))?;
         warn_of_left_out(client.config().network())?;
@@ -693,7 +703,7 @@ fn new(py: Python<'_>, url: Text, token: Option<Text>, auth: Option<Object<OAuth
         let pickles = py.import("canvas_studio._pickles")?;
         let (place, auth) = match self.client.auth() {
             Auth::Token(token) => (Some(pickles.call_method1("token_place", (token.expose_secret(),))?), None),
-            Auth::OAuth(oauth) => (None, Some(OAuth::of(py, oauth)?)),
+            Auth::OAuth(_) => (None, self.oauth().map(|oauth| oauth.clone_ref(py))),
         };
         let config = self.client.config();
         let set = config.options();
@@ -752,7 +762,18 @@ fn new(py: Python<'_>, url: Text, token: Option<Text>, auth: Option<Object<OAuth
             max_concurrency: max_concurrency.read(py, "max_concurrency")?,
             max_rate: max_rate.read(py, "max_rate")?,
         });
-        Ok(Self { client: client.map_err(to_python)? })
+        let client = client.map_err(to_python)?;
+        // Each has a reference of its own, so that Python's garbage collector can count them.
+        Ok(Self::of(match self.oauth() {
+            Some(oauth) => client.with_attached(Arc::new(oauth.clone_ref(py))),
+            None => client,
+        }))
+    }
+
+    // As for OAuth. If an object, a listing or a call has the client as well, whoever has that keeps it alive.
+    #[expect(clippy::needless_pass_by_value, reason = "pyo3 hands it over")]
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(self.client.attached_to_this_alone::<Py<OAuth>>())
     }
 
     /// End what is under way with `ClientClosedError`, and refuse what comes.

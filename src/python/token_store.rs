@@ -1,13 +1,11 @@
 //! Token stores as Python sees them: ours as classes, and the users' own, blocking or async, as ours.
 
-use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 #[cfg(feature = "stubs")]
 use pyo3::inspect::PyStaticExpr;
@@ -19,7 +17,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedMutexGuard, oneshot};
 
 use super::arguments::{Argument, FilePath, Object};
-use super::auth::Tokens;
+use super::auth::{OAuth, Tokens};
 use super::bridge::{self, Operation};
 use super::convert::{Deliver, Hint};
 use super::coroutine::CoroutineOf;
@@ -36,6 +34,9 @@ tokio::task_local! {
 /// The Python side of a call, for the token stores that are written in Python.
 #[derive(Debug)]
 struct Caller {
+    /// Held by each call. The core's `OAuth` does not hold it: Python's garbage collector has to see all who do, so that a
+    /// store which knows its own client is collected.
+    store: Py<PyAny>,
     context: Py<PyAny>,
     event_loop: Option<Py<PyAny>>,
     /// The stores of which the caller is a part: code of theirs, or a finalizer that ran in it.
@@ -45,18 +46,18 @@ struct Caller {
 /// Runs something for whoever calls now. Only a client with a store that is written in Python needs to know who that is.
 pub(crate) fn for_caller<F: Future>(
     py: Python<'_>,
-    needs_caller: bool,
+    store: Option<Py<PyAny>>,
     is_async: bool,
     running: F,
 ) -> PyResult<impl Future<Output = F::Output> + use<F>> {
-    let caller = needs_caller.then(|| -> PyResult<_> {
+    let caller = store.map(|store| -> PyResult<_> {
         let context = py.import("contextvars")?.call_method0("copy_context")?.unbind();
         let running_loop = || py.import("asyncio")?.call_method0("get_running_loop").map(Bound::unbind);
         let event_loop = if is_async { Some(running_loop()?) } else { None };
         let inside: Vec<Vec<usize>> =
             py.import("canvas_studio.auth")?.getattr("_inside")?.call_method0("get")?.extract()?;
         let inside = inside.concat();
-        Ok(Arc::new(Caller { context, event_loop, inside }))
+        Ok(Arc::new(Caller { store, context, event_loop, inside }))
     });
     Ok(CALLER.scope(caller.transpose()?, running))
 }
@@ -95,25 +96,18 @@ impl<'a, 'py> FromPyObject<'a, 'py> for AnyStore {
                 }
             }
             let is_async = given.py().import("canvas_studio.auth")?.call_method1("_is_async", (given,))?.extract()?;
-            Arc::new(PythonStore { store: Arc::new(given.to_owned().unbind()), is_async })
+            Arc::new(PythonStore { address: given.as_ptr().addr(), is_async })
         };
         Ok(Self { object: given.to_owned().unbind(), store })
     }
 }
 
-/// The object that a store of the core is to Python.
-pub(crate) fn object_of(py: Python<'_>, store: &dyn TokenStore) -> PyResult<Py<PyAny>> {
-    let store: &dyn Any = store;
-    if let Some(store) = store.downcast_ref::<FileStore>() {
-        return FileTokenStore { store: store.clone() }.into_py_any(py);
+/// The token store of a client, if it is written in Python.
+pub(crate) fn python_store_of(py: Python<'_>, client: &Client) -> Option<Py<PyAny>> {
+    if !client.needs_caller() {
+        return None;
     }
-    if let Some(store) = store.downcast_ref::<MemoryStore>() {
-        return MemoryTokenStore { store: store.clone() }.into_py_any(py);
-    }
-    match store.downcast_ref::<PythonStore>() {
-        Some(store) => Ok(store.store.clone_ref(py)),
-        None => Err(PyTypeError::new_err("this token store cannot be pickled")),
-    }
+    client.attached::<Py<OAuth>>().map(|oauth| oauth.get().store.clone_ref(py))
 }
 
 /// The same, as what an attribute holds.
@@ -131,7 +125,7 @@ impl Hint for AnyStoreHint {
 ///
 /// Args:
 ///     tokens: What it holds at first.
-#[pyclass(frozen, module = "canvas_studio")]
+#[pyclass(frozen, weakref, module = "canvas_studio")]
 #[derive(Debug)]
 pub(crate) struct MemoryTokenStore {
     store: MemoryStore,
@@ -195,7 +189,7 @@ impl MemoryTokenStore {
 ///
 /// Raises:
 ///     InvalidArgumentError: If the path is a folder.
-#[pyclass(frozen, module = "canvas_studio")]
+#[pyclass(frozen, weakref, module = "canvas_studio")]
 #[derive(Debug)]
 pub(crate) struct FileTokenStore {
     store: FileStore,
@@ -274,7 +268,7 @@ pub(crate) enum Guard {
 }
 
 /// The lock of a token store, for one `with`.
-#[pyclass(frozen, module = "canvas_studio")]
+#[pyclass(frozen, weakref, module = "canvas_studio")]
 #[derive(Debug)]
 pub(crate) struct StoreLock {
     lockable: Lockable,
@@ -342,9 +336,9 @@ impl<'py> IntoPyObject<'py> for Locked {
     }
 }
 
-/// A store that a user has written.
+/// A store that a user has written. The object itself comes with each call.
 struct PythonStore {
-    store: Arc<Py<PyAny>>,
+    address: usize,
     is_async: bool,
 }
 
@@ -358,8 +352,10 @@ impl TokenStore for PythonStore {
     /// On a thread of Python's own, so that what the store does hinders nobody else, and an exit can leave it behind; an
     /// async store goes to the loop of the caller.
     fn update(&self, decide: Decide) -> Waiting<Result<(), Error>> {
-        let (store, is_async) = (Arc::clone(&self.store), self.is_async);
-        let caller = CALLER.try_with(Option::clone).ok().flatten();
+        let is_async = self.is_async;
+        let Some(caller) = CALLER.try_with(Option::clone).ok().flatten() else {
+            return Box::pin(async { Err(Error::Setup("a token store was needed outside of a call".to_owned())) });
+        };
         let (tell, told) = oneshot::channel();
         let refused = Arc::new(Mutex::new(None));
         let decision =
@@ -368,7 +364,7 @@ impl TokenStore for PythonStore {
         let started = thread::Builder::new().spawn(move || {
             Python::try_attach(|py| {
                 let finished = Finished { tell: Mutex::new(Some(tell)) };
-                if let Err(problem) = begin(py, &store, is_async, caller.as_deref(), decision, finished) {
+                if let Err(problem) = begin(py, &caller, is_async, decision, finished) {
                     problem.write_unraisable(py, None);
                 }
             })
@@ -395,8 +391,8 @@ impl TokenStore for PythonStore {
     }
 
     fn is_waiting_for_caller(&self) -> bool {
-        let own = self.store.as_ptr().addr();
-        CALLER.try_with(|caller| caller.as_ref().is_some_and(|caller| caller.inside.contains(&own))).unwrap_or(false)
+        let own = &self.address;
+        CALLER.try_with(|caller| caller.as_ref().is_some_and(|caller| caller.inside.contains(own))).unwrap_or(false)
     }
 }
 
@@ -415,20 +411,9 @@ fn store_error(py: Python<'_>, raised: PyErr) -> Error {
 }
 
 /// Runs `canvas_studio.auth`'s few lines over the store, where the store wants to be.
-fn begin(
-    py: Python<'_>,
-    store: &Py<PyAny>,
-    is_async: bool,
-    caller: Option<&Caller>,
-    decision: Decision,
-    finished: Finished,
-) -> PyResult<()> {
+fn begin(py: Python<'_>, caller: &Caller, is_async: bool, decision: Decision, finished: Finished) -> PyResult<()> {
     let auth = py.import("canvas_studio.auth")?;
-    let context = match caller {
-        Some(caller) => caller.context.bind(py).clone(),
-        None => py.import("contextvars")?.call_method0("copy_context")?,
-    };
-    let event_loop = caller.and_then(|caller| caller.event_loop.as_ref());
+    let Caller { store, context, event_loop, .. } = caller;
     let inside = store.as_ptr().addr();
     auth.call_method1("_begin", (store, is_async, inside, decision, finished, context, event_loop)).map(drop)
 }
