@@ -490,13 +490,6 @@ def test_paginate_gives_the_dicts_as_they_were_sent(form: Form) -> None:
     assert all(request.parameters["kind"] == "new" for request in server.requests)
 
 
-def test_paginate_gives_dicts_with_one_id_once(form: Form) -> None:
-    things = [{"id": number} for number in (1, 2, 2, 3)]
-    with FaultServer(paged(things, "things")) as server:
-        listing = server.client().paginate("/things", key="things", per_page=2)
-        assert form.items(listing) == [{"id": 1}, {"id": 2}, {"id": 3}]
-
-
 def test_paginate_tells_dicts_of_different_types_apart(form: Form) -> None:
     things = [{"id": number, "type": kind} for kind in ("user", "group") for number in (1, 2, 3)]
     with FaultServer(paged(things, "things")) as server:

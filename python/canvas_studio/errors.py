@@ -65,7 +65,10 @@ class DetachedError(StudioError, RuntimeError):
 
 
 class ListingChangedError(StudioError):
-    """The list changed each time it was read, so it cannot be promised to be whole."""
+    """The list cannot be promised to be whole: it changed each time it was read, has no end, or lacks items.
+
+    The message says how many items came, and how many should have. All that came was given before.
+    """
 
 
 class APIConnectionError(StudioError, ConnectionError):

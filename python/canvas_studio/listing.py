@@ -36,10 +36,11 @@ class Listing(Generic[Item]):
     page is asked for by itself; after that, pages are fetched ahead of the reader, as many at a time as the client's
     `max_concurrency` says.
 
-    Items are told apart by their id: each is given once, also when the list changes while it is read. If there is a
-    sign that it does, the pages are read again, and what had moved out of sight is given too; `drift` tells of it. The
-    list ends where Studio says that its last page is, or, if Studio does not say, at a page that is empty or the same
-    as the one before. There is no other limit than `limit`.
+    Items are told apart by their id, or by all that they say if they have none: each is given once, also when the list
+    changes while it is read. If there is a sign that it does, the pages are read again, and what had moved out of sight
+    is given too; `drift` tells of it. The list ends where Studio says that its last page is, unless the count or the
+    pages contradict that; or, if Studio does not say, at a page that is empty or the same as the one before. There is
+    no other limit than `limit`.
 
     polars, pandas, pyarrow and DuckDB take a listing itself, as columns, through `__arrow_c_stream__`. In a notebook it
     shows its first rows, for which it asks for one page.
@@ -49,8 +50,8 @@ class Listing(Generic[Item]):
     After an error, and after an `anext` that was cancelled, the same iterator goes on with the page that failed.
 
     Raises, while it is read: any error of a request (`APIStatusError` and its kinds, `APIConnectionError`,
-    `APITimeoutError`, `ResponseDecodeError`), and `ListingChangedError` if it changed during each of ten readings, or
-    has no end.
+    `APITimeoutError`, `ResponseDecodeError`), and `ListingChangedError` if it changed during each of ten readings,
+    has no end, or has fewer items on its pages than Studio counts.
     """
 
     __slots__ = ("__weakref__", "_consistent", "_limit", "_progress", "_reading", "_source", "_thumbnails")

@@ -5,6 +5,7 @@
 pub mod check;
 pub mod collections;
 pub mod dates;
+pub mod identity;
 pub mod lazy;
 pub mod lenient;
 pub mod media;

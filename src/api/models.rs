@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::dates::{Day, Timestamp};
+use super::identity::Identity;
 use super::lazy::{Lazy, Model};
 use super::lenient::{identified, take};
 use super::request::Page;
@@ -15,25 +16,6 @@ use super::scan::{Field, Kind, Span};
 /// Fields that nobody has documented, as they were sent.
 pub type Extra = Map<String, Value>;
 
-/// What tells an item of a list from the others.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Identity {
-    Number(i64),
-    Text(String),
-}
-
-impl From<i64> for Identity {
-    fn from(id: i64) -> Self {
-        Self::Number(id)
-    }
-}
-
-impl From<String> for Identity {
-    fn from(id: String) -> Self {
-        Self::Text(id)
-    }
-}
-
 /// An item of a list.
 pub trait Item: Serialize + DeserializeOwned + Send + 'static {
     /// What it is called, where only its name can say what it is.
@@ -41,8 +23,8 @@ pub trait Item: Serialize + DeserializeOwned + Send + 'static {
     /// The documented fields, in the reference's order; empty if there is no type for it here.
     const FIELDS: &'static [Field];
 
-    /// What tells it from the others, if anything does.
-    fn identity(&self) -> Option<Identity>;
+    /// What tells it from the others.
+    fn identity(&self) -> Identity;
 
     /// Reads a page in a quicker way than serde, if there is one, and if the page is plain.
     fn scan_page(_text: &str, _key: &str) -> Option<Page<Self>> {
@@ -124,8 +106,8 @@ macro_rules! model {
                 $(Field::new(plain_name(stringify!($field)), model!(@kind $type $(, $kind)?)),)*
             ];
 
-            fn identity(&self) -> Option<Identity> {
-                Some(self.$id.clone().into())
+            fn identity(&self) -> Identity {
+                self.$id.clone().into()
             }
         }
     };
@@ -167,8 +149,8 @@ impl<T: Model + Item> Item for Lazy<T> {
     const NAME: &'static str = T::NAME;
     const FIELDS: &'static [Field] = <T as Item>::FIELDS;
 
-    fn identity(&self) -> Option<Identity> {
-        Some(self.id().into())
+    fn identity(&self) -> Identity {
+        self.id().into()
     }
 
     fn scan_page(text: &str, key: &str) -> Option<Page<Self>> {
@@ -311,8 +293,8 @@ impl Item for Source {
         Field::new("download_url", Kind::Text),
     ];
 
-    fn identity(&self) -> Option<Identity> {
-        None
+    fn identity(&self) -> Identity {
+        Identity::of_content(self)
     }
 }
 
@@ -336,14 +318,9 @@ impl Item for Value {
     const NAME: &'static str = "";
     const FIELDS: &'static [Field] = &[];
 
-    fn identity(&self) -> Option<Identity> {
-        // Ids of different types of things may be the same.
-        let kind = self.get("type").or_else(|| self.get("share_type")).and_then(Value::as_str).unwrap_or_default();
-        match self.get("id").or_else(|| self.get("uuid"))? {
-            Value::Number(id) => Some(Identity::Text(format!("{kind} {id}"))),
-            Value::String(id) => Some(Identity::Text(format!("{kind} {id}"))),
-            _ => None,
-        }
+    fn identity(&self) -> Identity {
+        // A field that is called id may be the id of something else, such as the course of a row in a report.
+        Identity::of_value(self)
     }
 }
 

@@ -356,17 +356,30 @@ pub struct Page<T> {
 }
 
 /// What Studio says about a list beside its items. Documented for searches, observed for the other paged lists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Meta {
     pub last_page: Option<i64>,
     pub total_count: Option<i64>,
+    pub current_page: Option<i64>,
+    /// Whether it says that there is another page. No Studio is known to. Guess.
+    pub has_next: bool,
 }
+
+/// Under which names other servers say that there is another page.
+const NEXT: [&str; 4] = ["next", "next_page", "next_page_url", "has_more"];
 
 impl Meta {
     /// Whatever else it is, it says nothing.
     pub(super) fn read(meta: &Value) -> Option<Self> {
-        let number = |name: &str| meta.get(name).and_then(whole_number);
-        meta.is_object().then(|| Self { last_page: number("last_page"), total_count: number("total_count") })
+        // A number below 0 stands for one that is not known.
+        let number = |name: &str| meta.get(name).and_then(whole_number).filter(|number| *number >= 0);
+        let says_so = |name: &&str| meta.get(name).is_some_and(says_something);
+        meta.is_object().then(|| Self {
+            last_page: number("last_page"),
+            total_count: number("total_count"),
+            current_page: number("current_page"),
+            has_next: NEXT.iter().any(says_so),
+        })
     }
 }
 
@@ -498,12 +511,16 @@ fn scan_under<T: Item>(shape: &Shape, answer: &Answer) -> Result<Option<T>, Unde
 fn decode_page<T: Item>(shape: &Shape, answer: &Answer) -> Result<Page<T>, Undecodable> {
     if let Shape::Page(key) = shape
         && let Some(page) = T::scan_page(json_text(answer)?, key)
+        && !page.items.is_empty()
     {
         return Ok(page);
     }
     let (envelope, key) = open::<Option<Vec<T>>>(shape, answer)?;
     // Null is how some servers write a list of nothing.
     let items = envelope.content.ok_or_else(|| missing(key))?.unwrap_or_default();
+    if items.is_empty() && envelope.has_error {
+        return Err(Undecodable::new(format!("the answer has an \"error\" beside an empty \"{key}\"")));
+    }
     Ok(Page { items, meta: envelope.meta })
 }
 
@@ -515,6 +532,8 @@ fn missing(key: &str) -> Undecodable {
 struct Envelope<T> {
     content: Option<T>,
     meta: Option<Meta>,
+    /// Whether something stands under `error` or `errors`.
+    has_error: bool,
 }
 
 fn open<'shape, T: DeserializeOwned>(
@@ -543,6 +562,17 @@ fn locate<'text, S: DeserializeSeed<'text>>(text: &'text str, seed: S) -> Undeco
     Undecodable { problem, path: (![".", "?"].contains(&path.as_str())).then_some(path) }
 }
 
+/// Whether a value is more than a place that was left empty.
+fn says_something(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
+        Value::Bool(true) | Value::Number(_) => true,
+    }
+}
+
 struct EnvelopeSeed<'key, T> {
     key: &'key str,
     content: PhantomData<T>,
@@ -564,12 +594,14 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for EnvelopeSeed<'_, T> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut envelope = Envelope { content: None, meta: None };
+        let mut envelope = Envelope { content: None, meta: None, has_error: false };
         while let Some(key) = map.next_key::<Cow<'de, str>>()? {
             if key == self.key {
                 envelope.content = Some(map.next_value()?);
             } else if key == "meta" {
                 envelope.meta = Meta::read(&map.next_value()?);
+            } else if key == "error" || key == "errors" {
+                envelope.has_error |= says_something(&map.next_value()?);
             } else {
                 map.next_value::<IgnoredAny>()?;
             }

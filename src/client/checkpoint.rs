@@ -1,16 +1,19 @@
 //! Where the reading of a list is, in a form that another process can go on from. It holds no token.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::listing::State;
+use super::state::State;
 use super::{Client, Error};
+use crate::api::identity::Identity;
 use crate::api::lenient::without_mark;
 use crate::api::models::Item;
 use crate::api::raw::relative;
 use crate::api::{Call, InvalidArgument, Page, Request, Shape, Target};
 
-/// What is written first, so that a later form can be told from this one.
-const VERSION: u32 = 1;
+/// What is written first, so that a later form can be told from this one. Version 1 told items without a type apart by
+/// their ids.
+const VERSION: u32 = 2;
 
 /// A list's request, and how far its reading is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,11 +58,16 @@ impl Checkpoint {
 
     /// Reads what [`Checkpoint::to_json`] has written.
     pub fn from_json(text: &str) -> Result<Self, InvalidArgument> {
-        let read: Self = serde_json::from_str(without_mark(text))
+        let mut read: Self = serde_json::from_str(without_mark(text))
             .map_err(|problem| InvalidArgument::new("checkpoint", format!("is not what to_json() wrote: {problem}")))?;
-        if read.version != VERSION {
-            let expected = format!("is of version {}, and this package reads version {VERSION}", read.version);
-            return Err(InvalidArgument::new("checkpoint", expected));
+        let first_page = read.query.iter().find(|(name, _)| name == "page").and_then(|(_, page)| page.parse().ok());
+        match read.version {
+            VERSION => {}
+            1 => read.state = read.state.of_version_1(&read.item, first_page),
+            other => {
+                let expected = format!("is of version {other}, and this package reads versions 1 and {VERSION}");
+                return Err(InvalidArgument::new("checkpoint", expected));
+            }
         }
         relative(&read.path)?;
         Ok(read)
@@ -92,4 +100,17 @@ impl Checkpoint {
         call.query = self.query.iter().map(|(name, value)| (name.clone().into(), value.clone())).collect();
         Ok(call.page(self.key.clone()))
     }
+}
+
+/// What told an item without a type from others in version 1.
+pub(super) fn identity_of_version_1<T: Item>(item: &T, is_consistent: bool) -> Option<Identity> {
+    let text = item.json();
+    let fields: Value = serde_json::from_str(&text).ok()?;
+    let kind = fields.get("type").or_else(|| fields.get("share_type")).and_then(Value::as_str).unwrap_or_default();
+    let by_id = match fields.get("id").or_else(|| fields.get("uuid")) {
+        Some(Value::Number(id)) if T::FIELDS.is_empty() => Some(format!("{kind} {id}")),
+        Some(Value::String(id)) if T::FIELDS.is_empty() => Some(format!("{kind} {id}")),
+        _ => None,
+    };
+    by_id.or_else(|| is_consistent.then(|| text.into_owned())).map(Identity::Text)
 }

@@ -67,11 +67,9 @@ pub enum Error {
     Refused(Box<Refusal>),
     #[error("{}", .0.message)]
     Unreadable(Box<Unreadable>),
-    #[error(
-        "the list kept shrinking while it was read again and again, or had no end: \
-         read it at a quieter hour, or in smaller parts (by date, owner or collection)"
-    )]
-    ListChanged,
+    /// A list that cannot be promised to be whole.
+    #[error("{0}")]
+    ListChanged(String),
     #[error("{}: {error}", path.display())]
     File { path: PathBuf, error: Arc<io::Error> },
     /// Signing in did not give tokens. `reason` is OAuth's word for it.

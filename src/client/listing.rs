@@ -2,12 +2,10 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 use tokio::task;
 use tracing::info;
@@ -17,10 +15,11 @@ use super::log::{TARGET, to_three_places};
 use super::pace::Width;
 use super::process::{PerProcess, is_driven_by_callers};
 use super::seen::Seen;
+use super::state::{Drift, InHand, Sorted, State, fingerprint};
+use super::sweep::{Asked, Came, Sweep, fits};
 use super::tasks::Task;
 use super::{Client, Error, Options};
-use crate::api::models::{Identity, Item};
-use crate::api::request::Meta;
+use crate::api::models::Item;
 use crate::api::{Answer, Page, Request};
 
 /// How often a list is read from the start because it changed meanwhile.
@@ -31,6 +30,8 @@ const MAX_SWEEPS_OF_A_GROWING_LIST: u32 = 3;
 const MAX_BARREN_SWEEPS: u32 = 2;
 /// How many pages in a row may bring nothing before it is no list that has an end.
 const MAX_BARREN: i64 = 100;
+/// Statuses that say of a page that there is none, where others say so with an empty one.
+const NO_SUCH_PAGE: [u16; 4] = [400, 404, 416, 422];
 /// How many pages are handed over at once.
 const MAX_HANDED_OVER: usize = 32;
 /// A reader that is away for longer than this between two calls takes its time. Connections cannot be left alone for long.
@@ -122,7 +123,6 @@ impl<T: Item> Listing<T> {
                 handed_over: 0,
                 in_hand: Vec::new(),
             })),
-            is_resuming: self.from.is_some(),
             began: None,
             pages: 0,
             width: Width::new(self.client.config().max_concurrency, pace.throttlings()),
@@ -134,11 +134,19 @@ impl<T: Item> Listing<T> {
         }
     }
 
-    /// How many items there are now: what Studio says, or where it says nothing, what there is to read.
+    /// How many items there are now: what Studio says, or where it says nothing that can be right, what there is to read.
     pub async fn total(&self) -> Result<u64, Error> {
-        if self.request.page().is_some() && self.from.is_none() {
-            let page = self.client.send(&self.request.at_page(1).with_per_page(1)).await?;
-            if let Some(total) = page.meta.and_then(|meta| meta.total_count) {
+        if let (Some(first_page), None) = (self.request.page(), &self.from) {
+            // Only of a part it matters how many there are on a page.
+            let is_part = first_page > 1 || self.last.is_some();
+            let request = if is_part { self.request.clone() } else { self.request.with_per_page(1) };
+            let page = self.client.send(&request).await?;
+            let asked = Asked { first_page, number: first_page, per_page: request.per_page() };
+            let rows = count(&page.items);
+            if let Some(meta) = page.meta
+                && let Some(total) = meta.total_count
+                && fits(meta, asked, rows, if is_part { 0 } else { rows })
+            {
                 return Ok(within(&self.request, self.last, total));
             }
         }
@@ -159,125 +167,12 @@ fn within<T>(request: &Request<Page<T>>, last: Option<i64>, total: i64) -> u64 {
     u64::try_from(end.saturating_sub(before)).unwrap_or_default()
 }
 
+fn count<T>(items: &[T]) -> i64 {
+    i64::try_from(items.len()).unwrap_or(i64::MAX)
+}
+
 fn least(one: Option<u64>, other: Option<u64>) -> Option<u64> {
     one.into_iter().chain(other).min()
-}
-
-/// What happened to a list while it was read.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Drift {
-    /// How often it was begun to be read.
-    pub readings: u32,
-    /// How many items only a repeated reading brought: added meanwhile, or moved out of sight before.
-    pub appeared: u64,
-    /// How many items were given that the last whole reading found no longer.
-    pub vanished: u64,
-    /// Studio's own count, at first and at last.
-    pub first_total: Option<i64>,
-    pub last_total: Option<i64>,
-}
-
-/// How far a reading is; all that another process needs to go on.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct State {
-    is_consistent: bool,
-    is_done: bool,
-    next_page: i64,
-    /// How many items without an identity of the next page were given already.
-    skip: usize,
-    /// How many items were given, and how many there may still be.
-    pub(super) items: u64,
-    pub(super) left: Option<u64>,
-    /// What was given: while items appear and vanish, those behind them move from page to page.
-    seen: Seen,
-    /// What the first sweep, the one before, and this one found, once there is more than one.
-    first: Option<Seen>,
-    before: Option<Seen>,
-    current: Option<Seen>,
-    /// How many pages there were in the sweep before: so many may well bring nothing new in this one.
-    pages_before: i64,
-    sweep: Sweep,
-    /// How many sweeps in a row brought nothing new.
-    barren_sweeps: u32,
-    drift: Drift,
-}
-
-impl State {
-    fn new(first_page: i64, reading: Reading) -> Self {
-        Self {
-            is_consistent: reading.is_consistent,
-            is_done: reading.limit == Some(0),
-            next_page: first_page,
-            skip: 0,
-            items: 0,
-            left: reading.limit,
-            seen: Seen::default(),
-            first: None,
-            before: None,
-            current: None,
-            pages_before: 0,
-            sweep: Sweep::default(),
-            barren_sweeps: 0,
-            drift: Drift { readings: 1, ..Drift::default() },
-        }
-    }
-
-    pub(super) fn has_begun(&self) -> bool {
-        self.drift.first_total.is_some() || self.items > 0 || self.is_done
-    }
-
-    /// Keeps only what tells how it went.
-    fn forget(&mut self) {
-        self.seen = Seen::default();
-        (self.first, self.before, self.current) = (None, None, None);
-    }
-
-    /// What tells an item from the others. Where nothing does, only a reading that must agree with another needs it.
-    fn identity<T: Item>(&self, item: &T) -> Option<Identity> {
-        item.identity().or_else(|| self.is_consistent.then(|| Identity::Text(item.json().into_owned())))
-    }
-}
-
-/// What is known of one pass over the pages.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-struct Sweep {
-    last_page: Option<i64>,
-    total_count: Option<i64>,
-    /// Whether Studio's count fell from one page to the next. Then an item may have moved to a page that had been read
-    /// already: forward, since items vanished; or backward, since others appeared and the later page was answered first.
-    /// Read in order, items that appear only push others to pages that are still to come.
-    fell: bool,
-    /// How many items came again on a later page.
-    again: i64,
-    /// Studio's count on the first page that had one, or that of pages.
-    first: Option<i64>,
-    brought_any: bool,
-}
-
-impl Sweep {
-    fn take(&mut self, meta: Meta) {
-        let fell =
-            |before: Option<i64>, now: Option<i64>| matches!((before, now), (Some(before), Some(now)) if now < before);
-        self.fell |= if meta.total_count.is_some() {
-            fell(self.total_count, meta.total_count)
-        } else {
-            fell(self.last_page, meta.last_page)
-        };
-        self.total_count = meta.total_count.or(self.total_count);
-        self.last_page = meta.last_page.or(self.last_page);
-        self.first = self.first.or(self.count());
-    }
-
-    fn count(&self) -> Option<i64> {
-        self.total_count.or(self.last_page)
-    }
-
-    /// Whether all that moved was pushed back, once for each item that appeared. Where other items vanished, either the
-    /// count fell, or as many appeared behind as were missed in front; then fewer come again than the count rose.
-    fn is_plain(&self) -> bool {
-        let rose = self.count().zip(self.first).map_or(0, |(count, first)| count - first);
-        !self.fell && self.again == rose
-    }
 }
 
 /// A page that was asked for ahead of the reader.
@@ -318,8 +213,6 @@ pub struct Reader<T> {
     /// How many pages in a row have brought nothing new.
     barren: i64,
     place: Arc<Mutex<Place>>,
-    /// Whether the next page is the first one behind a checkpoint, which was perhaps given in part.
-    is_resuming: bool,
     /// When the first page was asked for.
     began: Option<Instant>,
     /// How many pages it has read.
@@ -367,9 +260,8 @@ struct Place {
     /// How many items were taken in so far by this reading, and how many of them were handed over.
     taken: u64,
     handed_over: u64,
-    /// What was taken in since the last batch was handed over, and that batch: the number of each page, and the identities
-    /// of its items.
-    in_hand: Vec<(i64, Vec<Option<Identity>>)>,
+    /// What was taken in since the last batch was handed over, and that batch.
+    in_hand: Vec<InHand>,
 }
 
 fn locked(place: &Mutex<Place>) -> MutexGuard<'_, Place> {
@@ -410,25 +302,27 @@ impl<T: Item> Bookmark<T> {
         let mut state = place.state.clone();
         let mut unread = usize::try_from(place.taken.saturating_sub(given.unwrap_or(place.handed_over))).ok()?;
         let mut first_unread = None;
-        for (number, identities) in place.in_hand.iter().rev() {
-            let (given, not_given) = identities.split_at(identities.len().saturating_sub(unread));
+        for page in place.in_hand.iter().rev() {
+            let (given, not_given) = page.given.split_at(page.given.len().saturating_sub(unread));
             if not_given.is_empty() {
                 break;
             }
             unread -= not_given.len();
-            not_given.iter().flatten().for_each(|identity| state.seen.remove(identity));
+            for identity in not_given {
+                state.seen.remove(identity);
+            }
             state.items -= not_given.len() as u64;
             state.left = state.left.map(|left| left + not_given.len() as u64);
-            first_unread = Some((*number, given.iter().filter(|identity| identity.is_none()).count()));
+            first_unread = Some((page, given));
         }
         if unread > 0 {
             return None;
         }
         // If another sweep is under way, it comes by what was not given.
-        if let Some((page, skip)) = first_unread
-            && (state.is_done || state.next_page > page)
+        if let Some((page, given)) = first_unread
+            && (state.is_done || state.next_page > page.number)
         {
-            (state.next_page, state.skip, state.is_done) = (page, skip, false);
+            state.go_back_to(page, given, self.request.page().unwrap_or(1));
         }
         Some(Checkpoint::new(&self.client, &self.request, self.last, state))
     }
@@ -472,13 +366,18 @@ impl<T: Item> Reader<T> {
             if is_done || !(may_wait || is_there) {
                 break;
             }
-            match self.fetch().await {
-                Ok(page) => {
-                    let items = self.take(page);
-                    if !items.is_empty() {
-                        (pages, count) = (pages + 1, count + items.len());
-                        give(items);
-                    }
+            let fetched = match self.fetch().await {
+                // There might have been more, but that is where the list ends.
+                Err(Error::Refused(refusal)) if NO_SUCH_PAGE.contains(&refusal.status) && self.is_behind() => {
+                    Ok(Page { items: Vec::new(), meta: None })
+                }
+                fetched => fetched,
+            };
+            match fetched.and_then(|page| self.take(page)) {
+                Ok(items) if items.is_empty() => {}
+                Ok(items) => {
+                    (pages, count) = (pages + 1, count + items.len());
+                    give(items);
                 }
                 Err(error) => {
                     // It goes on with the page that failed, and with nothing behind it.
@@ -522,7 +421,7 @@ impl<T: Item> Reader<T> {
             let state = &locked(&self.place).state;
             let is_endless = self.barren >= state.pages_before.saturating_add(MAX_BARREN);
             if is_endless || state.drift.readings > MAX_SWEEPS {
-                return Err(Error::ListChanged);
+                return Err(self.given_up(state));
             }
             state.next_page
         };
@@ -643,107 +542,123 @@ impl<T: Item> Reader<T> {
         if page == self.first_page { self.request.clone() } else { self.request.at_page(page) }
     }
 
-    /// Takes a page in, and decides what to read next.
-    fn take(&mut self, page: Page<T>) -> Vec<T> {
-        let is_empty = page.items.is_empty();
+    /// How the next page is asked for.
+    fn asks(&self, number: i64) -> Asked {
+        Asked { first_page: self.first_page, number, per_page: self.request.per_page() }
+    }
+
+    /// Whether the next page is behind all that Studio says there are.
+    fn is_behind(&self) -> bool {
+        let state = &locked(&self.place).state;
+        state.sweep.is_behind(self.asks(state.next_page))
+    }
+
+    /// Takes a page in, and decides what to read next. It is an error only where there is nothing new on the page.
+    fn take(&mut self, page: Page<T>) -> Result<Vec<T>, Error> {
+        let Page { items: came, meta } = page;
         let place = Arc::clone(&self.place);
         let mut place = locked(&place);
         let Place { state, taken, in_hand, .. } = &mut *place;
-        if let Some(meta) = page.meta {
-            state.sweep.take(meta);
+        let number = state.next_page;
+        let sweep = state.sweep.clone();
+        if let Some(meta) = meta {
+            state.sweep.hear(meta);
             state.drift.first_total = state.drift.first_total.or(meta.total_count);
             state.drift.last_total = meta.total_count.or(state.drift.last_total);
         }
         let last_page = state.sweep.last_page;
-        let all: Vec<_> = page.items.iter().map(|item| state.identity(item)).collect();
-        // Only pages are held against each other: what one page says twice is Studio's to say.
-        let is_in = |set: &Seen, identity: &Option<Identity>| identity.as_ref().is_some_and(|each| set.contains(each));
-        let was_given: Vec<bool> = all.iter().map(|identity| is_in(&state.seen, identity)).collect();
-        let again = match &state.current {
-            Some(of_this_sweep) => all.iter().filter(|identity| is_in(of_this_sweep, identity)).count(),
-            None => was_given.iter().filter(|was_given| **was_given).count(),
-        };
+        let is_another = meta.and_then(|meta| meta.current_page).is_some_and(|current| current != number);
+        let page = Sorted::new(state, &sweep, came.iter().map(Item::identity).collect());
+        let is_empty = came.is_empty();
         // A page that says something new is not the one before.
-        let is_repeated = !is_empty && (last_page.is_none() || again == page.items.len()) && {
-            let content = fingerprint(&page.items);
+        let is_repeated = !is_empty && (last_page.is_none() || page.is_by_content || page.again == came.len()) && {
+            let content = fingerprint(&page.identities);
             self.previous.replace(content) == Some(content)
         };
         // Without a last page, one that says the very same as that before is the same page, and not another.
-        let is_same_page = is_repeated && last_page.is_none();
-        if !std::mem::take(&mut self.is_resuming) && !is_same_page {
-            state.sweep.again = state.sweep.again.saturating_add_unsigned(again as u64);
-        }
-        if let Some(current) = &mut state.current {
-            current.extend(all.iter().flatten());
-        }
-
-        let mut skip = std::mem::take(&mut state.skip);
+        let is_same_page = is_repeated && (last_page.is_none() || (page.is_by_content && is_another));
         let most = state.left.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
-        let (items, identities): (Vec<_>, Vec<_>) = (page.items.into_iter().zip(all).zip(was_given))
-            .filter(|((_, identity), was_given)| {
-                let is_skipped = identity.is_none() && skip > 0;
-                skip -= usize::from(is_skipped);
-                !(is_same_page || *was_given || is_skipped)
-            })
-            .map(|(item, _)| item)
-            .take(most)
-            .unzip();
+        let rows = count(&came);
+        // Behind a checkpoint of version 1, nobody knows which of them were given on this very page.
+        let again = if state.is_of_version_1 { 0 } else { i64::try_from(page.again).unwrap_or(i64::MAX) };
+        let is_steady = sweep.count().is_none_or(|count| state.sweep.count() == Some(count));
+        let (items, given, fresh) = if is_same_page { Default::default() } else { page.pick(state, came, most) };
+
+        let asked = self.asks(number);
+        state.sweep.count_in(asked, Came { rows, fresh, again, is_same_page, is_steady }, meta);
+        state.sweep.brought_any |= !items.is_empty();
         if let Some(left) = &mut state.left {
             *left -= items.len() as u64;
         }
         state.items += items.len() as u64;
-        self.pages += 1;
-        state.seen.extend(identities.iter().flatten());
         *taken += items.len() as u64;
+        self.pages += 1;
         if !items.is_empty() {
-            in_hand.push((state.next_page, identities));
+            in_hand.push(InHand { number, sweep, given });
         }
-        state.sweep.brought_any |= !items.is_empty();
         let is_barren = is_empty || is_repeated || (items.is_empty() && last_page.is_none());
         self.barren = if is_barren { self.barren + 1 } else { 0 };
 
         let last_wanted = self.last.unwrap_or(i64::MAX);
-        let is_last = match last_page {
-            Some(last_page) => state.next_page >= last_page.min(last_wanted),
-            None => is_empty || is_repeated || !self.is_paged || state.next_page >= last_wanted,
-        };
+        let is_last = number >= last_wanted
+            || match last_page {
+                Some(last_page) => number >= last_page,
+                None => is_empty || is_repeated || !self.is_paged,
+            };
+        let reads_behind = is_last && number < last_wanted && fresh > 0 && state.sweep.is_doubtful(asked);
         if state.left == Some(0) {
             // That is as far as was asked for, and not the end of the list.
             state.is_done = true;
             self.ahead.clear();
-        } else if !is_last {
-            state.next_page = state.next_page.saturating_add(1);
+        } else if !is_last || reads_behind {
+            state.next_page = number.saturating_add(1);
         } else {
-            self.end_sweep(state);
+            let shortage = if self.last.is_none() { state.sweep.shortage(asked) } else { None };
+            self.end_sweep(state, shortage)?;
         }
-        items
+        Ok(items)
     }
 
     /// Every page was read once more: is that enough?
-    fn end_sweep(&mut self, state: &mut State) {
-        let found = state.current.take().unwrap_or_else(|| state.seen.clone());
-        if let Some(first) = &state.first {
-            state.drift.appeared = state.seen.without(first);
-            state.drift.vanished = state.seen.without(&found);
+    fn end_sweep(&mut self, state: &mut State, shortage: Option<String>) -> Result<(), Error> {
+        let is_by_content = state.seen.is_by_content();
+        if is_by_content && state.current.is_some() {
+            // What was given before a checkpoint of version 1 is known by its content now.
+            state.seen.forget_texts();
         }
-        state.barren_sweeps = if state.sweep.brought_any { 0 } else { state.barren_sweeps + 1 };
+        let found = state.current.as_ref().unwrap_or(&state.seen);
+        if let Some(first) = &state.first {
+            (state.drift.appeared, state.drift.vanished) = (state.seen.without(first), state.seen.without(found));
+        }
+        let barren_sweeps = if state.sweep.brought_any { 0 } else { state.barren_sweeps + 1 };
         let is_enough = if state.is_consistent {
-            state.before.as_ref() == Some(&found)
+            state.before.as_ref() == Some(found)
         } else if state.sweep.fell {
-            state.barren_sweeps >= MAX_BARREN_SWEEPS
+            barren_sweeps >= MAX_BARREN_SWEEPS
         } else {
             // A list that only grows hides nothing from who reads it in order.
             let only_grew = state.first.is_some() && state.drift.vanished == 0;
-            state.sweep.is_plain() || only_grew || state.drift.readings >= MAX_SWEEPS_OF_A_GROWING_LIST
+            state.sweep.is_plain(is_by_content) || only_grew || state.drift.readings >= MAX_SWEEPS_OF_A_GROWING_LIST
         };
-        if is_enough {
-            return self.finish(state);
+        if is_enough && let Some(shortage) = shortage {
+            // Whoever asks once more asks for the last page again.
+            return Err(self.problem(&format!(
+                "{shortage}. The {} items that came were given. Read the list again, or in smaller parts (by date, owner \
+                 or collection)",
+                state.items
+            )));
         }
+        state.barren_sweeps = barren_sweeps;
+        if is_enough {
+            self.finish(state);
+            return Ok(());
+        }
+        let found = state.current.take().unwrap_or_else(|| state.seen.clone());
         state.first.get_or_insert_with(|| found.clone());
         state.before = state.is_consistent.then_some(found);
         state.current = Some(Seen::default());
         state.drift.readings += 1;
-        state.sweep = Sweep::default();
+        state.sweep = Sweep::new();
         state.pages_before = state.next_page.saturating_sub(self.first_page);
         state.next_page = self.first_page;
         self.previous = None;
@@ -751,6 +666,33 @@ impl<T: Item> Reader<T> {
         // The fewer pages are under way together, the less can move between them.
         self.width.at_most(self.width.now() / 4);
         self.tell_again(state);
+        Ok(())
+    }
+
+    /// Why it is not read once more, or not on.
+    fn given_up(&self, state: &State) -> Error {
+        let (items, page) = (state.items, state.next_page.saturating_sub(1));
+        self.problem(&if state.drift.readings > MAX_SWEEPS {
+            let counts = match (state.drift.first_total, state.drift.last_total) {
+                (Some(first), Some(last)) => format!(" (Studio counted {first} items at first, and {last} at last)"),
+                _ => String::new(),
+            };
+            format!(
+                "the list changed during each of {MAX_SWEEPS} readings{counts}. The {items} items that came were given, \
+                 but others may be missing. Read it at a quieter hour, or in smaller parts (by date, owner or collection)"
+            )
+        } else {
+            format!(
+                "the list has no end: {} pages in a row, up to page {page}, brought nothing new. The {items} items that \
+                 came were given. Read it in smaller parts (by date, owner or collection), or with a limit",
+                self.barren
+            )
+        })
+    }
+
+    fn problem(&self, what: &str) -> Error {
+        let (method, path) = self.asked();
+        Error::ListChanged(format!("{method} {path}: {what}"))
     }
 
     fn finish(&mut self, state: &mut State) {
@@ -782,18 +724,6 @@ impl<T: Item> Reader<T> {
     fn asked(&self) -> (&str, String) {
         (self.request.call.method.as_str(), self.client.place(&self.request.call))
     }
-}
-
-/// Tells pages apart, for lists that do not say which page is the last.
-fn fingerprint<T: Item>(items: &[T]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    for item in items {
-        match item.identity() {
-            Some(identity) => identity.hash(&mut hasher),
-            None => item.json().hash(&mut hasher),
-        }
-    }
-    hasher.finish()
 }
 
 impl Client {

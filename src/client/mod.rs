@@ -15,6 +15,8 @@ mod recordings;
 pub mod retry;
 mod secrets;
 pub mod seen;
+pub mod state;
+pub mod sweep;
 pub mod tasks;
 mod tls;
 pub mod token_store;

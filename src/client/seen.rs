@@ -8,13 +8,14 @@ use base64::engine::general_purpose::STANDARD;
 use roaring::RoaringTreemap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::api::models::Identity;
+use crate::api::identity::Identity;
 
 /// A set of identities.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Seen {
     numbers: RoaringTreemap,
     texts: HashSet<String>,
+    contents: HashSet<u128>,
 }
 
 impl Seen {
@@ -22,23 +23,24 @@ impl Seen {
         match identity {
             Identity::Number(number) => self.numbers.contains(number.cast_unsigned()),
             Identity::Text(text) => self.texts.contains(text),
+            Identity::Content(digest) => self.contents.contains(digest),
         }
     }
 
-    /// Takes in those of a page. One by one, each would move all numbers that are larger.
-    pub fn extend<'page>(&mut self, identities: impl IntoIterator<Item = &'page Identity>) {
-        let mut numbers = RoaringTreemap::new();
-        for identity in identities {
-            match identity {
-                Identity::Number(number) => {
-                    numbers.insert(number.cast_unsigned());
-                }
-                Identity::Text(text) => {
-                    self.texts.insert(text.clone());
-                }
-            }
+    /// Takes one in, and says whether it is new. For a page; of many, each would move all numbers that are larger.
+    pub fn insert(&mut self, identity: &Identity) -> bool {
+        match identity {
+            Identity::Number(number) => self.numbers.insert(number.cast_unsigned()),
+            Identity::Text(text) => self.texts.insert(text.clone()),
+            Identity::Content(digest) => self.contents.insert(*digest),
         }
-        self.numbers |= numbers;
+    }
+
+    /// Takes in those of a page.
+    pub fn extend(&mut self, page: &Self) {
+        self.numbers |= &page.numbers;
+        self.texts.extend(page.texts.iter().cloned());
+        self.contents.extend(&page.contents);
     }
 
     pub fn remove(&mut self, identity: &Identity) {
@@ -49,13 +51,54 @@ impl Seen {
             Identity::Text(text) => {
                 self.texts.remove(text);
             }
+            Identity::Content(digest) => {
+                self.contents.remove(digest);
+            }
         }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.numbers.is_empty() && self.texts.is_empty() && self.contents.is_empty()
+    }
+
+    /// Whether there are texts in it.
+    pub fn has_texts(&self) -> bool {
+        !self.texts.is_empty()
+    }
+
+    /// Whether there are items in it that have no id.
+    pub fn is_by_content(&self) -> bool {
+        !self.contents.is_empty()
+    }
+
+    pub fn forget_texts(&mut self) {
+        self.texts.clear();
+    }
+
+    /// How many items that say the same there are from the `from`th on. All before the last of them are there.
+    pub fn count_of(&self, identity: &Identity, from: u64) -> u64 {
+        let has = |number: u64| self.contains(&identity.nth(number));
+        let (mut known, mut step) = (from, 1);
+        // A million equal rows are found with forty looks.
+        while has(known + step - 1) {
+            known += step;
+            step *= 2;
+        }
+        while step > 1 {
+            step /= 2;
+            if has(known + step - 1) {
+                known += step;
+            }
+        }
+        known
     }
 
     /// How many of these the other set has not.
     pub fn without(&self, other: &Self) -> u64 {
         let numbers = self.numbers.len() - self.numbers.intersection_len(&other.numbers);
-        numbers + self.texts.difference(&other.texts).count() as u64
+        numbers
+            + self.texts.difference(&other.texts).count() as u64
+            + self.contents.difference(&other.contents).count() as u64
     }
 }
 
@@ -64,6 +107,8 @@ impl Seen {
 struct Written {
     numbers: String,
     texts: Vec<String>,
+    #[serde(default)]
+    contents: String,
 }
 
 impl Serialize for Seen {
@@ -72,7 +117,10 @@ impl Serialize for Seen {
         self.numbers.serialize_into(&mut numbers).map_err(serde::ser::Error::custom)?;
         let mut texts: Vec<String> = self.texts.iter().cloned().collect();
         texts.sort_unstable();
-        Written { numbers: STANDARD.encode(numbers), texts }.serialize(serializer)
+        let mut contents: Vec<u128> = self.contents.iter().copied().collect();
+        contents.sort_unstable();
+        let contents: Vec<u8> = contents.into_iter().flat_map(u128::to_le_bytes).collect();
+        Written { numbers: STANDARD.encode(numbers), texts, contents: STANDARD.encode(contents) }.serialize(serializer)
     }
 }
 
@@ -81,7 +129,15 @@ impl<'de> Deserialize<'de> for Seen {
         let written = Written::deserialize(deserializer)?;
         let numbers = STANDARD.decode(&written.numbers).map_err(de::Error::custom)?;
         let numbers: Result<RoaringTreemap, Error> = RoaringTreemap::deserialize_from(numbers.as_slice());
-        Ok(Self { numbers: numbers.map_err(de::Error::custom)?, texts: written.texts.into_iter().collect() })
+        let contents = STANDARD.decode(&written.contents).map_err(de::Error::custom)?;
+        let (contents, []) = contents.as_chunks() else {
+            return Err(de::Error::custom("the digests of its items are cut off"));
+        };
+        Ok(Self {
+            numbers: numbers.map_err(de::Error::custom)?,
+            texts: written.texts.into_iter().collect(),
+            contents: contents.iter().copied().map(u128::from_le_bytes).collect(),
+        })
     }
 }
 
@@ -92,24 +148,43 @@ mod tests {
     #[test]
     fn a_written_set_is_read_back_whatever_is_in_it() {
         let mut seen = Seen::default();
-        for identity in [Identity::Number(i64::MIN), Identity::Number(-1), Identity::Number(7), "a".to_owned().into()] {
+        let text = || Identity::Text("a".to_owned());
+        for identity in [Identity::Number(i64::MIN), Identity::Number(-1), text(), Identity::Content(u128::MAX)] {
             assert!(!seen.contains(&identity));
-            seen.extend([&identity, &identity]);
+            assert!(seen.insert(&identity));
+            assert!(!seen.insert(&identity));
             assert!(seen.contains(&identity));
         }
         let text = serde_json::to_string(&seen).unwrap();
         assert_eq!(serde_json::from_str::<Seen>(&text).unwrap(), seen);
         assert!(serde_json::from_str::<Seen>(r#"{"numbers": "AAAA", "texts": []}"#).is_err());
+        assert!(serde_json::from_str::<Seen>(r#"{"numbers": "AAAAAAAAAAA=", "texts": []}"#).unwrap().is_empty());
+        let cut = r#"{"numbers": "AAAAAAAAAAA=", "texts": [], "contents": "AAAA"}"#;
+        assert!(serde_json::from_str::<Seen>(cut).is_err());
     }
 
     #[test]
     fn sets_can_be_held_against_each_other() {
         let (mut one, mut other) = (Seen::default(), Seen::default());
-        for number in (0..1000).rev() {
-            one.extend([&number.into()]);
-            other.extend([&(number + 300).into()]);
+        for number in 0..1000 {
+            one.insert(&number.into());
+            other.insert(&(number + 300).into());
         }
-        one.extend([&"x".to_owned().into()]);
-        assert_eq!((one.without(&other), other.without(&one)), (301, 300));
+        one.insert(&"x".to_owned().into());
+        one.insert(&Identity::Content(1));
+        assert_eq!((one.without(&other), other.without(&one)), (302, 300));
+    }
+
+    #[test]
+    fn equal_items_are_counted() {
+        let mut seen = Seen::default();
+        let one = Identity::Content(7);
+        for number in 0..100 {
+            for from in [0, number / 2, number] {
+                assert_eq!(seen.count_of(&one, from), number);
+            }
+            seen.insert(&one.nth(number));
+        }
+        assert_eq!(seen.count_of(&Identity::Content(1000), 0), 0);
     }
 }

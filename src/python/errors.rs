@@ -80,7 +80,7 @@ fn exception(py: Python<'_>, error: Error) -> PyResult<PyErr> {
             }
             return Ok(error);
         }
-        Error::ListChanged => "ListingChangedError",
+        Error::ListChanged(_) => "ListingChangedError",
         Error::Setup(_) => "StudioError",
         Error::File { path, error } => {
             // With a number Python chooses the class, such as PermissionError.
