@@ -42,19 +42,18 @@ def test_rows_that_repeat_an_id_are_all_given(form: Form) -> None:
     assert len(server.requests) == 2
 
 
+EQUAL: list[list[Any]] = [
+    [{"name": "same"}] * 5,
+    [{"id": 1}, {"id": 2}, {"id": 2}, {"id": 3}],
+    [{"id": 1, "name": "a"}, {"id": 1, "name": "a"}, {"id": 1, "name": "b"}],
+    [{"a": 1}, {"a": 2}] * 3,
+    [{}] * 3,
+    [1, "1", None, [1], 1],
+]
+
+
 @pytest.mark.parametrize("consistent", [False, True])
-@pytest.mark.parametrize(
-    "rows",
-    [
-        [{"name": "same"}] * 5,
-        [{"id": 1}, {"id": 2}, {"id": 2}, {"id": 3}],
-        [{"id": 1, "name": "a"}, {"id": 1, "name": "a"}, {"id": 1, "name": "b"}],
-        [{"a": 1}, {"a": 2}] * 3,
-        [{}] * 3,
-        [1, "1", None, [1], 1],
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize("rows", EQUAL, ids=str)
 def test_equal_rows_are_all_given_in_order(form: Form, rows: list[Any], consistent: bool) -> None:  # noqa: FBT001
     with FaultServer(paged(rows, "rows")) as server:
         listing = rows_of(server, 2).with_options(consistent=consistent)
