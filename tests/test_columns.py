@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import csv
+import io
 import json
 import re
 import stat
@@ -70,6 +72,8 @@ MEDIA: dict[str, Any] = {
     "lti_launch_id": pa.string(),
     "archived_at": pa.timestamp("us", "UTC"),
 }
+# In a stream these are plain texts.
+WORDS = ("transcoding_status", "source")
 # So many items become columns at once.
 FIRST_BATCH = 8192
 FAILURE = json_answer({"error": "down"}, 500)
@@ -254,9 +258,11 @@ def test_an_empty_list_still_has_its_columns(form: Form, tmp_path: Path) -> None
     with FaultServer(paged([])) as server:
         listing = server.client().search_media()
         written = parquet.read_table(form.call(listing, "to_parquet", tmp_path / "media.parquet"))
-        for table in (form.call(listing, "to_arrow"), pa.table(listing), written):
+        for table in (form.call(listing, "to_arrow"), written):
             assert table.num_rows == 0
             assert {name: types_of(table)[name] for name in MEDIA} == MEDIA
+        streamed = types_of(pa.table(listing))
+        assert {name: streamed[name] for name in MEDIA} == MEDIA | dict.fromkeys(WORDS, pa.string())
         assert list(form.call(listing, "to_pandas"))[:3] == ["id", "title", "description"]
         assert form.call(listing, "to_polars").schema["created_at"] == pl.Datetime("us", "UTC")
 
@@ -381,6 +387,96 @@ def test_dicts_of_paginate_have_the_columns_of_the_first_batch(form: Form) -> No
             assert [row["name"] for row in rows[-2:]] == ["last", "7"]  # a text is a text of anything
             assert {row["extra"] for row in rows[:-2]} == {None}
             assert [json.loads(row["extra"]) for row in rows[-2:]] == [{"late": [1]}, {"good": "perhaps"}]
+
+
+def rows_of(*rows: dict[str, Any]) -> Answer:
+    """One page of rows, and no other."""
+    return json_answer({"rows": list(rows), "meta": {"last_page": 1, "total_count": len(rows)}})
+
+
+def test_whole_numbers_of_any_length_lose_no_digit_in_columns(form: Form, tmp_path: Path) -> None:
+    first: dict[str, Any] = {"id": 1, "some": 1, "big": 2**64 + 1, "bigger": 10**38, "float": 0.5}
+    rows = [first, {"id": 2, "some": 2, "big": -(10**37), "bigger": -7, "float": 2**53 + 1}]
+    rows += [{"id": number} for number in range(3, FIRST_BATCH + 1)]
+    rows += [{"id": 10_000, "some": 2**63, "big": 10**38, "bigger": 10**50, "float": 3}]
+    with FaultServer(paged(rows, "rows")) as server:
+        listing = server.client().paginate("/rows", key="rows", per_page=32)
+        table = form.call(listing, "to_arrow")
+        path = form.call(listing, "to_parquet", tmp_path / "rows.parquet")
+        frame, columns = form.call(listing, "to_pandas"), form.call(listing, "to_polars")
+    whole = pa.decimal128(38, 0)
+    wanted = {"id": pa.int64(), "some": pa.int64(), "big": whole, "bigger": pa.string(), "float": pa.float64()}
+    for read in (table, parquet.read_table(path)):
+        assert types_of(read) == {**wanted, "extra": pa.string()}
+        found = read.to_pylist()
+        assert [found[0][name] for name in first] == [1, 1, 2**64 + 1, str(10**38), 0.5]
+        assert [found[1][name] for name in first] == [2, 2, -(10**37), "-7", None]
+        assert [found[-1][name] for name in first] == [10_000, None, None, str(10**50), 3.0]
+        assert json.loads(found[1]["extra"]) == {"float": 2**53 + 1}
+        assert json.loads(found[-1]["extra"]) == {"some": 2**63, "big": 10**38}
+    assert (int(frame["big"][0]), int(columns["big"][0])) == (2**64 + 1, 2**64 + 1)
+
+
+def test_a_float_that_is_too_large_for_one_stands_in_extra(form: Form) -> None:
+    page = Answer(
+        headers={"Content-Type": "application/json"},
+        body=b'{"rows": [{"id": 1, "n": 1e400}], "meta": {"last_page": 1}}',
+    )
+    with FaultServer(page) as server:
+        [row] = form.call(server.client().paginate("/rows", key="rows"), "to_arrow").to_pylist()
+    assert (row["n"], json.loads(row["extra"])) == (None, {"n": float("inf")})
+
+
+@pytest.mark.parametrize(
+    ("keys", "last"),
+    [
+        (("extra",), "extra_"),
+        (("Extra", "EXTRA_"), "extra__"),
+        (("extra", "extra_", "id", "ID", ""), "extra__"),
+        (("extras",), "extra"),
+    ],
+)
+def test_every_column_has_a_name_of_its_own(form: Form, tmp_path: Path, keys: tuple[str, ...], last: str) -> None:
+    row = {key: f"value of {key!r}" for key in keys}
+    with FaultServer(rows_of(row)) as server:
+        listing = server.client().paginate("/rows", key="rows")
+        whole = {**row, last: None}
+        assert form.call(listing, "to_arrow").to_pylist() == [whole]
+        assert form.call(listing, "to_polars").to_dicts() == [whole]
+        assert form.call(listing, "to_pandas").iloc[0][list(keys)].tolist() == list(row.values())
+        assert parquet.read_table(form.call(listing, "to_parquet", tmp_path / "rows.parquet")).to_pylist() == [whole]
+        with form.call(listing, "to_csv", tmp_path / "rows.csv").open(newline="") as file:
+            assert list(csv.DictReader(file)) == [{**row, last: ""}]
+        [found] = duckdb.sql("select * from listing").fetchall()
+        assert found == (*row.values(), None)
+
+
+def write_with_arrow(listing: Listing[Any]) -> Any:
+    return pa.table(listing)
+
+
+def write_with_batches(listing: Listing[Any]) -> Any:
+    reader = pa.RecordBatchReader.from_stream(listing)
+    return pa.Table.from_batches(list(reader), reader.schema)
+
+
+@pytest.mark.parametrize("read", [write_with_arrow, write_with_batches])
+def test_a_listing_of_many_batches_can_be_written_as_an_arrow_file(read: Callable[[Listing[Any]], Any]) -> None:
+    words = [f"word {number % 7}" for number in range(2 * FIRST_BATCH + 5)]
+    collections = [{"id": number, "type": words[number]} for number in range(1, len(words))]
+    items = [{"id": item["id"], "source": item["type"], "collection": item} for item in collections]
+    with FaultServer(paged(items)) as server:
+        table = read(server.client().search_media(per_page=50))
+        # The methods that put batches together keep the words as categories, and can be written too.
+        whole = server.client().search_media(per_page=50).to_arrow()
+    assert (table["source"].num_chunks > 1, table["source"].type, whole["source"].type) == (True, pa.string(), WORD)
+    for each in (table, whole):
+        out = io.BytesIO()
+        with pa.ipc.new_file(out, each.schema) as file:
+            file.write_table(each)
+        written = pa.ipc.open_file(out.getvalue()).read_all()
+        assert written["source"].to_pylist() == words[1:]
+        assert [collection["type"] for collection in written["collection"].to_pylist()] == words[1:]
 
 
 def test_an_empty_paginate_is_an_empty_table(form: Form, tmp_path: Path) -> None:

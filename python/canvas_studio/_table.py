@@ -100,7 +100,12 @@ class CsvFile(WholeFile):
         columns: list[str] = []
         for field in fields:
             columns += [f"owner_{part}" for part in OWNER] if self._is_owner(field) else [field]
-        self._rows.writerow([*columns, EXTRA])
+        # A name is there once, and once for those too that do not tell capitals from small letters.
+        taken = {column.casefold() for column in columns}
+        extra = EXTRA
+        while extra in taken:
+            extra += "_"
+        self._rows.writerow([*columns, extra])
 
     def _is_owner(self, field: str) -> bool:
         return self._has_owner and field == "owner"

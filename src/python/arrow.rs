@@ -12,6 +12,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 
 use super::bridge::{self, Home, Operation};
+use super::columns::Words;
 use super::convert::{AnyJson, Deliver, Hinted};
 use super::listing::{AnyReader, ListingSource};
 use crate::client::{Client, Error};
@@ -109,13 +110,13 @@ impl ArrowTable {
 }
 
 /// Reads on.
-pub(crate) struct NextColumns(pub(crate) Arc<dyn AnyReader>);
+pub(crate) struct NextColumns(pub(crate) Arc<dyn AnyReader>, pub(crate) Words);
 
 impl Operation for NextColumns {
     type Result = Option<Rows>;
 
     fn start(&self, _: Option<Client>) -> impl Future<Output = Result<Self::Result, Error>> + Send + 'static {
-        self.0.next_columns()
+        self.0.next_columns(self.1)
     }
 
     fn home(&self) -> Home {
@@ -148,7 +149,7 @@ pub(crate) fn stream(
     let (reader, client) = (Arc::clone(reader), client.clone());
     let (schema, next) = match reader.schema() {
         Some(schema) => (schema, None),
-        None => match bridge::run(py, Some(&client), Ok(NextColumns(Arc::clone(&reader))))? {
+        None => match bridge::run(py, Some(&client), Ok(NextColumns(Arc::clone(&reader), Words::Spelled)))? {
             Some(next) => (next.batch.schema(), Some(next.batch)),
             None => (reader.empty_schema(), None),
         },
@@ -162,7 +163,7 @@ impl Stream {
         Python::try_attach(|py| {
             let batch = match self.next.take() {
                 Some(next) => Some(next),
-                None => bridge::run(py, Some(&self.client), Ok(NextColumns(Arc::clone(&self.reader))))?
+                None => bridge::run(py, Some(&self.client), Ok(NextColumns(Arc::clone(&self.reader), Words::Spelled)))?
                     .map(|rows| rows.batch),
             };
             if let (Some(progress), Some(batch)) = (&self.progress, &batch) {

@@ -1,18 +1,18 @@
 //! Items as columns of Arrow's, built from their JSON text without a Python object in between.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 
 use arrow_array::builder::{
-    BooleanBuilder, Date32Builder, Float64Builder, Int64Builder, NullBufferBuilder, StringBuilder,
+    BooleanBuilder, Date32Builder, Decimal128Builder, Float64Builder, Int64Builder, NullBufferBuilder, StringBuilder,
     StringDictionaryBuilder, TimestampMicrosecondBuilder,
 };
 use arrow_array::types::Int32Type;
 use arrow_array::{ArrayRef, RecordBatch, StructArray};
 use arrow_schema::{ArrowError, DataType, Field as Column, Fields, Schema, SchemaRef, TimeUnit};
 use jiff::civil::Date;
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Number, Value as Json};
 
 use crate::api::dates::{Moment, Readable};
 use crate::api::lazy::{Value, find_parts};
@@ -24,6 +24,19 @@ const EXTRA: &str = "extra";
 /// From when on Arrow counts days.
 const EPOCH: Date = Date::constant(1970, 1, 1);
 
+/// How many digits a decimal of Arrow's has at most.
+const DECIMAL_DIGITS: u8 = 38;
+
+/// How the words of a column are written, which are few and come over and over again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Words {
+    /// As numbers, and what they mean beside them. Each batch has its own, so this is for batches that will be put
+    /// together.
+    Numbered,
+    /// As they are: a file of Arrow's cannot hold batches of which each numbers its words in its own way.
+    Spelled,
+}
+
 /// The columns of one list's items, the same for all of its batches.
 #[derive(Debug, Clone)]
 pub(crate) struct Columns {
@@ -32,16 +45,20 @@ pub(crate) struct Columns {
 
 impl Columns {
     /// The columns of items of a type. Those without one are known when the first of them are there.
-    pub(crate) fn of<T: Item>(first: &[T]) -> Self {
-        let columns = if T::FIELDS.is_empty() { inferred(&objects(first)) } else { documented(T::FIELDS) };
-        let extra = Column::new(EXTRA, DataType::Utf8, true);
-        Self { schema: Arc::new(Schema::new(columns.into_iter().chain([extra]).collect::<Fields>())) }
+    pub(crate) fn of<T: Item>(first: &[T], words: Words) -> Self {
+        let mut columns = if T::FIELDS.is_empty() { inferred(&objects(first)) } else { documented(T::FIELDS, words) };
+        // A name is there once, and once for those too that do not tell capitals from small letters.
+        let mut extra = EXTRA.to_owned();
+        while columns.iter().any(|column| column.name().eq_ignore_ascii_case(&extra)) {
+            extra.push('_');
+        }
+        columns.push(Column::new(extra, DataType::Utf8, true));
+        Self { schema: Arc::new(Schema::new(columns)) }
     }
 
     /// Items without a type. What does not fit into the column of its name stands in the last one.
     fn loose<T: Item>(&self, items: &[T]) -> Result<RecordBatch, ArrowError> {
-        let names: Vec<&Column> =
-            self.schema.fields().iter().map(AsRef::as_ref).filter(|column| column.name() != EXTRA).collect();
+        let names = self.schema.fields().split_last().map_or(&[][..], |(_, names)| names);
         let mut builders: Vec<Loose> = names.iter().map(|column| Loose::of(column.data_type())).collect();
         let mut extra = StringBuilder::new();
         for object in objects(items) {
@@ -66,6 +83,7 @@ impl Columns {
 /// Items on their way into a batch, page by page as they come.
 pub(crate) struct Gathering<T> {
     object: Object,
+    words: Words,
     extra: StringBuilder,
     /// Items without a type: what columns they have is seen when enough of them are there.
     loose: Vec<T>,
@@ -73,8 +91,9 @@ pub(crate) struct Gathering<T> {
 }
 
 impl<T: Item> Gathering<T> {
-    pub(crate) fn new() -> Self {
-        Self { object: Object::of(T::FIELDS), extra: StringBuilder::new(), loose: Vec::new(), failed: None }
+    pub(crate) fn new(words: Words) -> Self {
+        let object = Object::of(T::FIELDS, words);
+        Self { object, words, extra: StringBuilder::new(), loose: Vec::new(), failed: None }
     }
 
     pub(crate) fn append(&mut self, items: Vec<T>) {
@@ -102,7 +121,7 @@ impl<T: Item> Gathering<T> {
 
     /// A row for each item.
     pub(crate) fn finish(self, columns: &OnceLock<Columns>) -> Result<RecordBatch, ArrowError> {
-        let columns = columns.get_or_init(|| Columns::of(&self.loose));
+        let columns = columns.get_or_init(|| Columns::of(&self.loose, self.words));
         match self.failed {
             Some(error) => Err(error),
             None if T::FIELDS.is_empty() => columns.loose(&self.loose),
@@ -117,26 +136,28 @@ fn append_extra(extra: &mut StringBuilder, others: Option<&Extra>) -> Result<(),
     Ok(())
 }
 
-fn documented(fields: &'static [Field]) -> Vec<Column> {
-    let column = |field: &Field| Column::new(field.name, data_type(field.kind), !matches!(field.kind, Kind::Id));
+fn documented(fields: &'static [Field], words: Words) -> Vec<Column> {
+    let column = |field: &Field| Column::new(field.name, data_type(field.kind, words), !matches!(field.kind, Kind::Id));
     fields.iter().map(column).collect()
 }
 
-fn data_type(kind: Kind) -> DataType {
+fn data_type(kind: Kind, words: Words) -> DataType {
     match kind {
         Kind::Id | Kind::Whole => DataType::Int64,
         Kind::Number => DataType::Float64,
-        Kind::Text => DataType::Utf8,
-        Kind::Word => DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)),
+        Kind::Word if words == Words::Numbered => {
+            DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
+        }
+        Kind::Text | Kind::Word => DataType::Utf8,
         Kind::Moment => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
         Kind::Day => DataType::Date32,
-        Kind::Object(fields) => DataType::Struct(inside(fields)),
+        Kind::Object(fields) => DataType::Struct(inside(fields, words)),
     }
 }
 
 /// The columns of an object that may be missing. Where there is no object, there is no id either.
-fn inside(fields: &'static [Field]) -> Fields {
-    documented(fields).into_iter().map(|column| column.with_nullable(true)).collect()
+fn inside(fields: &'static [Field], words: Words) -> Fields {
+    documented(fields, words).into_iter().map(|column| column.with_nullable(true)).collect()
 }
 
 /// What is not documented, by the number of the row. There is hardly ever any.
@@ -145,6 +166,7 @@ type Others = BTreeMap<usize, Extra>;
 /// The columns of objects with documented fields, under way.
 struct Object {
     fields: &'static [Field],
+    words: Words,
     columns: Vec<Builder>,
     order: Order,
 }
@@ -161,8 +183,9 @@ enum Builder {
 }
 
 impl Object {
-    fn of(fields: &'static [Field]) -> Self {
-        Self { fields, columns: fields.iter().map(|field| Builder::of(field.kind)).collect(), order: Order::default() }
+    fn of(fields: &'static [Field], words: Words) -> Self {
+        let columns = fields.iter().map(|field| Builder::of(field.kind, words)).collect();
+        Self { fields, words, columns, order: Order::default() }
     }
 
     /// Adds where the fields are in the JSON text of an object, and those that are not documented, if there are any.
@@ -193,15 +216,17 @@ impl Object {
 }
 
 impl Builder {
-    fn of(kind: Kind) -> Self {
+    fn of(kind: Kind, words: Words) -> Self {
         match kind {
             Kind::Id | Kind::Whole => Self::Whole(Int64Builder::new()),
             Kind::Number => Self::Number(Float64Builder::new()),
-            Kind::Text => Self::Text(StringBuilder::new()),
-            Kind::Word => Self::Word(StringDictionaryBuilder::new()),
+            Kind::Word if words == Words::Numbered => Self::Word(StringDictionaryBuilder::new()),
+            Kind::Text | Kind::Word => Self::Text(StringBuilder::new()),
             Kind::Moment => Self::Moment(TimestampMicrosecondBuilder::new().with_timezone("UTC")),
             Kind::Day => Self::Day(Date32Builder::new()),
-            Kind::Object(fields) => Self::Object { object: Object::of(fields), are_there: NullBufferBuilder::new(0) },
+            Kind::Object(fields) => {
+                Self::Object { object: Object::of(fields, words), are_there: NullBufferBuilder::new(0) }
+            }
         }
     }
 
@@ -244,7 +269,7 @@ impl Builder {
             Self::Moment(mut builder) => Arc::new(builder.finish()),
             Self::Day(mut builder) => Arc::new(builder.finish()),
             Self::Object { object, mut are_there } => {
-                Arc::new(StructArray::new(inside(object.fields), object.finish(), are_there.finish()))
+                Arc::new(StructArray::new(inside(object.fields, object.words), object.finish(), are_there.finish()))
             }
         }
     }
@@ -267,33 +292,99 @@ fn objects<T: Item>(items: &[T]) -> Vec<Map<String, Json>> {
 
 /// The columns that the first items have.
 fn inferred(objects: &[Map<String, Json>]) -> Vec<Column> {
-    let mut columns: Map<String, Json> = Map::new();
-    for (name, value) in objects.iter().flatten().filter(|(name, _)| *name != EXTRA) {
-        let known = columns.entry(name).or_insert(Json::Null);
-        let is_better = match (&*known, value) {
-            (Json::Null, _) => true,
-            (Json::Number(known), Json::Number(value)) => known.is_i64() && !value.is_i64(),
-            _ => false,
-        };
-        if is_better {
-            *known = value.clone();
+    let mut columns: Vec<(&str, Seen)> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    for (name, value) in objects.iter().flatten() {
+        let place = *places.entry(name).or_insert_with(|| {
+            columns.push((name, Seen::Nothing));
+            columns.len() - 1
+        });
+        if let Some((_, seen)) = columns.get_mut(place) {
+            seen.add(value);
         }
     }
-    columns.iter().map(|(name, value)| Column::new(name, loose_type(value), true)).collect()
+    columns.iter().map(|(name, seen)| Column::new(*name, seen.data_type(), true)).collect()
 }
 
-fn loose_type(value: &Json) -> DataType {
-    match value {
-        Json::Bool(_) => DataType::Boolean,
-        Json::Number(number) if number.is_i64() => DataType::Int64,
-        Json::Number(_) => DataType::Float64,
-        _ => DataType::Utf8,
+/// What the first values of a column are. The first that is not null says of which kind they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    Nothing,
+    Flags,
+    Texts,
+    Numbers { has_floats: bool, width: Option<Width> },
+}
+
+/// How wide whole numbers are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Width {
+    Integer,
+    Decimal,
+    Text,
+}
+
+impl Seen {
+    fn add(&mut self, value: &Json) {
+        if *self == Self::Nothing {
+            *self = match value {
+                Json::Null => Self::Nothing,
+                Json::Bool(_) => Self::Flags,
+                Json::Number(_) => Self::Numbers { has_floats: false, width: None },
+                Json::String(_) | Json::Array(_) | Json::Object(_) => Self::Texts,
+            };
+        }
+        if let (Self::Numbers { has_floats, width }, Json::Number(number)) = (self, value) {
+            if is_integer(number) {
+                *width = (*width).max(Some(if number.is_i64() {
+                    Width::Integer
+                } else if decimal(number).is_some() {
+                    Width::Decimal
+                } else {
+                    Width::Text
+                }));
+            } else {
+                // One that is too large is none.
+                *has_floats |= number.as_f64().is_some();
+            }
+        }
     }
+
+    fn data_type(self) -> DataType {
+        match self {
+            Self::Nothing | Self::Texts => DataType::Utf8,
+            Self::Flags => DataType::Boolean,
+            Self::Numbers { has_floats: false, width: Some(width) } => match width {
+                Width::Integer => DataType::Int64,
+                Width::Decimal => DataType::Decimal128(DECIMAL_DIGITS, 0),
+                Width::Text => DataType::Utf8,
+            },
+            Self::Numbers { .. } => DataType::Float64,
+        }
+    }
+}
+
+/// Whether a number is written as a whole one.
+fn is_integer(number: &Number) -> bool {
+    !number.as_str().contains(['.', 'e', 'E'])
+}
+
+/// A whole number, if a decimal can hold it.
+fn decimal(number: &Number) -> Option<i128> {
+    number.as_i128().filter(|whole| whole.unsigned_abs() < 10_u128.pow(DECIMAL_DIGITS.into()))
+}
+
+/// A number as a float, unless it were to lose a digit of a whole one.
+fn float(number: &Number) -> Option<f64> {
+    let float = number.as_f64()?;
+    #[expect(clippy::cast_possible_truncation, reason = "what is too large is not the same afterwards")]
+    let is_exact = || number.as_i128().is_some_and(|whole| float as i128 == whole && whole != i128::MAX);
+    (!is_integer(number) || is_exact()).then_some(float)
 }
 
 /// A column of which only the first values told what it holds.
 enum Loose {
     Whole(Int64Builder),
+    Decimal(Decimal128Builder),
     Number(Float64Builder),
     Flag(BooleanBuilder),
     Text(StringBuilder),
@@ -303,6 +394,7 @@ impl Loose {
     fn of(data_type: &DataType) -> Self {
         match data_type {
             DataType::Int64 => Self::Whole(Int64Builder::new()),
+            DataType::Decimal128(..) => Self::Decimal(Decimal128Builder::new().with_data_type(data_type.clone())),
             DataType::Float64 => Self::Number(Float64Builder::new()),
             DataType::Boolean => Self::Flag(BooleanBuilder::new()),
             _ => Self::Text(StringBuilder::new()),
@@ -311,18 +403,26 @@ impl Loose {
 
     /// Whether the value fits; if not, there is nothing in its place.
     fn append(&mut self, value: &Json) -> Result<bool, ArrowError> {
+        let number = value.as_number();
+        let fits = |found: bool| found || value.is_null();
         Ok(match self {
             Self::Whole(builder) => {
                 builder.append_option(value.as_i64());
-                value.is_i64() || value.is_null()
+                fits(value.is_i64())
+            }
+            Self::Decimal(builder) => {
+                let whole = number.and_then(decimal);
+                builder.append_option(whole);
+                fits(whole.is_some())
             }
             Self::Number(builder) => {
-                builder.append_option(value.as_f64());
-                value.is_number() || value.is_null()
+                let float = number.and_then(float);
+                builder.append_option(float);
+                fits(float.is_some())
             }
             Self::Flag(builder) => {
                 builder.append_option(value.as_bool());
-                value.is_boolean() || value.is_null()
+                fits(value.is_boolean())
             }
             Self::Text(builder) => {
                 match value {
@@ -341,6 +441,7 @@ impl Loose {
     fn finish(self) -> ArrayRef {
         match self {
             Self::Whole(mut builder) => Arc::new(builder.finish()),
+            Self::Decimal(mut builder) => Arc::new(builder.finish()),
             Self::Number(mut builder) => Arc::new(builder.finish()),
             Self::Flag(mut builder) => Arc::new(builder.finish()),
             Self::Text(mut builder) => Arc::new(builder.finish()),

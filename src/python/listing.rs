@@ -22,7 +22,7 @@ use tokio::sync::Mutex;
 use super::arguments::{Argument, Text};
 use super::arrow::{self, Capsule, NextColumns, Rows};
 use super::bridge::{self, Home, Operation};
-use super::columns::{Columns, Gathering};
+use super::columns::{Columns, Gathering, Words};
 use super::convert::{AnyJson, Deliver, Hint, Hinted};
 use super::errors::to_python;
 use super::operations::operations;
@@ -95,7 +95,7 @@ impl<T: Item + Deliver + Sync> AnyListing for Listing<T> {
     }
 
     fn schema(&self) -> SchemaRef {
-        Columns::of::<T>(&[]).schema
+        Columns::of::<T>(&[], Words::Numbered).schema
     }
 
     fn total(&self) -> Running<u64> {
@@ -107,10 +107,10 @@ impl<T: Item + Deliver + Sync> AnyListing for Listing<T> {
 /// A reading of any list.
 pub(crate) trait AnyReader: Send + Sync {
     fn next_pages(&self) -> Running<Option<Batch>>;
-    fn next_columns(&self) -> Running<Option<Rows>>;
-    /// The columns, if they are known before the first items are.
+    fn next_columns(&self, words: Words) -> Running<Option<Rows>>;
+    /// The columns of a stream, if they are known before the first items are.
     fn schema(&self) -> Option<SchemaRef>;
-    /// The columns of a list without any items.
+    /// Those of a list without any items.
     fn empty_schema(&self) -> SchemaRef;
     fn total(&self) -> Option<u64>;
     fn drift(&self) -> Drift;
@@ -156,18 +156,18 @@ impl<T: Item + Deliver + Sync> AnyReader for Shared<T> {
         })
     }
 
-    fn next_columns(&self) -> Running<Option<Rows>> {
+    fn next_columns(&self, words: Words) -> Running<Option<Rows>> {
         let (reader, columns) = (Arc::clone(&self.reader), Arc::clone(&self.columns));
         let (gathering, rows) = (Arc::clone(&self.gathering), Arc::clone(&self.rows));
         Box::pin(async move {
             let mut reader = reader.lock().await;
             if opened(&rows).is_none() {
                 let has_some = opened(&gathering).is_some();
-                let gather = |items| opened(&gathering).get_or_insert_with(Gathering::new).append(items);
+                let gather = |items| opened(&gathering).get_or_insert_with(|| Gathering::new(words)).append(items);
                 if !has_some && !reader.hand_over(ROWS, gather).await? {
                     return Ok(None);
                 }
-                let gathered = opened(&gathering).take().unwrap_or_else(Gathering::new);
+                let gathered = opened(&gathering).take().unwrap_or_else(|| Gathering::new(words));
                 let batch = gathered
                     .finish(&columns)
                     .map_err(|error| Error::Setup(format!("no columns can be made: {error}")))?;
@@ -182,7 +182,7 @@ impl<T: Item + Deliver + Sync> AnyReader for Shared<T> {
     }
 
     fn empty_schema(&self) -> SchemaRef {
-        Columns::of::<T>(&[]).schema
+        Columns::of::<T>(&[], Words::Spelled).schema
     }
 
     fn total(&self) -> Option<u64> {
@@ -460,7 +460,7 @@ operations! { PageReader {
         next_pages / next_pages_async (reader) -> Option<Batch> = Ok(NextPages(Arc::clone(&reader.reader)));
 
         /// Read some thousand rows as columns; `None` at the end.
-        next_columns / next_columns_async (reader) -> Option<Rows> = Ok(NextColumns(Arc::clone(&reader.reader)));
+        next_columns / next_columns_async (reader) -> Option<Rows> = Ok(NextColumns(Arc::clone(&reader.reader), Words::Numbered));
     }
     lists {}
     plain {
