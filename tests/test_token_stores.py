@@ -618,6 +618,15 @@ def test_a_file_store_keeps_what_it_is_given(tmp_path: Path) -> None:
     store.save(None)
 
 
+@pytest.mark.parametrize("kept", [tokens_of(), None], ids=["tokens", "forgotten"])
+def test_a_token_file_may_have_a_byte_order_mark(tmp_path: Path, kept: Tokens | None) -> None:
+    path = tmp_path / "tokens.json"
+    store = FileTokenStore(path)
+    store.save(kept)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert store.load() == kept
+
+
 @posix_only
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077, 0o777])
 def test_a_file_store_is_for_its_owner_alone(tmp_path: Path, umask: int) -> None:
