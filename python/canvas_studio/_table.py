@@ -10,7 +10,7 @@ import io
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from canvas_studio._core import temporary_path
 from canvas_studio.errors import InvalidArgumentError
@@ -125,9 +125,11 @@ class CsvFile(WholeFile):
         for field in self._fields:
             value = item.get(field)
             if self._is_owner(field):
-                if value is not None and not isinstance(value, dict):
-                    value, extra["owner"] = None, value
-                owner = dict(value or {})
+                owner: dict[str, Any] = {}
+                if isinstance(value, dict):
+                    owner.update(cast("dict[str, Any]", value))
+                elif value is not None:
+                    extra["owner"] = value
                 row += [owner.pop(part, None) for part in OWNER]
                 if owner:
                     extra["owner"] = owner

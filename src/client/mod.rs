@@ -5,6 +5,7 @@ mod body;
 pub mod checkpoint;
 pub mod config;
 pub mod error;
+mod headers;
 pub mod listing;
 pub mod log;
 mod network;
@@ -35,7 +36,6 @@ use bytes::Bytes;
 use http::Method;
 use http::header;
 use http::header::{HeaderMap, HeaderValue};
-use percent_encoding::{CONTROLS, percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -47,6 +47,7 @@ use self::body::{Damaged, Gathered, MAX_ANSWER};
 pub use self::checkpoint::Checkpoint;
 pub use self::config::{Config, Options};
 pub use self::error::{Asked, Error, Refusal, Unreadable};
+use self::headers::{header_text, is_of_a_move, location};
 pub use self::listing::{Listing, Reader, Reading};
 use self::network::Cause;
 pub use self::network::Network;
@@ -581,31 +582,9 @@ fn is_private(url: &Url) -> bool {
     url.scheme() == "https" || (url.scheme() == "http" && config::is_loopback(url))
 }
 
-/// Where an answer leads. Bytes that no URL may hold are percent-encoded, as browsers do it.
-fn location(response: &reqwest::Response) -> Option<Url> {
-    let location = response.headers().get(header::LOCATION)?;
-    let location = percent_encode(location.as_bytes(), CONTROLS).to_string();
-    response.url().join(&location).ok().filter(|_| response.status().is_redirection())
-}
-
-/// Whether a redirect leads to another host that has the same path: then it is the whole Studio that is there, and not the
-/// file that was asked for.
-fn is_of_a_move(call: &Call, response: &reqwest::Response) -> bool {
-    matches!(call.target, Target::Studio(_))
-        && location(response).is_some_and(|location| {
-            location.origin() != response.url().origin() && location.path() == response.url().path()
-        })
-}
-
 /// A length of time as a message says it.
 fn in_words(time: Duration) -> String {
     format!("{} s", time.as_secs_f64())
-}
-
-/// A header as text: UTF-8, or else Latin-1, which is what HTTP allows beside ASCII.
-fn header_text(headers: &HeaderMap, name: &str) -> Option<String> {
-    let value = headers.get(name)?.as_bytes();
-    Some(str::from_utf8(value).map_or_else(|_| value.iter().copied().map(char::from).collect(), str::to_owned))
 }
 
 /// The innermost cause of an error, which is the part that tells something; it holds no URL.
@@ -615,31 +594,4 @@ fn root_cause(error: &dyn std::error::Error) -> String {
         cause = inner;
     }
     cause.to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_location_that_is_not_ascii_is_percent_encoded_byte_by_byte() {
-        for (location, expected) in [
-            ("https://x.example/Übung 1.mp4?s=ü".as_bytes(), "https://x.example/%C3%9Cbung%201.mp4?s=%C3%BC"),
-            (b"https://x.example/\xdcbung.mp4", "https://x.example/%DCbung.mp4"),
-            ("/講義%20ü".as_bytes(), "http://no.url.provided.local/%E8%AC%9B%E7%BE%A9%20%C3%BC"),
-            ("https://übung.example/".as_bytes(), "https://xn--bung-zra.example/"),
-        ] {
-            let response = http::Response::builder().status(302).header(header::LOCATION, location).body("").unwrap();
-            let found = super::location(&reqwest::Response::from(response)).unwrap();
-            assert_eq!(found.as_str(), expected);
-        }
-    }
-
-    #[test]
-    fn a_header_that_is_not_ascii_is_read_as_utf_8_or_latin_1() {
-        for (value, expected) in [("Ü".as_bytes(), "Ü"), (b"\xdc", "Ü"), (b"plain", "plain")] {
-            let headers = HeaderMap::from_iter([(header::ETAG, HeaderValue::from_bytes(value).unwrap())]);
-            assert_eq!(header_text(&headers, "etag").as_deref(), Some(expected));
-        }
-    }
 }
