@@ -410,7 +410,133 @@ def test_signing_in_takes_the_same_way(
         OAuth("client-of-the-tests", "secret-of-the-tests", ca_bundle=tmp_path / "nothing")
 
 
-@pytest.mark.parametrize("no_proxy", ["127.0.0.1,example.edu", f".other.edu, {HOST}", "*"])
+PROXY_VARIABLES = ("HTTPS_PROXY", "ALL_PROXY", "https_proxy", "all_proxy")
+
+
+@pytest.mark.parametrize("written", ["argument", *PROXY_VARIABLES])
+@pytest.mark.parametrize("around", ["{}\n", "{}\r\n", "  {}\t"])
+def test_white_space_around_a_proxy_is_no_part_of_it(
+    form: Form,
+    open_client: Connect,
+    studio: TlsFront,
+    bundle: Path,
+    written: str,
+    around: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with Proxy({CONNECT: studio}, user="me", password=PASSWORD) as proxy:
+        url = around.format(f"http://me:{WRITTEN}@127.0.0.1:{proxy.port}/")
+        if written != "argument":
+            monkeypatch.setenv(written, url)
+        client = open_client(HOST, ca_bundle=around.format(bundle), proxy=url if written == "argument" else None)
+        assert form.call(client, "get_media", 5).id == 5
+        assert proxy.places == [CONNECT]
+
+
+@pytest.mark.parametrize("written", ["argument", *PROXY_VARIABLES])
+@pytest.mark.parametrize(
+    ("password", "sent"),
+    [
+        ("p@ss", "p@ss"),
+        ("@", "@"),
+        ("a@b@127.0.0.1:9", "a@b@127.0.0.1:9"),
+        ("p:w", "p:w"),
+        ("%40ä", "@ä"),
+        ("50%", "50%"),
+    ],
+)
+def test_a_password_goes_to_the_last_at_sign_and_to_no_other_host(
+    form: Form,
+    open_client: Connect,
+    studio: TlsFront,
+    bundle: Path,
+    written: str,
+    password: str,
+    sent: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with Proxy({CONNECT: studio}, user="ada", password=sent) as proxy:
+        url = f"http://ada:{password}@127.0.0.1:{proxy.port}"
+        if written != "argument":
+            monkeypatch.setenv(written, url)
+        client = open_client(HOST, ca_bundle=bundle, proxy=url if written == "argument" else None)
+        assert form.call(client, "get_media", 5).id == 5
+        assert proxy.places == [CONNECT]
+
+
+def test_a_variable_may_name_a_proxy_by_its_host_alone(
+    form: Form, open_client: Connect, studio: TlsFront, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Proxy({CONNECT: studio}, user="me", password=PASSWORD) as proxy:
+        for url in (f"me:{WRITTEN}@127.0.0.1:{proxy.port}", f"http://me:{WRITTEN}@127.0.0.1:{proxy.port}/proxy.pac"):
+            monkeypatch.setenv("HTTPS_PROXY", url)
+            assert form.call(open_client(HOST, ca_bundle=bundle), "get_media", 5).id == 5
+
+
+@pytest.mark.parametrize("variable", PROXY_VARIABLES)
+@pytest.mark.parametrize(
+    "value",
+    [
+        "http://",
+        "http://me:hunter22@127.0.0.1:port",
+        "http://me:hunter/22@127.0.0.1:9",
+        "http://127.0.0.1:9/hunter@proxy.example.edu",
+        "http://me:hunter#22@127.0.0.1:9",
+        "http://CORP\\me:hunter22@127.0.0.1:9",
+        "http://me:hunter 22@127.0.0.1:9",
+        "ftp://me:hunter22@127.0.0.1:9",
+        "\udcff",
+    ],
+)
+def test_a_variable_with_a_proxy_that_cannot_be_right_is_named_and_not_passed_over(
+    form: Form, open_client: Connect, studio: TlsFront, bundle: Path, variable: str, value: str, monkeypatch: Any
+) -> None:
+    monkeypatch.setenv(variable, value)
+    for call in (("get_media", 1), ("get_download_url", 1)):
+        with pytest.raises(StudioError, match=f"^the environment variable {variable} (must|has) ") as caught:
+            form.call(open_client(HOST, ca_bundle=bundle), *call)
+        assert type(caught.value) is StudioError
+        assert "hunter" not in told(caught.value)
+    # It is no matter for those that are not behind it.
+    assert form.call(open_client(studio.url, ca_bundle=bundle), "get_media", 5).id == 5
+    monkeypatch.setenv("NO_PROXY", HOST)
+    with pytest.raises((APIConnectionError, APITimeoutError)):
+        form.call(open_client(HOST, ca_bundle=bundle, max_retries=0, connect_timeout=2), "get_media", 1)
+
+
+def test_an_empty_variable_is_as_if_it_were_not_set(
+    form: Form, open_client: Connect, studio: TlsFront, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Proxy({CONNECT: studio}) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", " \n")
+        monkeypatch.setenv("ALL_PROXY", proxy.url)
+        for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
+            monkeypatch.setenv(name, " \n")
+        assert form.call(open_client(HOST, ca_bundle=bundle), "get_media", 5).id == 5
+
+
+@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
+def test_white_space_around_the_name_of_a_bundle_is_no_part_of_it(
+    form: Form, open_client: Connect, studio: TlsFront, bundle: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, f" {bundle}\r\n")
+    assert form.call(open_client(studio.url), "get_media", 5).id == 5
+
+
+@pytest.mark.parametrize(
+    "no_proxy",
+    [
+        "127.0.0.1,example.edu",
+        f".other.edu, {HOST}",
+        "*",
+        f"localhost {HOST}",
+        f"{HOST}\n",
+        "localhost , .example.edu ,",
+        "*.example.edu",
+        f"localhost\n{HOST}\n",
+        HOST.upper(),
+    ],
+)
 def test_no_proxy_is_heeded(
     form: Form, open_client: Connect, studio: TlsFront, bundle: Path, no_proxy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -526,7 +652,10 @@ def test_a_proxy_with_a_certificate_of_its_own_is_checked_like_a_server(
         "http://me:hunter/22@proxy.example.edu",
         "http://me:hunter22@proxy.example.edu?x=1",
         "http://me:hunter22@{host}",
-        " http://me:hunter22@proxy.example.edu",
+        "http://me:hunter 22@proxy.example.edu",
+        "http://me:hunter22/@proxy.example.edu",
+        "http://22/hunter@proxy.example.edu",
+        "http://CORP\\me:hunter22@proxy.example.edu",
     ],
 )
 def test_a_proxy_that_cannot_be_right_is_refused(proxy: str) -> None:

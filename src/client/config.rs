@@ -191,9 +191,13 @@ impl Config {
         url
     }
 
-    /// Tells connections which way to take.
-    pub(super) fn show_the_way(&self, builder: reqwest::ClientBuilder) -> Result<reqwest::ClientBuilder, Error> {
-        self.network.apply(builder, &self.base)
+    /// Tells connections which way to take: those to Studio, or those to wherever it redirects.
+    pub(super) fn show_the_way(
+        &self,
+        builder: reqwest::ClientBuilder,
+        is_to_studio: bool,
+    ) -> Result<reqwest::ClientBuilder, Error> {
+        self.network.apply(builder, &self.base, is_to_studio)
     }
 
     /// Why there is no connection for a request. `quoted` is the innermost cause.

@@ -496,15 +496,15 @@ fn bearer(token: &SecretString) -> HeaderValue {
 fn to_studio(config: &Config) -> Result<reqwest::Client, Error> {
     let accepted = [(header::ACCEPT, "application/json"), (header::ACCEPT_ENCODING, "gzip")];
     let headers = accepted.map(|(name, value)| (name, HeaderValue::from_static(value)));
-    build(connections(config)?.default_headers(HeaderMap::from_iter(headers)))
+    build(connections(config, true)?.default_headers(HeaderMap::from_iter(headers)))
 }
 
 fn to_storage(config: &Config) -> Result<reqwest::Client, Error> {
     let as_it_is = (header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    build(connections(config)?.default_headers(HeaderMap::from_iter([as_it_is])))
+    build(connections(config, false)?.default_headers(HeaderMap::from_iter([as_it_is])))
 }
 
-fn connections(config: &Config) -> Result<reqwest::ClientBuilder, Error> {
+fn connections(config: &Config, are_to_studio: bool) -> Result<reqwest::ClientBuilder, Error> {
     config.show_the_way(
         reqwest::Client::builder()
             .user_agent(concat!("canvas-studio/", env!("CARGO_PKG_VERSION")))
@@ -519,6 +519,7 @@ fn connections(config: &Config) -> Result<reqwest::ClientBuilder, Error> {
             // Redirects are followed by hand, so that it is plain where the token goes.
             .redirect(reqwest::redirect::Policy::none())
             .referer(false),
+        are_to_studio,
     )
 }
 

@@ -1,6 +1,8 @@
 //! The way to the servers: through which proxy, trusting whom, and what to do when there is none.
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,7 +12,7 @@ use base64::prelude::BASE64_STANDARD;
 use http::{HeaderValue, Uri};
 use hyper_util::client::proxy::matcher::Matcher;
 use percent_encoding::percent_decode_str;
-use reqwest::ClientBuilder;
+use reqwest::{ClientBuilder, NoProxy};
 use rustls::{CertificateError, ClientConfig};
 use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
@@ -22,6 +24,13 @@ use super::tls::{self, Rejected, WithoutAuthorities};
 use super::trust::RootStore;
 use crate::api::InvalidArgument;
 
+/// The kinds of proxies. What is wrong with those that cannot be used is told when there is no connection.
+const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
+
+/// Where a proxy is named, if not by a variable.
+const GIVEN: &str = "proxy=";
+const SYSTEM: &str = "the system's setting";
+
 /// How a proxy is written that wants to know who uses it.
 const WITH_PASSWORD: &str = "\"http://user:password@host:port\"";
 
@@ -29,8 +38,9 @@ const WITH_PASSWORD: &str = "\"http://user:password@host:port\"";
 /// (https://github.com/seanmonstar/reqwest/issues/3094).
 const NO_IPV6: &str = "cannot lead to a school that is named by an IPv6 address: name the school's host instead";
 
-/// The variables that may name a proxy.
-const VARIABLES: [&str; 6] = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+/// The variables that may name a proxy; of each pair the first that is set counts. What is not encrypted stays on this
+/// machine, so `HTTP_PROXY` is for nothing here.
+const VARIABLES: [[&str; 2]; 2] = [["HTTPS_PROXY", "https_proxy"], ["ALL_PROXY", "all_proxy"]];
 
 /// What a client is told about the network that it is in; the environment and the system say the rest.
 #[derive(Debug, Clone, Default)]
@@ -49,12 +59,14 @@ struct Proxy {
     authorization: Option<SecretString>,
     /// The password in every form in which it could be met.
     secrets: Vec<SecretString>,
+    /// Where it was named.
+    source: &'static str,
 }
 
 /// The proxy between a client and a server, as far as it may be shown.
 struct Between {
     url: String,
-    is_given: bool,
+    source: &'static str,
     has_password: bool,
 }
 
@@ -104,8 +116,8 @@ impl Network {
         }
     }
 
-    /// Tells connections to the servers of `base` which way to take.
-    pub(super) fn apply(&self, builder: ClientBuilder, base: &Url) -> Result<ClientBuilder, Error> {
+    /// Tells connections which way to take: those to `base`, or those to wherever it redirects.
+    pub(super) fn apply(&self, builder: ClientBuilder, base: &Url, is_to_base: bool) -> Result<ClientBuilder, Error> {
         let setup = |error: &dyn StdError| Error::Setup(format!("no connections can be made: {error}"));
         let tls = self.tls.get(|| tls::configuration(self.authorities.clone())).map_err(|error| setup(&error))?;
         let builder = builder.tls_backend_preconfigured(ClientConfig::clone(&tls));
@@ -113,7 +125,18 @@ impl Network {
             Some(proxy) => builder.proxy(proxy.used().map_err(|error| setup(&error))?),
             // A server on this machine is not behind a proxy.
             None if is_loopback(base) => builder.no_proxy(),
-            None => builder,
+            None => match Environment::read() {
+                Some(Environment { proxy: Ok(proxy), exempt }) => {
+                    let exempt = NoProxy::from_string(&exempt);
+                    builder.proxy(proxy.used().map_err(|error| setup(&error))?.no_proxy(exempt))
+                }
+                // Without a word, one that cannot be right would be passed over.
+                Some(environment) => match environment.proxy {
+                    Err(problem) if !(is_to_base && environment.is_exempt(base)) => return Err(Error::Setup(problem)),
+                    _ => builder.no_proxy(),
+                },
+                None => builder,
+            },
         })
     }
 
@@ -125,19 +148,19 @@ impl Network {
     /// Which proxy the connections to `url` go through.
     fn between(&self, base: &Url, url: &Url) -> Option<Between> {
         if let Some(proxy) = &self.proxy {
-            return proxy.is_for(url).then(|| Between {
-                url: proxy.url.as_str().trim_end_matches('/').to_owned(),
-                is_given: true,
-                has_password: proxy.authorization.is_some(),
-            });
+            return proxy.is_for(url).then(|| proxy.between());
         }
         if is_loopback(base) {
             return None;
         }
+        if let Some(environment) = Environment::read() {
+            let is_exempt = environment.is_exempt(url);
+            return environment.proxy.ok().filter(|proxy| proxy.is_for(url) && !is_exempt).map(|proxy| proxy.between());
+        }
         // What reqwest looks up when it is told nothing.
         let proxy = Matcher::from_system().intercept(&url.as_str().parse().ok()?)?;
-        let has_password = proxy.basic_auth().is_some();
-        Some(Between { url: shown(proxy.uri()), is_given: false, has_password })
+        let (read, _) = Proxy::read(&proxy.uri().to_string(), SYSTEM).ok()?;
+        Some(Between { has_password: proxy.basic_auth().is_some(), ..read.between() })
     }
 
     /// Why there is no connection to `url`. `quoted` is the innermost cause.
@@ -184,7 +207,7 @@ impl Network {
         failure(
             match &between {
                 Some(between) if is_at_proxy => {
-                    format!("{other_end} cannot be reached: {said}is {} right?", between.place())
+                    format!("{other_end} cannot be reached: {said}is {} right?", between.source)
                 }
                 Some(between) => format!("{said}is the school's name right, and does the proxy {} work?", between.url),
                 None => format!("{said}is the school's name right, and is there a network or a proxy?"),
@@ -196,25 +219,36 @@ impl Network {
 
 impl Proxy {
     fn new(given: &str) -> Result<Self, InvalidArgument> {
-        // No message may quote it, since it may hold a password, perhaps in a wrong place.
-        let refuse = |expected: &str| {
-            Err(InvalidArgument::new(
-                "proxy",
-                format!(
-                    "{expected}; give \"http://host:port\", or {WITH_PASSWORD} with what is special in them \
-                     percent-encoded (/ is %2F, # is %23, ? is %3F, % is %25)"
-                ),
-            ))
-        };
+        let read = Self::read(given, GIVEN).and_then(|(proxy, is_bare)| {
+            if !given.contains("://") || !["http", "https"].contains(&proxy.url.scheme()) {
+                return Err("must be a URL that begins with http:// or https://");
+            }
+            is_bare.then_some(proxy).ok_or("must hold no path, query or fragment")
+        });
+        read.map_err(|problem| InvalidArgument::new("proxy", wrong_proxy(problem)))
+    }
+
+    /// Reads the URL of a proxy, and whether there is nothing behind the host; else what is wrong with it, which quotes
+    /// nothing: any part of it may be the password.
+    fn read(given: &str, source: &'static str) -> Result<(Self, bool), &'static str> {
+        let given = given.trim();
         if given.contains(|character: char| character.is_whitespace() || character.is_control()) {
-            return refuse("must hold no white space");
+            return Err("must hold no white space");
         }
-        let Some(mut url) = Url::parse(given).ok().filter(|url| matches!(url.scheme(), "http" | "https")) else {
-            return refuse("must be a URL that begins with http:// or https://");
+        let text = if given.contains("://") { Cow::from(given) } else { format!("http://{given}").into() };
+        let Some(mut url) = Url::parse(&text).ok().filter(|url| SCHEMES.contains(&url.scheme()) && url.has_host())
+        else {
+            return Err("must be a URL that begins with http:// or https://");
         };
-        if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
-            return refuse("must hold no path, query or fragment");
+        let behind = [Some(url.path()), url.query(), url.fragment()];
+        let is_bare = matches!(behind, [Some("" | "/"), None, None]);
+        // A user or a password that is not percent-encoded ends the host too early, and what follows would be taken for it.
+        if behind.into_iter().flatten().any(|part| part.contains('@')) {
+            return Err("must have a host behind the user and the password");
         }
+        url.set_path("");
+        url.set_query(None);
+        url.set_fragment(None);
         let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
         let (user, password) = (decoded(url.username()), url.password().map(str::to_owned));
         let (mut authorization, mut secrets) = (None, Vec::new());
@@ -227,19 +261,31 @@ impl Proxy {
         let stripped = url.set_username("").and_then(|()| url.set_password(None));
         // reqwest would silently go without a proxy whose URL it cannot read.
         if stripped.is_err() || url.as_str().parse::<Uri>().is_err() {
-            return refuse("has a host that cannot be right");
+            return Err("has a host that cannot be right");
         }
-        Ok(Self { url, authorization, secrets })
+        Ok((Self { url, authorization, secrets, source }, is_bare))
     }
 
-    /// What is not encrypted goes through a proxy only if that is on this machine.
     fn is_for(&self, url: &Url) -> bool {
-        url.scheme() == "https" || is_loopback(&self.url)
+        url.scheme() == "https" || self.is_for_all()
+    }
+
+    /// What is not encrypted goes through a proxy only if that was given, and is on this machine.
+    fn is_for_all(&self) -> bool {
+        self.source == GIVEN && is_loopback(&self.url)
+    }
+
+    fn between(&self) -> Between {
+        Between {
+            url: self.url.as_str().trim_end_matches('/').to_owned(),
+            source: self.source,
+            has_password: self.authorization.is_some(),
+        }
     }
 
     fn used(&self) -> reqwest::Result<reqwest::Proxy> {
         let url = self.url.clone();
-        let proxy = if is_loopback(&url) { reqwest::Proxy::all(url) } else { reqwest::Proxy::https(url) }?;
+        let proxy = if self.is_for_all() { reqwest::Proxy::all(url) } else { reqwest::Proxy::https(url) }?;
         let authorization = self.authorization.as_ref().map(ExposeSecret::expose_secret);
         Ok(match authorization.and_then(|text| HeaderValue::from_str(text).ok()) {
             Some(mut header) => {
@@ -252,13 +298,11 @@ impl Proxy {
 }
 
 impl Between {
-    /// Where it was named.
-    fn place(&self) -> &'static str {
-        if self.is_given { "proxy=" } else { "HTTPS_PROXY, or the system's setting," }
-    }
-
     fn password_wanted(&self) -> String {
-        let place = if self.is_given { "proxy=" } else { "HTTPS_PROXY=" };
+        let place = match self.source {
+            GIVEN | SYSTEM => GIVEN.to_owned(),
+            variable => format!("{variable}="),
+        };
         if self.has_password {
             format!("the proxy {} refuses the user and password: are they right in {place}{WITH_PASSWORD}?", self.url)
         } else {
@@ -286,23 +330,49 @@ fn handshake_failure(problem: &rustls::Error, other_end: &str, is_proxy: bool) -
     Cause { text, may_pass }
 }
 
-/// A proxy of the environment as far as it may be shown.
-fn shown(proxy: &Uri) -> String {
-    let host = proxy.host().unwrap_or_default();
-    // What stands there in place of a port, or of the host, is a password, perhaps, that was not percent-encoded.
-    let is_odd =
-        proxy.port_u16().is_none() && proxy.authority().is_some_and(|authority| authority.as_str().contains(':'));
-    if is_odd || VARIABLES.iter().any(|name| std::env::var(name).is_ok_and(|value| has_user_after_slash(&value))) {
-        return "that the environment names, whose URL cannot be right,".to_owned();
-    }
-    let scheme = proxy.scheme_str().unwrap_or("http");
-    proxy.port_u16().map_or_else(|| format!("{scheme}://{host}"), |port| format!("{scheme}://{host}:{port}"))
+/// What the variables of the environment say about the proxy of encrypted connections, if they say something.
+struct Environment {
+    /// It, or why it cannot be used.
+    proxy: Result<Proxy, String>,
+    /// The hosts that are not behind it, as curl writes them.
+    exempt: String,
 }
 
-/// Whether what should be the user and the password ends too early, since one of them holds a slash or the like.
-fn has_user_after_slash(proxy: &str) -> bool {
-    let rest = proxy.split_once("://").map_or(proxy, |(_, rest)| rest);
-    rest.split_once(['/', '?', '#']).is_some_and(|(_, rest)| rest.contains('@'))
+impl Environment {
+    fn read() -> Option<Self> {
+        // Under CGI a stranger can set them.
+        if std::env::var_os("REQUEST_METHOD").is_some() {
+            return None;
+        }
+        let (name, given) = VARIABLES.iter().find_map(|names| variable(names))?;
+        let read = given.to_str().ok_or("must be UTF-8").and_then(|given| Proxy::read(given, name));
+        let proxy = read
+            .map(|(proxy, _)| proxy)
+            .map_err(|problem| format!("the environment variable {name} {}", wrong_proxy(problem)));
+        let exempt = variable(&["NO_PROXY", "no_proxy"]).map(|(_, hosts)| hosts.to_string_lossy().into_owned());
+        let hosts = exempt.as_deref().unwrap_or_default().split([',', ';', ' ', '\t', '\r', '\n']);
+        let hosts = hosts.map(|host| host.strip_prefix('*').filter(|rest| rest.starts_with('.')).unwrap_or(host));
+        Some(Self { proxy, exempt: hosts.collect::<Vec<_>>().join(",") })
+    }
+
+    /// Whether a host is not behind the proxy.
+    fn is_exempt(&self, url: &Url) -> bool {
+        let behind = Matcher::builder().https("http://proxy.invalid").no(&self.exempt).build();
+        url.as_str().parse().is_ok_and(|url| behind.intercept(&url).is_none())
+    }
+}
+
+/// The first of the variables that is set, and its name, if it is not empty.
+fn variable(names: &[&'static str]) -> Option<(&'static str, OsString)> {
+    let found = names.iter().find_map(|name| Some((*name, std::env::var_os(name)?)));
+    found.filter(|(_, value)| !value.to_string_lossy().trim().is_empty())
+}
+
+fn wrong_proxy(problem: &str) -> String {
+    format!(
+        "{problem}; give \"http://host:port\", or {WITH_PASSWORD} with what is special in them percent-encoded \
+         (/ is %2F, # is %23, ? is %3F, % is %25, \\ is %5C)"
+    )
 }
 
 /// The cause of that type.
@@ -345,12 +415,13 @@ mod tests {
             "http://me:hunter22@proxy.example.edu:3128/path",
             "http://me:hunter22@{host}:3128",
             "http://me:hunter 22@proxy.example.edu:3128",
+            "http://CORP\\me:hunter22@proxy.example.edu:3128",
         ] {
             let refusal = Network::new(Some(given), None).unwrap_err();
             assert_eq!(refusal.argument, "proxy", "{given}");
             assert!(!refusal.expected.contains("hunter"), "{given}");
         }
-        let network = Network::new(Some("http://hunted:hunter%3D22@proxy.example.edu:3128"), None).unwrap();
+        let network = Network::new(Some(" http://hunted:hunter%3D22@proxy.example.edu:3128\r\n"), None).unwrap();
         for shown in [format!("{network:?}"), format!("{:?}", network.proxy.as_ref().unwrap().used())] {
             assert!(!shown.contains("hunt"), "{shown}");
         }

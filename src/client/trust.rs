@@ -5,6 +5,7 @@
 //! certificates that must vouch for nothing. This module makes that difference up.
 
 use std::collections::HashSet;
+use std::ffi::OsString;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -67,6 +68,7 @@ struct LeftOut {
 impl RootStore {
     /// The certificates that the caller names.
     pub(super) fn given(path: PathBuf) -> Result<Self, String> {
+        let path = if path.exists() { path } else { trimmed(path.into()).into() };
         let (certificates, left_out) = read(&path).map_err(|problem| format!("is {}: {problem}", path.display()))?;
         Ok(Self { certificates, left_out, path, source: "ca_bundle" })
     }
@@ -74,7 +76,7 @@ impl RootStore {
     /// The certificates that the environment names, if it does.
     pub(super) fn of_environment() -> Result<Option<Self>, String> {
         // An empty variable, as an unset line of a .env file leaves it, counts as not set.
-        let set = |name: &&str| std::env::var_os(name).filter(|value| !value.to_string_lossy().trim().is_empty());
+        let set = |name: &&str| Some(trimmed(std::env::var_os(name)?)).filter(|value| !value.is_empty());
         let Some((name, path)) = VARIABLES.iter().find_map(|name| Some((*name, PathBuf::from(set(name)?)))) else {
             return Ok(None);
         };
@@ -178,6 +180,11 @@ impl RootStore {
         }
         certificate.verify_is_valid_for_subject_name(server_name).map_err(|_| CertificateError::NotValidForName)
     }
+}
+
+/// A path without the white space around it, such as the newline of the file that it was read from.
+fn trimmed(path: OsString) -> OsString {
+    path.to_str().map(|text| text.trim().into()).unwrap_or(path)
 }
 
 impl fmt::Debug for RootStore {
