@@ -15,7 +15,7 @@ use crate::api::request::without_query;
 use crate::api::{Call, InvalidArgument};
 
 /// How much of a body an error quotes, in characters.
-const EXCERPT: usize = 500;
+pub(super) const EXCERPT: usize = 500;
 
 /// Which request it was, as far as it may be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,6 +163,18 @@ impl Error {
         }
         self
     }
+}
+
+/// What may be quoted of the token endpoint, as JSON: what OAuth says is wrong. RFC 6749, 5.2. Anything else that stands there
+/// may be a token, in whatever form.
+pub(super) fn of_oauth(body: &[u8]) -> String {
+    let fields: Value = serde_json::from_slice(body).unwrap_or_default();
+    let said = ["error", "error_description"].iter().filter_map(|name| {
+        let text: String = fields.get(name)?.as_str()?.chars().take(EXCERPT).collect();
+        Some(((*name).to_owned(), Value::String(text)))
+    });
+    let said: serde_json::Map<String, Value> = said.collect();
+    if said.is_empty() { String::new() } else { Value::Object(said).to_string() }
 }
 
 /// The text under `error`, which is where Studio's own clients find it; other shapes are shown as they are. Observed.

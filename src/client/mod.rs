@@ -14,7 +14,7 @@ pub mod process;
 mod ranges;
 mod recordings;
 pub mod retry;
-mod secrets;
+pub mod secrets;
 pub mod seen;
 pub mod state;
 pub mod sweep;
@@ -46,6 +46,7 @@ pub use self::auth::{Auth, OAuth};
 use self::body::{Damaged, Gathered, MAX_ANSWER};
 pub use self::checkpoint::Checkpoint;
 pub use self::config::{Config, Options};
+use self::error::EXCERPT;
 pub use self::error::{Asked, Error, Refusal, Unreadable};
 use self::headers::{header_text, is_of_a_move, location};
 pub use self::listing::{Listing, Reader, Reading};
@@ -54,7 +55,7 @@ pub use self::network::Network;
 pub use self::pace::Pace;
 pub use self::process::{PerProcess, PerRuntime};
 use self::retry::{Decision, Outcome};
-use self::secrets::Secrets;
+use self::secrets::{ROOM, Secrets};
 pub use self::token_store::{TokenStore, Tokens};
 pub use self::transfer::{Download, Transferred};
 use crate::api::request::without_query;
@@ -62,8 +63,10 @@ use crate::api::{Answer, Body, Call, Repeat, Request, Target};
 
 /// How much of what is not understood is read, to quote it.
 const QUOTED: usize = 4096;
-/// The longest body of a refusal that is read.
+/// The longest body of a refusal that is quoted.
 const MAX_REFUSAL: usize = 64 << 10;
+/// The shortest value in the query of a signed URL that is a secret by itself; shorter ones are dates and the like.
+const SHORTEST_SIGNATURE: usize = 8;
 /// How many headers an answer may have; gateways add policies, cookies and traces. Over HTTP/2 their length counts.
 const MAX_HEADERS: usize = 500;
 const MAX_HEADER_BYTES: u32 = 256 << 10;
@@ -219,9 +222,10 @@ impl Client {
             let secrets = self.secrets(call);
             // What gives out tokens is not quoted.
             let is_secret = matches!(call.target, Target::SignIn(_));
-            let body = if is_secret { "***".to_owned() } else { secrets.mask_body(&answer.body) };
-            let problem = secrets.mask(&undecodable.problem);
-            let path = undecodable.path.map(|path| secrets.mask(&path));
+            let body = if is_secret { "***".to_owned() } else { secrets.mask_body(&answer.body, QUOTED) };
+            // They may quote what came.
+            let problem = secrets.mask_body(undecodable.problem.as_bytes(), EXCERPT);
+            let path = undecodable.path.map(|path| secrets.mask_body(path.as_bytes(), EXCERPT));
             Error::unreadable(self.asked(call, false), answer.status, &problem, path, &body)
         })
     }
@@ -294,19 +298,18 @@ impl Client {
         {
             body.add(chunk, expected);
             if body.bytes().len() > MAX_ANSWER {
-                return Err(self.unreadable(call, status, Damaged::too_long(MAX_ANSWER, body.whole().into())));
+                return Err(self.unreadable(call, status, &Damaged::too_long(MAX_ANSWER, body.whole().into())));
             }
         }
         match body::read(response.headers(), body.whole(), MAX_ANSWER) {
             Ok(body) => Ok(Answer { status, content_type, location, body }),
-            Err(damaged) => Err(self.unreadable(call, status, damaged)),
+            Err(damaged) => Err(self.unreadable(call, status, &damaged)),
         }
     }
 
     /// An answer of which the body cannot be read.
-    fn unreadable(&self, call: &Call, status: u16, mut damaged: Damaged) -> Failure {
-        damaged.start.truncate(QUOTED);
-        let start = self.secrets(call).mask_body(&damaged.start);
+    fn unreadable(&self, call: &Call, status: u16, damaged: &Damaged) -> Failure {
+        let start = self.secrets(call).mask_body(&damaged.start, QUOTED);
         let error = Error::unreadable(self.asked(call, false), status, &damaged.problem, None, &start);
         Failure { error, outcome: if damaged.may_pass { Outcome::Interrupted } else { Outcome::Final } }
     }
@@ -391,25 +394,30 @@ impl Client {
     async fn refusal(&self, call: &Call, mut response: reqwest::Response) -> Failure {
         let status = response.status().as_u16();
         let headers = response.headers().clone();
-        let request_id = header_text(&headers, REQUEST_ID).map(|id| self.secrets(call).mask(&id));
+        let request_id =
+            header_text(&headers, REQUEST_ID).map(|id| self.secrets(call).mask_body(id.as_bytes(), EXCERPT));
         let retry_after = retry::retry_after(&headers);
         let mut body = Vec::new();
         // The status says enough; what of its body arrives in time is an extra.
         let reading = async {
-            while body.len() < MAX_REFUSAL
+            while body.len() < MAX_REFUSAL + ROOM
                 && let Ok(Some(chunk)) = self.chunk(call, &mut response).await
             {
                 body.extend_from_slice(&chunk);
             }
         };
         let _ = tokio::time::timeout(self.config.read_timeout, reading).await;
-        body.truncate(MAX_REFUSAL);
-        let body = match body::read(&headers, body.into(), MAX_REFUSAL) {
-            Ok(body) => self.secrets(call).mask_body(&body),
-            Err(damaged) if damaged.start.is_empty() => damaged.problem,
+        let body = match body::read(&headers, body.into(), MAX_REFUSAL + ROOM) {
+            Ok(body) => body,
+            Err(damaged) if damaged.start.is_empty() => damaged.problem.into(),
             // Perhaps it was cut off here.
-            Err(damaged) => self.secrets(call).mask_body(&damaged.start),
+            Err(damaged) => damaged.start.into(),
         };
+        let body = match call.target {
+            Target::SignIn(_) => error::of_oauth(&body).into(),
+            Target::Studio(_) | Target::Signed(_) => body,
+        };
+        let body = self.secrets(call).mask_body(&body, MAX_REFUSAL);
         let asked = self.asked(call, call.repeat != Repeat::Safe && (status == 408 || status >= 500));
         let is_renewed = matches!((&*self.auth, &call.target), (Auth::OAuth(_), Target::Studio(_)));
         let mut error = Error::refused(call, asked, status, body, request_id, retry_after, is_renewed);
@@ -471,9 +479,15 @@ impl Client {
             Some(Body::Form(form)) => form.0.as_slice(),
             _ => &[],
         };
+        let signed = match &call.target {
+            Target::Signed(url) => Some(url),
+            Target::Studio(_) | Target::SignIn(_) => None,
+        };
+        let signature = signed.into_iter().flat_map(signature_of);
         self.auth
             .secrets()
             .and(self.config.secrets())
+            .and(signature)
             .and(form.iter().filter(|(name, _)| SECRET_FIELDS.contains(name)).map(|(_, value)| value.clone()))
     }
 }
@@ -483,6 +497,19 @@ impl Closing {
         let Ok(wakes) = self.wakes.get(|| Ok::<_, Infallible>(Notify::new()));
         wakes
     }
+}
+
+/// What must not be shown of a signed URL. Whoever answers it may quote any part of its query.
+fn signature_of(url: &Url) -> impl Iterator<Item = SecretString> {
+    let values = url.query_pairs().flat_map(|(_, value)| {
+        let parts = value.split(|character: char| character == '/' || character.is_whitespace());
+        let parts = parts.filter(|part| part.len() >= SHORTEST_SIGNATURE).map(str::to_owned);
+        parts.chain([value.to_string()]).collect::<Vec<String>>()
+    });
+    values
+        .filter(|value| value.len() >= SHORTEST_SIGNATURE)
+        .chain(url.query().map(str::to_owned))
+        .map(SecretString::from)
 }
 
 fn bearer(token: &SecretString) -> HeaderValue {

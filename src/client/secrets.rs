@@ -1,15 +1,27 @@
 //! What must not be shown, and how it is taken out of texts that quote a server or a request.
+//!
+//! A text is cut to a bounded length first, and each rule then looks at each of its characters once.
 
+use std::borrow::Cow;
+
+use memchr::memmem;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
-
-use crate::api::lenient::read_json;
 
 /// Shorter secrets are not masked: they are none, and would be found in the middle of words.
 const SHORTEST: usize = 4;
+/// The longest secret that is found where it lies across the end of what is quoted. Tokens and signed URLs are shorter.
+const LONGEST: usize = 8 << 10;
+/// How much more than is quoted has to be there, so that no secret survives where it is cut.
+pub(crate) const ROOM: usize = LONGEST * WRITTEN_LONGEST;
+/// How many characters one character may be written with, as in `\u002f`.
+const WRITTEN_LONGEST: usize = 6;
+/// How often a text may have been escaped, one time over the other, as a URL is in JSON that stands in JSON.
+const LAYERS: usize = 3;
+/// What stands in place of a secret.
+const MASK: &str = "***";
 
-/// Under these names JSON holds secrets, whoever's they are. RFC 6749.
-const NAMES: [&str; 3] = ["access_token", "client_secret", "refresh_token"];
+/// Under these names JSON and forms hold secrets, whoever's they are. RFC 6749, RFC 7636, OpenID Connect.
+const NAMES: [&str; 5] = ["access_token", "client_secret", "code_verifier", "id_token", "refresh_token"];
 
 /// The secrets that a client knows.
 #[derive(Debug, Clone, Default)]
@@ -28,187 +40,367 @@ impl Secrets {
         self
     }
 
-    /// Hides what must not be shown in a body: inside the strings if it is JSON, since they may be escaped.
-    pub(crate) fn mask_body(&self, body: &[u8]) -> String {
-        let text = String::from_utf8_lossy(body);
-        if let Ok(value) = read_json::<Value>(&text) {
-            let mut masked = value.clone();
-            self.mask_strings(&mut masked);
-            return if masked == value { text.into_owned() } else { masked.to_string() };
-        }
-        // Perhaps it is cut JSON, in which what makes up a URL or a token may be escaped.
-        let text = unescaped(&text);
-        // What stands behind such a name is cut off with all that follows.
-        let cut = NAMES.iter().filter_map(|name| text.find(name).map(|start| start + name.len())).min();
-        match cut.and_then(|cut| text.get(..cut)) {
-            Some(start) => self.mask(start) + "***",
-            None => self.mask(&text),
-        }
+    /// The start of a body, without what must not be shown. No secret survives where it is cut.
+    pub(crate) fn mask_body(&self, body: &[u8], limit: usize) -> String {
+        let text = String::from_utf8_lossy(body.get(..limit.saturating_add(ROOM)).unwrap_or(body));
+        self.masked(&text, limit, true)
     }
 
-    fn mask_strings(&self, value: &mut Value) {
-        match value {
-            Value::String(text) => *text = self.mask(text),
-            Value::Array(items) => items.iter_mut().for_each(|item| self.mask_strings(item)),
-            Value::Object(fields) => {
-                *fields = std::mem::take(fields)
-                    .into_iter()
-                    .map(|(name, mut value)| {
-                        if NAMES.contains(&name.as_str()) && value.is_string() {
-                            value = Value::from("***");
-                        }
-                        self.mask_strings(&mut value);
-                        (self.mask(&name), value)
-                    })
-                    .collect();
-            }
-            Value::Null | Value::Bool(_) | Value::Number(_) => {}
-        }
-    }
-
-    /// Hides in a text what must not be shown: the token, and of any URL the query and the user.
+    /// Hides in a text what must not be shown: the secrets, and of any URL the query and the user.
     pub(crate) fn mask(&self, text: &str) -> String {
-        let mut masked = String::with_capacity(text.len());
-        let text = self.mask_plain(text);
-        let mut rest = text.as_str();
-        while let Some((start, marks)) = next_url(rest) {
-            let (before, url) = rest.split_at(start + marks.scheme.len());
-            masked.push_str(before);
-            let end = url.find(|c: char| c.is_whitespace() || c == '<' || c == '>').unwrap_or(url.len());
-            // Another URL may follow at once, in the other kind of writing, say.
-            let end = next_url(url).map_or(end, |(next, _)| end.min(next));
-            let (url, after) = url.split_at(end);
-            let place = find_ignoring_case(url, marks.query).map_or(url, |query| url.split_at(query).0);
-            let host_ends = find_ignoring_case(place, marks.slash).unwrap_or(place.len());
-            let user = find_ignoring_case(place.split_at(host_ends).0, marks.at);
-            masked.push_str(user.map_or(place, |user| place.split_at(user + marks.at.len()).1));
-            if place.len() < url.len() {
-                masked.push_str("?***");
-            }
-            rest = after;
-        }
-        masked.push_str(rest);
-        masked
+        self.masked(text, text.len(), true)
     }
 
     /// Hides the secrets alone, as they are and as they stand in a URL.
     pub(crate) fn mask_plain(&self, text: &str) -> String {
-        self.0.iter().map(ExposeSecret::expose_secret).fold(text.to_owned(), |text, secret| without(&text, secret))
+        self.masked(text, text.len(), false)
     }
-}
 
-/// A text in which a secret of ASCII characters is hidden, whichever of its characters are percent-encoded.
-fn without(text: &str, secret: &str) -> String {
-    let mut masked = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((start, length)) =
-        (0..rest.len()).find_map(|start| Some((start, length_of(rest.as_bytes().get(start..)?, secret)?)))
-    {
-        let (before, found) = rest.split_at(start);
-        masked.push_str(before);
-        masked.push_str("***");
-        rest = found.split_at(length).1;
-    }
-    masked.push_str(rest);
-    masked
-}
-
-/// How long a secret is at the beginning of a text, if it stands there.
-fn length_of(text: &[u8], secret: &str) -> Option<usize> {
-    let mut at = 0;
-    for expected in secret.bytes() {
-        at += match text.get(at..)? {
-            [found, ..] if *found == expected => 1,
-            [b'%', high, low, ..] if hex(*high)? * 16 + hex(*low)? == expected => 3,
-            _ => return None,
-        };
-    }
-    Some(at)
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    u8::try_from(char::from(digit).to_digit(16)?).ok()
-}
-
-/// Undoes the escapes that JSON allows for ASCII characters.
-fn unescaped(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('\\') {
-        plain.push_str(before);
-        let code = after.strip_prefix('u').and_then(|after| after.get(..4)).filter(|code| code.starts_with("00"));
-        let character = code.and_then(|code| u8::from_str_radix(code, 16).ok()).filter(u8::is_ascii_graphic);
-        rest = if let Some(character) = character {
-            plain.push(char::from(character));
-            after.get(5..).unwrap_or_default()
-        } else {
-            if !after.starts_with('/') {
-                plain.push('\\');
+    /// A text up to a limit. A span that begins before the limit is hidden as a whole.
+    fn masked(&self, text: &str, limit: usize, is_foreign: bool) -> String {
+        let mut spans = Vec::new();
+        let mut layer = Layer::of(text);
+        for _ in 0..LAYERS {
+            for secret in &self.0 {
+                let secret = secret.expose_secret();
+                layer.find(secret.as_bytes(), &mut spans);
+                let plain = Layer::of(secret).below();
+                if plain.bytes != secret.as_bytes() && plain.bytes.len() >= SHORTEST {
+                    layer.find(&plain.bytes, &mut spans);
+                }
             }
-            after
-        };
+            if is_foreign {
+                layer.find_named(&mut spans);
+                layer.find_in_urls(&mut spans);
+            }
+            let below = layer.below();
+            if below.bytes.len() == layer.bytes.len() {
+                break;
+            }
+            layer = below;
+        }
+        replaced(text, limit, spans)
     }
-    plain.push_str(rest);
-    plain
 }
 
-/// How the parts of a URL are told apart, in plain text and where it was percent-encoded.
-struct Marks {
-    scheme: &'static str,
-    at: &'static str,
-    slash: &'static str,
-    query: &'static str,
+/// A text that may go to a terminal or into a log: characters that move the cursor, end a line or turn the direction of
+/// writing are escaped. Servers, certificates and file names can hold them.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    let is_odd = |character: char| {
+        character.is_control()
+            || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if !text.contains(is_odd) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if is_odd(character) {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    Cow::Owned(shown)
 }
 
-const MARKS: [Marks; 2] = [
-    Marks { scheme: "://", at: "@", slash: "/", query: "?" },
-    Marks { scheme: "%3a%2f%2f", at: "%40", slash: "%2f", query: "%3f" },
-];
-
-fn next_url(text: &str) -> Option<(usize, &'static Marks)> {
-    MARKS
-        .iter()
-        .filter_map(|marks| find_ignoring_case(text, marks.scheme).map(|start| (start, marks)))
-        .min_by_key(|(start, _)| *start)
+/// A part of a text that is hidden, and what stands in its place.
+struct Span {
+    start: usize,
+    end: usize,
+    instead: &'static str,
 }
 
-/// Where an ASCII text stands in another.
-fn find_ignoring_case(text: &str, wanted: &str) -> Option<usize> {
-    text.as_bytes().windows(wanted.len()).position(|window| window.eq_ignore_ascii_case(wanted.as_bytes()))
+/// A text with its spans replaced, up to a limit.
+fn replaced(text: &str, limit: usize, mut spans: Vec<Span>) -> String {
+    spans.sort_by_key(|span| (span.start, std::cmp::Reverse(span.end)));
+    let mut limit = limit.min(text.len());
+    while !text.is_char_boundary(limit) {
+        limit -= 1;
+    }
+    let mut shown = String::with_capacity(limit);
+    let mut at = 0;
+    for span in spans {
+        if span.start >= limit {
+            break;
+        }
+        if span.start >= at {
+            shown.push_str(text.get(at..span.start).unwrap_or_default());
+            shown.push_str(span.instead);
+        }
+        at = at.max(span.end);
+    }
+    shown.push_str(text.get(at..limit).unwrap_or_default());
+    shown
+}
+
+/// A text with one layer of escapes undone, and where in the text as it was each of its bytes is from.
+struct Layer {
+    bytes: Vec<u8>,
+    /// For each byte where it begins, and at the end where the text ends.
+    origins: Vec<usize>,
+}
+
+impl Layer {
+    fn of(text: &str) -> Self {
+        Self { bytes: text.as_bytes().to_vec(), origins: (0..=text.len()).collect() }
+    }
+
+    /// The same with one more layer undone: percent-encoding, JSON's escapes, and HTML's for `&`.
+    fn below(&self) -> Self {
+        let mut below = Self { bytes: Vec::with_capacity(self.bytes.len()), origins: Vec::new() };
+        let mut at = 0;
+        while let Some(rest) = self.bytes.get(at..).filter(|rest| !rest.is_empty()) {
+            let (byte, length) = unescaped(rest);
+            below.bytes.push(byte);
+            below.origins.push(self.origin(at));
+            at += length;
+        }
+        below.origins.push(self.origin(self.bytes.len()));
+        below
+    }
+
+    fn origin(&self, at: usize) -> usize {
+        self.origins.get(at).copied().unwrap_or_default()
+    }
+
+    /// Whether a byte stands in the text as it is.
+    fn is_plain(&self, at: usize) -> bool {
+        self.origin(at + 1) == self.origin(at) + 1
+    }
+
+    fn hide(&self, start: usize, end: usize, instead: &'static str, spans: &mut Vec<Span>) {
+        if start < end {
+            spans.push(Span { start: self.origin(start), end: self.origin(end), instead });
+        }
+    }
+
+    fn find(&self, secret: &[u8], spans: &mut Vec<Span>) {
+        for start in memmem::find_iter(&self.bytes, secret) {
+            self.hide(start, start + secret.len(), MASK, spans);
+        }
+    }
+
+    /// Hides the values of the names under which secrets stand.
+    fn find_named(&self, spans: &mut Vec<Span>) {
+        for name in NAMES {
+            for found in memmem::find_iter(&self.bytes, name) {
+                let mut at = self.skip(found + name.len(), |byte| matches!(byte, b'"' | b'\'' | b'\\'));
+                at = self.skip(at, |byte| byte.is_ascii_whitespace());
+                if !matches!(self.bytes.get(at), Some(b':' | b'=')) {
+                    continue;
+                }
+                at = self.skip(at + 1, |byte| byte.is_ascii_whitespace());
+                let end = match self.bytes.get(at..) {
+                    Some([b'n', b'u', b'l', b'l', ..]) => continue,
+                    Some([b'\\', quote @ (b'"' | b'\''), ..]) => {
+                        at += 2;
+                        self.quote_ends(at, *quote, true)
+                    }
+                    Some([quote @ (b'"' | b'\''), ..]) => {
+                        at += 1;
+                        self.quote_ends(at, *quote, false)
+                    }
+                    // A list or an object: nobody knows where the secrets in it end.
+                    Some([b'[' | b'{', ..]) | None => self.bytes.len(),
+                    Some(_) => self.skip(at, |byte| !byte.is_ascii_whitespace() && !b"&,;\"'<>})".contains(&byte)),
+                };
+                self.hide(at, end, MASK, spans);
+            }
+        }
+    }
+
+    /// Where a text in quotes ends; at the end of all if it was cut.
+    fn quote_ends(&self, start: usize, quote: u8, is_escaped: bool) -> usize {
+        let mut at = start;
+        while let Some(byte) = self.bytes.get(at) {
+            match byte {
+                b'\\' if is_escaped && self.bytes.get(at + 1) == Some(&quote) => return at,
+                b'\\' => at += 2,
+                byte if *byte == quote => return at,
+                _ => at += 1,
+            }
+        }
+        self.bytes.len()
+    }
+
+    /// Hides the query and the user of each URL.
+    fn find_in_urls(&self, spans: &mut Vec<Span>) {
+        let starts: Vec<usize> = memmem::find_iter(&self.bytes, "://").map(|found| found + 3).collect();
+        for (index, start) in starts.iter().copied().enumerate() {
+            // Another URL may follow at once.
+            let next = starts.get(index + 1).map_or(self.bytes.len(), |next| next - 3);
+            let mut end = start;
+            let (mut host_ends, mut query) = (None, None);
+            while end < next {
+                let byte = self.bytes.get(end).copied().unwrap_or_default();
+                if self.is_plain(end) && (byte.is_ascii_whitespace() || b"<>\"".contains(&byte)) {
+                    // A quote that JSON has escaped does not end the URL.
+                    let is_escaped = byte == b'"' && self.bytes.get(end - 1) == Some(&b'\\');
+                    if !is_escaped {
+                        break;
+                    }
+                }
+                match byte {
+                    b'/' | b'?' | b'#' if host_ends.is_none() => host_ends = Some(end),
+                    _ => {}
+                }
+                if byte == b'?' && query.is_none() {
+                    query = Some(end);
+                }
+                end += 1;
+            }
+            let host = self.bytes.get(start..host_ends.unwrap_or(end)).unwrap_or_default();
+            if let Some(user) = memchr::memrchr(b'@', host) {
+                self.hide(start, start + user + 1, "", spans);
+            }
+            if let Some(query) = query {
+                self.hide(query, end, "?***", spans);
+            }
+        }
+    }
+
+    fn skip(&self, mut at: usize, is_passed: impl Fn(u8) -> bool) -> usize {
+        while self.bytes.get(at).is_some_and(|byte| is_passed(*byte)) {
+            at += 1;
+        }
+        at
+    }
+}
+
+/// The byte at the beginning of a text, and how many bytes it is written with.
+fn unescaped(text: &[u8]) -> (u8, usize) {
+    let (byte, length) = match text {
+        [b'%', high, low, ..] => (byte_of([*high, *low]), 3),
+        [b'\\', b'u', b'0', b'0', high, low, ..] => (byte_of([*high, *low]), 6),
+        [b'\\', byte @ (b'/' | b'"' | b'\\'), ..] => (Some(*byte), 2),
+        [b'&', b'a', b'm', b'p', b';', ..] => (Some(b'&'), 5),
+        _ => (None, 1),
+    };
+    match (byte, text.first()) {
+        (Some(byte), _) => (byte, length),
+        (None, Some(byte)) => (*byte, 1),
+        (None, None) => (0, 1),
+    }
+}
+
+fn byte_of(digits: [u8; 2]) -> Option<u8> {
+    let digits = std::str::from_utf8(&digits).ok()?;
+    u8::from_str_radix(digits, 16).ok().filter(|_| !digits.contains('+'))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_secret_is_masked_whichever_of_its_characters_are_encoded() {
-        for text in ["a+b/c=d", "a%2Bb/c%3Dd", "a%2bb%2Fc%3dd", "%61%2B%62%2f%63%3D%64"] {
-            assert_eq!(secrets("a+b/c=d").mask_plain(&format!("ü{text}ü {text}")), "ü***ü ***", "{text}");
-        }
-        assert_eq!(secrets("a+b/c=d").mask_plain("a+b/c= 100% %"), "a+b/c= 100% %");
-    }
-
     fn secrets(secret: &str) -> Secrets {
         Secrets::from_iter([secret.into()])
     }
 
+    fn masked(secret: &str, body: &str) -> String {
+        secrets(secret).mask_body(body.as_bytes(), 1000)
+    }
+
+    #[test]
+    fn a_secret_is_masked_whichever_of_its_characters_are_encoded() {
+        for text in [
+            "a+b/c=d",
+            "a%2Bb/c%3Dd",
+            "a%2bb%2Fc%3dd",
+            "%61%2B%62%2f%63%3D%64",
+            r"a+b\/c=d",
+            r"a\u002bb\u002Fc=d",
+            "a%252Bb%252Fc%253Dd",
+            r"a%2Bb\\\/c=d",
+        ] {
+            assert_eq!(secrets("a+b/c=d").mask_plain(&format!("ü{text}ü {text}")), "ü***ü ***", "{text}");
+        }
+        assert_eq!(secrets("a+b/c=d").mask_plain("a+b/c= 100% %"), "a+b/c= 100% %");
+        assert_eq!(secrets("a%2Bb=").mask_plain("a%2Bb= a+b= a%252Bb="), "*** *** ***");
+    }
+
     #[test]
     fn a_masked_text_holds_no_token_and_no_signature() {
-        let body = br#"{"got": "Bearer t0/ken", "see": "https:\/\/me:pw@s.example.com\/a?Signature=x\u0026\"Expires=1", "t": "t0\/ken"}"#;
-        let shown = r#"{"got":"Bearer ***","see":"https://s.example.com/a?***","t":"***"}"#;
-        assert_eq!(secrets("t0/ken").mask_body(body), shown);
-        let cut = secrets("t0/ken").mask_body(&body[..body.len() - 2]);
+        let body = r#"{"got": "Bearer t0/ken", "see": "https:\/\/me:pw@s.example.com\/a?Signature=x\u0026\"Expires=1", "t": "t0\/ken"}"#;
+        let shown = r#"{"got": "Bearer ***", "see": "https:\/\/s.example.com\/a?***", "t": "***"}"#;
+        assert_eq!(masked("t0/ken", body), shown);
+        let cut = masked("t0/ken", body.get(..body.len() - 2).unwrap());
         for secret in ["t0/ken", "t0\\/ken", "Signature", "Expires", "pw"] {
             assert!(!cut.contains(secret), "{secret} in {cut}");
         }
-        assert_eq!(
-            secrets("t0ken").mask("go=https%3A%2F%2Fs.example.com%2Fa%3FSignature%3Dx y"),
-            "go=https%3A%2F%2Fs.example.com%2Fa?*** y"
-        );
-        let two = "at=https%3A%2F%2Fa.example.com%2Fb&see=https://s.example.com/a?Signature=x";
-        assert_eq!(secrets("").mask(two), "at=https%3A%2F%2Fa.example.com%2Fb&see=https://s.example.com/a?***");
-        assert_eq!(secrets("").mask_body(br#"{"refresh_token": "the-to"#), r#"{"refresh_token***"#);
-        assert_eq!(secrets("").mask("no secret: 1 ? 2 @ 3"), "no secret: 1 ? 2 @ 3");
+        for (text, shown) in [
+            ("go=https%3A%2F%2Fs.example.com%2Fa%3FSignature%3Dx y", "go=https%3A%2F%2Fs.example.com%2Fa?*** y"),
+            (
+                "at=https%3A%2F%2Fa.example.com%2Fb&see=https://s.example.com/a?Signature=x",
+                "at=https%3A%2F%2Fa.example.com%2Fb&see=https://s.example.com/a?***",
+            ),
+            ("<a href=\"https://s.example.com/a?x=1&amp;y=2\">b</a>", "<a href=\"https://s.example.com/a?***\">b</a>"),
+            ("no secret: 1 ? 2 @ 3", "no secret: 1 ? 2 @ 3"),
+            ("https://a?b https://c?d", "https://a?*** https://c?***"),
+        ] {
+            assert_eq!(secrets("").mask(text), shown);
+        }
+    }
+
+    #[test]
+    fn what_stands_under_the_name_of_a_secret_is_hidden() {
+        for (body, shown) in [
+            (r#"{"refresh_token": "the-to"#, r#"{"refresh_token": "***"#),
+            (r#"{"access_token": "a\"b", "x": 1}"#, r#"{"access_token": "***", "x": 1}"#),
+            (r#"{"access_token": null, "x": 1}"#, r#"{"access_token": null, "x": 1}"#),
+            (
+                r#"{"raw": "{\"access_token\": \"ab\", \"x\": 1}"}"#,
+                r#"{"raw": "{\"access_token\": \"***\", \"x\": 1}"}"#,
+            ),
+            (r#"{"access_token": ["a"], "x": 1}"#, r#"{"access_token": ***"#),
+            ("access_token=abcd&x=1", "access_token=***&x=1"),
+            ("client_secret%3Dabcd%26x%3D1", "client_secret%3D***%26x%3D1"),
+            ("the access_token is missing", "the access_token is missing"),
+        ] {
+            assert_eq!(masked("", body), shown);
+        }
+    }
+
+    #[test]
+    fn no_secret_survives_where_a_text_is_cut() {
+        let secret = "t0ken-of-twenty-letters";
+        for written in [secret.to_owned(), secret.replace('-', "%2D"), secret.replace('-', "\\u002d")] {
+            for before in 0..40 {
+                let body = format!("{}{written} and more", "x".repeat(before));
+                let shown = secrets(secret).mask_body(body.as_bytes(), 30);
+                assert!(shown.len() <= 33 && !shown.contains("t0k"), "{shown}");
+            }
+        }
+        let long = format!("https://x?{} ", "a".repeat(500));
+        let shown = secrets(secret).mask_body(format!("{long}{secret}").as_bytes(), long.len() + 5);
+        assert_eq!(shown, "https://x?*** ***");
+    }
+
+    #[test]
+    fn a_signature_is_hidden_however_it_is_quoted() {
+        let signature = "5f3759df0badcafe5f3759df0badcafe";
+        for text in [
+            format!("<p>The URL /f.mp4?Expires=9&amp;Signature={signature} was not found."),
+            format!("<SignatureProvided>{signature}</SignatureProvided>"),
+            format!(r#"{{"path": "/f.mp4?Expires=9&Signature={signature}"}}"#),
+        ] {
+            let shown = masked(signature, &text);
+            assert!(!shown.contains(signature), "{shown}");
+        }
+    }
+
+    #[test]
+    fn what_moves_the_cursor_is_escaped() {
+        assert_eq!(printable("a\x1b[2J\r\n\u{202e}b\u{85} ü😀"), "a\\u{1b}[2J\\r\\n\\u{202e}b\\u{85} ü😀");
+    }
+
+    #[test]
+    fn a_text_that_is_made_to_be_slow_is_not() {
+        // Each of them was quadratic once. They are long enough that this would not end.
+        let size = 1 << 18;
+        for part in ["https://a/ ", "%", "\\", "access_token:\"", "access_token=[", "aaaa", "://@?", "&amp;", "\\u00"] {
+            let text = part.repeat(size / part.len());
+            assert!(secrets("aaaaaaaab").mask(&text).len() <= text.len() + size);
+        }
     }
 }

@@ -17,6 +17,7 @@ use url::Url;
 use super::log::{TARGET, to_three_places};
 use super::ranges::{Head, Holds, Known};
 use super::retry::Outcome;
+use super::secrets::ROOM;
 use super::{Attempts, Client, Error, Failure, QUOTED, is_private, location, recordings};
 use crate::api::request::{media_type_and_charset, without_query};
 use crate::api::{Call, InvalidArgument, Request};
@@ -277,15 +278,15 @@ impl Client {
 
     /// An answer that must not be saved as if it were the file, with the start of its body.
     async fn quoted(&self, call: &Call, mut response: reqwest::Response, problem: &str, first: Bytes) -> Failure {
-        match self.gather(call, &mut response, Some(first), QUOTED).await {
-            Ok(start) => self.no_file(call, &response, problem, start.get(..QUOTED).unwrap_or(&start)),
+        match self.gather(call, &mut response, Some(first), QUOTED + ROOM).await {
+            Ok(start) => self.no_file(call, &response, problem, &start),
             Err(failure) => failure,
         }
     }
 
     fn no_file(&self, call: &Call, response: &reqwest::Response, problem: &str, body: &[u8]) -> Failure {
         let secrets = self.secrets(call);
-        let (problem, body) = (secrets.mask(problem), secrets.mask_body(body));
+        let (problem, body) = (secrets.mask(problem), secrets.mask_body(body, QUOTED));
         let error = Error::unreadable(self.asked(call, false), response.status().as_u16(), &problem, None, &body);
         Failure { error, outcome: Outcome::Final }
     }

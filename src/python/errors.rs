@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::convert::{Hinted, JsonObject, once};
 use super::json;
 use crate::api::lenient::read_json;
+use crate::client::secrets::printable;
 use crate::client::{Asked, Error, Refusal};
 
 /// The exception for an error. If it cannot be made, the exception that says why.
@@ -28,6 +29,7 @@ pub(crate) fn detached(py: Python<'_>, object: &str, instead: &str) -> PyErr {
 
 fn exception(py: Python<'_>, error: Error) -> PyResult<PyErr> {
     let message = error.to_string();
+    let message = printable(&message);
     let attributes = PyDict::new(py);
     let class = match error {
         Error::InvalidArgument(refusal) => {

@@ -24,6 +24,7 @@ use tracing::{Event, Level, Metadata};
 use super::convert::once;
 use crate::client::PerProcess;
 use crate::client::log::TARGET;
+use crate::client::secrets::printable;
 
 /// How many lines wait at the most.
 const MOST: usize = 1000;
@@ -318,7 +319,7 @@ impl Line {
 
 impl Visit for Line {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.fields.push((field.name(), Value::Text(value.to_owned())));
+        self.fields.push((field.name(), Value::Text(printable(value).into_owned())));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
@@ -334,7 +335,7 @@ impl Visit for Line {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        let text = format!("{value:?}");
+        let text = printable(&format!("{value:?}")).into_owned();
         if field.name() == "message" {
             self.message = text;
         } else {
