@@ -4,7 +4,8 @@ use std::fmt;
 
 use jiff::civil::Date;
 
-use super::request::MAX_PER_PAGE;
+/// The most items that Studio puts on a page. Documented.
+pub const MAX_PER_PAGE: i64 = 50;
 
 /// An argument that cannot be sent to Studio.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

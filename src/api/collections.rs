@@ -1,21 +1,9 @@
 //! The Collection page: the nine operations on collections, as values.
 
-use serde_json::{Value, json};
-
 use super::check::{self, InvalidArgument};
 use super::models::{Collection, Media, Permissions};
+use super::permissions::{Changes, MEANINGS, PermissionChange};
 use super::request::{Call, Page, Request};
-
-/// What a permission change can do. Documented.
-const ACTIONS: &[&str] = &["create", "update", "destroy"];
-/// With whom something can be shared. Documented.
-const SHARE_TYPES: &[&str] = &["user", "group"];
-/// What a 400 means where permissions are changed. Documented.
-pub(super) const PERMISSION_MEANINGS: &[(u16, &str)] = &[(
-    400,
-    "a permission to update or destroy does not exist, or one to create exists already; \
-     read the permissions first and send only what differs",
-)];
 
 /// The collections that the caller may see.
 pub fn list(page: i64, per_page: i64) -> Result<Request<Page<Collection>>, InvalidArgument> {
@@ -72,38 +60,7 @@ pub fn permissions(id: i64) -> Result<Request<Permissions>, InvalidArgument> {
 
 pub fn change_permissions(id: i64, changes: &[PermissionChange]) -> Result<Request<Permissions>, InvalidArgument> {
     let call = Call::post("change_collection_permissions", path(id, "/permissions")?);
-    Ok(call.json(permission_changes(changes)?.to_string()).meaning(PERMISSION_MEANINGS).bare())
-}
-
-/// One change of who may do what.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PermissionChange {
-    pub action: String,
-    /// The user or the group.
-    pub id: i64,
-    pub share_type: String,
-    /// Studio's default is `view`; the other levels are not documented, so any word is sent.
-    pub permission_type: String,
-}
-
-/// The body that changes permissions, of a collection as of a media: a bare array.
-pub(super) fn permission_changes(changes: &[PermissionChange]) -> Result<Value, InvalidArgument> {
-    if changes.is_empty() {
-        return Err(InvalidArgument::new("changes", "must hold at least one change"));
-    }
-    let body = changes.iter().enumerate().map(|(index, change)| {
-        let argument = |field: &str| format!("changes[{index}].{field}");
-        check::one_of(&argument("action"), &change.action, ACTIONS)?;
-        check::id(&argument("id"), change.id)?;
-        check::one_of(&argument("share_type"), &change.share_type, SHARE_TYPES)?;
-        check::text(&argument("permission_type"), &change.permission_type)?;
-        let mut body = json!({"action": change.action, "id": change.id, "share_type": change.share_type});
-        if let Some(fields) = body.as_object_mut().filter(|_| change.action != "destroy") {
-            fields.insert("permission_type".into(), change.permission_type.as_str().into());
-        }
-        Ok(body)
-    });
-    body.collect()
+    Ok(call.permissions(Changes::checked(changes)?).meaning(MEANINGS).bare())
 }
 
 fn path(id: i64, rest: &str) -> Result<String, InvalidArgument> {

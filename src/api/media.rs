@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::check::{self, InvalidArgument};
-use super::collections::{PERMISSION_MEANINGS, PermissionChange, permission_changes};
 use super::lenient::read_json;
 use super::models::{Course, Media, Permissions, Perspective, Source, User};
+use super::permissions::{Changes, MEANINGS, PermissionChange};
 use super::request::{self, Answer, Call, Page, Request, Shape, Undecodable};
 
 /// The page prints no method for archiving a media; that of a collection is documented as POST. Inferred.
@@ -181,10 +181,10 @@ pub fn permissions(id: i64) -> Result<Request<Permissions>, InvalidArgument> {
     Ok(Call::get("get_media_permissions", path(id, "/permissions")?).bare())
 }
 
-/// The body is inferred: the page of collections documents it.
+/// POST is observed.
 pub fn change_permissions(id: i64, changes: &[PermissionChange]) -> Result<Request<Permissions>, InvalidArgument> {
     let call = Call::post("change_media_permissions", path(id, "/permissions")?);
-    Ok(call.json(permission_changes(changes)?.to_string()).meaning(PERMISSION_MEANINGS).bare())
+    Ok(call.permissions(Changes::checked(changes)?).meaning(MEANINGS).bare())
 }
 
 fn path(id: i64, rest: &str) -> Result<String, InvalidArgument> {

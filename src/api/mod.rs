@@ -11,6 +11,7 @@ pub mod lenient;
 pub mod media;
 pub mod models;
 pub mod oauth;
+pub mod permissions;
 pub mod raw;
 pub mod request;
 pub mod scan;

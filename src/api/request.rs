@@ -14,9 +14,7 @@ use url::{Url, form_urlencoded};
 
 use super::lenient::{mended, whole_number, without_mark};
 use super::models::Item;
-
-/// The most items that Studio puts on a page. Documented.
-pub const MAX_PER_PAGE: i64 = 50;
+use super::permissions::{BodyForm, Changes};
 
 /// The media types of answers that need no second look.
 pub const USUAL_TYPES: [&str; 2] = ["application/json", "application/json; charset=utf-8"];
@@ -39,6 +37,8 @@ pub enum Body {
     /// The text, since a number may have more digits than a `Value` keeps.
     Json(String),
     Form(Form),
+    /// The form is the one to begin with; the other one is sent if Studio does not take it.
+    Permissions(Changes, BodyForm),
 }
 
 /// The fields of a form, whose values are secrets.
@@ -70,6 +70,7 @@ impl fmt::Display for Body {
         match self {
             Self::Json(text) => formatter.write_str(text),
             Self::Form(form) => write!(formatter, "{form:?}"),
+            Self::Permissions(changes, form) => write!(formatter, "{}", changes.json(*form)),
         }
     }
 }
@@ -172,6 +173,13 @@ impl Call {
     #[must_use]
     pub fn json(mut self, body: impl Into<String>) -> Self {
         self.body = Some(Body::Json(body.into()));
+        self
+    }
+
+    /// With changes of permissions as its body.
+    #[must_use]
+    pub fn permissions(mut self, changes: Changes) -> Self {
+        self.body = Some(Body::Permissions(changes, BodyForm::Array));
         self
     }
 

@@ -118,6 +118,13 @@ impl Error {
         Self::Unreadable(Box::new(Unreadable { asked, status, path, excerpt, message }))
     }
 
+    /// An answer that says yes, and shows that nothing came of it.
+    pub(crate) fn without_effect(asked: Asked, status: u16, problem: &str, body: &str) -> Self {
+        let excerpt: String = body.chars().take(EXCERPT).collect();
+        let message = format!("{status} for {} {}: {problem}. The body begins: {excerpt:?}", asked.method, asked.url);
+        Self::Unreadable(Box::new(Unreadable { asked, status, path: None, excerpt, message }))
+    }
+
     pub(crate) fn refused(
         call: &Call,
         asked: Asked,

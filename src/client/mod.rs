@@ -10,6 +10,7 @@ pub mod listing;
 pub mod log;
 mod network;
 pub mod pace;
+mod permissions;
 pub mod process;
 mod ranges;
 mod recordings;
@@ -53,6 +54,7 @@ pub use self::listing::{Listing, Reader, Reading};
 use self::network::Cause;
 pub use self::network::Network;
 pub use self::pace::Pace;
+use self::permissions::TakenForm;
 pub use self::process::{PerProcess, PerRuntime};
 use self::retry::{Decision, Outcome};
 use self::secrets::{ROOM, Secrets};
@@ -73,6 +75,8 @@ const MAX_HEADER_BYTES: u32 = 256 << 10;
 /// How long an unused connection is kept: less than the usual 60 s of the load balancers in between, since a request on
 /// a connection that they have closed is lost, and a POST is then not repeated.
 const IDLE: Duration = Duration::from_secs(50);
+/// What a body is, but for the token endpoint's.
+const JSON: &str = "application/json";
 /// How the token endpoint is asked. Observed.
 const FORM: &str = "application/x-www-form-urlencoded";
 /// Which fields of such a form are secrets.
@@ -85,7 +89,7 @@ const REQUEST_ID: &str = "x-request-id";
 pub struct Client(Arc<Parts>);
 
 /// What clones have in common, and partly those with other options, too.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Parts {
     config: Config,
     auth: Arc<Auth>,
@@ -93,6 +97,7 @@ pub struct Parts {
     closing: Arc<Closing>,
     pace: Pace,
     attached: Option<Attached>,
+    taken_form: Arc<TakenForm>,
 }
 
 /// Something that lives as long as a client, for those who make clients.
@@ -134,17 +139,21 @@ struct Failure {
 
 impl Client {
     pub fn new(config: Config, auth: Auth) -> Self {
-        let (auth, connections) = (Arc::new(auth), Arc::default());
-        let (closing, pace) = (Arc::default(), Pace::default());
-        Self(Arc::new(Parts { config, auth, connections, closing, pace, attached: None }))
+        Self(Arc::new(Parts {
+            config,
+            auth: Arc::new(auth),
+            connections: Arc::default(),
+            closing: Arc::default(),
+            pace: Pace::default(),
+            attached: None,
+            taken_form: Arc::default(),
+        }))
     }
 
     /// The same client with something attached to it.
     #[must_use]
     pub fn with_attached(&self, attached: Attached) -> Self {
-        let (config, auth, connections) = (self.config.clone(), Arc::clone(&self.auth), Arc::clone(&self.connections));
-        let (closing, pace) = (Arc::clone(&self.closing), self.pace.clone());
-        Self(Arc::new(Parts { config, auth, connections, closing, pace, attached: Some(attached) }))
+        Self(Arc::new(Parts { attached: Some(attached), ..Parts::clone(self) }))
     }
 
     /// What is attached to it.
@@ -173,8 +182,7 @@ impl Client {
         let config = self.config.with(options)?;
         let same = config.time_to_connect() == self.config.time_to_connect();
         let connections = if same { Arc::clone(&self.connections) } else { Arc::default() };
-        let (auth, pace, attached) = (Arc::clone(&self.auth), self.pace.clone(), self.attached.clone());
-        Ok(Self(Arc::new(Parts { config, auth, connections, closing, pace, attached })))
+        Ok(Self(Arc::new(Parts { config, connections, closing, ..Parts::clone(self) })))
     }
 
     pub fn config(&self) -> &Config {
@@ -212,7 +220,10 @@ impl Client {
     /// Sends a request: authorize, send, classify, repeat.
     pub(crate) async fn ask(&self, call: &Call) -> Result<Answer, Error> {
         // It is large, and whoever hands it on should not have to copy it.
-        self.until_closed(Box::pin(self.answer(call))).await
+        match &call.body {
+            Some(Body::Permissions(changes, _)) => self.until_closed(Box::pin(self.change(call, changes))).await,
+            _ => self.until_closed(Box::pin(self.answer(call))).await,
+        }
     }
 
     /// Reads the answer to a request.
@@ -234,7 +245,12 @@ impl Client {
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
         // Waiting for one's turn is not waiting for Studio.
         self.turn(call).await;
-        let mut attempts = Attempts::new(self, call, Some(self.config.timeout));
+        self.answer_within(call, self.config.timeout).await
+    }
+
+    /// The whole answer to a call whose turn it is.
+    async fn answer_within(&self, call: &Call, limit: Duration) -> Result<Answer, Error> {
+        let mut attempts = Attempts::new(self, call, Some(limit));
         let mut authorization = Authorization::new(self);
         let is_renewing = AtomicBool::new(false);
         let all = pin!(async {
@@ -268,7 +284,7 @@ impl Client {
                 }
             }
         });
-        match tokio::time::timeout(self.config.timeout, all).await {
+        match tokio::time::timeout(limit, all).await {
             Ok(result) => result,
             Err(_) if is_renewing.load(Ordering::Relaxed) => {
                 Err(self.timeout(call, self.config.timeout, "in all, waiting for tokens that are being renewed", false))
@@ -335,7 +351,10 @@ impl Client {
                 request.header(header::CONTENT_LENGTH, 0)
             }
             None => request,
-            Some(Body::Json(text)) => request.header(header::CONTENT_TYPE, "application/json").body(text.clone()),
+            Some(Body::Json(text)) => request.header(header::CONTENT_TYPE, JSON).body(text.clone()),
+            Some(Body::Permissions(changes, form)) => {
+                request.header(header::CONTENT_TYPE, JSON).body(changes.json(*form).to_string())
+            }
             Some(Body::Form(form)) => request.header(header::CONTENT_TYPE, FORM).body(form.encoded()),
         };
         // The time without a byte begins when there is a connection.

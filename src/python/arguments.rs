@@ -19,8 +19,8 @@ use super::input::{
 };
 #[cfg(feature = "stubs")]
 use super::media::Media;
-use crate::api::collections::PermissionChange;
 use crate::api::media::{EMBED_TYPES, MIN_PERMISSIONS};
+use crate::api::permissions::PermissionChange;
 
 /// An argument of a method, read once its name is known.
 pub(crate) trait Argument {

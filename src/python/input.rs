@@ -12,7 +12,7 @@ use pyo3::types::{
 };
 
 use super::errors::to_python;
-use crate::api::collections::PermissionChange;
+use crate::api::permissions::PermissionChange;
 use crate::api::{InvalidArgument, check};
 
 pub(crate) fn with_article(class: &str) -> String {

@@ -21,8 +21,8 @@ use super::errors::to_python;
 use super::listing::{self, ListingOf, ListingOfAny, ListingSource, PyCheckpoint};
 use super::media::{Progress, Tracked};
 use super::operations::operations;
+use crate::api::check::MAX_PER_PAGE;
 use crate::api::raw::{self, Content};
-use crate::api::request::MAX_PER_PAGE;
 use crate::api::{InvalidArgument, collections, media, models};
 use crate::client::config::{
     CONNECT_TIMEOUT, MAX_CONCURRENCY, MAX_RETRIES, MAX_RETRY_WAIT, READ_TIMEOUT, RETRY_DELAY, TIMEOUT,
@@ -211,6 +211,7 @@ operations {
     ///
     /// Raises:
     ///     BadRequestError: 400, if one to update or destroy does not exist, or one to create exists already.
+    ///     ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
     ///     PermissionDeniedError: 403, if the caller may not do that.
     ///     NotFoundError: 404, if there is no such collection.
     ///     UnprocessableEntityError: 422, if something is not valid.
@@ -384,6 +385,7 @@ operations {
     ///
     /// Raises:
     ///     BadRequestError: 400, if one to update or destroy does not exist, or one to create exists already.
+    ///     ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
     ///     PermissionDeniedError: 403, if the caller may not do that.
     ///     NotFoundError: 404, if there is no such media.
     ///     UnprocessableEntityError: 422, if something is not valid.

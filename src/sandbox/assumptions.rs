@@ -2,6 +2,19 @@
 
 use serde::Deserialize;
 
+/// The bodies of a change of permissions that are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum PermissionBodies {
+    /// The bare array. Documented in 2025.
+    Array,
+    /// The object with `permissions`. Typed by a client of 2026.
+    Object,
+    Both,
+    /// Either is answered with 200, and changes nothing.
+    Ignored,
+}
+
 /// Every one of these is a guess. What is assumed unless its user says otherwise stands in Python, where they see it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -17,6 +30,8 @@ pub(crate) struct Assumptions {
     pub(crate) newest_first: bool,
     /// Whether one change of permissions that cannot be made keeps the others of its batch from being made.
     pub(crate) batch_atomic: bool,
+    /// Which body changes permissions.
+    pub(crate) permission_bodies: PermissionBodies,
     /// Whether archiving, unarchiving and deleting a collection answer the collection; else an empty object.
     pub(crate) collection_changes_answer: bool,
     /// The key under which `create_embed` answers the URL; without one the answer is a JSON string.

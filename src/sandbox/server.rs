@@ -427,7 +427,7 @@ impl HttpBody for Paced {
 
 /// The routes of the API host.
 fn router(studio: &Arc<Studio>) -> Router {
-    let operations = routes::operations();
+    let operations = routes::operations(studio.assumptions.permission_bodies);
     let description = apidocs::description(&operations, studio.url.trim_start_matches("http://")).to_string();
     let mut router = Router::new()
         .route(&format!("{API}/apidocs"), get(|| async { reply(Reply::text(200, JSON, description)) }))

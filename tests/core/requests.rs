@@ -1,7 +1,8 @@
 //! Every operation's request, whole, against a table taken from the vendor's reference.
 
-use canvas_studio::api::collections::{self, PermissionChange};
+use canvas_studio::api::collections;
 use canvas_studio::api::media::{self, Search};
+use canvas_studio::api::permissions::PermissionChange;
 use canvas_studio::api::{Call, InvalidArgument, Repeat, Request, raw};
 
 /// A request in the words of the reference: operation, method, path and query, JSON body, and where the result stands.
@@ -27,7 +28,7 @@ const REFERENCE: [Row; 24] = [
     ("create_embed", "POST", "/media/1/create_embed", EMBED, "Custom"), // observed
     ("get_download_url", "GET", "/media/1/download?quality=low", "", "Redirect"),
     ("get_media_permissions", "GET", "/media/1/permissions", "", "Bare"),
-    ("change_media_permissions", "POST", "/media/1/permissions", CHANGES, "Bare"), // inferred
+    ("change_media_permissions", "POST", "/media/1/permissions", CHANGES, "Bare"), // observed
     ("list_media_perspectives", "GET", "/media/1/perspectives", "", "Page(\"perspectives\")"),
     ("list_media_sources", "GET", "/media/1/sources", "", "Page(\"sources\")"),
     ("list_media_users", "GET", "/media/1/users?min_permission=view", "", "Page(\"user_permissions\")"),

@@ -205,6 +205,7 @@ def test_no_answer_breaks_the_description_whatever_is_assumed(tmp_path: Path) ->
         newest_first=False,
         batch_atomic=False,
         collection_changes_answer=False,
+        permission_bodies="object",
         embed_url_key="url",
         list_meta=False,
     )

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
+use super::super::assumptions::PermissionBodies;
 use super::super::operation::{Call, Kind, Operation, Refusal, Reply};
 use super::super::shapes::{self, Each, Paged, Show};
 use super::super::state::{self, Permission, Query, Share, ShareType, State, words};
@@ -10,7 +11,7 @@ use super::super::state::{self, Permission, Query, Share, ShareType, State, word
 /// What a share can be given. That `edit` can be is inferred; whether `access` can be is unknown.
 const GRANTED: &[Permission] = &[Permission::View, Permission::Edit];
 
-pub(super) fn operations() -> Vec<Operation> {
+pub(super) fn operations(bodies: PermissionBodies) -> Vec<Operation> {
     let one = || shapes::wrapped("collection", "Collection");
     vec![
         Operation::get(
@@ -81,7 +82,7 @@ pub(super) fn operations() -> Vec<Operation> {
             "Add permissions to the collection",
             change_permissions,
         )
-        .body(changes_schema())
+        .body(changes_schema(bodies))
         .answers(200, "Permissions were added, the updated list of permissions is returned.", shapes::permissions())
         .refuses(&[400, 403, 404, 422]),
     ]
@@ -166,7 +167,7 @@ fn get_permissions(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal>
 
 fn change_permissions(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
     let id = super::collection(state, call, Permission::Edit)?.id;
-    let changes: Vec<Change> = call.json()?;
+    let changes = changes(call)?;
     let shares = state.collections.get(&id).map(|collection| collection.shares.clone()).unwrap_or_default();
     let (shares, refusal) = apply(state, shares, &changes, call);
     if let Some(collection) = state.collections.get_mut(&id) {
@@ -238,8 +239,25 @@ fn view() -> Permission {
     Permission::View
 }
 
-pub(super) fn changes_schema() -> Json {
-    json!({
+/// The changes in a body, if it has a form that is taken. That another one is 422 is inferred.
+pub(super) fn changes(call: &Call<'_>) -> Result<Vec<Change>, Refusal> {
+    #[derive(Deserialize)]
+    struct Nested {
+        permissions: Vec<Change>,
+    }
+    let array = || call.json::<Vec<Change>>();
+    let nested = || call.json::<Nested>().map(|nested| nested.permissions);
+    match call.studio.assumptions.permission_bodies {
+        PermissionBodies::Array => array(),
+        PermissionBodies::Object => nested(),
+        PermissionBodies::Both => array().or_else(|refusal| nested().map_err(|_| refusal)),
+        PermissionBodies::Ignored => Ok(Vec::new()),
+    }
+}
+
+/// Where both forms are taken, it describes the one that is documented.
+pub(super) fn changes_schema(bodies: PermissionBodies) -> Json {
+    let array = json!({
         "type": "array",
         "items": {
             "type": "object",
@@ -251,7 +269,14 @@ pub(super) fn changes_schema() -> Json {
                 "permission_type": {"type": "string", "enum": GRANTED, "default": "view"},
             },
         },
-    })
+    });
+    match bodies {
+        PermissionBodies::Array | PermissionBodies::Both => array,
+        PermissionBodies::Object => {
+            json!({"type": "object", "required": ["permissions"], "properties": {"permissions": array}})
+        }
+        PermissionBodies::Ignored => json!({}),
+    }
 }
 
 /// Carries a batch out on some shares. What cannot be done is 400; what then becomes of the rest is an assumption.

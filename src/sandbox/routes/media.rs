@@ -3,13 +3,14 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
+use super::super::assumptions::PermissionBodies;
 use super::super::files;
 use super::super::operation::{Call, Kind, Operation, Refusal, Reply};
 use super::super::shapes::{self, Each, LaunchId, Paged};
 use super::super::state::{Collection, Criteria, Media, Period, Permission, Query, State, words};
-use super::collections::{Change, apply, changes_schema, show};
+use super::collections::{apply, changes, changes_schema, show};
 
-pub(super) fn operations() -> Vec<Operation> {
+pub(super) fn operations(bodies: PermissionBodies) -> Vec<Operation> {
     let one = || shapes::wrapped("media", "MediaDetail");
     vec![
         Operation::get("/media/search", "searchMedia", "Search media by the given query parameters. If multiple options are provided, we will use a logical AND operation when searching!", search)
@@ -65,7 +66,7 @@ pub(super) fn operations() -> Vec<Operation> {
             .answers(200, "List of users and groups extended with permission type.", shapes::permissions())
             .refuses(&[403, 404, 422]),
         Operation::post("/media/{media_id}/permissions", "changeMediaPermissions", "Add permissions to a media", change_permissions)
-            .body(changes_schema())
+            .body(changes_schema(bodies))
             .answers(200, "Permissions were added, the updated list of permissions is returned.", shapes::permissions())
             .refuses(&[400, 403, 404, 422]),
         Operation::get("/media/{media_id}/perspectives", "listMediaPerspectives", "Get perspectives belonging to a media", perspectives)
@@ -211,7 +212,7 @@ fn get_permissions(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal>
 fn change_permissions(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
     let media = super::media(state, call, Permission::Edit)?;
     let (id, shares) = (media.id, media.shares.clone());
-    let changes: Vec<Change> = call.json()?;
+    let changes = changes(call)?;
     let (shares, refusal) = apply(state, shares, &changes, call);
     if let Some(media) = state.media.get_mut(&id) {
         media.shares = shares;

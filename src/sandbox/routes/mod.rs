@@ -12,17 +12,18 @@ mod ping;
 mod tags;
 mod users;
 
+use super::assumptions::PermissionBodies;
 use super::operation::{Call, Operation, Refusal};
 use super::state::{Archived, Collection, Media, Permission, State};
 
 /// Every operation under `/api/public/v1`.
-pub(crate) fn operations() -> Vec<Operation> {
+pub(crate) fn operations(bodies: PermissionBodies) -> Vec<Operation> {
     let pages = [
         captions::operations(),
-        collections::operations(),
+        collections::operations(bodies),
         courses::operations(),
         insights::operations(),
-        media::operations(),
+        media::operations(bodies),
         media_upload::operations(),
         ping::operations(),
         tags::operations(),

@@ -1,0 +1,249 @@
+//! Changes of who may see a collection or a media: one operation on two pages, whose body Studio documents in one form
+//! in 2025 and in another in 2026.
+
+use std::fmt;
+
+use serde_json::{Value, json};
+
+use super::check::{self, InvalidArgument};
+
+/// What a permission change can do. Documented.
+const ACTIONS: &[&str] = &["create", "update", DESTROY];
+const DESTROY: &str = "destroy";
+const UPDATE: &str = "update";
+/// With whom something can be shared. Documented.
+const SHARE_TYPES: &[&str] = &[USER, "group"];
+const USER: &str = "user";
+/// The levels that can be given and are then answered by the same word. Typed by a client of 2026; `owner` is answered too.
+const LEVELS: &[&str] = &["view", "edit"];
+/// What a 400 means where permissions are changed. Documented.
+pub(super) const MEANINGS: &[(u16, &str)] = &[(
+    400,
+    "a permission to update or destroy does not exist, or one to create exists already; \
+     read the permissions first and send only what differs",
+)];
+
+/// The statuses with which Studio refuses a body for its form. Inferred.
+const REFUSING: &[u16] = &[400, 422];
+/// What stands in a refusal that is about a permission, or about the id in the path, and not about the form of the body.
+/// The documented sentences have these words; that others of Studio's have them is a guess.
+const ABOUT_THE_CONTENT: &[&str] =
+    &["already", "exist", "found", "no such", "is missing", "are missing", "media_id", "collection_id"];
+/// What stands in a refusal that is about the form, whatever else does: what Rails and Grape say of a body without its
+/// key. A guess.
+const ABOUT_THE_FORM: &[&str] = &["param", "permissions is missing", "value is empty", "array", "json"];
+
+/// How the changes stand in the body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyForm {
+    /// A bare array. Documented in 2025.
+    Array,
+    /// An object with the array under `permissions`. Typed by a client of 2026, and inferred from the pages of 2026.
+    Object,
+}
+
+impl BodyForm {
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::Array => Self::Object,
+            Self::Object => Self::Array,
+        }
+    }
+}
+
+/// One change of who may do what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PermissionChange {
+    pub action: String,
+    /// The user or the group.
+    pub id: i64,
+    pub share_type: String,
+    /// Studio's default is `view`; the other levels are not documented, so any word is sent.
+    pub permission_type: String,
+}
+
+impl PermissionChange {
+    fn json(&self) -> Value {
+        let mut body = json!({"action": self.action, "id": self.id, "share_type": self.share_type});
+        if let Some(fields) = body.as_object_mut().filter(|_| self.action != DESTROY) {
+            fields.insert("permission_type".into(), self.permission_type.as_str().into());
+        }
+        body
+    }
+
+    fn is_of(&self, other: &Self) -> bool {
+        (&self.share_type, self.id) == (&other.share_type, other.id)
+    }
+}
+
+/// The changes of one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changes(Vec<PermissionChange>);
+
+impl Changes {
+    pub(super) fn checked(changes: &[PermissionChange]) -> Result<Self, InvalidArgument> {
+        if changes.is_empty() {
+            return Err(InvalidArgument::new("changes", "must hold at least one change"));
+        }
+        for (index, change) in changes.iter().enumerate() {
+            let argument = |field: &str| format!("changes[{index}].{field}");
+            check::one_of(&argument("action"), &change.action, ACTIONS)?;
+            check::id(&argument("id"), change.id)?;
+            check::one_of(&argument("share_type"), &change.share_type, SHARE_TYPES)?;
+            check::text(&argument("permission_type"), &change.permission_type)?;
+        }
+        Ok(Self(changes.to_vec()))
+    }
+
+    /// The body that asks for them.
+    pub fn json(&self, form: BodyForm) -> Value {
+        let array: Value = self.0.iter().map(PermissionChange::json).collect();
+        match form {
+            BodyForm::Array => array,
+            BodyForm::Object => json!({ "permissions": array }),
+        }
+    }
+
+    /// Those that were not made, as an answer shows. Where it shows nothing, as without a list, that is none.
+    #[must_use]
+    pub fn not_made(&self, answer: &Value) -> Self {
+        let is_made = |change: &PermissionChange| {
+            let list = match answer.get(if change.share_type == USER { "users" } else { "groups" }) {
+                Some(Value::Array(list)) => list.as_slice(),
+                Some(Value::Null) => &[],
+                _ => return true,
+            };
+            let found = list.iter().find(|item| item.get("id").is_some_and(|id| is_id(id, change.id)));
+            match (change.action.as_str(), found) {
+                (DESTROY, found) => found.is_none(),
+                (_, None) => false,
+                (UPDATE, Some(item)) => is_level(item.get("permission"), &change.permission_type),
+                (_, Some(_)) => true,
+            }
+        };
+        // Of several changes for one user or group, only the last can be seen in the list.
+        let last =
+            |change: &PermissionChange| self.0.iter().rev().find(|other| other.is_of(change)).is_none_or(is_made);
+        Self(self.0.iter().filter(|change| !last(change)).cloned().collect())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Whether an id in an answer is this one. Other fields of Studio's are whole numbers written with a point.
+fn is_id(answered: &Value, id: i64) -> bool {
+    let text = answered.as_str().map_or_else(|| answered.to_string(), str::to_owned);
+    text.strip_suffix(".0").unwrap_or(&text) == id.to_string()
+}
+
+/// Whether a level that is answered is the one that was asked for, as far as the two can be compared.
+fn is_level(answered: Option<&Value>, asked: &str) -> bool {
+    let answered = answered.and_then(Value::as_str).filter(|answered| LEVELS.contains(answered));
+    !LEVELS.contains(&asked) || answered.is_none_or(|answered| answered == asked)
+}
+
+/// What of the changes the list does not show.
+impl fmt::Display for Changes {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, PermissionChange { action, id, share_type, permission_type }) in self.0.iter().enumerate() {
+            formatter.write_str(if index == 0 { "" } else { ", " })?;
+            write!(formatter, "{action} {share_type} {id}")?;
+            if action != DESTROY {
+                write!(formatter, " as {permission_type}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether Studio refuses the form of a body, so that the other one may be what it takes. `said` is what it says.
+pub fn refuses_form(status: u16, said: &str) -> bool {
+    let said = said.to_lowercase();
+    let speaks = |words: &[&str]| words.iter().any(|word| said.contains(word));
+    REFUSING.contains(&status) && (speaks(ABOUT_THE_FORM) || !speaks(ABOUT_THE_CONTENT))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(action: &str, id: i64, share_type: &str, permission_type: &str) -> PermissionChange {
+        PermissionChange {
+            action: action.into(),
+            id,
+            share_type: share_type.into(),
+            permission_type: permission_type.into(),
+        }
+    }
+
+    #[test]
+    fn what_a_list_shows_of_the_changes_is_this_table() {
+        let users = |users: &str| format!(r#"{{"users": [{users}], "groups": []}}"#);
+        let seven = |permission: &str| users(&format!(r#"{{"id": 7, "permission": {permission}}}"#));
+        let (create, destroy) = (change("create", 7, "user", "edit"), change("destroy", 7, "user", "view"));
+        let update = change("update", 7, "user", "edit");
+        let group = change("create", 7, "group", "view");
+        let table: &[(&[&PermissionChange], String, &[&PermissionChange])] = &[
+            (&[&create], seven("\"edit\""), &[]),
+            (&[&create], seven("\"view\""), &[]),
+            (&[&create], users(""), &[&create]),
+            (&[&create], r#"{"users": null, "groups": []}"#.into(), &[&create]),
+            (&[&create], r#"{"users": [{"id": 7.0}]}"#.into(), &[]),
+            // Without the list of users, nothing can be seen of them.
+            (&[&create], r#"{"groups": []}"#.into(), &[]),
+            (&[&create], "{}".into(), &[]),
+            (&[&create], r#"{"users": "7", "groups": []}"#.into(), &[]),
+            (&[&create], "[]".into(), &[]),
+            (&[&create], "\"done\"".into(), &[]),
+            (&[&update], seven("\"edit\""), &[]),
+            (&[&update], seven("\"view\""), &[&update]),
+            (&[&update], seven("\"owner\""), &[]),
+            (&[&update], seven("null"), &[]),
+            (&[&update], users(""), &[&update]),
+            (&[&destroy], users(""), &[]),
+            (&[&destroy], seven("\"view\""), &[&destroy]),
+            (&[&group], seven("\"view\""), &[&group]),
+            // Of several for one, the last counts; if that is not made, none is.
+            (&[&create, &destroy], users(""), &[]),
+            (&[&destroy, &create], seven("\"edit\""), &[]),
+            (&[&create, &update], users(""), &[&create, &update]),
+            (&[&create, &update, &group], seven("\"edit\""), &[&group]),
+        ];
+        for (changes, answer, not_made) in table {
+            let changes = Changes(changes.iter().copied().cloned().collect());
+            let answer: Value = serde_json::from_str(answer).unwrap();
+            let expected = Changes(not_made.iter().copied().cloned().collect());
+            assert_eq!(changes.not_made(&answer), expected, "{changes:?} {answer}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_about_the_form_or_about_a_permission() {
+        for (status, said) in [
+            (400, "param is missing or the value is empty: permissions"),
+            (400, "permissions is missing"),
+            (400, "Bad Request"),
+            (422, "Invalid parameters are provided."),
+            (422, "expected an Array, but an Object was found"),
+            (400, ""),
+        ] {
+            assert!(refuses_form(status, said), "{status} {said}");
+        }
+        for (status, said) in [
+            (400, "One ore more permission was not found or can not be created, because already exists."),
+            (400, "Permission Already Exists"),
+            (400, "The permission is missing"),
+            (400, "One or more permissions are missing"),
+            (422, "Invalid collection_id is provided."),
+            (422, "Invalid media_id is provided."),
+            (403, "Bad Request"),
+            (404, ""),
+            (500, "permissions is missing"),
+        ] {
+            assert!(!refuses_form(status, said), "{status} {said}");
+        }
+    }
+}
