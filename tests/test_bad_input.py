@@ -473,7 +473,7 @@ def test_a_member_of_an_enumeration_of_texts_is_its_value(form: Form) -> None:
 
 
 def test_a_number_that_is_no_int_is_an_id(form: Form) -> None:
-    content: dict[str, Any] = {"media": media_item(7), "users": [], "groups": [], "collection": collection_item(7)}
+    content: dict[str, Any] = {"media": media_item(7), "collection": collection_item(7)}
     with FaultServer(json_answer(content)) as server:
         studio = server.client()
         form.call(studio, "get_media", Number(7))

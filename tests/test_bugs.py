@@ -50,6 +50,7 @@ from fault_server import (
     media_answer,
     page_answer,
     paged,
+    person,
     redirect,
     text_answer,
 )
@@ -110,7 +111,8 @@ def test_a2_the_request_after_a_refresh_is_the_same_but_for_the_token(form: Form
 def test_a3_a_repeated_request_carries_its_whole_body_again(form: Form) -> None:
     """instructure/canvas-studio-api-examples: the second try of an upload sent the consumed file, 0 bytes."""
     changes = [PermissionChange("update", id=user, share_type="user") for user in range(1, 101)]
-    with FaultServer(json_answer({}, 429), json_answer({"users": [], "groups": []})) as server:
+    done = json_answer({"users": [person(user, permission="view") for user in range(1, 101)], "groups": []})
+    with FaultServer(json_answer({}, 429), done) as server:
         form.call(server.client(), "change_collection_permissions", 1, changes)
     first, second = server.requests
     assert first.body == second.body

@@ -266,9 +266,14 @@ def test_that_the_other_form_is_tried_is_logged(form: Form, caplog: pytest.LogCa
 
 @pytest.mark.parametrize("page", ["media", "collections"])
 def test_the_object_form_is_sent_and_read_as_recorded(page: str, reach: Reach) -> None:
-    method = {"media": "change_media_permissions", "collections": "change_collection_permissions"}[page]
-    subject = reach(f"{page}/{method}_object", method, "change_permissions")
-    permissions = subject.call([PermissionChange("create", id=4, share_type="user")])
+    case = {
+        "media": "media/change_media_permissions_object",
+        "collections": "collections/change_collection_permissions_object",
+    }[page]
+    method = case.partition("/")[2].removesuffix("_object")
+    subject = reach(case, method, "change_permissions")
+    group = PermissionChange("create", id=11, share_type="group", permission_type="edit")
+    permissions = subject.call([PermissionChange("create", id=4, share_type="user"), group])
     assert [user.id for user in permissions.users] == [3, 4]
 
 
@@ -284,8 +289,8 @@ def test_every_change_is_made_at_a_sandbox_of_either_form(taken: Any, kind: str,
             ("destroy", "view", [], []),
         ):
             changes = [
-                PermissionChange(action, id=id, share_type=share_type, permission_type=level)
-                for id, share_type in ((user, "user"), (group, "group"))
+                {"action": action, "id": whom, "share_type": share_type, "permission_type": level}
+                for whom, share_type in ((user, "user"), (group, "group"))
             ]
             now = form.call(item, "change_permissions", changes)
             assert [found.permission for found in now.users] == users

@@ -173,6 +173,7 @@ class Collection:
 
         Raises:
             BadRequestError: 400, if one to update or destroy does not exist, or one to create exists already.
+            ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
             PermissionDeniedError: 403, if the caller may not do that.
             NotFoundError: 404, if it is no longer there.
 
@@ -193,6 +194,7 @@ class Collection:
 
         Raises:
             BadRequestError: 400, if one to update or destroy does not exist, or one to create exists already.
+            ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
             PermissionDeniedError: 403, if the caller may not do that.
             NotFoundError: 404, if it is no longer there.
 
@@ -553,6 +555,7 @@ class Media:
 
         Raises:
             BadRequestError: 400, if one to update or destroy does not exist, or one to create exists already.
+            ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
             PermissionDeniedError: 403, if the caller may not do that.
             NotFoundError: 404, if it is no longer there.
 
@@ -573,6 +576,7 @@ class Media:
 
         Raises:
             BadRequestError: 400, if one to update or destroy does not exist, or one to create exists already.
+            ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
             PermissionDeniedError: 403, if the caller may not do that.
             NotFoundError: 404, if it is no longer there.
 
@@ -1395,6 +1399,7 @@ class StudioClient:
 
         Raises:
             BadRequestError: 400, if one to update or destroy does not exist, or one to create exists already.
+            ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
             PermissionDeniedError: 403, if the caller may not do that.
             NotFoundError: 404, if there is no such collection.
             UnprocessableEntityError: 422, if something is not valid.
@@ -1417,6 +1422,7 @@ class StudioClient:
 
         Raises:
             BadRequestError: 400, if one to update or destroy does not exist, or one to create exists already.
+            ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
             PermissionDeniedError: 403, if the caller may not do that.
             NotFoundError: 404, if there is no such collection.
             UnprocessableEntityError: 422, if something is not valid.
@@ -1439,6 +1445,7 @@ class StudioClient:
 
         Raises:
             BadRequestError: 400, if one to update or destroy does not exist, or one to create exists already.
+            ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
             PermissionDeniedError: 403, if the caller may not do that.
             NotFoundError: 404, if there is no such media.
             UnprocessableEntityError: 422, if something is not valid.
@@ -1461,6 +1468,7 @@ class StudioClient:
 
         Raises:
             BadRequestError: 400, if one to update or destroy does not exist, or one to create exists already.
+            ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
             PermissionDeniedError: 403, if the caller may not do that.
             NotFoundError: 404, if there is no such media.
             UnprocessableEntityError: 422, if something is not valid.

@@ -123,9 +123,9 @@ operations {
     ///
     /// Raises:
     ///     BadRequestError: 400, if one to update or destroy does not exist, or one to create exists already.
-    ///     ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
     ///     PermissionDeniedError: 403, if the caller may not do that.
     ///     NotFoundError: 404, if it is no longer there.
+    ///     ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
     ///
     /// Reference: Collection page, POST /collections/{collection_id}/permissions.
     #[pyo3(signature = (changes))]

@@ -211,10 +211,10 @@ operations {
     ///
     /// Raises:
     ///     BadRequestError: 400, if one to update or destroy does not exist, or one to create exists already.
-    ///     ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
     ///     PermissionDeniedError: 403, if the caller may not do that.
     ///     NotFoundError: 404, if there is no such collection.
     ///     UnprocessableEntityError: 422, if something is not valid.
+    ///     ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
     ///
     /// Reference: Collection page, POST /collections/{collection_id}/permissions.
     #[pyo3(signature = (id, changes))]
@@ -385,10 +385,10 @@ operations {
     ///
     /// Raises:
     ///     BadRequestError: 400, if one to update or destroy does not exist, or one to create exists already.
-    ///     ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
     ///     PermissionDeniedError: 403, if the caller may not do that.
     ///     NotFoundError: 404, if there is no such media.
     ///     UnprocessableEntityError: 422, if something is not valid.
+    ///     ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
     ///
     /// Reference: Media page, /media/{media_id}/permissions (the method, POST, and the body are inferred).
     #[pyo3(signature = (id, changes))]

@@ -96,6 +96,11 @@ RECORDED = [
 COMPARED = [each for each in RECORDED if each.case not in ODD and each.case not in OTHER_PAGES]
 
 
+def changes_in(body: Any) -> list[dict[str, Any]] | None:
+    """The changes of permissions in either of their bodies."""
+    return cast("list[dict[str, Any]] | None", body.get("permissions") if isinstance(body, dict) else body)
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
     """A sandbox that holds what the recordings are about, and by kind which id it has here in place of the recorded."""
@@ -113,9 +118,9 @@ class Stage:
             if name in query:
                 query[name] = self.ids[kind][str(query[name])]
         body = recorded.json_body
-        if isinstance(body, list):
-            changes = cast("list[dict[str, Any]]", body)
-            body = [change | {"id": self.ids[change["share_type"]][str(change["id"])]} for change in changes]
+        if changes := changes_in(body):
+            here = [change | {"id": self.ids[change["share_type"]][str(change["id"])]} for change in changes]
+            body = here if isinstance(body, list) else {"permissions": here}
         return ask(self.box.url, recorded.method, "/".join(steps), token=self.box.token, query=query, json_body=body)
 
 
@@ -156,7 +161,7 @@ def share(stage: Stage, recorded: Exchange) -> None:
     """Share beforehand what the recorded request changes, or what its answer shows."""
     if not recorded.path.endswith(("/permissions", "/users")) or recorded.text == '{"users": [], "groups": []}':
         return
-    changes: list[dict[str, Any]] = recorded.json_body or []
+    changes: list[dict[str, Any]] = changes_in(recorded.json_body) or []
     if changes:
         shares = [(change["share_type"], str(change["id"])) for change in changes if change["action"] != "create"]
     else:
