@@ -173,9 +173,9 @@ class Collection:
 
         Raises:
             BadRequestError: 400, if one to update or destroy does not exist, or one to create exists already.
-            ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
             PermissionDeniedError: 403, if the caller may not do that.
             NotFoundError: 404, if it is no longer there.
+            ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
 
         Reference: Collection page, POST /collections/{collection_id}/permissions.
         """
@@ -194,9 +194,9 @@ class Collection:
 
         Raises:
             BadRequestError: 400, if one to update or destroy does not exist, or one to create exists already.
-            ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
             PermissionDeniedError: 403, if the caller may not do that.
             NotFoundError: 404, if it is no longer there.
+            ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
 
         Reference: Collection page, POST /collections/{collection_id}/permissions.
         """
@@ -555,11 +555,11 @@ class Media:
 
         Raises:
             BadRequestError: 400, if one to update or destroy does not exist, or one to create exists already.
-            ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
             PermissionDeniedError: 403, if the caller may not do that.
             NotFoundError: 404, if it is no longer there.
+            ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
 
-        Reference: Media page, /media/{media_id}/permissions (the method, POST, and the body are inferred).
+        Reference: Media page, /media/{media_id}/permissions (POST is observed; of two bodies, one is inferred and one typed by a public client).
         """
     def change_permissions_async(
         self, /, changes: Iterable[PermissionChange | Mapping[str, Any]]
@@ -576,11 +576,11 @@ class Media:
 
         Raises:
             BadRequestError: 400, if one to update or destroy does not exist, or one to create exists already.
-            ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
             PermissionDeniedError: 403, if the caller may not do that.
             NotFoundError: 404, if it is no longer there.
+            ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
 
-        Reference: Media page, /media/{media_id}/permissions (the method, POST, and the body are inferred).
+        Reference: Media page, /media/{media_id}/permissions (POST is observed; of two bodies, one is inferred and one typed by a public client).
         """
     @property
     def collection(self, /) -> Collection | None:
@@ -1399,10 +1399,10 @@ class StudioClient:
 
         Raises:
             BadRequestError: 400, if one to update or destroy does not exist, or one to create exists already.
-            ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
             PermissionDeniedError: 403, if the caller may not do that.
             NotFoundError: 404, if there is no such collection.
             UnprocessableEntityError: 422, if something is not valid.
+            ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
 
         Reference: Collection page, POST /collections/{collection_id}/permissions.
         """
@@ -1422,10 +1422,10 @@ class StudioClient:
 
         Raises:
             BadRequestError: 400, if one to update or destroy does not exist, or one to create exists already.
-            ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
             PermissionDeniedError: 403, if the caller may not do that.
             NotFoundError: 404, if there is no such collection.
             UnprocessableEntityError: 422, if something is not valid.
+            ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
 
         Reference: Collection page, POST /collections/{collection_id}/permissions.
         """
@@ -1445,12 +1445,12 @@ class StudioClient:
 
         Raises:
             BadRequestError: 400, if one to update or destroy does not exist, or one to create exists already.
-            ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
             PermissionDeniedError: 403, if the caller may not do that.
             NotFoundError: 404, if there is no such media.
             UnprocessableEntityError: 422, if something is not valid.
+            ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
 
-        Reference: Media page, /media/{media_id}/permissions (the method, POST, and the body are inferred).
+        Reference: Media page, /media/{media_id}/permissions (POST is observed; of two bodies, one is inferred and one typed by a public client).
         """
     def change_media_permissions_async(
         self, /, id: int | Media, changes: Iterable[PermissionChange | Mapping[str, Any]]
@@ -1468,12 +1468,12 @@ class StudioClient:
 
         Raises:
             BadRequestError: 400, if one to update or destroy does not exist, or one to create exists already.
-            ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
             PermissionDeniedError: 403, if the caller may not do that.
             NotFoundError: 404, if there is no such media.
             UnprocessableEntityError: 422, if something is not valid.
+            ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
 
-        Reference: Media page, /media/{media_id}/permissions (the method, POST, and the body are inferred).
+        Reference: Media page, /media/{media_id}/permissions (POST is observed; of two bodies, one is inferred and one typed by a public client).
         """
     def close(self, /) -> None:
         """

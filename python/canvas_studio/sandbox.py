@@ -108,8 +108,8 @@ class Assumptions:
         newest_first: Whether lists begin with the newest item; otherwise they begin with the oldest.
         batch_atomic: Whether of the changes of permissions in one request either all are carried out or none.
         permission_bodies: Which body changes permissions: `array` is the list of changes by itself, `object` is
-            `{"permissions": [...]}`; another one is a 422. `both` takes either. `ignored` answers either with 200 and the
-            list as it is, and changes nothing.
+            `{"permissions": [...]}`; another one is a 422. `both` takes either. `ignored` answers either with 200 and
+            the list as it is, and changes nothing.
         collection_changes_answer: Whether archiving, unarchiving and deleting a collection answer the collection;
             otherwise they answer `{}`.
         embed_url_key: Under which key of an object `create_embed` answers its URL; `None` for a bare JSON string.

@@ -200,7 +200,7 @@ operations {
     ///     NotFoundError: 404, if it is no longer there.
     ///     ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
     ///
-    /// Reference: Media page, /media/{media_id}/permissions (the method, POST, and the body are inferred).
+    /// Reference: Media page, /media/{media_id}/permissions (POST is observed; of two bodies, one is inferred and one typed by a public client).
     #[pyo3(signature = (changes))]
     change_permissions / change_permissions_async (this, changes: Changes) -> models::Permissions
         = media::change_permissions(this.value.id(), &changes);

@@ -390,7 +390,7 @@ operations {
     ///     UnprocessableEntityError: 422, if something is not valid.
     ///     ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
     ///
-    /// Reference: Media page, /media/{media_id}/permissions (the method, POST, and the body are inferred).
+    /// Reference: Media page, /media/{media_id}/permissions (POST is observed; of two bodies, one is inferred and one typed by a public client).
     #[pyo3(signature = (id, changes))]
     change_media_permissions / change_media_permissions_async (studio, id: Id<OfMedia>, changes: Changes)
         -> models::Permissions = media::change_permissions(id, &changes);
