@@ -7,7 +7,7 @@ use tracing::info;
 
 use super::error::said_by_server;
 use super::log::TARGET;
-use super::{Client, Error};
+use super::{Client, Error, QUOTED};
 use crate::api::permissions::{BodyForm, Changes, refuses_form};
 use crate::api::request::from_json;
 use crate::api::{Answer, Body, Call};
@@ -87,7 +87,7 @@ impl Client {
             "Studio took the change and did not make it: its list does not show \"{left}\" (read the permissions \
              before you try again{other})"
         );
-        let body = self.secrets(call).mask_body(&answer.body);
+        let body = self.secrets(call).mask_body(&answer.body, QUOTED);
         Error::without_effect(self.asked(call, false), answer.status, &problem, &body)
     }
 }
