@@ -7,6 +7,7 @@ mod files;
 mod python;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
+mod stack;
 
 /// The compiled part of `canvas_studio`. Import from `canvas_studio` instead.
 #[cfg(feature = "python")]

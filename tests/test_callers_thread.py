@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import trustme
 from canvas_studio import StudioClient
-from fault_server import FaultServer, library_of, media_answer, paged
+from fault_server import (
+    Answer,
+    FaultServer,
+    Received,
+    json_answer,
+    library_of,
+    media_answer,
+    media_item,
+    page_answer,
+    paged,
+)
 from gateways import TlsFront
 from test_process import posix_only, run, running
 from test_refresh import School
@@ -20,8 +31,10 @@ if TYPE_CHECKING:
 # ---------------------------------------------------------------- small stacks
 
 ON_A_SMALL_STACK = """
-import asyncio, contextlib, sys, threading
-from canvas_studio import OAuth, StudioClient, Tokens
+import asyncio, contextlib, json, sys, threading
+from canvas_studio import APIStatusError, OAuth, StudioClient, Tokens
+with contextlib.suppress(ImportError):
+    import pyarrow  # which is large
 
 class Store:
     tokens = Tokens("ended", refresh_token="refresh-0-of-the-tests")
@@ -31,8 +44,14 @@ class Store:
 
 url, bundle = sys.argv[1:]
 key = "key-of-the-tests", "secret-of-the-tests-2718281828"
+bundle = bundle if bundle.endswith(".pem") else None
 def client(**auth): return StudioClient(url, ca_bundle=bundle, retry_delay=0, **auth)
 studio = client(token="token-of-a-program")
+def caught(call):
+    try:
+        call()
+    except APIStatusError as error:
+        return error
 async def items(): return [media.id async for media in studio.search_media()]
 
 threading.stack_size(64 * 1024)
@@ -73,6 +92,32 @@ def test_a_token_store_refreshes_over_tls_on_a_stack_of_64_kilobytes(tmp_path: P
         call = "client(auth=OAuth(*key, store=Store())).get_media(7).id"
         assert on_a_small_stack(call, front.url, tmp_path / "ca.pem") == ("7\n", "", 0)
         assert len(school.refreshes) == 1
+
+
+DEEP: dict[str, Any] = {"a": 1}
+for _ in range(50):
+    DEEP = {"a": [DEEP]}
+DEEP_CALLS = [
+    "studio.request('GET', '/deep')['media']['odd']",
+    "studio.get_media(1).extra['odd']",
+    "studio.get_media(1).to_dict()['odd']",
+    "studio.search_media().to_dicts()[0]['odd']",
+    "json.loads(studio.search_media().to_arrow()['extra'][0].as_py())['odd']",
+    "studio.request('POST', '/deep', json=studio.get_media(1).to_dict())['media']['odd']",
+    "caught(lambda: studio.request('GET', '/404')).body['odd']",
+    "asyncio.run(studio.get_media_async(1)).extra['odd']",
+]
+
+
+@pytest.mark.parametrize("call", DEEP_CALLS)
+def test_deep_json_is_read_and_written_on_a_stack_of_64_kilobytes(call: str, tmp_path: Path) -> None:
+    def answer(request: Received) -> Answer:
+        if request.path.endswith("search"):
+            return page_answer(request, [media_item(1, odd=DEEP)])
+        return json_answer({"odd": DEEP}, 404) if request.path.endswith("404") else media_answer(1, odd=DEEP)
+
+    with FaultServer(answer) as server:
+        assert on_a_small_stack(f"json.dumps({call})", server.url, tmp_path) == (f"{json.dumps(DEEP)}\n", "", 0)
 
 
 # ---------------------------------------------------------------- the exit

@@ -15,6 +15,7 @@ use super::lenient::lenient_whole;
 use super::models::{Extra, Item as _, Owner};
 use super::request::{Meta, Page};
 use super::scan::{Field, Order, Scanner, Span};
+use crate::stack::with_enough_stack;
 
 /// What an object's fields are, as serde reads all of them at once.
 pub trait Model: Serialize + DeserializeOwned + Clone + fmt::Debug + Send + Sync + 'static {
@@ -167,16 +168,18 @@ pub fn parts_of(text: &str, fields: &'static [Field]) -> (Vec<Span>, Extra) {
 
 /// Likewise, for objects of which there are many.
 pub fn find_parts(text: &str, fields: &'static [Field], order: &mut Order, spans: &mut [Span]) -> Extra {
-    let mut others = String::new();
-    let scanned = Scanner::again(text).object(fields, spans, order, &mut |other| {
-        others.push(if others.is_empty() { '{' } else { ',' });
-        others.push_str(other);
-    });
-    if others.is_empty() {
-        return Extra::new();
-    }
-    others.push('}');
-    scanned.and_then(|()| serde_json::from_str(&others).ok()).unwrap_or_default()
+    with_enough_stack(|| {
+        let mut others = String::new();
+        let scanned = Scanner::again(text).object(fields, spans, order, &mut |other| {
+            others.push(if others.is_empty() { '{' } else { ',' });
+            others.push_str(other);
+        });
+        if others.is_empty() {
+            return Extra::new();
+        }
+        others.push('}');
+        scanned.and_then(|()| serde_json::from_str(&others).ok()).unwrap_or_default()
+    })
 }
 
 /// All fields are read by serde, which also says what is wrong, and where.

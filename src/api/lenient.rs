@@ -12,6 +12,7 @@ use serde_json::{Number, Value};
 
 use super::dates::{Dated, Readable};
 use super::models::Extra;
+use crate::stack::with_enough_stack;
 
 /// A value in a form that Studio might as well have sent.
 pub(super) trait Lenient: Sized {
@@ -193,9 +194,11 @@ pub fn without_mark(text: &str) -> &str {
 /// Any JSON text, as serde reads it, or as [`mended`].
 pub fn read_json<T: DeserializeOwned>(text: &str) -> Result<T, serde_json::Error> {
     let text = without_mark(text);
-    serde_json::from_str(text).or_else(|problem| match mended(text) {
-        Some(text) => serde_json::from_str(&text),
-        None => Err(problem),
+    with_enough_stack(|| {
+        serde_json::from_str(text).or_else(|problem| match mended(text) {
+            Some(text) => serde_json::from_str(&text),
+            None => Err(problem),
+        })
     })
 }
 

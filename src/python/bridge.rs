@@ -26,6 +26,7 @@ use crate::api::{InvalidArgument, Request};
 use crate::client::auth::renewals_under_way;
 use crate::client::process::{self, BACKGROUND};
 use crate::client::{Client, Error, PerProcess, tasks};
+use crate::stack::with_enough_stack;
 
 /// How often a call looks for signals, and reports how it goes.
 const TICK: Duration = Duration::from_millis(50);
@@ -41,11 +42,6 @@ const RENEWAL_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How often a runtime is asked what is new when something was given up: once to look, and once to act upon it.
 const TURNS: usize = 2;
-
-/// How much stack a request needs at the most: with TLS 80 kB, in a debug build twice as much.
-const ENOUGH_STACK: usize = 256 << 10;
-/// How much it gets where there is less: as much as Rust's own threads.
-const OTHER_STACK: usize = 2 << 20;
 
 static ENGINE: PerProcess<Engine> = PerProcess::new();
 static LANE: PerProcess<Lane> = PerProcess::new();
@@ -379,17 +375,6 @@ impl Resting {
 
     fn block_on<T>(&self, running: impl Future<Output = T>) -> T {
         with_enough_stack(|| self.runtime.block_on(running))
-    }
-}
-
-/// Runs Rust code that may need much stack, such as a TLS handshake. A thread with a small stack, as
-/// `threading.stack_size` makes them, gets another stack for it. No Python code: from 3.14 on, Python looks where its
-/// stack ends.
-pub(crate) fn with_enough_stack<T>(work: impl FnOnce() -> T) -> T {
-    if stacker::remaining_stack().is_some_and(|left| left < ENOUGH_STACK) {
-        stacker::grow(OTHER_STACK, work)
-    } else {
-        work()
     }
 }
 

@@ -1,30 +1,93 @@
 //! JSON as Python's own values, and the other way round, without losing a digit.
 
+use std::slice;
+
 use pyo3::PyTypeInfo;
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString, PyTuple};
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Number, Value, map};
 
 /// More digits than this Python makes no `int` of by itself, since that takes ever longer.
 const MOST_DIGITS: usize = 4300;
 /// How deep lists and dicts may be nested: as deep as in an answer. What holds itself is deeper than that.
 const DEEPEST: usize = 127;
 
-/// A value as `json.loads` gives it.
-pub(crate) fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
-    Ok(match value {
-        Value::Null => py.None().into_bound(py),
-        Value::Bool(flag) => PyBool::new(py, *flag).to_owned().into_any(),
-        Value::Number(number) => number_to_python(py, number)?,
-        Value::String(text) => PyString::new(py, text).into_any(),
-        Value::Array(items) => {
-            let items: PyResult<Vec<_>> = items.iter().map(|item| to_python(py, item)).collect();
-            PyList::new(py, items?)?.into_any()
+/// A list or a dict that is being made, and what is still to come into it.
+enum Open<'value, 'py> {
+    List {
+        list: Bound<'py, PyList>,
+        rest: slice::Iter<'value, Value>,
+    },
+    /// `name` is that of the value which is being made.
+    Dict {
+        dict: Bound<'py, PyDict>,
+        rest: map::Iter<'value>,
+        name: &'value str,
+    },
+}
+
+impl<'value, 'py> Open<'value, 'py> {
+    fn next(&mut self) -> Option<&'value Value> {
+        match self {
+            Self::List { rest, .. } => rest.next(),
+            Self::Dict { rest, name, .. } => rest.next().map(|(next, value)| {
+                *name = next;
+                value
+            }),
         }
-        Value::Object(fields) => object_to_python(py, fields)?.into_any(),
-    })
+    }
+
+    fn add(&self, made: Bound<'py, PyAny>) -> PyResult<()> {
+        match self {
+            Self::List { list, .. } => list.append(made),
+            Self::Dict { dict, name, .. } => dict.set_item(name, made),
+        }
+    }
+
+    fn into_any(self) -> Bound<'py, PyAny> {
+        match self {
+            Self::List { list, .. } => list.into_any(),
+            Self::Dict { dict, .. } => dict.into_any(),
+        }
+    }
+}
+
+/// A value as `json.loads` gives it. It does not recurse: the caller's stack may be small, and Python is not called on
+/// another one.
+pub(crate) fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
+    let mut open = Vec::new();
+    let mut next = value;
+    loop {
+        let mut made = match next {
+            Value::Array(items) => {
+                open.push(Open::List { list: PyList::empty(py), rest: items.iter() });
+                None
+            }
+            Value::Object(fields) => {
+                open.push(Open::Dict { dict: PyDict::new(py), rest: fields.iter(), name: "" });
+                None
+            }
+            Value::Null => Some(py.None().into_bound(py)),
+            Value::Bool(flag) => Some(PyBool::new(py, *flag).to_owned().into_any()),
+            Value::Number(number) => Some(number_to_python(py, number)?),
+            Value::String(text) => Some(PyString::new(py, text).into_any()),
+        };
+        // What is whole goes into what it stands in.
+        next = loop {
+            let Some(innermost) = open.last_mut() else {
+                return Ok(made.unwrap_or_else(|| py.None().into_bound(py)));
+            };
+            if let Some(made) = made.take() {
+                innermost.add(made)?;
+            }
+            match innermost.next() {
+                Some(value) => break value,
+                None => made = open.pop().map(Open::into_any),
+            }
+        };
+    }
 }
 
 pub(crate) fn object_to_python<'py>(py: Python<'py>, fields: &Map<String, Value>) -> PyResult<Bound<'py, PyDict>> {

@@ -25,6 +25,7 @@ use super::errors::{is_store_error, to_python};
 use super::input::wrong_type;
 use crate::client::token_store::{Change, Decide, FileLock, FileStore, MemoryStore, TokenStore, Waiting};
 use crate::client::{Client, Error};
+use crate::stack::with_enough_stack;
 
 tokio::task_local! {
     /// Who waits for the call that runs.
@@ -454,7 +455,7 @@ impl Decision {
         let deciding = self.start(loaded)?;
         let decided = py.detach(|| {
             // The runtime may be stopped meanwhile, which it takes for a fault.
-            let decide = || bridge::with_enough_stack(|| self.runtime.block_on(deciding));
+            let decide = || with_enough_stack(|| self.runtime.block_on(deciding));
             let decided = catch_unwind(AssertUnwindSafe(decide));
             bridge::stay_if_over();
             decided.unwrap_or(Err(Error::Exiting))
