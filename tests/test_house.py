@@ -6,6 +6,7 @@ import inspect
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,12 @@ def test_every_file_opens_with_what_it_is_for() -> None:
     for folder in ("python", "tests", "examples"):
         for file in (HOUSE / folder).rglob("*.py"):
             assert file.read_text().startswith('"""'), file
+
+
+def test_wheels_are_built_from_the_locked_crates() -> None:
+    settings = tomllib.loads((HOUSE / "pyproject.toml").read_text(encoding="utf-8"))
+    assert settings["tool"]["maturin"]["locked"] is True
+    assert (HOUSE / "Cargo.lock").is_file()
 
 
 def test_the_clever_macro_stays_small() -> None:
