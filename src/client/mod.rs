@@ -336,8 +336,13 @@ impl Client {
             Target::Studio(_) | Target::SignIn(_) => self.connections.to_studio.here().get(|| to_studio(&self.config)),
             Target::Signed(_) => self.connections.to_storage.here().get(|| to_storage(&self.config)),
         };
-        let connections = connections.map_err(|error| Failure { error, outcome: Outcome::Final })?;
-        let mut request = connections.request(call.method.clone(), self.config.locate(call));
+        let url = self.config.locate(call);
+        let connections = connections.map_err(|error| {
+            let message = format!("no connection to {}: {error}", url.host_str().unwrap_or_default());
+            let error = Error::Connection { asked: self.asked(call, false), message };
+            Failure { error, outcome: Outcome::Final }
+        })?;
+        let mut request = connections.request(call.method.clone(), url);
         if let Some(token) = token {
             request = request.header(header::AUTHORIZATION, bearer(token));
         }
