@@ -111,6 +111,7 @@ def test_the_options_of_a_client_come_along(server: FaultServer, monkeypatch: py
     monkeypatch.setenv("CANVAS_STUDIO_URL", server.url)
     monkeypatch.setenv("CANVAS_STUDIO_TOKEN", TOKEN)
     options: dict[str, Any] = {"timeout": 7.5, "max_retries": 4, "retry_delay": 0.25, "max_concurrency": 3}
+    options["max_connections"] = 5
     for studio in (StudioClient(server.url, token=TOKEN, **options), StudioClient.from_env(**options)):
         for one in (studio, studio.with_options(read_timeout=3.5, max_rate=100.0)):
             assert repr(again(one)) == repr(one)

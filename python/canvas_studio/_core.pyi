@@ -1287,6 +1287,9 @@ class StudioClient:
         max_retry_wait: Seconds that a server may ask to be left alone; if it asks for more, the error is raised.
         max_concurrency: How many pages of one list are asked for at once, 1 to 64. It falls by itself where Studio says
             that it is too much, or becomes slow.
+        max_connections: How many requests are under way at once, 1 to 1000, and so how many connections there are. Further
+            calls wait in line, which counts as part of `timeout`. Clients made by `with_options` share it with this one,
+            unless they are given another.
         max_rate: How many requests a second begin at the most; no limit if left out. Clients made by `with_options` share
             it with this one.
 
@@ -1313,6 +1316,7 @@ class StudioClient:
         retry_delay: "float | timedelta" = 0.5,
         max_retry_wait: "float | timedelta" = 60.0,
         max_concurrency: "int" = 16,
+        max_connections: "int" = 100,
         max_rate: float | None = None,
     ) -> StudioClient: ...
     def __reduce__(self, /) -> tuple[Any, Any]: ...
@@ -1727,6 +1731,7 @@ class StudioClient:
         retry_delay: "float | timedelta" = 0.5,
         max_retry_wait: "float | timedelta" = 60.0,
         max_concurrency: "int" = 16,
+        max_connections: "int" = 100,
         max_rate: float | None = None,
     ) -> StudioClient:
         """
@@ -1751,6 +1756,7 @@ class StudioClient:
             retry_delay: Likewise.
             max_retry_wait: Likewise.
             max_concurrency: Likewise.
+            max_connections: Likewise.
             max_rate: Likewise.
 
         Returns:
@@ -2242,6 +2248,7 @@ class StudioClient:
         retry_delay: float | timedelta | None = None,
         max_retry_wait: float | timedelta | None = None,
         max_concurrency: int | None = None,
+        max_connections: int | None = None,
         max_rate: float | None = None,
     ) -> StudioClient:
         """
@@ -2257,6 +2264,7 @@ class StudioClient:
             retry_delay: Likewise.
             max_retry_wait: Likewise.
             max_concurrency: Likewise.
+            max_connections: Likewise; another number is counted for the new client alone, and those made of it.
             max_rate: Likewise; `float("inf")` for no limit.
 
         Returns:

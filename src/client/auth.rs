@@ -621,9 +621,10 @@ impl Client {
         matches!(&*self.auth, Auth::OAuth(_))
     }
 
-    /// The same client with the patience that a refresh needs; closing this one does not end it.
+    /// The same client with the patience that a refresh needs; closing this one does not end it, and it does not wait for
+    /// calls that wait for it.
     fn patient(&self) -> Result<Self, Error> {
-        self.with(Options {
+        self.beside(Options {
             timeout: Some(REFRESH_TIMEOUT),
             read_timeout: Some(REFRESH_READ_TIMEOUT),
             ..Options::default()

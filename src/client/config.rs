@@ -29,6 +29,9 @@ pub const MAX_RETRY_WAIT: f64 = 60.0;
 pub const MAX_CONCURRENCY: i64 = 16;
 /// The most that may be asked for: a list is no reason for more connections to one school.
 const MOST_CONCURRENCY: i64 = 64;
+pub const MAX_CONNECTIONS: i64 = 100;
+/// The most that may be asked for. Each connection is an open file, and many systems allow a process 1024.
+const MOST_CONNECTIONS: i64 = 1000;
 
 /// What may differ from one call to the next; what is not given stays as it was.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -45,6 +48,8 @@ pub struct Options {
     pub max_retry_wait: Option<f64>,
     /// How many pages of one list are asked for at once.
     pub max_concurrency: Option<i64>,
+    /// How many requests are under way at once.
+    pub max_connections: Option<i64>,
     /// How many requests a second begin at the most; infinity is no limit.
     pub max_rate: Option<f64>,
 }
@@ -58,6 +63,7 @@ pub struct Config {
     pub read_timeout: Duration,
     pub policy: Policy,
     pub max_concurrency: usize,
+    pub max_connections: usize,
     pub max_rate: Option<f64>,
 }
 
@@ -71,6 +77,7 @@ impl Config {
             retry_delay: Some(RETRY_DELAY),
             max_retry_wait: Some(MAX_RETRY_WAIT),
             max_concurrency: Some(MAX_CONCURRENCY),
+            max_connections: Some(MAX_CONNECTIONS),
             max_rate: None,
         };
         let base = base_url(url)?;
@@ -83,6 +90,7 @@ impl Config {
             read_timeout: Duration::ZERO,
             policy: Policy { max_retries: 0, delay: Duration::ZERO, max_wait: Duration::ZERO },
             max_concurrency: 1,
+            max_connections: 1,
             max_rate: None,
         };
         config.with(defaults)?.with(options)
@@ -118,12 +126,16 @@ impl Config {
             }
             config.policy.max_retries = u32::try_from(retries).unwrap_or(u32::MAX);
         }
-        if let Some(pages) = options.max_concurrency {
-            if !(1..=MOST_CONCURRENCY).contains(&pages) {
-                let expected = format!("must be from 1 to {MOST_CONCURRENCY}, not {pages}");
-                return Err(InvalidArgument::new("max_concurrency", expected));
+        for (argument, given, most, setting) in [
+            ("max_concurrency", options.max_concurrency, MOST_CONCURRENCY, &mut config.max_concurrency),
+            ("max_connections", options.max_connections, MOST_CONNECTIONS, &mut config.max_connections),
+        ] {
+            if let Some(count) = given {
+                if !(1..=most).contains(&count) {
+                    return Err(InvalidArgument::new(argument, format!("must be from 1 to {most}, not {count}")));
+                }
+                *setting = usize::try_from(count).unwrap_or(1);
             }
-            config.max_concurrency = usize::try_from(pages).unwrap_or(1);
         }
         if let Some(rate) = options.max_rate {
             if rate.is_nan() || rate <= 0.0 {
@@ -145,6 +157,7 @@ impl Config {
             retry_delay: Some(self.policy.delay.as_secs_f64()),
             max_retry_wait: Some(self.policy.max_wait.as_secs_f64()),
             max_concurrency: i64::try_from(self.max_concurrency).ok(),
+            max_connections: i64::try_from(self.max_connections).ok(),
             max_rate: self.max_rate,
         }
     }
@@ -349,6 +362,8 @@ mod tests {
             (Options { max_retry_wait: Some(f64::NAN), ..Options::default() }, "max_retry_wait"),
             (Options { max_concurrency: Some(0), ..Options::default() }, "max_concurrency"),
             (Options { max_concurrency: Some(65), ..Options::default() }, "max_concurrency"),
+            (Options { max_connections: Some(0), ..Options::default() }, "max_connections"),
+            (Options { max_connections: Some(1001), ..Options::default() }, "max_connections"),
             (Options { max_rate: Some(0.0), ..Options::default() }, "max_rate"),
             (Options { max_rate: Some(f64::NAN), ..Options::default() }, "max_rate"),
         ] {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
@@ -11,6 +11,7 @@ use tokio::task;
 use tracing::info;
 
 use super::checkpoint::Checkpoint;
+use super::limit::Spare;
 use super::log::{TARGET, to_three_places};
 use super::pace::Width;
 use super::process::{PerProcess, is_driven_by_callers};
@@ -179,8 +180,9 @@ fn least(one: Option<u64>, other: Option<u64>) -> Option<u64> {
 #[derive(Debug)]
 struct Ahead<T> {
     number: i64,
-    /// What came, and how long it took.
-    task: Task<(Result<Fetched<T>, Error>, Duration)>,
+    /// What came, unless there was no permit to try it again, and how long it took.
+    task: Task<(Option<Outcome<T>>, Duration)>,
+    spare: Weak<Spare>,
     /// How long the reader had been away when it was asked for.
     away: Duration,
 }
@@ -191,6 +193,15 @@ impl<T: Send + 'static> Ahead<T> {
     }
 }
 
+impl<T> Drop for Ahead<T> {
+    fn drop(&mut self) {
+        // The request ends when its runtime is driven, which may be much later.
+        if let Some(spare) = self.spare.upgrade() {
+            spare.leave();
+        }
+    }
+}
+
 /// A caller who drives the requests on a thread of its own takes the answers apart there, while others come in; a task
 /// leaves that to those that fetch them.
 #[derive(Debug)]
@@ -198,6 +209,8 @@ enum Fetched<T> {
     Answer(Answer),
     Page(Page<T>),
 }
+
+type Outcome<T> = Result<Fetched<T>, Error>;
 
 /// One reading of a list.
 #[derive(Debug)]
@@ -235,6 +248,8 @@ pub struct Home {
     runtime: PerProcess<Handle>,
     /// Whether the reader takes its time. Then it is not left to its calls to drive what is under way.
     is_slow: AtomicBool,
+    /// The permits of the pages under way that come in during a blocking call only.
+    spares: Mutex<Vec<Weak<Spare>>>,
 }
 
 impl Home {
@@ -250,6 +265,36 @@ impl Home {
 
     pub fn is_slow(&self) -> bool {
         self.is_slow.load(Ordering::Relaxed)
+    }
+
+    fn keep(&self, spare: &Arc<Spare>) {
+        let mut spares = self.spares();
+        spares.retain(|spare| spare.strong_count() > 0);
+        spares.push(Arc::downgrade(spare));
+    }
+
+    fn spares(&self) -> MutexGuard<'_, Vec<Weak<Spare>>> {
+        self.spares.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A reader during a call. Before and after, the permits of pages that nobody drives are for others.
+struct Present(Arc<Home>);
+
+impl Present {
+    fn new(home: &Arc<Home>) -> Self {
+        if home.is_driven() {
+            home.spares().iter().filter_map(Weak::upgrade).for_each(|spare| spare.come_back());
+        }
+        Self(Arc::clone(home))
+    }
+}
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        if self.0.is_driven() {
+            self.0.spares().iter().filter_map(Weak::upgrade).for_each(|spare| spare.leave());
+        }
     }
 }
 
@@ -343,6 +388,7 @@ impl<T: Item> Reader<T> {
     /// What it has given it does not give again, also if the call is given up. It must not be called again before that
     /// was handed on, since then it counts as given.
     pub async fn hand_over(&mut self, enough: usize, mut give: impl FnMut(Vec<T>)) -> Result<bool, Error> {
+        let _present = Present::new(&self.home);
         let sweep = {
             let mut place = locked(&self.place);
             // Whoever asks for more has given on what was handed over.
@@ -439,14 +485,18 @@ impl<T: Item> Reader<T> {
         let was_alone = self.ahead.is_empty();
         let request = self.request_for(number);
         let mut away = Duration::ZERO;
-        let (result, took) = if let Some(next) = self.ahead.front_mut() {
+        let mut came = None;
+        if let Some(next) = self.ahead.front_mut() {
             let (result, took) = next.task.wait().await?;
             if is_driven {
                 // Nothing comes in there while the reader is away.
                 away = self.away.saturating_sub(next.away);
             }
             self.ahead.pop_front();
-            (result, took.saturating_sub(away))
+            came = result.map(|result| (result, took.saturating_sub(away)));
+        }
+        let (result, took) = if let Some(came) = came {
+            came
         } else {
             let began = Instant::now();
             (self.client.ask(&request.call).await.map(Fetched::Answer), began.elapsed())
@@ -510,18 +560,26 @@ impl<T: Item> Reader<T> {
             }
             return false;
         }
-        let is_task = task::try_id().is_some();
+        let (is_task, is_driven) = (task::try_id().is_some(), is_driven_by_callers(&home));
         let before = self.ahead.len();
         while self.ahead.len() < self.width.now() {
             let number = next.saturating_add_unsigned(self.ahead.len() as u64);
             if number > last {
                 break;
             }
+            let Some(spare) = self.client.spare(!is_driven) else { break };
+            let permit = Arc::downgrade(&spare);
+            if is_driven {
+                self.home.keep(&spare);
+            }
             let (client, request) = (self.client.clone(), self.request_for(number));
             let task = Task::begin(&home, async move {
-                client.pace().hold().await;
+                if client.pace().is_held() {
+                    spare.end();
+                    client.pace().hold().await;
+                }
                 let began = Instant::now();
-                let answer = client.ask(&request.call).await;
+                let answer = client.ask_ahead(&request.call, spare).await;
                 let took = began.elapsed();
                 let read = |answer| {
                     if is_task {
@@ -530,9 +588,9 @@ impl<T: Item> Reader<T> {
                         Ok(Fetched::Answer(answer))
                     }
                 };
-                (answer.and_then(read), took)
+                (answer.map(|answer| answer.and_then(read)), took)
             });
-            self.ahead.push_back(Ahead { number, task, away: self.away });
+            self.ahead.push_back(Ahead { number, task, spare: permit, away: self.away });
         }
         self.ahead.len() > before
     }

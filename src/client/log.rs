@@ -13,15 +13,16 @@ use crate::api::Call;
 pub const TARGET: &str = "canvas_studio";
 
 impl Client {
-    /// Runs an attempt and tells how it went, also if nobody waits for its end.
+    /// Runs an attempt and tells how it went, also if nobody waits for its end, and how long it waited in line before.
     pub(super) async fn told<T>(
         &self,
         call: &Call,
         attempt: u32,
+        waited: Option<Duration>,
         status: impl Fn(&T) -> u16,
         running: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
-        let mut line = Line { client: self, call, attempt, began: Instant::now(), is_told: false };
+        let mut line = Line { client: self, call, attempt, waited, began: Instant::now(), is_told: false };
         let result = running.await;
         match &result {
             Ok(value) => line.tell(Some(status(value)), None),
@@ -66,6 +67,7 @@ struct Line<'attempt> {
     client: &'attempt Client,
     call: &'attempt Call,
     attempt: u32,
+    waited: Option<Duration>,
     began: Instant,
     is_told: bool,
 }
@@ -77,11 +79,13 @@ impl Line<'_> {
             return;
         }
         let (method, path, attempt) = (self.call.method.as_str(), self.client.place(self.call), self.attempt);
-        let ms = to_three_places(self.began.elapsed().as_secs_f64() * 1000.0);
+        let milliseconds = |length: Duration| to_three_places(length.as_secs_f64() * 1000.0);
+        let (ms, waited) = (milliseconds(self.began.elapsed()), self.waited.map(milliseconds));
         let reason = reason(status, error);
+        let line = waited.map_or_else(String::new, |waited| format!(", after {waited:.1} ms in line"));
         debug!(
-            target: TARGET, method, path, status, error, ms, attempt,
-            "{method} {path}: {reason} (attempt {attempt}, {ms:.1} ms)"
+            target: TARGET, method, path, status, error, ms, attempt, waited,
+            "{method} {path}: {reason} (attempt {attempt}, {ms:.1} ms{line})"
         );
     }
 }

@@ -6,8 +6,10 @@ pub mod checkpoint;
 pub mod config;
 pub mod error;
 mod headers;
+mod limit;
 pub mod listing;
 pub mod log;
+mod names;
 mod network;
 pub mod pace;
 mod permissions;
@@ -50,7 +52,10 @@ pub use self::config::{Config, Options};
 use self::error::EXCERPT;
 pub use self::error::{Asked, Error, Refusal, Unreadable};
 use self::headers::{header_text, is_of_a_move, location};
+use self::limit::{Hold, Spare};
+pub use self::limit::{Lent, Limit};
 pub use self::listing::{Listing, Reader, Reading};
+use self::names::Names;
 use self::network::Cause;
 pub use self::network::Network;
 pub use self::pace::Pace;
@@ -75,6 +80,9 @@ const MAX_HEADER_BYTES: u32 = 256 << 10;
 /// How long an unused connection is kept: less than the usual 60 s of the load balancers in between, since a request on
 /// a connection that they have closed is lost, and a POST is then not repeated.
 const IDLE: Duration = Duration::from_secs(50);
+/// How many unused connections to one host are kept at least; or as many as a list asks for pages at once. What a burst
+/// opened beyond that is closed: each is an open file, here and there.
+const IDLE_CONNECTIONS: usize = 16;
 /// What a body is, but for the token endpoint's.
 const JSON: &str = "application/json";
 /// How the token endpoint is asked. Observed.
@@ -96,6 +104,7 @@ pub struct Parts {
     connections: Arc<Connections>,
     closing: Arc<Closing>,
     pace: Pace,
+    limit: Limit,
     attached: Option<Attached>,
     taken_form: Arc<TakenForm>,
 }
@@ -139,12 +148,14 @@ struct Failure {
 
 impl Client {
     pub fn new(config: Config, auth: Auth) -> Self {
+        let limit = Limit::new(config.max_connections);
         Self(Arc::new(Parts {
             config,
             auth: Arc::new(auth),
             connections: Arc::default(),
             closing: Arc::default(),
             pace: Pace::default(),
+            limit,
             attached: None,
             taken_form: Arc::default(),
         }))
@@ -167,22 +178,33 @@ impl Client {
         if Arc::strong_count(&self.0) == 1 { attached.downcast_ref() } else { None }
     }
 
-    /// A client with other options; it shares the connections unless the time to make one differs, and the pace, and is
-    /// closed by itself.
+    /// A client with other options; it shares the connections unless the time to make one differs, the pace, and the limit
+    /// unless that differs, and is closed by itself.
     pub fn with(&self, options: Options) -> Result<Self, Error> {
-        self.varied(options, Arc::default())
+        self.varied(options, Arc::default(), None)
     }
 
     /// The same client, closed together with this one, that takes another time for something.
     pub(super) fn likewise(&self, options: Options) -> Result<Self, Error> {
-        self.varied(options, Arc::clone(&self.closing))
+        self.varied(options, Arc::clone(&self.closing), None)
     }
 
-    fn varied(&self, options: Options, closing: Arc<Closing>) -> Result<Self, Error> {
+    /// The same client with other options, for a request that others wait for, with permits or without: it does not wait
+    /// for one of theirs.
+    pub(super) fn beside(&self, options: Options) -> Result<Self, Error> {
+        self.varied(options, Arc::default(), Some(Limit::new(1)))
+    }
+
+    fn varied(&self, options: Options, closing: Arc<Closing>, limit: Option<Limit>) -> Result<Self, Error> {
         let config = self.config.with(options)?;
+        let limit = limit.unwrap_or_else(|| {
+            // Those who share permits have to agree how many there are, or some would wait for ever.
+            let same = config.max_connections == self.config.max_connections;
+            if same { self.limit.clone() } else { Limit::new(config.max_connections) }
+        });
         let same = config.time_to_connect() == self.config.time_to_connect();
         let connections = if same { Arc::clone(&self.connections) } else { Arc::default() };
-        Ok(Self(Arc::new(Parts { config, connections, closing, ..Parts::clone(self) })))
+        Ok(Self(Arc::new(Parts { config, connections, closing, limit, ..Parts::clone(self) })))
     }
 
     pub fn config(&self) -> &Config {
@@ -195,6 +217,15 @@ impl Client {
 
     pub(crate) fn pace(&self) -> &Pace {
         &self.pace
+    }
+
+    pub fn limit(&self) -> &Limit {
+        &self.limit
+    }
+
+    /// A permit for a page that is asked for ahead, if one is free.
+    fn spare(&self, comes_by_itself: bool) -> Option<Arc<Spare>> {
+        self.limit.spare(comes_by_itself)
     }
 
     /// Ends what is under way and refuses what comes.
@@ -219,11 +250,19 @@ impl Client {
 
     /// Sends a request: authorize, send, classify, repeat.
     pub(crate) async fn ask(&self, call: &Call) -> Result<Answer, Error> {
+        let mut hold = Hold::default();
         // It is large, and whoever hands it on should not have to copy it.
         match &call.body {
             Some(Body::Permissions(changes, _)) => self.until_closed(Box::pin(self.change(call, changes))).await,
-            _ => self.until_closed(Box::pin(self.answer(call))).await,
+            _ => self.until_closed(Box::pin(self.answer(call, &mut hold))).await,
         }
+    }
+
+    /// Likewise, ahead of whoever wants the answer; `None` if there is no permit for it any more.
+    async fn ask_ahead(&self, call: &Call, spare: Arc<Spare>) -> Option<Result<Answer, Error>> {
+        let mut hold = Hold::ahead(spare);
+        let result = self.until_closed(Box::pin(self.answer(call, &mut hold))).await;
+        (!hold.is_missing).then_some(result)
     }
 
     /// Reads the answer to a request.
@@ -241,40 +280,52 @@ impl Client {
         })
     }
 
-    /// The whole answer to a call, within the time for one.
-    async fn answer(&self, call: &Call) -> Result<Answer, Error> {
+    /// The whole answer to a call, within the time for one. If there is one, the permit for it is still held.
+    async fn answer(&self, call: &Call, hold: &mut Hold) -> Result<Answer, Error> {
         // Waiting for one's turn is not waiting for Studio.
         self.turn(call).await;
-        self.answer_within(call, self.config.timeout).await
+        self.answer_within(call, self.config.timeout, hold).await
     }
 
     /// The whole answer to a call whose turn it is.
-    async fn answer_within(&self, call: &Call, limit: Duration) -> Result<Answer, Error> {
+    async fn answer_within(&self, call: &Call, limit: Duration, hold: &mut Hold) -> Result<Answer, Error> {
         let mut attempts = Attempts::new(self, call, Some(limit));
         let mut authorization = Authorization::new(self);
-        let is_renewing = AtomicBool::new(false);
-        let all = pin!(async {
+        let mut is_renewing = false;
+        let all = async {
             loop {
-                is_renewing.store(true, Ordering::Relaxed);
-                let token = match call.target {
-                    Target::Studio(_) => Some(authorization.token().await?),
-                    Target::SignIn(_) | Target::Signed(_) => None,
+                let token = loop {
+                    is_renewing = true;
+                    let token = match call.target {
+                        Target::Studio(_) => Some(hold.not_during(authorization.token()).await?),
+                        Target::SignIn(_) | Target::Signed(_) => None,
+                    };
+                    is_renewing = false;
+                    if !self.admit(call, hold).await? {
+                        break token;
+                    }
+                    // The token may have ended meanwhile.
                 };
-                is_renewing.store(false, Ordering::Relaxed);
+                if let Target::Studio(_) = call.target {
+                    self.pace.start(self.config.max_rate).await;
+                }
                 let exchange = pin!(self.exchange(call, token.as_ref()));
-                match self.told(call, attempts.next(), |answer: &Answer| answer.status, exchange).await {
+                let status = |answer: &Answer| answer.status;
+                match self.told(call, attempts.next(), hold.waited.take(), status, exchange).await {
                     Ok(answer) => {
                         authorization.accepted();
                         return Ok(answer);
                     }
                     Err(Failure { outcome: Outcome::Status(401, _), error }) if token.is_some() => {
-                        is_renewing.store(true, Ordering::Relaxed);
+                        hold.end();
+                        is_renewing = true;
                         if !authorization.renew().await? {
                             return Err(error);
                         }
                         self.turn(call).await;
                     }
                     Err(failure) => {
+                        hold.end();
                         if let Outcome::Status(..) = failure.outcome {
                             authorization.accepted();
                         }
@@ -283,12 +334,13 @@ impl Client {
                     }
                 }
             }
-        });
+        };
         match tokio::time::timeout(limit, all).await {
             Ok(result) => result,
-            Err(_) if is_renewing.load(Ordering::Relaxed) => {
+            Err(_) if is_renewing => {
                 Err(self.timeout(call, self.config.timeout, "in all, waiting for tokens that are being renewed", false))
             }
+            Err(_) if hold.is_missing => Err(self.without_permit(call)),
             Err(_) => Err(self.timeout(call, self.config.timeout, "in all", call.repeat == Repeat::IfNotCarriedOut)),
         }
     }
@@ -298,6 +350,27 @@ impl Client {
         if let Target::Studio(_) = call.target {
             self.pace.turn(self.config.max_rate).await;
         }
+    }
+
+    /// Takes the permit for an attempt, if the call does not have it yet. Says whether that took a while.
+    async fn admit(&self, call: &Call, hold: &mut Hold) -> Result<bool, Error> {
+        if hold.try_begin(&self.limit) {
+            return Ok(false);
+        }
+        if !hold.may_wait() {
+            return Err(self.without_permit(call));
+        }
+        hold.begin(&self.limit).await;
+        // The connection of the request that has ended is not yet back where this one finds it.
+        tokio::task::yield_now().await;
+        Ok(true)
+    }
+
+    /// Nothing was sent, since too much else is under way.
+    fn without_permit(&self, call: &Call) -> Error {
+        let most = self.config.max_connections;
+        let what = format!("in all, waiting for others to end: at most {most} are under way at once (max_connections)");
+        self.timeout(call, self.config.timeout, &what, false)
     }
 
     /// One attempt: the request, and the whole answer.
@@ -561,6 +634,8 @@ fn connections(config: &Config, are_to_studio: bool) -> Result<reqwest::ClientBu
             .user_agent(concat!("canvas-studio/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(config.time_to_connect())
             .pool_idle_timeout(IDLE)
+            .pool_max_idle_per_host(config.max_concurrency.max(IDLE_CONNECTIONS))
+            .dns_resolver(Names)
             // As browsers and curl do: a header that is not as it should be is no reason to lose the answer.
             .http1_ignore_invalid_headers_in_responses(true)
             .http1_allow_spaces_after_header_name_in_responses(true)

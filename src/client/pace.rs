@@ -17,8 +17,10 @@ pub struct Pace(Arc<Shared>);
 /// Moments are nanoseconds since [`start`].
 #[derive(Debug, Default)]
 struct Shared {
-    /// When the next request may begin.
+    /// When the next request has its turn.
     next: AtomicU64,
+    /// When the next one may begin, if others waited for a permit after they had their turn.
+    next_start: AtomicU64,
     /// Until when no page is fetched ahead.
     held_until: AtomicU64,
     /// How often the server said that it is too much.
@@ -28,15 +30,12 @@ struct Shared {
 impl Pace {
     /// Waits for the turn of a request, if only so many a second may begin.
     pub async fn turn(&self, rate: Option<f64>) {
-        let Some(rate) = rate else { return };
-        let interval = nanoseconds(Duration::try_from_secs_f64(1.0 / rate).unwrap_or(Duration::MAX));
-        let now = since_start();
-        let after = |next: u64| Some(next.max(now).saturating_add(interval));
-        if let Ok(mine) = self.0.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, after)
-            && mine > now
-        {
-            sleep_until(start() + Duration::from_nanos(mine)).await;
-        }
+        wait_for_turn(&self.0.next, rate).await;
+    }
+
+    /// Keeps the distance between requests that had their turns and begin later, all at once perhaps.
+    pub async fn start(&self, rate: Option<f64>) {
+        wait_for_turn(&self.0.next_start, rate).await;
     }
 
     /// The server said that it is too much, and for so long the request waits now.
@@ -50,6 +49,10 @@ impl Pace {
         self.0.throttlings.load(Ordering::Relaxed)
     }
 
+    pub fn is_held(&self) -> bool {
+        self.0.held_until.load(Ordering::Relaxed) > since_start()
+    }
+
     /// Waits until pages may be fetched ahead again.
     pub async fn hold(&self) {
         loop {
@@ -59,6 +62,19 @@ impl Pace {
             }
             sleep_until(start() + Duration::from_nanos(until)).await;
         }
+    }
+}
+
+/// Waits until `next`, which is then so much later that no more than `rate` a second pass.
+async fn wait_for_turn(next: &AtomicU64, rate: Option<f64>) {
+    let Some(rate) = rate else { return };
+    let interval = nanoseconds(Duration::try_from_secs_f64(1.0 / rate).unwrap_or(Duration::MAX));
+    let now = since_start();
+    let after = |next: u64| Some(next.max(now).saturating_add(interval));
+    if let Ok(mine) = next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, after)
+        && mine > now
+    {
+        sleep_until(start() + Duration::from_nanos(mine)).await;
     }
 }
 

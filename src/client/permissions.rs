@@ -6,6 +6,7 @@ use tokio::time::Instant;
 use tracing::info;
 
 use super::error::said_by_server;
+use super::limit::Hold;
 use super::log::TARGET;
 use super::{Client, Error, QUOTED};
 use crate::api::permissions::{BodyForm, Changes, refuses_form};
@@ -42,17 +43,18 @@ impl Client {
         self.turn(call).await;
         let begun = Instant::now();
         let form = self.taken_form.get();
-        let first = match self.answer_within(&written(call, changes, form), self.config.timeout).await {
-            Ok(answer) => {
-                let Some(left) = not_made(changes, &answer) else {
-                    self.taken_form.set(form);
-                    return Ok(answer);
-                };
-                First::Ignored(answer, left)
-            }
-            Err(error) if is_about_the_form(&error) => First::Refused(error),
-            Err(error) => return Err(error),
-        };
+        let first =
+            match self.answer_within(&written(call, changes, form), self.config.timeout, &mut Hold::default()).await {
+                Ok(answer) => {
+                    let Some(left) = not_made(changes, &answer) else {
+                        self.taken_form.set(form);
+                        return Ok(answer);
+                    };
+                    First::Ignored(answer, left)
+                }
+                Err(error) if is_about_the_form(&error) => First::Refused(error),
+                Err(error) => return Err(error),
+            };
         let left = match &first {
             First::Refused(_) => changes,
             First::Ignored(_, left) => left,
@@ -61,7 +63,7 @@ impl Client {
         info!(target: TARGET, method, path, "{method} {path}: again with its body in the other form ({form:?})");
         let rest = self.config.timeout.saturating_sub(begun.elapsed());
         self.turn(call).await;
-        let second = self.answer_within(&written(call, left, form), rest).await;
+        let second = self.answer_within(&written(call, left, form), rest, &mut Hold::default()).await;
         match (first, second) {
             (first, Ok(answer)) => {
                 let Some(left) = not_made(changes, &answer) else {

@@ -23,7 +23,7 @@ pub fn forked() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
 }
 
-fn generation() -> u32 {
+pub(super) fn generation() -> u32 {
     GENERATION.load(Ordering::Relaxed)
 }
 

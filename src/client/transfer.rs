@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep};
 use tracing::info;
 use url::Url;
 
+use super::limit::Hold;
 use super::log::{TARGET, to_three_places};
 use super::ranges::{Head, Holds, Known};
 use super::retry::Outcome;
@@ -102,12 +103,17 @@ impl Client {
 
     /// Reads until the file is whole, with a new signed URL if the old one has expired.
     async fn fill(&self, part: &mut Part, request: &Request<Url>, transferred: &Transferred) -> Result<(), Error> {
-        let mut url = self.send(request).await?;
+        let mut hold = Hold::default();
+        let mut url = self.signed(request, &mut hold).await?;
         let mut may_renew = true;
         let mut most = 0;
         let mut attempts = Attempts::new(self, &request.call, None);
         loop {
-            let Err(failure) = self.fetch(&url, part, transferred, attempts.next()).await else { return Ok(()) };
+            self.admit(&request.call, &mut hold).await?;
+            let Err(failure) = self.fetch(&url, part, transferred, attempts.next(), &mut hold).await else {
+                return Ok(());
+            };
+            hold.end();
             // What was fetched before a new beginning does not count a second time.
             if part.known.length > most {
                 most = part.known.length;
@@ -123,7 +129,7 @@ impl Client {
                         target: TARGET, method = "GET", path, status = 403,
                         "GET {path}: the signed URL is good no longer (403), so a new one is asked for"
                     );
-                    url = self.send(request).await?;
+                    url = self.signed(request, &mut hold).await?;
                 }
                 Outcome::Status(416, _) if part.known.length > 0 => {
                     part.restart()?;
@@ -134,10 +140,29 @@ impl Client {
         }
     }
 
+    /// Asks for the signed URL, with a permit that is kept for the file: the URL is soon good no longer, and a file takes
+    /// its time. So a download has no limit for how long it waits for others to end.
+    async fn signed(&self, request: &Request<Url>, hold: &mut Hold) -> Result<Url, Error> {
+        loop {
+            self.admit(&request.call, hold).await?;
+            match Box::pin(self.answer(&request.call, hold)).await {
+                Err(Error::Timeout { .. }) if hold.is_missing => {}
+                answer => return self.read(request, &answer?),
+            }
+        }
+    }
+
     /// One attempt at what is missing of the file.
-    async fn fetch(&self, url: &Url, part: &mut Part, transferred: &Transferred, attempt: u32) -> Result<(), Failure> {
+    async fn fetch(
+        &self,
+        url: &Url,
+        part: &mut Part,
+        transferred: &Transferred,
+        attempt: u32,
+        hold: &mut Hold,
+    ) -> Result<(), Failure> {
         // What is in doubt is asked for once more, as a whole, which leaves no room for doubts.
-        while !self.fetch_rest(url, part, transferred, attempt).await? {}
+        while !self.fetch_rest(url, part, transferred, attempt, hold).await? {}
         Ok(())
     }
 
@@ -148,6 +173,7 @@ impl Client {
         part: &mut Part,
         transferred: &Transferred,
         attempt: u32,
+        hold: &mut Hold,
     ) -> Result<bool, Failure> {
         let mut url = url.clone();
         for _ in 0..=MAX_REDIRECTS {
@@ -161,7 +187,7 @@ impl Client {
             }
             self.check_private(&call)?;
             let status = |response: &reqwest::Response| response.status().as_u16();
-            let response = self.told(&call, attempt, status, self.attempt(&call, None)).await?;
+            let response = self.told(&call, attempt, hold.waited.take(), status, self.attempt(&call, None)).await?;
             if !response.status().is_redirection() {
                 return self.receive(&call, response, part, transferred).await;
             }

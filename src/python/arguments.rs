@@ -161,6 +161,7 @@ pub(crate) mod named {
         retry_delay: f64 = seconds;
         max_retry_wait: f64 = seconds;
         max_concurrency: i64 = whole;
+        max_connections: i64 = whole;
     }
 
     pub(crate) fn embed_type(given: &Bound<'_, PyAny>) -> PyResult<&'static str> {

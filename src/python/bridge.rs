@@ -2,7 +2,7 @@
 //!
 //! Nothing else in this crate knows of threads, of the interpreter's lock, of signals or of processes.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::future::pending;
 use std::pin::{Pin, pin};
@@ -25,7 +25,7 @@ use super::token_store::{self, for_caller};
 use crate::api::{InvalidArgument, Request};
 use crate::client::auth::renewals_under_way;
 use crate::client::process::{self, BACKGROUND};
-use crate::client::{Client, Error, PerProcess, tasks};
+use crate::client::{Client, Error, Lent, Limit, PerProcess, tasks};
 use crate::stack::with_enough_stack;
 
 /// How often a call looks for signals, and reports how it goes.
@@ -116,6 +116,7 @@ pub(crate) fn run<O: Operation>(
         engine()?;
     }
     let _call = Call::enter();
+    let _outer = Outer::enter(client);
     let log = Log::begin(py)?;
     let running = Box::pin(operation.start(client.cloned()));
     let running = log.of(for_caller(py, operation.python_store(py, client), false, running)?);
@@ -150,8 +151,64 @@ fn wait<T: Send>(
         refuse_at_exit()?;
         operation.report(py)?;
         logs::look(py)?;
+        Outer::goes_on();
         driver.take_over();
         turn = py.detach(|| driver.drive(running.as_mut()));
+    }
+}
+
+/// A blocking call of this thread. While Python runs something in the middle of it (a progress callable, a signal handler,
+/// a finalizer), nobody drives its request, and yet that holds a permit: what is called there, on this thread or in an
+/// event loop on it, would wait for ever if there was no other. So one is lent meanwhile.
+struct Outer {
+    limit: Option<Limit>,
+    lent: Option<Lent>,
+}
+
+thread_local! {
+    /// The innermost is the last.
+    static OUTER: RefCell<Vec<Outer>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Outer {
+    /// Begins a call, perhaps in the middle of another.
+    fn enter(client: Option<&Client>) -> Entered {
+        Self::lend();
+        let limit = client.map(|client| client.limit().clone());
+        Self::calls(|calls| calls.push(Self { limit, lent: None }));
+        Entered
+    }
+
+    /// A call begins: if it does in the middle of another, that lends a permit.
+    fn lend() {
+        Self::calls(|calls| {
+            if let Some(Self { limit: Some(limit), lent }) = calls.last_mut() {
+                lent.get_or_insert_with(|| limit.lend());
+            }
+        });
+    }
+
+    /// The call goes on, and takes back what it lent.
+    fn goes_on() {
+        Self::calls(|calls| {
+            if let Some(call) = calls.last_mut() {
+                call.lent = None;
+            }
+        });
+    }
+
+    fn calls(change: impl FnOnce(&mut Vec<Self>)) {
+        // A finalizer may run when the thread has ended, and is in the middle of nothing.
+        let _ = OUTER.try_with(|calls| change(&mut calls.borrow_mut()));
+    }
+}
+
+/// Ends the call when it is dropped.
+struct Entered;
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        Outer::calls(|calls| drop(calls.pop()));
     }
 }
 
@@ -408,6 +465,7 @@ pub(crate) async fn run_async<O: Operation>(
 ) -> PyResult<<O::Result as Deliver>::Python> {
     let operation = operation.map_err(|refusal| to_python(refusal.into()))?;
     let engine = engine()?;
+    Outer::lend();
     let running = Box::pin(operation.start(client.clone()));
     let (log, running) = {
         let _call = Call::enter();

@@ -55,6 +55,9 @@ use crate::client::{Auth, Client, Config, Network, Options};
 ///     max_retry_wait: Seconds that a server may ask to be left alone; if it asks for more, the error is raised.
 ///     max_concurrency: How many pages of one list are asked for at once, 1 to 64. It falls by itself where Studio says
 ///         that it is too much, or becomes slow.
+///     max_connections: How many requests are under way at once, 1 to 1000, and so how many connections there are. Further
+///         calls wait in line, which counts as part of `timeout`. Clients made by `with_options` share it with this one,
+///         unless they are given another.
 ///     max_rate: How many requests a second begin at the most; no limit if left out. Clients made by `with_options` share
 ///         it with this one.
 ///
@@ -590,11 +593,12 @@ plain {
     #[new]
     #[pyo3(signature = (url, *, token=None, auth=None, proxy=None, ca_bundle=None, timeout: "float | timedelta" = 120.0, connect_timeout: "float | timedelta" = 5.0,
         read_timeout: "float | timedelta" = 30.0, max_retries: "int" = 2, retry_delay: "float | timedelta" = 0.5,
-        max_retry_wait: "float | timedelta" = 60.0, max_concurrency: "int" = 16, max_rate=None))]
+        max_retry_wait: "float | timedelta" = 60.0, max_concurrency: "int" = 16, max_connections: "int" = 100, max_rate=None))]
 fn new(py: Python<'_>, url: Text, token: Option<Text>, auth: Option<Object<OAuth>>, proxy: Option<Text>, ca_bundle: Option<FilePath>, #[pyo3(from_py_with = named::timeout)] timeout: f64, #[pyo3(from_py_with = named::connect_timeout)] connect_timeout: f64,
         #[pyo3(from_py_with = named::read_timeout)] read_timeout: f64, #[pyo3(from_py_with = named::max_retries)] max_retries: i64,
         #[pyo3(from_py_with = named::retry_delay)] retry_delay: f64, #[pyo3(from_py_with = named::max_retry_wait)] max_retry_wait: f64,
-        #[pyo3(from_py_with = named::max_concurrency)] max_concurrency: i64, max_rate: Option<Number>) -> PyResult<Self> {
+        #[pyo3(from_py_with = named::max_concurrency)] max_concurrency: i64,
+        #[pyo3(from_py_with = named::max_connections)] max_connections: i64, max_rate: Option<Number>) -> PyResult<Self> {
         let url = url.read(py, "url")?;
         let token = token.read(py, "token")?;
         let auth = auth.read(py, "auth")?;
@@ -608,6 +612,7 @@ fn new(py: Python<'_>, url: Text, token: Option<Text>, auth: Option<Object<OAuth
             retry_delay: Some(retry_delay),
             max_retry_wait: Some(max_retry_wait),
             max_concurrency: Some(max_concurrency),
+            max_connections: Some(max_connections),
             max_rate: max_rate.read(py, "max_rate")?,
         };
         let config = Network::new(proxy.as_deref(), ca_bundle).and_then(|network| Config::new(&url, network, options));
@@ -653,6 +658,7 @@ fn new(py: Python<'_>, url: Text, token: Option<Text>, auth: Option<Object<OAuth
     ///     retry_delay: Likewise.
     ///     max_retry_wait: Likewise.
     ///     max_concurrency: Likewise.
+    ///     max_connections: Likewise.
     ///     max_rate: Likewise.
     ///
     /// Returns:
@@ -663,11 +669,12 @@ fn new(py: Python<'_>, url: Text, token: Option<Text>, auth: Option<Object<OAuth
     #[staticmethod]
     #[pyo3(signature = (profile=None, *, url=None, token=None, auth=None, proxy=None, ca_bundle=None, timeout: "float | timedelta" = 120.0, connect_timeout: "float | timedelta" = 5.0,
         read_timeout: "float | timedelta" = 30.0, max_retries: "int" = 2, retry_delay: "float | timedelta" = 0.5,
-        max_retry_wait: "float | timedelta" = 60.0, max_concurrency: "int" = 16, max_rate=None))]
+        max_retry_wait: "float | timedelta" = 60.0, max_concurrency: "int" = 16, max_connections: "int" = 100, max_rate=None))]
     fn from_env(py: Python<'_>, profile: Option<Text>, url: Option<Text>, token: Option<Text>, auth: Option<Object<OAuth>>, proxy: Option<Text>, ca_bundle: Option<FilePath>, #[pyo3(from_py_with = named::timeout)] timeout: f64, #[pyo3(from_py_with = named::connect_timeout)] connect_timeout: f64,
         #[pyo3(from_py_with = named::read_timeout)] read_timeout: f64, #[pyo3(from_py_with = named::max_retries)] max_retries: i64,
         #[pyo3(from_py_with = named::retry_delay)] retry_delay: f64, #[pyo3(from_py_with = named::max_retry_wait)] max_retry_wait: f64,
-        #[pyo3(from_py_with = named::max_concurrency)] max_concurrency: i64, max_rate: Option<Number>) -> PyResult<Self> {
+        #[pyo3(from_py_with = named::max_concurrency)] max_concurrency: i64,
+        #[pyo3(from_py_with = named::max_connections)] max_connections: i64, max_rate: Option<Number>) -> PyResult<Self> {
         let given = PyDict::new(py);
         given.set_item("profile", profile.read(py, "profile")?)?;
         given.set_item("url", url.read(py, "url")?)?;
@@ -679,7 +686,7 @@ fn new(py: Python<'_>, url: Text, token: Option<Text>, auth: Option<Object<OAuth
         let (url, token, auth) = (found.getattr("url")?, found.getattr("token")?, found.getattr("auth")?);
         let (proxy, ca_bundle) = (found.getattr("proxy")?, found.getattr("ca_bundle")?);
         Self::new(py, url.extract()?, token.extract()?, auth.extract()?, proxy.extract()?, ca_bundle.extract()?, timeout, connect_timeout, read_timeout,
-            max_retries, retry_delay, max_retry_wait, max_concurrency, max_rate)
+            max_retries, retry_delay, max_retry_wait, max_concurrency, max_connections, max_rate)
     }
 
     /// Go on with a list where a checkpoint was taken of its reading, perhaps in another process.
@@ -720,6 +727,7 @@ fn new(py: Python<'_>, url: Text, token: Option<Text>, auth: Option<Object<OAuth
         options.set_item("retry_delay", set.retry_delay)?;
         options.set_item("max_retry_wait", set.max_retry_wait)?;
         options.set_item("max_concurrency", set.max_concurrency)?;
+        options.set_item("max_connections", set.max_connections)?;
         options.set_item("max_rate", set.max_rate)?;
         Ok((pickles.getattr("client")?, Hinted::new((config.url(), place, auth, options).into_py_any(py)?)))
     }
@@ -742,6 +750,7 @@ fn new(py: Python<'_>, url: Text, token: Option<Text>, auth: Option<Object<OAuth
     ///     retry_delay: Likewise.
     ///     max_retry_wait: Likewise.
     ///     max_concurrency: Likewise.
+    ///     max_connections: Likewise; another number is counted for the new client alone, and those made of it.
     ///     max_rate: Likewise; `float("inf")` for no limit.
     ///
     /// Returns:
@@ -750,10 +759,10 @@ fn new(py: Python<'_>, url: Text, token: Option<Text>, auth: Option<Object<OAuth
     /// Raises:
     ///     InvalidArgumentError: If an argument cannot be right.
     #[pyo3(signature = (*, timeout=None, connect_timeout=None, read_timeout=None, max_retries=None, retry_delay=None,
-        max_retry_wait=None, max_concurrency=None, max_rate=None))]
+        max_retry_wait=None, max_concurrency=None, max_connections=None, max_rate=None))]
     fn with_options(&self, py: Python<'_>, timeout: Option<Seconds>, connect_timeout: Option<Seconds>, read_timeout: Option<Seconds>,
         max_retries: Option<Whole>, retry_delay: Option<Seconds>, max_retry_wait: Option<Seconds>,
-        max_concurrency: Option<Whole>, max_rate: Option<Number>) -> PyResult<Self> {
+        max_concurrency: Option<Whole>, max_connections: Option<Whole>, max_rate: Option<Number>) -> PyResult<Self> {
         let client = self.client.with(Options {
             timeout: timeout.read(py, "timeout")?,
             connect_timeout: connect_timeout.read(py, "connect_timeout")?,
@@ -762,6 +771,7 @@ fn new(py: Python<'_>, url: Text, token: Option<Text>, auth: Option<Object<OAuth
             retry_delay: retry_delay.read(py, "retry_delay")?,
             max_retry_wait: max_retry_wait.read(py, "max_retry_wait")?,
             max_concurrency: max_concurrency.read(py, "max_concurrency")?,
+            max_connections: max_connections.read(py, "max_connections")?,
             max_rate: max_rate.read(py, "max_rate")?,
         });
         let client = client.map_err(to_python)?;

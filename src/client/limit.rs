@@ -1,0 +1,351 @@
+//! How many requests of a client are under way at once: a request that finds no permit free waits in line for one.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use super::process::{PerProcess, generation};
+
+/// The limit of a client, shared with those that `with_options` made of it.
+#[derive(Debug, Clone)]
+pub struct Limit(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    most: usize,
+    /// A forked child has none of its parent's requests, so it has permits of its own.
+    permits: PerProcess<Permits>,
+}
+
+#[derive(Debug)]
+struct Permits {
+    /// Given out first come, first served.
+    free: Semaphore,
+    /// How many pages more may be asked for ahead. Those on the runtime of the callers hold no other permit while their
+    /// reader is away, and they are connections too.
+    ahead: Semaphore,
+    /// How many permits were lent that are still out; who gives one back pays for it.
+    owed: AtomicUsize,
+    generation: u32,
+}
+
+impl Limit {
+    pub(super) fn new(most: usize) -> Self {
+        Self(Arc::new(Shared { most, permits: PerProcess::new() }))
+    }
+
+    /// A permit, if one is free. Nobody who waits is overtaken, since a permit that is waited for is never free.
+    pub(super) fn try_take(&self) -> Option<Permit> {
+        Permits::try_take(&self.permits())
+    }
+
+    /// Waits for a permit.
+    pub(super) async fn take(&self) -> Permit {
+        let permits = self.permits();
+        // It is never closed.
+        if let Ok(permit) = permits.free.acquire().await {
+            permit.forget();
+        }
+        Permit(permits)
+    }
+
+    /// A permit for a page that is asked for ahead. If the page comes in while its reader is away, the last free one is
+    /// left to a call.
+    pub(super) fn spare(&self, comes_by_itself: bool) -> Option<Arc<Spare>> {
+        let permits = self.permits();
+        if comes_by_itself && permits.free.available_permits() < 2 {
+            return None;
+        }
+        let ahead = permits.ahead.try_acquire().ok()?;
+        let permit = Permits::try_take(&permits)?;
+        ahead.forget();
+        let state = Mutex::new(State { permit: Some(permit), is_under_way: true, is_away: false });
+        Some(Arc::new(Spare { state, permits }))
+    }
+
+    /// Adds a permit for as long as the requests of a call are not driven, since Python runs something in the middle of
+    /// it: that may wait for a request of its own.
+    pub fn lend(&self) -> Lent {
+        let permits = self.permits();
+        permits.free.add_permits(1);
+        Lent(permits)
+    }
+
+    fn permits(&self) -> Arc<Permits> {
+        let Ok(permits) = self.0.permits.get(|| {
+            Ok::<_, Infallible>(Permits {
+                free: Semaphore::new(self.0.most),
+                ahead: Semaphore::new(self.0.most),
+                owed: AtomicUsize::new(0),
+                generation: generation(),
+            })
+        });
+        permits
+    }
+}
+
+impl Permits {
+    fn try_take(self: &Arc<Self>) -> Option<Permit> {
+        self.free.try_acquire().ok()?.forget();
+        Some(Permit(Arc::clone(self)))
+    }
+
+    /// Whether they belong to this process. Another thread may have held a lock of theirs during the fork.
+    fn are_own(&self) -> bool {
+        self.generation == generation()
+    }
+}
+
+/// Leave for one request to be under way.
+#[derive(Debug)]
+pub(super) struct Permit(Arc<Permits>);
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let pay = |owed: usize| owed.checked_sub(1);
+        if self.0.are_own() && self.0.owed.fetch_update(Ordering::SeqCst, Ordering::SeqCst, pay).is_err() {
+            self.0.free.add_permits(1);
+        }
+    }
+}
+
+/// A permit more for a while.
+#[derive(Debug)]
+pub struct Lent(Arc<Permits>);
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if self.0.are_own() && self.0.free.forget_permits(1) == 0 {
+            self.0.owed.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+/// The permit of a page that is asked for ahead. While its reader is away and nobody drives the request, it is free for
+/// others.
+#[derive(Debug)]
+pub(super) struct Spare {
+    state: Mutex<State>,
+    permits: Arc<Permits>,
+}
+
+#[derive(Debug)]
+struct State {
+    permit: Option<Permit>,
+    is_under_way: bool,
+    is_away: bool,
+}
+
+impl Spare {
+    /// Says whether an attempt may begin. It does not wait: it might be given a permit while nobody drives it.
+    pub(super) fn begin(&self) -> bool {
+        let mut state = self.state();
+        if state.permit.is_none() && !state.is_away {
+            state.permit = self.permits.try_take();
+            state.is_under_way = state.permit.is_some();
+            return state.is_under_way;
+        }
+        state.is_under_way = true;
+        true
+    }
+
+    /// Ends the attempt.
+    pub(super) fn end(&self) {
+        let mut state = self.state();
+        state.is_under_way = false;
+        state.permit = None;
+    }
+
+    /// The reader has left, or does not want the page any more.
+    pub(super) fn leave(&self) {
+        if self.permits.are_own() {
+            let mut state = self.state();
+            state.is_away = true;
+            state.permit = None;
+        }
+    }
+
+    /// The reader is back. What is under way goes on, even if no permit is free by now.
+    pub(super) fn come_back(&self) {
+        let mut state = self.state();
+        state.is_away = false;
+        if state.is_under_way && state.permit.is_none() {
+            state.permit = self.permits.try_take();
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Spare {
+    fn drop(&mut self) {
+        if self.permits.are_own() {
+            self.permits.ahead.add_permits(1);
+        }
+    }
+}
+
+/// The permit of one call: taken for each attempt, and not held during the waits in between.
+#[derive(Debug, Default)]
+pub(super) struct Hold {
+    permit: Option<Permit>,
+    /// For a page that is asked for ahead.
+    spare: Option<Arc<Spare>>,
+    /// Whether there is none, which is why the call does not go on.
+    pub(super) is_missing: bool,
+    /// How long the call waited for it, until somebody is told.
+    pub(super) waited: Option<Duration>,
+}
+
+impl Hold {
+    pub(super) fn ahead(spare: Arc<Spare>) -> Self {
+        Self { spare: Some(spare), ..Self::default() }
+    }
+
+    /// Takes a permit if it need not wait for it.
+    pub(super) fn try_begin(&mut self, limit: &Limit) -> bool {
+        let is_there = if let Some(spare) = &self.spare {
+            spare.begin()
+        } else {
+            self.permit = self.permit.take().or_else(|| limit.try_take());
+            self.permit.is_some()
+        };
+        self.is_missing = !is_there;
+        is_there
+    }
+
+    /// Waits for a permit. A page that is asked for ahead never does.
+    pub(super) async fn begin(&mut self, limit: &Limit) {
+        let began = Instant::now();
+        self.permit = Some(limit.take().await);
+        self.is_missing = false;
+        self.waited = Some(self.waited.unwrap_or_default() + began.elapsed());
+    }
+
+    pub(super) fn may_wait(&self) -> bool {
+        self.spare.is_none()
+    }
+
+    /// Waits for something that is no request of this call, and does not hold the permit while it takes.
+    pub(super) async fn not_during<T>(&mut self, waiting: impl Future<Output = T>) -> T {
+        let mut waiting = pin!(waiting);
+        poll_fn(|context| {
+            let turn = waiting.as_mut().poll(context);
+            if turn.is_pending() {
+                self.end();
+            }
+            turn
+        })
+        .await
+    }
+
+    /// Gives it back until the next attempt.
+    pub(super) fn end(&mut self) {
+        self.permit = None;
+        if let Some(spare) = &self.spare {
+            spare.end();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn free(limit: &Limit) -> usize {
+        limit.permits().free.available_permits()
+    }
+
+    #[tokio::test]
+    async fn a_permit_goes_to_whoever_waits_longest() {
+        let limit = Limit::new(1);
+        let first = limit.take().await;
+        let (other, order) = (limit.clone(), Arc::new(Mutex::new(Vec::new())));
+        let waiting: Vec<_> = (0..3)
+            .map(|number| {
+                let (limit, order) = (other.clone(), Arc::clone(&order));
+                tokio::spawn(async move {
+                    let _permit = limit.take().await;
+                    order.lock().unwrap().push(number);
+                })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        drop(first);
+        assert!(limit.try_take().is_none(), "it belongs to the first who waits");
+        for task in waiting {
+            task.await.unwrap();
+        }
+        assert_eq!(*order.lock().unwrap(), [0, 1, 2]);
+        assert_eq!(free(&limit), 1);
+    }
+
+    #[tokio::test]
+    async fn what_was_lent_is_paid_back_at_once_or_with_the_next_permit() {
+        let limit = Limit::new(1);
+        let outer = limit.take().await;
+        let lent = limit.lend();
+        let nested = limit.try_take().unwrap();
+        drop(lent);
+        drop(nested);
+        assert_eq!(free(&limit), 0);
+        drop(outer);
+        assert_eq!(free(&limit), 1);
+        drop(limit.lend());
+        assert_eq!(free(&limit), 1);
+    }
+
+    #[test]
+    fn a_page_asked_for_ahead_holds_a_permit_only_while_its_reader_is_there() {
+        let limit = Limit::new(2);
+        let (one, two) = (limit.spare(false).unwrap(), limit.spare(false).unwrap());
+        assert!(limit.spare(false).is_none());
+        one.leave();
+        two.leave();
+        assert_eq!(free(&limit), 2);
+        // They are connections all the same.
+        assert!(limit.spare(false).is_none());
+        let call = limit.try_take().unwrap();
+        one.come_back();
+        two.come_back();
+        assert_eq!(free(&limit), 0);
+        drop(call);
+        one.end();
+        assert_eq!(free(&limit), 2);
+        assert!(one.begin());
+        drop((one, two));
+        assert_eq!(free(&limit), 2);
+        assert!(limit.spare(false).is_some());
+    }
+
+    #[test]
+    fn a_page_that_comes_by_itself_leaves_the_last_permit_to_a_call() {
+        let limit = Limit::new(2);
+        let spare = limit.spare(true);
+        assert!(spare.is_some());
+        assert!(limit.spare(true).is_none());
+        assert!(limit.try_take().is_some());
+    }
+
+    #[test]
+    fn an_attempt_ahead_does_not_wait_for_a_permit() {
+        let limit = Limit::new(1);
+        let spare = limit.spare(false).unwrap();
+        spare.end();
+        let _call = limit.try_take().unwrap();
+        let mut hold = Hold::ahead(Arc::clone(&spare));
+        assert!(!hold.try_begin(&limit));
+        assert!(hold.is_missing && !hold.may_wait());
+        // What waits for its turn when the reader leaves goes on.
+        spare.leave();
+        assert!(hold.try_begin(&limit));
+    }
+}

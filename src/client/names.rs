@@ -1,0 +1,172 @@
+//! Looks up the names of hosts: each name once for all who wait for it, and only a few names at a time.
+
+use std::collections::{HashMap, VecDeque};
+use std::convert::Infallible;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tokio::sync::watch;
+
+use super::process::PerProcess;
+
+/// How many names are looked up at once. The system's way to do it takes a thread for each.
+const MOST: usize = 8;
+
+/// The look-ups of this process, for all its clients: a forked child begins its own.
+static LOOK_UPS: PerProcess<LookUps> = PerProcess::new();
+
+/// What the system says of a name; nothing while it is asked.
+type Outcome = Option<Result<Arc<[SocketAddr]>, Problem>>;
+
+/// An error that can be given to all who wait.
+#[derive(Debug, Clone)]
+struct Problem {
+    kind: io::ErrorKind,
+    text: String,
+}
+
+/// Hands names to the look-ups of this process.
+#[derive(Debug)]
+pub(super) struct Names;
+
+impl Resolve for Names {
+    fn resolve(&self, name: Name) -> Resolving {
+        let Ok(look_ups) = LOOK_UPS.get(|| Ok::<_, Infallible>(LookUps::new(system)));
+        Box::pin(async move {
+            let addresses = look_ups.ask(name.as_str()).await?;
+            Ok(Box::new(addresses.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// Asks the operating system, as every other program does.
+fn system(name: &str) -> io::Result<Vec<SocketAddr>> {
+    (name, 0).to_socket_addrs().map(Iterator::collect)
+}
+
+#[derive(Debug)]
+struct LookUps {
+    look_up: fn(&str) -> io::Result<Vec<SocketAddr>>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The names that are asked for, until there is an answer.
+    wanted: HashMap<String, watch::Receiver<Outcome>>,
+    /// Those that no thread has begun with.
+    waiting: VecDeque<(String, watch::Sender<Outcome>)>,
+    threads: usize,
+}
+
+impl LookUps {
+    fn new(look_up: fn(&str) -> io::Result<Vec<SocketAddr>>) -> Self {
+        Self { look_up, state: Mutex::default() }
+    }
+
+    /// Joins the look-up of a name, or begins it. It goes on whatever becomes of those who wait for it.
+    async fn ask(self: &Arc<Self>, name: &str) -> io::Result<Vec<SocketAddr>> {
+        let mut outcome = self.begin(name)?;
+        match outcome.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(Ok(addresses))) => Ok(addresses.to_vec()),
+            Ok(Some(Err(problem))) => Err(io::Error::new(problem.kind, problem.text.clone())),
+            _ => Err(io::Error::other("the look-up of the name was given up")),
+        }
+    }
+
+    fn begin(self: &Arc<Self>, name: &str) -> io::Result<watch::Receiver<Outcome>> {
+        let mut state = self.state();
+        if let Some(outcome) = state.wanted.get(name).filter(|outcome| outcome.has_changed().is_ok()) {
+            return Ok(outcome.clone());
+        }
+        if state.threads < MOST {
+            // Not one of the runtime's, which ends the process if none can be started.
+            let look_ups = Arc::clone(self);
+            let thread = thread::Builder::new().name("canvas-studio".to_owned()).spawn(move || look_ups.work());
+            match thread {
+                Ok(_) => state.threads += 1,
+                // Those that are there get to it.
+                Err(_) if state.threads > 0 => {}
+                Err(error) => {
+                    return Err(io::Error::new(error.kind(), format!("no thread to look the name up: {error}")));
+                }
+            }
+        }
+        let (tell, outcome) = watch::channel(None);
+        state.wanted.insert(name.to_owned(), outcome.clone());
+        state.waiting.push_back((name.to_owned(), tell));
+        Ok(outcome)
+    }
+
+    /// Looks up what waits, until nothing does.
+    fn work(&self) {
+        loop {
+            let (name, tell) = {
+                let mut state = self.state();
+                let Some(next) = state.waiting.pop_front() else {
+                    state.threads -= 1;
+                    return;
+                };
+                next
+            };
+            let found = (self.look_up)(&name);
+            let found = found.map(Arc::from).map_err(|error| Problem { kind: error.kind(), text: error.to_string() });
+            // Whoever comes now begins anew: nothing is remembered.
+            self.state().wanted.remove(&name);
+            // If nobody waits any more, nobody need be told.
+            let _ = tell.send(Some(found));
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use super::*;
+
+    static NOW: AtomicUsize = AtomicUsize::new(0);
+    static HIGHEST: AtomicUsize = AtomicUsize::new(0);
+    static ALL: AtomicUsize = AtomicUsize::new(0);
+
+    fn slow(name: &str) -> io::Result<Vec<SocketAddr>> {
+        ALL.fetch_add(1, Ordering::SeqCst);
+        HIGHEST.fetch_max(NOW.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        thread::sleep(Duration::from_millis(20));
+        NOW.fetch_sub(1, Ordering::SeqCst);
+        if name == "nowhere" {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "no such name"));
+        }
+        Ok(vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0)])
+    }
+
+    #[tokio::test]
+    async fn a_name_is_looked_up_once_for_all_and_few_at_a_time() {
+        let look_ups = Arc::new(LookUps::new(slow));
+        let asking: Vec<_> = (0..200)
+            .map(|number| {
+                let look_ups = Arc::clone(&look_ups);
+                tokio::spawn(async move { look_ups.ask(&format!("host{}", number % 10)).await })
+            })
+            .collect();
+        let failing = look_ups.ask("nowhere").await.unwrap_err();
+        assert_eq!((failing.kind(), failing.to_string().as_str()), (io::ErrorKind::NotFound, "no such name"));
+        for task in asking {
+            assert_eq!(task.await.unwrap().unwrap().len(), 1);
+        }
+        assert_eq!(ALL.load(Ordering::SeqCst), 11);
+        assert!((2..=MOST).contains(&HIGHEST.load(Ordering::SeqCst)));
+        // What was found is not kept, and a thread that has ended is followed by another.
+        look_ups.ask("host0").await.unwrap();
+        assert_eq!(ALL.load(Ordering::SeqCst), 12);
+    }
+}
