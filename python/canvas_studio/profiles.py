@@ -262,9 +262,11 @@ def check_name(name: str) -> str:
         InvalidArgumentError: If a profile cannot be called so.
     """
     if not is_name(name):
+        # A URL that was given in its place may hold a password.
+        shown = "what was given" if set(name) & set(":/@?") else repr(name)
         _refuse(
             "profile",
-            f"{name!r} cannot be a name: at most 64 letters (A to Z), digits, dots, dashes and underscores, "
+            f"{shown} cannot be a name: at most 64 letters (A to Z), digits, dots, dashes and underscores, "
             "the first of them a letter or a digit, and no name of a device of Windows",
         )
     return name

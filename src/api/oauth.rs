@@ -69,6 +69,14 @@ pub fn check_redirect_uri(redirect_uri: &str) -> Result<(), InvalidArgument> {
     Err(InvalidArgument::new("redirect_uri", expected))
 }
 
+/// A redirect URI as it may be shown: without user and query.
+pub fn address(redirect_uri: &str) -> String {
+    match Url::parse(redirect_uri) {
+        Ok(url) if url.has_host() => format!("{}{}", url.origin().ascii_serialization(), url.path()),
+        _ => redirect_uri.to_owned(),
+    }
+}
+
 /// The page on which a person allows it, as the query of [`AUTHORIZE`].
 pub fn authorization(
     key: &Key,
@@ -215,6 +223,22 @@ pub fn number(value: Option<&Value>) -> Option<f64> {
 pub fn token(text: &str) -> Option<SecretString> {
     let text = text.trim();
     is_token(text).then(|| text.into())
+}
+
+/// A token, or a part of a key, as a caller gave it. No message quotes it.
+pub fn given_token(argument: &str, text: &str) -> Result<SecretString, InvalidArgument> {
+    let refused = |expected: &str| InvalidArgument::new(argument, expected);
+    if is_school(text.trim()) {
+        return Err(refused("is a URL: are the url and the token (or the key) mixed up?"));
+    }
+    let expected = "must not be empty, and hold only visible ASCII characters: was it copied whole?";
+    token(text).ok_or_else(|| refused(expected))
+}
+
+/// Whether a text that was given as a token is where a school is.
+fn is_school(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    text.starts_with("http://") || text.starts_with("https://") || text.ends_with(".instructuremedia.com")
 }
 
 /// Whether a text can be sent as a token.

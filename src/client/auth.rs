@@ -74,12 +74,7 @@ pub enum Auth {
 
 impl Auth {
     pub fn token(token: &str) -> Result<Self, InvalidArgument> {
-        // The message must not quote the token, however wrong it is.
-        if token.trim().is_empty() {
-            return Err(InvalidArgument::new("token", "must not be empty"));
-        }
-        let expected = "must hold only visible ASCII characters: was it copied whole?";
-        Ok(Self::Token(oauth::token(token).ok_or_else(|| InvalidArgument::new("token", expected))?))
+        oauth::given_token("token", token).map(Self::Token)
     }
 
     /// What must not be shown.
@@ -159,12 +154,8 @@ enum Renewed {
 
 impl OAuth {
     pub fn new(client_id: &str, client_secret: &str, store: Arc<dyn TokenStore>) -> Result<Self, InvalidArgument> {
-        let read = |argument: &str, text: &str| {
-            let expected = "must not be empty, and hold only visible ASCII characters: was it copied whole?";
-            oauth::token(text).ok_or_else(|| InvalidArgument::new(argument, expected))
-        };
-        let client_id = read("client_id", client_id)?.expose_secret().to_owned();
-        let key = Key { client_id, client_secret: read("client_secret", client_secret)? };
+        let client_id = oauth::given_token("client_id", client_id)?.expose_secret().to_owned();
+        let key = Key { client_id, client_secret: oauth::given_token("client_secret", client_secret)? };
         Ok(Self {
             key,
             store,
@@ -230,8 +221,8 @@ impl OAuth {
                 return Err(Error::SignIn { reason, message, answer: None });
             }
             Pasted::ElsewhereAt(host) => {
-                let expected =
-                    format!("is another address, at {host}, than the one that was asked for: {redirect_uri}");
+                let asked = oauth::address(redirect_uri);
+                let expected = format!("is another address, at {host}, than the one that was asked for: {asked}");
                 return Err(InvalidArgument::new("code", expected).into());
             }
             Pasted::Nothing => {

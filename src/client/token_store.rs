@@ -88,6 +88,7 @@ impl Tokens {
         let grant = oauth::read(fields).map_err(|undecodable| {
             wrong(undecodable.path.as_deref().unwrap_or("values"), "must be a token of visible ASCII characters")
         })?;
+        oauth::given_token("access_token", grant.access_token.expose_secret())?;
         // Nobody has an older one here, as after a refresh, so one that is wrong is not passed over.
         let has_refresh = !matches!(fields.get("refresh_token"), None | Some(Value::Null))
             && fields.get("refresh_token").and_then(Value::as_str).is_none_or(|text| !text.trim().is_empty());

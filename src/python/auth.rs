@@ -91,9 +91,7 @@ impl Tokens {
         url: Option<Text>,
     ) -> PyResult<Self> {
         let token = |argument: &str, text: Text| {
-            let expected = "must not be empty, and hold only visible ASCII characters: was it copied whole?";
-            oauth::token(&text.read(py, argument)?)
-                .ok_or_else(|| to_python(InvalidArgument::new(argument, expected).into()))
+            oauth::given_token(argument, &text.read(py, argument)?).map_err(|refusal| to_python(refusal.into()))
         };
         let access = token("access_token", access_token)?;
         let refresh = refresh_token.map(|text| token("refresh_token", text)).transpose()?;
