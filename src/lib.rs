@@ -14,7 +14,7 @@ mod stack;
 #[pyo3::pymodule(gil_used = false)]
 mod _core {
     #[pymodule_export]
-    use crate::python::arguments::{read_bool, read_int, read_seconds};
+    use crate::python::arguments::{read_bool, read_int, read_json, read_seconds};
     #[pymodule_export]
     use crate::python::arrow::{ArrowBatch, ArrowTable};
     #[pymodule_export]

@@ -32,6 +32,7 @@ __all__ = [
     "forked",
     "read_bool",
     "read_int",
+    "read_json",
     "read_seconds",
     "replace_file",
     "shut_down",
@@ -2370,6 +2371,11 @@ def read_bool(name: str, value: Any, expected: str = "True or False") -> bool:
 def read_int(name: str, value: Any) -> int:
     """
     Read a whole number that a class written in Python was given.
+    """
+
+def read_json(name: str, value: Any) -> str:
+    """
+    Likewise, what JSON can hold, as the text of its JSON.
     """
 
 def read_seconds(name: str, value: Any) -> float:

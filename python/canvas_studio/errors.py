@@ -138,7 +138,7 @@ class NotFoundError(APIStatusError):
 
 
 class ConflictError(APIStatusError):
-    """409: it has been done already."""
+    """409: conflict, it is already in this state."""
 
 
 class UnprocessableEntityError(APIStatusError):

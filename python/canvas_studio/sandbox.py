@@ -12,7 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, Self, TypeAlias, cast
 from urllib.parse import parse_qsl, urlsplit
 
-from canvas_studio._core import MemoryTokenStore, OAuth, SandboxServer, StudioClient, Tokens
+from canvas_studio._core import (
+    MemoryTokenStore,
+    OAuth,
+    SandboxServer,
+    StudioClient,
+    Tokens,
+    read_int,
+    read_json,
+    read_seconds,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -40,8 +49,11 @@ Id: TypeAlias = int | _Identified
 
 
 def _id(name: str, value: Id) -> int:
-    number = cast("object", getattr(value, "id", value))
-    if not isinstance(number, int) or isinstance(number, bool) or not 0 < number <= LARGEST_NUMBER:
+    try:
+        number = read_int(name, getattr(value, "id", value))
+    except TypeError:
+        number = 0
+    if not 0 < number < LARGEST_NUMBER:
         raise ValueError(f"{name} must be an id above 0 or an object that has one, not {value!r}")
     return number
 
@@ -768,8 +780,8 @@ def _options(
 ) -> dict[str, Any]:
     return {
         "port": port,
-        "token_lifetime": _seconds(token_lifetime),
-        "url_lifetime": _seconds(url_lifetime),
+        "token_lifetime": _seconds("token_lifetime", token_lifetime),
+        "url_lifetime": _seconds("url_lifetime", url_lifetime),
         "assumptions": asdict(assumptions),
     }
 
@@ -779,8 +791,11 @@ def _list(values: Iterable[str]) -> object:
     return values if isinstance(values, str) else list(values)
 
 
-def _seconds(value: float | timedelta) -> float:
-    return value.total_seconds() if isinstance(value, timedelta) else value
+def _seconds(name: str, value: float | timedelta) -> float:
+    try:
+        return read_seconds(name, value)
+    except TypeError as error:
+        raise ValueError(str(error)) from error
 
 
 def _day(value: date | str | None) -> str | None:
@@ -804,8 +819,12 @@ def _plain(values: Mapping[str, object]) -> dict[str, Any]:
     plain: dict[str, Any] = {}
     for name, value in values.items():
         try:
-            plain[name] = json.loads(json.dumps(value, allow_nan=False), parse_int=_whole)
+            text = read_json(name, value)
         except (TypeError, ValueError) as error:
+            raise ValueError(str(error)) from error
+        try:
+            plain[name] = json.loads(text, parse_int=_whole)
+        except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
     return plain
 

@@ -83,7 +83,7 @@ pub fn date(argument: &str, value: Option<&str>) -> Result<Option<Date>, Invalid
     // jiff reads more than this form; Studio documents only this one.
     let parsed = if text.len() == "YYYY-MM-DD".len() { text.parse::<Date>().ok() } else { None };
     parsed.map(Some).ok_or_else(|| {
-        InvalidArgument::new(argument, format!("must be a date or a text such as \"2026-01-31\", not \"{text}\""))
+        InvalidArgument::new(argument, format!("must be a date or a str such as \"2026-01-31\", not \"{text}\""))
     })
 }
 
@@ -93,10 +93,9 @@ pub fn in_order<T: PartialOrd + fmt::Display>(
     (end_argument, end): (&str, Option<&T>),
 ) -> Result<(), InvalidArgument> {
     match (start, end) {
-        (Some(start), Some(end)) if start > end => Err(InvalidArgument::new(
-            end_argument,
-            format!("must not lie before {start_argument}: {end} is less than {start}"),
-        )),
+        (Some(start), Some(end)) if start > end => {
+            Err(InvalidArgument::new(end_argument, format!("must be at least {start_argument} ({start}), not {end}")))
+        }
         _ => Ok(()),
     }
 }

@@ -5,6 +5,12 @@ use super::models::{Collection, Media, Permissions};
 use super::permissions::{Changes, MEANINGS, PermissionChange};
 use super::request::{Call, Page, Request};
 
+/// What a status means where a collection is made for another user. Documented.
+const FOR_ANOTHER_USER: &[(u16, &str)] = &[
+    (403, "only an administrator may create a collection for another user"),
+    (404, "there is no user with this user_id, which is Studio's id and not that of Canvas"),
+];
+
 /// The collections that the caller may see.
 pub fn list(page: i64, per_page: i64) -> Result<Request<Page<Collection>>, InvalidArgument> {
     check::paging(page, per_page)?;
@@ -19,11 +25,9 @@ pub fn create(name: &str, user_id: Option<i64>) -> Result<Request<Collection>, I
     check::text("name", name)?;
     let user_id = user_id.map(|id| check::id("user_id", id)).transpose()?;
     // The parameters of this POST are documented as query, not as a body.
-    Ok(Call::post("create_collection", "/collections")
-        .query("name", name)
-        .query_if("user_id", user_id)
-        .meaning(&[(403, "only an administrator may create a collection for another user")])
-        .under("collection"))
+    let call = Call::post("create_collection", "/collections").query("name", name).query_if("user_id", user_id);
+    let call = if user_id.is_some() { call.meaning(FOR_ANOTHER_USER) } else { call };
+    Ok(call.under("collection"))
 }
 
 pub fn get(id: i64) -> Result<Request<Collection>, InvalidArgument> {

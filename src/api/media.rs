@@ -28,6 +28,9 @@ const EMBED_MEANINGS: &[(u16, &str)] = &[(
     "there is no such media, or Studio has not met this course yet: somebody has to open Studio from the course in \
      Canvas once; course_id is the course's id in Canvas",
 )];
+/// What a 404 means where two ids are sent. Inferred.
+const NO_MEDIA_OR_COLLECTION: &str =
+    "there is no such media, or no such collection, or they are not visible to the token's user";
 /// Why Studio gives no file with a 403. Documented.
 const DOWNLOAD_DENIED: (u16, &str) = (403, "only the owner of a media or an administrator may download it");
 /// What a status means where the best file of a media is asked for. Documented.
@@ -122,9 +125,10 @@ pub fn archive(id: i64) -> Result<Request<Media>, InvalidArgument> {
 /// The reverse, into `collection_id` if it is given; that this goes as query is inferred, and so is the wrapper.
 pub fn unarchive(id: i64, collection_id: Option<i64>) -> Result<Request<Media>, InvalidArgument> {
     let collection_id = collection_id.map(|id| check::id("collection_id", id)).transpose()?;
-    Ok(Call::new("unarchive_media", UNARCHIVE_METHOD, path(id, "/unarchive")?)
-        .query_if("collection_id", collection_id)
-        .under_or_bare("media"))
+    let call = Call::new("unarchive_media", UNARCHIVE_METHOD, path(id, "/unarchive")?)
+        .query_if("collection_id", collection_id);
+    let call = if collection_id.is_some() { call.meaning(&[(404, NO_MEDIA_OR_COLLECTION)]) } else { call };
+    Ok(call.under_or_bare("media"))
 }
 
 /// The key is observed; the page shows no paging.

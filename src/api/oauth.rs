@@ -193,7 +193,7 @@ impl<'de> Visitor<'de> for FieldsVisitor {
 /// Only the access token has to be right. A refresh token that cannot be one is as if there were none: the one that was
 /// sent is kept.
 pub fn read(fields: &Value) -> Result<Grant, Undecodable> {
-    let problem = |problem: &str| Undecodable { problem: problem.to_owned(), path: Some("access_token".to_owned()) };
+    let problem = |problem: &str| Undecodable { path: Some("access_token".to_owned()), ..Undecodable::new(problem) };
     let access_token = match fields.get("access_token") {
         None | Some(Value::Null) => return Err(problem("there is no access token")),
         Some(Value::String(text)) if text.trim().is_empty() => return Err(problem("there is no access token")),

@@ -9,15 +9,19 @@ use http::{HeaderName, Method};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use url::{Url, form_urlencoded};
 
-use super::lenient::{mended, whole_number, without_mark};
+use super::lenient::{mended, read_json, whole_number, without_mark};
 use super::models::Item;
 use super::permissions::{BodyForm, Changes};
 
 /// The media types of answers that need no second look.
 pub const USUAL_TYPES: [&str; 2] = ["application/json", "application/json; charset=utf-8"];
+
+/// How many keys of an answer an error shows, and how much of each, in characters.
+const KEYS_SHOWN: usize = 12;
+const KEY_SHOWN: usize = 40;
 
 /// Where a request goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -398,11 +402,13 @@ pub struct Undecodable {
     pub problem: String,
     /// Where in the JSON the problem is, such as `media[3].owner.id`.
     pub path: Option<String>,
+    /// Whether the problem says enough, so that nobody need see the body, which may name people.
+    pub hides_body: bool,
 }
 
 impl Undecodable {
     pub fn new(problem: impl Into<String>) -> Self {
-        Self { problem: problem.into(), path: None }
+        Self { problem: problem.into(), path: None, hides_body: false }
     }
 }
 
@@ -479,16 +485,18 @@ fn decode_under<T: Item>(shape: &Shape, answer: &Answer) -> Result<T, Undecodabl
         return Ok(item);
     }
     let (envelope, key) = open::<T>(shape, answer)?;
-    envelope.content.ok_or_else(|| missing(key))
+    envelope.content.ok_or_else(|| missing(key, answer))
 }
 
 fn decode_under_or_bare<T: Item>(shape: &Shape, answer: &Answer) -> Result<T, Undecodable> {
     if let Some(item) = scan_under(shape, answer)? {
         return Ok(item);
     }
-    match open::<T>(shape, answer)?.0.content {
+    let (envelope, key) = open::<T>(shape, answer)?;
+    match envelope.content {
         Some(content) => Ok(content),
-        None => from_json(answer),
+        None if top_keys(answer).iter().any(|key| key == "id") => from_json(answer),
+        None => Err(missing(key, answer)),
     }
 }
 
@@ -525,15 +533,28 @@ fn decode_page<T: Item>(shape: &Shape, answer: &Answer) -> Result<Page<T>, Undec
     }
     let (envelope, key) = open::<Option<Vec<T>>>(shape, answer)?;
     // Null is how some servers write a list of nothing.
-    let items = envelope.content.ok_or_else(|| missing(key))?.unwrap_or_default();
+    let items = envelope.content.ok_or_else(|| missing(key, answer))?.unwrap_or_default();
     if items.is_empty() && envelope.has_error {
         return Err(Undecodable::new(format!("the answer has an \"error\" beside an empty \"{key}\"")));
     }
     Ok(Page { items, meta: envelope.meta })
 }
 
-fn missing(key: &str) -> Undecodable {
-    Undecodable::new(format!("the answer has no \"{key}\""))
+/// What to say if there is nothing under a key: which keys there are.
+fn missing(key: &str, answer: &Answer) -> Undecodable {
+    let keys = top_keys(answer);
+    let quoted = |key: &String| format!("{:?}", key.chars().take(KEY_SHOWN).collect::<String>());
+    let shown: Vec<String> = keys.iter().take(KEYS_SHOWN).map(quoted).collect();
+    let and_more = if keys.len() > KEYS_SHOWN { ", and more" } else { "" };
+    let found = if shown.is_empty() { "is empty".to_owned() } else { format!("has {}{and_more}", shown.join(", ")) };
+    let problem = format!("the answer has no {key:?}; it {found}");
+    Undecodable { hides_body: true, ..Undecodable::new(problem) }
+}
+
+/// The keys of a JSON object.
+fn top_keys(answer: &Answer) -> Vec<String> {
+    let fields = json_text(answer).ok().and_then(|text| read_json::<Map<String, Value>>(text).ok());
+    fields.map(|fields| fields.into_iter().map(|(key, _)| key).collect()).unwrap_or_default()
 }
 
 /// A JSON object of which the value of one key is read, and `meta`.
@@ -567,7 +588,8 @@ fn locate<'text, S: DeserializeSeed<'text>>(text: &'text str, seed: S) -> Undeco
         Err(error) => error.to_string(),
     };
     let path = track.path().to_string();
-    Undecodable { problem, path: (![".", "?"].contains(&path.as_str())).then_some(path) }
+    let path = (![".", "?"].contains(&path.as_str())).then_some(path);
+    Undecodable { path, ..Undecodable::new(problem) }
 }
 
 /// Whether a value is more than a place that was left empty.
@@ -671,7 +693,7 @@ mod tests {
     #[test]
     fn a_missing_wrapper_is_named() {
         let problem = get().under::<Thing>("thing").decode(&answer(r#"{"other": {}}"#)).unwrap_err();
-        assert_eq!(problem.problem, "the answer has no \"thing\"");
+        assert_eq!(problem.problem, r#"the answer has no "thing"; it has "other""#);
     }
 
     #[test]

@@ -49,8 +49,8 @@ pub use self::auth::{Auth, OAuth};
 use self::body::{Damaged, Gathered, MAX_ANSWER};
 pub use self::checkpoint::Checkpoint;
 pub use self::config::{Config, Options};
-use self::error::EXCERPT;
 pub use self::error::{Asked, Error, Refusal, Unreadable};
+use self::error::{EXCERPT, in_words};
 use self::headers::{header_text, is_of_a_move, location};
 use self::limit::{Hold, Spare};
 pub use self::limit::{Lent, Limit};
@@ -276,7 +276,7 @@ impl Client {
             // They may quote what came.
             let problem = secrets.mask_body(undecodable.problem.as_bytes(), EXCERPT);
             let path = undecodable.path.map(|path| secrets.mask_body(path.as_bytes(), EXCERPT));
-            Error::unreadable(self.asked(call, false), answer.status, &problem, path, &body)
+            Error::unreadable(self.asked(call, false), answer.status, &problem, path, &body, !undecodable.hides_body)
         })
     }
 
@@ -399,7 +399,7 @@ impl Client {
     /// An answer of which the body cannot be read.
     fn unreadable(&self, call: &Call, status: u16, damaged: &Damaged) -> Failure {
         let start = self.secrets(call).mask_body(&damaged.start, QUOTED);
-        let error = Error::unreadable(self.asked(call, false), status, &damaged.problem, None, &start);
+        let error = Error::unreadable(self.asked(call, false), status, &damaged.problem, None, &start, true);
         Failure { error, outcome: if damaged.may_pass { Outcome::Interrupted } else { Outcome::Final } }
     }
 
@@ -515,11 +515,13 @@ impl Client {
             Target::Studio(_) | Target::Signed(_) => body,
         };
         let body = self.secrets(call).mask_body(&body, MAX_REFUSAL);
-        let asked = self.asked(call, call.repeat != Repeat::Safe && (status == 408 || status >= 500));
+        // With 503 and a time to come back, it was not carried out: it is repeated, too.
+        let is_unclear = status == 408 || (status >= 500 && (status, retry_after.is_some()) != (503, true));
+        let asked = self.asked(call, call.repeat != Repeat::Safe && is_unclear);
         let is_renewed = matches!((&*self.auth, &call.target), (Auth::OAuth(_), Target::Studio(_)));
         let mut error = Error::refused(call, asked, status, body, request_id, retry_after, is_renewed);
         if let Some(location) = location(&response) {
-            error = error.redirected(call, &self.config.locate(call), &location, &self.secrets(call));
+            error = error.redirected(&self.config.locate(call), &location, &self.secrets(call));
         }
         Failure { error, outcome: Outcome::Status(status, retry_after) }
     }
@@ -688,7 +690,7 @@ impl<'client> Attempts<'client> {
             self.client.pace.throttled(wait);
         }
         match decision {
-            Decision::GiveUp => Err(failure.error),
+            Decision::GiveUp(why) => Err(failure.error.without_the_wait(why, policy)),
             Decision::Wait(wait) => {
                 self.retries += 1;
                 self.client.tell_wait(self.call, wait, &failure);
@@ -707,11 +709,6 @@ impl<'client> Attempts<'client> {
 /// A URL that a redirect may lead to: nothing but https, except on this machine.
 fn is_private(url: &Url) -> bool {
     url.scheme() == "https" || (url.scheme() == "http" && config::is_loopback(url))
-}
-
-/// A length of time as a message says it.
-fn in_words(time: Duration) -> String {
-    format!("{} s", time.as_secs_f64())
 }
 
 /// The innermost cause of an error, which is the part that tells something; it holds no URL.

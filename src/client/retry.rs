@@ -36,7 +36,19 @@ pub enum Outcome {
 pub enum Decision {
     /// Send it again after this time.
     Wait(Duration),
-    GiveUp,
+    GiveUp(GiveUp),
+}
+
+/// Why a request is not sent again.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum GiveUp {
+    /// The answer would be the same, or it may have been carried out.
+    NotRepeatable,
+    NoRetriesLeft,
+    /// The server asks for a longer wait than `max_retry_wait`.
+    WaitTooLong,
+    /// The wait would outlast the time for the whole call.
+    NoTimeLeft,
 }
 
 /// Decides, given how many repetitions there were, the time left in all, and a chance from 0 to 1 that spreads clients.
@@ -48,16 +60,21 @@ pub fn decide(
     remaining: Option<Duration>,
     chance: f64,
 ) -> Decision {
-    if retries >= policy.max_retries || !may_be_repeated(repeat, outcome) {
-        return Decision::GiveUp;
+    if !may_be_repeated(repeat, outcome) {
+        return Decision::GiveUp(GiveUp::NotRepeatable);
+    }
+    if retries >= policy.max_retries {
+        return Decision::GiveUp(GiveUp::NoRetriesLeft);
     }
     let wait = match outcome {
-        Outcome::Status(_, Some(asked_for)) if asked_for > policy.max_wait => return Decision::GiveUp,
+        Outcome::Status(_, Some(asked_for)) if asked_for > policy.max_wait => {
+            return Decision::GiveUp(GiveUp::WaitTooLong);
+        }
         Outcome::Status(_, Some(asked_for)) => asked_for,
         _ => policy.delay.saturating_mul(1 << retries.min(16)).min(MAX_BACKOFF).mul_f64(chance.clamp(0.0, 1.0)),
     };
     if remaining.is_some_and(|remaining| wait >= remaining) {
-        return Decision::GiveUp;
+        return Decision::GiveUp(GiveUp::NoTimeLeft);
     }
     Decision::Wait(wait)
 }
@@ -93,7 +110,8 @@ fn moment(text: &str) -> Option<SystemTime> {
 
 #[cfg(test)]
 mod tests {
-    use super::Decision::{GiveUp, Wait};
+    use super::Decision::Wait;
+    use super::GiveUp::{NoRetriesLeft, NoTimeLeft, NotRepeatable, WaitTooLong};
     use super::*;
 
     const POLICY: Policy =
@@ -107,28 +125,30 @@ mod tests {
     #[test]
     fn what_is_repeated_is_this_table() {
         let half = Wait(Duration::from_millis(500));
+        let never = Decision::GiveUp(NotRepeatable);
+        let too_long = Decision::GiveUp(WaitTooLong);
         let table: &[(Outcome, Decision, Decision)] = &[
             // outcome                              GET      POST, DELETE
             (Outcome::NotConnected, half, half),
-            (Outcome::Interrupted, half, GiveUp),
-            (Outcome::Final, GiveUp, GiveUp),
-            (Outcome::Status(400, None), GiveUp, GiveUp),
-            (Outcome::Status(401, None), GiveUp, GiveUp),
-            (Outcome::Status(403, None), GiveUp, GiveUp),
-            (Outcome::Status(404, None), GiveUp, GiveUp),
-            (Outcome::Status(408, None), half, GiveUp),
-            (Outcome::Status(409, None), GiveUp, GiveUp),
-            (Outcome::Status(422, None), GiveUp, GiveUp),
+            (Outcome::Interrupted, half, never),
+            (Outcome::Final, never, never),
+            (Outcome::Status(400, None), never, never),
+            (Outcome::Status(401, None), never, never),
+            (Outcome::Status(403, None), never, never),
+            (Outcome::Status(404, None), never, never),
+            (Outcome::Status(408, None), half, never),
+            (Outcome::Status(409, None), never, never),
+            (Outcome::Status(422, None), never, never),
             (Outcome::Status(429, None), half, half),
             (Outcome::Status(429, seconds(3)), Wait(Duration::from_secs(3)), Wait(Duration::from_secs(3))),
-            (Outcome::Status(429, seconds(61)), GiveUp, GiveUp),
-            (Outcome::Status(500, None), half, GiveUp),
-            (Outcome::Status(501, None), GiveUp, GiveUp),
-            (Outcome::Status(502, None), half, GiveUp),
-            (Outcome::Status(503, None), half, GiveUp),
+            (Outcome::Status(429, seconds(61)), too_long, too_long),
+            (Outcome::Status(500, None), half, never),
+            (Outcome::Status(501, None), never, never),
+            (Outcome::Status(502, None), half, never),
+            (Outcome::Status(503, None), half, never),
             (Outcome::Status(503, seconds(3)), Wait(Duration::from_secs(3)), Wait(Duration::from_secs(3))),
-            (Outcome::Status(504, None), half, GiveUp),
-            (Outcome::Status(504, seconds(3)), Wait(Duration::from_secs(3)), GiveUp),
+            (Outcome::Status(504, None), half, never),
+            (Outcome::Status(504, seconds(3)), Wait(Duration::from_secs(3)), never),
         ];
         for (outcome, safe, unsafe_) in table {
             assert_eq!(decide(&POLICY, Repeat::Safe, *outcome, 0, None, 1.0), *safe, "GET {outcome:?}");
@@ -147,13 +167,13 @@ mod tests {
 
     #[test]
     fn the_number_of_repetitions_is_bounded() {
-        assert_eq!(decide(&POLICY, Repeat::Safe, Outcome::NotConnected, 2, None, 1.0), GiveUp);
+        assert_eq!(decide(&POLICY, Repeat::Safe, Outcome::NotConnected, 2, None, 1.0), Decision::GiveUp(NoRetriesLeft));
     }
 
     #[test]
     fn no_wait_outlasts_the_time_that_is_left() {
         let decide = |remaining| decide(&POLICY, Repeat::Safe, Outcome::Status(429, seconds(3)), 0, remaining, 1.0);
-        assert_eq!(decide(seconds(3)), GiveUp);
+        assert_eq!(decide(seconds(3)), Decision::GiveUp(NoTimeLeft));
         assert_eq!(decide(seconds(4)), Wait(Duration::from_secs(3)));
     }
 

@@ -313,7 +313,7 @@ impl Client {
     fn no_file(&self, call: &Call, response: &reqwest::Response, problem: &str, body: &[u8]) -> Failure {
         let secrets = self.secrets(call);
         let (problem, body) = (secrets.mask(problem), secrets.mask_body(body, QUOTED));
-        let error = Error::unreadable(self.asked(call, false), response.status().as_u16(), &problem, None, &body);
+        let error = Error::unreadable(self.asked(call, false), response.status().as_u16(), &problem, None, &body, true);
         Failure { error, outcome: Outcome::Final }
     }
 }

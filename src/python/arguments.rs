@@ -191,6 +191,13 @@ pub(crate) fn read_bool(name: &str, value: &Bound<'_, PyAny>, expected: &str) ->
     flag_or(name, value, expected)
 }
 
+/// Likewise, what JSON can hold, as the text of its JSON.
+#[pyfunction]
+#[pyo3(signature = (name, value))]
+pub(crate) fn read_json(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
+    json(name, value)
+}
+
 /// Likewise, a length of time in seconds.
 #[pyfunction]
 #[pyo3(signature = (name, value))]

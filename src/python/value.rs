@@ -67,7 +67,7 @@ impl Fields<'_> {
                 problem
             }
         })?;
-        read_text(&value.to_string()).map_err(|Undecodable { problem, path }| {
+        read_text(&value.to_string()).map_err(|Undecodable { problem, path, .. }| {
             // Of a dict, nobody has seen the text.
             let problem = problem.split_once(" at line ").map_or(problem.as_str(), |(problem, _)| problem);
             let place = path.map_or_else(String::new, |path| format!(" at {path}"));

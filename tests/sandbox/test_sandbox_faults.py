@@ -887,7 +887,7 @@ def test_a_file_without_faults_has_none(tmp_path: Path) -> None:
         ("status = 503\n", r"\[\[fault\]\]"),
         ("[[faults]]\nstatus = 503\n", r"\[\[fault\]\]"),
         ("[[fault]]\nstatus = 503\n[other]\nx = 1\n", r"\[\[fault\]\]"),
-        ("[[fault]]\nstatus = 503\nbody = 2026-09-01\n", "fault 1.*body"),
+        ("[[fault]]\nstatus = 503\nbody = nan\n", "fault 1.*body"),
     ],
 )
 def test_a_bad_file_is_refused_with_its_name_and_the_place(tmp_path: Path, text: str, named: str) -> None:
