@@ -25,7 +25,7 @@ from canvas_studio import (
     StudioClient,
     Tokens,
 )
-from fault_server import TOKEN, FaultServer, collection_item, json_answer, media_item
+from fault_server import TOKEN, Answer, FaultServer, Received, collection_item, json_answer, media_item
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -84,8 +84,14 @@ MISSING = [pd.NaT, pd.NA, np.datetime64("NaT"), float("nan"), np.float32("nan"),
 
 @pytest.fixture
 def server() -> Iterator[FaultServer]:
-    content: dict[str, Any] = {"media": media_item(7), "users": [], "groups": [], "collection": collection_item(7)}
-    with FaultServer(json_answer({**content, "url": "https://example.edu/launch"})) as server:
+    def answer(request: Received) -> Answer:
+        if request.path.endswith("/permissions"):
+            # A change is believed only if the list shows it.
+            users = [{"id": each["id"], "permission": each["permission_type"]} for each in request.json()]
+            return json_answer({"users": users, "groups": []})
+        return json_answer({"media": media_item(7), "collection": collection_item(7), "url": "https://example.edu/x"})
+
+    with FaultServer(answer) as server:
         yield server
 
 
@@ -501,3 +507,9 @@ def test_a_keyword_that_is_misspelt_is_named(server: FaultServer, form: Form) ->
 def test_a_media_of_a_dict_is_an_id(server: FaultServer, form: Form) -> None:
     form.call(server.client(), "get_media", Media.from_dict(media_item(7)))
     assert server.requests[-1].path.endswith("/media/7")
+
+
+def test_an_object_is_made_of_what_a_data_frame_holds() -> None:
+    fields = {**media_item(7), "id": np.int64(7), "title": np.str_("x"), "size": np.int32(5), "tags": [Level.VIEW]}
+    media = Media.from_dict(fields)
+    assert (media.id, media.title, media.size, media.extra["tags"]) == (7, "x", 5, ["view"])

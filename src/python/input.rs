@@ -37,8 +37,14 @@ pub(crate) fn wrong_type(name: &str, expected: &str, given: &Bound<'_, PyAny>, r
 
 /// What an object means that stands for another: an enum's member for its value, a scalar of numpy's for one of Python's.
 /// Its dates and times stay as they are, since Python has none so fine.
-fn meant<'py>(given: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    if given.is_exact_instance_of::<PyInt>() || given.is_exact_instance_of::<PyString>() {
+pub(crate) fn meant<'py>(given: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let is_plain = given.is_exact_instance_of::<PyString>()
+        || given.is_exact_instance_of::<PyInt>()
+        || given.is_exact_instance_of::<PyFloat>()
+        || given.is_exact_instance_of::<PyBool>()
+        || given.is_exact_instance_of::<PyDict>()
+        || given.is_none();
+    if is_plain {
         return Ok(given.clone());
     }
     if is_a(given, "enum", "Enum")? {

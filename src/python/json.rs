@@ -9,6 +9,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString, PyTuple};
 use serde_json::{Map, Number, Value, map};
 
+use super::input::meant;
+
 /// More digits than this Python makes no `int` of by itself, since that takes ever longer.
 const MOST_DIGITS: usize = 4300;
 /// How deep lists and dicts may be nested: as deep as in an answer. What holds itself is deeper than that.
@@ -149,6 +151,7 @@ fn value_of(value: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value> {
 
 #[inline(never)]
 fn scalar(value: &Bound<'_, PyAny>) -> PyResult<Option<Value>> {
+    let value = &meant(value)?;
     Ok(Some(if value.is_none() {
         Value::Null
     } else if let Ok(flag) = value.cast::<PyBool>() {
