@@ -17,6 +17,7 @@ import termios
 import threading
 import time
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -976,8 +977,6 @@ def test_ping_tells_that_it_is_no_studio(answer: Answer, told: str) -> None:
 
 @pytest.mark.parametrize(("seconds", "state"), [(0, "ok"), (30, "ok"), (-30, "ok"), (4000, "note"), (-4000, "note")])
 def test_ping_tells_that_a_clock_is_wrong(seconds: int, state: str) -> None:
-    from email.utils import formatdate  # noqa: PLC0415
-
     date = {"Date": formatdate(time.time() - seconds, usegmt=True)}
     with FaultServer(json_answer({"error": "no"}, 401, date)) as server:
         told = told_by("ping", server.url)
@@ -1081,8 +1080,9 @@ def test_ping_stands_what_is_no_http() -> None:
 
 
 @contextlib.contextmanager
-def https_server(folder: Path) -> Generator[str]:
-    """A server on this machine whose certificate nobody trusts."""
+def https_server(folder: Path) -> Generator[tuple[str, list[str]]]:
+    """A server on this machine whose certificate nobody trusts, and what it was asked for."""
+    asked: list[str] = []
     key, certificate = folder / "key.pem", folder / "certificate.pem"
     subject = ("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost")
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject]
@@ -1090,6 +1090,7 @@ def https_server(folder: Path) -> Generator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            asked.append(self.path)
             self.send_error(401)
 
         def log_message(self, format: str, *_: object) -> None:
@@ -1106,18 +1107,42 @@ def https_server(folder: Path) -> Generator[str]:
     server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    yield f"https://localhost:{server.server_port}"
+    yield f"https://localhost:{server.server_port}", asked
     server.shutdown()
     server.server_close()
 
 
 def test_ping_tells_that_a_certificate_is_not_trusted(tmp_path: Path) -> None:
-    with https_server(tmp_path) as url:
+    with https_server(tmp_path) as (url, _):
         told = told_by("ping", url)
     assert states(told)["connection"] == "ok"
     assert states(told)["certificate"] == "failed"
     assert "--ca-bundle" in step(told, "certificate")["next"]
+    assert "clock of this machine" in step(told, "certificate")["next"]
+
+
+def test_ping_asks_nothing_of_a_server_that_is_not_trusted(tmp_path: Path) -> None:
+    with https_server(tmp_path) as (url, asked):
+        told = told_by("ping", url)
+    assert asked == []
+    assert "clock" not in states(told)
+
+
+def test_ping_follows_no_redirect() -> None:
+    with listener(b"HTTP/1.1 204 No Content\r\n\r\n") as (stranger, heard):
+        headers = {"Location": f"http://{stranger}/", "Date": formatdate(usegmt=True)}
+        redirect = Answer(status=302, headers=headers)
+        with FaultServer(redirect) as server:
+            told = told_by("ping", server.url)
+        assert heard == []
     assert states(told)["clock"] == "ok"
+
+
+@pytest.mark.parametrize("date", ["", "yesterday", "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"])
+def test_ping_leaves_the_clock_out_if_the_server_tells_no_time(date: str) -> None:
+    with FaultServer(json_answer({"error": "no"}, 401, {"Date": date})) as server:
+        told = told_by("ping", server.url)
+    assert "clock" not in states(told)
 
 
 def test_ping_tells_that_tls_is_not_spoken(box: Sandbox) -> None:

@@ -1322,6 +1322,10 @@ class StudioClient:
     ) -> StudioClient: ...
     def __reduce__(self, /) -> tuple[Any, Any]: ...
     def __repr__(self, /) -> str: ...
+    def _server_date(self, /) -> str | None:
+        """
+        What time it is at the server, as its `Date` says it; for `canvas-studio ping`.
+        """
     def archive_collection(self, /, id: int | Collection) -> Collection | None:
         """
         Archive a collection with all its media and perspectives.

@@ -403,8 +403,25 @@ impl Client {
         Failure { error, outcome: if damaged.may_pass { Outcome::Interrupted } else { Outcome::Final } }
     }
 
-    /// The only place where something is sent. It returns once the answer's headers are there and say yes.
+    /// One attempt, until the answer's headers are there and say yes.
     async fn attempt(&self, call: &Call, token: Option<&SecretString>) -> Result<reqwest::Response, Failure> {
+        let response = self.respond(call, token).await?;
+        let status = response.status();
+        if status.is_success() || (status.is_redirection() && call.wants_redirect && !is_of_a_move(call, &response)) {
+            return Ok(response);
+        }
+        Err(self.refusal(call, response).await)
+    }
+
+    /// The `Date` of whatever the server answers to a ping without a token: a refusal has one, too.
+    pub(crate) async fn server_date(&self) -> Result<Option<String>, Error> {
+        let call = Call::get("server_date", "/ping");
+        let response = self.until_closed(async { self.respond(&call, None).await.map_err(|failure| failure.error) });
+        Ok(header_text(response.await?.headers(), header::DATE.as_str()))
+    }
+
+    /// The only place where something is sent. It returns once the answer's headers are there, whatever they say.
+    async fn respond(&self, call: &Call, token: Option<&SecretString>) -> Result<reqwest::Response, Failure> {
         let connections = match call.target {
             Target::Studio(_) | Target::SignIn(_) => self.connections.to_studio.here().get(|| to_studio(&self.config)),
             Target::Signed(_) => self.connections.to_storage.here().get(|| to_storage(&self.config)),
@@ -437,12 +454,7 @@ impl Client {
         };
         // The time without a byte begins when there is a connection.
         let limit = self.config.time_to_connect().saturating_add(self.config.read_timeout);
-        let response = self.in_time(call, limit, pin!(request.send())).await?;
-        let status = response.status();
-        if status.is_success() || (status.is_redirection() && call.wants_redirect && !is_of_a_move(call, &response)) {
-            return Ok(response);
-        }
-        Err(self.refusal(call, response).await)
+        self.in_time(call, limit, pin!(request.send())).await
     }
 
     /// The next bytes of an answer.

@@ -27,7 +27,7 @@ use crate::api::{InvalidArgument, collections, media, models};
 use crate::client::config::{
     CONNECT_TIMEOUT, MAX_CONCURRENCY, MAX_RETRIES, MAX_RETRY_WAIT, READ_TIMEOUT, RETRY_DELAY, TIMEOUT,
 };
-use crate::client::{Auth, Client, Config, Network, Options};
+use crate::client::{Auth, Client, Config, Error, Network, Options};
 
 /// A client of one school's Studio.
 ///
@@ -782,6 +782,11 @@ fn new(py: Python<'_>, url: Text, token: Option<Text>, auth: Option<Object<OAuth
         }))
     }
 
+    /// What time it is at the server, as its `Date` says it; for `canvas-studio ping`.
+    fn _server_date(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        bridge::run(py, Some(&self.client), Ok(ServerDate))
+    }
+
     // As for OAuth. If an object, a listing or a call has the client as well, whoever has that keeps it alive.
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 hands it over")]
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -818,3 +823,15 @@ fn new(py: Python<'_>, url: Text, token: Option<Text>, auth: Option<Object<OAuth
     }
 }
 } }
+
+/// Asks the server for the time.
+struct ServerDate;
+
+impl bridge::Operation for ServerDate {
+    type Result = Option<String>;
+
+    fn start(&self, client: Option<Client>) -> impl Future<Output = Result<Option<String>, Error>> + Send + 'static {
+        let client = client.ok_or(Error::Closed);
+        async move { client?.server_date().await }
+    }
+}

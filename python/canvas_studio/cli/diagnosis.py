@@ -8,13 +8,10 @@ import json
 import os
 import queue
 import socket
-import ssl
 import threading
-import urllib.error
 import urllib.request
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.client import HTTPException
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Never, TypeVar
 from urllib.parse import urlsplit
@@ -243,7 +240,7 @@ def _look(target: Target) -> Iterator[Step]:
     else:
         yield from _token(target.settings)
     if connected:
-        yield from _clock(target, through)
+        yield from _clock(target)
 
 
 def _settings(target: Target) -> Iterator[Step]:
@@ -356,7 +353,10 @@ def _not_secured(failure: StudioError, through: Proxy | None, *, is_plain: bool)
     """What is wrong if there is a connection, and no answer."""
     said = _said(failure)
     if "certificate" in said.lower():
-        trust = "trust its authority with --ca-bundle FILE or SSL_CERT_FILE; if it has expired, look at the clock below"
+        trust = (
+            "trust its authority with --ca-bundle FILE or SSL_CERT_FILE; "
+            "if it has expired, is the clock of this machine right?"
+        )
         yield Step(name="certificate", state="failed", detail=said, next=trust)
     elif through:
         yield Step(
@@ -396,13 +396,10 @@ def _token(settings: Settings) -> Iterator[Step]:
     yield Step(name="role", state="ok" if identity.administrator else "note", detail=detail)
 
 
-def _clock(target: Target, through: Proxy | None) -> Iterator[Step]:
+def _clock(target: Target) -> Iterator[Step]:
     """Compare the clocks, if Studio tells the time."""
-    if through and through.url.lower().startswith("https:"):
-        # Python's own client would send the password to such a proxy before TLS is spoken.
-        return
     asked = datetime.now(UTC)
-    told = _date(target.url, through)
+    told = _date(target)
     if told is None:
         return
     # In the middle of the second that was told, and of the time that it took to tell it.
@@ -421,24 +418,13 @@ def _clock(target: Target, through: Proxy | None) -> Iterator[Step]:
     )
 
 
-def _date(url: str, through: Proxy | None) -> datetime | None:
-    """What time it is at Studio. Nothing secret is sent, and if the clock is wrong, no certificate can be checked."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    proxies = {} if through is None else {urlsplit(url).scheme: through.url}
-    handlers = (urllib.request.ProxyHandler(proxies), urllib.request.HTTPSHandler(context=context))
-    request = urllib.request.Request(f"{url}/api/public/v1/ping", method="GET")  # noqa: S310 - http(s) by now
+def _date(target: Target) -> datetime | None:
+    """Ask what time it is at Studio, through the client: what it does not trust tells no time, either."""
+    options: dict[str, Any] = {"timeout": PATIENCE, "connect_timeout": PATIENCE, "read_timeout": PATIENCE}
     try:
-        with urllib.request.build_opener(*handlers).open(request, timeout=PATIENCE) as answer:
-            header = answer.headers.get("Date")
-    except urllib.error.HTTPError as error:
-        with error:
-            header = error.headers.get("Date")
-    except (OSError, ValueError, HTTPException):
-        return None
-    try:
-        told = email.utils.parsedate_to_datetime(header or "")
-    except ValueError:
+        with StudioClient(target.url, token=NO_TOKEN, **options, **target.network) as studio:
+            told = email.utils.parsedate_to_datetime(studio._server_date() or "")  # noqa: SLF001
+    except (StudioError, ValueError, OverflowError):
         return None
     return told if told.tzinfo else told.replace(tzinfo=UTC)
 
