@@ -50,7 +50,8 @@ def status(code: int, **headers: str) -> Answer:
     return json_answer({"error": "try later"}, code, {name.replace("_", "-"): value for name, value in headers.items()})
 
 
-PERMISSIONS = json_answer({"users": [], "groups": []})
+# After the change that the tests make: user 7 may view it.
+PERMISSIONS = json_answer({"users": [{"id": 7, "permission": "view"}], "groups": []})
 
 # Every kind of request that must not be repeated blindly, and an answer that makes it succeed.
 CHANGES: list[Any] = [
@@ -294,7 +295,8 @@ def test_the_back_off_waits_before_it_tries_again() -> None:
 def test_the_repeated_request_is_the_same_to_the_byte(
     form: Form, method: str, arguments: tuple[Any, ...], named: dict[str, Any]
 ) -> None:
-    good = json_answer({"users": [], "groups": [], "collection": collection_item()})
+    users = [{"id": 7, "permission": "view"}]
+    good = json_answer({"users": users, "groups": [], "collection": collection_item()})
     with FaultServer(status(429), redirect("/file") if method == "get_download_url" else good) as server:
         form.call(server.client(), method, *arguments, **named)
     first, second = server.requests
