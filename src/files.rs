@@ -1,7 +1,10 @@
 //! The one place that names, opens and replaces files. It imports nothing of ours.
+//!
+//! On Unix it follows no link where it writes, and trusts files and folders as ssh does: they belong to this user or to
+//! root, and nobody else can change them.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// A companion of a file: `NAME` and an ending, in the same folder.
@@ -39,6 +42,7 @@ pub(crate) fn replace(target: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = temporary(target)?;
     let write = || {
         let mut file = private(fs::OpenOptions::new().write(true).create_new(true)).open(&temporary)?;
+        keep_private(&file)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&temporary, target)?;
@@ -51,13 +55,72 @@ pub(crate) fn replace(target: &Path, bytes: &[u8]) -> io::Result<()> {
     })
 }
 
+/// Puts bytes into a file as [`replace`] does, in a folder that nobody else can change.
+pub(crate) fn replace_in_own_folder(target: &Path, bytes: &[u8]) -> io::Result<()> {
+    check_folder(folder_of(target))?;
+    replace(target, bytes)
+}
+
+/// Reads a file that nobody else can change. A link may lead to it, as [`resolve`] says.
+pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let target = resolve(path)?;
+    check_folder(folder_of(&target))?;
+    let mut file = no_link(fs::OpenOptions::new().read(true)).open(&target)?;
+    let found = file.metadata()?;
+    check_is_file(&found)?;
+    check_file(&found, &target)?;
+    let mut content = Vec::new();
+    file.read_to_end(&mut content)?;
+    Ok(content)
+}
+
+/// Checks what [`read`] checks: whether nobody else can change a file. One that is not there is fine.
+#[cfg(feature = "python")]
+pub(crate) fn check(path: &Path) -> io::Result<()> {
+    let checked = resolve(path).and_then(|target| {
+        check_folder(folder_of(&target))?;
+        check_file(&fs::symlink_metadata(&target)?, &target)
+    });
+    checked.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
+}
+
+/// The file itself, under one name for all who know it under several.
+///
+/// Where the path is a link, it must be this user's own and in a folder that nobody else can change, since the file that
+/// it leads to is going to be replaced.
+pub(crate) fn resolve(path: &Path) -> io::Result<PathBuf> {
+    // As many as Linux follows.
+    const MOST_LINKS: usize = 40;
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        let folder = match folder_of(&path) {
+            folder if folder.as_os_str().is_empty() => Path::new("."),
+            folder => folder,
+        };
+        match fs::symlink_metadata(&path) {
+            Ok(found) if found.is_symlink() => {
+                check_folder(folder)?;
+                check_owner(&found, &path)?;
+                path = folder.join(fs::read_link(&path)?);
+            }
+            _ => {
+                return Ok(match (fs::canonicalize(folder), path.file_name()) {
+                    (Ok(folder), Some(name)) => folder.join(name),
+                    _ => path,
+                });
+            }
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "too many links lead from one to the next"))
+}
+
 /// Opens a file that nobody else is writing, empty.
 pub(crate) fn open_locked(path: &Path) -> io::Result<fs::File> {
     loop {
-        if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) {
-            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "something that is not a file is in the way"));
-        }
-        let file = fs::OpenOptions::new().create(true).write(true).truncate(false).open(path)?;
+        let file = open_or_create(path, no_link(fs::OpenOptions::new().write(true)))?;
+        let found = file.metadata()?;
+        check_owner(&found, path)?;
+        check_only_name(&found)?;
         file.try_lock().map_err(|error| match error {
             fs::TryLockError::WouldBlock => {
                 io::Error::new(io::ErrorKind::ResourceBusy, "another download is writing this file")
@@ -75,21 +138,72 @@ pub(crate) fn open_locked(path: &Path) -> io::Result<fs::File> {
     }
 }
 
-/// Opens a file that processes use as a lock. Only its owner can read it.
+/// Gives an open file another name, in place of one that has it.
+///
+/// The file is renamed by its name, under which somebody may have put another one if others can write to the folder.
+pub(crate) fn rename(file: &fs::File, path: &Path, target: &Path) -> io::Result<()> {
+    if !is_at(file, path) {
+        let problem = format!("something else is at {}: choose a folder that others do not change", path.display());
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, problem));
+    }
+    fs::rename(path, target)
+}
+
+/// Opens a file that processes use as a lock. Only its owner can read it, and nobody else can change it or its folder.
 pub(crate) fn open_lock(path: &Path) -> io::Result<fs::File> {
-    private(fs::OpenOptions::new().read(true).write(true).create(true).truncate(false)).open(path)
+    check_folder(folder_of(path))?;
+    let file = open_or_create(path, private(no_link(fs::OpenOptions::new().read(true).write(true))))?;
+    check_file(&file.metadata()?, path)?;
+    keep_private(&file)?;
+    Ok(file)
 }
 
-/// Makes a folder that only its owner can look into, unless it is there.
-#[cfg(unix)]
+/// Makes a folder that only its owner can look into, and those above it that are missing, unless it is there.
 pub(crate) fn make_private_folder(folder: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+    if folder.as_os_str().is_empty() || folder.is_dir() {
+        return Ok(());
+    }
+    match make_one_folder(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            make_private_folder(folder_of(folder))?;
+            make_one_folder(folder)
+        }
+        made => made,
+    }
+    // Another process may have made it meanwhile.
+    .or_else(|error| if folder.is_dir() { Ok(()) } else { Err(error) })
 }
 
-#[cfg(not(unix))]
-pub(crate) fn make_private_folder(folder: &Path) -> io::Result<()> {
-    fs::create_dir_all(folder)
+/// Opens a file as it is, or makes it. One that is being removed, or swapped for a link, is looked at again.
+fn open_or_create(path: &Path, options: &mut fs::OpenOptions) -> io::Result<fs::File> {
+    loop {
+        match options.create_new(true).open(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => return made,
+        }
+        if let Ok(found) = fs::symlink_metadata(path) {
+            check_is_file(&found)?;
+        }
+        match options.create_new(false).open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound || is_link(&error) => {}
+            opened => {
+                let file = opened?;
+                check_is_file(&file.metadata()?)?;
+                return Ok(file);
+            }
+        }
+    }
+}
+
+fn check_is_file(found: &fs::Metadata) -> io::Result<()> {
+    if found.is_file() {
+        return Ok(());
+    }
+    Err(io::Error::new(io::ErrorKind::AlreadyExists, "something that is not a file is in the way"))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(path)
 }
 
 /// The error of a file system that does not take a name of this length. Each has a limit of its own, so it is asked.
@@ -103,29 +217,185 @@ fn hash(bytes: &[u8]) -> u64 {
 }
 
 #[cfg(unix)]
-fn private(options: &mut fs::OpenOptions) -> &mut fs::OpenOptions {
-    use std::os::unix::fs::OpenOptionsExt;
-    options.mode(0o600)
+use unix::{
+    check_file, check_folder, check_only_name, check_owner, is_at, is_link, keep_private, make_one_folder, no_link,
+    private,
+};
+
+#[cfg(unix)]
+mod unix {
+    use std::fs;
+    use std::io;
+    use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+    use std::path::Path;
+
+    const ROOT: u32 = 0;
+    const CHANGED_BY_OTHERS: u32 = 0o022;
+    /// In such a folder, such as /tmp, a file is removed and renamed by its owner alone.
+    const STICKY: u32 = 0o1000;
+
+    pub(super) fn private(options: &mut fs::OpenOptions) -> &mut fs::OpenOptions {
+        options.mode(0o600)
+    }
+
+    /// Has the opening of a link fail, and that of a pipe not wait for somebody at its other end.
+    pub(super) fn no_link(options: &mut fs::OpenOptions) -> &mut fs::OpenOptions {
+        options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+    }
+
+    /// Whether a file could not be opened because it is a link: each kind of Unix has a number of its own for that.
+    pub(super) fn is_link(error: &io::Error) -> bool {
+        matches!(error.raw_os_error(), Some(libc::ELOOP | libc::EMLINK))
+    }
+
+    /// Gives a new file the mode that an unusual umask has taken away.
+    pub(super) fn keep_private(file: &fs::File) -> io::Result<()> {
+        // A drive without modes refuses, or shows the same as before.
+        if file.metadata()?.mode() & 0o600 != 0o600 {
+            let _ = file.set_permissions(fs::Permissions::from_mode(0o600));
+        }
+        Ok(())
+    }
+
+    pub(super) fn make_one_folder(folder: &Path) -> io::Result<()> {
+        fs::DirBuilder::new().mode(0o700).create(folder)?;
+        let found = fs::symlink_metadata(folder)?;
+        if found.is_dir() && found.mode() & 0o700 != 0o700 {
+            let _ = fs::set_permissions(folder, fs::Permissions::from_mode(0o700));
+        }
+        Ok(())
+    }
+
+    /// Whether an open file is the one that has a name.
+    pub(super) fn is_at(file: &fs::File, path: &Path) -> bool {
+        let place = |found: fs::Metadata| (found.dev(), found.ino());
+        file.metadata().ok().map(place) == fs::symlink_metadata(path).ok().map(place)
+    }
+
+    /// Refuses a folder in which others can put a file in place of ours.
+    pub(super) fn check_folder(folder: &Path) -> io::Result<()> {
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        let found = fs::metadata(folder)?;
+        let shown = folder.display();
+        if is_foreign(&found) {
+            let problem = format!("its folder {shown} belongs to another user: choose a folder of your own");
+            return refuse_if_known(folder, problem);
+        }
+        if found.mode() & CHANGED_BY_OTHERS != 0 && found.mode() & STICKY == 0 {
+            return refuse_if_known(folder, format!("others can change its folder {shown}: chmod go-w '{shown}'"));
+        }
+        Ok(())
+    }
+
+    /// Refuses a file that others can change.
+    pub(super) fn check_file(found: &fs::Metadata, path: &Path) -> io::Result<()> {
+        check_owner(found, path)?;
+        if found.mode() & CHANGED_BY_OTHERS != 0 {
+            let shown = path.display();
+            return refuse_if_known(super::folder_of(path), format!("others can change {shown}: chmod 600 '{shown}'"));
+        }
+        Ok(())
+    }
+
+    /// Refuses a file or a link of another user.
+    pub(super) fn check_owner(found: &fs::Metadata, path: &Path) -> io::Result<()> {
+        if is_foreign(found) {
+            let problem = format!("{} belongs to another user: remove it, or choose another path", path.display());
+            return refuse_if_known(super::folder_of(path), problem);
+        }
+        Ok(())
+    }
+
+    /// Refuses a file that is about to lose its content under other names, too.
+    pub(super) fn check_only_name(found: &fs::Metadata) -> io::Result<()> {
+        if found.nlink() > 1 {
+            let problem = "this file has a second name (a hard link), and would lose its content there too: remove it";
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, problem));
+        }
+        Ok(())
+    }
+
+    fn is_foreign(found: &fs::Metadata) -> bool {
+        found.uid() != ROOT && found.uid() != this_user()
+    }
+
+    #[expect(unsafe_code, reason = "the standard library cannot say who this process is")]
+    fn this_user() -> u32 {
+        // SAFETY: it takes nothing, touches no memory and cannot fail.
+        unsafe { libc::geteuid() }
+    }
+
+    /// Refuses, unless the file system does not keep owners and modes, or cannot be written: then nothing can be done.
+    ///
+    /// Some drives (FAT, shares, those of Windows in WSL) show one owner and one mode for everything.
+    fn refuse_if_known(folder: &Path, problem: String) -> io::Result<()> {
+        let probe = super::temporary(&folder.join("probe"))?;
+        let is_known = match private(fs::OpenOptions::new().write(true).create_new(true)).open(&probe) {
+            Ok(file) => {
+                let found = file.metadata();
+                let _ = fs::remove_file(&probe);
+                found.map_or(true, |found| found.uid() == this_user() && (found.mode() & 0o777) | 0o600 == 0o600)
+            }
+            Err(error) => error.kind() != io::ErrorKind::ReadOnlyFilesystem,
+        };
+        if is_known { Err(io::Error::new(io::ErrorKind::PermissionDenied, problem)) } else { Ok(()) }
+    }
 }
+
+#[cfg(not(unix))]
+use elsewhere::{
+    check_file, check_folder, check_only_name, check_owner, is_at, is_link, keep_private, make_one_folder, no_link,
+    private,
+};
 
 /// Elsewhere a file has the rights of its folder, which in a user's own folders are that user's.
 #[cfg(not(unix))]
-fn private(options: &mut fs::OpenOptions) -> &mut fs::OpenOptions {
-    options
-}
+#[expect(clippy::unnecessary_wraps, reason = "on Unix they can fail")]
+mod elsewhere {
+    use std::fs;
+    use std::io;
+    use std::path::Path;
 
-/// Whether an open file is the one that a path leads to.
-#[cfg(unix)]
-fn is_at(file: &fs::File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let place = |found: fs::Metadata| (found.dev(), found.ino());
-    file.metadata().ok().map(place) == fs::metadata(path).ok().map(place)
-}
+    pub(super) fn private(options: &mut fs::OpenOptions) -> &mut fs::OpenOptions {
+        options
+    }
 
-/// Elsewhere a file that is open under a name cannot lose it so easily.
-#[cfg(not(unix))]
-fn is_at(_: &fs::File, path: &Path) -> bool {
-    path.exists()
+    pub(super) fn no_link(options: &mut fs::OpenOptions) -> &mut fs::OpenOptions {
+        options
+    }
+
+    pub(super) fn is_link(_: &io::Error) -> bool {
+        false
+    }
+
+    pub(super) fn keep_private(_: &fs::File) -> io::Result<()> {
+        Ok(())
+    }
+
+    pub(super) fn make_one_folder(folder: &Path) -> io::Result<()> {
+        fs::create_dir(folder)
+    }
+
+    /// A file that is open under a name cannot lose it so easily.
+    pub(super) fn is_at(_: &fs::File, path: &Path) -> bool {
+        path.exists()
+    }
+
+    pub(super) fn check_folder(_: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
+    pub(super) fn check_file(_: &fs::Metadata, _: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
+    pub(super) fn check_owner(_: &fs::Metadata, _: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
+    pub(super) fn check_only_name(_: &fs::Metadata) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Makes the new name last through a power cut, where folders can be opened at all.

@@ -26,7 +26,7 @@ mod _core {
     #[pymodule_export]
     use crate::python::errors::first_classes;
     #[pymodule_export]
-    use crate::python::files::{replace_file, temporary_path};
+    use crate::python::files::{changed_by_others, make_private_folder, replace_file, temporary_path};
     #[pymodule_export]
     use crate::python::listing::{ListingSource, PageReader, PyCheckpoint, decode_media_page};
     #[pymodule_export]

@@ -1,7 +1,9 @@
-"""Every writer of files takes the longest name that there is, and its errors say which file they are about."""
+"""Every writer of files takes the longest name, says which file an error is about, and touches no file of others."""
 
 from __future__ import annotations
 
+import os
+import stat
 import subprocess
 import sys
 import textwrap
@@ -9,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from canvas_studio import FileTokenStore, Tokens, TokenStoreError
+from canvas_studio import FileTokenStore, InvalidArgumentError, Tokens, TokenStoreError, profiles
 from canvas_studio._core import replace_file
 from canvas_studio.sandbox import Sandbox
 
@@ -129,3 +131,76 @@ def test_a_full_disk_names_the_file_whoever_writes(tmp_path: Path) -> None:
     expected = [f"{write.__name__} OSError File too large True True" for write in WRITERS for _ in range(2)]
     assert ended.stdout.splitlines() == expected
     assert [each.name for each in tmp_path.iterdir()] == ["tokens.lock"]
+
+
+posix_only = pytest.mark.skipif(os.name != "posix", reason="needs POSIX permissions")
+
+
+@posix_only
+@pytest.mark.parametrize("kind", ["link", "hard link", "pipe"])
+def test_a_part_that_is_another_file_is_left_alone(form: Form, box: Sandbox, tmp_path: Path, kind: str) -> None:
+    precious, part = tmp_path / "precious", tmp_path / "film.mp4.part"
+    precious.write_text("precious")
+    match kind:
+        case "link":
+            part.symlink_to(precious)
+        case "hard link":
+            os.link(precious, part)
+        case _:
+            os.mkfifo(part)
+    with pytest.raises(FileExistsError, match="second name" if kind == "hard link" else "not a file"):
+        download(form, box, tmp_path / "film.mp4")
+    assert precious.read_text() == "precious"
+    assert not (tmp_path / "film.mp4").exists()
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only an administrator can give a file away")
+def test_a_part_of_another_user_is_left_alone(form: Form, box: Sandbox, tmp_path: Path) -> None:
+    part = tmp_path / "film.mp4.part"
+    part.write_text("theirs")
+    os.chown(part, 65_534, 65_534)
+    with pytest.raises(PermissionError, match="belongs to another user: remove it"):
+        download(form, box, tmp_path / "film.mp4")
+    assert part.read_text() == "theirs"
+
+
+@posix_only
+def test_a_folder_that_is_shared_takes_downloads(form: Form, box: Sandbox, tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    (tmp_path / "film.mp4.part").write_text("left by a process that was killed")
+    (tmp_path / "film.mp4.part").chmod(0o666)
+    download(form, box, tmp_path / "film.mp4")
+    assert (tmp_path / "film.mp4").stat().st_size == 50_000
+
+
+@posix_only
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o777])
+def test_a_snapshot_is_for_its_owner_alone_whatever_the_umask(box: Sandbox, tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        path = box.snapshot(tmp_path / "state.json")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(Path(path).stat().st_mode) == 0o600
+
+
+@posix_only
+def test_a_configuration_that_others_can_change_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "config" / "canvas-studio"
+    monkeypatch.setenv("CANVAS_STUDIO_HOME", str(home))
+    before = os.umask(0)
+    try:
+        profiles.save(
+            profiles.Profile(name="north", url="https://north.example", client_id="1", client_secret="made-up")
+        )
+    finally:
+        os.umask(before)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.rglob("*") if path.is_dir()} == {0o700}
+    path = home / "profiles" / "north.toml"
+    for changed, mode in ((path, 0o622), (path.parent, 0o777)):
+        kept = stat.S_IMODE(changed.stat().st_mode)
+        changed.chmod(mode)
+        with pytest.raises(InvalidArgumentError, match="not private: others can change"):
+            profiles.load("north")
+        changed.chmod(kept)
+    assert profiles.load("north").client_id == "1"

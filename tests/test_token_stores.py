@@ -640,12 +640,10 @@ def test_a_file_store_is_for_its_owner_alone(tmp_path: Path, umask: int) -> None
         store.save(tokens_of(1))
     finally:
         os.umask(before)
-    # A umask that takes even the owner's rights away is no rule of ours; it is asked for by nobody.
-    expected = 0o600 & ~umask
-    assert {file.name: file_mode(file) for file in path.parent.iterdir()} in (
-        {"tokens.json": expected, "tokens.json.lock": expected},
-        {"tokens.json": 0o600, "tokens.json.lock": 0o600},
-    )
+    assert {file.name: file_mode(file) for file in path.parent.iterdir()} == {
+        "tokens.json": 0o600,
+        "tokens.json.lock": 0o600,
+    }
 
 
 @posix_only
@@ -1049,6 +1047,113 @@ def test_a_file_that_is_a_link_stays_one(tmp_path: Path) -> None:
     FileTokenStore(link).save(tokens_of(1))
     assert link.is_symlink()
     assert number_of(FileTokenStore(path).load()) == 1
+
+
+@posix_only
+@pytest.mark.parametrize("umask", [0o000, 0o077, 0o777])
+def test_every_folder_that_a_file_store_makes_is_private_whatever_the_umask(tmp_path: Path, umask: int) -> None:
+    path = tmp_path / "one" / "two" / "three" / "tokens.json"
+    before = os.umask(umask)
+    try:
+        FileTokenStore(path).save(tokens_of())
+    finally:
+        os.umask(before)
+    assert {file_mode(folder) for folder in tmp_path.rglob("*") if folder.is_dir()} == {0o700}
+
+
+def locked_once(store: FileTokenStore) -> None:
+    with store.lock():
+        pass
+
+
+USES: list[Callable[[FileTokenStore], object]] = [
+    FileTokenStore.load,
+    lambda store: store.save(tokens_of(1)),
+    locked_once,
+]
+each_use = pytest.mark.parametrize("use", USES, ids=["load", "save", "lock"])
+
+
+@posix_only
+@pytest.mark.parametrize("mode", [0o770, 0o707, 0o777])
+@each_use
+def test_a_folder_that_others_can_change_holds_no_tokens(
+    tmp_path: Path, use: Callable[[FileTokenStore], object], mode: int
+) -> None:
+    folder = tmp_path / "folder"
+    store = FileTokenStore(folder / "tokens.json")
+    store.save(tokens_of())
+    folder.chmod(mode)
+    with pytest.raises(
+        TokenStoreError, match=f"others can change its folder {folder}: chmod go-w '{folder}'"
+    ) as caught:
+        use(store)
+    assert isinstance(caught.value.__cause__, PermissionError)
+    folder.chmod(mode | stat.S_ISVTX)  # as /tmp is
+    use(store)
+
+
+@posix_only
+@pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
+def test_tokens_that_others_can_change_are_refused(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "tokens.json"
+    store = FileTokenStore(path)
+    store.save(tokens_of())
+    path.chmod(mode)
+    with pytest.raises(TokenStoreError, match=f"others can change {path}: chmod 600 '{path}'"):
+        store.load()
+
+
+@posix_only
+def test_a_lock_that_others_can_change_is_refused(tmp_path: Path) -> None:
+    store = FileTokenStore(tmp_path / "tokens.json")
+    locked_once(store)
+    lock = tmp_path / "tokens.json.lock"
+    lock.chmod(0o666)
+    with pytest.raises(TokenStoreError, match=f"others can change {lock}: chmod 600 '{lock}'"):
+        locked_once(store)
+
+
+@posix_only
+def test_a_lock_that_is_a_link_makes_no_file_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "tokens.json.lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(TokenStoreError, match="not a file"):
+        locked_once(FileTokenStore(tmp_path / "tokens.json"))
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only an administrator can give a file away")
+@pytest.mark.parametrize("name", ["tokens.json", "tokens.json.lock", "link.json", "."])
+def test_what_belongs_to_another_user_holds_no_tokens(tmp_path: Path, name: str) -> None:
+    store = FileTokenStore(tmp_path / "tokens.json")
+    store.save(tokens_of())
+    locked_once(store)
+    (tmp_path / "link.json").symlink_to("tokens.json")
+    os.chown(tmp_path / name, NOBODY, NOBODY, follow_symlinks=False)
+    if name == "link.json":
+        store = FileTokenStore(tmp_path / name)
+    with pytest.raises(TokenStoreError, match="belongs to another user"):
+        locked_once(store) if name.endswith(".lock") else store.load()
+    if name == "link.json":
+        with pytest.raises(TokenStoreError, match="belongs to another user"):
+            store.save(tokens_of(1))
+        assert number_of(FileTokenStore(tmp_path / "tokens.json").load()) == 0
+
+
+@posix_only
+def test_links_of_ones_own_lead_to_the_tokens_and_stay(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    path = tmp_path / "elsewhere" / "tokens.json"
+    (tmp_path / "second.json").symlink_to("elsewhere/tokens.json")
+    (tmp_path / "first.json").symlink_to("second.json")
+    store = FileTokenStore(tmp_path / "first.json")
+    store.save(tokens_of(1))
+    assert number_of(store.load()) == number_of(FileTokenStore(path).load()) == 1
+    assert (tmp_path / "first.json").is_symlink()
+    assert (tmp_path / "second.json").is_symlink()
+    path.chmod(0o666)
+    with pytest.raises(TokenStoreError, match=f"others can change {path}"):
+        store.load()
 
 
 def test_a_file_store_pickles_by_its_path(tmp_path: Path) -> None:

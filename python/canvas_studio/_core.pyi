@@ -29,7 +29,9 @@ __all__ = [
     "Tokens",
     "_decode_media_page",
     "_first_classes",
+    "changed_by_others",
     "forked",
+    "make_private_folder",
     "read_bool",
     "read_int",
     "read_json",
@@ -2360,11 +2362,33 @@ def _first_classes(module: str, classes: "dict[str, type]") -> dict[str, Any]:
     both, `except` and `isinstance` know an object by the old names and by the new ones.
     """
 
+def changed_by_others(path: str | PathLike[str]) -> str | None:
+    """
+    Say what is wrong with a file that others can change, or in whose folder they can replace it; as ssh does.
+
+    Args:
+        path: The file.
+
+    Returns:
+        What is wrong and what to do; nothing if all is well, if there is no file, or if it cannot be looked at.
+    """
+
 def forked() -> None:
     """
     Lets the child of a fork know that it is one: what runs the requests stayed in the parent.
 
     Registered with `os.register_at_fork` when the package is imported.
+    """
+
+def make_private_folder(path: str | PathLike[str]) -> None:
+    """
+    Make a folder that only its owner can look into, and those above it that are missing, unless it is there.
+
+    Args:
+        path: The folder.
+
+    Raises:
+        OSError: If it cannot be made.
     """
 
 def read_bool(name: str, value: Any, expected: str = "True or False") -> bool:
@@ -2396,7 +2420,7 @@ def replace_file(path: str | PathLike[str], content: bytes) -> None:
         content: What it is to hold.
 
     Raises:
-        OSError: If it cannot be written.
+        OSError: If it cannot be written, or others can change its folder.
     """
 
 def shut_down() -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Never, TypeAlias, cast
 
 from canvas_studio import InvalidArgumentError, StudioClient, StudioError
-from canvas_studio._core import replace_file
+from canvas_studio._core import changed_by_others, make_private_folder, replace_file
 from canvas_studio.errors import TokenStoreError
 
 if TYPE_CHECKING:
@@ -638,9 +638,14 @@ def _place_of_tokens(profile: Profile) -> str:
 
 
 def _others_can_read(path: Path) -> str | None:
-    """Whether a file of this user is open to others, and what to do; as ssh does, what another user owns is theirs."""
+    """Whether others can change a file, or read one of this user, and what to do.
+
+    Who may read a file of root is root's to say.
+    """
     if sys.platform == "win32":
         return None
+    if problem := changed_by_others(path):
+        return problem
     try:
         state = path.stat()
         if state.st_uid != os.getuid() or not state.st_mode & 0o077:
@@ -663,8 +668,7 @@ def _keeps_modes(folder: Path) -> bool:
 
 
 def _make_private_folder(folder: Path) -> None:
-    for missing in [each for each in (folder.parent, folder) if not each.exists()]:
-        missing.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(folder)
     if sys.platform != "win32":
         folder.chmod(0o700)
 

@@ -229,7 +229,7 @@ impl FileStore {
     }
 
     pub fn load(&self) -> Result<Option<Tokens>, Error> {
-        let text = match fs::read(&self.path) {
+        let text = match files::read(&self.path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(self.failed("read", error)),
@@ -250,15 +250,15 @@ impl FileStore {
     /// that says so takes its place.
     pub fn save(&self, tokens: Option<&Tokens>) -> Result<(), Error> {
         let text = tokens.map_or(Value::Null, Tokens::to_json).to_string();
-        let target = self.target();
         self.make_folder()
-            .and_then(|()| files::replace(&target, (text + "\n").as_bytes()))
+            .and_then(|()| files::replace_in_own_folder(&files::resolve(&self.path)?, (text + "\n").as_bytes()))
             .map_err(|error| self.failed("written", error))
     }
 
     /// Waits until no other process and no other thread has it.
     pub async fn lock(&self) -> Result<FileLock, Error> {
-        let opened = self.make_folder().and_then(|()| files::open_lock(&files::beside(&self.target(), ".lock")?));
+        let lock = || files::open_lock(&files::beside(&files::resolve(&self.path)?, ".lock")?);
+        let opened = self.make_folder().and_then(|()| lock());
         let file = opened.map_err(|error| self.failed("locked", error))?;
         let deadline = Instant::now() + LOCK_PATIENCE;
         let (mut pause, longest) = LOCK_PAUSES;
@@ -276,19 +276,6 @@ impl FileStore {
                 Err(fs::TryLockError::Error(error)) => return Err(self.failed("locked", error)),
             }
         }
-    }
-
-    /// The file itself, under one name for all who know it under several. Where the path is a link, it stays one.
-    fn target(&self) -> PathBuf {
-        fs::canonicalize(&self.path).unwrap_or_else(|_| {
-            let named =
-                fs::read_link(&self.path).map_or_else(|_| self.path.clone(), |linked| self.folder().join(linked));
-            let folder = named.parent().and_then(|folder| fs::canonicalize(folder).ok());
-            match (folder, named.file_name()) {
-                (Some(folder), Some(name)) => folder.join(name),
-                _ => named,
-            }
-        })
     }
 
     fn folder(&self) -> &Path {

@@ -397,7 +397,7 @@ impl Part {
     fn finish(mut self, target: &Path) -> Result<PathBuf, Error> {
         if let Some(file) = &mut self.file {
             file.flush().map_err(|error| Error::file(&self.path, error))?;
-            fs::rename(&self.path, target).map_err(|error| Error::file(target, error))?;
+            files::rename(file.0.get_ref(), &self.path, target).map_err(|error| Error::file(target, error))?;
         }
         // Only now, since the lock goes with it.
         self.file = None;

@@ -91,6 +91,7 @@ fn exception(py: Python<'_>, error: Error) -> PyResult<PyErr> {
                 (_, Some(number)) => number,
                 (ErrorKind::ResourceBusy, None) => named("EBUSY")?,
                 (ErrorKind::AlreadyExists, None) => named("EEXIST")?,
+                (ErrorKind::PermissionDenied, None) => named("EACCES")?,
                 (_, None) => named("EIO")?,
             };
             // A text, as Python's own functions give it for most paths.

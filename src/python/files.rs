@@ -31,11 +31,39 @@ pub(crate) fn temporary_path(path: PathBuf) -> PyResult<PathBuf> {
 ///     content: What it is to hold.
 ///
 /// Raises:
-///     OSError: If it cannot be written.
+///     OSError: If it cannot be written, or others can change its folder.
 #[pyfunction]
 #[expect(clippy::needless_pass_by_value, reason = "pyo3 hands over what it made")]
 pub(crate) fn replace_file(py: Python<'_>, path: PathBuf, content: &[u8]) -> PyResult<()> {
-    py.detach(|| files::replace(&path, content)).map_err(|error| named(&path, error))
+    py.detach(|| files::replace_in_own_folder(&path, content)).map_err(|error| named(&path, error))
+}
+
+/// Say what is wrong with a file that others can change, or in whose folder they can replace it; as ssh does.
+///
+/// Args:
+///     path: The file.
+///
+/// Returns:
+///     What is wrong and what to do; nothing if all is well, if there is no file, or if it cannot be looked at.
+#[pyfunction]
+#[expect(clippy::needless_pass_by_value, reason = "pyo3 hands over what it made")]
+pub(crate) fn changed_by_others(py: Python<'_>, path: PathBuf) -> Option<String> {
+    let refused = py.detach(|| files::check(&path)).err()?;
+    // What the system refuses has a number, and is told by whoever reads the file.
+    refused.raw_os_error().is_none().then(|| refused.to_string())
+}
+
+/// Make a folder that only its owner can look into, and those above it that are missing, unless it is there.
+///
+/// Args:
+///     path: The folder.
+///
+/// Raises:
+///     OSError: If it cannot be made.
+#[pyfunction]
+#[expect(clippy::needless_pass_by_value, reason = "pyo3 hands over what it made")]
+pub(crate) fn make_private_folder(path: PathBuf) -> PyResult<()> {
+    files::make_private_folder(&path).map_err(|error| named(&path, error))
 }
 
 /// An error that says which file it is about.
