@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import pickle
+import subprocess
+import sys
 from datetime import UTC, date, datetime
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -407,3 +409,37 @@ def test_from_dict_refuses_what_holds_itself() -> None:
     itself.append(itself)
     with pytest.raises(ValueError, match="holds itself"):
         Media.from_dict({"id": 1, "x": itself})
+
+
+ON_A_SMALL_STACK = """
+import json, threading
+from canvas_studio import Collection, InvalidArgumentError, Media, Tokens
+
+threading.stack_size(128 * 1024)
+itself = []
+itself.append(itself)
+values = [itself, json.loads("[" * 900 + "]" * 900), json.loads('{"a":' * 900 + "1" + "}" * 900)]
+
+def act():
+    for value in values:
+        for make, fields in [
+            (Media, {"id": 1, "x": value}),
+            (Collection, {"id": 1, "x": value}),
+            (Tokens, {"access_token": value}),
+        ]:
+            try:
+                make.from_dict(fields)
+            except InvalidArgumentError:
+                print("refused")
+    deep = json.loads("[" * 120 + "]" * 120)
+    print(Media.from_dict({"id": 1, "x": deep}).to_dict()["x"] == deep)
+
+thread = threading.Thread(target=act)
+thread.start()
+thread.join()
+"""
+
+
+def test_from_dict_stands_any_depth_on_a_small_stack() -> None:
+    found = subprocess.run([sys.executable, "-c", ON_A_SMALL_STACK], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["refused"] * 9 + ["True"]

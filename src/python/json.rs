@@ -1,12 +1,12 @@
 //! JSON as Python's own values, and the other way round, without losing a digit.
 
-use std::slice;
+use std::{mem, slice};
 
 use pyo3::PyTypeInfo;
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString, PyTuple};
+use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyIterator, PyList, PyMapping, PyString, PyTuple};
 use serde_json::{Map, Number, Value, map};
 
 use super::input::meant;
@@ -15,6 +15,9 @@ use super::input::meant;
 const MOST_DIGITS: usize = 4300;
 /// How deep lists and dicts may be nested: as deep as in an answer. What holds itself is deeper than that.
 const DEEPEST: usize = 127;
+/// How many values a value may hold: as many as fit into the longest answer. Thirty lists of which each holds the one
+/// before it twice hold more, and nobody could wait for them.
+const MOST_VALUES: usize = 8 << 20;
 
 /// A list or a dict that is being made, and what is still to come into it.
 enum Open<'value, 'py> {
@@ -119,35 +122,85 @@ fn number_to_python<'py>(py: Python<'py>, number: &Number) -> PyResult<Bound<'py
     Ok(PyString::new(py, text).into_any())
 }
 
-/// A value of Python's as JSON; the text of an error quotes nothing of it.
-pub(crate) fn from_python(value: &Bound<'_, PyAny>) -> PyResult<Value> {
-    value_of(value, 0)
+/// A list or a dict of Python's that is being read, and what was read of it.
+enum Reading<'py> {
+    List {
+        rest: Bound<'py, PyIterator>,
+        items: Vec<Value>,
+    },
+    /// `name` is that of the value which is being read.
+    Dict {
+        rest: Bound<'py, PyIterator>,
+        fields: Map<String, Value>,
+        name: String,
+    },
 }
 
-fn value_of(value: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value> {
-    if depth > DEEPEST {
-        let problem = format!("it is nested more than {DEEPEST} deep, or holds itself");
-        return Err(PyValueError::new_err(problem));
-    }
-    if let Some(scalar) = scalar(value)? {
-        return Ok(scalar);
-    }
-    if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
-        let mut items = Vec::new();
-        for item in value.try_iter()? {
-            items.push(value_of(&item?, depth + 1)?);
+impl<'py> Reading<'py> {
+    fn of(value: &Bound<'py, PyAny>) -> PyResult<Self> {
+        if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
+            return Ok(Self::List { rest: value.try_iter()?, items: Vec::new() });
         }
-        return Ok(Value::Array(items));
+        let rest = items_of(value)?.try_iter()?;
+        Ok(Self::Dict { rest, fields: Map::new(), name: String::new() })
     }
-    let mut fields = Map::new();
-    for item in items_of(value)?.iter() {
-        let (name, value) = named(&item)?;
-        fields.insert(name, value_of(&value, depth + 1)?);
+
+    fn next(&mut self) -> PyResult<Option<Bound<'py, PyAny>>> {
+        match self {
+            Self::List { rest, .. } => rest.next().transpose(),
+            Self::Dict { rest, name, .. } => match rest.next().transpose()? {
+                Some(item) => {
+                    let value;
+                    (*name, value) = named(&item)?;
+                    Ok(Some(value))
+                }
+                None => Ok(None),
+            },
+        }
     }
-    Ok(Value::Object(fields))
+
+    fn add(&mut self, value: Value) {
+        match self {
+            Self::List { items, .. } => items.push(value),
+            Self::Dict { fields, name, .. } => drop(fields.insert(mem::take(name), value)),
+        }
+    }
+
+    fn into_value(self) -> Value {
+        match self {
+            Self::List { items, .. } => Value::Array(items),
+            Self::Dict { fields, .. } => Value::Object(fields),
+        }
+    }
 }
 
-// What follows stands apart so that the stack grows little with each level.
+/// A value of Python's as JSON; the text of an error quotes nothing of it. It does not recurse, as `to_python`.
+pub(crate) fn from_python(value: &Bound<'_, PyAny>) -> PyResult<Value> {
+    let refuse = |problem: String| Err(PyValueError::new_err(problem));
+    let mut open = Vec::new();
+    let mut next = value.clone();
+    for _ in 0..MOST_VALUES {
+        let mut read = scalar(&next)?;
+        if read.is_none() {
+            if open.len() == DEEPEST {
+                return refuse(format!("it is nested more than {DEEPEST} deep, or holds itself"));
+            }
+            open.push(Reading::of(&next)?);
+        }
+        // What is whole goes into what it stands in.
+        next = loop {
+            let Some(innermost) = open.last_mut() else { return Ok(read.unwrap_or_default()) };
+            if let Some(read) = read.take() {
+                innermost.add(read);
+            }
+            match innermost.next()? {
+                Some(value) => break value,
+                None => read = open.pop().map(Reading::into_value),
+            }
+        };
+    }
+    refuse(format!("it holds more than {MOST_VALUES} values, or some of them again and again"))
+}
 
 #[inline(never)]
 fn scalar(value: &Bound<'_, PyAny>) -> PyResult<Option<Value>> {

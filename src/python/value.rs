@@ -25,6 +25,7 @@ use crate::api::models::{Extra, Owner};
 use crate::api::request::read_text;
 use crate::api::scan::{Field, Kind};
 use crate::api::{InvalidArgument, Undecodable};
+use crate::stack::with_enough_stack;
 
 /// Anything that maps names to values.
 pub(crate) struct AnyMapping<'py>(pub(crate) Bound<'py, PyMapping>);
@@ -67,7 +68,8 @@ impl Fields<'_> {
                 problem
             }
         })?;
-        read_text(&value.to_string()).map_err(|Undecodable { problem, path, .. }| {
+        let read = with_enough_stack(move || read_text(&value.to_string()));
+        read.map_err(|Undecodable { problem, path, .. }| {
             // Of a dict, nobody has seen the text.
             let problem = problem.split_once(" at line ").map_or(problem.as_str(), |(problem, _)| problem);
             let place = path.map_or_else(String::new, |path| format!(" at {path}"));
