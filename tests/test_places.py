@@ -5,11 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from canvas_studio import InvalidArgumentError, OAuth, StudioClient, Tokens, profiles
+import trustme
+from canvas_studio import InvalidArgumentError, OAuth, StudioClient, StudioError, Tokens, profiles
+from fault_server import FaultServer, media_answer, redirect
+from gateways import Proxy, TlsFront
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from conftest import Form
 
 PASSWORD = "hunter22"
 SCHOOL = "https://myschool.instructuremedia.com"
@@ -108,3 +113,59 @@ def test_a_redirect_uri_is_quoted_without_its_query() -> None:
     with pytest.raises(InvalidArgumentError, match=r"https://app\.example\.edu/callback$") as raised:
         signing_in.exchange("https://elsewhere.example.edu/callback?code=x")
     assert PASSWORD not in str(raised.value)
+
+
+PLAIN = [
+    "http://storage.example.com/f.mp4?Signature=x",
+    "http://169.254.169.254/latest/meta-data/",
+    "http://10.0.0.1/",
+    "http://127.0.0.1.example.com/",
+]
+
+
+@pytest.mark.parametrize("location", PLAIN)
+def test_no_download_url_is_given_that_a_download_would_refuse(form: Form, location: str, tmp_path: Path) -> None:
+    with FaultServer(redirect(location), media_answer(1), redirect(location), redirect(location)) as server:
+        studio = StudioClient(server.url, token="a-token", max_retries=0)
+        with pytest.raises(StudioError, match="which is not https") as raised:
+            form.call(studio, "get_download_url", 1)
+        assert "Signature" not in str(raised.value)
+        media = form.call(studio, "get_media", 1)
+        with pytest.raises(StudioError, match="which is not https"):
+            form.call(media, "download_url")
+        with pytest.raises(StudioError, match="which is not https"):
+            form.call(studio, "download_media", 1, tmp_path / "file.mp4")
+
+
+def test_a_download_url_on_this_machine_is_given_for_a_school_on_this_machine(form: Form) -> None:
+    location = "http://127.0.0.1:1/file.mp4?Signature=x"
+    with FaultServer(redirect(location)) as server:
+        assert form.call(StudioClient(server.url, token="a-token"), "get_download_url", 1) == location
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
+@pytest.mark.parametrize("hops", [0, 1])
+def test_a_school_elsewhere_does_not_lead_to_this_machine(form: Form, tmp_path: Path, host: str, hops: int) -> None:
+    authority = trustme.CA()
+    bundle, path = tmp_path / "ca.pem", tmp_path / "file.mp4"
+    authority.cert_pem.write_to_path(bundle)
+    certificate = authority.issue_cert("school.example.edu", "storage.example.edu")
+    with FaultServer(media_answer(1)) as local:
+        here = redirect(f"http://{host}:{local.url.rpartition(':')[2]}/admin?do=it")
+        there = [redirect("https://storage.example.edu/file.mp4")] * hops
+        with (
+            FaultServer(*there, here, *there, here) as server,
+            TlsFront(certificate, server.url) as front,
+            Proxy({"school.example.edu:443": front, "storage.example.edu:443": front}) as proxy,
+        ):
+            studio = StudioClient(
+                "https://school.example.edu", token="a-token", proxy=proxy.url, ca_bundle=bundle, max_retries=0
+            )
+            with pytest.raises(StudioError, match="which is not https"):
+                form.call(studio, "download_media", 1, path)
+            if not hops:
+                with pytest.raises(StudioError, match="which is not https"):
+                    form.call(studio, "get_download_url", 1)
+            assert not any(":443" not in place for place in proxy.places)
+        assert local.requests == []
+    assert not path.exists()

@@ -218,6 +218,12 @@ impl Config {
         self.network.cause(&self.base, &self.locate(call), error, quoted)
     }
 
+    /// Whether a redirect may lead to a URL: nothing but https, except from this machine to itself. A school elsewhere does
+    /// not choose what is asked of the servers on this machine.
+    pub(super) fn is_private(&self, url: &Url) -> bool {
+        url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url) && is_loopback(&self.base))
+    }
+
     /// What must not be shown.
     pub(super) fn secrets(&self) -> impl Iterator<Item = SecretString> {
         self.network.secrets()

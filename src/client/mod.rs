@@ -265,8 +265,22 @@ impl Client {
         (!hold.is_missing).then_some(result)
     }
 
+    /// Refuses a redirect to where what is private could be read.
+    fn check_private(&self, call: &Call, url: &Url) -> Result<(), Error> {
+        if self.config.is_private(url) {
+            return Ok(());
+        }
+        let body = format!("redirected to {}, which is not https", without_query(url));
+        Err(Error::refused(call, self.asked(call, false), 302, body, None, None, false))
+    }
+
     /// Reads the answer to a request.
     pub(crate) fn read<T>(&self, request: &Request<T>, answer: &Answer) -> Result<T, Error> {
+        if let Some(location) =
+            answer.location.as_ref().filter(|location| request.call.wants_redirect && location.scheme() == "http")
+        {
+            self.check_private(&request.call, location)?;
+        }
         request.decode(answer).map_err(|undecodable| {
             let call = &request.call;
             let secrets = self.secrets(call);
@@ -716,11 +730,6 @@ impl<'client> Attempts<'client> {
     fn progressed(&mut self) {
         self.retries = 0;
     }
-}
-
-/// A URL that a redirect may lead to: nothing but https, except on this machine.
-fn is_private(url: &Url) -> bool {
-    url.scheme() == "https" || (url.scheme() == "http" && config::is_loopback(url))
 }
 
 /// The innermost cause of an error, which is the part that tells something; it holds no URL.

@@ -19,8 +19,8 @@ use super::log::{TARGET, to_three_places};
 use super::ranges::{Head, Holds, Known};
 use super::retry::Outcome;
 use super::secrets::ROOM;
-use super::{Attempts, Client, Error, Failure, QUOTED, is_private, location, recordings};
-use crate::api::request::{media_type_and_charset, without_query};
+use super::{Attempts, Client, Error, Failure, QUOTED, location, recordings};
+use crate::api::request::media_type_and_charset;
 use crate::api::{Call, InvalidArgument, Request};
 use crate::files;
 
@@ -185,7 +185,7 @@ impl Client {
                     call = call.header(header::IF_RANGE, validator);
                 }
             }
-            self.check_private(&call)?;
+            self.check_private(&call, &self.config.locate(&call)).map_err(final_failure)?;
             let status = |response: &reqwest::Response| response.status().as_u16();
             let response = self.told(&call, attempt, hold.waited.take(), status, self.attempt(&call, None)).await?;
             if !response.status().is_redirection() {
@@ -201,17 +201,6 @@ impl Client {
         let body = format!("redirected more than {MAX_REDIRECTS} times");
         let error = Error::refused(&call, asked, 302, body, None, None, false);
         Err(Failure { error, outcome: Outcome::Final })
-    }
-
-    fn check_private(&self, call: &Call) -> Result<(), Failure> {
-        let url = self.config.locate(call);
-        if is_private(&url) {
-            return Ok(());
-        }
-        let place = without_query(&url);
-        let asked = self.asked(call, false);
-        let body = format!("redirected to {place}, which is not https");
-        Err(Failure { error: Error::refused(call, asked, 302, body, None, None, false), outcome: Outcome::Final })
     }
 
     /// Takes in the bytes of an answer, after a look at whether they are those that were asked for. If that is in doubt,
