@@ -428,7 +428,7 @@ impl Client {
     }
 
     /// The `Date` of whatever the server answers to a ping without a token: a refusal has one, too.
-    pub(crate) async fn server_date(&self) -> Result<Option<String>, Error> {
+    pub async fn server_date(&self) -> Result<Option<String>, Error> {
         let call = Call::get("server_date", "/ping");
         let response = self.until_closed(async { self.respond(&call, None).await.map_err(|failure| failure.error) });
         Ok(header_text(response.await?.headers(), header::DATE.as_str()))

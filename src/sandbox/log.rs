@@ -11,9 +11,11 @@ use url::form_urlencoded;
 use super::faults::Host;
 use super::oauth::SECRET_LENGTH;
 
-/// How many requests are kept, and how many bytes of bodies; older ones are forgotten.
+/// How many requests are kept, and how many bytes of them in all; older ones are forgotten.
 const KEPT: usize = 100_000;
-const KEPT_BYTES: usize = 64 * 1024 * 1024;
+const KEPT_BYTES: usize = 128 * 1024 * 1024;
+/// What two texts take beside their bytes.
+const PAIR: usize = 2 * size_of::<String>();
 /// Fields whose values are secrets.
 const SECRETS: &[&str] =
     &["client_secret", "refresh_token", "access_token", "code", "signature", "state", "password", "token"];
@@ -41,6 +43,15 @@ pub(crate) struct Seen {
     pub(crate) fault: Option<u64>,
 }
 
+impl Seen {
+    /// How much memory whoever sent it has chosen to fill.
+    fn bytes(&self) -> usize {
+        let headers = self.headers.iter().map(|(name, value)| PAIR + name.len() + value.len());
+        let query = self.query.iter().map(|(name, value)| PAIR + name.len() + value.len());
+        self.method.len() + self.path.len() + self.body.len() + headers.chain(query).sum::<usize>()
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Log {
     seen: VecDeque<Seen>,
@@ -49,10 +60,10 @@ pub(crate) struct Log {
 
 impl Log {
     pub(crate) fn add(&mut self, seen: Seen) {
-        self.bytes += seen.body.len();
+        self.bytes += seen.bytes();
         self.seen.push_back(seen);
         while self.seen.len() > KEPT || self.bytes > KEPT_BYTES {
-            self.bytes -= self.seen.pop_front().map_or(0, |oldest| oldest.body.len());
+            self.bytes -= self.seen.pop_front().map_or(0, |oldest| oldest.bytes());
         }
     }
 
@@ -143,5 +154,34 @@ fn mask(json: &mut Json) -> bool {
         }),
         Json::Array(items) => items.iter_mut().filter_map(|item| mask(item).then_some(())).count() > 0,
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_is_bounded_in_headers_and_query_too() {
+        let seen = Seen {
+            at: Timestamp::UNIX_EPOCH,
+            host: Host::Api,
+            method: "GET".to_owned(),
+            path: "/".to_owned(),
+            query: vec![("q".to_owned(), "x".repeat(KEPT_BYTES / 8))],
+            headers: BTreeMap::from([("h".to_owned(), "x".repeat(KEPT_BYTES / 8))]),
+            body: String::new(),
+            user_id: None,
+            status: None,
+            fault: None,
+        };
+        let mut log = Log::default();
+        for _ in 0..5 {
+            log.add(seen.clone());
+        }
+        assert_eq!(log.seen.len(), 3);
+        let empty = Seen { query: vec![Default::default(); KEPT_BYTES / PAIR], ..seen };
+        log.add(empty);
+        assert_eq!((log.seen.len(), log.bytes), (0, 0));
     }
 }
