@@ -1,8 +1,9 @@
-//! The Python module: it registers the classes, and does nothing else.
+//! The Python module: it registers the classes.
 
 pub mod api;
 pub mod client;
 mod files;
+mod memory;
 #[cfg(feature = "python")]
 mod python;
 #[cfg(feature = "sandbox")]
@@ -13,6 +14,8 @@ mod stack;
 #[cfg(feature = "python")]
 #[pyo3::pymodule(gil_used = false)]
 mod _core {
+    use pyo3::prelude::*;
+
     #[pymodule_export]
     use crate::python::arguments::{read_bool, read_int, read_json, read_seconds};
     #[pymodule_export]
@@ -38,6 +41,13 @@ mod _core {
     use crate::python::studio_client::StudioClient;
     #[pymodule_export]
     use crate::python::token_store::{FileTokenStore, MemoryTokenStore, StoreLock};
+
+    #[pymodule_init]
+    #[expect(clippy::unnecessary_wraps, reason = "as pyo3 asks for it")]
+    fn init(_: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::python::faults::print_no_panics();
+        Ok(())
+    }
 
     #[pymodule_export]
     #[expect(non_upper_case_globals, reason = "Python's name for it")]

@@ -2,6 +2,7 @@
 //!
 //! A label is believed only where the bytes do not contradict it.
 
+use std::collections::TryReserveError;
 use std::io::{self, Read};
 
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 
 use super::header_text;
 use crate::api::request::{USUAL_TYPES, media_type_and_charset};
+use crate::memory;
 
 /// The longest answer that is read into memory. A page of fifty media is about 27 kB.
 pub(super) const MAX_ANSWER: usize = 16 << 20;
@@ -22,6 +24,8 @@ const MAX_LAYERS: usize = 2;
 const MAX_MEMBERS: usize = 10_000;
 /// How many times longer than gzip its content is, roughly: room for it at the start.
 const USUAL_RATIO: usize = 8;
+/// How many times longer a text can become in UTF-8.
+const TIMES_AS_LONG: usize = 3;
 
 /// A body as far as it has come. Mostly it comes at once, and then it is not copied.
 #[derive(Debug)]
@@ -38,17 +42,22 @@ impl Default for Gathered {
 
 impl Gathered {
     /// Adds what came next. `expected` is how much comes in all, as far as the server says.
-    pub(super) fn add(&mut self, chunk: Bytes, expected: usize) {
+    pub(super) fn add(&mut self, chunk: Bytes, expected: usize) -> Result<(), TryReserveError> {
         match self {
             Self::AtOnce(first) if first.is_empty() => *first = chunk,
             Self::AtOnce(first) => {
-                let mut parts = Vec::with_capacity(expected.min(MAX_ANSWER));
+                let mut parts = Vec::new();
+                parts.try_reserve_exact(expected.min(MAX_ANSWER).max(first.len() + chunk.len()))?;
                 parts.extend_from_slice(first);
                 parts.extend_from_slice(&chunk);
                 *self = Self::InParts(parts);
             }
-            Self::InParts(parts) => parts.extend_from_slice(&chunk),
+            Self::InParts(parts) => {
+                parts.try_reserve(chunk.len())?;
+                parts.extend_from_slice(&chunk);
+            }
         }
+        Ok(())
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
@@ -72,19 +81,34 @@ pub(super) struct Damaged {
     pub(super) problem: String,
     /// Its start, as far as that can be read.
     pub(super) start: Vec<u8>,
-    /// Whether it may be whole the next time.
-    pub(super) may_pass: bool,
+    pub(super) kind: Damage,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Damage {
+    /// It may be whole the next time.
+    Passing,
+    Lasting,
+    /// It is whole, and there is no memory for it.
+    OutOfMemory,
 }
 
 impl Damaged {
     pub(super) fn too_long(limit: usize, start: Vec<u8>) -> Self {
-        Self { problem: format!("it is longer than {} MiB", limit >> 20), start, may_pass: false }
+        Self { problem: format!("it is longer than {} MiB", limit >> 20), start, kind: Damage::Lasting }
+    }
+
+    fn out_of_memory() -> Self {
+        Self { problem: String::new(), start: Vec::new(), kind: Damage::OutOfMemory }
     }
 }
 
 /// Reads a body that has come: without its compression, and in UTF-8 where that can be had. It takes no more memory than
 /// `limit`, whatever was sent.
 pub(super) fn read(headers: &HeaderMap, body: Bytes, limit: usize) -> Result<Bytes, Damaged> {
+    if !memory::is_there(body.len().saturating_mul(TIMES_AS_LONG)) {
+        return Err(Damaged::out_of_memory());
+    }
     let content_type = header_text(headers, CONTENT_TYPE.as_str()).unwrap_or_default();
     Ok(to_utf8(&content_type, decompress(headers, &content_type, body, limit)?))
 }
@@ -110,7 +134,7 @@ fn decompress(headers: &HeaderMap, content_type: &str, mut body: Bytes, limit: u
                 format!("it is compressed ({}), which was not asked for", coding.escape_default())
             },
             start: Vec::new(),
-            may_pass: is_gzip(coding),
+            kind: if is_gzip(coding) { Damage::Passing } else { Damage::Lasting },
         }),
         _ => Ok(body),
     }
@@ -140,9 +164,11 @@ fn is_plain(content_type: &str, body: &[u8]) -> bool {
 /// All members of a gzip stream, each checked against its checksum.
 fn decompress_gzip(stream: &[u8], limit: usize) -> Result<Vec<u8>, Damaged> {
     let broken = |problem: &str, start: Vec<u8>| {
-        Err(Damaged { problem: format!("its compression is broken: {problem}"), start, may_pass: true })
+        Err(Damaged { problem: format!("its compression is broken: {problem}"), start, kind: Damage::Passing })
     };
-    let mut content = Vec::with_capacity(stream.len().saturating_mul(USUAL_RATIO).min(limit));
+    let mut content = Vec::new();
+    let expected = stream.len().saturating_mul(USUAL_RATIO).min(limit);
+    content.try_reserve_exact(expected).map_err(|_| Damaged::out_of_memory())?;
     let mut rest = stream;
     for _ in 0..MAX_MEMBERS {
         let mut member = GzDecoder::new(rest);
@@ -156,6 +182,7 @@ fn decompress_gzip(stream: &[u8], limit: usize) -> Result<Vec<u8>, Damaged> {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 return broken("gzip ends too early", content);
             }
+            Err(error) if error.kind() == io::ErrorKind::OutOfMemory => return Err(Damaged::out_of_memory()),
             Err(error) => return broken(&error.to_string(), content),
         }
         rest = member.into_inner();
@@ -227,10 +254,10 @@ mod tests {
         let mut body = Gathered::default();
         assert!(body.bytes().is_empty());
         let first = Bytes::from(vec![b'a'; 100]);
-        body.add(first.clone(), 300);
+        body.add(first.clone(), 300).unwrap();
         assert_eq!(body.bytes().as_ptr(), first.as_ptr());
-        body.add(Bytes::from_static(b"b"), 300);
-        body.add(Bytes::from_static(b"c"), 300);
+        body.add(Bytes::from_static(b"b"), 300).unwrap();
+        body.add(Bytes::from_static(b"c"), 300).unwrap();
         assert_eq!(body.bytes().len(), 102);
         assert_eq!(body.whole(), [first.as_ref(), b"bc"].concat());
     }

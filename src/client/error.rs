@@ -91,6 +91,8 @@ pub enum Error {
     /// The tokens could not be read from their store, or not be written.
     #[error("{message}")]
     Store { message: String, cause: Arc<dyn std::error::Error + Send + Sync> },
+    #[error("there is not enough memory left")]
+    OutOfMemory,
     #[error("{0}")]
     Setup(String),
 }

@@ -46,7 +46,7 @@ use url::Url;
 
 use self::auth::Authorization;
 pub use self::auth::{Auth, OAuth};
-use self::body::{Damaged, Gathered, MAX_ANSWER};
+use self::body::{Damage, Damaged, Gathered, MAX_ANSWER};
 pub use self::checkpoint::Checkpoint;
 pub use self::config::{Config, Options};
 pub use self::error::{Asked, Error, Refusal, Unreadable};
@@ -67,7 +67,10 @@ pub use self::token_store::{TokenStore, Tokens};
 pub use self::transfer::{Download, Transferred};
 use crate::api::request::without_query;
 use crate::api::{Answer, Body, Call, Repeat, Request, Target};
+use crate::memory;
 
+/// How many times as much memory as the body of an answer takes what is read of it, at the most.
+const MEMORY_OF_BODY: usize = 4;
 /// How much of what is not understood is read, to quote it.
 const QUOTED: usize = 4096;
 /// The longest body of a refusal that is quoted.
@@ -144,6 +147,12 @@ const PERHAPS_CARRIED_OUT: &str = "; it may have been carried out all the same: 
 struct Failure {
     error: Error,
     outcome: Outcome,
+}
+
+impl Failure {
+    fn out_of_memory() -> Self {
+        Self { error: Error::OutOfMemory, outcome: Outcome::Final }
+    }
 }
 
 impl Client {
@@ -281,6 +290,9 @@ impl Client {
         {
             self.check_private(&request.call, location)?;
         }
+        if !memory::is_there(memory::ROOM.saturating_add(answer.body.len().saturating_mul(MEMORY_OF_BODY))) {
+            return Err(Error::OutOfMemory);
+        }
         request.decode(answer).map_err(|undecodable| {
             let call = &request.call;
             let secrets = self.secrets(call);
@@ -399,7 +411,7 @@ impl Client {
         while location.is_none()
             && let Some(chunk) = self.chunk(call, &mut response).await?
         {
-            body.add(chunk, expected);
+            body.add(chunk, expected).map_err(|_| Failure::out_of_memory())?;
             if body.bytes().len() > MAX_ANSWER {
                 return Err(self.unreadable(call, status, &Damaged::too_long(MAX_ANSWER, body.whole().into())));
             }
@@ -412,9 +424,12 @@ impl Client {
 
     /// An answer of which the body cannot be read.
     fn unreadable(&self, call: &Call, status: u16, damaged: &Damaged) -> Failure {
+        if damaged.kind == Damage::OutOfMemory {
+            return Failure::out_of_memory();
+        }
         let start = self.secrets(call).mask_body(&damaged.start, QUOTED);
         let error = Error::unreadable(self.asked(call, false), status, &damaged.problem, None, &start, true);
-        Failure { error, outcome: if damaged.may_pass { Outcome::Interrupted } else { Outcome::Final } }
+        Failure { error, outcome: if damaged.kind == Damage::Passing { Outcome::Interrupted } else { Outcome::Final } }
     }
 
     /// One attempt, until the answer's headers are there and say yes.

@@ -5,6 +5,8 @@
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::future::pending;
+use std::io;
+use std::panic::resume_unwind;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
@@ -20,6 +22,7 @@ use tokio::time::{Sleep, sleep};
 
 use super::convert::Deliver;
 use super::errors::to_python;
+use super::faults;
 use super::logs::{self, Log};
 use super::token_store::{self, for_caller};
 use crate::api::{InvalidArgument, Request};
@@ -108,6 +111,14 @@ pub(crate) fn run<O: Operation>(
     client: Option<&Client>,
     operation: Result<O, InvalidArgument>,
 ) -> PyResult<<O::Result as Deliver>::Python> {
+    faults::guarded(|| run_here(py, client, operation))
+}
+
+fn run_here<O: Operation>(
+    py: Python<'_>,
+    client: Option<&Client>,
+    operation: Result<O, InvalidArgument>,
+) -> PyResult<<O::Result as Deliver>::Python> {
     let operation = operation.map_err(|refusal| to_python(refusal.into()))?;
     let lane = lane()?;
     let mut driver = Driver::of(&operation, &lane)?;
@@ -138,8 +149,8 @@ fn wait<T: Send>(
     running: impl Future<Output = Result<T, Error>> + Send,
 ) -> PyResult<Result<T, Error>> {
     let mut running = pin!(running);
-    let mut turn = py.detach(|| driver.drive(running.as_mut()));
     loop {
+        let turn = py.detach(|| driver.drive(running.as_mut())).map_err(no_threads)?;
         log.hand_over(py)?;
         if let Some(result) = turn {
             if result.is_ok() {
@@ -153,7 +164,6 @@ fn wait<T: Send>(
         logs::look(py)?;
         Outer::goes_on();
         driver.take_over();
-        turn = py.detach(|| driver.drive(running.as_mut()));
     }
 }
 
@@ -254,9 +264,9 @@ impl<'lane> Driver<'lane> {
     }
 
     /// Drives something for a while; `None` if it is not finished then.
-    fn drive<T: Send>(&self, running: Pin<&mut (impl Future<Output = T> + Send)>) -> Option<T> {
+    fn drive<T: Send>(&self, running: Pin<&mut (impl Future<Output = T> + Send)>) -> io::Result<Option<T>> {
         match self {
-            Self::Caller(held) => held.runtime.as_ref()?.drive(running),
+            Self::Caller(held) => Ok(held.runtime.as_ref().and_then(|runtime| runtime.drive(running))),
             Self::Shared(engine, lane) => off_runtime(|| engine.wait(running, *lane)),
         }
     }
@@ -446,15 +456,15 @@ fn lane() -> PyResult<Arc<Lane>> {
 
 /// Waits, also where this is a thread of a runtime, on which waiting is not allowed. That happens when Python's garbage
 /// collector runs there, and with it a `__del__` that makes a call.
-fn off_runtime<T: Send>(wait: impl FnOnce() -> T + Send) -> T {
+fn off_runtime<T: Send>(wait: impl FnOnce() -> T + Send) -> io::Result<T> {
     match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
-        Err(_) => wait(),
+        Err(_) => Ok(wait()),
         // As ours is: another thread takes over what this one would do.
-        Ok(RuntimeFlavor::MultiThread) => block_in_place(wait),
-        Ok(_) => match thread::scope(|scope| scope.spawn(wait).join()) {
-            Ok(value) => value,
-            Err(panic) => std::panic::resume_unwind(panic),
-        },
+        Ok(RuntimeFlavor::MultiThread) => Ok(block_in_place(wait)),
+        Ok(_) => thread::scope(|scope| {
+            let started = thread::Builder::new().spawn_scoped(scope, wait)?;
+            Ok(started.join().unwrap_or_else(|panic| resume_unwind(panic)))
+        }),
     }
 }
 
@@ -463,6 +473,7 @@ pub(crate) async fn run_async<O: Operation>(
     client: Option<Client>,
     operation: Result<O, InvalidArgument>,
 ) -> PyResult<<O::Result as Deliver>::Python> {
+    faults::check_memory()?;
     let operation = operation.map_err(|refusal| to_python(refusal.into()))?;
     let engine = engine()?;
     Outer::lend();
@@ -488,11 +499,7 @@ pub(crate) async fn run_async<O: Operation>(
         refuse_at_exit()?;
     }
     let result = finished.map_err(|error| {
-        if error.is_panic() {
-            PyRuntimeError::new_err(format!("a fault in canvas-studio: {error}"))
-        } else {
-            to_python(Error::Closed)
-        }
+        error.try_into_panic().map_or_else(|_| to_python(Error::Closed), |panic| faults::exception(panic.as_ref()))
     })?;
     let _call = Call::enter();
     Python::attach(|py| {
@@ -629,8 +636,9 @@ fn engine() -> PyResult<Arc<Engine>> {
     refuse_at_exit()?;
     let start = || {
         context_travels();
-        let runtime =
-            Builder::new_multi_thread().worker_threads(THREADS).thread_name("canvas-studio").enable_all().build()?;
+        let build =
+            || Builder::new_multi_thread().worker_threads(THREADS).thread_name("canvas-studio").enable_all().build();
+        let runtime = faults::as_io_error(build)?;
         let handle = runtime.handle().clone();
         // A timer that is sooner than all others wakes the thread when it is set. With this one there, hardly any is.
         handle.spawn(async {
@@ -652,7 +660,10 @@ fn context_travels() {
 
 #[expect(clippy::needless_pass_by_value, reason = "as map_err hands it over")]
 fn no_threads(error: std::io::Error) -> PyErr {
-    to_python(Error::Setup(format!("no threads: {error}")))
+    let message = "the system gives this process no thread, or nothing to wait with";
+    to_python(Error::Setup(format!(
+        "{message} ({error}): raise its limits (ulimit -u, ulimit -n, a container's pids limit)"
+    )))
 }
 
 /// During exit, refuses what is asked (in an `atexit` function, say). Another thread, which can only be a daemon, is told

@@ -1,7 +1,7 @@
 //! Items as columns of Arrow's, built from their JSON text without a Python object in between.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, OnceLock};
 
 use arrow_array::builder::{
@@ -18,6 +18,8 @@ use crate::api::dates::{Moment, Readable};
 use crate::api::lazy::{Value, find_parts};
 use crate::api::models::{Extra, Item};
 use crate::api::scan::{Field, Kind, Order, Span};
+use crate::client::Error;
+use crate::memory;
 
 /// The column of what is not documented, as JSON.
 const EXTRA: &str = "extra";
@@ -80,6 +82,9 @@ impl Columns {
     }
 }
 
+/// How many times as much memory as the texts of its items a batch takes while it is made, at the most.
+const MEMORY_OF_TEXT: usize = 4;
+
 /// Items on their way into a batch, page by page as they come.
 pub(crate) struct Gathering<T> {
     object: Object,
@@ -87,16 +92,43 @@ pub(crate) struct Gathering<T> {
     extra: StringBuilder,
     /// Items without a type: what columns they have is seen when enough of them are there.
     loose: Vec<T>,
+    /// Pages that memory could not be had for.
+    waiting: VecDeque<Vec<T>>,
+    /// How long the texts of all items are.
+    length: usize,
     failed: Option<ArrowError>,
 }
 
 impl<T: Item> Gathering<T> {
     pub(crate) fn new(words: Words) -> Self {
         let object = Object::of(T::FIELDS, words);
-        Self { object, words, extra: StringBuilder::new(), loose: Vec::new(), failed: None }
+        let (extra, loose, waiting) = (StringBuilder::new(), Vec::new(), VecDeque::new());
+        Self { object, words, extra, loose, waiting, length: 0, failed: None }
     }
 
-    pub(crate) fn append(&mut self, items: Vec<T>) {
+    /// Adds a page. If there is no memory for it, it waits.
+    pub(crate) fn add(&mut self, items: Vec<T>) {
+        self.waiting.push_back(items);
+        // Whoever wants the batch asks again.
+        let _ = self.take_in();
+    }
+
+    /// Takes in the pages that wait.
+    pub(crate) fn take_in(&mut self) -> Result<(), Error> {
+        while let Some(items) = self.waiting.pop_front() {
+            let length = items.iter().map(|item| item.json().len()).sum::<usize>().saturating_add(self.length);
+            // Columns grow to twice their size, and what is there is copied.
+            if !memory::is_there(memory::ROOM.saturating_add(length.saturating_mul(MEMORY_OF_TEXT))) {
+                self.waiting.push_front(items);
+                return Err(Error::OutOfMemory);
+            }
+            self.length = length;
+            self.append(items);
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, items: Vec<T>) {
         if T::FIELDS.is_empty() {
             self.loose.extend(items);
             return;

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::ffi::CString;
 use std::marker::PhantomData;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -31,6 +31,7 @@ use pyo3::{type_hint_identifier, type_hint_subscript};
 
 use super::bridge::before_exit;
 use super::convert::once;
+use super::faults;
 use crate::client::PerProcess;
 
 type Running = Pin<Box<dyn Future<Output = PyResult<Py<PyAny>>> + Send>>;
@@ -141,7 +142,7 @@ impl Coroutine {
                 let ended = running.take();
                 drop(state);
                 drop(ended);
-                resume_unwind(panic)
+                Err(faults::exception(panic.as_ref()))
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 
 use pyo3::IntoPyObjectExt;
+use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyModule};
@@ -83,6 +84,7 @@ fn exception(py: Python<'_>, error: Error) -> PyResult<PyErr> {
             return Ok(error);
         }
         Error::ListChanged(_) => "ListingChangedError",
+        Error::OutOfMemory => return Ok(PyMemoryError::new_err(())),
         Error::Setup(_) => "StudioError",
         Error::File { path, error } => {
             // With a number Python chooses the class, such as PermissionError.

@@ -163,9 +163,12 @@ impl<T: Item + Deliver + Sync> AnyReader for Shared<T> {
             let mut reader = reader.lock().await;
             if opened(&rows).is_none() {
                 let has_some = opened(&gathering).is_some();
-                let gather = |items| opened(&gathering).get_or_insert_with(|| Gathering::new(words)).append(items);
+                let gather = |items| opened(&gathering).get_or_insert_with(|| Gathering::new(words)).add(items);
                 if !has_some && !reader.hand_over(ROWS, gather).await? {
                     return Ok(None);
+                }
+                if let Some(gathering) = opened(&gathering).as_mut() {
+                    gathering.take_in()?;
                 }
                 let gathered = opened(&gathering).take().unwrap_or_else(|| Gathering::new(words));
                 let batch = gathered

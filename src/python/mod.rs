@@ -9,6 +9,7 @@ mod columns;
 pub(crate) mod convert;
 pub(crate) mod coroutine;
 pub(crate) mod errors;
+pub(crate) mod faults;
 pub(crate) mod files;
 pub(crate) mod input;
 mod json;

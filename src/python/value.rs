@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 use super::arguments::MAPPING;
 use super::convert::{Hint, Hinted, JsonObject};
 use super::errors::to_python;
+use super::faults::guarded;
 use super::input::wrong_type;
 use super::json::{self, from_python};
 use crate::api::dates::Timestamp;
@@ -80,10 +81,12 @@ impl Fields<'_> {
 
 /// Every documented field of an object, `None` where there is none, then the others as they were sent.
 pub(crate) fn to_dict<T: Model>(py: Python<'_>, value: &Lazy<T>) -> PyResult<Hinted<JsonObject>> {
-    let spans: Vec<Option<&str>> = (0..T::FIELDS.len()).map(|place| value.raw(place)).collect();
-    let dict = fields_to_dict(py, T::FIELDS, &spans)?;
-    add_extra(&dict, &value.extra())?;
-    Ok(Hinted::new(dict.unbind()))
+    guarded(|| {
+        let spans: Vec<Option<&str>> = (0..T::FIELDS.len()).map(|place| value.raw(place)).collect();
+        let dict = fields_to_dict(py, T::FIELDS, &spans)?;
+        add_extra(&dict, &value.extra())?;
+        Ok(Hinted::new(dict.unbind()))
+    })
 }
 
 /// Among what is not documented is what is, where it was not what it should be.

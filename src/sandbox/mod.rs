@@ -195,7 +195,8 @@ impl Sandbox {
         };
         let (stop, stopped) = oneshot::channel::<()>();
         let (tell, told) = mpsc::channel();
-        let thread = std::thread::Builder::new().name("studio-sandbox".into()).spawn(move || {
+        let thread = std::thread::Builder::new().name("studio-sandbox".into());
+        let thread = thread.spawn(move || {
             let runtime = match Builder::new_current_thread().enable_all().build() {
                 Ok(runtime) => runtime,
                 Err(error) => return drop(tell.send(Err(error))),
@@ -219,7 +220,10 @@ impl Sandbox {
                     _ = stopped => {}
                 }
             });
-        })?;
+        });
+        let no_thread =
+            |error: io::Error| io::Error::new(error.kind(), format!("no thread for the sandbox's server: {error}"));
+        let thread = thread.map_err(no_thread)?;
         let (studio, port) = told.recv().map_err(|_| io::Error::other("the server ended at once"))??;
         Ok(Self { studio, origin, port, stop: Some(stop), thread: Some(thread), process: std::process::id() })
     }

@@ -1,0 +1,52 @@
+//! What goes wrong in Rust itself, as exceptions that `except Exception` catches: panics, and memory that has run out.
+
+use std::any::Any;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
+
+use pyo3::exceptions::{PyMemoryError, PyRuntimeError};
+use pyo3::prelude::*;
+
+use crate::memory::{self, ROOM};
+
+/// Keeps Rust from printing its panics: whoever called gets an exception. A log of everything shows them all the same.
+pub(crate) fn print_no_panics() {
+    if std::env::var_os("CANVAS_STUDIO_LOG").is_none_or(|level| level != "debug") {
+        set_hook(Box::new(|_| {}));
+    }
+}
+
+/// Runs what Python has called.
+pub(crate) fn guarded<T>(work: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
+    check_memory()?;
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(exception(panic.as_ref())))
+}
+
+/// Refuses to begin where there is too little memory.
+pub(crate) fn check_memory() -> PyResult<()> {
+    if memory::is_there(ROOM) { Ok(()) } else { Err(PyMemoryError::new_err(())) }
+}
+
+/// Runs what begins threads, which panics where there can be none.
+pub(crate) fn as_io_error<T>(work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|panic| Err(io::Error::other(text_of(panic.as_ref()).to_owned())))
+}
+
+/// The exception for a panic.
+pub(crate) fn exception(panic: &(dyn Any + Send)) -> PyErr {
+    match (Python::attach(PyErr::take), text_of(panic)) {
+        // A call of Python's has failed where that is not foreseen. It is what Python says that it is: no memory, mostly.
+        (Some(raised), _) => raised,
+        (None, "Python API call failed" | "PyObject pointer is null") => PyMemoryError::new_err(()),
+        (None, text) => PyRuntimeError::new_err(format!("a fault in canvas-studio, please report it: {text}")),
+    }
+}
+
+fn text_of(panic: &(dyn Any + Send)) -> &str {
+    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+        (Some(text), _) => text,
+        (None, Some(text)) => text,
+        (None, None) => "a panic without a message",
+    }
+}
