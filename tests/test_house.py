@@ -92,6 +92,16 @@ def test_every_file_opens_with_what_it_is_for() -> None:
             assert file.read_text().startswith('"""'), file
 
 
+def test_what_the_core_imports_by_name_is_written_down_where_tools_see_it() -> None:
+    core = "".join(file.read_text(encoding="utf-8") for file in (HOUSE / "src/python").rglob("*.rs"))
+    by_name = set(re.findall(r'import\((?:py, )?"([\w.]+)"\)', core))
+    # Ids are of classes that stand in a table of their own.
+    by_name |= set(re.findall(r'\("(canvas_studio\.\w+)", "\w+", "\w+"\)', core)) - {"canvas_studio._core"}
+    table = (HOUSE / "python/canvas_studio/_imported_by_core.py").read_text(encoding="utf-8")
+    assert by_name == set(re.findall(r"^    import ([\w.]+)$", table, re.MULTILINE))
+    assert "import _imported_by_core" in (HOUSE / "python/canvas_studio/__init__.py").read_text(encoding="utf-8")
+
+
 def test_wheels_are_built_from_the_locked_crates() -> None:
     settings = tomllib.loads((HOUSE / "pyproject.toml").read_text(encoding="utf-8"))
     assert settings["tool"]["maturin"]["locked"] is True

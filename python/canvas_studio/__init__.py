@@ -66,6 +66,8 @@ from canvas_studio.errors import (
 # Not `typing.TYPE_CHECKING`: importing typing would cost more than importing this package.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    # Programs that are frozen by PyInstaller and the like find this import, and what it imports.
+    from canvas_studio import _imported_by_core  # noqa: F401 # pyright: ignore[reportUnusedImport]
     from canvas_studio.auth import AsyncTokenStore, KeyringTokenStore, TokenStore
     from canvas_studio.listing import Listing
     from canvas_studio.models import (

@@ -1,0 +1,28 @@
+"""The modules that the Rust core imports by name, written down for tools that look for imports in Python alone.
+
+PyInstaller, cx_Freeze and Nuitka leave out of a frozen program what they see no import of. Nothing here runs.
+"""
+# ruff: noqa: F401, PLC0415 - that is what it is for
+# pyright: reportUnusedImport=false, reportUnusedFunction=false
+
+from __future__ import annotations
+
+
+def _by_name() -> None:
+    import asyncio
+    import builtins
+    import contextvars
+    import errno
+    import functools
+    import json
+    import os
+    import sys
+
+    import canvas_studio._logs
+    import canvas_studio._pickles
+    import canvas_studio._waking
+    import canvas_studio.auth
+    import canvas_studio.errors
+    import canvas_studio.listing
+    import canvas_studio.models
+    import canvas_studio.profiles
