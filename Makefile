@@ -8,7 +8,7 @@ WHEELS := target/wheels
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: help demo test bench bench-sandbox instructions develop rust stubs check-stubs wheel python docs sdist clean
+.PHONY: help demo test torture bench bench-sandbox instructions develop rust stubs check-stubs wheel python docs sdist clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -45,6 +45,11 @@ develop: $(VENV)/tools ## Build into the virtual environment, for working on it
 
 test: rust check-stubs wheel python instructions docs sdist ## Run everything: about 14 minutes from a fresh clone on two busy cores
 	@echo "== all is well"
+
+torture: $(VENV)/tools ## Run what takes long: programs that PyInstaller freezes (needs make wheel before)
+	@echo "== torture"
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --group torture
+	$(BIN)/pytest --quiet -m torture
 
 rust: ## Format, lint and test the core, without Python and with it
 	@echo "== rust: format, lint, test"

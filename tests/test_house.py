@@ -97,6 +97,8 @@ def test_what_the_core_imports_by_name_is_written_down_where_tools_see_it() -> N
     by_name = set(re.findall(r'import\((?:py, )?"([\w.]+)"\)', core))
     # Ids are of classes that stand in a table of their own.
     by_name |= set(re.findall(r'\("(canvas_studio\.\w+)", "\w+", "\w+"\)', core)) - {"canvas_studio._core"}
+    # Asked for only where the program has imported it already.
+    by_name -= {"numpy"}
     table = (HOUSE / "python/canvas_studio/_imported_by_core.py").read_text(encoding="utf-8")
     assert by_name == set(re.findall(r"^    import ([\w.]+)$", table, re.MULTILINE))
     assert "import _imported_by_core" in (HOUSE / "python/canvas_studio/__init__.py").read_text(encoding="utf-8")

@@ -331,7 +331,7 @@ def test_the_request_after_a_refresh_differs_in_the_token_alone(
     form: Form, method: str, arguments: tuple[Any, ...], named: dict[str, Any]
 ) -> None:
     granted = json_answer({"access_token": "access-1-of-the-tests", "token_type": "Bearer", "expires_in": 7200})
-    done = json_answer({"users": [], "groups": []})
+    done = json_answer({"users": [{"id": 7, "permission": "view"}], "groups": []})
     with FaultServer(json_answer({"error": "expired"}, 401), granted, done) as server:
         tokens = Tokens("access-0-of-the-tests", refresh_token="refresh-0-of-the-tests", url=server.url)
         oauth = OAuth(CLIENT_ID, CLIENT_SECRET, store=MemoryTokenStore(tokens))
