@@ -387,8 +387,6 @@ impl Client {
             return Err(self.without_permit(call));
         }
         hold.begin(&self.limit).await;
-        // The connection of the request that has ended is not yet back where this one finds it.
-        tokio::task::yield_now().await;
         Ok(true)
     }
 
