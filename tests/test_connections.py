@@ -35,7 +35,7 @@ from fault_server import (
     redirect,
 )
 from test_bridges import linux_only
-from test_process import posix_only, run
+from test_process import posix_only, run, running
 from test_refresh import School, eventually
 
 if TYPE_CHECKING:
@@ -232,6 +232,21 @@ def test_who_is_cancelled_in_line_leaves_it() -> None:
         assert asked(server) == ["9", "2"]
 
 
+def test_those_who_waited_in_line_begin_no_faster_than_max_rate_says(form: Form) -> None:
+    gate = Gate()
+    with FaultServer(gate) as server:
+        studio = server.client(max_connections=1, max_rate=40)
+        with meanwhile(studio.get_media, 9):
+            assert server.wait_for_requests(1)
+            with meanwhile(together, form, studio, [("get_media", number) for number in range(1, 9)]) as others:
+                # Each of them had its turn by then.
+                threading.Event().wait(9 / 40)
+                gate.open.set()
+                assert len(others.result()) == 8
+        times = [request.at for request in server.requests[1:]]
+        assert max(times) - min(times) > 7 / 40 / 2
+
+
 def test_nobody_is_overtaken() -> None:
     with FaultServer(answer) as server:
         studio = server.client(max_connections=1)
@@ -243,14 +258,31 @@ def test_nobody_is_overtaken() -> None:
         assert asked(server) == [str(number) for number in range(1, 31)]
 
 
-def test_a_call_that_waits_to_be_repeated_lets_others_go_on(form: Form) -> None:
-    with FaultServer(json_answer({}, 503, {"Retry-After": "30"}), answer) as server:
+@pytest.mark.parametrize("at", ["call", "url", "file"])
+def test_who_waits_to_repeat_a_request_lets_others_go_on(form: Form, at: str, tmp_path: Path) -> None:
+    later = json_answer({}, 503, {"Retry-After": "30"})
+    with FaultServer(*[answer] * (at == "file"), later, answer) as server:
         studio = server.client(max_connections=1)
-        with meanwhile(together, form, studio, [("get_media", 1)]) as first:
-            assert server.wait_for_requests(1)
+        call = ("get_media", 1) if at == "call" else ("download_media", 1, tmp_path / "film.mp4")
+        with meanwhile(together, form, studio, [call]) as first:
+            assert server.wait_for_requests(2 if at == "file" else 1)
             assert form.call(studio, "get_media", 2).id == 2
             studio.close()
             assert isinstance(first.result()[0], ClientClosedError)
+
+
+def test_a_page_that_is_repeated_waits_in_line_again(form: Form) -> None:
+    refused = iter([True] * 2)
+
+    def handler(request: Received) -> Answer:
+        is_ahead = int(request.parameters.get("page", "1")) > 2
+        return json_answer({}, 503) if is_ahead and next(refused, False) else answer(request)
+
+    with FaultServer(handler) as server:
+        studio = server.client(max_connections=2, retry_delay=0.01)
+        with meanwhile(together, GATHERED, studio, [("get_media", 1)] * 100) as calls:
+            assert [media.id for media in form.items(studio.search_media(per_page=1))] == list(range(1, 31))
+            assert [one.id for one in calls.result()] == [1] * 100
 
 
 def test_tokens_are_refreshed_while_all_connections_are_taken(form: Form) -> None:
@@ -427,23 +459,26 @@ def test_a_forked_child_has_connections_of_its_own() -> None:
     gate = Gate()
     with FaultServer(gate) as server:
         program = """
-            import time
-            studio = studio.with_options(max_connections=1, timeout=20)
+            studio = studio.with_options(max_connections=2, timeout=20)
+            reading = iter(studio.search_media(per_page=1))
+            next(reading), next(reading)
             async def main():
-                first = asyncio.create_task(studio.get_media_async(9))
-                while not await asyncio.to_thread(os.path.exists, sys.argv[2]):
-                    await asyncio.sleep(0.01)
+                taken = [asyncio.create_task(studio.get_media_async(9)) for _ in range(2)]
+                await asyncio.to_thread(sys.stdin.readline)
                 child = os.fork()
                 if not child:
-                    print(studio.get_media(1).id, flush=True)
+                    print(studio.get_media(1).id, sum(1 for _ in reading), flush=True)
                     os._exit(0)
                 os.waitpid(child, 0)
-                first.cancel()
+                for task in taken:
+                    task.cancel()
+                await asyncio.wait(taken)
+                print(sum(1 for _ in reading))
             asyncio.run(main())
         """
-        with meanwhile(run, program, server.url, sys.argv[0]) as running:
-            result = running.result()
-        assert (result.stdout, result.stderr) == ("1\n", "")
+        with running(program, server.url) as process:
+            assert eventually(lambda: asked(server).count("9") == 2)
+            assert process.communicate("\n", timeout=40) == ("1 28\n28\n", "")
 
 
 FEW_FILES = """
@@ -471,6 +506,20 @@ def test_hundreds_of_calls_and_downloads_at_once_come_with_256_open_files() -> N
             asyncio.run(main())
         """
         assert run(FEW_FILES + program.replace("\n            ", "\n"), server.url).stdout == "set()\n" * 3
+
+
+@posix_only
+def test_an_error_for_want_of_open_files_says_so() -> None:
+    with FaultServer(Crowd(0.3)) as server:
+        program = """
+            studio = studio.with_options(max_connections=1000, max_retries=0)
+            print(asyncio.run(calls()))
+        """
+        told = run(FEW_FILES + program.replace("\n            ", "\n"), server.url).stdout.strip()
+    assert told == (
+        "{'no connection to 127.0.0.1: too many files are open, and each connection is one: lower max_connections, or "
+        "allow more (ulimit -n)'}"
+    )
 
 
 def test_connections_that_a_burst_has_opened_are_closed_but_for_some() -> None:

@@ -24,9 +24,25 @@ type Outcome = Option<Result<Arc<[SocketAddr]>, Problem>>;
 /// An error that can be given to all who wait.
 #[derive(Debug, Clone)]
 struct Problem {
+    code: Option<i32>,
     kind: io::ErrorKind,
     text: String,
 }
+
+impl Problem {
+    fn of(error: &io::Error) -> Self {
+        Self { code: error.raw_os_error(), kind: error.kind(), text: error.to_string() }
+    }
+
+    fn error(&self) -> io::Error {
+        self.code.map_or_else(|| io::Error::new(self.kind, self.text.clone()), io::Error::from_raw_os_error)
+    }
+}
+
+/// A name cannot be looked up, since the system starts no more threads.
+#[derive(Debug, thiserror::Error)]
+#[error("no thread to look the name up: {0}")]
+pub(super) struct NoThread(io::Error);
 
 /// Hands names to the look-ups of this process.
 #[derive(Debug)]
@@ -72,7 +88,7 @@ impl LookUps {
         let mut outcome = self.begin(name)?;
         match outcome.wait_for(Option::is_some).await.as_deref() {
             Ok(Some(Ok(addresses))) => Ok(addresses.to_vec()),
-            Ok(Some(Err(problem))) => Err(io::Error::new(problem.kind, problem.text.clone())),
+            Ok(Some(Err(problem))) => Err(problem.error()),
             _ => Err(io::Error::other("the look-up of the name was given up")),
         }
     }
@@ -90,9 +106,7 @@ impl LookUps {
                 Ok(_) => state.threads += 1,
                 // Those that are there get to it.
                 Err(_) if state.threads > 0 => {}
-                Err(error) => {
-                    return Err(io::Error::new(error.kind(), format!("no thread to look the name up: {error}")));
-                }
+                Err(error) => return Err(io::Error::new(error.kind(), NoThread(error))),
             }
         }
         let (tell, outcome) = watch::channel(None);
@@ -113,7 +127,7 @@ impl LookUps {
                 next
             };
             let found = (self.look_up)(&name);
-            let found = found.map(Arc::from).map_err(|error| Problem { kind: error.kind(), text: error.to_string() });
+            let found = found.map(Arc::from).map_err(|error| Problem::of(&error));
             // Whoever comes now begins anew: nothing is remembered.
             self.state().wanted.remove(&name);
             // If nobody waits any more, nobody need be told.

@@ -19,6 +19,7 @@ use url::{Host, Url};
 
 use super::config::is_loopback;
 use super::error::Error;
+use super::names::NoThread;
 use super::process::PerProcess;
 use super::tls::{self, Rejected, WithoutAuthorities};
 use super::trust::RootStore;
@@ -41,6 +42,9 @@ const NO_IPV6: &str = "cannot lead to a school that is named by an IPv6 address:
 /// The variables that may name a proxy; of each pair the first that is set counts. What is not encrypted stays on this
 /// machine, so `HTTP_PROXY` is for nothing here.
 const VARIABLES: [[&str; 2]; 2] = [["HTTPS_PROXY", "https_proxy"], ["ALL_PROXY", "all_proxy"]];
+
+/// How Unix says that this process, or the whole system, has too many open files: EMFILE and ENFILE.
+const TOO_MANY_FILES: &[i32] = if cfg!(unix) { &[24, 23] } else { &[] };
 
 /// What a client is told about the network that it is in; the environment and the system say the rest.
 #[derive(Debug, Clone, Default)]
@@ -167,6 +171,9 @@ impl Network {
     pub(super) fn cause(&self, base: &Url, url: &Url, error: &reqwest::Error, quoted: &str) -> Result<Cause, Error> {
         if let Some(WithoutAuthorities(problem)) = find(error) {
             return Err(Error::Setup(problem.clone()));
+        }
+        if let Some(text) = shortage(error) {
+            return Ok(Cause { text, may_pass: true });
         }
         let between = self.between(base, url);
         // Only what happens between this machine and the proxy; what goes through the tunnel is the server's.
@@ -378,6 +385,19 @@ fn wrong_proxy(problem: &str) -> String {
 /// The cause of that type.
 fn find<'error, T: StdError + 'static>(error: &'error (dyn StdError + 'static)) -> Option<&'error T> {
     causes(error).find_map(|cause| cause.downcast_ref())
+}
+
+/// What this machine ran out of, if that is why.
+fn shortage(error: &reqwest::Error) -> Option<String> {
+    if let Some(problem) = find::<NoThread>(error) {
+        return Some(format!("{problem}: does the system, or a container, limit how many there may be?"));
+    }
+    let system = |cause: &(dyn StdError + 'static)| cause.downcast_ref::<io::Error>()?.raw_os_error();
+    let is_file = |code: i32| TOO_MANY_FILES.contains(&code);
+    causes(error).filter_map(system).any(is_file).then(|| {
+        "too many files are open, and each connection is one: lower max_connections, or allow more (ulimit -n)"
+            .to_owned()
+    })
 }
 
 /// An error and all that caused it.

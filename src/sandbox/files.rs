@@ -206,7 +206,7 @@ fn serve(studio: &Studio, file: File, headers: &HeaderMap) -> Response<Body> {
         }
     };
     let answer = if studio.assumptions.range_honoured { answer.header(ACCEPT_RANGES, "bytes") } else { answer };
-    let reading = Reading { file, position: start, end };
+    let reading = Reading { file, position: start, end, is_turn: false };
     answer.header(CONTENT_LENGTH, end - start).body(Body::new(reading)).unwrap_or_default()
 }
 
@@ -235,15 +235,26 @@ struct Reading {
     file: File,
     position: u64,
     end: u64,
+    /// Whether the others had their turn since the last piece.
+    is_turn: bool,
 }
 
 impl HttpBody for Reading {
     type Data = Bytes;
     type Error = std::convert::Infallible;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         if self.position >= self.end {
             return Poll::Ready(None);
+        }
+        self.is_turn = !self.is_turn;
+        if self.is_turn {
+            // It is never waited for, so one file would be sent to its end before anybody else is heard.
+            context.waker().wake_by_ref();
+            return Poll::Pending;
         }
         let bytes = self.file.bytes(self.position, CHUNK.min(self.end - self.position));
         self.position += bytes.len() as u64;
