@@ -18,13 +18,13 @@ from canvas_studio import (
     Checkpoint,
     Collection,
     FileTokenStore,
-    InvalidArgumentError,
     Media,
     MemoryTokenStore,
     OAuth,
     StudioClient,
     Tokens,
 )
+from canvas_studio.sandbox import Fault, Sandbox
 from fault_server import TOKEN, Answer, FaultServer, Received, collection_item, json_answer, media_item
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def server() -> Iterator[FaultServer]:
 
 def refusal(call: Callable[..., object], *arguments: Any, **named: Any) -> str:
     """What a call says that refuses its arguments, without the notes that Python shows beside it."""
-    with pytest.raises((TypeError, InvalidArgumentError)) as caught:
+    with pytest.raises((TypeError, ValueError)) as caught:
         call(*arguments, **named)
     return str(caught.value)
 
@@ -215,8 +215,8 @@ def test_a_body_is_sent_to_the_digit_as_json_writes_it(
 def test_a_body_that_json_has_no_form_for_is_refused_by_name(server: FaultServer, form: Form, value: object) -> None:
     for body in (value, {"deep": [value]}):
         said = refusal(form.call, server.client(), "request", "POST", "/x", json=body)
-        assert said.startswith("json cannot be sent: ")
-        assert said.count("json cannot be sent") == 1
+        assert said.startswith("json must be what JSON can hold")
+        assert said.count("json must be") == 1
     assert server.requests == []
 
 
@@ -513,3 +513,36 @@ def test_an_object_is_made_of_what_a_data_frame_holds() -> None:
     fields = {**media_item(7), "id": np.int64(7), "title": np.str_("x"), "size": np.int32(5), "tags": [Level.VIEW]}
     media = Media.from_dict(fields)
     assert (media.id, media.title, media.size, media.extra["tags"]) == (7, "x", 5, ["view"])
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (
+            lambda: Fault(status=99_999),
+            "status: invalid value: integer `99999`, expected a whole number from 0 to 65535",
+        ),
+        (
+            lambda: Fault(status=500, after=-1),
+            "after: invalid value: integer `-1`, expected a whole number of 0 or more",
+        ),
+        (lambda: Fault(delay=float("inf")), "delay must be what JSON can hold, not NaN or infinity: use None"),
+        (lambda: Sandbox(port=99_999), "port: invalid value: integer `99999`, expected a whole number from 0 to 65535"),
+        (lambda: Sandbox(token_lifetime=float("nan")), "token_lifetime must be a finite number of seconds, not nan"),
+        (lambda: Sandbox(faults=cast("Any", [1])), "fault must be a Fault, not int: use Fault(...)"),
+    ],
+)
+def test_an_argument_of_the_sandbox_is_refused_with_what_was_expected(call: Callable[[], object], said: str) -> None:
+    with pytest.raises((ValueError, TypeError)) as caught:
+        call()
+    assert str(caught.value) == said
+
+
+def test_the_sandbox_takes_what_a_data_frame_holds() -> None:
+    given: dict[str, Any] = {"media": np.int64(3), "seed": np.int8(1), "token_lifetime": np.float32(9)}
+    with Sandbox(**given) as box:
+        owner: Any = np.int64(box.users[0].id)
+        media = box.add_media("x", owner=owner, size=cast("Any", np.int32(5)))
+        assert box.client().get_media(media).size == 5
+        for wrong in ("1", 1.0, True, None):
+            assert refusal(box.token_for, wrong).startswith("user must be an id above 0 or an object that has one, not")

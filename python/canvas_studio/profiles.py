@@ -307,7 +307,7 @@ def load(name: str) -> Profile:
     except FileNotFoundError:
         known = names()
         there_are = f"there are {_listed(known)}" if known else "there are none yet"
-        _refuse("profile", f"{name!r} does not exist ({there_are}): {LOGIN} {name}")
+        _refuse("profile", f"{name!r} does not exist ({there_are}): sign in with `{LOGIN} {name}`")
     if readable := _others_can_read(path):
         _refuse("profile", f"{name!r} is not private: {readable}")
     return _from_toml(name, path, text)

@@ -8,6 +8,7 @@ import os
 import tomllib
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, date, datetime, timedelta
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, Self, TypeAlias, cast
 from urllib.parse import parse_qsl, urlsplit
@@ -252,12 +253,14 @@ class Faults:
 
         Raises:
             ValueError: If a field cannot be right, if nothing would go wrong, or if both forms are given.
-            TypeError: If there is no such field.
+            TypeError: If there is no such field, or `fault` is no `Fault`.
         """
         if fault is None:
             fault = Fault(**fields)
         elif fields:
             raise ValueError(f"give a Fault or its fields, not both: {', '.join(fields)}")
+        if not isinstance(cast("object", fault), Fault):
+            raise TypeError(f"fault must be a Fault, not {type(fault).__name__}: use Fault(...)")
         identifier = self._server.add_fault(_plain(_without_defaults(fault)))
         self._added[identifier] = fault
         return identifier
@@ -793,9 +796,12 @@ def _list(values: Iterable[str]) -> object:
 
 def _seconds(name: str, value: float | timedelta) -> float:
     try:
-        return read_seconds(name, value)
+        seconds = read_seconds(name, value)
     except TypeError as error:
         raise ValueError(str(error)) from error
+    if not isfinite(seconds):
+        raise ValueError(f"{name} must be a finite number of seconds, not {seconds}")
+    return seconds
 
 
 def _day(value: date | str | None) -> str | None:

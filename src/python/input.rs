@@ -378,18 +378,20 @@ pub(crate) fn json(name: &str, given: &Bound<'_, PyAny>) -> PyResult<String> {
     match py.import("json")?.call_method("dumps", (given,), Some(&options)) {
         Ok(text) => text.extract(),
         Err(error) if error.value(py).to_string().starts_with("Out of range float") => {
-            Err(refused(name, "cannot be sent: JSON has no NaN and no infinity: use None"))
+            Err(refused(name, format!("{WHAT_JSON_HOLDS}, not NaN or infinity: use None")))
         }
         Err(error) if error.is_instance_of::<PyValueError>(py) || error.is_instance_of::<PyRecursionError>(py) => {
-            Err(refused(name, format!("cannot be sent: {}", error.value(py))))
+            Err(refused(name, format!("{WHAT_JSON_HOLDS}: {}", error.value(py))))
         }
         // Of a key; what is wrong with a value was said by `json_value`.
         Err(error) if error.is_instance_of::<PyTypeError>(py) && error.value(py).to_string().starts_with("keys ") => {
-            Err(PyTypeError::new_err(format!("{name} cannot be sent: {}", error.value(py))))
+            Err(PyTypeError::new_err(format!("{name} {WHAT_JSON_HOLDS}: {}", error.value(py))))
         }
         Err(error) => Err(error),
     }
 }
+
+const WHAT_JSON_HOLDS: &str = "must be what JSON can hold";
 
 /// What JSON can hold in place of an object that it cannot.
 fn json_value<'py>(name: &str, given: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
@@ -413,5 +415,5 @@ fn json_value<'py>(name: &str, given: &Bound<'py, PyAny>) -> PyResult<Bound<'py,
         () => "",
     };
     let class = given.get_type().name()?;
-    Err(PyTypeError::new_err(format!("{name} cannot be sent: JSON has no form for {class}{remedy}")))
+    Err(PyTypeError::new_err(format!("{name} {WHAT_JSON_HOLDS}, not {class}{remedy}")))
 }

@@ -399,11 +399,26 @@ fn fault(fields: Json) -> Result<Fault, Error> {
 }
 
 /// Reads what a user gave; what is wrong is told with the name of its field.
+/// What Rust's types of numbers are to a user.
+const NUMBERS: [(&str, &str); 4] = [
+    ("u16", "a whole number from 0 to 65535"),
+    ("u64", "a whole number of 0 or more"),
+    ("usize", "a whole number of 0 or more"),
+    ("f64", "a number"),
+];
+
+#[expect(clippy::needless_pass_by_value, reason = "nobody needs them afterwards")]
 fn read<T: DeserializeOwned>(fields: Json) -> Result<T, Error> {
-    serde_path_to_error::deserialize(fields).map_err(|error| {
+    // Of its text, since of a `Value` serde_json does not say which number is out of range.
+    let text = fields.to_string();
+    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(&text)).map_err(|error| {
         let place = error.path().to_string();
-        let error = error.into_inner();
-        Error::Wrong(if place == "." { error.to_string() } else { format!("{place}: {error}") })
+        let problem = error.into_inner().to_string();
+        // Nobody has seen the text.
+        let problem = problem.rsplit_once(" at line ").map_or(problem.as_str(), |(problem, _)| problem);
+        let number = NUMBERS.iter().find_map(|(name, words)| Some((problem.strip_suffix(*name)?, words)));
+        let problem = number.map_or_else(|| problem.to_owned(), |(problem, words)| format!("{problem}{words}"));
+        Error::Wrong(if place == "." { problem } else { format!("{place}: {problem}") })
     })
 }
 
