@@ -17,7 +17,7 @@ mod _core {
     use pyo3::prelude::*;
 
     #[pymodule_export]
-    use crate::python::arguments::{read_bool, read_int, read_json, read_seconds};
+    use crate::python::arguments::{read_bool, read_int, read_json, read_path, read_seconds};
     #[pymodule_export]
     use crate::python::arrow::{ArrowBatch, ArrowTable};
     #[pymodule_export]

@@ -24,7 +24,7 @@ from canvas_studio import (
     StudioClient,
     Tokens,
 )
-from canvas_studio.sandbox import Fault, Sandbox
+from canvas_studio.sandbox import Fault, Faults, Sandbox
 from fault_server import TOKEN, Answer, FaultServer, Received, collection_item, json_answer, media_item
 
 if TYPE_CHECKING:
@@ -470,6 +470,14 @@ def test_a_path_may_be_bytes_and_anything_else_is_refused_by_name(form: Form, tm
     assert said == "path must be a str or a path, not None"
     said = refusal(StudioClient, "myschool", token=TOKEN, ca_bundle=5)
     assert said == "ca_bundle must be a str or a path, not int"
+    with FaultServer(json_answer({"media": []})) as server:
+        listing: Any = server.client().search_media()
+        assert form.call(listing, "to_csv", bytes(path)) == path
+        assert refusal(form.call, listing, "to_csv", 5) == "path must be a str or a path, not int"
+        assert refusal(form.call, listing, "to_parquet", 5) == "path must be a str or a path, not int"
+    for call in (FileTokenStore, Faults.from_toml, Sandbox.load):
+        assert refusal(call, "a\0b") == "path must hold no NUL character"
+        assert refusal(call, 5) == "path must be a str or a path, not int"
 
 
 def test_an_object_of_the_package_is_asked_for_by_its_class() -> None:

@@ -35,6 +35,7 @@ __all__ = [
     "read_bool",
     "read_int",
     "read_json",
+    "read_path",
     "read_seconds",
     "replace_file",
     "shut_down",
@@ -2404,6 +2405,11 @@ def read_int(name: str, value: Any) -> int:
 def read_json(name: str, value: Any) -> str:
     """
     Likewise, what JSON can hold, as the text of its JSON.
+    """
+
+def read_path(name: str, value: Any) -> Path:
+    """
+    Likewise, where a file is.
     """
 
 def read_seconds(name: str, value: Any) -> float:

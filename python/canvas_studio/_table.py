@@ -9,10 +9,9 @@ import errno
 import io
 import json
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from canvas_studio._core import temporary_path
+from canvas_studio._core import read_path, temporary_path
 from canvas_studio.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ class WholeFile:
         Args:
             path: Where it will be.
         """
-        self.path = Path(path)
+        self.path = read_path("path", path)
         if self.path.exists() and not self.path.is_file():
             raise InvalidArgumentError(f"path must name a file; {str(self.path)!r} is something else", argument="path")
         # A name of its own, so that two threads can write the same table, and the last one's stays.

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import tomllib
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, date, datetime, timedelta
 from math import isfinite
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, Self, TypeAlias, cast
 from urllib.parse import parse_qsl, urlsplit
 
@@ -21,11 +19,14 @@ from canvas_studio._core import (
     Tokens,
     read_int,
     read_json,
+    read_path,
     read_seconds,
 )
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
     from types import TracebackType
 
     from canvas_studio.auth import TokenStore
@@ -314,8 +315,9 @@ class Faults:
             ValueError: If the file is not TOML, or a fault in it cannot be right; the text says which.
             OSError: If the file cannot be read.
         """
-        name = os.fspath(path)
-        with Path(path).open("rb") as file:
+        file_path = read_path("path", path)
+        name = str(file_path)
+        with file_path.open("rb") as file:
             try:
                 document = tomllib.load(file)
             except ValueError as error:  # also of a file that is no text
@@ -601,8 +603,9 @@ class Sandbox:
         Raises:
             OSError: If the file cannot be written.
         """
-        self._server.snapshot(os.fspath(path))
-        return Path(path)
+        file_path = read_path("path", path)
+        self._server.snapshot(file_path)
+        return file_path
 
     @classmethod
     def load(
@@ -632,8 +635,9 @@ class Sandbox:
             ValueError: If an argument cannot be right, or the file is not a snapshot.
             OSError: If the port is taken, or the file cannot be read.
         """
-        name = os.fspath(path)
-        Path(path).open("rb").close()  # whose error tells the name
+        file_path = read_path("path", path)
+        name = str(file_path)
+        file_path.open("rb").close()  # whose error tells the name
         box = cls.__new__(cls)
         options = _options(port, token_lifetime, url_lifetime, assumptions) | {"snapshot": name}
         box._start(options, faults, f"snapshot={name!r}")  # noqa: SLF001 - it is one of this class

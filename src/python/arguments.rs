@@ -198,6 +198,13 @@ pub(crate) fn read_json(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String
     json(name, value)
 }
 
+/// Likewise, where a file is.
+#[pyfunction]
+#[pyo3(signature = (name, value))]
+pub(crate) fn read_path(name: &str, value: &Bound<'_, PyAny>) -> PyResult<PathBuf> {
+    file_path(name, value)
+}
+
 /// Likewise, a length of time in seconds.
 #[pyfunction]
 #[pyo3(signature = (name, value))]

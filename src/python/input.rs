@@ -232,7 +232,11 @@ pub(crate) fn file_path(name: &str, given: &Bound<'_, PyAny>) -> PyResult<PathBu
     if !is_path && !given.hasattr("__fspath__")? {
         return Err(wrong_type(name, "a str or a path", given, None));
     }
-    given.py().import("os")?.call_method1("fsdecode", (given,))?.extract()
+    let text = given.py().import("os")?.call_method1("fsdecode", (given,))?;
+    if text.contains('\0')? {
+        return Err(refused(name, "must hold no NUL character"));
+    }
+    text.extract()
 }
 
 pub(crate) fn changes(name: &str, given: &Bound<'_, PyAny>) -> PyResult<Vec<PermissionChange>> {
