@@ -14,8 +14,6 @@ mod stack;
 #[cfg(feature = "python")]
 #[pyo3::pymodule(gil_used = false)]
 mod _core {
-    use pyo3::prelude::*;
-
     #[pymodule_export]
     use crate::python::arguments::{read_bool, read_int, read_json, read_path, read_seconds};
     #[pymodule_export]
@@ -29,6 +27,8 @@ mod _core {
     #[pymodule_export]
     use crate::python::errors::first_classes;
     #[pymodule_export]
+    use crate::python::faults::print_no_panics;
+    #[pymodule_export]
     use crate::python::files::{changed_by_others, make_private_folder, replace_file, temporary_path};
     #[pymodule_export]
     use crate::python::listing::{ListingSource, PageReader, PyCheckpoint, decode_media_page};
@@ -41,13 +41,6 @@ mod _core {
     use crate::python::studio_client::StudioClient;
     #[pymodule_export]
     use crate::python::token_store::{FileTokenStore, MemoryTokenStore, StoreLock};
-
-    #[pymodule_init]
-    #[expect(clippy::unnecessary_wraps, reason = "as pyo3 asks for it")]
-    fn init(_: &Bound<'_, PyModule>) -> PyResult<()> {
-        crate::python::faults::print_no_panics();
-        Ok(())
-    }
 
     #[pymodule_export]
     #[expect(non_upper_case_globals, reason = "Python's name for it")]

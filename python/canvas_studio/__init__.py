@@ -169,6 +169,7 @@ def _log_if_asked() -> None:
         _logs.to_stderr(level)
 
 
+_core.print_no_panics()
 _stop_at_exit()
 _know_of_forks()
 _log_if_asked()

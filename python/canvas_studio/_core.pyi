@@ -32,6 +32,7 @@ __all__ = [
     "changed_by_others",
     "forked",
     "make_private_folder",
+    "print_no_panics",
     "read_bool",
     "read_int",
     "read_json",
@@ -2390,6 +2391,11 @@ def make_private_folder(path: str | PathLike[str]) -> None:
 
     Raises:
         OSError: If it cannot be made.
+    """
+
+def print_no_panics() -> None:
+    """
+    Keep Rust from printing its panics: the caller gets an exception. A debug log shows them all the same.
     """
 
 def read_bool(name: str, value: Any, expected: str = "True or False") -> bool:

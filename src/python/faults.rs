@@ -9,7 +9,8 @@ use pyo3::prelude::*;
 
 use crate::memory::{self, ROOM};
 
-/// Keeps Rust from printing its panics: whoever called gets an exception. A log of everything shows them all the same.
+/// Keep Rust from printing its panics: the caller gets an exception. A debug log shows them all the same.
+#[pyfunction]
 pub(crate) fn print_no_panics() {
     if std::env::var_os("CANVAS_STUDIO_LOG").is_none_or(|level| level != "debug") {
         set_hook(Box::new(|_| {}));
