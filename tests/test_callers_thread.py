@@ -94,9 +94,11 @@ def test_a_token_store_refreshes_over_tls_on_a_stack_of_64_kilobytes(tmp_path: P
         assert len(school.refreshes) == 1
 
 
-DEEP: dict[str, Any] = {"a": 1}
-for _ in range(50):
-    DEEP = {"a": [DEEP]}
+def nested(depth: int) -> dict[str, Any]:
+    return {"a": [nested(depth - 1)]} if depth else {"a": 1}
+
+
+DEEP = nested(50)
 DEEP_CALLS = [
     "studio.request('GET', '/deep')['media']['odd']",
     "studio.get_media(1).extra['odd']",

@@ -69,7 +69,11 @@ each_refusal = pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSAL
 @pytest.fixture(params=["media", "collection"])
 def change(request: pytest.FixtureRequest, form: Form) -> Change:
     """Change permissions of media and of collections, in both forms of the client."""
-    return lambda studio, *changes: form.call(studio, f"change_{request.param}_permissions", 1, list(changes))
+
+    def call(studio: StudioClient, *changes: Any) -> Any:
+        return form.call(studio, f"change_{request.param}_permissions", 1, list(changes))
+
+    return call
 
 
 def test_changes_that_studio_makes_are_sent_once_as_an_array(change: Change) -> None:

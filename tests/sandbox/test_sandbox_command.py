@@ -34,8 +34,11 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
             look(box)
             raise KeyboardInterrupt
 
+        def ignored(*_: object) -> None:
+            pass
+
         made: list[Sandbox] = []
-        start = Sandbox._start
+        start = Sandbox._start  # pyright: ignore[reportPrivateUsage]
 
         def started(box: Sandbox, *args: Any) -> None:
             start(box, *args)
@@ -43,7 +46,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
 
         with monkeypatch.context() as patch:
             patch.setattr(Sandbox, "_start", started)
-            patch.setattr(signal, "signal", lambda *_: None)
+            patch.setattr(signal, "signal", ignored)
             patch.setattr(time, "sleep", interrupted)
             return CliRunner().invoke(app, ["sandbox", *options])
 

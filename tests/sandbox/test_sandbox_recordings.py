@@ -98,7 +98,9 @@ COMPARED = [each for each in RECORDED if each.case not in ODD and each.case not 
 
 def changes_in(body: Any) -> list[dict[str, Any]] | None:
     """The changes of permissions in either of their bodies."""
-    return cast("list[dict[str, Any]] | None", body.get("permissions") if isinstance(body, dict) else body)
+    if isinstance(body, dict):
+        body = cast("dict[str, Any]", body).get("permissions")
+    return cast("list[dict[str, Any]] | None", body)
 
 
 @dataclass(frozen=True, slots=True)
