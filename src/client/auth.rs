@@ -410,7 +410,7 @@ impl OAuth {
         let Some(mut loaded) = loaded else {
             return Err(login_required("no_tokens", "nobody has signed in: the token store is empty"));
         };
-        // Tokens that do not say whose they are belong to the first who uses them.
+        // Tokens that do not say whose they are pass for this school's. That is not written down before a refresh.
         let own = loaded.url.get_or_insert_with(|| url.clone());
         if *own != url {
             let message = format!("the tokens in the store are of {own}, not of {url}: log in there");
