@@ -271,6 +271,15 @@ def test_an_object_of_another_kind_is_named(server: FaultServer, form: Form) -> 
     assert said == "id must be an int or a Media, not Collection"
 
 
+def test_an_enum_that_is_its_own_value_is_refused_and_does_not_end_the_process(server: FaultServer, form: Form) -> None:
+    class Endless(enum.Enum):
+        A = 1
+
+    Endless.A._value_ = Endless.A
+    assert "must be" in refusal(form.call, server.client(), "get_media", Endless.A)
+    assert server.requests == []
+
+
 def test_a_text_is_the_value_of_an_enum_and_never_its_name(server: FaultServer, form: Form) -> None:
     studio: Any = server.client()
     for word in LECTURES:

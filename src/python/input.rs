@@ -48,7 +48,9 @@ pub(crate) fn meant<'py>(given: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny
         return Ok(given.clone());
     }
     if is_a(given, "enum", "Enum")? {
-        return meant(&given.getattr("value")?);
+        let value = given.getattr("value")?;
+        // A member of an enum as the value of another is refused as what it is, so this has an end.
+        return if is_a(&value, "enum", "Enum")? { Ok(value) } else { meant(&value) };
     }
     if is_a(given, "numpy", "generic")? && !is_numpy_time(given)? {
         let plain = given.call_method0("item")?;
