@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::check::{self, InvalidArgument};
-use super::lenient::read_json;
+use super::json::lenient::read_json;
 use super::models::{Course, Media, Permissions, Perspective, Source, User};
 use super::permissions::{Changes, MEANINGS, PermissionChange};
 use super::request::{self, Answer, Call, Page, Request, Shape, Undecodable};

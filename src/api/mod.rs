@@ -4,17 +4,14 @@
 
 pub mod check;
 pub mod collections;
-pub mod dates;
-pub mod identity;
-pub mod lazy;
-pub mod lenient;
+pub mod item;
+pub mod json;
 pub mod media;
 pub mod models;
 pub mod oauth;
 pub mod permissions;
 pub mod raw;
 pub mod request;
-pub mod scan;
 
 pub use check::InvalidArgument;
 pub use request::{Answer, Body, Call, Form, Page, Repeat, Request, Shape, Target, Undecodable};

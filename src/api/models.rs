@@ -6,12 +6,12 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-use super::dates::{Day, Timestamp};
-use super::identity::Identity;
-use super::lazy::{Lazy, Model};
-use super::lenient::{identified, take};
+use super::item::Identity;
+use super::json::dates::{Day, Timestamp};
+use super::json::lazy::{Lazy, Model};
+use super::json::lenient::{identified, take};
+use super::json::scan::{Field, Kind, Span};
 use super::request::Page;
-use super::scan::{Field, Kind, Span};
 
 /// Fields that nobody has documented, as they were sent.
 pub type Extra = Map<String, Value>;

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use url::{Host, Url, form_urlencoded};
 
 use super::check::InvalidArgument;
-use super::lenient::read_json;
+use super::json::lenient::read_json;
 use super::request::{self, Answer, Call, Form, Repeat, Request, Shape, Undecodable};
 
 /// Where a person signs in, below `/api/public`. Documented.

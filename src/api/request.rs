@@ -12,7 +12,7 @@ use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, Map
 use serde_json::{Map, Value};
 use url::{Url, form_urlencoded};
 
-use super::lenient::{mended, read_json, whole_number, without_mark};
+use super::json::lenient::{mended, read_json, whole_number, without_mark};
 use super::models::Item;
 use super::permissions::{BodyForm, Changes};
 

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use roaring::RoaringTreemap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::api::identity::Identity;
+use crate::api::item::Identity;
 
 /// A set of identities.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -10,7 +10,7 @@ use super::checkpoint::identity_of_version_1;
 use super::listing::Reading;
 use super::seen::Seen;
 use super::sweep::Sweep;
-use crate::api::identity::Identity;
+use crate::api::item::Identity;
 use crate::api::models::{Item, Source};
 
 /// What happened to a list while it was read.

@@ -16,8 +16,8 @@ use serde_json::Value;
 use url::Url;
 
 use super::json;
-use crate::api::dates::{Dated, Moment, Readable};
-use crate::api::lazy::Written;
+use crate::api::json::dates::{Dated, Moment, Readable};
+use crate::api::json::lazy::Written;
 use crate::api::raw::Content;
 use crate::client::Client;
 

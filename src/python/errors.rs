@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::convert::{Hinted, JsonObject, once};
 use super::json;
-use crate::api::lenient::read_json;
+use crate::api::json::lenient::read_json;
 use crate::client::secrets::printable;
 use crate::client::{Asked, Error, Refusal};
 

@@ -20,11 +20,11 @@ use super::errors::to_python;
 use super::faults::guarded;
 use super::input::wrong_type;
 use super::json::{self, from_python};
-use crate::api::dates::Timestamp;
-use crate::api::lazy::{Lazy, Model, Value as _, parts_of};
+use crate::api::json::dates::Timestamp;
+use crate::api::json::lazy::{Lazy, Model, Value as _, parts_of};
+use crate::api::json::scan::{Field, Kind};
 use crate::api::models::{Extra, Owner};
 use crate::api::request::read_text;
-use crate::api::scan::{Field, Kind};
 use crate::api::{InvalidArgument, Undecodable};
 use crate::stack::with_enough_stack;
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use canvas_studio::api::dates::{Day, Timestamp};
+use canvas_studio::api::json::dates::{Day, Timestamp};
 use canvas_studio::api::models::{Collection, CollectionFields, Item, Media, MediaFields, Owner};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;

@@ -10,12 +10,12 @@ use serde::de::{self, DeserializeOwned, DeserializeSeed, MapAccess, Unexpected, 
 use serde::{Deserialize, Deserializer};
 use serde_json::{Number, Value};
 
+use super::super::models::Extra;
 use super::dates::{Dated, Readable};
-use super::models::Extra;
 use crate::stack::with_enough_stack;
 
 /// A value in a form that Studio might as well have sent.
-pub(super) trait Lenient: Sized {
+pub(in crate::api) trait Lenient: Sized {
     fn lenient(sent: &Value) -> Option<Self>;
 
     /// Whether it says that there is nothing.
@@ -66,7 +66,7 @@ macro_rules! objects {
     };
 }
 
-objects!(super::models::Owner, super::models::Collection);
+objects!(super::super::models::Owner, super::super::models::Collection);
 
 /// A number, or a text that is one to the letter, as servers write them for JavaScript.
 fn number(sent: &Value) -> Option<Number> {
@@ -98,7 +98,7 @@ pub fn lenient_whole(text: &str) -> Option<i64> {
 }
 
 /// What tells an object from the others.
-pub(super) trait FromSent: Sized {
+pub(in crate::api) trait FromSent: Sized {
     const EXPECTED: &'static str;
     fn from_sent(sent: &Value) -> Option<Self>;
 }
@@ -121,7 +121,7 @@ impl FromSent for String {
 }
 
 /// An object's id, and its other fields as they were sent. Of a name that comes twice, the last counts, as in Python.
-pub(super) fn identified<'de, I, D>(name: &'static str, deserializer: D) -> Result<(I, Extra), D::Error>
+pub(in crate::api) fn identified<'de, I, D>(name: &'static str, deserializer: D) -> Result<(I, Extra), D::Error>
 where
     I: FromSent,
     D: Deserializer<'de>,
@@ -177,7 +177,7 @@ impl<'de, I: FromSent> DeserializeSeed<'de> for IdSeed<I> {
 }
 
 /// Takes a documented field out of those that were sent, if it can be read.
-pub(super) fn take<T: Lenient>(fields: &mut Extra, name: &str) -> Option<T> {
+pub(in crate::api) fn take<T: Lenient>(fields: &mut Extra, name: &str) -> Option<T> {
     let sent = fields.get(name)?;
     let value = T::lenient(sent);
     if value.is_some() || T::is_absent(sent) {

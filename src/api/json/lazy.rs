@@ -10,10 +10,10 @@ use memchr::memchr;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
 
+use super::super::models::{Extra, Item as _, Owner};
+use super::super::request::{Meta, Page};
 use super::dates::{Dated, Day, Readable, Timestamp};
 use super::lenient::lenient_whole;
-use super::models::{Extra, Item as _, Owner};
-use super::request::{Meta, Page};
 use super::scan::{Field, Order, Scanner, Span};
 use crate::stack::with_enough_stack;
 

@@ -520,7 +520,7 @@ fn next_special(bytes: &[u8], mut at: usize) -> Option<usize> {
 }
 
 /// `2020-09-18T14:27:40Z`, perhaps with three digits of a second. Days above 28 and seconds of 60 are for others to judge.
-pub(super) fn is_usual_moment(text: &[u8]) -> bool {
+pub(in crate::api) fn is_usual_moment(text: &[u8]) -> bool {
     let Some((day, time)) = text.split_at_checked(10) else { return false };
     let is_time = match time {
         [b'T', h1, h2, b':', m1, m2, b':', s1, s2, rest @ ..] => {
@@ -537,7 +537,7 @@ pub(super) fn is_usual_moment(text: &[u8]) -> bool {
 }
 
 /// `2020-09-18`, in a year that all calendars know.
-pub(super) fn is_usual_day(text: &[u8]) -> bool {
+pub(in crate::api) fn is_usual_day(text: &[u8]) -> bool {
     match text {
         [c1, c2, y1, y2, b'-', m1, m2, b'-', d1, d2] => {
             (19..=20).contains(&two(*c1, *c2))

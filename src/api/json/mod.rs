@@ -1,0 +1,6 @@
+//! JSON text: the only folder that knows how it is read.
+
+pub mod dates;
+pub mod lazy;
+pub mod lenient;
+pub mod scan;
