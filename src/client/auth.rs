@@ -13,12 +13,13 @@ use serde_json::json;
 use tokio::sync::watch;
 use tracing::info;
 
+use super::config::Options;
 use super::error::{self, Error, Refusal};
 use super::log::TARGET;
 use super::process::{PerProcess, background};
 use super::secrets::Secrets;
+use super::send::Client;
 use super::token_store::{Change, TokenStore, Tokens, Waiting};
-use super::{Client, Options};
 use crate::api::oauth::{self, Grant, Key, Pasted};
 use crate::api::{InvalidArgument, Request};
 

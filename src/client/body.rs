@@ -10,7 +10,7 @@ use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 use flate2::bufread::GzDecoder;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 
-use super::header_text;
+use super::headers::header_text;
 use crate::api::request::{USUAL_TYPES, media_type_and_charset};
 use crate::memory;
 

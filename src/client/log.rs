@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use tracing::{Level, debug, enabled, info};
 
-use super::{Client, Error, Failure};
+use super::error::Error;
+use super::send::{Client, Failure};
 use crate::api::Call;
 
 /// Where all lines go; Python's logger has the same name.

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::time::Instant;
 use tracing::info;
 
-use super::error::said_by_server;
+use super::error::{Error, said_by_server};
 use super::limit::Hold;
 use super::log::TARGET;
-use super::{Client, Error, QUOTED};
+use super::send::{Client, QUOTED};
 use crate::api::permissions::{BodyForm, Changes, refuses_form};
 use crate::api::request::from_json;
 use crate::api::{Answer, Body, Call};

@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::Error;
+use super::error::Error;
 
 type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 

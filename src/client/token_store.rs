@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::Instant;
 
-use super::Error;
 use super::config::school_url;
+use super::error::Error;
 use super::process::PerProcess;
 use crate::api::InvalidArgument;
 use crate::api::oauth::{self, Grant};

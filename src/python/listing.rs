@@ -30,8 +30,7 @@ use super::studio_client::StudioClient;
 use crate::api::check::MAX_PER_PAGE;
 use crate::api::models::{Collection, Course, Item, Media, Perspective, Source, User};
 use crate::api::{Answer, InvalidArgument, Page, Request, media};
-use crate::client::listing::Bookmark;
-use crate::client::state::Drift;
+use crate::client::listing::{Bookmark, Drift};
 use crate::client::{Checkpoint, Client, Error, Listing, Options, Reader, Reading};
 
 /// How many rows a batch of columns has at least, if there are so many.

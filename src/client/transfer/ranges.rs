@@ -4,7 +4,8 @@
 
 use http::header::{self, HeaderMap, HeaderName};
 
-use super::{body, header_text};
+use crate::client::body;
+use crate::client::headers::header_text;
 
 /// What tells one version of a file from another.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -12,14 +12,14 @@ use crate::api::item::Identity;
 
 /// A set of identities.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Seen {
+pub(super) struct Seen {
     numbers: RoaringTreemap,
     texts: HashSet<String>,
     contents: HashSet<u128>,
 }
 
 impl Seen {
-    pub fn contains(&self, identity: &Identity) -> bool {
+    pub(super) fn contains(&self, identity: &Identity) -> bool {
         match identity {
             Identity::Number(number) => self.numbers.contains(number.cast_unsigned()),
             Identity::Text(text) => self.texts.contains(text),
@@ -28,7 +28,7 @@ impl Seen {
     }
 
     /// Takes one in, and says whether it is new. For a page; of many, each would move all numbers that are larger.
-    pub fn insert(&mut self, identity: &Identity) -> bool {
+    pub(super) fn insert(&mut self, identity: &Identity) -> bool {
         match identity {
             Identity::Number(number) => self.numbers.insert(number.cast_unsigned()),
             Identity::Text(text) => self.texts.insert(text.clone()),
@@ -37,13 +37,13 @@ impl Seen {
     }
 
     /// Takes in those of a page.
-    pub fn extend(&mut self, page: &Self) {
+    pub(super) fn extend(&mut self, page: &Self) {
         self.numbers |= &page.numbers;
         self.texts.extend(page.texts.iter().cloned());
         self.contents.extend(&page.contents);
     }
 
-    pub fn remove(&mut self, identity: &Identity) {
+    pub(super) fn remove(&mut self, identity: &Identity) {
         match identity {
             Identity::Number(number) => {
                 self.numbers.remove(number.cast_unsigned());
@@ -57,26 +57,26 @@ impl Seen {
         }
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.numbers.is_empty() && self.texts.is_empty() && self.contents.is_empty()
     }
 
     /// Whether there are texts in it.
-    pub fn has_texts(&self) -> bool {
+    pub(super) fn has_texts(&self) -> bool {
         !self.texts.is_empty()
     }
 
     /// Whether there are items in it that have no id.
-    pub fn is_by_content(&self) -> bool {
+    pub(super) fn is_by_content(&self) -> bool {
         !self.contents.is_empty()
     }
 
-    pub fn forget_texts(&mut self) {
+    pub(super) fn forget_texts(&mut self) {
         self.texts.clear();
     }
 
     /// How many items that say the same there are from the `from`th on. All before the last of them are there.
-    pub fn count_of(&self, identity: &Identity, from: u64) -> u64 {
+    pub(super) fn count_of(&self, identity: &Identity, from: u64) -> u64 {
         let has = |number: u64| self.contains(&identity.nth(number));
         let (mut known, mut step) = (from, 1);
         // A million equal rows are found with forty looks.
@@ -94,7 +94,7 @@ impl Seen {
     }
 
     /// How many of these the other set has not.
-    pub fn without(&self, other: &Self) -> u64 {
+    pub(super) fn without(&self, other: &Self) -> u64 {
         let numbers = self.numbers.len() - self.numbers.intersection_len(&other.numbers);
         numbers
             + self.texts.difference(&other.texts).count() as u64

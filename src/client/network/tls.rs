@@ -9,8 +9,8 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, OtherError, SignatureScheme};
 use tracing::info;
 
-use super::log::TARGET;
-use super::trust::{Chain, Details, RootStore};
+use super::certificates::{Chain, Details, RootStore};
+use crate::client::log::TARGET;
 
 /// How messages name the certificates of this machine.
 const SYSTEM: &str = "the trust store of this machine";

@@ -11,17 +11,19 @@ use tokio::task;
 use tracing::info;
 
 use super::checkpoint::Checkpoint;
-use super::limit::Spare;
-use super::log::{TARGET, to_three_places};
-use super::pace::Width;
-use super::process::{PerProcess, is_driven_by_callers};
 use super::seen::Seen;
 use super::state::{Drift, InHand, Sorted, State, fingerprint};
 use super::sweep::{Asked, Came, Sweep, fits};
-use super::tasks::Task;
-use super::{Client, Error, Options};
 use crate::api::models::Item;
 use crate::api::{Answer, Page, Request};
+use crate::client::config::Options;
+use crate::client::error::Error;
+use crate::client::limit::Spare;
+use crate::client::log::{TARGET, to_three_places};
+use crate::client::pace::Width;
+use crate::client::process::{PerProcess, is_driven_by_callers};
+use crate::client::send::Client;
+use crate::client::tasks::Task;
 
 /// How often a list is read from the start because it changed meanwhile.
 const MAX_SWEEPS: u32 = 10;

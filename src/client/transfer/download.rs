@@ -14,14 +14,17 @@ use tokio::time::{Instant, sleep};
 use tracing::info;
 use url::Url;
 
-use super::limit::Hold;
-use super::log::{TARGET, to_three_places};
 use super::ranges::{Head, Holds, Known};
-use super::retry::Outcome;
-use super::secrets::ROOM;
-use super::{Attempts, Client, Error, Failure, QUOTED, location, recordings};
+use super::recordings;
 use crate::api::request::media_type_and_charset;
 use crate::api::{Call, InvalidArgument, Request};
+use crate::client::error::Error;
+use crate::client::headers::location;
+use crate::client::limit::Hold;
+use crate::client::log::{TARGET, to_three_places};
+use crate::client::retry::Outcome;
+use crate::client::secrets::ROOM;
+use crate::client::send::{Attempts, Client, Failure, QUOTED};
 use crate::files;
 
 /// How many redirects from one storage host to the next are followed.

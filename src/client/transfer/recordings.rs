@@ -3,9 +3,9 @@
 use encoding_rs::UTF_8;
 use http::header::{self, HeaderMap};
 
-use super::body::{self, GZIP, is_gzip};
-use super::header_text;
 use crate::api::request::media_type_and_charset;
+use crate::client::body::{self, GZIP, is_gzip};
+use crate::client::headers::header_text;
 
 /// How many bytes are looked at: two packets of an MPEG transport stream.
 pub(super) const START: usize = 512;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::checkpoint::identity_of_version_1;
-use super::listing::Reading;
+use super::reader::Reading;
 use super::seen::Seen;
 use super::sweep::Sweep;
 use crate::api::item::Identity;
@@ -29,7 +29,7 @@ pub struct Drift {
 
 /// How far a reading is; all that another process needs to go on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct State {
+pub(super) struct State {
     pub(super) is_consistent: bool,
     pub(super) is_done: bool,
     pub(super) next_page: i64,

@@ -1,32 +1,5 @@
 //! How a request travels: `Client::send` is the one road that everything to Studio takes.
 
-pub mod auth;
-mod body;
-pub mod checkpoint;
-pub mod config;
-pub mod error;
-mod headers;
-mod limit;
-pub mod listing;
-pub mod log;
-mod names;
-mod network;
-pub mod pace;
-mod permissions;
-pub mod process;
-mod ranges;
-mod recordings;
-pub mod retry;
-pub mod secrets;
-pub mod seen;
-pub mod state;
-pub mod sweep;
-pub mod tasks;
-mod tls;
-pub mod token_store;
-pub mod transfer;
-mod trust;
-
 use std::any::Any;
 use std::convert::Infallible;
 use std::ops::Deref;
@@ -44,27 +17,18 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use url::Url;
 
-use self::auth::Authorization;
-pub use self::auth::{Auth, OAuth};
-use self::body::{Damage, Damaged, Gathered, MAX_ANSWER};
-pub use self::checkpoint::Checkpoint;
-pub use self::config::{Config, Options};
-pub use self::error::{Asked, Error, Refusal, Unreadable};
-use self::error::{EXCERPT, in_words};
-use self::headers::{header_text, is_of_a_move, location};
-use self::limit::{Hold, Spare};
-pub use self::limit::{Lent, Limit};
-pub use self::listing::{Listing, Reader, Reading};
-use self::names::Names;
-use self::network::Cause;
-pub use self::network::Network;
-pub use self::pace::Pace;
-use self::permissions::TakenForm;
-pub use self::process::{PerProcess, PerRuntime};
-use self::retry::{Decision, Outcome};
-use self::secrets::{ROOM, Secrets};
-pub use self::token_store::{TokenStore, Tokens};
-pub use self::transfer::{Download, Transferred};
+use super::auth::{Auth, Authorization};
+use super::body::{self, Damage, Damaged, Gathered, MAX_ANSWER};
+use super::config::{Config, Options};
+use super::error::{self, Asked, EXCERPT, Error, in_words};
+use super::headers::{header_text, is_of_a_move, location};
+use super::limit::{Hold, Limit, Spare};
+use super::network::{Cause, Names};
+use super::pace::Pace;
+use super::permissions::TakenForm;
+use super::process::{PerProcess, PerRuntime};
+use super::retry::{self, Decision, Outcome};
+use super::secrets::{ROOM, Secrets};
 use crate::api::request::without_query;
 use crate::api::{Answer, Body, Call, Repeat, Request, Target};
 use crate::memory;
@@ -72,7 +36,7 @@ use crate::memory;
 /// How many times as much memory as the body of an answer takes what is read of it, at the most.
 const MEMORY_OF_BODY: usize = 4;
 /// How much of what is not understood is read, to quote it.
-const QUOTED: usize = 4096;
+pub(super) const QUOTED: usize = 4096;
 /// The longest body of a refusal that is quoted.
 const MAX_REFUSAL: usize = 64 << 10;
 /// The shortest value in the query of a signed URL that is a secret by itself; shorter ones are dates and the like.
@@ -102,14 +66,14 @@ pub struct Client(Arc<Parts>);
 /// What clones have in common, and partly those with other options, too.
 #[derive(Debug, Clone)]
 pub struct Parts {
-    config: Config,
-    auth: Arc<Auth>,
+    pub(super) config: Config,
+    pub(super) auth: Arc<Auth>,
     connections: Arc<Connections>,
     closing: Arc<Closing>,
-    pace: Pace,
+    pub(super) pace: Pace,
     limit: Limit,
     attached: Option<Attached>,
-    taken_form: Arc<TakenForm>,
+    pub(super) taken_form: Arc<TakenForm>,
 }
 
 /// Something that lives as long as a client, for those who make clients.
@@ -144,9 +108,9 @@ const PERHAPS_CARRIED_OUT: &str = "; it may have been carried out all the same: 
 
 /// An attempt that did not succeed: what to say if it was the last, and whether it need be.
 #[derive(Debug)]
-struct Failure {
-    error: Error,
-    outcome: Outcome,
+pub(super) struct Failure {
+    pub(super) error: Error,
+    pub(super) outcome: Outcome,
 }
 
 impl Failure {
@@ -233,7 +197,7 @@ impl Client {
     }
 
     /// A permit for a page that is asked for ahead, if one is free.
-    fn spare(&self, comes_by_itself: bool) -> Option<Arc<Spare>> {
+    pub(super) fn spare(&self, comes_by_itself: bool) -> Option<Arc<Spare>> {
         self.limit.spare(comes_by_itself)
     }
 
@@ -268,14 +232,14 @@ impl Client {
     }
 
     /// Likewise, ahead of whoever wants the answer; `None` if there is no permit for it any more.
-    async fn ask_ahead(&self, call: &Call, spare: Arc<Spare>) -> Option<Result<Answer, Error>> {
+    pub(super) async fn ask_ahead(&self, call: &Call, spare: Arc<Spare>) -> Option<Result<Answer, Error>> {
         let mut hold = Hold::ahead(spare);
         let result = self.until_closed(Box::pin(self.answer(call, &mut hold))).await;
         (!hold.is_missing).then_some(result)
     }
 
     /// Refuses a redirect to where what is private could be read.
-    fn check_private(&self, call: &Call, url: &Url) -> Result<(), Error> {
+    pub(super) fn check_private(&self, call: &Call, url: &Url) -> Result<(), Error> {
         if self.config.is_private(url) {
             return Ok(());
         }
@@ -307,14 +271,14 @@ impl Client {
     }
 
     /// The whole answer to a call, within the time for one. If there is one, the permit for it is still held.
-    async fn answer(&self, call: &Call, hold: &mut Hold) -> Result<Answer, Error> {
+    pub(super) async fn answer(&self, call: &Call, hold: &mut Hold) -> Result<Answer, Error> {
         // Waiting for one's turn is not waiting for Studio.
         self.turn(call).await;
         self.answer_within(call, self.config.timeout, hold).await
     }
 
     /// The whole answer to a call whose turn it is.
-    async fn answer_within(&self, call: &Call, limit: Duration, hold: &mut Hold) -> Result<Answer, Error> {
+    pub(super) async fn answer_within(&self, call: &Call, limit: Duration, hold: &mut Hold) -> Result<Answer, Error> {
         let mut attempts = Attempts::new(self, call, Some(limit));
         let mut authorization = Authorization::new(self);
         let mut is_renewing = false;
@@ -372,14 +336,14 @@ impl Client {
     }
 
     /// Waits until a request to Studio may begin.
-    async fn turn(&self, call: &Call) {
+    pub(super) async fn turn(&self, call: &Call) {
         if let Target::Studio(_) = call.target {
             self.pace.turn(self.config.max_rate).await;
         }
     }
 
     /// Takes the permit for an attempt, if the call does not have it yet. Says whether that took a while.
-    async fn admit(&self, call: &Call, hold: &mut Hold) -> Result<bool, Error> {
+    pub(super) async fn admit(&self, call: &Call, hold: &mut Hold) -> Result<bool, Error> {
         if hold.try_begin(&self.limit) {
             return Ok(false);
         }
@@ -431,7 +395,11 @@ impl Client {
     }
 
     /// One attempt, until the answer's headers are there and say yes.
-    async fn attempt(&self, call: &Call, token: Option<&SecretString>) -> Result<reqwest::Response, Failure> {
+    pub(super) async fn attempt(
+        &self,
+        call: &Call,
+        token: Option<&SecretString>,
+    ) -> Result<reqwest::Response, Failure> {
         let response = self.respond(call, token).await?;
         let status = response.status();
         if status.is_success() || (status.is_redirection() && call.wants_redirect && !is_of_a_move(call, &response)) {
@@ -485,7 +453,7 @@ impl Client {
     }
 
     /// The next bytes of an answer.
-    async fn chunk(&self, call: &Call, response: &mut reqwest::Response) -> Result<Option<Bytes>, Failure> {
+    pub(super) async fn chunk(&self, call: &Call, response: &mut reqwest::Response) -> Result<Option<Bytes>, Failure> {
         self.in_time(call, self.config.read_timeout, pin!(response.chunk())).await
     }
 
@@ -512,7 +480,7 @@ impl Client {
     }
 
     /// Runs something until the client is closed.
-    async fn until_closed<T>(&self, running: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    pub(super) async fn until_closed<T>(&self, running: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let wakes = self.closing.wakes();
         let mut notified = pin!(wakes.notified());
         // From here on no closing can be missed, so now is the time to look whether there was one.
@@ -602,7 +570,7 @@ impl Client {
     }
 
     /// What an error may show of a request.
-    fn asked(&self, call: &Call, outcome_unknown: bool) -> Asked {
+    pub(super) fn asked(&self, call: &Call, outcome_unknown: bool) -> Asked {
         let url = self.config.locate(call);
         let url = match call.target {
             Target::Studio(_) | Target::SignIn(_) => self.secrets(call).mask_plain(url.as_str()),
@@ -612,7 +580,7 @@ impl Client {
     }
 
     /// What no error and no log may show of a call.
-    fn secrets(&self, call: &Call) -> Secrets {
+    pub(super) fn secrets(&self, call: &Call) -> Secrets {
         let form = match &call.body {
             Some(Body::Form(form)) => form.0.as_slice(),
             _ => &[],
@@ -695,7 +663,7 @@ fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, Error> {
 }
 
 /// The attempts at one call: counts them, and waits between them.
-struct Attempts<'client> {
+pub(super) struct Attempts<'client> {
     client: &'client Client,
     call: &'client Call,
     /// How many there were.
@@ -706,19 +674,19 @@ struct Attempts<'client> {
 }
 
 impl<'client> Attempts<'client> {
-    fn new(client: &'client Client, call: &'client Call, limit: Option<Duration>) -> Self {
+    pub(super) fn new(client: &'client Client, call: &'client Call, limit: Option<Duration>) -> Self {
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
         Self { client, call, made: 0, retries: 0, deadline }
     }
 
     /// The number of the attempt that begins now.
-    fn next(&mut self) -> u32 {
+    pub(super) fn next(&mut self) -> u32 {
         self.made += 1;
         self.made
     }
 
     /// Waits until the next attempt, or gives the failure back if there is to be none.
-    async fn wait_or_give_up(&mut self, failure: Failure) -> Result<(), Error> {
+    pub(super) async fn wait_or_give_up(&mut self, failure: Failure) -> Result<(), Error> {
         let remaining = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let policy = &self.client.config.policy;
         let decision =
@@ -740,7 +708,7 @@ impl<'client> Attempts<'client> {
     }
 
     /// Something was gained, so the counting starts anew.
-    fn progressed(&mut self) {
+    pub(super) fn progressed(&mut self) {
         self.retries = 0;
     }
 }

@@ -4,12 +4,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::state::State;
-use super::{Client, Error};
 use crate::api::item::Identity;
 use crate::api::json::lenient::without_mark;
 use crate::api::models::Item;
 use crate::api::raw::relative;
 use crate::api::{Call, InvalidArgument, Page, Request, Shape, Target};
+use crate::client::error::Error;
+use crate::client::send::Client;
 
 /// What is written first, so that a later form can be told from this one. Version 1 told items without a type apart by
 /// their ids.

@@ -7,7 +7,7 @@ use crate::api::request::Meta;
 /// What is known of one pass over the pages.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "they are signs, and each can be there without the others")]
-pub struct Sweep {
+pub(super) struct Sweep {
     pub last_page: Option<i64>,
     pub total_count: Option<i64>,
     /// Whether Studio's count fell from one page to the next. Then an item may have moved to a page that had been read
@@ -43,7 +43,7 @@ pub struct Sweep {
 
 /// How a page was asked for.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked {
+pub(super) struct Asked {
     /// The page on which the list begins to be read, and this one.
     pub first_page: i64,
     pub number: i64,
@@ -59,7 +59,7 @@ impl Asked {
 
 /// What was on a page.
 #[derive(Debug, Clone, Copy)]
-pub struct Came {
+pub(super) struct Came {
     pub rows: i64,
     /// How many came in this sweep for the first time.
     pub fresh: i64,
@@ -72,12 +72,12 @@ pub struct Came {
 }
 
 impl Sweep {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { rows: Some(0), ..Self::default() }
     }
 
     /// Takes in what a page says of the list.
-    pub fn hear(&mut self, meta: Meta) {
+    pub(super) fn hear(&mut self, meta: Meta) {
         let fell =
             |before: Option<i64>, now: Option<i64>| matches!((before, now), (Some(before), Some(now)) if now < before);
         self.fell |= if meta.total_count.is_some() {
@@ -91,7 +91,7 @@ impl Sweep {
     }
 
     /// Takes in what was on the page, which is held against what it says.
-    pub fn count_in(&mut self, asked: Asked, came: Came, meta: Option<Meta>) {
+    pub(super) fn count_in(&mut self, asked: Asked, came: Came, meta: Option<Meta>) {
         self.fullest = self.fullest.max(came.rows);
         self.found += came.fresh;
         if !came.is_same_page {
@@ -115,7 +115,7 @@ impl Sweep {
         self.is_odd |= meta.or(known).is_some_and(|meta| !fits(meta));
     }
 
-    pub fn count(&self) -> Option<i64> {
+    pub(super) fn count(&self) -> Option<i64> {
         self.total_count.or(self.last_page)
     }
 
@@ -123,14 +123,14 @@ impl Sweep {
     /// count fell, or as many appeared behind as were missed in front; then fewer come again than the count rose.
     ///
     /// Items without an id that come again may also be others that say the same, which only another sweep can tell.
-    pub fn is_plain(&self, is_by_content: bool) -> bool {
+    pub(super) fn is_plain(&self, is_by_content: bool) -> bool {
         let rose = self.count().zip(self.first).map_or(0, |(count, first)| count - first);
         !self.fell && self.again == rose && !(is_by_content && self.again > 0)
     }
 
     /// Whether there may be more behind the page that is said to be the last. If the count moves, the list is read again
     /// anyway.
-    pub fn is_doubtful(&mut self, asked: Asked) -> bool {
+    pub(super) fn is_doubtful(&mut self, asked: Asked) -> bool {
         let is_steady = self.first == self.count();
         let lacks = |total: i64| asked.before().saturating_add(self.found) < total;
         let is_incomplete = self.rows.is_some() && self.is_counted && self.total_count.is_some_and(lacks);
@@ -139,7 +139,7 @@ impl Sweep {
     }
 
     /// Why it is not whole although every page was read, if it is not.
-    pub fn shortage(&self, asked: Asked) -> Option<String> {
+    pub(super) fn shortage(&self, asked: Asked) -> Option<String> {
         let rows = self.rows.filter(|_| !self.fell)?;
         let last = self.last_page.map_or_else(String::new, |last| format!(" (it names {last} as the last one)"));
         match (self.total_count, self.stuck_at) {
@@ -157,7 +157,7 @@ impl Sweep {
     }
 
     /// Whether the page of which this was asked is behind all that Studio says there are.
-    pub fn is_behind(&self, asked: Asked) -> bool {
+    pub(super) fn is_behind(&self, asked: Asked) -> bool {
         let has_all = |total: i64| self.rows.is_some_and(|rows| asked.before().saturating_add(rows) >= total);
         asked.number > asked.first_page
             && (self.last_page.is_some_and(|last| asked.number > last)
@@ -168,7 +168,7 @@ impl Sweep {
 
 /// Whether so many items on a page are what it says of the list, either with as many on a page as were asked for, or with
 /// as many as there were on the fullest one.
-pub fn fits(meta: Meta, asked: Asked, rows: i64, fullest: i64) -> bool {
+pub(super) fn fits(meta: Meta, asked: Asked, rows: i64, fullest: i64) -> bool {
     let Some(total) = meta.total_count else {
         return match (meta.last_page, asked.per_page) {
             (Some(last), Some(per_page)) if asked.number < last => rows == per_page,

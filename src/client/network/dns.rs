@@ -10,7 +10,7 @@ use std::thread;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::sync::watch;
 
-use super::process::PerProcess;
+use crate::client::process::PerProcess;
 
 /// How many names are looked up at once. The system's way to do it takes a thread for each.
 const MOST: usize = 8;
@@ -46,7 +46,7 @@ pub(super) struct NoThread(io::Error);
 
 /// Hands names to the look-ups of this process.
 #[derive(Debug)]
-pub(super) struct Names;
+pub(crate) struct Names;
 
 impl Resolve for Names {
     fn resolve(&self, name: Name) -> Resolving {

@@ -17,13 +17,13 @@ use rustls::{CertificateError, ClientConfig};
 use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
 
-use super::config::is_loopback;
-use super::error::Error;
-use super::names::NoThread;
-use super::process::PerProcess;
+use super::certificates::RootStore;
+use super::dns::NoThread;
 use super::tls::{self, Rejected, WithoutAuthorities};
-use super::trust::RootStore;
 use crate::api::InvalidArgument;
+use crate::client::config::is_loopback;
+use crate::client::error::Error;
+use crate::client::process::PerProcess;
 
 /// The kinds of proxies. What is wrong with those that cannot be used is told when there is no connection.
 const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
@@ -75,11 +75,11 @@ struct Between {
 }
 
 /// Why there is no connection.
-pub(super) struct Cause {
+pub(crate) struct Cause {
     /// What went wrong, and what to do about it.
-    pub(super) text: String,
+    pub(crate) text: String,
     /// Whether it may go better the next time.
-    pub(super) may_pass: bool,
+    pub(crate) may_pass: bool,
 }
 
 impl Network {
@@ -107,7 +107,7 @@ impl Network {
     }
 
     /// Refuses a way on which what is private could be read.
-    pub(super) fn check(&self, base: &Url) -> Result<(), InvalidArgument> {
+    pub(crate) fn check(&self, base: &Url) -> Result<(), InvalidArgument> {
         match &self.proxy {
             Some(proxy) if base.scheme() == "http" && !is_loopback(&proxy.url) => Err(InvalidArgument::new(
                 "proxy",
@@ -121,7 +121,7 @@ impl Network {
     }
 
     /// Tells connections which way to take: those to `base`, or those to wherever it redirects.
-    pub(super) fn apply(&self, builder: ClientBuilder, base: &Url, is_to_base: bool) -> Result<ClientBuilder, Error> {
+    pub(crate) fn apply(&self, builder: ClientBuilder, base: &Url, is_to_base: bool) -> Result<ClientBuilder, Error> {
         let setup = |error: &dyn StdError| Error::Setup(format!("no connections can be made: {error}"));
         let tls = self.tls.get(|| tls::configuration(self.authorities.clone())).map_err(|error| setup(&error))?;
         let builder = builder.tls_backend_preconfigured(ClientConfig::clone(&tls));
@@ -145,7 +145,7 @@ impl Network {
     }
 
     /// What must not be shown.
-    pub(super) fn secrets(&self) -> impl Iterator<Item = SecretString> {
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = SecretString> {
         self.proxy.iter().flat_map(|proxy| proxy.secrets.iter().cloned())
     }
 
@@ -168,7 +168,7 @@ impl Network {
     }
 
     /// Why there is no connection to `url`. `quoted` is the innermost cause.
-    pub(super) fn cause(&self, base: &Url, url: &Url, error: &reqwest::Error, quoted: &str) -> Result<Cause, Error> {
+    pub(crate) fn cause(&self, base: &Url, url: &Url, error: &reqwest::Error, quoted: &str) -> Result<Cause, Error> {
         if let Some(WithoutAuthorities(problem)) = find(error) {
             return Err(Error::Setup(problem.clone()));
         }

@@ -1,0 +1,32 @@
+//! The client: sends a request (`send`), repeats it, authorizes it, reads lists and downloads files.
+
+pub mod auth;
+mod body;
+pub mod config;
+pub mod error;
+mod headers;
+mod limit;
+pub mod listing;
+pub mod log;
+mod network;
+pub mod pace;
+mod permissions;
+pub mod process;
+pub mod retry;
+pub mod secrets;
+pub mod send;
+pub mod tasks;
+pub mod token_store;
+pub mod transfer;
+
+pub use auth::{Auth, OAuth};
+pub use config::{Config, Options};
+pub use error::{Asked, Error, Refusal, Unreadable};
+pub use limit::{Lent, Limit};
+pub use listing::{Checkpoint, Listing, Reader, Reading};
+pub use network::Network;
+pub use pace::Pace;
+pub use process::{PerProcess, PerRuntime};
+pub use send::{Attached, Client};
+pub use token_store::{TokenStore, Tokens};
+pub use transfer::{Download, Transferred};
