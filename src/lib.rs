@@ -15,15 +15,13 @@ mod stack;
 #[pyo3::pymodule(gil_used = false)]
 mod _core {
     #[pymodule_export]
-    use crate::python::arguments::{read_bool, read_int, read_json, read_path, read_seconds};
+    use crate::python::auth::oauth::{OAuth, Tokens};
     #[pymodule_export]
-    use crate::python::arrow::{ArrowBatch, ArrowTable};
+    use crate::python::auth::token_store::{FileTokenStore, MemoryTokenStore, StoreLock};
     #[pymodule_export]
-    use crate::python::auth::{OAuth, Tokens};
+    use crate::python::bridge::run::{forked, shut_down};
     #[pymodule_export]
-    use crate::python::bridge::{forked, shut_down};
-    #[pymodule_export]
-    use crate::python::collection::Collection;
+    use crate::python::convert::arguments::{read_bool, read_int, read_json, read_path, read_seconds};
     #[pymodule_export]
     use crate::python::errors::first_classes;
     #[pymodule_export]
@@ -31,16 +29,18 @@ mod _core {
     #[pymodule_export]
     use crate::python::files::{changed_by_others, make_private_folder, replace_file, temporary_path};
     #[pymodule_export]
-    use crate::python::listing::{ListingSource, PageReader, PyCheckpoint, decode_media_page};
+    use crate::python::listing::arrow::{ArrowBatch, ArrowTable};
     #[pymodule_export]
-    use crate::python::media::Media;
+    use crate::python::listing::source::{ListingSource, PageReader, PyCheckpoint, decode_media_page};
+    #[pymodule_export]
+    use crate::python::pages::collections::Collection;
+    #[pymodule_export]
+    use crate::python::pages::media::Media;
     #[cfg(feature = "sandbox")]
     #[pymodule_export]
     use crate::python::sandbox::SandboxServer;
     #[pymodule_export]
     use crate::python::studio_client::StudioClient;
-    #[pymodule_export]
-    use crate::python::token_store::{FileTokenStore, MemoryTokenStore, StoreLock};
 
     #[pymodule_export]
     #[expect(non_upper_case_globals, reason = "Python's name for it")]

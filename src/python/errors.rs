@@ -9,8 +9,8 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyModule};
 use serde_json::Value;
 
-use super::convert::{Hinted, JsonObject, once};
-use super::json;
+use super::convert::json;
+use super::convert::output::{Hinted, JsonObject, once};
 use crate::api::json::lenient::read_json;
 use crate::client::secrets::printable;
 use crate::client::{Asked, Error, Refusal};

@@ -59,16 +59,16 @@ macro_rules! operations {
                 fn $name(&self, py: Python<'_> $(, $(#[$how])* $argument: $type)*) -> PyResult<<$result as Deliver>::Python> {
                     let $this = self;
                     $(let $argument = Argument::read($argument, py, stringify!($argument))?;)*
-                    bridge::run(py, $this.client(py)?, $operation)
+                    $crate::python::bridge::run::run(py, $this.client(py)?, $operation)
                 }
                 $(#[$about])*
-                fn $name_async(slf: Py<Self>, py: Python<'_> $(, $(#[$how])* $argument: $type)*) -> PyResult<super::coroutine::CoroutineOf<<$result as Deliver>::Python>> {
+                fn $name_async(slf: Py<Self>, py: Python<'_> $(, $(#[$how])* $argument: $type)*) -> PyResult<$crate::python::bridge::coroutine::CoroutineOf<<$result as Deliver>::Python>> {
                     $(let $argument = Argument::read($argument, py, stringify!($argument))?;)*
                     let _ = py;
-                    Ok(super::coroutine::CoroutineOf::new(concat!(stringify!($class), ".", stringify!($name_async)), async move {
+                    Ok($crate::python::bridge::coroutine::CoroutineOf::new(concat!(stringify!($class), ".", stringify!($name_async)), async move {
                         let $this = slf.get();
                         let client = Python::attach(|py| $this.client(py).map(Option::<&Client>::cloned))?;
-                        bridge::run_async(client, $operation).await
+                        $crate::python::bridge::run::run_async(client, $operation).await
                     }))
                 }
             )*
@@ -77,7 +77,7 @@ macro_rules! operations {
                 fn $list(&self, py: Python<'_> $(, $(#[$list_how])* $list_argument: $list_type)*) -> PyResult<Hinted<ListingOf<$item>>> {
                     let $list_this = self;
                     $(let $list_argument = Argument::read($list_argument, py, stringify!($list_argument))?;)*
-                    listing::make(py, $list_this.client(py)?, $request)
+                    $crate::python::listing::source::make(py, $list_this.client(py)?, $request)
                 }
             )*
             $(

@@ -9,9 +9,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use serde_json::Value as Json;
 
-use super::convert::{Hinted, JsonObject, JsonObjects};
+use super::convert::json;
+use super::convert::output::{Hinted, JsonObject, JsonObjects};
 use super::files;
-use super::json;
 use crate::sandbox::{Error, Sandbox};
 
 /// The server behind `canvas_studio.sandbox.Sandbox`, which is what to use.

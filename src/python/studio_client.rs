@@ -9,18 +9,18 @@ use pyo3::types::PyDict;
 use pyo3::{PyTraverseError, PyVisit};
 use secrecy::ExposeSecret;
 
-use super::arguments::{
+use super::auth::oauth::{OAuth, Reduced, network_of, warn_of_left_out};
+use super::bridge::coroutine::CoroutineOf;
+use super::bridge::run::{Operation, close, run};
+use super::convert::arguments::{
     Argument, Body, Changes, Day, FilePath, Flag, Id, Number, Object, OfCollection, OfCourse, OfMedia, OfUser, Params,
     Seconds, Text, Whole, named,
 };
-use super::auth::{OAuth, Reduced, network_of, warn_of_left_out};
-use super::bridge;
-use super::convert::{Deliver, Hinted, Nothing};
-use super::coroutine::CoroutineOf;
+use super::convert::output::{Deliver, Hinted, Nothing};
 use super::errors::to_python;
-use super::listing::{self, ListingOf, ListingOfAny, ListingSource, PyCheckpoint};
-use super::media::{Progress, Tracked};
+use super::listing::source::{ListingOf, ListingOfAny, ListingSource, PyCheckpoint, made_of};
 use super::operations::operations;
+use super::pages::media::{Progress, Tracked};
 use crate::api::check::MAX_PER_PAGE;
 use crate::api::raw::{self, Content};
 use crate::api::{InvalidArgument, collections, media, models};
@@ -705,7 +705,7 @@ fn new(py: Python<'_>, url: Text, token: Option<Text>, auth: Option<Object<OAuth
     #[pyo3(signature = (checkpoint))]
     fn resume(&self, py: Python<'_>, checkpoint: Object<PyCheckpoint>) -> PyResult<Hinted<ListingOfAny>> {
         let checkpoint = checkpoint.read(py, "checkpoint")?;
-        listing::made_of(py, ListingSource::resumed(&self.client, &checkpoint.get().0).map_err(to_python)?)
+        made_of(py, ListingSource::resumed(&self.client, &checkpoint.get().0).map_err(to_python)?)
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
@@ -784,7 +784,7 @@ fn new(py: Python<'_>, url: Text, token: Option<Text>, auth: Option<Object<OAuth
 
     /// What time it is at the server, as its `Date` says it; for `canvas-studio ping`.
     fn _server_date(&self, py: Python<'_>) -> PyResult<Option<String>> {
-        bridge::run(py, Some(&self.client), Ok(ServerDate))
+        run(py, Some(&self.client), Ok(ServerDate))
     }
 
     // As for OAuth. If an object, a listing or a call has the client as well, whoever has that keeps it alive.
@@ -795,7 +795,7 @@ fn new(py: Python<'_>, url: Text, token: Option<Text>, auth: Option<Object<OAuth
 
     /// End what is under way with `ClientClosedError`, and refuse what comes.
     fn close(&self) {
-        bridge::close(&self.client);
+        close(&self.client);
     }
 
     fn __enter__(slf: Py<Self>) -> Py<Self> {
@@ -803,7 +803,7 @@ fn new(py: Python<'_>, url: Text, token: Option<Text>, auth: Option<Object<OAuth
     }
 
     fn __exit__(&self, _kind: &Bound<'_, PyAny>, _error: &Bound<'_, PyAny>, _traceback: &Bound<'_, PyAny>) {
-        bridge::close(&self.client);
+        close(&self.client);
     }
 
     fn __aenter__(slf: Py<Self>) -> CoroutineOf<Py<Self>> {
@@ -813,7 +813,7 @@ fn new(py: Python<'_>, url: Text, token: Option<Text>, auth: Option<Object<OAuth
     fn __aexit__(&self, _kind: Py<PyAny>, _error: Py<PyAny>, _traceback: Py<PyAny>) -> CoroutineOf<Hinted<Nothing>> {
         let client = self.client.clone();
         CoroutineOf::new("StudioClient.__aexit__", async move {
-            bridge::close(&client);
+            close(&client);
             Ok(Python::attach(|py| Hinted::new(py.None())))
         })
     }
@@ -827,7 +827,7 @@ fn new(py: Python<'_>, url: Text, token: Option<Text>, auth: Option<Object<OAuth
 /// Asks the server for the time.
 struct ServerDate;
 
-impl bridge::Operation for ServerDate {
+impl Operation for ServerDate {
     type Result = Option<String>;
 
     fn start(&self, client: Option<Client>) -> impl Future<Output = Result<Option<String>, Error>> + Send + 'static {

@@ -16,15 +16,15 @@ use pyo3::{type_hint_identifier, type_hint_union};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedMutexGuard, oneshot};
 
-use super::arguments::{Argument, FilePath, Object};
-use super::auth::{OAuth, Tokens};
-use super::bridge::{self, Operation};
-use super::convert::{Deliver, Hint};
-use super::coroutine::CoroutineOf;
-use super::errors::{is_store_error, to_python};
-use super::input::wrong_type;
+use super::oauth::{OAuth, Tokens};
 use crate::client::token_store::{Change, Decide, FileLock, FileStore, MemoryStore, TokenStore, Waiting};
 use crate::client::{Client, Error};
+use crate::python::bridge::coroutine::CoroutineOf;
+use crate::python::bridge::run::{Operation, run, stay_if_over};
+use crate::python::convert::arguments::{Argument, FilePath, Object};
+use crate::python::convert::input::wrong_type;
+use crate::python::convert::output::{Deliver, Hint};
+use crate::python::errors::{is_store_error, to_python};
 use crate::stack::with_enough_stack;
 
 tokio::task_local! {
@@ -292,7 +292,7 @@ impl StoreLock {
         if self.held().is_some() {
             return Err(PyRuntimeError::new_err("this lock is held already; lock() makes another one for each with"));
         }
-        let Locked(guard) = bridge::run(py, None, Ok(self.lockable.clone()))?;
+        let Locked(guard) = run(py, None, Ok(self.lockable.clone()))?;
         *self.held() = Some(guard);
         Ok(())
     }
@@ -457,7 +457,7 @@ impl Decision {
             // The runtime may be stopped meanwhile, which it takes for a fault.
             let decide = || with_enough_stack(|| self.runtime.block_on(deciding));
             let decided = catch_unwind(AssertUnwindSafe(decide));
-            bridge::stay_if_over();
+            stay_if_over();
             decided.unwrap_or(Err(Error::Exiting))
         });
         self.tell(py, decided)

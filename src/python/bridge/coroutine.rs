@@ -29,10 +29,10 @@ use pyo3::{IntoPyObjectExt, intern};
 #[cfg(feature = "stubs")]
 use pyo3::{type_hint_identifier, type_hint_subscript};
 
-use super::bridge::before_exit;
-use super::convert::once;
-use super::faults;
+use super::run::before_exit;
 use crate::client::PerProcess;
+use crate::python::convert::output::once;
+use crate::python::faults;
 
 type Running = Pin<Box<dyn Future<Output = PyResult<Py<PyAny>>> + Send>>;
 

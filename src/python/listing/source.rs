@@ -19,19 +19,19 @@ use pyo3::{type_hint_identifier, type_hint_subscript};
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use super::arguments::{Argument, Text};
 use super::arrow::{self, Capsule, NextColumns, Rows};
-use super::bridge::{self, Home, Operation};
 use super::columns::{Columns, Gathering, Words};
-use super::convert::{AnyJson, Deliver, Hint, Hinted};
-use super::errors::to_python;
-use super::operations::operations;
-use super::studio_client::StudioClient;
 use crate::api::check::MAX_PER_PAGE;
 use crate::api::models::{Collection, Course, Item, Media, Perspective, Source, User};
 use crate::api::{Answer, InvalidArgument, Page, Request, media};
 use crate::client::listing::{Bookmark, Drift};
 use crate::client::{Checkpoint, Client, Error, Listing, Options, Reader, Reading};
+use crate::python::bridge::run::{Home, Operation, before_exit, tidy};
+use crate::python::convert::arguments::{Argument, Text};
+use crate::python::convert::output::{AnyJson, Deliver, Hint, Hinted};
+use crate::python::errors::to_python;
+use crate::python::operations::operations;
+use crate::python::studio_client::StudioClient;
 
 /// How many rows a batch of columns has at least, if there are so many.
 const ROWS: usize = 8192;
@@ -222,7 +222,7 @@ impl<T: Item + Deliver + Sync> AnyReader for Shared<T> {
         if let Ok(mut reader) = self.reader.try_lock() {
             reader.close();
         }
-        bridge::tidy();
+        tidy();
     }
 }
 
@@ -290,7 +290,7 @@ pub(crate) fn make<T: Item + Deliver + Sync>(
 
 /// Makes the `Listing` of a source.
 pub(crate) fn made_of<H>(py: Python<'_>, source: ListingSource) -> PyResult<Hinted<H>> {
-    let listing = bridge::before_exit(|| py.import("canvas_studio.listing")?.getattr("Listing")?.call1((source,)))?;
+    let listing = before_exit(|| py.import("canvas_studio.listing")?.getattr("Listing")?.call1((source,)))?;
     Ok(Hinted::new(listing.unbind()))
 }
 

@@ -9,10 +9,10 @@ use pyo3::sync::PyOnceLock;
 use pyo3::type_hint_identifier;
 use pyo3::types::{PyModule, PyTuple};
 
-use super::convert::{Deliver, Hint, Hinted, once};
-use super::json::object_to_python;
 use crate::api::models::{Course, Extra, Group, Owner, Permissions, Perspective, Source, User};
 use crate::client::Client;
+use crate::python::convert::json::object_to_python;
+use crate::python::convert::output::{Deliver, Hint, Hinted, once};
 
 /// A record is its class, called with its fields in their order, the undocumented ones last.
 macro_rules! record {
@@ -63,7 +63,7 @@ impl<T: Deliver> Deliver for Vec<T> {
 
 /// The undocumented fields of an object.
 impl Deliver for Extra {
-    type Python = Hinted<super::convert::JsonObject>;
+    type Python = Hinted<crate::python::convert::output::JsonObject>;
 
     fn deliver(self, py: Python<'_>, _: Option<&Client>) -> PyResult<Self::Python> {
         Ok(Hinted::new(object_to_python(py, &self)?.unbind()))

@@ -11,9 +11,9 @@ use pyo3::types::{
     PyTuple,
 };
 
-use super::errors::to_python;
 use crate::api::permissions::PermissionChange;
 use crate::api::{InvalidArgument, check};
+use crate::python::errors::to_python;
 
 pub(crate) fn with_article(class: &str) -> String {
     format!("{} {class}", if class.starts_with(['A', 'E', 'I', 'O']) { "an" } else { "a" })

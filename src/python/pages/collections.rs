@@ -10,18 +10,18 @@ use pyo3::inspect::{PyStaticConstant, PyStaticExpr};
 #[cfg(feature = "stubs")]
 use pyo3::{type_hint_identifier, type_hint_subscript};
 
-use super::arguments::{Argument, Changes, named};
-use super::bridge;
-use super::convert::{Deliver, Hinted, JsonObject};
-use super::errors::detached;
-use super::listing::{self, ListingOf};
-use super::operations::operations;
+use crate::python::convert::arguments::{Argument, Changes, named};
+
 use super::value;
 use crate::api::json::dates::Moment;
 use crate::api::json::lazy::{Written, place};
 use crate::api::models::{Item, plain_name};
 use crate::api::{collections, models};
 use crate::client::Client;
+use crate::python::convert::output::{Deliver, Hinted, JsonObject};
+use crate::python::errors::detached;
+use crate::python::listing::source::ListingOf;
+use crate::python::operations::operations;
 
 /// A collection of media.
 ///

@@ -13,19 +13,19 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyString, PyTuple};
 use serde::de::DeserializeOwned;
 
-#[cfg(feature = "stubs")]
-use super::arguments::MAPPING;
-use super::convert::{Hint, Hinted, JsonObject};
-use super::errors::to_python;
-use super::faults::guarded;
-use super::input::wrong_type;
-use super::json::{self, from_python};
 use crate::api::json::dates::Timestamp;
 use crate::api::json::lazy::{Lazy, Model, Value as _, parts_of};
 use crate::api::json::scan::{Field, Kind};
 use crate::api::models::{Extra, Owner};
 use crate::api::request::read_text;
 use crate::api::{InvalidArgument, Undecodable};
+#[cfg(feature = "stubs")]
+use crate::python::convert::arguments::MAPPING;
+use crate::python::convert::input::wrong_type;
+use crate::python::convert::json::{self, from_python};
+use crate::python::convert::output::{Hint, Hinted, JsonObject};
+use crate::python::errors::to_python;
+use crate::python::faults::guarded;
 use crate::stack::with_enough_stack;
 
 /// Anything that maps names to values.

@@ -15,19 +15,19 @@ use pyo3::{PyTraverseError, PyVisit};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 
-use super::arguments::{Argument, FilePath, Text, named};
-use super::bridge::{self, Home, Operation};
-use super::convert::{AnyJson, Deliver, Hinted, JsonObject, Nothing};
-use super::errors::to_python;
-use super::input::wrong_type;
-use super::json;
-use super::operations::operations;
 use super::token_store::{AnyStore, MemoryTokenStore};
-use super::value::AnyMapping;
 use crate::api::InvalidArgument;
 use crate::api::oauth::{self, OUT_OF_BAND};
 use crate::client::config::{Config, Options, school_url};
 use crate::client::{self, Auth, Client, Error, Network};
+use crate::python::bridge::run::{Home, Operation};
+use crate::python::convert::arguments::{Argument, FilePath, Text, named};
+use crate::python::convert::input::wrong_type;
+use crate::python::convert::json;
+use crate::python::convert::output::{AnyJson, Deliver, Hinted, JsonObject, Nothing};
+use crate::python::errors::to_python;
+use crate::python::operations::operations;
+use crate::python::pages::value::AnyMapping;
 
 /// A moment that a datetime with a zone stands for.
 struct Moment(Timestamp);

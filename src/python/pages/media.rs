@@ -12,19 +12,19 @@ use pyo3::prelude::*;
 use pyo3::{type_hint_identifier, type_hint_subscript, type_hint_union};
 use url::Url;
 
-use super::arguments::{Argument, Changes, FilePath, Flag, Id, OfCollection, OfCourse, Text, named};
-use super::bridge::{self, Operation};
-use super::convert::{Deliver, Hinted, JsonObject};
-use super::errors::detached;
-use super::input::{flag_if_it_is, wrong_type};
-use super::listing::{self, ListingOf};
-use super::operations::operations;
 use super::value;
 use crate::api::json::dates::Moment;
 use crate::api::json::lazy::{Written, place};
 use crate::api::models::{Item, plain_name};
 use crate::api::{InvalidArgument, Request, media, models};
 use crate::client::{Client, Download, Error, Transferred};
+use crate::python::bridge::run::Operation;
+use crate::python::convert::arguments::{Argument, Changes, FilePath, Flag, Id, OfCollection, OfCourse, Text, named};
+use crate::python::convert::input::{flag_if_it_is, wrong_type};
+use crate::python::convert::output::{Deliver, Hinted, JsonObject};
+use crate::python::errors::detached;
+use crate::python::listing::source::ListingOf;
+use crate::python::operations::operations;
 
 /// A video or an audio recording.
 ///

@@ -21,10 +21,10 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::{Interest, Subscriber, set_global_default};
 use tracing::{Event, Level, Metadata};
 
-use super::convert::once;
 use crate::client::PerProcess;
 use crate::client::log::TARGET;
 use crate::client::secrets::printable;
+use crate::python::convert::output::once;
 
 /// How many lines wait at the most.
 const MOST: usize = 1000;

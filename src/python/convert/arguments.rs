@@ -11,16 +11,16 @@ use pyo3::prelude::*;
 #[cfg(feature = "stubs")]
 use pyo3::{type_hint_identifier, type_hint_subscript, type_hint_union};
 
-#[cfg(feature = "stubs")]
-use super::collection::Collection;
 use super::input::{
     as_int, borrowed_text, changes, day, file_path, flag, flag_or, json, number, params, seconds, text, whole,
     whole_if_it_is, with_article, word, wrong_type,
 };
-#[cfg(feature = "stubs")]
-use super::media::Media;
 use crate::api::media::{EMBED_TYPES, MIN_PERMISSIONS};
 use crate::api::permissions::PermissionChange;
+#[cfg(feature = "stubs")]
+use crate::python::pages::collections::Collection;
+#[cfg(feature = "stubs")]
+use crate::python::pages::media::Media;
 
 /// An argument of a method, read once its name is known.
 pub(crate) trait Argument {
@@ -50,7 +50,7 @@ macro_rules! already_read {
     };
 }
 
-already_read!(i64, &'static str, super::media::Progress);
+already_read!(i64, &'static str, crate::python::pages::media::Progress);
 
 /// Arguments as Python passed them, and the functions that read them.
 macro_rules! arguments {

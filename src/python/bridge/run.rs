@@ -20,15 +20,15 @@ use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
 use tokio::task::{JoinError, JoinHandle, block_in_place, yield_now};
 use tokio::time::{Sleep, sleep};
 
-use super::convert::Deliver;
-use super::errors::to_python;
-use super::faults;
 use super::logs::{self, Log};
-use super::token_store::{self, for_caller};
 use crate::api::{InvalidArgument, Request};
 use crate::client::auth::renewals_under_way;
 use crate::client::process::{self, BACKGROUND};
 use crate::client::{Client, Error, Lent, Limit, PerProcess, tasks};
+use crate::python::auth::token_store::{self, for_caller};
+use crate::python::convert::output::Deliver;
+use crate::python::errors::to_python;
+use crate::python::faults;
 use crate::stack::with_enough_stack;
 
 /// How often a call looks for signals, and reports how it goes.

@@ -11,11 +11,11 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 
-use super::bridge::{self, Home, Operation};
 use super::columns::Words;
-use super::convert::{AnyJson, Deliver, Hinted};
-use super::listing::{AnyReader, ListingSource};
+use super::source::{AnyReader, ListingSource};
 use crate::client::{Client, Error};
+use crate::python::bridge::run::{Home, Operation, run};
+use crate::python::convert::output::{AnyJson, Deliver, Hinted};
 
 /// Rows on their way to Python. Only a call that comes to its end takes them.
 pub(crate) struct Rows(pub(crate) Arc<Mutex<Option<RecordBatch>>>);
@@ -149,7 +149,7 @@ pub(crate) fn stream(
     let (reader, client) = (Arc::clone(reader), client.clone());
     let (schema, next) = match reader.schema() {
         Some(schema) => (schema, None),
-        None => match bridge::run(py, Some(&client), Ok(NextColumns(Arc::clone(&reader), Words::Spelled)))? {
+        None => match run(py, Some(&client), Ok(NextColumns(Arc::clone(&reader), Words::Spelled)))? {
             Some(next) => (next.batch.schema(), Some(next.batch)),
             None => (reader.empty_schema(), None),
         },
@@ -163,7 +163,7 @@ impl Stream {
         Python::try_attach(|py| {
             let batch = match self.next.take() {
                 Some(next) => Some(next),
-                None => bridge::run(py, Some(&self.client), Ok(NextColumns(Arc::clone(&self.reader), Words::Spelled)))?
+                None => run(py, Some(&self.client), Ok(NextColumns(Arc::clone(&self.reader), Words::Spelled)))?
                     .map(|rows| rows.batch),
             };
             if let (Some(progress), Some(batch)) = (&self.progress, &batch) {
