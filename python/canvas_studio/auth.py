@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import inspect
 import json
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Protocol
 
-from canvas_studio._core import FileTokenStore, MemoryTokenStore, OAuth, Tokens
+from canvas_studio._core import FileTokenStore, MemoryTokenStore, OAuth, StoreLock, Tokens
 from canvas_studio.errors import LoginRequiredError, SignInError, TokenStoreError
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Generator
-    from contextlib import AbstractAsyncContextManager, AbstractContextManager
     from contextvars import Context
-
-    from canvas_studio._core import StoreLock
 
 __all__ = [
     "AsyncTokenStore",

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import chain, pairwise
 from operator import length_hint
+from pathlib import Path
 from threading import Lock
+from types import SimpleNamespace, TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
 
-from canvas_studio._core import read_bool, read_int
+from canvas_studio._core import (
+    ArrowBatch,
+    Checkpoint,
+    ListingSource,
+    PageReader,
+    StudioClient,
+    read_bool,
+    read_int,
+)
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import AsyncIterator, Callable, Iterator
-    from pathlib import Path
-    from types import TracebackType
-
     import pandas as pd
     import polars as pl
     import pyarrow as pa
 
-    from canvas_studio._core import ArrowBatch, Checkpoint, ListingSource, PageReader, StudioClient
     from canvas_studio._progress import Items
     from canvas_studio.models import Drift
+else:
+    # Extras, imported by the methods that need them. Until then their types are Any.
+    pa, pd, pl = SimpleNamespace(Table=Any), SimpleNamespace(DataFrame=Any), SimpleNamespace(DataFrame=Any)
 
 __all__ = ["Listing", "Pages"]
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import Any, Literal, cast
 
 from canvas_studio import _core
 from canvas_studio._core import Collection
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = ["Course", "Drift", "Group", "Owner", "PermissionChange", "Permissions", "Perspective", "Source", "User"]
 
