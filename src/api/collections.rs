@@ -1,15 +1,22 @@
 //! The Collection page: the nine operations on collections, as values.
 
+use http::Method;
+
 use super::check::{self, InvalidArgument};
+use super::item::Page;
 use super::models::{Collection, Media, Permissions};
 use super::permissions::{Changes, MEANINGS, PermissionChange};
-use super::request::{Call, Page, Request};
+use super::request::{Call, Request};
 
 /// What a status means where a collection is made for another user. Documented.
 const FOR_ANOTHER_USER: &[(u16, &str)] = &[
     (403, "only an administrator may create a collection for another user"),
     (404, "there is no user with this user_id, which is Studio's id and not that of Canvas"),
 ];
+
+/// No page prints the method of unarchiving, neither for collections nor for media; that of archiving is documented as POST.
+/// Inferred.
+const UNARCHIVE_METHOD: Method = Method::POST;
 
 /// The collections that the caller may see.
 pub fn list(page: i64, per_page: i64) -> Result<Request<Page<Collection>>, InvalidArgument> {
@@ -46,7 +53,7 @@ pub fn archive(id: i64) -> Result<Request<Option<Collection>>, InvalidArgument> 
 
 /// The reverse. The method is inferred from that of archiving; the body of the answer is unknown.
 pub fn unarchive(id: i64) -> Result<Request<Option<Collection>>, InvalidArgument> {
-    let call = Call::new("unarchive_collection", super::media::UNARCHIVE_METHOD, path(id, "/unarchive")?);
+    let call = Call::new("unarchive_collection", UNARCHIVE_METHOD, path(id, "/unarchive")?);
     Ok(call.under_or_bare_or_nothing("collection"))
 }
 

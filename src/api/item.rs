@@ -1,8 +1,105 @@
-//! What tells an item of a list from the others: its id, or where it has none of its own, its whole content.
+//! An item of a list: what every type of item offers, what tells one from the others, and the page that items come on.
+
+use std::borrow::Cow;
 
 use ring::digest::{Context, SHA256};
 use serde::Serialize;
-use serde_json::Value;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::json::fields::{Field, Span};
+use super::json::lenient::whole_number;
+
+/// Fields that nobody has documented, as they were sent.
+pub type Extra = Map<String, Value>;
+
+/// An item of a list.
+pub trait Item: Serialize + DeserializeOwned + Send + 'static {
+    /// What it is called, where only its name can say what it is.
+    const NAME: &'static str;
+    /// The documented fields, in the reference's order; empty if there is no type for it here.
+    const FIELDS: &'static [Field];
+
+    /// What tells it from the others.
+    fn identity(&self) -> Identity;
+
+    /// Reads a page in a quicker way than serde, if there is one, and if the page is plain.
+    fn scan_page(_text: &str, _key: &str) -> Option<Page<Self>> {
+        None
+    }
+
+    /// Likewise, a single one under its key.
+    fn scan_under(_text: &str, _key: &str) -> Option<Self> {
+        None
+    }
+
+    /// Its JSON text.
+    fn json(&self) -> Cow<'_, str> {
+        Cow::Owned(serde_json::to_string(self).unwrap_or_default())
+    }
+
+    /// Where in that text the documented fields are, if that is known, and whether there are others.
+    fn spans(&self) -> Option<(&[Span], bool)> {
+        None
+    }
+}
+
+/// An item of a list that has no type of its own here.
+impl Item for Value {
+    const NAME: &'static str = "";
+    const FIELDS: &'static [Field] = &[];
+
+    fn identity(&self) -> Identity {
+        // A field that is called id may be the id of something else, such as the course of a row in a report.
+        Identity::of_value(self)
+    }
+}
+
+/// One page of a list.
+#[derive(Debug)]
+pub struct Page<T> {
+    pub items: Vec<T>,
+    pub meta: Option<Meta>,
+}
+
+/// What Studio says about a list beside its items. Documented for searches, observed for the other paged lists.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Meta {
+    pub last_page: Option<i64>,
+    pub total_count: Option<i64>,
+    pub current_page: Option<i64>,
+    /// Whether it says that there is another page. No Studio is known to. Guess.
+    pub has_next: bool,
+}
+
+/// Under which names other servers say that there is another page.
+const NEXT: [&str; 4] = ["next", "next_page", "next_page_url", "has_more"];
+
+impl Meta {
+    /// Whatever else it is, it says nothing.
+    pub fn read(meta: &Value) -> Option<Self> {
+        // A number below 0 stands for one that is not known.
+        let number = |name: &str| meta.get(name).and_then(whole_number).filter(|number| *number >= 0);
+        let says_so = |name: &&str| meta.get(name).is_some_and(says_something);
+        meta.is_object().then(|| Self {
+            last_page: number("last_page"),
+            total_count: number("total_count"),
+            current_page: number("current_page"),
+            has_next: NEXT.iter().any(says_so),
+        })
+    }
+}
+
+/// Whether a value is more than a place that was left empty.
+pub(super) fn says_something(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
+        Value::Bool(true) | Value::Number(_) => true,
+    }
+}
 
 /// What tells an item of a list from the others.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -5,16 +5,18 @@ use jiff::civil::Date;
 use serde_json::{Value, json};
 use url::Url;
 
+use super::answer::{self, Answer, Shape, Undecodable};
 use super::check::{self, InvalidArgument};
-use super::json::lenient::read_json;
+use super::item::Page;
+use super::json::text::read_json;
 use super::models::{Course, Media, Permissions, Perspective, Source, User};
 use super::permissions::{Changes, MEANINGS, PermissionChange};
-use super::request::{self, Answer, Call, Page, Request, Shape, Undecodable};
+use super::request::{Call, Request};
 
 /// The page prints no method for archiving a media; that of a collection is documented as POST. Inferred.
 const ARCHIVE_METHOD: Method = Method::POST;
 /// No page prints the method of unarchiving, neither for media nor for collections. Inferred.
-pub(super) const UNARCHIVE_METHOD: Method = Method::POST;
+const UNARCHIVE_METHOD: Method = Method::POST;
 /// What `create_embed` can make. Documented.
 pub const EMBED_TYPES: &[&str] = &["embed", "bare_embed"];
 /// The levels of access to a media, lowest first. Documented.
@@ -197,7 +199,7 @@ fn path(id: i64, rest: &str) -> Result<String, InvalidArgument> {
 
 /// Finds the launch URL in an answer whose shape is not documented: an object that holds it under a known key, or a text.
 fn embed_url(_: &Shape, answer: &Answer) -> Result<String, Undecodable> {
-    let text = request::json_text(answer)?.trim();
+    let text = answer::json_text(answer)?.trim();
     let found = match read_json(text) {
         Ok(Value::String(url)) => Some(url),
         Ok(Value::Object(fields)) => {

@@ -2,6 +2,7 @@
 //!
 //! Nothing here performs I/O and nothing here knows Python.
 
+pub mod answer;
 pub mod check;
 pub mod collections;
 pub mod item;
@@ -13,5 +14,7 @@ pub mod permissions;
 pub mod raw;
 pub mod request;
 
+pub use answer::{Answer, Shape, Undecodable};
 pub use check::InvalidArgument;
-pub use request::{Answer, Body, Call, Form, Page, Repeat, Request, Shape, Target, Undecodable};
+pub use item::Page;
+pub use request::{Body, Call, Form, Repeat, Request, Target};

@@ -4,48 +4,13 @@ use std::borrow::Cow;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::item::Identity;
+use super::item::{Extra, Identity, Item};
 use super::json::dates::{Day, Timestamp};
-use super::json::lazy::{Lazy, Model};
-use super::json::lenient::{identified, take};
-use super::json::scan::{Field, Kind, Span};
-use super::request::Page;
-
-/// Fields that nobody has documented, as they were sent.
-pub type Extra = Map<String, Value>;
-
-/// An item of a list.
-pub trait Item: Serialize + DeserializeOwned + Send + 'static {
-    /// What it is called, where only its name can say what it is.
-    const NAME: &'static str;
-    /// The documented fields, in the reference's order; empty if there is no type for it here.
-    const FIELDS: &'static [Field];
-
-    /// What tells it from the others.
-    fn identity(&self) -> Identity;
-
-    /// Reads a page in a quicker way than serde, if there is one, and if the page is plain.
-    fn scan_page(_text: &str, _key: &str) -> Option<Page<Self>> {
-        None
-    }
-
-    /// Likewise, a single one under its key.
-    fn scan_under(_text: &str, _key: &str) -> Option<Self> {
-        None
-    }
-
-    /// Its JSON text.
-    fn json(&self) -> Cow<'_, str> {
-        Cow::Owned(serde_json::to_string(self).unwrap_or_default())
-    }
-
-    /// Where in that text the documented fields are, if that is known, and whether there are others.
-    fn spans(&self) -> Option<(&[Span], bool)> {
-        None
-    }
-}
+use super::json::fields::{Field, Kind, Span, field_index};
+use super::json::lazy::{self, Lazy, Model, parts_of};
+use super::json::lenient::{Lenient, identified, take};
 
 /// What kind of field holds a type.
 trait Documented {
@@ -145,31 +110,6 @@ lazily! {
     Media of MediaFields;
 }
 
-impl<T: Model + Item> Item for Lazy<T> {
-    const NAME: &'static str = T::NAME;
-    const FIELDS: &'static [Field] = <T as Item>::FIELDS;
-
-    fn identity(&self) -> Identity {
-        self.id().into()
-    }
-
-    fn scan_page(text: &str, key: &str) -> Option<Page<Self>> {
-        Self::scan_page(text, key)
-    }
-
-    fn scan_under(text: &str, key: &str) -> Option<Self> {
-        Self::scan_under(text, key)
-    }
-
-    fn json(&self) -> Cow<'_, str> {
-        Cow::Borrowed(self.text())
-    }
-
-    fn spans(&self) -> Option<(&[Span], bool)> {
-        Some(self.spans())
-    }
-}
-
 model! {
     /// The person to whom a collection or a media belongs.
     Owner ("Owner") by id: i64;
@@ -177,6 +117,39 @@ model! {
     display_name: String,
     /// Studio does not require one, so it can be missing. Inferred.
     email: String,
+}
+
+impl lazy::Value<'_> for Option<Owner> {
+    fn read(raw: Option<&str>) -> Self {
+        let raw = raw?;
+        let (spans, extra) = parts_of(raw, Owner::FIELDS);
+        let field = |name| spans.get(field_index(Owner::FIELDS, name)).and_then(|span| span.of(raw));
+        let text = |name| field(name).and_then(lazy::text).map(Cow::into_owned);
+        Some(Owner {
+            id: lazy::whole(field("id")?)?,
+            full_name: text("full_name"),
+            display_name: text("display_name"),
+            email: text("email"),
+            extra,
+        })
+    }
+}
+
+impl Lenient for Owner {
+    fn lenient(sent: &Value) -> Option<Self> {
+        object(sent)
+    }
+}
+
+impl Lenient for Collection {
+    fn lenient(sent: &Value) -> Option<Self> {
+        object(sent)
+    }
+}
+
+/// From its text: on the way from value to value serde_json takes some long integers for floats.
+fn object<T: DeserializeOwned>(sent: &Value) -> Option<T> {
+    serde_json::from_str(&sent.to_string()).ok()
 }
 
 model! {
@@ -311,17 +284,6 @@ pub struct Permissions {
 
 fn null_as_empty<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
-}
-
-/// An item of a list that has no type of its own here.
-impl Item for Value {
-    const NAME: &'static str = "";
-    const FIELDS: &'static [Field] = &[];
-
-    fn identity(&self) -> Identity {
-        // A field that is called id may be the id of something else, such as the course of a row in a report.
-        Identity::of_value(self)
-    }
 }
 
 #[cfg(test)]

@@ -14,9 +14,10 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 use url::{Host, Url, form_urlencoded};
 
+use super::answer::{self, Answer, Shape, Undecodable};
 use super::check::InvalidArgument;
-use super::json::lenient::read_json;
-use super::request::{self, Answer, Call, Form, Repeat, Request, Shape, Undecodable};
+use super::json::text::read_json;
+use super::request::{Call, Form, Repeat, Request};
 
 /// Where a person signs in, below `/api/public`. Documented.
 pub const AUTHORIZE: &str = "/oauth/authorize";
@@ -152,7 +153,7 @@ pub fn refusal(answer: &Answer) -> Option<Refusal> {
 
 /// What of an answer is looked at. New tokens are not lost because something beside them is odd.
 fn fields(answer: &Answer) -> Result<Value, Undecodable> {
-    let read = read_json(request::json_text(answer)?).map_err(|_| Undecodable::new("it is no JSON object"));
+    let read = read_json(answer::json_text(answer)?).map_err(|_| Undecodable::new("it is no JSON object"));
     read.map(|Fields(fields)| fields.into())
 }
 

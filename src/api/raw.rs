@@ -3,8 +3,10 @@
 use http::Method;
 use serde_json::Value;
 
+use super::answer::{self, Answer, Shape, Undecodable};
 use super::check::{self, InvalidArgument};
-use super::request::{self, Answer, Body, Call, Page, Request, Shape, Undecodable};
+use super::item::Page;
+use super::request::{Body, Call, Request};
 
 const METHODS: &[&str] = &["GET", "POST", "PUT", "PATCH", "DELETE"];
 
@@ -82,7 +84,7 @@ fn content(_: &Shape, answer: &Answer) -> Result<Content, Undecodable> {
     if answer.is_blank() {
         return Ok(Content::Nothing);
     }
-    let (media_type, _) = request::media_type_and_charset(&answer.content_type);
+    let (media_type, _) = answer::media_type_and_charset(&answer.content_type);
     let (is_text, is_json) = (media_type.starts_with("text/"), media_type.ends_with("json"));
     let refused = |undecodable: Undecodable| {
         if is_text || is_json || media_type.is_empty() {
@@ -90,8 +92,8 @@ fn content(_: &Shape, answer: &Answer) -> Result<Content, Undecodable> {
         }
         Undecodable::new(format!("it is {media_type:?}, which is neither JSON nor text here: {undecodable}"))
     };
-    let text = request::json_text(answer).map_err(refused)?;
-    let json = || request::from_json(answer).map(Content::Json);
+    let text = answer::json_text(answer).map_err(refused)?;
+    let json = || answer::from_json(answer).map(Content::Json);
     let begins_like_json = text.trim_start().starts_with(['{', '[']);
     if is_json || (media_type.is_empty() && begins_like_json) {
         return json();

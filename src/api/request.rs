@@ -4,24 +4,17 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-use bytes::Bytes;
 use http::{HeaderName, Method};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
-use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde_json::{Map, Value};
+use serde::de::DeserializeOwned;
 use url::{Url, form_urlencoded};
 
-use super::json::lenient::{mended, read_json, whole_number, without_mark};
-use super::models::Item;
+use super::answer::{
+    Answer, Shape, Undecodable, decode_page, decode_under, decode_under_or_bare, decode_under_or_bare_or_nothing,
+    from_json,
+};
+use super::item::{Item, Page};
 use super::permissions::{BodyForm, Changes};
-
-/// The media types of answers that need no second look.
-pub const USUAL_TYPES: [&str; 2] = ["application/json", "application/json; charset=utf-8"];
-
-/// How many keys of an answer an error shows, and how much of each, in characters.
-const KEYS_SHOWN: usize = 12;
-const KEY_SHOWN: usize = 40;
 
 /// Where a request goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -263,18 +256,6 @@ impl fmt::Debug for Call {
     }
 }
 
-/// Where in an answer the result stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Shape {
-    Under(Cow<'static, str>),
-    UnderOrBare(Cow<'static, str>),
-    UnderOrBareOrNothing(Cow<'static, str>),
-    Bare,
-    Page(Cow<'static, str>),
-    Redirect,
-    Custom,
-}
-
 /// How an answer becomes a result.
 pub type Decode<T> = fn(&Shape, &Answer) -> Result<T, Undecodable>;
 
@@ -342,76 +323,6 @@ impl<T> Request<Page<T>> {
     }
 }
 
-/// A whole answer of the server's.
-#[derive(Debug, Clone, Default)]
-pub struct Answer {
-    pub status: u16,
-    pub content_type: String,
-    /// Where a redirect leads, resolved against the URL that was asked.
-    pub location: Option<Url>,
-    pub body: Bytes,
-}
-
-impl Answer {
-    /// Whether it says nothing at all.
-    pub fn is_blank(&self) -> bool {
-        let text = self.body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&self.body);
-        text.iter().all(u8::is_ascii_whitespace)
-    }
-}
-
-/// One page of a list.
-#[derive(Debug)]
-pub struct Page<T> {
-    pub items: Vec<T>,
-    pub meta: Option<Meta>,
-}
-
-/// What Studio says about a list beside its items. Documented for searches, observed for the other paged lists.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Meta {
-    pub last_page: Option<i64>,
-    pub total_count: Option<i64>,
-    pub current_page: Option<i64>,
-    /// Whether it says that there is another page. No Studio is known to. Guess.
-    pub has_next: bool,
-}
-
-/// Under which names other servers say that there is another page.
-const NEXT: [&str; 4] = ["next", "next_page", "next_page_url", "has_more"];
-
-impl Meta {
-    /// Whatever else it is, it says nothing.
-    pub(super) fn read(meta: &Value) -> Option<Self> {
-        // A number below 0 stands for one that is not known.
-        let number = |name: &str| meta.get(name).and_then(whole_number).filter(|number| *number >= 0);
-        let says_so = |name: &&str| meta.get(name).is_some_and(says_something);
-        meta.is_object().then(|| Self {
-            last_page: number("last_page"),
-            total_count: number("total_count"),
-            current_page: number("current_page"),
-            has_next: NEXT.iter().any(says_so),
-        })
-    }
-}
-
-/// An answer that is not what the operation expects.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{problem}")]
-pub struct Undecodable {
-    pub problem: String,
-    /// Where in the JSON the problem is, such as `media[3].owner.id`.
-    pub path: Option<String>,
-    /// Whether the problem says enough, so that nobody need see the body, which may name people.
-    pub hides_body: bool,
-}
-
-impl Undecodable {
-    pub fn new(problem: impl Into<String>) -> Self {
-        Self { problem: problem.into(), path: None, hides_body: false }
-    }
-}
-
 /// A URL that may be shown: the query of a signed URL is a secret.
 pub fn without_query(url: &Url) -> String {
     let mut shown = url.clone();
@@ -422,230 +333,14 @@ pub fn without_query(url: &Url) -> String {
     shown.into()
 }
 
-/// The JSON text of an answer, or why there is none.
-pub fn json_text(answer: &Answer) -> Result<&str, Undecodable> {
-    if !USUAL_TYPES.contains(&answer.content_type.as_str())
-        && media_type_and_charset(&answer.content_type).0.ends_with("/html")
-    {
-        return Err(Undecodable::new("an HTML page came back instead of JSON: is this host a Studio?"));
-    }
-    let text = simdutf8::compat::from_utf8(&answer.body).map_err(|error| not_utf8(answer, &error))?;
-    Ok(without_mark(text))
-}
-
-/// The charset of an answer has been undone where that was possible.
-fn not_utf8(answer: &Answer, error: &simdutf8::compat::Utf8Error) -> Undecodable {
-    Undecodable::new(match media_type_and_charset(&answer.content_type).1 {
-        Some(charset) if !["utf-8", "utf8"].contains(&charset.as_str()) => {
-            format!("the answer is neither UTF-8 nor in charset {charset:?}, as it says: {error}")
-        }
-        _ => format!("the answer is not UTF-8: {error}"),
-    })
-}
-
-/// The media type and the charset of a Content-Type header, in lower case.
-pub fn media_type_and_charset(content_type: &str) -> (String, Option<String>) {
-    let mut parts = content_type.split(';').map(|part| part.trim().to_ascii_lowercase());
-    let media_type = parts.next().unwrap_or_default();
-    let charset = parts.find_map(|part| {
-        let (name, value) = part.split_once('=')?;
-        (name.trim_end() == "charset").then(|| value.trim_matches([' ', '"', '\'']).to_owned())
-    });
-    (media_type, charset)
-}
-
-/// Reads the whole answer as JSON; only a failure pays for finding out where it is.
-pub fn from_json<T: DeserializeOwned>(answer: &Answer) -> Result<T, Undecodable> {
-    read_text(json_text(answer)?)
-}
-
-/// Likewise, a text.
-pub fn read_text<T: DeserializeOwned>(text: &str) -> Result<T, Undecodable> {
-    read(text, || PhantomData::<T>)
-}
-
-/// Reads a text. Only one that is not plain JSON pays for being mended, and only a failure for finding out where it is.
-fn read<T, S>(text: &str, seed: impl Fn() -> S) -> Result<T, Undecodable>
-where
-    S: for<'text> DeserializeSeed<'text, Value = T>,
-{
-    let whole = |text: &str| {
-        let mut deserializer = serde_json::Deserializer::from_str(text);
-        let value = seed().deserialize(&mut deserializer)?;
-        deserializer.end().map(|()| value)
-    };
-    whole(text).or_else(|_| {
-        let text = mended(text).map_or(Cow::Borrowed(text), Cow::Owned);
-        whole(&text).map_err(|_| locate(&text, seed()))
-    })
-}
-
-fn decode_under<T: Item>(shape: &Shape, answer: &Answer) -> Result<T, Undecodable> {
-    if let Some(item) = scan_under(shape, answer)? {
-        return Ok(item);
-    }
-    let (envelope, key) = open::<T>(shape, answer)?;
-    envelope.content.ok_or_else(|| missing(key, answer))
-}
-
-fn decode_under_or_bare<T: Item>(shape: &Shape, answer: &Answer) -> Result<T, Undecodable> {
-    if let Some(item) = scan_under(shape, answer)? {
-        return Ok(item);
-    }
-    let (envelope, key) = open::<T>(shape, answer)?;
-    match envelope.content {
-        Some(content) => Ok(content),
-        None if top_keys(answer).iter().any(|key| key == "id") => from_json(answer),
-        None => Err(missing(key, answer)),
-    }
-}
-
-fn decode_under_or_bare_or_nothing<T: Item>(shape: &Shape, answer: &Answer) -> Result<Option<T>, Undecodable> {
-    let (media_type, _) = media_type_and_charset(&answer.content_type);
-    if media_type == "text/plain" || answer.is_blank() {
-        return Ok(None);
-    }
-    let whole: Value = from_json(answer)?;
-    let has_id = |object: &Value| object.get("id").is_some_and(Value::is_number);
-    match shape {
-        Shape::UnderOrBareOrNothing(key) if whole.get(key.as_ref()).is_some_and(has_id) => {
-            decode_under(shape, answer).map(Some)
-        }
-        _ if has_id(&whole) => from_json(answer).map(Some),
-        _ => Ok(None),
-    }
-}
-
-/// Reads it in the quick way, if there is one, and if the answer is plain.
-fn scan_under<T: Item>(shape: &Shape, answer: &Answer) -> Result<Option<T>, Undecodable> {
-    match shape {
-        Shape::Under(key) | Shape::UnderOrBare(key) => Ok(T::scan_under(json_text(answer)?, key)),
-        _ => Ok(None),
-    }
-}
-
-fn decode_page<T: Item>(shape: &Shape, answer: &Answer) -> Result<Page<T>, Undecodable> {
-    if let Shape::Page(key) = shape
-        && let Some(page) = T::scan_page(json_text(answer)?, key)
-        && !page.items.is_empty()
-    {
-        return Ok(page);
-    }
-    let (envelope, key) = open::<Option<Vec<T>>>(shape, answer)?;
-    // Null is how some servers write a list of nothing.
-    let items = envelope.content.ok_or_else(|| missing(key, answer))?.unwrap_or_default();
-    if items.is_empty() && envelope.has_error {
-        return Err(Undecodable::new(format!("the answer has an \"error\" beside an empty \"{key}\"")));
-    }
-    Ok(Page { items, meta: envelope.meta })
-}
-
-/// What to say if there is nothing under a key: which keys there are.
-fn missing(key: &str, answer: &Answer) -> Undecodable {
-    let keys = top_keys(answer);
-    let quoted = |key: &String| format!("{:?}", key.chars().take(KEY_SHOWN).collect::<String>());
-    let shown: Vec<String> = keys.iter().take(KEYS_SHOWN).map(quoted).collect();
-    let and_more = if keys.len() > KEYS_SHOWN { ", and more" } else { "" };
-    let found = if shown.is_empty() { "is empty".to_owned() } else { format!("has {}{and_more}", shown.join(", ")) };
-    let problem = format!("the answer has no {key:?}; it {found}");
-    Undecodable { hides_body: true, ..Undecodable::new(problem) }
-}
-
-/// The keys of a JSON object.
-fn top_keys(answer: &Answer) -> Vec<String> {
-    let fields = json_text(answer).ok().and_then(|text| read_json::<Map<String, Value>>(text).ok());
-    fields.map(|fields| fields.into_iter().map(|(key, _)| key).collect()).unwrap_or_default()
-}
-
-/// A JSON object of which the value of one key is read, and `meta`.
-struct Envelope<T> {
-    content: Option<T>,
-    meta: Option<Meta>,
-    /// Whether something stands under `error` or `errors`.
-    has_error: bool,
-}
-
-fn open<'shape, T: DeserializeOwned>(
-    shape: &'shape Shape,
-    answer: &Answer,
-) -> Result<(Envelope<T>, &'shape str), Undecodable> {
-    let key = match shape {
-        Shape::Under(key) | Shape::UnderOrBare(key) | Shape::UnderOrBareOrNothing(key) | Shape::Page(key) => {
-            key.as_ref()
-        }
-        Shape::Bare | Shape::Redirect | Shape::Custom => "",
-    };
-    let envelope = read(json_text(answer)?, || EnvelopeSeed { key, content: PhantomData::<T> })?;
-    Ok((envelope, key))
-}
-
-/// Reads a text that could not be read once more, to say where the problem is.
-fn locate<'text, S: DeserializeSeed<'text>>(text: &'text str, seed: S) -> Undecodable {
-    let mut track = serde_path_to_error::Track::new();
-    let mut json = serde_json::Deserializer::from_str(text);
-    let problem = match seed.deserialize(serde_path_to_error::Deserializer::new(&mut json, &mut track)) {
-        Ok(_) => json.end().err().map_or_else(|| "unreadable JSON".to_owned(), |error| error.to_string()),
-        Err(error) => error.to_string(),
-    };
-    let path = track.path().to_string();
-    let path = (![".", "?"].contains(&path.as_str())).then_some(path);
-    Undecodable { path, ..Undecodable::new(problem) }
-}
-
-/// Whether a value is more than a place that was left empty.
-fn says_something(value: &Value) -> bool {
-    match value {
-        Value::Null | Value::Bool(false) => false,
-        Value::String(text) => !text.is_empty(),
-        Value::Array(items) => !items.is_empty(),
-        Value::Object(fields) => !fields.is_empty(),
-        Value::Bool(true) | Value::Number(_) => true,
-    }
-}
-
-struct EnvelopeSeed<'key, T> {
-    key: &'key str,
-    content: PhantomData<T>,
-}
-
-impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for EnvelopeSeed<'_, T> {
-    type Value = Envelope<T>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for EnvelopeSeed<'_, T> {
-    type Value = Envelope<T>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "a JSON object with \"{}\"", self.key)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut envelope = Envelope { content: None, meta: None, has_error: false };
-        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
-            if key == self.key {
-                envelope.content = Some(map.next_value()?);
-            } else if key == "meta" {
-                envelope.meta = Meta::read(&map.next_value()?);
-            } else if key == "error" || key == "errors" {
-                envelope.has_error |= says_something(&map.next_value()?);
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(envelope)
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     use std::collections::HashMap;
 
+    use bytes::Bytes;
+    use serde_json::Value;
+
+    use super::*;
     use crate::api::models::{Group as Thing, Media, MediaFields};
 
     fn thing(id: i64) -> Thing {

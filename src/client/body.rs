@@ -11,7 +11,7 @@ use flate2::bufread::GzDecoder;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 
 use super::headers::header_text;
-use crate::api::request::{USUAL_TYPES, media_type_and_charset};
+use crate::api::answer::{USUAL_TYPES, media_type_and_charset};
 use crate::memory;
 
 /// The longest answer that is read into memory. A page of fifty media is about 27 kB.

@@ -12,7 +12,7 @@ use url::Url;
 
 use super::retry::{GiveUp, Policy};
 use super::secrets::Secrets;
-use crate::api::json::lenient::read_json;
+use crate::api::json::text::read_json;
 use crate::api::request::without_query;
 use crate::api::{Call, InvalidArgument, Target};
 

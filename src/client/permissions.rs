@@ -9,8 +9,8 @@ use super::error::{Error, said_by_server};
 use super::limit::Hold;
 use super::log::TARGET;
 use super::send::{Client, QUOTED};
+use crate::api::answer::from_json;
 use crate::api::permissions::{BodyForm, Changes, refuses_form};
-use crate::api::request::from_json;
 use crate::api::{Answer, Body, Call};
 
 /// The form that Studio took last. Clients that differ only in options share it.

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::convert::json;
 use super::convert::output::{Hinted, JsonObject, once};
-use crate::api::json::lenient::read_json;
+use crate::api::json::text::read_json;
 use crate::client::secrets::printable;
 use crate::client::{Asked, Error, Refusal};
 

@@ -85,8 +85,8 @@ macro_rules! operations {
                     $(#[$field_about])*
                     #[getter]
                     fn $field(&self, py: Python<'_>) -> PyResult<<$field_type as Deliver>::Python> {
-                        const PLACE: usize = place(<models::$class as Item>::FIELDS, plain_name(stringify!($field)));
-                        self.value.get::<$field_type>(PLACE).deliver(py, self.client.as_ref())
+                        const INDEX: usize = field_index(<models::$class as Item>::FIELDS, plain_name(stringify!($field)));
+                        self.value.get::<$field_type>(INDEX).deliver(py, self.client.as_ref())
                     }
                 )+
                 #[classattr]

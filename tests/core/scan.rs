@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
+use canvas_studio::api::item::Item;
 use canvas_studio::api::json::dates::{Day, Timestamp};
-use canvas_studio::api::models::{Collection, CollectionFields, Item, Media, MediaFields, Owner};
+use canvas_studio::api::models::{Collection, CollectionFields, Media, MediaFields, Owner};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;

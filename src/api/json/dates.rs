@@ -8,8 +8,6 @@ use jiff::fmt::temporal::Pieces;
 use jiff::{SignedDuration, ToSpan as _};
 use serde::{Serialize, Serializer};
 
-use super::scan::{is_usual_day, is_usual_moment};
-
 /// The years that Python's dates have.
 const PYTHON_YEARS: std::ops::RangeInclusive<i16> = 1..=9999;
 /// From when on Arrow counts.
@@ -239,6 +237,41 @@ impl<'text> Rest<'text> {
     fn text(&self) -> Option<&'text str> {
         std::str::from_utf8(self.0).ok()
     }
+}
+
+/// `2020-09-18T14:27:40Z`, perhaps with three digits of a second. Days above 28 and seconds of 60 are for others to judge.
+fn is_usual_moment(text: &[u8]) -> bool {
+    let Some((day, time)) = text.split_at_checked(10) else { return false };
+    let is_time = match time {
+        [b'T', h1, h2, b':', m1, m2, b':', s1, s2, rest @ ..] => {
+            let is_fraction = match rest {
+                [b'Z'] => true,
+                [b'.', fraction @ .., b'Z'] => fraction.len() == 3 && fraction.iter().all(u8::is_ascii_digit),
+                _ => false,
+            };
+            is_fraction && two(*h1, *h2) < 24 && two(*m1, *m2) < 60 && two(*s1, *s2) < 60
+        }
+        _ => false,
+    };
+    is_time && is_usual_day(day)
+}
+
+/// `2020-09-18`, in a year that all calendars know.
+fn is_usual_day(text: &[u8]) -> bool {
+    match text {
+        [c1, c2, y1, y2, b'-', m1, m2, b'-', d1, d2] => {
+            (19..=20).contains(&two(*c1, *c2))
+                && two(*y1, *y2) < 100
+                && (1..=12).contains(&two(*m1, *m2))
+                && (1..=28).contains(&two(*d1, *d2))
+        }
+        _ => false,
+    }
+}
+
+/// The number that two digits make, or one that is too large for anything.
+fn two(tens: u8, ones: u8) -> u8 {
+    if tens.is_ascii_digit() && ones.is_ascii_digit() { (tens - b'0') * 10 + (ones - b'0') } else { u8::MAX }
 }
 
 #[cfg(test)]

@@ -10,11 +10,11 @@ use memchr::memchr;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
 
-use super::super::models::{Extra, Item as _, Owner};
-use super::super::request::{Meta, Page};
+use super::super::item::{Extra, Identity, Item, Meta, Page};
 use super::dates::{Dated, Day, Readable, Timestamp};
+use super::fields::{Field, Span, field_index};
 use super::lenient::lenient_whole;
-use super::scan::{Field, Order, Scanner, Span};
+use super::scan::{Order, Scanner};
 use crate::stack::with_enough_stack;
 
 /// What an object's fields are, as serde reads all of them at once.
@@ -62,7 +62,7 @@ impl<T: Model> Lazy<T> {
 
     /// The documented field of this name.
     pub fn named<'text, V: Value<'text>>(&'text self, name: &str) -> V {
-        self.get(place(T::FIELDS, name))
+        self.get(field_index(T::FIELDS, name))
     }
 
     /// The fields that are not documented.
@@ -182,6 +182,31 @@ pub fn find_parts(text: &str, fields: &'static [Field], order: &mut Order, spans
     })
 }
 
+impl<T: Model + Item> Item for Lazy<T> {
+    const NAME: &'static str = T::NAME;
+    const FIELDS: &'static [Field] = <T as Item>::FIELDS;
+
+    fn identity(&self) -> Identity {
+        self.id().into()
+    }
+
+    fn scan_page(text: &str, key: &str) -> Option<Page<Self>> {
+        Self::scan_page(text, key)
+    }
+
+    fn scan_under(text: &str, key: &str) -> Option<Self> {
+        Self::scan_under(text, key)
+    }
+
+    fn json(&self) -> Cow<'_, str> {
+        Cow::Borrowed(self.text())
+    }
+
+    fn spans(&self) -> Option<(&[Span], bool)> {
+        Some(self.spans())
+    }
+}
+
 /// All fields are read by serde, which also says what is wrong, and where.
 impl<'de, T: Model> Deserialize<'de> for Lazy<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -224,7 +249,7 @@ impl Value<'_> for Option<i64> {
     }
 }
 
-fn whole(raw: &str) -> Option<i64> {
+pub(crate) fn whole(raw: &str) -> Option<i64> {
     raw.parse().ok().or_else(|| lenient_whole(raw))
 }
 
@@ -241,7 +266,7 @@ impl<'text> Value<'text> for Option<Cow<'text, str>> {
     }
 }
 
-fn text(raw: &str) -> Option<Cow<'_, str>> {
+pub(crate) fn text(raw: &str) -> Option<Cow<'_, str>> {
     let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
     if memchr(b'\\', inner.as_bytes()).is_some() {
         serde_json::from_str(raw).ok().map(Cow::Owned)
@@ -282,49 +307,8 @@ impl<'text, T: Readable> Value<'text> for Option<Written<'text, T>> {
     }
 }
 
-impl Value<'_> for Option<Owner> {
-    fn read(raw: Option<&str>) -> Self {
-        let raw = raw?;
-        let (spans, extra) = parts_of(raw, Owner::FIELDS);
-        let field = |name| spans.get(place(Owner::FIELDS, name)).and_then(|span| span.of(raw));
-        let text = |name| field(name).and_then(text).map(Cow::into_owned);
-        Some(Owner {
-            id: whole(field("id")?)?,
-            full_name: text("full_name"),
-            display_name: text("display_name"),
-            email: text("email"),
-            extra,
-        })
-    }
-}
-
 impl<T: Model> Value<'_> for Option<Lazy<T>> {
     fn read(raw: Option<&str>) -> Self {
         raw.and_then(|raw| Lazy::scan(&mut Scanner::again(raw), &mut Order::default()))
     }
-}
-
-/// The place of a documented field by its name; one that is not there does not compile.
-pub const fn place(fields: &'static [Field], name: &str) -> usize {
-    let mut remaining = fields;
-    let mut index = 0;
-    while let [field, rest @ ..] = remaining {
-        if is_same(field.name, name) {
-            return index;
-        }
-        remaining = rest;
-        index += 1;
-    }
-    usize::MAX
-}
-
-const fn is_same(one: &str, other: &str) -> bool {
-    let (mut one, mut other) = (one.as_bytes(), other.as_bytes());
-    while let ([first, rest @ ..], [second, others @ ..]) = (one, other) {
-        if *first != *second {
-            return false;
-        }
-        (one, other) = (rest, others);
-    }
-    one.is_empty() && other.is_empty()
 }

@@ -1,4 +1,4 @@
-//! How a field is read that was not sent in the very form of the reference, and a text that is not quite JSON.
+//! How a field is read that was not sent in the very form of the reference.
 //!
 //! One odd value must not lose the items around it: what cannot be read stays as it was sent, among the fields that nobody
 //! has documented. Only an id that cannot be read is an error.
@@ -6,16 +6,14 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{self, DeserializeOwned, DeserializeSeed, MapAccess, Unexpected, Visitor};
+use serde::de::{self, DeserializeSeed, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
-use serde_json::{Number, Value};
+use serde_json::{Map, Number, Value};
 
-use super::super::models::Extra;
 use super::dates::{Dated, Readable};
-use crate::stack::with_enough_stack;
 
 /// A value in a form that Studio might as well have sent.
-pub(in crate::api) trait Lenient: Sized {
+pub(crate) trait Lenient: Sized {
     fn lenient(sent: &Value) -> Option<Self>;
 
     /// Whether it says that there is nothing.
@@ -54,20 +52,6 @@ impl<T: Readable> Lenient for Dated<T> {
     }
 }
 
-/// An object of a type of ours.
-macro_rules! objects {
-    ($($type:ty),*) => {
-        $(impl Lenient for $type {
-            fn lenient(sent: &Value) -> Option<Self> {
-                // From its text: on the way from value to value serde_json takes some long integers for floats.
-                serde_json::from_str(&sent.to_string()).ok()
-            }
-        })*
-    };
-}
-
-objects!(super::super::models::Owner, super::super::models::Collection);
-
 /// A number, or a text that is one to the letter, as servers write them for JavaScript.
 fn number(sent: &Value) -> Option<Number> {
     match sent {
@@ -98,7 +82,7 @@ pub fn lenient_whole(text: &str) -> Option<i64> {
 }
 
 /// What tells an object from the others.
-pub(in crate::api) trait FromSent: Sized {
+pub(crate) trait FromSent: Sized {
     const EXPECTED: &'static str;
     fn from_sent(sent: &Value) -> Option<Self>;
 }
@@ -121,7 +105,7 @@ impl FromSent for String {
 }
 
 /// An object's id, and its other fields as they were sent. Of a name that comes twice, the last counts, as in Python.
-pub(in crate::api) fn identified<'de, I, D>(name: &'static str, deserializer: D) -> Result<(I, Extra), D::Error>
+pub(crate) fn identified<'de, I, D>(name: &'static str, deserializer: D) -> Result<(I, Map<String, Value>), D::Error>
 where
     I: FromSent,
     D: Deserializer<'de>,
@@ -135,14 +119,14 @@ struct Identified<I> {
 }
 
 impl<'de, I: FromSent> Visitor<'de> for Identified<I> {
-    type Value = (I, Extra);
+    type Value = (I, Map<String, Value>);
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "an object with \"{}\"", self.name)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let (mut id, mut others) = (None, Extra::new());
+        let (mut id, mut others) = (None, Map::new());
         while let Some(name) = map.next_key::<String>()? {
             if name == self.name {
                 id = Some(map.next_value_seed(IdSeed(PhantomData))?);
@@ -177,7 +161,7 @@ impl<'de, I: FromSent> DeserializeSeed<'de> for IdSeed<I> {
 }
 
 /// Takes a documented field out of those that were sent, if it can be read.
-pub(in crate::api) fn take<T: Lenient>(fields: &mut Extra, name: &str) -> Option<T> {
+pub(crate) fn take<T: Lenient>(fields: &mut Map<String, Value>, name: &str) -> Option<T> {
     let sent = fields.get(name)?;
     let value = T::lenient(sent);
     if value.is_some() || T::is_absent(sent) {
@@ -186,109 +170,10 @@ pub(in crate::api) fn take<T: Lenient>(fields: &mut Extra, name: &str) -> Option
     value
 }
 
-/// A text without the byte order mark that some Windows programs write before it.
-pub fn without_mark(text: &str) -> &str {
-    text.trim_start_matches('\u{feff}')
-}
-
-/// Any JSON text, as serde reads it, or as [`mended`].
-pub fn read_json<T: DeserializeOwned>(text: &str) -> Result<T, serde_json::Error> {
-    let text = without_mark(text);
-    with_enough_stack(|| {
-        serde_json::from_str(text).or_else(|problem| match mended(text) {
-            Some(text) => serde_json::from_str(&text),
-            None => Err(problem),
-        })
-    })
-}
-
-/// A text that Python's `json` reads and serde_json does not, in a form that both read; `None` if there is nothing to mend.
-///
-/// Half of a pair of surrogates, which is what is left of an emoji where a text was cut, becomes a replacement sign: no
-/// text of Rust's can hold it, and none of Python's that holds it can be written to a file. `NaN` becomes null.
-pub fn mended(text: &str) -> Option<String> {
-    let mut mended = String::with_capacity(text.len());
-    let (mut rest, mut is_inside, mut is_mended) = (text, false, false);
-    while let Some(at) = rest.find(if is_inside { &['"', '\\'][..] } else { &['"', 'N', 'I'][..] }) {
-        let (before, from) = rest.split_at(at);
-        mended.push_str(before);
-        let (as_it_is, instead) = match from.as_bytes() {
-            [b'\\', b'u', ..] => match (surrogate(from), from.get(6..).and_then(surrogate)) {
-                (Some(High), Some(Low)) => (12, None),
-                (Some(_), _) => (6, Some("\\ufffd")),
-                (None, _) => (2, None),
-            },
-            [b'\\', b'"' | b'\\', ..] => (2, None),
-            [b'N', b'a', b'N', ..] => (3, Some("null")),
-            // It is the same to Python as a number that is too large for it.
-            [b'I', b'n', b'f', b'i', b'n', b'i', b't', b'y', ..] => (8, Some("1e999")),
-            [first, ..] => {
-                is_inside ^= *first == b'"';
-                (1, None)
-            }
-            [] => break,
-        };
-        let (passed, after) = from.split_at_checked(as_it_is)?;
-        is_mended |= instead.is_some();
-        mended.push_str(instead.unwrap_or(passed));
-        rest = after;
-    }
-    mended.push_str(rest);
-    is_mended.then_some(mended)
-}
-
-/// Which half of a pair an escape is.
-enum Half {
-    High,
-    Low,
-}
-use Half::{High, Low};
-
-fn surrogate(text: &str) -> Option<Half> {
-    match text.as_bytes() {
-        [b'\\', b'u', b'd' | b'D', second, third, fourth, ..]
-            if third.is_ascii_hexdigit() && fourth.is_ascii_hexdigit() =>
-        {
-            match second {
-                b'8' | b'9' | b'a' | b'b' | b'A' | b'B' => Some(High),
-                b'c'..=b'f' | b'C'..=b'F' => Some(Low),
-                _ => None,
-            }
-        }
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
-
-    #[test]
-    fn half_a_pair_of_surrogates_becomes_a_replacement_sign() {
-        for (text, expected) in [
-            (r#""cut \ud83d""#, "cut \u{fffd}"),
-            (r#""\ud83d\ud83d\ude00\ude00""#, "\u{fffd}😀\u{fffd}"),
-            (r#""\\ud83d\ud83dx""#, "\\ud83d\u{fffd}x"),
-            (r#""\uDFFF\uD800""#, "\u{fffd}\u{fffd}"),
-            (r#""\ud83d\n\"é\\""#, "\u{fffd}\n\"é\\"),
-        ] {
-            assert_eq!(read_json::<Value>(text).unwrap(), Value::from(expected), "{text}");
-        }
-        let fields: Value = read_json(r#"{"\ud83d": ["NaN Infinity", NaN], "b": [Infinity, -Infinity]}"#).unwrap();
-        assert_eq!(fields.to_string(), "{\"\u{fffd}\":[\"NaN Infinity\",null],\"b\":[1e+999,-1e+999]}");
-    }
-
-    #[test]
-    fn what_is_broken_stays_broken() {
-        for text in [r#""\ud83"#, r#""\ud83d"#, r#"{"a": NaNo}"#, r#""\u"#, "NaN NaN", r#"["\"#, "Nope", r#""\ud83dé\"#]
-        {
-            assert!(read_json::<Value>(text).is_err(), "{text}");
-        }
-        for text in [r#"{"a": "\ud83d\ude00 \" NaN", "b": [1, -2.5e3]}"#, "", "nonsense", "I\"\\"] {
-            assert_eq!(mended(text), None, "{text}");
-        }
-    }
 
     #[test]
     fn a_number_may_be_written_in_other_ways() {

@@ -9,6 +9,7 @@ use serde_json::Number;
 use wide::u8x16;
 
 use super::dates::{Day, Timestamp};
+use super::fields::{Field, Kind, Span, WIDTH};
 use super::lenient::lenient_whole;
 
 /// How deep objects and lists may be nested in what comes from outside; serde_json itself reads a little deeper.
@@ -17,95 +18,6 @@ const DEEPEST: usize = 100;
 const REMEMBERED: usize = 32;
 /// A whole number of so many digits fits into 64 bits for sure.
 const SAFE_DIGITS: usize = 18;
-/// How many bytes are looked at together.
-const WIDTH: usize = 16;
-
-/// What a documented field holds.
-#[derive(Debug, Clone, Copy)]
-pub enum Kind {
-    /// Studio's own number of the object; the only field that must be there.
-    Id,
-    Whole,
-    Number,
-    Text,
-    /// One of a few words, over and over again.
-    Word,
-    Moment,
-    Day,
-    Object(&'static [Field]),
-}
-
-/// A documented field.
-#[derive(Debug, Clone, Copy)]
-pub struct Field {
-    pub name: &'static str,
-    key: Key,
-    pub kind: Kind,
-}
-
-impl Field {
-    pub const fn new(name: &'static str, kind: Kind) -> Self {
-        Self { name, key: Key::of(name), kind }
-    }
-}
-
-/// What stands before the value of a field, as most servers write it: `"name":`.
-#[derive(Debug, Clone, Copy)]
-struct Key {
-    text: [u8; 2 * WIDTH],
-    length: usize,
-}
-
-impl Key {
-    #[expect(clippy::indexing_slicing, reason = "it is carried out by the compiler, which would say so")]
-    const fn of(name: &str) -> Self {
-        let mut text = [0; 2 * WIDTH];
-        let (name, end) = (name.as_bytes(), name.len() + 1);
-        let mut at = 0;
-        while at < name.len() {
-            text[at + 1] = name[at];
-            at += 1;
-        }
-        (text[0], text[end], text[end + 1]) = (b'"', b'"', b':');
-        Self { text, length: end + 2 }
-    }
-
-    /// Whether a text begins with it. Near the end of a text it is in doubt, and says that it does not.
-    #[inline(always)]
-    fn begins(&self, text: &[u8]) -> bool {
-        let (first, second) = self.text.split_at(WIDTH);
-        let is_same = |text: &[u8], key: &[u8], length: usize| match (text.first_chunk(), key.first_chunk()) {
-            (Some(text), Some(key)) => {
-                let same = u8x16::new(*text).simd_eq(u8x16::new(*key)).to_bitmask();
-                same.trailing_ones() as usize >= length
-            }
-            _ => false,
-        };
-        is_same(text, first, self.length.min(WIDTH))
-            && (self.length <= WIDTH
-                || text.get(WIDTH..).is_some_and(|text| is_same(text, second, self.length - WIDTH)))
-    }
-}
-
-/// From where to where in a text; nothing, if the field is missing or null.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Span {
-    start: u32,
-    end: u32,
-}
-
-impl Span {
-    pub fn of(self, text: &str) -> Option<&str> {
-        if self.end == 0 {
-            return None;
-        }
-        text.get(self.start as usize..self.end as usize)
-    }
-
-    fn new(start: usize, end: usize) -> Option<Self> {
-        Some(Self { start: u32::try_from(start).ok()?, end: u32::try_from(end).ok()? })
-    }
-}
 
 /// In which order the fields came in the objects before, which is how they will come again; at first, that of the
 /// reference. One row for each depth.
@@ -517,39 +429,4 @@ fn next_special(bytes: &[u8], mut at: usize) -> Option<usize> {
     }
     let rest = bytes.get(at..)?.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f))?;
     Some(at + rest)
-}
-
-/// `2020-09-18T14:27:40Z`, perhaps with three digits of a second. Days above 28 and seconds of 60 are for others to judge.
-pub(in crate::api) fn is_usual_moment(text: &[u8]) -> bool {
-    let Some((day, time)) = text.split_at_checked(10) else { return false };
-    let is_time = match time {
-        [b'T', h1, h2, b':', m1, m2, b':', s1, s2, rest @ ..] => {
-            let is_fraction = match rest {
-                [b'Z'] => true,
-                [b'.', fraction @ .., b'Z'] => fraction.len() == 3 && fraction.iter().all(u8::is_ascii_digit),
-                _ => false,
-            };
-            is_fraction && two(*h1, *h2) < 24 && two(*m1, *m2) < 60 && two(*s1, *s2) < 60
-        }
-        _ => false,
-    };
-    is_time && is_usual_day(day)
-}
-
-/// `2020-09-18`, in a year that all calendars know.
-pub(in crate::api) fn is_usual_day(text: &[u8]) -> bool {
-    match text {
-        [c1, c2, y1, y2, b'-', m1, m2, b'-', d1, d2] => {
-            (19..=20).contains(&two(*c1, *c2))
-                && two(*y1, *y2) < 100
-                && (1..=12).contains(&two(*m1, *m2))
-                && (1..=28).contains(&two(*d1, *d2))
-        }
-        _ => false,
-    }
-}
-
-/// The number that two digits make, or one that is too large for anything.
-fn two(tens: u8, ones: u8) -> u8 {
-    if tens.is_ascii_digit() && ones.is_ascii_digit() { (tens - b'0') * 10 + (ones - b'0') } else { u8::MAX }
 }

@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::state::State;
 use crate::api::item::Identity;
-use crate::api::json::lenient::without_mark;
-use crate::api::models::Item;
+use crate::api::item::Item;
+use crate::api::json::text::without_mark;
 use crate::api::raw::relative;
 use crate::api::{Call, InvalidArgument, Page, Request, Shape, Target};
 use crate::client::error::Error;

@@ -14,7 +14,7 @@ use super::checkpoint::Checkpoint;
 use super::seen::Seen;
 use super::state::{Drift, InHand, Sorted, State, fingerprint};
 use super::sweep::{Asked, Came, Sweep, fits};
-use crate::api::models::Item;
+use crate::api::item::Item;
 use crate::api::{Answer, Page, Request};
 use crate::client::config::Options;
 use crate::client::error::Error;

@@ -11,7 +11,8 @@ use super::reader::Reading;
 use super::seen::Seen;
 use super::sweep::Sweep;
 use crate::api::item::Identity;
-use crate::api::models::{Item, Source};
+use crate::api::item::Item;
+use crate::api::models::Source;
 
 /// What happened to a list while it was read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

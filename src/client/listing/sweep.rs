@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::api::request::Meta;
+use crate::api::item::Meta;
 
 /// What is known of one pass over the pages.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

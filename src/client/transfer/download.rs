@@ -16,7 +16,7 @@ use url::Url;
 
 use super::ranges::{Head, Holds, Known};
 use super::recordings;
-use crate::api::request::media_type_and_charset;
+use crate::api::answer::media_type_and_charset;
 use crate::api::{Call, InvalidArgument, Request};
 use crate::client::error::Error;
 use crate::client::headers::location;

@@ -3,7 +3,7 @@
 use encoding_rs::UTF_8;
 use http::header::{self, HeaderMap};
 
-use crate::api::request::media_type_and_charset;
+use crate::api::answer::media_type_and_charset;
 use crate::client::body::{self, GZIP, is_gzip};
 use crate::client::headers::header_text;
 

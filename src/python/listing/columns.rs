@@ -14,10 +14,11 @@ use arrow_schema::{ArrowError, DataType, Field as Column, Fields, Schema, Schema
 use jiff::civil::Date;
 use serde_json::{Map, Number, Value as Json};
 
+use crate::api::item::{Extra, Item};
 use crate::api::json::dates::{Moment, Readable};
+use crate::api::json::fields::{Field, Kind, Span};
 use crate::api::json::lazy::{Value, find_parts};
-use crate::api::json::scan::{Field, Kind, Order, Span};
-use crate::api::models::{Extra, Item};
+use crate::api::json::scan::Order;
 use crate::client::Error;
 use crate::memory;
 

@@ -13,9 +13,11 @@ use pyo3::{type_hint_identifier, type_hint_subscript};
 use crate::python::convert::arguments::{Argument, Changes, named};
 
 use super::value;
+use crate::api::item::Item;
 use crate::api::json::dates::Moment;
-use crate::api::json::lazy::{Written, place};
-use crate::api::models::{Item, plain_name};
+use crate::api::json::fields::field_index;
+use crate::api::json::lazy::Written;
+use crate::api::models::plain_name;
 use crate::api::{collections, models};
 use crate::client::Client;
 use crate::python::convert::output::{Deliver, Hinted, JsonObject};

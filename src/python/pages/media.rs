@@ -13,9 +13,11 @@ use pyo3::{type_hint_identifier, type_hint_subscript, type_hint_union};
 use url::Url;
 
 use super::value;
+use crate::api::item::Item;
 use crate::api::json::dates::Moment;
-use crate::api::json::lazy::{Written, place};
-use crate::api::models::{Item, plain_name};
+use crate::api::json::fields::field_index;
+use crate::api::json::lazy::Written;
+use crate::api::models::plain_name;
 use crate::api::{InvalidArgument, Request, media, models};
 use crate::client::{Client, Download, Error, Transferred};
 use crate::python::bridge::run::Operation;

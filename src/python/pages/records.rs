@@ -9,7 +9,8 @@ use pyo3::sync::PyOnceLock;
 use pyo3::type_hint_identifier;
 use pyo3::types::{PyModule, PyTuple};
 
-use crate::api::models::{Course, Extra, Group, Owner, Permissions, Perspective, Source, User};
+use crate::api::item::Extra;
+use crate::api::models::{Course, Group, Owner, Permissions, Perspective, Source, User};
 use crate::client::Client;
 use crate::python::convert::json::object_to_python;
 use crate::python::convert::output::{Deliver, Hint, Hinted, once};

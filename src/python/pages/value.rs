@@ -13,12 +13,13 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyString, PyTuple};
 use serde::de::DeserializeOwned;
 
+use crate::api::InvalidArgument;
+use crate::api::item::Extra;
 use crate::api::json::dates::Timestamp;
+use crate::api::json::fields::{Field, Kind};
 use crate::api::json::lazy::{Lazy, Model, Value as _, parts_of};
-use crate::api::json::scan::{Field, Kind};
-use crate::api::models::{Extra, Owner};
-use crate::api::request::read_text;
-use crate::api::{InvalidArgument, Undecodable};
+use crate::api::json::text::{ReadError, read_text};
+use crate::api::models::Owner;
 #[cfg(feature = "stubs")]
 use crate::python::convert::arguments::MAPPING;
 use crate::python::convert::input::wrong_type;
@@ -70,7 +71,7 @@ impl Fields<'_> {
             }
         })?;
         let read = with_enough_stack(move || read_text(&value.to_string()));
-        read.map_err(|Undecodable { problem, path, .. }| {
+        read.map_err(|ReadError { problem, path }| {
             // Of a dict, nobody has seen the text.
             let problem = problem.split_once(" at line ").map_or(problem.as_str(), |(problem, _)| problem);
             let place = path.map_or_else(String::new, |path| format!(" at {path}"));
