@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tracing::info;
 
 use super::config::Options;
-use super::error::{self, Error, Refusal};
+use super::error::{self, Error, StatusError};
 use super::log::TARGET;
 use super::process::{PerProcess, background};
 use super::secrets::Secrets;
@@ -565,7 +565,7 @@ async fn granted(client: &Client, request: &Request<Grant>, is_refresh: bool) ->
         // Nothing else of such an answer is shown.
         let body = json!({"error": refusal.error, "error_description": refusal.description}).to_string();
         let body = client.secrets(call).mask(&body);
-        let asked = client.asked(call, false);
+        let asked = client.request_info(call, false);
         return Err(refused(Error::refused(call, asked, answer.status, body, None, None, false), is_refresh));
     }
     client.read(request, &answer)
@@ -573,7 +573,7 @@ async fn granted(client: &Client, request: &Request<Grant>, is_refresh: bool) ->
 
 /// The token endpoint's no, as what it means for whoever signs in. Other failures stay what they are.
 fn refused(error: Error, is_refresh: bool) -> Error {
-    let Error::Refused(refusal) = &error else { return error };
+    let Error::Status(refusal) = &error else { return error };
     // Without OAuth's word, or with another status, it was perhaps not the token endpoint that answered.
     let Some(reason) = refusal.error_word().filter(|reason| match refusal.status {
         200..300 | 400 | 401 => true,
@@ -594,7 +594,7 @@ fn refused(error: Error, is_refresh: bool) -> Error {
         }
         _ => format!("Studio refused to give out tokens ({said})"),
     };
-    let answer = Some(Box::<Refusal>::clone(refusal));
+    let answer = Some(Box::<StatusError>::clone(refusal));
     if reason == INVALID_GRANT && is_refresh {
         Error::LoginRequired { reason, message, answer }
     } else {

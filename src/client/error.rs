@@ -26,7 +26,7 @@ const PROXY_ADVICE: &str = "the proxy wants a user and a password, proxy=\"http:
 
 /// Which request it was, as far as it may be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
+pub struct RequestInfo {
     pub method: Method,
     /// Without the query if the URL is signed.
     pub url: String,
@@ -36,8 +36,8 @@ pub struct Asked {
 
 /// An answer with a status that says no.
 #[derive(Debug, Clone)]
-pub struct Refusal {
-    pub asked: Asked,
+pub struct StatusError {
+    pub request: RequestInfo,
     pub status: u16,
     /// The body as text, cut if it was very long.
     pub body: String,
@@ -52,7 +52,7 @@ pub struct Refusal {
 /// An answer that could not be read.
 #[derive(Debug, Clone)]
 pub struct Unreadable {
-    pub asked: Asked,
+    pub request: RequestInfo,
     pub status: u16,
     /// Where in the JSON, such as `media[3].owner.id`.
     pub path: Option<String>,
@@ -70,11 +70,11 @@ pub enum Error {
     #[error("the interpreter is about to exit, so no more requests are made")]
     Exiting,
     #[error("{message}")]
-    Connection { asked: Asked, message: String },
+    Connection { request: RequestInfo, message: String },
     #[error("{message}")]
-    Timeout { asked: Asked, message: String },
+    Timeout { request: RequestInfo, message: String },
     #[error("{0}")]
-    Refused(Box<Refusal>),
+    Status(Box<StatusError>),
     #[error("{}", .0.message)]
     Unreadable(Box<Unreadable>),
     /// A list that cannot be promised to be whole.
@@ -84,10 +84,10 @@ pub enum Error {
     File { path: PathBuf, error: Arc<io::Error> },
     /// Signing in did not give tokens. `reason` is OAuth's word for it.
     #[error("{message}")]
-    SignIn { reason: String, message: String, answer: Option<Box<Refusal>> },
+    SignIn { reason: String, message: String, answer: Option<Box<StatusError>> },
     /// There are no tokens, and only a person can change that.
     #[error("{message}")]
-    LoginRequired { reason: String, message: String, answer: Option<Box<Refusal>> },
+    LoginRequired { reason: String, message: String, answer: Option<Box<StatusError>> },
     /// The tokens could not be read from their store, or not be written.
     #[error("{message}")]
     Store { message: String, cause: Arc<dyn std::error::Error + Send + Sync> },
@@ -97,7 +97,7 @@ pub enum Error {
     Setup(String),
 }
 
-impl Refusal {
+impl StatusError {
     /// The word under `error`, which is how OAuth says what is wrong. RFC 6749.
     pub(super) fn error_word(&self) -> Option<String> {
         let body: Value = read_json(&self.body).ok()?;
@@ -105,9 +105,9 @@ impl Refusal {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for StatusError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} for {} {}", self.status, self.asked.method, self.place)?;
+        write!(formatter, "{} for {} {}", self.status, self.request.method, self.place)?;
         if let Some(said) = &self.said {
             write!(formatter, ": {said}")?;
         }
@@ -138,7 +138,7 @@ impl Error {
 
     /// `is_quoted` says whether the message shows how the body begins; it may hold what concerns people.
     pub(crate) fn unreadable(
-        asked: Asked,
+        request: RequestInfo,
         status: u16,
         problem: &str,
         path: Option<String>,
@@ -153,27 +153,28 @@ impl Error {
             None => format!(". The body begins: {excerpt:?}"),
         };
         let message =
-            format!("the answer to {} {} could not be read{place}: {problem}{quoted}", asked.method, asked.url);
-        Self::Unreadable(Box::new(Unreadable { asked, status, path, excerpt, message }))
+            format!("the answer to {} {} could not be read{place}: {problem}{quoted}", request.method, request.url);
+        Self::Unreadable(Box::new(Unreadable { request, status, path, excerpt, message }))
     }
 
     /// An answer that says yes, and shows that nothing came of it.
-    pub(crate) fn without_effect(asked: Asked, status: u16, problem: &str, body: &str) -> Self {
+    pub(crate) fn without_effect(request: RequestInfo, status: u16, problem: &str, body: &str) -> Self {
         let excerpt: String = body.chars().take(EXCERPT).collect();
-        let message = format!("{status} for {} {}: {problem}. The body begins: {excerpt:?}", asked.method, asked.url);
-        Self::Unreadable(Box::new(Unreadable { asked, status, path: None, excerpt, message }))
+        let message =
+            format!("{status} for {} {}: {problem}. The body begins: {excerpt:?}", request.method, request.url);
+        Self::Unreadable(Box::new(Unreadable { request, status, path: None, excerpt, message }))
     }
 
     pub(crate) fn refused(
         call: &Call,
-        asked: Asked,
+        request: RequestInfo,
         status: u16,
         body: String,
         request_id: Option<String>,
         retry_after: Option<Duration>,
         is_renewed: bool,
     ) -> Self {
-        let advice = advice(call, status, &body, is_renewed, asked.outcome_unknown);
+        let advice = advice(call, status, &body, is_renewed, request.outcome_unknown);
         let mut advice: Vec<_> = advice.map(Cow::Borrowed).into_iter().collect();
         if let Some(wait) = retry_after {
             let host = if matches!(call.target, Target::Signed(_)) { "the storage host" } else { "Studio" };
@@ -181,12 +182,12 @@ impl Error {
         }
         let said = said_by_server(&body);
         let place = call.place();
-        Self::Refused(Box::new(Refusal { asked, status, body, request_id, retry_after, place, said, advice }))
+        Self::Status(Box::new(StatusError { request, status, body, request_id, retry_after, place, said, advice }))
     }
 
     /// A refusal after which the client did not wait as it was asked to, and why.
     pub(super) fn without_the_wait(mut self, why: GiveUp, policy: &Policy) -> Self {
-        if let Self::Refused(refusal) = &mut self
+        if let Self::Status(refusal) = &mut self
             && refusal.retry_after.is_some()
         {
             refusal.advice.push(match why {
@@ -202,7 +203,7 @@ impl Error {
 
     /// A refusal that leads from one place to another, and what to do about that.
     pub(super) fn redirected(mut self, from: &Url, to: &Url, secrets: &Secrets) -> Self {
-        if let Self::Refused(refusal) = &mut self {
+        if let Self::Status(refusal) = &mut self {
             let host = to.host_str().unwrap_or_default();
             let advice = if to.origin() == from.origin() {
                 "a redirect was not expected here".to_owned()
@@ -365,9 +366,9 @@ mod tests {
     #[test]
     fn a_refusal_says_what_the_server_said_and_what_to_do() {
         let call = Call::get("get_media", "/media/1");
-        let asked = Asked { method: Method::GET, url: "https://x/media/1".into(), outcome_unknown: false };
+        let request = RequestInfo { method: Method::GET, url: "https://x/media/1".into(), outcome_unknown: false };
         let body = r#"{"error": "The media ID was not found."}"#.to_owned();
-        let error = Error::refused(&call, asked, 404, body, Some("abc".into()), None, false).to_string();
+        let error = Error::refused(&call, request, 404, body, Some("abc".into()), None, false).to_string();
         assert!(error.starts_with("404 for GET /media/1: The media ID was not found. (there is no such"), "{error}");
         assert!(error.ends_with("[request abc]"), "{error}");
     }

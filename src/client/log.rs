@@ -56,7 +56,7 @@ impl Client {
     /// answer is not used.
     fn words(&self, call: &Call, error: &Error) -> (Option<u16>, Option<String>) {
         match error {
-            Error::Refused(refusal) => (Some(refusal.status), None),
+            Error::Status(refusal) => (Some(refusal.status), None),
             Error::Unreadable(unreadable) => (Some(unreadable.status), Some("the answer could not be read".to_owned())),
             other => (None, Some(self.secrets(call).mask(&other.to_string()))),
         }

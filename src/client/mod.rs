@@ -21,7 +21,7 @@ pub mod transfer;
 
 pub use auth::{Auth, OAuth};
 pub use config::{Config, Options};
-pub use error::{Asked, Error, Refusal, Unreadable};
+pub use error::{Error, RequestInfo, StatusError, Unreadable};
 pub use limit::{Lent, Limit};
 pub use listing::{Checkpoint, Listing, Reader, Reading};
 pub use network::Network;

@@ -90,7 +90,7 @@ impl Client {
              before you try again{other})"
         );
         let body = self.secrets(call).mask_body(&answer.body, QUOTED);
-        Error::without_effect(self.asked(call, false), answer.status, &problem, &body)
+        Error::without_effect(self.request_info(call, false), answer.status, &problem, &body)
     }
 }
 
@@ -106,7 +106,7 @@ fn not_made(changes: &Changes, answer: &Answer) -> Option<Changes> {
 
 fn is_about_the_form(error: &Error) -> bool {
     match error {
-        Error::Refused(refusal) => refuses_form(refusal.status, &said_by_server(&refusal.body).unwrap_or_default()),
+        Error::Status(refusal) => refuses_form(refusal.status, &said_by_server(&refusal.body).unwrap_or_default()),
         _ => false,
     }
 }

@@ -20,7 +20,7 @@ use url::Url;
 use super::auth::{Auth, Authorization};
 use super::body::{self, Damage, Damaged, Gathered, MAX_ANSWER};
 use super::config::{Config, Options};
-use super::error::{self, Asked, EXCERPT, Error, in_words};
+use super::error::{self, EXCERPT, Error, RequestInfo, in_words};
 use super::headers::{header_text, is_of_a_move, location};
 use super::limit::{Hold, Limit, Spare};
 use super::network::{Cause, Names};
@@ -244,7 +244,7 @@ impl Client {
             return Ok(());
         }
         let body = format!("redirected to {}, which is not https", without_query(url));
-        Err(Error::refused(call, self.asked(call, false), 302, body, None, None, false))
+        Err(Error::refused(call, self.request_info(call, false), 302, body, None, None, false))
     }
 
     /// Reads the answer to a request.
@@ -266,7 +266,14 @@ impl Client {
             // They may quote what came.
             let problem = secrets.mask_body(undecodable.problem.as_bytes(), EXCERPT);
             let path = undecodable.path.map(|path| secrets.mask_body(path.as_bytes(), EXCERPT));
-            Error::unreadable(self.asked(call, false), answer.status, &problem, path, &body, !undecodable.hides_body)
+            Error::unreadable(
+                self.request_info(call, false),
+                answer.status,
+                &problem,
+                path,
+                &body,
+                !undecodable.hides_body,
+            )
         })
     }
 
@@ -390,7 +397,7 @@ impl Client {
             return Failure::out_of_memory();
         }
         let start = self.secrets(call).mask_body(&damaged.start, QUOTED);
-        let error = Error::unreadable(self.asked(call, false), status, &damaged.problem, None, &start, true);
+        let error = Error::unreadable(self.request_info(call, false), status, &damaged.problem, None, &start, true);
         Failure { error, outcome: if damaged.kind == Damage::Passing { Outcome::Interrupted } else { Outcome::Final } }
     }
 
@@ -424,7 +431,7 @@ impl Client {
         let url = self.config.locate(call);
         let connections = connections.map_err(|error| {
             let message = format!("no connection to {}: {error}", url.host_str().unwrap_or_default());
-            let error = Error::Connection { asked: self.asked(call, false), message };
+            let error = Error::Connection { request: self.request_info(call, false), message };
             Failure { error, outcome: Outcome::Final }
         })?;
         let mut request = connections.request(call.method.clone(), url);
@@ -524,9 +531,9 @@ impl Client {
         let body = self.secrets(call).mask_body(&body, MAX_REFUSAL);
         // With 503 and a time to come back, it was not carried out: it is repeated, too.
         let is_unclear = status == 408 || (status >= 500 && (status, retry_after.is_some()) != (503, true));
-        let asked = self.asked(call, call.repeat != Repeat::Safe && is_unclear);
+        let request = self.request_info(call, call.repeat != Repeat::Safe && is_unclear);
         let is_renewed = matches!((&*self.auth, &call.target), (Auth::OAuth(_), Target::Studio(_)));
-        let mut error = Error::refused(call, asked, status, body, request_id, retry_after, is_renewed);
+        let mut error = Error::refused(call, request, status, body, request_id, retry_after, is_renewed);
         if let Some(location) = location(&response) {
             error = error.redirected(&self.config.locate(call), &location, &self.secrets(call));
         }
@@ -541,42 +548,42 @@ impl Client {
                 Ok(cause) => cause,
                 Err(error) => return Failure { error, outcome: Outcome::Final },
             };
-            let asked = self.asked(call, false);
+            let request = self.request_info(call, false);
             let outcome = if may_pass { Outcome::NotConnected } else { Outcome::Final };
             if error.is_timeout() {
                 let message =
                     format!("no connection to {host} within {}: {text}", in_words(self.config.time_to_connect()));
-                return Failure { error: Error::Timeout { asked, message }, outcome };
+                return Failure { error: Error::Timeout { request, message }, outcome };
             }
             let message = format!("no connection to {host}: {text}");
-            return Failure { error: Error::Connection { asked, message }, outcome };
+            return Failure { error: Error::Connection { request, message }, outcome };
         }
         let outcome_unknown = call.repeat != Repeat::Safe;
-        let asked = self.asked(call, outcome_unknown);
-        let mut message = format!("the connection to {host} broke during {} {}: {cause}", asked.method, call.place());
+        let request = self.request_info(call, outcome_unknown);
+        let mut message = format!("the connection to {host} broke during {} {}: {cause}", request.method, call.place());
         if outcome_unknown {
             message.push_str(PERHAPS_CARRIED_OUT);
         }
-        Failure { error: Error::Connection { asked, message }, outcome: Outcome::Interrupted }
+        Failure { error: Error::Connection { request, message }, outcome: Outcome::Interrupted }
     }
 
     fn timeout(&self, call: &Call, limit: Duration, what: &str, outcome_unknown: bool) -> Error {
-        let asked = self.asked(call, outcome_unknown);
-        let mut message = format!("{} {} took longer than {} {what}", asked.method, call.place(), in_words(limit));
+        let request = self.request_info(call, outcome_unknown);
+        let mut message = format!("{} {} took longer than {} {what}", request.method, call.place(), in_words(limit));
         if outcome_unknown {
             message.push_str(PERHAPS_CARRIED_OUT);
         }
-        Error::Timeout { asked, message }
+        Error::Timeout { request, message }
     }
 
     /// What an error may show of a request.
-    pub(super) fn asked(&self, call: &Call, outcome_unknown: bool) -> Asked {
+    pub(super) fn request_info(&self, call: &Call, outcome_unknown: bool) -> RequestInfo {
         let url = self.config.locate(call);
         let url = match call.target {
             Target::Studio(_) | Target::SignIn(_) => self.secrets(call).mask_plain(url.as_str()),
             Target::Signed(_) => without_query(&url),
         };
-        Asked { method: call.method.clone(), url, outcome_unknown }
+        RequestInfo { method: call.method.clone(), url, outcome_unknown }
     }
 
     /// What no error and no log may show of a call.

@@ -17,8 +17,8 @@ pub type Context = fn(Work) -> Work;
 
 static CONTEXT: OnceLock<Context> = OnceLock::new();
 
-/// Says how the context of a caller travels. Only the first to say so is heard.
-pub fn travels(context: Context) {
+/// Installs the function that gives tasks the context of their caller. Only the first call counts.
+pub fn install_task_context(context: Context) {
     let _ = CONTEXT.set(context);
 }
 

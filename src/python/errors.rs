@@ -13,7 +13,7 @@ use super::convert::json;
 use super::convert::output::{Hinted, JsonObject, once};
 use crate::api::json::text::read_json;
 use crate::client::secrets::printable;
-use crate::client::{Asked, Error, Refusal};
+use crate::client::{Error, RequestInfo, StatusError};
 
 /// The exception for an error. If it cannot be made, the exception that says why.
 pub(crate) fn to_python(error: Error) -> PyErr {
@@ -38,20 +38,20 @@ fn exception(py: Python<'_>, error: Error) -> PyResult<PyErr> {
             "InvalidArgumentError"
         }
         Error::Closed | Error::Exiting => "ClientClosedError",
-        Error::Connection { asked, .. } => {
-            describe(&attributes, &asked)?;
-            attributes.set_item("outcome_unknown", asked.outcome_unknown)?;
+        Error::Connection { request, .. } => {
+            describe(&attributes, &request)?;
+            attributes.set_item("outcome_unknown", request.outcome_unknown)?;
             "APIConnectionError"
         }
-        Error::Timeout { asked, .. } => {
-            describe(&attributes, &asked)?;
-            attributes.set_item("outcome_unknown", asked.outcome_unknown)?;
+        Error::Timeout { request, .. } => {
+            describe(&attributes, &request)?;
+            attributes.set_item("outcome_unknown", request.outcome_unknown)?;
             "APITimeoutError"
         }
-        Error::Refused(refusal) => {
-            let Refusal { asked, status, body, request_id, retry_after, .. } = *refusal;
-            describe(&attributes, &asked)?;
-            attributes.set_item("outcome_unknown", asked.outcome_unknown)?;
+        Error::Status(refusal) => {
+            let StatusError { request, status, body, request_id, retry_after, .. } = *refusal;
+            describe(&attributes, &request)?;
+            attributes.set_item("outcome_unknown", request.outcome_unknown)?;
             attributes.set_item("status_code", status)?;
             attributes.set_item("body", parsed(py, &body)?)?;
             attributes.set_item("request_id", request_id)?;
@@ -59,7 +59,7 @@ fn exception(py: Python<'_>, error: Error) -> PyResult<PyErr> {
             class_of_status(status)
         }
         Error::Unreadable(unreadable) => {
-            describe(&attributes, &unreadable.asked)?;
+            describe(&attributes, &unreadable.request)?;
             attributes.set_item("status_code", unreadable.status)?;
             attributes.set_item("json_path", unreadable.path)?;
             attributes.set_item("body", unreadable.excerpt)?;
@@ -137,15 +137,15 @@ fn class_named<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> 
     errors.bind(py).getattr(name)
 }
 
-fn tell_refusal(attributes: &Bound<'_, PyDict>, reason: String, answer: Option<&Refusal>) -> PyResult<()> {
+fn tell_refusal(attributes: &Bound<'_, PyDict>, reason: String, answer: Option<&StatusError>) -> PyResult<()> {
     attributes.set_item("reason", reason)?;
     attributes.set_item("status_code", answer.map(|answer| answer.status))?;
     attributes.set_item("body", answer.map(|answer| parsed(attributes.py(), &answer.body)).transpose()?)
 }
 
-fn describe(attributes: &Bound<'_, PyDict>, asked: &Asked) -> PyResult<()> {
-    attributes.set_item("method", asked.method.as_str())?;
-    attributes.set_item("url", &asked.url)
+fn describe(attributes: &Bound<'_, PyDict>, request: &RequestInfo) -> PyResult<()> {
+    attributes.set_item("method", request.method.as_str())?;
+    attributes.set_item("url", &request.url)
 }
 
 fn parsed(py: Python<'_>, body: &str) -> PyResult<Py<PyAny>> {

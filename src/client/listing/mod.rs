@@ -7,5 +7,5 @@ mod state;
 mod sweep;
 
 pub use checkpoint::Checkpoint;
-pub use reader::{Bookmark, Home, Listing, Reader, Reading};
+pub use reader::{Listing, PrefetchRuntime, Reader, ReaderHandle, Reading};
 pub use state::Drift;

@@ -36,7 +36,7 @@ const MAX_BARREN: i64 = 100;
 /// Statuses that say of a page that there is none, where others say so with an empty one.
 const NO_SUCH_PAGE: [u16; 4] = [400, 404, 416, 422];
 /// How many pages are handed over at once.
-const MAX_HANDED_OVER: usize = 32;
+const MAX_BATCH_PAGES: usize = 32;
 /// A reader that is away for longer than this between two calls takes its time. Connections cannot be left alone for long.
 const LONG: Duration = Duration::from_secs(1);
 
@@ -104,7 +104,7 @@ impl<T: Item> Listing<T> {
 
     /// Where a reading is that has not begun.
     pub fn beginning(&self, reading: Reading) -> Option<Checkpoint> {
-        self.read(reading).bookmark().checkpoint(None)
+        self.read(reading).handle().checkpoint(None)
     }
 
     /// Begins to read it.
@@ -235,7 +235,7 @@ pub struct Reader<T> {
     width: Width,
     /// The next page and those behind it, as far as they were asked for.
     ahead: VecDeque<Ahead<T>>,
-    home: Arc<Home>,
+    home: Arc<PrefetchRuntime>,
     /// How long the reader was away between its calls, and since when it is.
     away: Duration,
     left_at: Option<Instant>,
@@ -245,7 +245,7 @@ pub struct Reader<T> {
 
 /// Where the pages come in that were asked for ahead.
 #[derive(Debug, Default)]
-pub struct Home {
+pub struct PrefetchRuntime {
     /// The runtime of the call that first asked for one.
     runtime: PerProcess<Handle>,
     /// Whether the reader takes its time. Then it is not left to its calls to drive what is under way.
@@ -254,7 +254,7 @@ pub struct Home {
     spares: Mutex<Vec<Weak<Spare>>>,
 }
 
-impl Home {
+impl PrefetchRuntime {
     /// The runtime, if something was asked for there.
     pub fn runtime(&self) -> Option<Arc<Handle>> {
         self.runtime.existing()
@@ -281,10 +281,10 @@ impl Home {
 }
 
 /// A reader during a call. Before and after, the permits of pages that nobody drives are for others.
-struct Present(Arc<Home>);
+struct Present(Arc<PrefetchRuntime>);
 
 impl Present {
-    fn new(home: &Arc<Home>) -> Self {
+    fn new(home: &Arc<PrefetchRuntime>) -> Self {
         if home.is_driven() {
             home.spares().iter().filter_map(Weak::upgrade).for_each(|spare| spare.come_back());
         }
@@ -317,15 +317,15 @@ fn locked(place: &Mutex<Place>) -> MutexGuard<'_, Place> {
 
 /// Tells where a reading is.
 #[derive(Debug)]
-pub struct Bookmark<T> {
+pub struct ReaderHandle<T> {
     client: Client,
     request: Request<Page<T>>,
     last: Option<i64>,
     place: Arc<Mutex<Place>>,
-    home: Arc<Home>,
+    home: Arc<PrefetchRuntime>,
 }
 
-impl<T: Item> Bookmark<T> {
+impl<T: Item> ReaderHandle<T> {
     /// How many items there are in all, as Studio said last.
     pub fn total(&self) -> Option<u64> {
         let state = &locked(&self.place).state;
@@ -338,7 +338,7 @@ impl<T: Item> Bookmark<T> {
     }
 
     /// Where pages are under way.
-    pub fn home(&self) -> &Home {
+    pub fn prefetch_runtime(&self) -> &PrefetchRuntime {
         &self.home
     }
 
@@ -381,7 +381,7 @@ impl<T: Item> Reader<T> {
     /// After an error, or when the call was given up, it can be called again, and goes on with the page that failed.
     pub async fn next_pages(&mut self) -> Result<Option<Vec<Vec<T>>>, Error> {
         let mut pages = Vec::new();
-        let are_there = self.hand_over(1, |items| pages.push(items)).await?;
+        let are_there = self.next_batch(1, |items| pages.push(items)).await?;
         Ok(are_there.then_some(pages))
     }
 
@@ -389,7 +389,7 @@ impl<T: Item> Reader<T> {
     ///
     /// What it has given it does not give again, also if the call is given up. It must not be called again before that
     /// was handed on, since then it counts as given.
-    pub async fn hand_over(&mut self, enough: usize, mut give: impl FnMut(Vec<T>)) -> Result<bool, Error> {
+    pub async fn next_batch(&mut self, enough: usize, mut give: impl FnMut(Vec<T>)) -> Result<bool, Error> {
         let _present = Present::new(&self.home);
         let sweep = {
             let mut place = locked(&self.place);
@@ -410,13 +410,13 @@ impl<T: Item> Reader<T> {
                 (state.is_done, state.drift.readings == sweep)
             };
             let may_wait = count == 0 || (count < enough && same_sweep);
-            let is_there = pages < MAX_HANDED_OVER && same_sweep && self.ahead.front().is_some_and(Ahead::is_there);
+            let is_there = pages < MAX_BATCH_PAGES && same_sweep && self.ahead.front().is_some_and(Ahead::is_there);
             if is_done || !(may_wait || is_there) {
                 break;
             }
             let fetched = match self.fetch().await {
                 // There might have been more, but that is where the list ends.
-                Err(Error::Refused(refusal)) if NO_SUCH_PAGE.contains(&refusal.status) && self.is_behind() => {
+                Err(Error::Status(refusal)) if NO_SUCH_PAGE.contains(&refusal.status) && self.is_behind() => {
                     Ok(Page { items: Vec::new(), meta: None })
                 }
                 fetched => fetched,
@@ -452,10 +452,10 @@ impl<T: Item> Reader<T> {
     }
 
     /// Tells where it is, also while it goes on.
-    pub fn bookmark(&self) -> Bookmark<T> {
+    pub fn handle(&self) -> ReaderHandle<T> {
         let (client, request) = (self.client.clone(), self.request.clone());
         let (place, home) = (Arc::clone(&self.place), Arc::clone(&self.home));
-        Bookmark { client, request, last: self.last, place, home }
+        ReaderHandle { client, request, last: self.last, place, home }
     }
 
     /// Ends what is under way: nobody reads on.
@@ -476,7 +476,7 @@ impl<T: Item> Reader<T> {
         self.began.get_or_insert_with(Instant::now);
         if self.home.runtime().is_none() || (self.home.is_driven() && task::try_id().is_some()) {
             // Those who drove it stayed in the parent of a fork, or an event loop reads on, which drives nothing.
-            self.leave_home();
+            self.drop_prefetched();
         }
         if self.ahead.front().is_some_and(|next| next.number != number) {
             // A call was given up when it had the page that should be there.
@@ -506,7 +506,7 @@ impl<T: Item> Reader<T> {
         self.width.answered(took, self.client.pace().throttlings());
         let came = match result {
             // It was asked for together with others, which was too much. Alone, it may be welcome.
-            Err(Error::Refused(refusal)) if refusal.status == 429 && !was_alone => {
+            Err(Error::Status(refusal)) if refusal.status == 429 && !was_alone => {
                 self.client.pace().hold().await;
                 self.client.ask(&request.call).await.map(Fetched::Answer)
             }
@@ -531,7 +531,7 @@ impl<T: Item> Reader<T> {
     }
 
     /// Asks anew for what was asked for ahead, on the runtime of the call that needs it.
-    pub fn leave_home(&mut self) {
+    pub fn drop_prefetched(&mut self) {
         self.ahead.clear();
         self.home.runtime.clear();
     }

@@ -200,9 +200,9 @@ impl Client {
             }
         }
         let call = Call::signed("download_media", url);
-        let asked = self.asked(&call, false);
+        let request = self.request_info(&call, false);
         let body = format!("redirected more than {MAX_REDIRECTS} times");
-        let error = Error::refused(&call, asked, 302, body, None, None, false);
+        let error = Error::refused(&call, request, 302, body, None, None, false);
         Err(Failure { error, outcome: Outcome::Final })
     }
 
@@ -289,9 +289,9 @@ impl Client {
     }
 
     fn interrupted(&self, call: &Call, problem: &str) -> Failure {
-        let asked = self.asked(call, false);
-        let message = format!("the download from {} broke: {problem}", asked.url);
-        Failure { error: Error::Connection { asked, message }, outcome: Outcome::Interrupted }
+        let request = self.request_info(call, false);
+        let message = format!("the download from {} broke: {problem}", request.url);
+        Failure { error: Error::Connection { request, message }, outcome: Outcome::Interrupted }
     }
 
     /// An answer that must not be saved as if it were the file, with the start of its body.
@@ -305,7 +305,8 @@ impl Client {
     fn no_file(&self, call: &Call, response: &reqwest::Response, problem: &str, body: &[u8]) -> Failure {
         let secrets = self.secrets(call);
         let (problem, body) = (secrets.mask(problem), secrets.mask_body(body, QUOTED));
-        let error = Error::unreadable(self.asked(call, false), response.status().as_u16(), &problem, None, &body, true);
+        let error =
+            Error::unreadable(self.request_info(call, false), response.status().as_u16(), &problem, None, &body, true);
         Failure { error, outcome: Outcome::Final }
     }
 }

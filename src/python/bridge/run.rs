@@ -655,7 +655,7 @@ fn engine() -> PyResult<Arc<Engine>> {
 
 /// What a call begins has the log and the event loop of that call.
 fn context_travels() {
-    tasks::travels(|work| Box::pin(token_store::for_task(logs::for_task(work))));
+    tasks::install_task_context(|work| Box::pin(token_store::for_task(logs::for_task(work))));
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "as map_err hands it over")]

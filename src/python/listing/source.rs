@@ -25,7 +25,7 @@ use crate::api::check::MAX_PER_PAGE;
 use crate::api::item::Item;
 use crate::api::models::{Collection, Course, Media, Perspective, Source, User};
 use crate::api::{Answer, InvalidArgument, Page, Request, media};
-use crate::client::listing::{Bookmark, Drift};
+use crate::client::listing::{Drift, ReaderHandle};
 use crate::client::{Checkpoint, Client, Error, Listing, Options, Reader, Reading};
 use crate::python::bridge::run::{Home, Operation, before_exit, tidy};
 use crate::python::convert::arguments::{Argument, Text};
@@ -85,7 +85,7 @@ impl<T: Item + Deliver + Sync> AnyListing for Listing<T> {
     fn read(&self, reading: Reading) -> Arc<dyn AnyReader> {
         let reader = Self::read(self, reading);
         Arc::new(Shared {
-            bookmark: reader.bookmark(),
+            handle: reader.handle(),
             reader: Arc::new(Mutex::new(reader)),
             columns: Arc::default(),
             ready: Arc::default(),
@@ -125,7 +125,7 @@ pub(crate) trait AnyReader: Send + Sync {
 /// A reading that is asked from several sides.
 struct Shared<T> {
     reader: Arc<Mutex<Reader<T>>>,
-    bookmark: Bookmark<T>,
+    handle: ReaderHandle<T>,
     /// Known from the start, or from the first items on.
     columns: Arc<OnceLock<Columns>>,
     /// The pages that were read and that Python does not have yet. A call that is given up leaves them to the next one.
@@ -145,7 +145,7 @@ impl<T: Item + Deliver + Sync> AnyReader for Shared<T> {
         Box::pin(async move {
             let mut reader = reader.lock().await;
             let is_ready = !opened(&ready).is_empty();
-            if !is_ready && !reader.hand_over(1, |items| opened(&ready).push(items)).await? {
+            if !is_ready && !reader.next_batch(1, |items| opened(&ready).push(items)).await? {
                 return Ok(None);
             }
             // Only a call that comes to its end takes them.
@@ -164,7 +164,7 @@ impl<T: Item + Deliver + Sync> AnyReader for Shared<T> {
             if opened(&rows).is_none() {
                 let has_some = opened(&gathering).is_some();
                 let gather = |items| opened(&gathering).get_or_insert_with(|| Gathering::new(words)).add(items);
-                if !has_some && !reader.hand_over(ROWS, gather).await? {
+                if !has_some && !reader.next_batch(ROWS, gather).await? {
                     return Ok(None);
                 }
                 if let Some(gathering) = opened(&gathering).as_mut() {
@@ -189,15 +189,15 @@ impl<T: Item + Deliver + Sync> AnyReader for Shared<T> {
     }
 
     fn total(&self) -> Option<u64> {
-        self.bookmark.total()
+        self.handle.total()
     }
 
     fn drift(&self) -> Drift {
-        self.bookmark.drift()
+        self.handle.drift()
     }
 
     fn home(&self) -> Home {
-        let home = self.bookmark.home();
+        let home = self.handle.prefetch_runtime();
         if home.is_driven() {
             Home::Callers
         } else if home.runtime().is_none() && !home.is_slow() {
@@ -210,12 +210,12 @@ impl<T: Item + Deliver + Sync> AnyReader for Shared<T> {
     fn leave_home(&self) {
         // Whoever reads at this moment is at home.
         if let Ok(mut reader) = self.reader.try_lock() {
-            reader.leave_home();
+            reader.drop_prefetched();
         }
     }
 
     fn checkpoint(&self, given: Option<u64>) -> Option<Checkpoint> {
-        self.bookmark.checkpoint(given)
+        self.handle.checkpoint(given)
     }
 
     fn close(&self) {
