@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from canvas_studio import StudioClient
-    from conftest import Form
+    from support.forms import Form
 
 SEEDS = range(1, 21)
 ITEMS = 5_000

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from canvas_studio.cli.app import app
 from canvas_studio.sandbox import REDIRECT_URIS, Sandbox
-from plain_http import ask
+from support.plain_http import ask
 from typer.testing import CliRunner
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from canvas_studio import PermissionDeniedError, UnprocessableEntityError
 from canvas_studio.sandbox import Assumptions, Sandbox
-from plain_http import Answer, ask
+from support.plain_http import Answer, ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from conftest import Form
+    from support.forms import Form
 
 SIZE = 300_007
 QUALITIES = ("high", "medium", "low")

@@ -13,17 +13,17 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
-import plain_http
 import pytest
 from canvas_studio import APIConnectionError, APITimeoutError, AuthenticationError, RateLimitError, ResponseDecodeError
 from canvas_studio.sandbox import Fault, Faults, Sandbox
+from support import plain_http
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from conftest import Form
-    from plain_http import Answer
+    from support.forms import Form
+    from support.plain_http import Answer
 
 API = "/api/public"
 # A bound that no healthy run comes near and that a hang exceeds.

@@ -16,7 +16,7 @@ import pytest
 from canvas_studio.sandbox import Sandbox
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plain_http import API, ask
+from support.plain_http import API, ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

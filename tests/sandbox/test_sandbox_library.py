@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from canvas_studio import StudioClient
-    from conftest import Form
+    from support.forms import Form
 
 SOURCES = {"upload", "screen_capture", "webcam", "youtube", "vimeo"}
 EXTERNAL = {"youtube", "vimeo"}

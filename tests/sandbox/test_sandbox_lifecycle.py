@@ -20,13 +20,13 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from canvas_studio import APIConnectionError
 from canvas_studio.sandbox import Assumptions, Fault, Sandbox, SandboxUser
-from plain_http import FORM, ask, send_form
+from support.plain_http import FORM, ask, send_form
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from conftest import Form
+    from support.forms import Form
 
 CALLBACK = "https://app.example.edu/studio/callback"
 TOKEN = "/api/public/oauth/token"

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from canvas_studio import AuthenticationError, StudioClient
 from canvas_studio.sandbox import Assumptions, Sandbox
-from plain_http import Answer, ask, send_form
+from support.plain_http import Answer, ask, send_form
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

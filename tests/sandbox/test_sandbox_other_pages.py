@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 from canvas_studio.sandbox import Assumptions, Sandbox
-from plain_http import Answer, ask
+from support.plain_http import Answer, ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

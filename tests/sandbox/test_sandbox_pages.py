@@ -14,12 +14,12 @@ from uuid import UUID
 import pytest
 from canvas_studio import BadRequestError, NotFoundError, PermissionChange, StudioClient
 from canvas_studio.sandbox import Assumptions, Sandbox
-from plain_http import Answer, ask
+from support.plain_http import Answer, ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from conftest import Form
+    from support.forms import Form
 
 UNKNOWN = 10**12
 NO_IDS = ("abc", "0", "-1", "1.5", "9" * 30)

@@ -9,8 +9,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from canvas_studio.sandbox import Sandbox
-from conftest import RECORDINGS
-from plain_http import API, Answer, ask
+from support.forms import RECORDINGS
+from support.plain_http import API, Answer, ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from canvas_studio import APITimeoutError
 from canvas_studio.sandbox import Fault, Faults, Sandbox
-from plain_http import Answer, ask, send_form
+from support.plain_http import Answer, ask, send_form
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

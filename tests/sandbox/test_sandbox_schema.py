@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from canvas_studio.sandbox import Assumptions, Sandbox, SeenRequest
-from plain_http import API, ask
+from support.plain_http import API, ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
