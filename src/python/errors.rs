@@ -10,10 +10,11 @@ use pyo3::types::{PyDict, PyModule};
 use serde_json::Value;
 
 use super::convert::json;
-use super::convert::output::{Hinted, JsonObject, once};
+use super::convert::output::{Hinted, JsonObject};
 use crate::api::json::text::read_json;
 use crate::client::secrets::printable;
 use crate::client::{Error, RequestInfo, StatusError};
+use crate::python::cached::cached;
 
 /// The exception for an error. If it cannot be made, the exception that says why.
 pub(crate) fn to_python(error: Error) -> PyErr {
@@ -118,7 +119,7 @@ fn exception(py: Python<'_>, error: Error) -> PyResult<PyErr> {
 #[pyo3(name = "_first_classes", signature = (module, classes: "dict[str, type]"))]
 pub(crate) fn first_classes(py: Python<'_>, module: &str, classes: Py<PyDict>) -> PyResult<Hinted<JsonObject>> {
     static FIRST: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
-    let first = once(py, &FIRST, || Ok(PyDict::new(py).unbind()))?;
+    let first = cached(py, &FIRST, || Ok(PyDict::new(py).unbind()))?;
     Ok(Hinted::new(first.bind(py).call_method1("setdefault", (module, classes))?.unbind()))
 }
 
@@ -133,7 +134,7 @@ fn raise(py: Python<'_>, class: &str, message: &str, attributes: &Bound<'_, PyDi
 
 fn class_named<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
     static ERRORS: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
-    let errors = once(py, &ERRORS, || PyModule::import(py, "canvas_studio.errors").map(Bound::unbind))?;
+    let errors = cached(py, &ERRORS, || PyModule::import(py, "canvas_studio.errors").map(Bound::unbind))?;
     errors.bind(py).getattr(name)
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod auth;
 pub(crate) mod bridge;
+pub(crate) mod cached;
 pub(crate) mod convert;
 pub(crate) mod errors;
 pub(crate) mod faults;
@@ -9,6 +10,7 @@ pub(crate) mod files;
 pub(crate) mod listing;
 pub(crate) mod operations;
 pub(crate) mod pages;
+pub(crate) mod progress;
 #[cfg(feature = "sandbox")]
 pub(crate) mod sandbox;
 pub(crate) mod studio_client;

@@ -13,14 +13,17 @@ use super::auth::oauth::{OAuth, Reduced, network_of, warn_of_left_out};
 use super::bridge::coroutine::CoroutineOf;
 use super::bridge::run::{Operation, close, run};
 use super::convert::arguments::{
-    Argument, Body, Changes, Day, FilePath, Flag, Id, Number, Object, OfCollection, OfCourse, OfMedia, OfUser, Params,
-    Seconds, Text, Whole, named,
+    Argument, Body, Changes, Day, FilePath, Flag, Number, Object, Params, Seconds, Text, Whole, named,
 };
+use super::convert::ids::Id;
 use super::convert::output::{Deliver, Hinted, Nothing};
 use super::errors::to_python;
 use super::listing::source::{ListingOf, ListingOfAny, ListingSource, PyCheckpoint, made_of};
 use super::operations::operations;
-use super::pages::media::{Progress, Tracked};
+use super::pages::collections::{OfCollection, OfCourse};
+use super::pages::media::{OfMedia, embed_type, min_permission};
+use super::pages::records::OfUser;
+use super::progress::{DownloadWithProgress, Progress};
 use crate::api::check::MAX_PER_PAGE;
 use crate::api::raw::{self, Content};
 use crate::api::{InvalidArgument, collections, media, models};
@@ -309,7 +312,7 @@ operations {
     ///
     /// Reference: Media page, /media/{media_id}/create_embed (the method, POST, is observed).
     #[pyo3(signature = (media_id, *, course_id, embed_type: "Literal['embed', 'bare_embed']" = "embed", downloadable=None))]
-    create_embed / create_embed_async (studio, media_id: Id<OfMedia>, course_id: Id<OfCourse>, #[pyo3(from_py_with = named::embed_type)] embed_type: &'static str,
+    create_embed / create_embed_async (studio, media_id: Id<OfMedia>, course_id: Id<OfCourse>, #[pyo3(from_py_with = embed_type)] embed_type: &'static str,
         downloadable: Option<Flag>) -> String = media::create_embed(media_id, course_id, embed_type, downloadable);
 
     /// Get the signed URL from which a media can be downloaded for 24 hours. Treat it as a secret.
@@ -356,7 +359,7 @@ operations {
     /// Reference: Media page, GET /media/{media_id}/download.
     #[pyo3(signature = (id, path, *, quality=None, progress=Progress::default()))]
     download_media / download_media_async (studio, id: Id<OfMedia>, path: FilePath, quality: Option<Text>,
-        progress: Progress) -> PathBuf = Tracked::new(media::download_url(id, quality.as_deref()), path, progress);
+        progress: Progress) -> PathBuf = DownloadWithProgress::new(media::download_url(id, quality.as_deref()), path, progress);
 
     /// Get the users and groups with whom a media is shared directly.
     ///
@@ -568,7 +571,7 @@ lists {
     ///
     /// Reference: Media page, GET /media/{media_id}/users.
     #[pyo3(signature = (id, *, min_permission: "Literal['access', 'view', 'edit']" = "access"))]
-    list_media_users (studio, id: Id<OfMedia>, #[pyo3(from_py_with = named::min_permission)] min_permission: &'static str) -> models::User
+    list_media_users (studio, id: Id<OfMedia>, #[pyo3(from_py_with = min_permission)] min_permission: &'static str) -> models::User
         = media::users(id, min_permission);
 
     /// Read any list of Studio's API page by page, as every other list is read.

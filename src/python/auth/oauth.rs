@@ -21,13 +21,12 @@ use crate::api::oauth::{self, OUT_OF_BAND};
 use crate::client::config::{Config, Options, school_url};
 use crate::client::{self, Auth, Client, Error, Network};
 use crate::python::bridge::run::{Home, Operation};
-use crate::python::convert::arguments::{Argument, FilePath, Text, named};
-use crate::python::convert::input::wrong_type;
+use crate::python::convert::arguments::{AnyMapping, Argument, FilePath, Text};
+use crate::python::convert::input::{borrowed_text, wrong_type};
 use crate::python::convert::json;
 use crate::python::convert::output::{AnyJson, Deliver, Hinted, JsonObject, Nothing};
 use crate::python::errors::to_python;
 use crate::python::operations::operations;
-use crate::python::pages::value::AnyMapping;
 
 /// A moment that a datetime with a zone stands for.
 struct Moment(Timestamp);
@@ -340,6 +339,11 @@ impl Operation for Forgetting {
     }
 }
 
+/// pyo3 asks for a value of the default's own type.
+fn redirect_uri_text<'a>(given: &'a Bound<'_, PyAny>) -> PyResult<&'a str> {
+    borrowed_text("redirect_uri", given)
+}
+
 // Python shows defaults only as literals, so this one is written once more below; here it is held to the core's.
 const _: () = assert!(matches!(OUT_OF_BAND.as_bytes(), b"urn:ietf:wg:oauth:2.0:oob"));
 
@@ -385,7 +389,7 @@ plain {
     #[pyo3(signature = (client_id, client_secret, *, store=None, url=None, redirect_uri: "str" = "urn:ietf:wg:oauth:2.0:oob",
         proxy=None, ca_bundle=None))]
     fn new(py: Python<'_>, client_id: Text, client_secret: Text, store: Option<AnyStore>, url: Option<Text>,
-        #[pyo3(from_py_with = named::redirect_uri)] redirect_uri: &str, proxy: Option<Text>, ca_bundle: Option<FilePath>) -> PyResult<Self> {
+        #[pyo3(from_py_with = redirect_uri_text)] redirect_uri: &str, proxy: Option<Text>, ca_bundle: Option<FilePath>) -> PyResult<Self> {
         let (client_id, client_secret) = (client_id.read(py, "client_id")?, client_secret.read(py, "client_secret")?);
         let (url, proxy, ca_bundle) = (url.read(py, "url")?, proxy.read(py, "proxy")?, ca_bundle.read(py, "ca_bundle")?);
         let refuse = |refusal: InvalidArgument| to_python(refusal.into());

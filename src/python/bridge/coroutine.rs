@@ -31,7 +31,7 @@ use pyo3::{type_hint_identifier, type_hint_subscript};
 
 use super::run::before_exit;
 use crate::client::PerProcess;
-use crate::python::convert::output::once;
+use crate::python::cached::cached;
 use crate::python::faults;
 
 type Running = Pin<Box<dyn Future<Output = PyResult<Py<PyAny>>> + Send>>;
@@ -452,7 +452,7 @@ fn wake(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
 
 fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     static GET_RUNNING_LOOP: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let get = once(py, &GET_RUNNING_LOOP, || Ok(py.import("asyncio")?.getattr("get_running_loop")?.unbind()))?;
+    let get = cached(py, &GET_RUNNING_LOOP, || Ok(py.import("asyncio")?.getattr("get_running_loop")?.unbind()))?;
     get.bind(py).call0().map_err(|error| {
         if !error.is_instance_of::<PyRuntimeError>(py) {
             return error;

@@ -24,7 +24,7 @@ use tracing::{Event, Level, Metadata};
 use crate::client::PerProcess;
 use crate::client::log::TARGET;
 use crate::client::secrets::printable;
-use crate::python::convert::output::once;
+use crate::python::cached::cached;
 
 /// How many lines wait at the most.
 const MOST: usize = 1000;
@@ -190,14 +190,15 @@ impl Logging {
         if let Some(logging) = LOGGING.get(py) {
             return Ok(Some(logging));
         }
-        let modules = once(py, &MODULES, || Ok(py.import("sys")?.getattr("modules")?.cast_into::<PyDict>()?.unbind()))?;
+        let modules =
+            cached(py, &MODULES, || Ok(py.import("sys")?.getattr("modules")?.cast_into::<PyDict>()?.unbind()))?;
         if !modules.bind(py).contains(intern!(py, "logging"))? {
             return Ok(None);
         }
         let module = py.import("canvas_studio._logs")?;
         // Perhaps it is being imported, and this is a finalizer that ran meanwhile.
         let Some(handle) = module.getattr_opt("handle")? else { return Ok(None) };
-        let logging = once(py, &LOGGING, || {
+        let logging = cached(py, &LOGGING, || {
             Ok(Self {
                 logger: module.getattr("logger")?.unbind(),
                 handle: handle.unbind(),

@@ -4,23 +4,17 @@ use std::marker::PhantomData;
 use std::path::PathBuf;
 
 use pyo3::PyTypeInfo;
-use pyo3::exceptions::PyTypeError;
 #[cfg(feature = "stubs")]
 use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
+use pyo3::types::PyMapping;
 #[cfg(feature = "stubs")]
 use pyo3::{type_hint_identifier, type_hint_subscript, type_hint_union};
 
 use super::input::{
-    as_int, borrowed_text, changes, day, file_path, flag, flag_or, json, number, params, seconds, text, whole,
-    whole_if_it_is, with_article, word, wrong_type,
+    changes, day, file_path, flag, flag_or, json, number, params, seconds, text, whole, with_article, wrong_type,
 };
-use crate::api::media::{EMBED_TYPES, MIN_PERMISSIONS};
 use crate::api::permissions::PermissionChange;
-#[cfg(feature = "stubs")]
-use crate::python::pages::collections::Collection;
-#[cfg(feature = "stubs")]
-use crate::python::pages::media::Media;
 
 /// An argument of a method, read once its name is known.
 pub(crate) trait Argument {
@@ -50,7 +44,7 @@ macro_rules! already_read {
     };
 }
 
-already_read!(i64, &'static str, crate::python::pages::media::Progress);
+already_read!(i64, &'static str);
 
 /// Arguments as Python passed them, and the functions that read them.
 macro_rules! arguments {
@@ -88,6 +82,22 @@ pub(crate) const MAPPING: PyStaticExpr = type_hint_subscript!(
     type_hint_identifier!("builtins", "str"),
     type_hint_identifier!("typing", "Any")
 );
+
+/// A mapping, for a function whose argument is called `values`.
+pub(crate) struct AnyMapping<'py>(pub(crate) Bound<'py, PyMapping>);
+
+impl<'py> FromPyObject<'_, 'py> for AnyMapping<'py> {
+    type Error = PyErr;
+    #[cfg(feature = "stubs")]
+    const INPUT_TYPE: PyStaticExpr = MAPPING;
+
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        match given.cast::<PyMapping>() {
+            Ok(mapping) => Ok(Self(mapping.to_owned())),
+            Err(_) => Err(wrong_type("values", "a dict", &given, None)),
+        }
+    }
+}
 
 arguments! {
     Text: String = text, type_hint_identifier!("builtins", "str");
@@ -141,7 +151,7 @@ impl<T: PyTypeInfo> Argument for Object<T> {
 
 /// Arguments with a default that a signature shows: pyo3 asks for a value of the default's own type.
 pub(crate) mod named {
-    use super::{Bound, EMBED_TYPES, MIN_PERMISSIONS, PyAny, PyResult, borrowed_text, seconds, whole, word};
+    use super::{Bound, PyAny, PyResult, seconds, whole};
 
     macro_rules! named {
         ($($name:ident: $value:ty = $read:path;)*) => {
@@ -162,18 +172,6 @@ pub(crate) mod named {
         max_retry_wait: f64 = seconds;
         max_concurrency: i64 = whole;
         max_connections: i64 = whole;
-    }
-
-    pub(crate) fn embed_type(given: &Bound<'_, PyAny>) -> PyResult<&'static str> {
-        word("embed_type", given, EMBED_TYPES)
-    }
-
-    pub(crate) fn min_permission(given: &Bound<'_, PyAny>) -> PyResult<&'static str> {
-        word("min_permission", given, MIN_PERMISSIONS)
-    }
-
-    pub(crate) fn redirect_uri<'a>(given: &'a Bound<'_, PyAny>) -> PyResult<&'a str> {
-        borrowed_text("redirect_uri", given)
     }
 }
 
@@ -210,82 +208,4 @@ pub(crate) fn read_path(name: &str, value: &Bound<'_, PyAny>) -> PyResult<PathBu
 #[pyo3(signature = (name, value))]
 pub(crate) fn read_seconds(name: &str, value: &Bound<'_, PyAny>) -> PyResult<f64> {
     seconds(name, value)
-}
-
-/// The kinds of object that have ids which may be given as the object itself.
-pub(crate) trait Kind {
-    /// Where its classes are, which are they, and the attribute that holds the id.
-    const CLASSES: &'static [(&'static str, &'static str, &'static str)];
-    #[cfg(feature = "stubs")]
-    const HINT: PyStaticExpr;
-}
-
-macro_rules! kinds {
-    ($($(#[$about:meta])* $kind:ident: $(($module:literal, $class:literal, $attribute:literal) $hint:expr),+;)*) => {
-        $(
-            $(#[$about])*
-            #[derive(Debug, Clone, Copy)]
-            pub(crate) struct $kind;
-
-            impl Kind for $kind {
-                const CLASSES: &'static [(&'static str, &'static str, &'static str)] =
-                    &[$(($module, $class, $attribute)),+];
-                #[cfg(feature = "stubs")]
-                const HINT: PyStaticExpr = type_hint_union!(
-                    type_hint_identifier!("builtins", "int"), $($hint),+
-                );
-            }
-        )*
-    };
-}
-
-kinds! {
-    OfMedia: ("canvas_studio._core", "Media", "id") Media::TYPE_HINT;
-    OfCollection: ("canvas_studio._core", "Collection", "id") Collection::TYPE_HINT;
-    OfUser:
-        ("canvas_studio.models", "Owner", "id") type_hint_identifier!("canvas_studio.models", "Owner"),
-        ("canvas_studio.models", "User", "id") type_hint_identifier!("canvas_studio.models", "User");
-    /// The Canvas course, which is not the id of the course's collection.
-    OfCourse:
-        ("canvas_studio.models", "Course", "course_id") type_hint_identifier!("canvas_studio.models", "Course"),
-        ("canvas_studio._core", "Collection", "course_id") Collection::TYPE_HINT;
-}
-
-/// An id, given as a number or as the object that has it.
-#[derive(Debug)]
-pub(crate) struct Id<K>(Py<PyAny>, PhantomData<K>);
-
-impl<'a, 'py, K: Kind> FromPyObject<'a, 'py> for Id<K> {
-    type Error = std::convert::Infallible;
-    #[cfg(feature = "stubs")]
-    const INPUT_TYPE: PyStaticExpr = K::HINT;
-
-    fn extract(given: Borrowed<'a, 'py, PyAny>) -> Result<Self, Self::Error> {
-        Ok(Self(given.to_owned().unbind(), PhantomData))
-    }
-}
-
-impl<K: Kind> Argument for Id<K> {
-    type Value = i64;
-
-    fn read(self, py: Python<'_>, name: &str) -> PyResult<i64> {
-        let given = self.0.bind(py);
-        if let Some(id) = whole_if_it_is(given)? {
-            return Ok(id);
-        }
-        for (module, class, attribute) in K::CLASSES {
-            if given.is_instance(&py.import(*module)?.getattr(*class)?)? {
-                let id = given.getattr(*attribute)?;
-                let no_id =
-                    |_| PyTypeError::new_err(format!("{name} must have an id: this {class} has no {attribute}"));
-                return id.extract::<i64>().map_err(no_id);
-            }
-        }
-        let mut expected = "an int".to_owned();
-        for (index, (_, class, _)) in K::CLASSES.iter().enumerate() {
-            expected.push_str(if index + 1 == K::CLASSES.len() { " or " } else { ", " });
-            expected.push_str(&with_article(class));
-        }
-        Err(wrong_type(name, &expected, given, as_int(given)))
-    }
 }

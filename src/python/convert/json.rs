@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyIterator, PyList, PyMapping, PyString, PyTuple};
 use serde_json::{Map, Number, Value, map};
 
-use super::input::meant;
+use super::scalars::meant;
 
 /// More digits than this Python makes no `int` of by itself, since that takes ever longer.
 const MOST_DIGITS: usize = 4300;

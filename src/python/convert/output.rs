@@ -20,19 +20,7 @@ use crate::api::json::dates::{Dated, Moment, Readable};
 use crate::api::json::lazy::Written;
 use crate::api::raw::Content;
 use crate::client::Client;
-
-/// A value that is made once. Python code may run while it is made, a finalizer for one, and come back here, so nothing is
-/// locked meanwhile; whoever is second throws theirs away.
-pub(crate) fn once<'cell, T>(
-    py: Python<'_>,
-    cell: &'cell PyOnceLock<T>,
-    make: impl FnOnce() -> PyResult<T>,
-) -> PyResult<&'cell T> {
-    match cell.get(py) {
-        Some(value) => Ok(value),
-        None => make().map(|value| cell.get_or_init(py, || value)),
-    }
-}
+use crate::python::cached::cached;
 
 /// A value that Python gets in a form of its own.
 pub(crate) trait Deliver {
@@ -78,7 +66,7 @@ pub(crate) trait FromText: Readable {
 
     fn to_python(py: Python<'_>, text: &str) -> PyResult<Py<PyAny>> {
         let find = || Ok(Self::Class::type_object(py).getattr(intern!(py, "fromisoformat"))?.unbind());
-        once(py, Self::reader(), find)?.call1(py, (text,))
+        cached(py, Self::reader(), find)?.call1(py, (text,))
     }
 }
 

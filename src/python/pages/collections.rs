@@ -20,6 +20,7 @@ use crate::api::json::lazy::Written;
 use crate::api::models::plain_name;
 use crate::api::{collections, models};
 use crate::client::Client;
+use crate::python::convert::ids::ids;
 use crate::python::convert::output::{Deliver, Hinted, JsonObject};
 use crate::python::errors::detached;
 use crate::python::listing::source::ListingOf;
@@ -51,6 +52,14 @@ impl Deliver for models::Collection {
     fn deliver(self, _: Python<'_>, client: Option<&Client>) -> PyResult<Collection> {
         Ok(Collection { value: self, client: client.cloned() })
     }
+}
+
+ids! {
+    OfCollection: ("canvas_studio._core", "Collection", "id") <Collection as pyo3::PyTypeInfo>::TYPE_HINT;
+    /// The Canvas course, which is not the id of the course's collection.
+    OfCourse:
+        ("canvas_studio.models", "Course", "course_id") type_hint_identifier!("canvas_studio.models", "Course"),
+        ("canvas_studio._core", "Collection", "course_id") <Collection as pyo3::PyTypeInfo>::TYPE_HINT;
 }
 
 operations! { Collection {

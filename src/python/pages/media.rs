@@ -1,32 +1,34 @@
-//! `Media`: a recording in Studio, its operations without the id, and downloads with their progress.
+//! `Media`: a recording in Studio, and its operations without the id.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use pyo3::IntoPyObjectExt;
 #[cfg(feature = "stubs")]
 use pyo3::inspect::{PyStaticConstant, PyStaticExpr};
 use pyo3::prelude::*;
 #[cfg(feature = "stubs")]
-use pyo3::{type_hint_identifier, type_hint_subscript, type_hint_union};
+use pyo3::{type_hint_identifier, type_hint_subscript};
 use url::Url;
 
+use super::collections::{OfCollection, OfCourse};
 use super::value;
 use crate::api::item::Item;
 use crate::api::json::dates::Moment;
 use crate::api::json::fields::field_index;
 use crate::api::json::lazy::Written;
+use crate::api::media::{EMBED_TYPES, MIN_PERMISSIONS};
 use crate::api::models::plain_name;
-use crate::api::{InvalidArgument, Request, media, models};
-use crate::client::{Client, Download, Error, Transferred};
-use crate::python::bridge::run::Operation;
-use crate::python::convert::arguments::{Argument, Changes, FilePath, Flag, Id, OfCollection, OfCourse, Text, named};
-use crate::python::convert::input::{flag_if_it_is, wrong_type};
+use crate::api::{media, models};
+use crate::client::Client;
+use crate::python::convert::arguments::{Argument, Changes, FilePath, Flag, Text};
+use crate::python::convert::ids::{Id, ids};
+use crate::python::convert::input::word;
 use crate::python::convert::output::{Deliver, Hinted, JsonObject};
 use crate::python::errors::detached;
 use crate::python::listing::source::ListingOf;
 use crate::python::operations::operations;
+use crate::python::progress::{DownloadWithProgress, Progress};
 
 /// A video or an audio recording.
 ///
@@ -54,6 +56,19 @@ impl Deliver for models::Media {
     fn deliver(self, _: Python<'_>, client: Option<&Client>) -> PyResult<Media> {
         Ok(Media { value: self, client: client.cloned() })
     }
+}
+
+ids! {
+    OfMedia: ("canvas_studio._core", "Media", "id") <Media as pyo3::PyTypeInfo>::TYPE_HINT;
+}
+
+/// Arguments with a default: pyo3 asks for a value of the default's own type.
+pub(crate) fn embed_type(given: &Bound<'_, PyAny>) -> PyResult<&'static str> {
+    word("embed_type", given, EMBED_TYPES)
+}
+
+pub(crate) fn min_permission(given: &Bound<'_, PyAny>) -> PyResult<&'static str> {
+    word("min_permission", given, MIN_PERMISSIONS)
 }
 
 operations! { Media {
@@ -128,7 +143,7 @@ operations {
     ///
     /// Reference: Media page, /media/{media_id}/create_embed (the method, POST, is observed).
     #[pyo3(signature = (*, course_id, embed_type: "Literal['embed', 'bare_embed']" = "embed", downloadable=None))]
-    create_embed / create_embed_async (this, course_id: Id<OfCourse>, #[pyo3(from_py_with = named::embed_type)] embed_type: &'static str, downloadable: Option<Flag>)
+    create_embed / create_embed_async (this, course_id: Id<OfCourse>, #[pyo3(from_py_with = embed_type)] embed_type: &'static str, downloadable: Option<Flag>)
         -> String = media::create_embed(this.value.id(), course_id, embed_type, downloadable);
 
     /// Get the signed URL from which it can be downloaded for 24 hours. Treat it as a secret.
@@ -173,7 +188,7 @@ operations {
     /// Reference: Media page, GET /media/{media_id}/download.
     #[pyo3(signature = (path, *, quality=None, progress=Progress::default()))]
     download / download_async (this, path: FilePath, quality: Option<Text>, progress: Progress) -> PathBuf
-        = Tracked::new(media::download_url(this.value.id(), quality.as_deref()), path, progress);
+        = DownloadWithProgress::new(media::download_url(this.value.id(), quality.as_deref()), path, progress);
 
     /// Get the users and groups with whom it is shared directly.
     ///
@@ -242,7 +257,7 @@ lists {
     ///
     /// Reference: Media page, GET /media/{media_id}/users.
     #[pyo3(signature = (*, min_permission: "Literal['access', 'view', 'edit']" = "access"))]
-    users (this, #[pyo3(from_py_with = named::min_permission)] min_permission: &'static str) -> models::User = media::users(this.value.id(), min_permission);
+    users (this, #[pyo3(from_py_with = min_permission)] min_permission: &'static str) -> models::User = media::users(this.value.id(), min_permission);
 }
 fields {
     /// Studio's id of the media.
@@ -356,84 +371,3 @@ plain {
     }
 }
 } }
-
-/// What a caller wants to be told while something is transferred: a callable, a bar, or nothing.
-#[derive(Debug, Default)]
-pub(crate) struct Progress(Option<Py<PyAny>>);
-
-impl<'a, 'py> FromPyObject<'a, 'py> for Progress {
-    type Error = PyErr;
-    #[cfg(feature = "stubs")]
-    const INPUT_TYPE: PyStaticExpr = type_hint_union!(
-        type_hint_identifier!("builtins", "bool"),
-        type_hint_subscript!(
-            type_hint_identifier!("collections.abc", "Callable"),
-            PyStaticExpr::List {
-                elts: &[
-                    type_hint_identifier!("builtins", "int"),
-                    type_hint_union!(
-                        type_hint_identifier!("builtins", "int"),
-                        PyStaticExpr::Constant { value: PyStaticConstant::None }
-                    )
-                ]
-            },
-            type_hint_identifier!("builtins", "object")
-        ),
-        PyStaticExpr::Constant { value: PyStaticConstant::None }
-    );
-
-    fn extract(given: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
-        if let Some(is_wanted) = flag_if_it_is(&given)? {
-            if !is_wanted {
-                return Ok(Self(None));
-            }
-            let bar = given.py().import("canvas_studio._progress")?.getattr("Bar")?.call0()?;
-            return Ok(Self(Some(bar.unbind())));
-        }
-        if given.is_none() {
-            return Ok(Self(None));
-        }
-        if given.is_callable() {
-            return Ok(Self(Some(given.to_owned().unbind())));
-        }
-        Err(wrong_type("progress", "True, False or a callable", &given, None))
-    }
-}
-
-/// A download, and how far it is.
-pub(crate) struct Tracked {
-    download: Download,
-    progress: Progress,
-    transferred: Arc<Transferred>,
-}
-
-impl Tracked {
-    pub(crate) fn new(
-        request: Result<Request<Url>, InvalidArgument>,
-        path: PathBuf,
-        progress: Progress,
-    ) -> Result<Self, InvalidArgument> {
-        let download = Download::new(request?, path)?;
-        Ok(Self { download, progress, transferred: Arc::new(Transferred::new()) })
-    }
-}
-
-impl Operation for Tracked {
-    type Result = PathBuf;
-
-    fn start(&self, client: Option<Client>) -> impl Future<Output = Result<PathBuf, Error>> + Send + 'static {
-        let (download, transferred) = (self.download.clone(), Arc::clone(&self.transferred));
-        async move { client.ok_or(Error::Closed)?.download(&download, &transferred).await }
-    }
-
-    fn reports(&self) -> bool {
-        self.progress.0.is_some()
-    }
-
-    fn report(&self, py: Python<'_>) -> PyResult<()> {
-        if let Some(callable) = &self.progress.0 {
-            callable.call1(py, self.transferred.read())?;
-        }
-        Ok(())
-    }
-}

@@ -12,8 +12,10 @@ use pyo3::types::{PyModule, PyTuple};
 use crate::api::item::Extra;
 use crate::api::models::{Course, Group, Owner, Permissions, Perspective, Source, User};
 use crate::client::Client;
+use crate::python::cached::cached;
+use crate::python::convert::ids::ids;
 use crate::python::convert::json::object_to_python;
-use crate::python::convert::output::{Deliver, Hint, Hinted, once};
+use crate::python::convert::output::{Deliver, Hint, Hinted};
 
 /// A record is its class, called with its fields in their order, the undocumented ones last.
 macro_rules! record {
@@ -45,9 +47,15 @@ record!(Perspective { uuid, title, collection });
 record!(Source { url, mime_type, definition, download_url });
 record!(Permissions { users, groups });
 
+ids! {
+    OfUser:
+        ("canvas_studio.models", "Owner", "id") type_hint_identifier!("canvas_studio.models", "Owner"),
+        ("canvas_studio.models", "User", "id") type_hint_identifier!("canvas_studio.models", "User");
+}
+
 fn make<H>(py: Python<'_>, class: &str, fields: impl IntoIterator<Item = Py<PyAny>>) -> PyResult<Hinted<H>> {
     static MODELS: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
-    let models = once(py, &MODELS, || PyModule::import(py, "canvas_studio.models").map(Bound::unbind))?;
+    let models = cached(py, &MODELS, || PyModule::import(py, "canvas_studio.models").map(Bound::unbind))?;
     let fields = PyTuple::new(py, fields.into_iter().collect::<Vec<_>>())?;
     Ok(Hinted::new(models.bind(py).getattr(class)?.call1(fields)?.unbind()))
 }

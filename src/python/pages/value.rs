@@ -10,7 +10,7 @@ use pyo3::exceptions::PyValueError;
 #[cfg(feature = "stubs")]
 use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyMapping, PyString, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple};
 use serde::de::DeserializeOwned;
 
 use crate::api::InvalidArgument;
@@ -22,28 +22,11 @@ use crate::api::json::text::{ReadError, read_text};
 use crate::api::models::Owner;
 #[cfg(feature = "stubs")]
 use crate::python::convert::arguments::MAPPING;
-use crate::python::convert::input::wrong_type;
 use crate::python::convert::json::{self, from_python};
 use crate::python::convert::output::{Hint, Hinted, JsonObject};
 use crate::python::errors::to_python;
 use crate::python::faults::guarded;
 use crate::stack::with_enough_stack;
-
-/// Anything that maps names to values.
-pub(crate) struct AnyMapping<'py>(pub(crate) Bound<'py, PyMapping>);
-
-impl<'py> FromPyObject<'_, 'py> for AnyMapping<'py> {
-    type Error = PyErr;
-    #[cfg(feature = "stubs")]
-    const INPUT_TYPE: PyStaticExpr = MAPPING;
-
-    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        match given.cast::<PyMapping>() {
-            Ok(mapping) => Ok(Self(mapping.to_owned())),
-            Err(_) => Err(wrong_type("values", "a dict", &given, None)),
-        }
-    }
-}
 
 /// The fields of an object, as a dict of Python's.
 pub(crate) struct Fields<'py>(Bound<'py, PyAny>);
