@@ -1,19 +1,17 @@
 //! What a client is told once: where Studio is, how to get there, and how long to wait.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use secrecy::SecretString;
-use url::{Host, Url, form_urlencoded};
+use url::Url;
 
+use super::address::{add_query, base_url, is_loopback, without_path};
 use super::error::Error;
 use super::network::{Cause, Network};
 use super::retry::Policy;
 use crate::api::{Call, InvalidArgument, Target};
 
-/// Where every school's Studio is, unless a whole host is given. Documented.
-const DOMAIN: &str = "instructuremedia.com";
 /// Where the API is on a host. Documented.
 const API_PATH: &str = "/api/public/v1";
 /// Where a person signs in, and where tokens are given out. Documented.
@@ -190,7 +188,7 @@ impl Config {
     }
 
     /// Where a request goes.
-    pub(super) fn locate(&self, call: &Call) -> Url {
+    pub(super) fn url_for(&self, call: &Call) -> Url {
         let mut url = match &call.target {
             Target::Studio(path) => {
                 let mut url = self.base.clone();
@@ -205,7 +203,7 @@ impl Config {
     }
 
     /// Tells connections which way to take: those to Studio, or those to wherever it redirects.
-    pub(super) fn show_the_way(
+    pub(super) fn apply_network(
         &self,
         builder: reqwest::ClientBuilder,
         is_to_studio: bool,
@@ -215,7 +213,7 @@ impl Config {
 
     /// Why there is no connection for a request. `quoted` is the innermost cause.
     pub(super) fn cause(&self, call: &Call, error: &reqwest::Error, quoted: &str) -> Result<Cause, Error> {
-        self.network.cause(&self.base, &self.locate(call), error, quoted)
+        self.network.cause(&self.base, &self.url_for(call), error, quoted)
     }
 
     /// Whether a redirect may lead to a URL: nothing but https, except from this machine to itself. A school elsewhere does
@@ -236,96 +234,9 @@ impl fmt::Display for Config {
     }
 }
 
-/// Adds to the query of a URL. A space becomes `%20`: `+` means a space in forms, and not all that reads a URL reads it as
-/// a form. (A `+` in a value is `%2B`.)
-fn add_query<N: AsRef<str>, V: AsRef<str>>(url: &mut Url, pairs: impl IntoIterator<Item = (N, V)>) {
-    let added = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish().replace('+', "%20");
-    if !added.is_empty() {
-        let query = url.query().map_or_else(|| added.clone(), |own| format!("{own}&{added}"));
-        url.set_query(Some(&query));
-    }
-}
-
-/// Whether a URL stays on this machine, where nobody can listen in.
-pub(super) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
-        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
-        None => false,
-    }
-}
-
 /// A number of seconds; `None` if it is no length of time. What is too long to count is the longest there is.
 fn duration(seconds: f64) -> Option<Duration> {
     (seconds >= 0.0).then(|| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
-}
-
-/// The URL of a school that is given by name, host or URL: the same for each.
-pub fn school_url(given: &str) -> Result<String, InvalidArgument> {
-    base_url(given).map(|base| without_path(&base))
-}
-
-fn without_path(base: &Url) -> String {
-    base.as_str().trim_end_matches('/').to_owned()
-}
-
-/// Reads a school's name, a host or a URL. No message quotes it: it may hold a password, or be a token.
-fn base_url(given: &str) -> Result<Url, InvalidArgument> {
-    let refuse = |expected: &str| {
-        Err(InvalidArgument::new(
-            "url",
-            format!(
-                "{expected}; give the school's name (\"myschool\"), its host or its URL (\"https://myschool.{DOMAIN}\")"
-            ),
-        ))
-    };
-    let given = given.trim();
-    if given.contains(|character: char| character.is_whitespace() || character.is_control()) {
-        return refuse("must hold no white space");
-    }
-    if given.is_empty() {
-        return refuse("must not be empty");
-    }
-    let text = if given.contains("://") {
-        given.to_owned()
-    } else if given.contains(['.', ':', '/']) || given == "localhost" {
-        format!("https://{given}")
-    } else {
-        format!("https://{given}.{DOMAIN}")
-    };
-    let Ok(url) = Url::parse(&text) else {
-        return refuse("is not a host");
-    };
-    if !url.username().is_empty() || url.password().is_some() {
-        return refuse("must hold no user name or password");
-    }
-    if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
-        return refuse("must hold no path, query or fragment");
-    }
-    // An underscore is in the names of some hosts, but in that of no school.
-    let is_bare = text != given && !given.contains('.');
-    if url.domain().is_some_and(|name| !is_host_name(name) || (is_bare && name.contains('_'))) {
-        return refuse("is not a host: between its dots are at most 63 letters, digits and dashes");
-    }
-    match url.scheme() {
-        "https" => Ok(url),
-        "http" if is_loopback(&url) => Ok(url),
-        "http" => refuse("must begin with https: the token would be sent in the clear"),
-        _ => refuse("must begin with https"),
-    }
-}
-
-/// Whether the DNS could know a name. RFC 1035, section 2.3.4. A token that stands in the place of the URL mostly could not.
-fn is_host_name(name: &str) -> bool {
-    let name = name.strip_suffix('.').unwrap_or(name);
-    let is_label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label.chars().all(|character| character.is_ascii_alphanumeric() || "-_".contains(character))
-    };
-    name.len() <= 253 && name.split('.').all(is_label)
 }
 
 #[cfg(test)]
@@ -334,47 +245,6 @@ mod tests {
 
     fn config(url: &str) -> Result<Config, InvalidArgument> {
         Config::new(url, Network::default(), Options::default())
-    }
-
-    #[test]
-    fn a_school_is_named_in_several_ways() {
-        for (given, expected) in [
-            ("myschool", "https://myschool.instructuremedia.com"),
-            (" myschool ", "https://myschool.instructuremedia.com"),
-            ("myschool\r\n", "https://myschool.instructuremedia.com"),
-            ("myschool.us-west-2.instructuremedia.com", "https://myschool.us-west-2.instructuremedia.com"),
-            ("https://myschool.staging.instructuremedia.com/", "https://myschool.staging.instructuremedia.com"),
-            ("https://studio.example.edu:8443", "https://studio.example.edu:8443"),
-            ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
-            ("http://[::1]:8080", "http://[::1]:8080"),
-            ("http://localhost", "http://localhost"),
-        ] {
-            assert_eq!(config(given).unwrap().url(), expected);
-        }
-    }
-
-    #[test]
-    fn what_is_no_host_or_not_private_is_refused() {
-        for given in [
-            "",
-            "  ",
-            "https://",
-            "https://myschool.instructuremedia.com/api/public/v1",
-            "https://myschool.instructuremedia.com?x=1",
-            "https://user:pass@myschool.instructuremedia.com",
-            "http://myschool.instructuremedia.com",
-            "http://127.0.0.1.example.com",
-            "ftp://myschool.instructuremedia.com",
-            "my school",
-            &"a".repeat(64),
-            &format!("{}.example.edu", "a".repeat(64)),
-            "my_school",
-            "-school",
-            "my..school",
-            "t0ken~with!signs",
-        ] {
-            assert_eq!(config(given).unwrap_err().argument, "url", "{given}");
-        }
     }
 
     #[test]
@@ -403,7 +273,7 @@ mod tests {
     #[test]
     fn a_path_is_put_behind_the_api() {
         let call = Call::get("get_media", "/media/1").query("title", "a&b ü+c");
-        let url = config("myschool").unwrap().locate(&call);
+        let url = config("myschool").unwrap().url_for(&call);
         assert_eq!(
             url.as_str(),
             "https://myschool.instructuremedia.com/api/public/v1/media/1?title=a%26b%20%C3%BC%2Bc"

@@ -1,5 +1,6 @@
 //! The client: sends a request (`send`), repeats it, authorizes it, reads lists and downloads files.
 
+pub mod address;
 pub mod auth;
 mod body;
 pub mod config;

@@ -428,7 +428,7 @@ impl Client {
             Target::Studio(_) | Target::SignIn(_) => self.connections.to_studio.here().get(|| to_studio(&self.config)),
             Target::Signed(_) => self.connections.to_storage.here().get(|| to_storage(&self.config)),
         };
-        let url = self.config.locate(call);
+        let url = self.config.url_for(call);
         let connections = connections.map_err(|error| {
             let message = format!("no connection to {}: {error}", url.host_str().unwrap_or_default());
             let error = Error::Connection { request: self.request_info(call, false), message };
@@ -535,14 +535,14 @@ impl Client {
         let is_renewed = matches!((&*self.auth, &call.target), (Auth::OAuth(_), Target::Studio(_)));
         let mut error = Error::refused(call, request, status, body, request_id, retry_after, is_renewed);
         if let Some(location) = location(&response) {
-            error = error.redirected(&self.config.locate(call), &location, &self.secrets(call));
+            error = error.redirected(&self.config.url_for(call), &location, &self.secrets(call));
         }
         Failure { error, outcome: Outcome::Status(status, retry_after) }
     }
 
     fn connection_failure(&self, call: &Call, error: &reqwest::Error) -> Failure {
         let cause = self.secrets(call).mask(&root_cause(error));
-        let host = self.config.locate(call).host_str().unwrap_or_default().to_owned();
+        let host = self.config.url_for(call).host_str().unwrap_or_default().to_owned();
         if error.is_connect() {
             let Cause { text, may_pass } = match self.config.cause(call, error, &cause) {
                 Ok(cause) => cause,
@@ -578,7 +578,7 @@ impl Client {
 
     /// What an error may show of a request.
     pub(super) fn request_info(&self, call: &Call, outcome_unknown: bool) -> RequestInfo {
-        let url = self.config.locate(call);
+        let url = self.config.url_for(call);
         let url = match call.target {
             Target::Studio(_) | Target::SignIn(_) => self.secrets(call).mask_plain(url.as_str()),
             Target::Signed(_) => without_query(&url),
@@ -645,7 +645,7 @@ fn to_storage(config: &Config) -> Result<reqwest::Client, Error> {
 }
 
 fn connections(config: &Config, are_to_studio: bool) -> Result<reqwest::ClientBuilder, Error> {
-    config.show_the_way(
+    config.apply_network(
         reqwest::Client::builder()
             .user_agent(concat!("canvas-studio/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(config.time_to_connect())

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::Instant;
 
-use super::config::school_url;
+use super::address::school_url;
 use super::error::Error;
 use super::process::PerProcess;
 use crate::api::InvalidArgument;

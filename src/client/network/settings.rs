@@ -21,7 +21,7 @@ use super::certificates::RootStore;
 use super::dns::NoThread;
 use super::tls::{self, Rejected, WithoutAuthorities};
 use crate::api::InvalidArgument;
-use crate::client::config::is_loopback;
+use crate::client::address::is_loopback;
 use crate::client::error::Error;
 use crate::client::process::PerProcess;
 

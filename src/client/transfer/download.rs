@@ -188,7 +188,7 @@ impl Client {
                     call = call.header(header::IF_RANGE, validator);
                 }
             }
-            self.check_private(&call, &self.config.locate(&call)).map_err(final_failure)?;
+            self.check_private(&call, &self.config.url_for(&call)).map_err(final_failure)?;
             let status = |response: &reqwest::Response| response.status().as_u16();
             let response = self.told(&call, attempt, hold.waited.take(), status, self.attempt(&call, None)).await?;
             if !response.status().is_redirection() {
