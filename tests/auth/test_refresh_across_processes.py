@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-SECONDS = 60.0
+# `make test` keeps the promise for a while, `make torture` for a minute.
+DURATIONS = [pytest.param(20.0, id="20s"), pytest.param(60.0, id="60s", marks=pytest.mark.torture)]
 PROCESSES = 8
 THREADS = 8
 LIFETIME = 2.0
@@ -148,6 +149,10 @@ class Crew:
                 events.append(self.said.get_nowait())
         return events
 
+    def done(self, events: list[dict[str, Any]]) -> list[list[int]]:
+        """How often each thread was answered, for each process that ended by itself and was not killed afterwards."""
+        return [event["done"] for event in events if "done" in event and event["process"] in self.processes]
+
     def finish(self) -> None:
         """Wait until all of them have ended by themselves."""
         for process in self.processes.values():
@@ -217,30 +222,32 @@ def most_refreshes(seconds: float) -> float:
     return seconds / (LIFETIME * (1 - EARLY)) + 1
 
 
-@pytest.mark.timeout(150)
-def test_eight_processes_of_eight_threads_refresh_once_in_each_lifetime(tmp_path: Path) -> None:
+@pytest.mark.parametrize("seconds", DURATIONS)
+@pytest.mark.timeout(300)
+def test_eight_processes_of_eight_threads_refresh_once_in_each_lifetime(seconds: float, tmp_path: Path) -> None:
     path = tmp_path / "tokens.json"
     with Sandbox(media=0, token_lifetime=LIFETIME) as box:
         sign_in(box, path)
         started = time.time()
-        with watched(path) as saved, Crew(box, path, started + SECONDS) as crew:
+        with watched(path) as saved, Crew(box, path, started + seconds) as crew:
             crew.finish()
             events = crew.heard()
         lasted = time.time() - started
         asked = token_requests(box)
         statuses = Counter(request.status for request in box.requests)
     assert [event for event in events if "failed" in event or "login_required" in event] == []
-    done = [event["done"] for event in events if "done" in event]
+    done = crew.done(events)
     assert len(done) == PROCESSES
-    # Every thread has worked all the time, through many lifetimes.
-    assert min(map(min, done)) > SECONDS
+    # Every thread has worked, through many lifetimes.
+    assert min(map(min, done)) > seconds / LIFETIME
     refreshed = [status for _, status in asked]
     assert set(refreshed) == {200}
-    assert SECONDS / LIFETIME / 2 < len(refreshed) <= most_refreshes(lasted)
+    assert seconds / LIFETIME / 2 < len(refreshed) <= most_refreshes(lasted)
     # Nothing that Studio gave out was lost, and nothing was saved twice.
     assert len(saved) == len(refreshed) + 1
-    # Tokens are refreshed before their end: what is refused is what was under way at that moment.
-    assert statuses[401] <= len(refreshed) * PROCESSES
+    # Tokens are refreshed before their end: only requests under way at that moment are refused. Without that, every
+    # thread would be refused once in each lifetime. On a busy machine more requests are under way.
+    assert statuses[401] < len(refreshed) * PROCESSES * THREADS / 2
     assert set(statuses) <= {200, 401}
 
 
@@ -254,8 +261,9 @@ class Loss:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
-@pytest.mark.timeout(150)
-def test_eight_processes_stay_signed_in_while_one_of_them_is_killed_each_second(tmp_path: Path) -> None:
+@pytest.mark.parametrize("seconds", DURATIONS)
+@pytest.mark.timeout(300)
+def test_eight_processes_stay_signed_in_while_one_of_them_is_killed_each_second(seconds: float, tmp_path: Path) -> None:
     path = tmp_path / "tokens.json"
     kills: list[tuple[float, float]] = []
     losses: list[Loss] = []
@@ -263,8 +271,8 @@ def test_eight_processes_stay_signed_in_while_one_of_them_is_killed_each_second(
     with Sandbox(media=0, token_lifetime=LIFETIME) as box:
         sign_in(box, path)
         started = time.time()
-        with watched(path) as saved, Crew(box, path, started + SECONDS) as crew:
-            while time.time() < started + SECONDS - 1:
+        with watched(path) as saved, Crew(box, path, started + seconds) as crew:
+            while time.time() < started + seconds - 1:
                 next_kill = time.time() + random.uniform(0.9, 1.1)
                 while time.time() < next_kill:
                     heard = crew.heard()
@@ -284,8 +292,9 @@ def test_eight_processes_stay_signed_in_while_one_of_them_is_killed_each_second(
         lasted = time.time() - started
         asked = token_requests(box)
     assert [event for event in events if "failed" in event] == []
-    assert len([event for event in events if "done" in event]) == PROCESSES
-    assert len(kills) >= SECONDS * 0.8
+    assert len(crew.done(events)) == PROCESSES
+    # Each second, as far as the machine can keep up.
+    assert len(kills) >= seconds / 4
     given_out = [at for at, status in asked if status == 200]
     assert len(losses) <= MOST_LOSSES
     # Nobody was told to log in but for what was lost, and that clearly.
@@ -302,7 +311,7 @@ def test_eight_processes_stay_signed_in_while_one_of_them_is_killed_each_second(
         assert loss.tokens in saved
     assert {status for _, status in asked} <= {200, 400, None}
     assert [status for _, status in asked].count(400) == 0 or losses
-    assert SECONDS / LIFETIME / 2 < len(given_out) <= most_refreshes(lasted) + len(losses)
+    assert seconds / LIFETIME / 2 < len(given_out) <= most_refreshes(lasted) + len(losses)
 
 
 def is_new(losses: list[Loss], heard: list[dict[str, Any]]) -> bool:

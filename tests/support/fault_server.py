@@ -18,6 +18,8 @@ from canvas_studio import StudioClient
 
 TOKEN = "studio-token-of-the-tests-0123456789"
 MEGABYTE = 1_000_000
+# A reader takes up to 32 pages in one batch, and 16 more may be under way behind it.
+MOST_PAGES_AT_ONCE = 32 + 16
 
 # No wait inside the server lasts longer than this, whatever a test or a client does.
 LONGEST_WAIT = 30.0
