@@ -19,7 +19,7 @@ mod _core {
     #[pymodule_export]
     use crate::python::auth::token_store::{FileTokenStore, MemoryTokenStore, StoreLock};
     #[pymodule_export]
-    use crate::python::bridge::run::{forked, shut_down};
+    use crate::python::bridge::shutdown::{forked, shut_down};
     #[pymodule_export]
     use crate::python::convert::arguments::{read_bool, read_int, read_json, read_path, read_seconds};
     #[pymodule_export]

@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::{type_hint_identifier, type_hint_subscript, type_hint_union};
 use url::Url;
 
-use super::bridge::run::Operation;
+use super::bridge::operation::Operation;
 use super::convert::arguments::Argument;
 use super::convert::input::{flag_if_it_is, wrong_type};
 use crate::api::{InvalidArgument, Request};

@@ -10,8 +10,10 @@ use pyo3::{PyTraverseError, PyVisit};
 use secrecy::ExposeSecret;
 
 use super::auth::oauth::{OAuth, Reduced, network_of, warn_of_left_out};
+use super::bridge::caller::AttachedAuth;
 use super::bridge::coroutine::CoroutineOf;
-use super::bridge::run::{Operation, close, run};
+use super::bridge::operation::Operation;
+use super::bridge::run::{close, run};
 use super::convert::arguments::{
     Argument, Body, Changes, Day, FilePath, Flag, Number, Object, Params, Seconds, Text, Whole, named,
 };
@@ -77,8 +79,8 @@ impl StudioClient {
         Self { client }
     }
 
-    /// The `OAuth` that it was made with. It is attached to the core's client, since objects and listings need it, too.
-    fn oauth(&self) -> Option<&Py<OAuth>> {
+    /// The `OAuth` that it was made with.
+    fn auth(&self) -> Option<&AttachedAuth> {
         self.client.attached()
     }
 
@@ -631,7 +633,10 @@ fn new(py: Python<'_>, url: Text, token: Option<Text>, auth: Option<Object<OAuth
             };
             let client = Client::new(config, known);
             Ok(match auth {
-                Some(auth) => client.with_attached(Arc::new(auth)),
+                Some(auth) => {
+ let store = auth.get().store.clone_ref(py);
+ client.with_attached(Arc::new(AttachedAuth::new(auth.into_any(), store)))
+}
                 None => client,
             })
         });
@@ -715,7 +720,7 @@ fn new(py: Python<'_>, url: Text, token: Option<Text>, auth: Option<Object<OAuth
         let pickles = py.import("canvas_studio._pickles")?;
         let (place, auth) = match self.client.auth() {
             Auth::Token(token) => (Some(pickles.call_method1("token_place", (token.expose_secret(),))?), None),
-            Auth::OAuth(_) => (None, self.oauth().map(|oauth| oauth.clone_ref(py))),
+            Auth::OAuth(_) => (None, self.auth().map(|auth| auth.oauth.clone_ref(py))),
         };
         let config = self.client.config();
         let set = config.options();
@@ -779,8 +784,8 @@ fn new(py: Python<'_>, url: Text, token: Option<Text>, auth: Option<Object<OAuth
         });
         let client = client.map_err(to_python)?;
         // Each has a reference of its own, so that Python's garbage collector can count them.
-        Ok(Self::of(match self.oauth() {
-            Some(oauth) => client.with_attached(Arc::new(oauth.clone_ref(py))),
+        Ok(Self::of(match self.auth() {
+            Some(auth) => client.with_attached(Arc::new(auth.clone_ref(py))),
             None => client,
         }))
     }
@@ -793,7 +798,7 @@ fn new(py: Python<'_>, url: Text, token: Option<Text>, auth: Option<Object<OAuth
     // As for OAuth. If an object, a listing or a call has the client as well, whoever has that keeps it alive.
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 hands it over")]
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(self.client.attached_to_this_alone::<Py<OAuth>>())
+        self.client.attached_to_this_alone::<AttachedAuth>().map_or(Ok(()), |auth| auth.traverse(&visit))
     }
 
     /// End what is under way with `ClientClosedError`, and refuse what comes.

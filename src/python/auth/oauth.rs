@@ -21,7 +21,7 @@ use crate::api::oauth::{self, OUT_OF_BAND};
 use crate::client::address::school_url;
 use crate::client::config::{Config, Options};
 use crate::client::{self, Auth, Client, Error, Network};
-use crate::python::bridge::run::{Home, Operation};
+use crate::python::bridge::operation::{Home, Operation};
 use crate::python::convert::arguments::{AnyMapping, Argument, FilePath, Text};
 use crate::python::convert::input::{borrowed_text, wrong_type};
 use crate::python::convert::json;

@@ -16,57 +16,19 @@ use pyo3::{type_hint_identifier, type_hint_union};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedMutexGuard, oneshot};
 
-use super::oauth::{OAuth, Tokens};
+use super::oauth::Tokens;
 use crate::client::token_store::{Change, Decide, FileLock, FileStore, MemoryStore, TokenStore, Waiting};
 use crate::client::{Client, Error};
+use crate::python::bridge::caller::{self, Caller};
 use crate::python::bridge::coroutine::CoroutineOf;
-use crate::python::bridge::run::{Operation, run, stay_if_over};
+use crate::python::bridge::exit::stay_if_over;
+use crate::python::bridge::operation::Operation;
+use crate::python::bridge::run::run;
 use crate::python::convert::arguments::{Argument, FilePath, Object};
 use crate::python::convert::input::wrong_type;
 use crate::python::convert::output::{Deliver, Hint};
 use crate::python::errors::{is_store_error, to_python};
 use crate::stack::with_enough_stack;
-
-tokio::task_local! {
-    /// Who waits for the call that runs.
-    static CALLER: Option<Arc<Caller>>;
-}
-
-/// The Python side of a call, for the token stores that are written in Python.
-#[derive(Debug)]
-struct Caller {
-    /// Held by each call. The core's `OAuth` does not hold it: Python's garbage collector has to see all who do, so that a
-    /// store which knows its own client is collected.
-    store: Py<PyAny>,
-    context: Py<PyAny>,
-    event_loop: Option<Py<PyAny>>,
-    /// The stores of which the caller is a part: code of theirs, or a finalizer that ran in it.
-    inside: Vec<usize>,
-}
-
-/// Runs something for whoever calls now. Only a client with a store that is written in Python needs to know who that is.
-pub(crate) fn for_caller<F: Future>(
-    py: Python<'_>,
-    store: Option<Py<PyAny>>,
-    is_async: bool,
-    running: F,
-) -> PyResult<impl Future<Output = F::Output> + use<F>> {
-    let caller = store.map(|store| -> PyResult<_> {
-        let context = py.import("contextvars")?.call_method0("copy_context")?.unbind();
-        let running_loop = || py.import("asyncio")?.call_method0("get_running_loop").map(Bound::unbind);
-        let event_loop = if is_async { Some(running_loop()?) } else { None };
-        let inside: Vec<Vec<usize>> =
-            py.import("canvas_studio.auth")?.getattr("_inside")?.call_method0("get")?.extract()?;
-        let inside = inside.concat();
-        Ok(Arc::new(Caller { store, context, event_loop, inside }))
-    });
-    Ok(CALLER.scope(caller.transpose()?, running))
-}
-
-/// Gives a task the caller of the call that begins it.
-pub(crate) fn for_task<F: Future>(running: F) -> impl Future<Output = F::Output> {
-    CALLER.scope(CALLER.try_with(Option::clone).ok().flatten(), running)
-}
 
 /// Any object that keeps tokens.
 pub(crate) struct AnyStore {
@@ -103,15 +65,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for AnyStore {
     }
 }
 
-/// The token store of a client, if it is written in Python.
-pub(crate) fn python_store_of(py: Python<'_>, client: &Client) -> Option<Py<PyAny>> {
-    if !client.needs_caller() {
-        return None;
-    }
-    client.attached::<Py<OAuth>>().map(|oauth| oauth.get().store.clone_ref(py))
-}
-
-/// The same, as what an attribute holds.
+/// The type of [`AnyStore`], as what an attribute holds.
 #[derive(Debug)]
 pub(crate) struct AnyStoreHint;
 
@@ -354,7 +308,7 @@ impl TokenStore for PythonStore {
     /// async store goes to the loop of the caller.
     fn update(&self, decide: Decide) -> Waiting<Result<(), Error>> {
         let is_async = self.is_async;
-        let Some(caller) = CALLER.try_with(Option::clone).ok().flatten() else {
+        let Some(caller) = caller::current() else {
             return Box::pin(async { Err(Error::Setup("a token store was needed outside of a call".to_owned())) });
         };
         let (tell, told) = oneshot::channel();
@@ -386,14 +340,12 @@ impl TokenStore for PythonStore {
     }
 
     fn place(&self) -> usize {
-        let event_loop =
-            || CALLER.try_with(|caller| Some(caller.as_ref()?.event_loop.as_ref()?.as_ptr().addr())).ok()?;
+        let event_loop = || Some(caller::current()?.event_loop.as_ref()?.as_ptr().addr());
         if self.is_async { event_loop().unwrap_or_default() } else { 0 }
     }
 
     fn is_waiting_for_caller(&self) -> bool {
-        let own = &self.address;
-        CALLER.try_with(|caller| caller.as_ref().is_some_and(|caller| caller.inside.contains(own))).unwrap_or(false)
+        caller::current().is_some_and(|caller| caller.inside.contains(&self.address))
     }
 }
 

@@ -29,7 +29,7 @@ use pyo3::{IntoPyObjectExt, intern};
 #[cfg(feature = "stubs")]
 use pyo3::{type_hint_identifier, type_hint_subscript};
 
-use super::run::before_exit;
+use super::exit::before_exit;
 use crate::client::PerProcess;
 use crate::python::cached::cached;
 use crate::python::faults;

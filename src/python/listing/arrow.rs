@@ -14,7 +14,8 @@ use pyo3::types::PyCapsule;
 use super::columns::Words;
 use super::source::{AnyReader, ListingSource};
 use crate::client::{Client, Error};
-use crate::python::bridge::run::{Home, Operation, run};
+use crate::python::bridge::operation::{Home, Operation};
+use crate::python::bridge::run::run;
 use crate::python::convert::output::{AnyJson, Deliver, Hinted};
 
 /// Rows on their way to Python. Only a call that comes to its end takes them.

@@ -1,0 +1,85 @@
+//! Who waits for a call: the Python side of it, which the token stores that are written in Python need.
+
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::{PyTraverseError, PyVisit};
+
+use crate::client::Client;
+
+tokio::task_local! {
+    /// Who waits for the call that runs.
+    static CALLER: Option<Arc<Caller>>;
+}
+
+/// The Python side of a call, for the token stores that are written in Python.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    /// Held by each call. The core's `OAuth` does not hold it: Python's garbage collector has to see all who do, so that a
+    /// store which knows its own client is collected.
+    pub(crate) store: Py<PyAny>,
+    pub(crate) context: Py<PyAny>,
+    pub(crate) event_loop: Option<Py<PyAny>>,
+    /// The stores of which the caller is a part: code of theirs, or a finalizer that ran in it.
+    pub(crate) inside: Vec<usize>,
+}
+
+/// Runs something for whoever calls now. Only a client with a store that is written in Python needs to know who that is.
+pub(crate) fn for_caller<F: Future>(
+    py: Python<'_>,
+    store: Option<Py<PyAny>>,
+    is_async: bool,
+    running: F,
+) -> PyResult<impl Future<Output = F::Output> + use<F>> {
+    let caller = store.map(|store| -> PyResult<_> {
+        let context = py.import("contextvars")?.call_method0("copy_context")?.unbind();
+        let running_loop = || py.import("asyncio")?.call_method0("get_running_loop").map(Bound::unbind);
+        let event_loop = if is_async { Some(running_loop()?) } else { None };
+        let inside: Vec<Vec<usize>> =
+            py.import("canvas_studio.auth")?.getattr("_inside")?.call_method0("get")?.extract()?;
+        let inside = inside.concat();
+        Ok(Arc::new(Caller { store, context, event_loop, inside }))
+    });
+    Ok(CALLER.scope(caller.transpose()?, running))
+}
+
+/// Gives a task the caller of the call that begins it.
+pub(crate) fn for_task<F: Future>(running: F) -> impl Future<Output = F::Output> {
+    CALLER.scope(CALLER.try_with(Option::clone).ok().flatten(), running)
+}
+
+/// The caller of the call that runs, if its client has a token store that is written in Python.
+pub(crate) fn current() -> Option<Arc<Caller>> {
+    CALLER.try_with(Option::clone).ok().flatten()
+}
+
+/// The `OAuth` of a client, attached to the core's client, since objects and listings need it, too.
+#[derive(Debug)]
+pub(crate) struct AttachedAuth {
+    pub(crate) oauth: Py<PyAny>,
+    /// Its token store.
+    store: Py<PyAny>,
+}
+
+impl AttachedAuth {
+    pub(crate) fn new(oauth: Py<PyAny>, store: Py<PyAny>) -> Self {
+        Self { oauth, store }
+    }
+
+    pub(crate) fn clone_ref(&self, py: Python<'_>) -> Self {
+        Self { oauth: self.oauth.clone_ref(py), store: self.store.clone_ref(py) }
+    }
+
+    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.oauth)?;
+        visit.call(&self.store)
+    }
+}
+
+/// The token store of a client, if it is written in Python.
+pub(crate) fn python_store_of(py: Python<'_>, client: &Client) -> Option<Py<PyAny>> {
+    if !client.needs_caller() {
+        return None;
+    }
+    client.attached::<AttachedAuth>().map(|attached| attached.store.clone_ref(py))
+}
