@@ -5,10 +5,11 @@ use jiff::civil::Date;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-use super::captions::{self, Caption};
+use super::captions;
 use super::faults::Trouble;
-use super::state::{Archived, Collection, Group, Media, Role, State, User, words};
-use super::{Error, read};
+use super::options::{Error, read};
+use super::records::{Archived, Caption, Collection, Group, Media, Role, User, words};
+use super::state::State;
 
 /// What fits into an integer of 64 bits with a sign, as numbers are described.
 const LARGEST: u64 = i64::MAX as u64;

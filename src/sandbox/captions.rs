@@ -3,11 +3,10 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
-
-use super::shapes::mix;
-use super::state::{Media, State, words};
+use super::dice::mix;
+use super::records::{Caption, Media, words};
+use super::state::State;
+use jiff::SignedDuration;
 
 /// These two are observed, and both are usable; a third is only known from somebody else's test.
 pub(crate) const PUBLISHED: &str = "published";
@@ -51,20 +50,6 @@ const LABELS: &[(&str, &str)] = &[
     ("pt", "Portuguese"),
     ("zh", "Chinese"),
 ];
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Caption {
-    pub(crate) id: u64,
-    pub(crate) srclang: Box<str>,
-    pub(crate) label: Box<str>,
-    pub(crate) subtitle_format: Box<str>,
-    pub(crate) status: Box<str>,
-    pub(crate) provider: Box<str>,
-    pub(crate) created_at: Timestamp,
-    /// The file as it was sent; one without is made up when it is read.
-    #[serde(default)]
-    pub(crate) file: Option<Vec<u8>>,
-}
 
 impl Caption {
     pub(crate) fn bytes(&self, media: &Media) -> Vec<u8> {

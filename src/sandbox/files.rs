@@ -10,11 +10,11 @@ use http::{HeaderMap, Method, Response, StatusCode};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use jiff::Timestamp;
 
-use super::Studio;
-use super::captions::{self, Caption};
+use super::captions;
+use super::dice::mix;
 use super::operation::TEXT;
-use super::shapes::mix;
-use super::state::{Media, words};
+use super::records::{Caption, Media, words};
+use super::studio::Studio;
 
 /// The version that a download gets when it asks for none.
 pub(crate) const BEST: &str = "high";

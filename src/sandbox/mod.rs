@@ -6,125 +6,47 @@
 mod additions;
 mod assumptions;
 mod captions;
+mod dice;
 mod faults;
 mod files;
 mod library;
+mod lists;
 mod log;
 mod multipart;
 mod oauth;
 mod operation;
+mod options;
+mod records;
 mod routes;
 mod server;
 mod shapes;
 mod state;
+mod studio;
+
+pub use options::Error;
 
 use std::collections::HashMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 
-use assumptions::Assumptions;
-use faults::{Fault, Faults};
-use log::Log;
+use faults::Fault;
 use oauth::Credentials;
-use state::{Role, State, words};
+use options::{Library, Options, check_seed, lifetime, read};
+use records::{Role, words};
+use state::State;
+use studio::Studio;
 
-/// The most media that a library is made of.
-const MOST_MEDIA: usize = 1_000_000;
-
-/// A hundred years, in seconds.
-const LONGEST_LIFE: f64 = 100.0 * 365.0 * 86_400.0;
 /// The largest file that is handed out in one piece; downloads have no limit.
 const LARGEST_FILE: u64 = 1 << 30;
-
-/// How a sandbox is made. What is left open stands in Python, where its user sees it.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Options {
-    /// Any free one, if 0.
-    port: u16,
-    /// Seconds that an access token from the token endpoint is good for.
-    token_lifetime: f64,
-    /// Seconds that a signed URL is good for.
-    url_lifetime: f64,
-    assumptions: Assumptions,
-    /// Of a [`Library`].
-    library: Option<Json>,
-    /// A file to take the state from, instead of a library.
-    snapshot: Option<PathBuf>,
-}
-
-/// What a library is made of.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Library {
-    /// How many media it has; without one there is only an administrator.
-    media: usize,
-    seed: u64,
-    redirect_uris: Vec<String>,
-}
-
-/// Why a sandbox cannot do what is asked.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error("{0}")]
-    Wrong(String),
-    #[error(transparent)]
-    Io(#[from] io::Error),
-}
-
-/// What the hosts share.
-#[derive(Debug)]
-struct Studio {
-    url: String,
-    storage_url: String,
-    assumptions: Assumptions,
-    token_lifetime: SignedDuration,
-    url_lifetime: SignedDuration,
-    /// The administrator whose token the sandbox hands out.
-    admin: u64,
-    signing_key: u64,
-    state: Mutex<State>,
-    faults: Mutex<Faults>,
-    log: Mutex<Log>,
-    panics: AtomicUsize,
-}
-
-impl Studio {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn faults(&self) -> MutexGuard<'_, Faults> {
-        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn log(&self) -> MutexGuard<'_, Log> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Library {
-    fn checked(self) -> Result<Self, Error> {
-        if self.media > MOST_MEDIA {
-            return Err(Error::Wrong(format!("media: expected at most {MOST_MEDIA}, not {}", self.media)));
-        }
-        check_seed(self.seed)?;
-        for redirect_uri in &self.redirect_uris {
-            oauth::check_redirect_uri(redirect_uri).map_err(|error| Error::Wrong(format!("redirect_uris: {error}")))?;
-        }
-        Ok(self)
-    }
-}
 
 /// Where the state comes from, at the start and after a reset.
 #[derive(Debug)]
@@ -398,41 +320,6 @@ fn fault(fields: Json) -> Result<Fault, Error> {
     Ok(fault)
 }
 
-/// Reads what a user gave; what is wrong is told with the name of its field.
-/// What Rust's types of numbers are to a user.
-const NUMBERS: [(&str, &str); 4] = [
-    ("u16", "a whole number from 0 to 65535"),
-    ("u64", "a whole number of 0 or more"),
-    ("usize", "a whole number of 0 or more"),
-    ("f64", "a number"),
-];
-
-#[expect(clippy::needless_pass_by_value, reason = "nobody needs them afterwards")]
-fn read<T: DeserializeOwned>(fields: Json) -> Result<T, Error> {
-    // Of its text, since of a `Value` serde_json does not say which number is out of range.
-    let text = fields.to_string();
-    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(&text)).map_err(|error| {
-        let place = error.path().to_string();
-        let problem = error.into_inner().to_string();
-        // Nobody has seen the text.
-        let problem = problem.rsplit_once(" at line ").map_or(problem.as_str(), |(problem, _)| problem);
-        let number = NUMBERS.iter().find_map(|(name, words)| Some((problem.strip_suffix(*name)?, words)));
-        let problem = number.map_or_else(|| problem.to_owned(), |(problem, words)| format!("{problem}{words}"));
-        Error::Wrong(if place == "." { problem } else { format!("{place}: {problem}") })
-    })
-}
-
 fn known(state: &State, user: u64) -> Result<(), Error> {
     if state.users.contains_key(&user) { Ok(()) } else { Err(Error::Wrong(format!("there is no user {user}"))) }
-}
-
-/// Any number that a 64-bit integer with a sign can hold, since snapshots and TOML files have no others.
-fn check_seed(seed: u64) -> Result<(), Error> {
-    if i64::try_from(seed).is_ok() { Ok(()) } else { Err(Error::Wrong(format!("seed: expected at most {}", i64::MAX))) }
-}
-
-fn lifetime(name: &str, seconds: f64) -> Result<SignedDuration, Error> {
-    let length = SignedDuration::try_from_secs_f64(seconds).ok().filter(|_| seconds > 0.0 && seconds <= LONGEST_LIFE);
-    length
-        .ok_or_else(|| Error::Wrong(format!("{name}: expected seconds above 0, at most {LONGEST_LIFE}, not {seconds}")))
 }

@@ -8,9 +8,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json, json};
 
-use super::Studio;
+use super::lists::{PageKey, Query};
 use super::multipart::File;
-use super::state::{Denied, PageKey, Query, State};
+use super::shapes::{Meta, Show};
+use super::state::{Denied, State};
+use super::studio::Studio;
 
 /// Observed as `application/json; charset=utf-8`.
 pub(crate) const JSON: &str = "application/json; charset=utf-8";
@@ -319,7 +321,7 @@ pub(crate) struct Call<'studio> {
     pub(crate) body: Bytes,
 }
 
-impl Call<'_> {
+impl<'studio> Call<'studio> {
     fn value(&self, name: &str) -> Option<&Value> {
         self.values.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
     }
@@ -360,6 +362,14 @@ impl Call<'_> {
         self.file.as_ref().ok_or_else(|| Refusal::new(422, "Invalid body: expected multipart/form-data with the file"))
     }
 
+    /// How things look to the caller.
+    pub(crate) fn show<'state>(&self, state: &'state State) -> Show<'state>
+    where
+        'studio: 'state,
+    {
+        Show { state, studio: self.studio, caller: self.caller }
+    }
+
     /// Answers the page that is asked for, as `show` renders its ids.
     pub(crate) fn page(
         &self,
@@ -370,7 +380,7 @@ impl Call<'_> {
         let number = |name| self.integer(name).and_then(|number| usize::try_from(number).ok());
         let (page, per_page) = (number("page").unwrap_or(1), number("per_page").unwrap_or(PER_PAGE));
         let key = PageKey { caller: self.caller, query, page, per_page };
-        if let Some(body) = state.remembered_page(&key) {
+        if let Some(body) = state.cached_page(&key) {
             return Ok(Reply::text(200, JSON, body));
         }
         let ids = state.list(self.caller, key.query.clone(), &self.studio.assumptions);
@@ -379,18 +389,10 @@ impl Call<'_> {
         let meta = Meta { current_page: page, last_page, total_count: ids.len() };
         let reply = show(state, ids_of_page, self.studio.assumptions.list_meta.then_some(meta))?;
         if !ids_of_page.is_empty() {
-            state.remember_page(key, reply.body.clone());
+            state.cache_page(key, reply.body.clone());
         }
         Ok(reply)
     }
-}
-
-/// What stands beside a list. Observed.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub(crate) struct Meta {
-    current_page: usize,
-    last_page: usize,
-    total_count: usize,
 }
 
 /// An answer.

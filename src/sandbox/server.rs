@@ -35,7 +35,8 @@ use super::faults::{Host, Instead, Outcome, Trouble};
 use super::log::{Seen, masked, masked_headers, masked_pairs, masked_text};
 use super::operation::{Call, JSON, Operation, Refusal, Reply, TEXT};
 use super::routes::{self, apidocs, oauth};
-use super::{Studio, files, multipart};
+use super::studio::Studio;
+use super::{files, multipart};
 
 const API: &str = "/api/public";
 /// How many connections may wait to be accepted.

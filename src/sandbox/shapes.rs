@@ -7,9 +7,10 @@ use jiff::civil::Date;
 use serde::{Serialize, Serializer};
 use serde_json::{Value as Json, json};
 
-use super::Studio;
-use super::operation::Meta;
-use super::state::{self, Permission, Role, Share, ShareType, State, User};
+use super::dice::mix;
+use super::records::{self, Permission, Role, Share, ShareType, User};
+use super::state::State;
+use super::studio::Studio;
 
 #[derive(Debug, Serialize)]
 pub(crate) struct UserRef<'state> {
@@ -100,6 +101,14 @@ impl<I: Iterator<Item: Serialize> + Clone> Serialize for Each<I> {
     }
 }
 
+/// What stands beside a list. Observed.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Meta {
+    pub(crate) current_page: usize,
+    pub(crate) last_page: usize,
+    pub(crate) total_count: usize,
+}
+
 #[derive(Debug, Serialize)]
 pub(crate) struct Paged<T> {
     #[serde(flatten)]
@@ -130,7 +139,7 @@ pub(crate) fn perspective_uuid(media: u64, collection: u64) -> Uuid {
 }
 
 /// One media in a collection.
-pub(crate) fn perspective(media: &state::Media, collection: u64) -> Perspective<'_> {
+pub(crate) fn perspective(media: &records::Media, collection: u64) -> Perspective<'_> {
     Perspective { uuid: perspective_uuid(media.id, collection), title: &media.title, collection: None }
 }
 
@@ -147,7 +156,7 @@ impl<'state> Show<'state> {
         self.state.users.get(&id).map(|owner| user(owner, None))
     }
 
-    pub(crate) fn collection(self, collection: &'state state::Collection) -> Collection<'state> {
+    pub(crate) fn collection(self, collection: &'state records::Collection) -> Collection<'state> {
         Collection {
             id: collection.id,
             name: collection.name.as_deref(),
@@ -160,7 +169,7 @@ impl<'state> Show<'state> {
         }
     }
 
-    pub(crate) fn media(self, media: &'state state::Media) -> Media<'state> {
+    pub(crate) fn media(self, media: &'state records::Media) -> Media<'state> {
         let embed_id = Uuid::of("embed", media.id, 0);
         Media {
             id: media.id,
@@ -184,21 +193,21 @@ impl<'state> Show<'state> {
     }
 
     /// With the collection it lives in, as an answer about one media has it.
-    pub(crate) fn media_detail(self, media: &'state state::Media) -> Media<'state> {
+    pub(crate) fn media_detail(self, media: &'state records::Media) -> Media<'state> {
         let home = self.state.collections.get(&media.collection);
         let home = home.filter(|home| self.state.on_collection(self.caller, home).is_some());
         Media { collection: Some(home.map(|home| self.collection(home))), ..self.media(media) }
     }
 
     /// With what the caller may do with it.
-    pub(crate) fn media_with_permission(self, media: &'state state::Media) -> Media<'state> {
+    pub(crate) fn media_with_permission(self, media: &'state records::Media) -> Media<'state> {
         Media { permission: self.state.on_media(self.caller, media), ..self.media(media) }
     }
 
     pub(crate) fn perspective_with_collection(
         self,
-        media: &'state state::Media,
-        collection: &'state state::Collection,
+        media: &'state records::Media,
+        collection: &'state records::Collection,
     ) -> Perspective<'state> {
         let shown = self.collection(collection);
         Perspective { collection: Some(shown), ..perspective(media, collection.id) }
@@ -273,14 +282,6 @@ impl Display for Thumbnail<'_> {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}/thumbnails/{}.svg", self.base, self.media)
     }
-}
-
-/// Scatters the bits of a number (the finalizer of SplitMix64).
-pub(crate) fn mix(number: u64) -> u64 {
-    let number = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    number ^ (number >> 31)
 }
 
 /// The definitions that the description refers to.

@@ -1,273 +1,19 @@
-//! Everything that the Studio in the box knows, and its rules: who may see and do what, and what hangs on what.
+//! The state of the Studio in the box and its rules: who may see and do what, and what hangs on what.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use axum::body::Bytes;
 use jiff::Timestamp;
-use jiff::civil::Date;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::assumptions::Assumptions;
-use super::captions::Caption;
+use super::lists::{Cache, Ids, PageKey, Query};
 use super::oauth::Credentials;
-
-/// The words that Studio's documentation never lists; all of them are guesses, but for those that name a source.
-pub(crate) mod words {
-    /// Observed.
-    pub(crate) const FINISHED: &str = "transcoding_finished";
-    pub(crate) const FAILED: &str = "transcoding_failed";
-    pub(crate) const STATUSES: &[&str] = &[FINISHED, "transcoding_started", "transcoding_queued", FAILED];
-    pub(crate) const SOURCES: &[&str] = &["upload", "screen_capture", "webcam", "youtube", "vimeo"];
-    /// Of these Studio has no file.
-    pub(crate) const EXTERNAL: &[&str] = &["youtube", "vimeo"];
-    /// A user's own library and a course's collection. Observed.
-    pub(crate) const LIBRARY: &str = "user";
-    pub(crate) const COURSE: &str = "course_wide";
-    /// What `POST /collections` makes.
-    pub(crate) const CUSTOM: &str = "custom";
-    pub(crate) const GROUP: &str = "group";
-    pub(crate) const FEATURED: &str = "featured_collection";
-    /// What a download can be asked for, best first.
-    pub(crate) const QUALITIES: &[&str] = &["high", "medium", "low"];
-}
-
-/// What somebody may do with a media or a collection. Each includes those before it. Documented for media.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Permission {
-    Access,
-    View,
-    Edit,
-}
-
-impl Permission {
-    pub(crate) const WORDS: &[&str] = &["access", "view", "edit"];
-
-    pub(crate) fn from_word(word: &str) -> Option<Self> {
-        let all = [Self::Access, Self::View, Self::Edit];
-        Self::WORDS.iter().zip(all).find(|(own, _)| **own == word).map(|(_, permission)| permission)
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Role {
-    /// Sees and may do everything.
-    Admin,
-    Teacher,
-    Student,
-}
-
-impl Role {
-    pub(crate) const WORDS: &[&str] = &["admin", "teacher", "student"];
-
-    pub(crate) fn from_word(word: &str) -> Option<Self> {
-        let all = [Self::Admin, Self::Teacher, Self::Student];
-        Self::WORDS.iter().zip(all).find(|(own, _)| **own == word).map(|(_, role)| role)
-    }
-
-    pub(crate) fn title(self) -> &'static str {
-        match self {
-            Self::Admin => "Admin",
-            Self::Teacher => "Teacher",
-            Self::Student => "Student",
-        }
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct User {
-    pub(crate) id: u64,
-    pub(crate) full_name: Arc<str>,
-    pub(crate) display_name: Arc<str>,
-    /// Accounts without an e-mail address exist. Documented.
-    pub(crate) email: Option<Arc<str>>,
-    pub(crate) role: Role,
-    /// The groups the user is in.
-    #[serde(default)]
-    pub(crate) groups: Vec<u64>,
-    /// The collection that is the user's own library.
-    pub(crate) library: u64,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Group {
-    pub(crate) id: u64,
-    pub(crate) name: Arc<str>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum ShareType {
-    User,
-    Group,
-}
-
-/// That something is shared with a user or a group directly.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(clippy::struct_field_names, reason = "it is the vendor's name")]
-pub(crate) struct Share {
-    pub(crate) share_type: ShareType,
-    pub(crate) id: u64,
-    pub(crate) permission: Permission,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Collection {
-    pub(crate) id: u64,
-    /// Null for some course collections. Observed.
-    pub(crate) name: Option<Arc<str>>,
-    #[serde(rename = "type")]
-    pub(crate) kind: Arc<str>,
-    pub(crate) owner: u64,
-    pub(crate) created_at: Timestamp,
-    /// The course in Canvas, whose id has nothing to do with that of the collection.
-    pub(crate) course_id: Option<u64>,
-    #[serde(default)]
-    pub(crate) archived: bool,
-    /// Since when; unknown in snapshots of older versions.
-    #[serde(default)]
-    pub(crate) archived_at: Option<Timestamp>,
-    #[serde(default)]
-    pub(crate) shares: Vec<Share>,
-}
-
-/// Whether something is archived, and by what: unarchiving a collection brings back what left with it, and only that.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Archived {
-    #[default]
-    No,
-    ByItself,
-    WithItsCollection,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Media {
-    pub(crate) id: u64,
-    pub(crate) title: Box<str>,
-    #[serde(default)]
-    pub(crate) description: Option<Box<str>>,
-    /// Seconds.
-    pub(crate) duration: f64,
-    pub(crate) created_at: Timestamp,
-    #[serde(default)]
-    pub(crate) last_viewed: Option<Date>,
-    #[serde(default)]
-    pub(crate) last_viewed_by_student: Option<Date>,
-    pub(crate) transcoding_status: Arc<str>,
-    pub(crate) owner: u64,
-    /// Bytes of the best version.
-    pub(crate) size: u64,
-    pub(crate) source: Arc<str>,
-    /// The collection it lives in: with that it is deleted and archived.
-    pub(crate) collection: u64,
-    /// The collections it was put into besides, each of which is a perspective of it.
-    #[serde(default)]
-    pub(crate) placed: Vec<u64>,
-    #[serde(default)]
-    pub(crate) tags: Vec<Arc<str>>,
-    #[serde(default)]
-    pub(crate) archived: Archived,
-    /// Since when; unknown in snapshots of older versions.
-    #[serde(default)]
-    pub(crate) archived_at: Option<Timestamp>,
-    #[serde(default)]
-    pub(crate) shares: Vec<Share>,
-    /// What its file is made of; two media with the same are copies of one file.
-    pub(crate) file: u64,
-}
-
-impl Media {
-    pub(crate) fn is_external(&self) -> bool {
-        words::EXTERNAL.contains(&&*self.source)
-    }
-
-    /// All collections it is in: one perspective for each.
-    pub(crate) fn collections(&self) -> impl Iterator<Item = u64> + '_ {
-        std::iter::once(self.collection).chain(self.placed.iter().copied())
-    }
-}
-
-/// A media that is not there yet: its id is given, its file may have come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Upload {
-    pub(crate) owner: u64,
-    pub(crate) collection: u64,
-    /// Bytes, once they came.
-    pub(crate) size: Option<u64>,
-}
-
-/// Which media a search asks for; all that is given must hold.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Criteria {
-    pub(crate) title: Option<String>,
-    pub(crate) min_size: Option<u64>,
-    pub(crate) max_size: Option<u64>,
-    pub(crate) created: Period,
-    pub(crate) last_viewed: Period,
-    pub(crate) last_viewed_by_student: Period,
-    pub(crate) owner: Option<String>,
-    pub(crate) tag: Option<String>,
-    pub(crate) source: Option<String>,
-}
-
-/// From a day to a day, both included.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Period {
-    pub(crate) start: Option<Date>,
-    pub(crate) end: Option<Date>,
-}
-
-impl Period {
-    /// Whether the day is in it. What was never viewed has no day, and is in no period but the boundless one. A guess.
-    fn holds(self, day: impl FnOnce() -> Option<Date>) -> bool {
-        if self.start.is_none() && self.end.is_none() {
-            return true;
-        }
-        day().is_some_and(|day| self.start.is_none_or(|start| start <= day) && self.end.is_none_or(|end| day <= end))
-    }
-}
-
-/// What a list is of.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum Query {
-    Collections,
-    CollectionMedia(u64),
-    Media(Box<Criteria>),
-    /// By an address in lower case.
-    Users {
-        email: Option<String>,
-        role: Option<Role>,
-    },
-    UserCollections(u64),
-    UserMedia(u64),
-}
-
-/// The ids of a list, in its order.
-pub(crate) type Ids = Arc<[u64]>;
-
-/// How many lists are remembered, and how many ids in all of them: reading page after page must not search the library
-/// each time.
-const REMEMBERED: usize = 64;
-const REMEMBERED_IDS: usize = 4_000_000;
-
-/// How many bytes of pages are remembered: a benchmark that reads them again must not wait for them to be rendered.
-const REMEMBERED_BYTES: usize = 64 * 1024 * 1024;
-
-/// About what a key takes, with all around it: what is searched for in vain, which can be long, is not remembered.
-const SIZE_OF_KEY: usize = 512;
-
-/// What a page of a list depends on, besides the state.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct PageKey {
-    pub(crate) caller: u64,
-    pub(crate) query: Query,
-    pub(crate) page: usize,
-    pub(crate) per_page: usize,
-}
+use super::records::{
+    Archived, Caption, Collection, Group, Media, Permission, Role, Share, ShareType, Upload, User, day, words,
+};
 
 /// Why the caller does not get something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -320,14 +66,8 @@ pub(crate) struct State {
     /// Which media are in which collection: made from the media.
     #[serde(skip)]
     members: HashMap<u64, BTreeSet<u64>>,
-    /// Lists as they were made, until anything changes.
     #[serde(skip)]
-    lists: HashMap<(u64, Query), Ids>,
-    /// Pages as they were answered, likewise.
-    #[serde(skip)]
-    pages: HashMap<PageKey, Bytes>,
-    #[serde(skip)]
-    bytes_of_pages: usize,
+    cache: Cache,
 }
 
 impl State {
@@ -375,23 +115,16 @@ impl State {
 
     /// To be called after every change.
     pub(crate) fn forget_lists(&mut self) {
-        self.lists.clear();
-        self.pages.clear();
-        self.bytes_of_pages = 0;
+        self.cache.clear();
     }
 
-    pub(crate) fn remembered_page(&self, key: &PageKey) -> Option<Bytes> {
-        self.pages.get(key).cloned()
+    /// A page as it was answered before, if nothing has changed since.
+    pub(crate) fn cached_page(&self, key: &PageKey) -> Option<Bytes> {
+        self.cache.page(key)
     }
 
-    pub(crate) fn remember_page(&mut self, key: PageKey, body: Bytes) {
-        let size = body.len() + SIZE_OF_KEY;
-        if self.bytes_of_pages + size > REMEMBERED_BYTES {
-            self.pages.clear();
-            self.bytes_of_pages = 0;
-        }
-        self.bytes_of_pages += size;
-        self.pages.insert(key, body);
+    pub(crate) fn cache_page(&mut self, key: PageKey, body: Bytes) {
+        self.cache.keep_page(key, body);
     }
 
     pub(crate) fn new_id(&mut self) -> u64 {
@@ -468,19 +201,15 @@ impl State {
     /// The ids of a list as the caller sees it.
     pub(crate) fn list(&mut self, caller: u64, query: Query, assumptions: &Assumptions) -> Ids {
         let key = (caller, query);
-        if let Some(known) = self.lists.get(&key) {
-            return Arc::clone(known);
+        if let Some(known) = self.cache.list(&key) {
+            return known;
         }
         let mut ids = self.matching(caller, &key.1, assumptions);
         if assumptions.newest_first {
             ids.reverse();
         }
         let ids: Ids = ids.into();
-        let known: usize = self.lists.values().map(|ids| ids.len()).sum();
-        if self.lists.len() >= REMEMBERED || known + ids.len() > REMEMBERED_IDS {
-            self.lists.clear();
-        }
-        self.lists.insert(key, Arc::clone(&ids));
+        self.cache.keep_list(key, Arc::clone(&ids));
         ids
     }
 
@@ -692,9 +421,4 @@ impl State {
             self.users.values().filter(reached).filter_map(|user| Some((user, self.on_media(user.id, media)?)));
         permitted.filter(|(_, permission)| *permission >= least).collect()
     }
-}
-
-/// The day of a moment, in UTC.
-pub(crate) fn day(moment: Timestamp) -> Date {
-    moment.to_zoned(jiff::tz::TimeZone::UTC).date()
 }

@@ -12,8 +12,9 @@ use jiff::civil::{Date, Weekday, date};
 use jiff::{Timestamp, ToSpan as _};
 
 use self::words::{ENGLISH, GENRES, Genre, LANGUAGES, Language, SUBJECTS, Subject};
-use super::state::words::{COURSE, CUSTOM, FEATURED, FINISHED, GROUP, SOURCES, STATUSES};
-use super::state::{Archived, Collection, Group, Media, Permission, Role, Share, ShareType, State, User};
+use super::records::words::{COURSE, CUSTOM, FEATURED, FINISHED, GROUP, SOURCES, STATUSES};
+use super::records::{Archived, Collection, Group, Media, Permission, Role, Share, ShareType, User};
+use super::state::State;
 
 /// The day on which the library is looked at: never that of the clock, or no two runs would be alike.
 const AS_OF: Date = date(2026, 9, 1);
@@ -902,7 +903,8 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::sandbox::state::{day, words as vocabulary};
+    use crate::sandbox::records::day;
+    use crate::sandbox::records::words as vocabulary;
 
     type Holds<'a> = &'a dyn Fn(&Media) -> bool;
 

@@ -3,11 +3,13 @@
 use serde::Serialize;
 use serde_json::json;
 
-use super::super::captions::{self, Caption};
+use super::super::captions;
 use super::super::files;
 use super::super::operation::{Call, Kind, Operation, Refusal, Reply, TEXT};
+use super::super::records::{Caption, Media, Permission};
 use super::super::shapes;
-use super::super::state::{Media, Permission, State};
+use super::super::state::State;
+use super::lookup;
 
 pub(super) fn operations() -> Vec<Operation> {
     vec![
@@ -38,7 +40,7 @@ pub(super) fn operations() -> Vec<Operation> {
 }
 
 fn list(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
-    let media = super::media(state, call, Permission::View)?;
+    let media = lookup::media(state, call, Permission::View)?;
     let captions = captions::of(state, media);
     let shown: Vec<_> = captions.iter().map(|caption| show(state, call, media, caption)).collect();
     Reply::json(200, &json!({"caption_files": shown}))
@@ -46,7 +48,7 @@ fn list(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
 
 /// That it takes the right to edit is a guess.
 fn create(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
-    let (id, created_at) = (super::media(state, call, Permission::Edit)?.id, call.now);
+    let (id, created_at) = (lookup::media(state, call, Permission::Edit)?.id, call.now);
     let srclang = call.text("srclang").unwrap_or_default();
     let file = call.file()?;
     let extension = file.name.rsplit_once('.').map(|(_, extension)| extension.to_lowercase());
@@ -67,13 +69,13 @@ fn create(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
         file: Some(file.bytes.to_vec()),
     };
     let caption = captions::add(state, id, caption).ok_or_else(Refusal::not_found)?;
-    let shown = show(state, call, super::media(state, call, Permission::Edit)?, &caption);
+    let shown = show(state, call, lookup::media(state, call, Permission::Edit)?, &caption);
     Reply::json(201, &json!({"caption_file": shown}))
 }
 
 fn download(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
     let (media, caption) = captions::find(state, call.id("caption_file_id")?).ok_or_else(Refusal::not_found)?;
-    super::shown(call, media)?;
+    lookup::shown(call, media)?;
     state.owns(call.caller, media.owner)?;
     Ok(Reply::text(200, TEXT, caption.bytes(media)))
 }

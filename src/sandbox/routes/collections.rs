@@ -1,15 +1,16 @@
 //! The Collection page: what can be asked about collections, and done to them.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use super::super::assumptions::PermissionBodies;
+use super::super::lists::Query;
 use super::super::operation::{Call, Kind, Operation, Refusal, Reply};
-use super::super::shapes::{self, Each, Paged, Show};
-use super::super::state::{self, Permission, Query, Share, ShareType, State, words};
-
-/// What a share can be given. That `edit` can be is inferred; whether `access` can be is unknown.
-const GRANTED: &[Permission] = &[Permission::View, Permission::Edit];
+use super::super::records::{self, Permission, words};
+use super::super::shapes::{self, Each, Paged};
+use super::super::state::State;
+use super::lookup;
+use super::permissions::{apply, changes, changes_schema};
 
 pub(super) fn operations(bodies: PermissionBodies) -> Vec<Operation> {
     let one = || shapes::wrapped("collection", "Collection");
@@ -99,7 +100,7 @@ fn list(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
         collections: T,
     }
     call.page(state, Query::Collections, |state, ids, meta| {
-        let show = show(state, call);
+        let show = call.show(state);
         let found = ids.iter().filter_map(|id| state.collections.get(id));
         let collections = Each(found.map(|collection| show.collection(collection)));
         Reply::json(200, &Paged { list: List { collections }, meta })
@@ -115,7 +116,7 @@ fn create(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
         return Err(Refusal::not_found());
     }
     let id = state.new_id();
-    let collection = state::Collection {
+    let collection = records::Collection {
         id,
         name: call.text("name").map(Into::into),
         kind: words::CUSTOM.into(),
@@ -132,7 +133,7 @@ fn create(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
 }
 
 fn get(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
-    let id = super::collection(state, call, Permission::Access)?.id;
+    let id = lookup::collection(state, call, Permission::Access)?.id;
     answer(state, call, id, 200)
 }
 
@@ -156,17 +157,17 @@ fn unarchive(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
 }
 
 fn list_media(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
-    let id = super::collection(state, call, Permission::Access)?.id;
+    let id = lookup::collection(state, call, Permission::Access)?.id;
     super::media::list(state, call, Query::CollectionMedia(id))
 }
 
 fn get_permissions(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
-    let collection = super::collection(state, call, Permission::Edit)?;
-    Reply::json(200, &show(state, call).permissions(&collection.shares))
+    let collection = lookup::collection(state, call, Permission::Edit)?;
+    Reply::json(200, &call.show(state).permissions(&collection.shares))
 }
 
 fn change_permissions(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
-    let id = super::collection(state, call, Permission::Edit)?.id;
+    let id = lookup::collection(state, call, Permission::Edit)?.id;
     let changes = changes(call)?;
     let shares = state.collections.get(&id).map(|collection| collection.shares.clone()).unwrap_or_default();
     let (shares, refusal) = apply(state, shares, &changes, call);
@@ -202,7 +203,7 @@ fn answer(state: &State, call: &Call<'_>, id: u64, status: u16) -> Result<Reply,
         collection: shapes::Collection<'state>,
     }
     let collection = state.collections.get(&id).ok_or_else(Refusal::not_found)?;
-    Reply::json(status, &One { collection: show(state, call).collection(collection) })
+    Reply::json(status, &One { collection: call.show(state).collection(collection) })
 }
 
 fn changed_answer(state: &State, call: &Call<'_>, id: u64) -> Result<Reply, Refusal> {
@@ -211,117 +212,4 @@ fn changed_answer(state: &State, call: &Call<'_>, id: u64) -> Result<Reply, Refu
     } else {
         Reply::json(200, &json!({}))
     }
-}
-
-pub(super) fn show<'state>(state: &'state State, call: &Call<'state>) -> Show<'state> {
-    Show { state, studio: call.studio, caller: call.caller }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Action {
-    Create,
-    Update,
-    Destroy,
-}
-
-/// One change of a batch. Documented.
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct Change {
-    action: Action,
-    id: u64,
-    share_type: ShareType,
-    #[serde(default = "view")]
-    permission_type: Permission,
-}
-
-fn view() -> Permission {
-    Permission::View
-}
-
-/// The changes in a body, if it has a form that is taken. That another one is 422 is inferred.
-pub(super) fn changes(call: &Call<'_>) -> Result<Vec<Change>, Refusal> {
-    #[derive(Deserialize)]
-    struct Nested {
-        permissions: Vec<Change>,
-    }
-    let array = || call.json::<Vec<Change>>();
-    let nested = || call.json::<Nested>().map(|nested| nested.permissions);
-    match call.studio.assumptions.permission_bodies {
-        PermissionBodies::Array => array(),
-        PermissionBodies::Object => nested(),
-        PermissionBodies::Both => array().or_else(|refusal| nested().map_err(|_| refusal)),
-        PermissionBodies::Ignored => Ok(Vec::new()),
-    }
-}
-
-/// Where both forms are taken, it describes the one that is documented.
-pub(super) fn changes_schema(bodies: PermissionBodies) -> Json {
-    let array = json!({
-        "type": "array",
-        "items": {
-            "type": "object",
-            "required": ["action", "id", "share_type"],
-            "properties": {
-                "action": {"type": "string", "enum": ["create", "update", "destroy"]},
-                "id": {"type": "integer", "format": "int64", "minimum": 0},
-                "share_type": {"type": "string", "enum": ["user", "group"]},
-                "permission_type": {"type": "string", "enum": GRANTED, "default": "view"},
-            },
-        },
-    });
-    match bodies {
-        PermissionBodies::Array | PermissionBodies::Both => array,
-        PermissionBodies::Object => {
-            json!({"type": "object", "required": ["permissions"], "properties": {"permissions": array}})
-        }
-        PermissionBodies::Ignored => json!({}),
-    }
-}
-
-/// Carries a batch out on some shares. What cannot be done is 400; what then becomes of the rest is an assumption.
-pub(super) fn apply(
-    state: &State,
-    shares: Vec<Share>,
-    changes: &[Change],
-    call: &Call<'_>,
-) -> (Vec<Share>, Result<(), Refusal>) {
-    let mut after = shares.clone();
-    for change in changes {
-        if let Err(refusal) = apply_one(state, &mut after, change) {
-            let kept = if call.studio.assumptions.batch_atomic { shares } else { after };
-            return (kept, Err(refusal));
-        }
-    }
-    (after, Ok(()))
-}
-
-fn apply_one(state: &State, shares: &mut Vec<Share>, change: &Change) -> Result<(), Refusal> {
-    if !GRANTED.contains(&change.permission_type) {
-        return Err(Refusal::new(422, "Invalid permission_type is provided"));
-    }
-    let known = match change.share_type {
-        ShareType::User => state.users.contains_key(&change.id),
-        ShareType::Group => state.groups.contains_key(&change.id),
-    };
-    let place = shares.iter().position(|share| share.share_type == change.share_type && share.id == change.id);
-    let wanted = Share { share_type: change.share_type, id: change.id, permission: change.permission_type };
-    match (change.action, place.and_then(|place| shares.get_mut(place))) {
-        (Action::Create, None) if known => shares.push(wanted),
-        (Action::Create, None) => return Err(Refusal::new(400, format!("No user or group {} was found", change.id))),
-        (Action::Create, Some(_)) => {
-            return Err(Refusal::new(
-                400,
-                format!("A permission of {} can not be created, because it already exists", change.id),
-            ));
-        }
-        (Action::Update, Some(share)) => *share = wanted,
-        (Action::Destroy, Some(_)) => {
-            shares.retain(|share| share.share_type != change.share_type || share.id != change.id);
-        }
-        (Action::Update | Action::Destroy, None) => {
-            return Err(Refusal::new(400, format!("A permission of {} was not found", change.id)));
-        }
-    }
-    Ok(())
 }

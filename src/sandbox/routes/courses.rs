@@ -2,10 +2,12 @@
 
 use serde_json::json;
 
+use super::super::lists::Query;
 use super::super::operation::{Call, Operation, Refusal, Reply};
+use super::super::records::{Collection, Permission};
 use super::super::shapes;
-use super::super::state::{Collection, Permission, Query, State};
-use super::collections::show;
+use super::super::state::State;
+use super::lookup;
 
 pub(super) fn operations() -> Vec<Operation> {
     vec![
@@ -25,7 +27,7 @@ pub(super) fn operations() -> Vec<Operation> {
 
 fn get(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
     let course = course(state, call)?;
-    Reply::json(200, &json!({"course": show(state, call).collection(course)}))
+    Reply::json(200, &json!({"course": call.show(state).collection(course)}))
 }
 
 fn perspectives(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
@@ -42,6 +44,6 @@ fn course<'state>(state: &'state State, call: &Call<'_>) -> Result<&'state Colle
     let mut collections = state.collections.values();
     let found = collections.find(|collection| collection.course_id == Some(course_id));
     let collection = state.collection(call.caller, found.ok_or_else(Refusal::not_found)?.id, Permission::Access)?;
-    super::shown_collection(call, collection)?;
+    lookup::shown_collection(call, collection)?;
     Ok(collection)
 }

@@ -3,9 +3,12 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use super::super::dice::mix;
 use super::super::operation::{Call, Kind, Operation, Refusal, Reply, TEXT};
-use super::super::shapes::{mix, perspective_uuid};
-use super::super::state::{Media, Permission, Role, State, User};
+use super::super::records::{Media, Permission, Role, User};
+use super::super::shapes::perspective_uuid;
+use super::super::state::State;
+use super::lookup;
 
 /// Into how many parts a media is cut, to say when it was watched. A guess.
 const PARTS: u8 = 10;
@@ -95,7 +98,7 @@ fn viewers<'state>(state: &'state State, call: &Call<'_>) -> Result<(&'state Med
     let wanted = call.text("perspective_uuid").unwrap_or_default().to_lowercase();
     let is_wanted = |media: &&Media| media.collections().any(|id| perspective_uuid(media.id, id).to_string() == wanted);
     let media = state.media.values().find(is_wanted).ok_or_else(Refusal::not_found)?;
-    super::shown(call, media)?;
+    lookup::shown(call, media)?;
     // Who may look at others' viewing is a guess.
     state.media(call.caller, media.id, Permission::Edit)?;
     let everyone = if media.last_viewed.is_some() { state.everyone_on(media, Permission::Access) } else { Vec::new() };

@@ -5,10 +5,13 @@ use serde_json::{Value as Json, json};
 
 use super::super::assumptions::PermissionBodies;
 use super::super::files;
+use super::super::lists::{Criteria, Period, Query};
 use super::super::operation::{Call, Kind, Operation, Refusal, Reply};
+use super::super::records::{Collection, Media, Permission, words};
 use super::super::shapes::{self, Each, LaunchId, Paged};
-use super::super::state::{Collection, Criteria, Media, Period, Permission, Query, State, words};
-use super::collections::{apply, changes, changes_schema, show};
+use super::super::state::State;
+use super::lookup;
+use super::permissions::{apply, changes, changes_schema};
 
 pub(super) fn operations(bodies: PermissionBodies) -> Vec<Operation> {
     let one = || shapes::wrapped("media", "MediaDetail");
@@ -108,14 +111,14 @@ pub(super) fn list(state: &mut State, call: &Call<'_>, query: Query) -> Result<R
         media: T,
     }
     call.page(state, query, |state, ids, meta| {
-        let show = show(state, call);
+        let show = call.show(state);
         let found = ids.iter().filter_map(|id| state.media.get(id));
         Reply::json(200, &Paged { list: List { media: Each(found.map(|media| show.media(media))) }, meta })
     })
 }
 
 fn get(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
-    answer(state, call, super::media(state, call, Permission::Access)?)
+    answer(state, call, lookup::media(state, call, Permission::Access)?)
 }
 
 fn delete(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
@@ -144,8 +147,8 @@ fn unarchive(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
 }
 
 fn courses(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
-    let media = super::media(state, call, Permission::Access)?;
-    let show = show(state, call);
+    let media = lookup::media(state, call, Permission::Access)?;
+    let show = call.show(state);
     let courses: Vec<_> = visible(state, call, media)
         .filter(|collection| *collection.kind == *words::COURSE)
         .map(|collection| show.collection(collection))
@@ -168,7 +171,7 @@ fn create_embed(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
         #[serde(default)]
         downloadable: bool,
     }
-    let id = super::media(state, call, Permission::Edit)?.id;
+    let id = lookup::media(state, call, Permission::Edit)?.id;
     let embed: Embed = call.json()?;
     let course_id = u64::try_from(embed.course_id).ok().filter(|id| *id > 0);
     let course_id = course_id.ok_or_else(|| Refusal::new(422, "Invalid course_id is provided"))?;
@@ -191,7 +194,7 @@ fn create_embed(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
 }
 
 fn download(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
-    let media = super::media(state, call, Permission::Access)?;
+    let media = lookup::media(state, call, Permission::Access)?;
     state.owns(call.caller, media.owner)?;
     if media.is_external() {
         return Err(Refusal::new(422, "The media is external"));
@@ -205,12 +208,12 @@ fn download(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
 }
 
 fn get_permissions(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
-    let media = super::media(state, call, Permission::Edit)?;
-    Reply::json(200, &show(state, call).permissions(&media.shares))
+    let media = lookup::media(state, call, Permission::Edit)?;
+    Reply::json(200, &call.show(state).permissions(&media.shares))
 }
 
 fn change_permissions(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
-    let media = super::media(state, call, Permission::Edit)?;
+    let media = lookup::media(state, call, Permission::Edit)?;
     let (id, shares) = (media.id, media.shares.clone());
     let changes = changes(call)?;
     let (shares, refusal) = apply(state, shares, &changes, call);
@@ -223,15 +226,15 @@ fn change_permissions(state: &mut State, call: &Call<'_>) -> Result<Reply, Refus
 }
 
 fn perspectives(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
-    let media = super::media(state, call, Permission::Access)?;
-    let show = show(state, call);
+    let media = lookup::media(state, call, Permission::Access)?;
+    let show = call.show(state);
     let perspectives: Vec<_> =
         visible(state, call, media).map(|collection| show.perspective_with_collection(media, collection)).collect();
     Reply::json(200, &json!({"perspectives": perspectives}))
 }
 
 fn sources(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
-    let media = super::media(state, call, Permission::View)?;
+    let media = lookup::media(state, call, Permission::View)?;
     let mut sources: Vec<Json> = Vec::new();
     if media.is_external() {
         let url = format!("https://{}.example/watch/{}", media.source, media.id);
@@ -254,7 +257,7 @@ fn sources(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
 }
 
 fn users(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
-    let media = super::media(state, call, Permission::View)?;
+    let media = lookup::media(state, call, Permission::View)?;
     let least = call.text("min_permission").and_then(Permission::from_word).unwrap_or(Permission::Access);
     let everyone = state.everyone_on(media, least);
     let users: Vec<_> = everyone.into_iter().map(|(user, permission)| shapes::user(user, Some(permission))).collect();
@@ -284,5 +287,5 @@ fn answer(state: &State, call: &Call<'_>, media: &Media) -> Result<Reply, Refusa
     struct One<'state> {
         media: shapes::Media<'state>,
     }
-    Reply::json(200, &One { media: show(state, call).media_detail(media) })
+    Reply::json(200, &One { media: call.show(state).media_detail(media) })
 }

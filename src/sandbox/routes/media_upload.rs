@@ -6,9 +6,10 @@ use serde_json::json;
 
 use super::super::files;
 use super::super::operation::{Call, Kind, Operation, Refusal, Reply};
+use super::super::records::{Archived, Media, Permission, Upload, words};
 use super::super::shapes;
-use super::super::state::{Archived, Media, Permission, State, Upload, words};
-use super::collections::show;
+use super::super::state::State;
+use super::lookup;
 
 /// How many bytes of a file make a second, as nobody looks into it.
 const BYTES_A_SECOND: u64 = 125_000;
@@ -62,7 +63,7 @@ fn start(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
     }
     let library = state.users.get(&owner).ok_or_else(Refusal::not_found)?.library;
     let collection = match call.integer("collection_id") {
-        Some(_) => super::collection(state, call, Permission::Edit)?.id,
+        Some(_) => lookup::collection(state, call, Permission::Edit)?.id,
         None => library,
     };
     let id = state.new_id();
@@ -106,5 +107,5 @@ fn complete(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
         file: id,
     });
     let media = state.media.get(&id).ok_or_else(Refusal::not_found)?;
-    Reply::json(200, &json!({"media": show(state, call).media(media)}))
+    Reply::json(200, &json!({"media": call.show(state).media(media)}))
 }

@@ -8,10 +8,11 @@ use http::header::AUTHORIZATION;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::super::Studio;
 use super::super::oauth::{Challenge, OUT_OF_BAND};
 use super::super::operation::{JSON, Reply};
-use super::super::state::{Role, State};
+use super::super::records::Role;
+use super::super::state::State;
+use super::super::studio::Studio;
 
 const HTML: &str = "text/html; charset=utf-8";
 

@@ -2,9 +2,12 @@
 
 use serde_json::{Value as Json, json};
 
+use super::super::dice::mix;
 use super::super::operation::{Call, Kind, Operation, Refusal, Reply};
-use super::super::shapes::{self, mix};
-use super::super::state::{Permission, State};
+use super::super::records::Permission;
+use super::super::shapes;
+use super::super::state::State;
+use super::lookup;
 
 pub(super) fn operations() -> Vec<Operation> {
     vec![
@@ -25,14 +28,14 @@ pub(super) fn operations() -> Vec<Operation> {
 }
 
 fn list(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
-    let media = super::media(state, call, Permission::Access)?;
+    let media = lookup::media(state, call, Permission::Access)?;
     let tags: Vec<_> = media.tags.iter().map(|name| shown(name)).collect();
     Reply::json(200, &json!({"tags": tags}))
 }
 
 /// A tag that the media has already is answered as if it were new. A guess.
 fn create(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
-    let id = super::media(state, call, Permission::Edit)?.id;
+    let id = lookup::media(state, call, Permission::Edit)?.id;
     let name = call.text("name").unwrap_or_default();
     if let Some(media) = state.media.get_mut(&id)
         && media.tags.iter().all(|own| **own != *name)
@@ -45,7 +48,7 @@ fn create(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
 
 /// What is answered is a guess: what was deleted, as of everything else.
 fn delete(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
-    let id = super::media(state, call, Permission::Edit)?.id;
+    let id = lookup::media(state, call, Permission::Edit)?.id;
     let wanted = call.id("tag_id")?;
     let media = state.media.get_mut(&id).ok_or_else(Refusal::not_found)?;
     let place = media.tags.iter().position(|name| id_of(name) == wanted).ok_or_else(Refusal::not_found)?;

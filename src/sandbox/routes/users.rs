@@ -3,10 +3,11 @@
 use serde::Serialize;
 use serde_json::json;
 
+use super::super::lists::Query;
 use super::super::operation::{Call, Kind, Operation, Refusal, Reply};
+use super::super::records::{Role, User};
 use super::super::shapes::{self, Each, Paged, Show};
-use super::super::state::{Query, Role, State, User};
-use super::collections;
+use super::super::state::State;
 
 pub(super) fn operations() -> Vec<Operation> {
     vec![
@@ -110,5 +111,5 @@ fn user<'state>(state: &'state State, call: &Call<'_>) -> Result<&'state User, R
 
 /// Shows things with the permissions that this user has.
 fn show<'state>(state: &'state State, call: &Call<'state>, user: u64) -> Show<'state> {
-    Show { caller: user, ..collections::show(state, call) }
+    Show { caller: user, ..call.show(state) }
 }

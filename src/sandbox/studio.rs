@@ -1,0 +1,42 @@
+//! What the hosts of a sandbox share.
+
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jiff::SignedDuration;
+
+use super::assumptions::Assumptions;
+use super::faults::Faults;
+use super::log::Log;
+use super::state::State;
+
+/// One Studio: its URLs, its assumptions, and all that it knows.
+#[derive(Debug)]
+pub(crate) struct Studio {
+    pub(crate) url: String,
+    pub(crate) storage_url: String,
+    pub(crate) assumptions: Assumptions,
+    pub(crate) token_lifetime: SignedDuration,
+    pub(crate) url_lifetime: SignedDuration,
+    /// The administrator whose token the sandbox hands out.
+    pub(crate) admin: u64,
+    pub(crate) signing_key: u64,
+    pub(crate) state: Mutex<State>,
+    pub(crate) faults: Mutex<Faults>,
+    pub(crate) log: Mutex<Log>,
+    pub(crate) panics: AtomicUsize,
+}
+
+impl Studio {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn faults(&self) -> MutexGuard<'_, Faults> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn log(&self) -> MutexGuard<'_, Log> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
