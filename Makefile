@@ -90,7 +90,7 @@ python: ## Lint, type-check and test the package that is installed
 
 docs: $(VENV)/tools ## Build the documentation; a broken link or an unknown name fails
 	@echo "== docs"
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	$(BIN)/zensical build --strict --clean
 
 sdist: $(VENV)/tools ## Check that the source distribution builds by itself
 	@echo "== sdist"
