@@ -15,9 +15,11 @@ mod stack;
 #[pyo3::pymodule(gil_used = false)]
 mod _core {
     #[pymodule_export]
-    use crate::python::auth::oauth::{OAuth, Tokens};
+    use crate::python::auth::oauth::OAuth;
     #[pymodule_export]
     use crate::python::auth::token_store::{FileTokenStore, MemoryTokenStore, StoreLock};
+    #[pymodule_export]
+    use crate::python::auth::tokens::Tokens;
     #[pymodule_export]
     use crate::python::bridge::shutdown::{forked, shut_down};
     #[pymodule_export]
@@ -31,11 +33,13 @@ mod _core {
     #[pymodule_export]
     use crate::python::listing::arrow::{ArrowBatch, ArrowTable};
     #[pymodule_export]
-    use crate::python::listing::source::{ListingSource, PageReader, PyCheckpoint, decode_media_page};
+    use crate::python::listing::reading::{PageReader, PyCheckpoint};
+    #[pymodule_export]
+    use crate::python::listing::source::ListingSource;
     #[pymodule_export]
     use crate::python::pages::collections::Collection;
     #[pymodule_export]
-    use crate::python::pages::media::Media;
+    use crate::python::pages::media::{Media, decode_media_page};
     #[cfg(feature = "sandbox")]
     #[pymodule_export]
     use crate::python::sandbox::SandboxServer;

@@ -1,9 +1,10 @@
 //! The core's errors as the exceptions of `canvas_studio.errors`, which are written in Python.
 
+use std::ffi::CString;
 use std::io::ErrorKind;
 
 use pyo3::IntoPyObjectExt;
-use pyo3::exceptions::PyMemoryError;
+use pyo3::exceptions::{PyMemoryError, PyUserWarning};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyModule};
@@ -13,7 +14,7 @@ use super::convert::json;
 use super::convert::output::{Hinted, JsonObject};
 use crate::api::json::text::read_json;
 use crate::client::secrets::printable;
-use crate::client::{Error, RequestInfo, StatusError};
+use crate::client::{Error, Network, RequestInfo, StatusError};
 use crate::python::cached::cached;
 
 /// The exception for an error. If it cannot be made, the exception that says why.
@@ -168,4 +169,10 @@ fn class_of_status(status: u16) -> &'static str {
         500.. => "InternalServerError",
         _ => "APIStatusError",
     }
+}
+
+/// Warns of the certificates in a bundle that are left out.
+pub(crate) fn warn_of_left_out(network: &Network) -> PyResult<()> {
+    let Some(warning) = network.warning() else { return Ok(()) };
+    Python::attach(|py| PyErr::warn(py, &py.get_type::<PyUserWarning>(), &CString::new(warning)?, 1))
 }

@@ -9,7 +9,7 @@ use pyo3::types::PyDict;
 use pyo3::{PyTraverseError, PyVisit};
 use secrecy::ExposeSecret;
 
-use super::auth::oauth::{OAuth, Reduced, network_of, warn_of_left_out};
+use super::auth::oauth::{OAuth, Reduced, network_of};
 use super::bridge::caller::AttachedAuth;
 use super::bridge::coroutine::CoroutineOf;
 use super::bridge::operation::Operation;
@@ -19,8 +19,9 @@ use super::convert::arguments::{
 };
 use super::convert::ids::Id;
 use super::convert::output::{Deliver, Hinted, Nothing};
-use super::errors::to_python;
-use super::listing::source::{ListingOf, ListingOfAny, ListingSource, PyCheckpoint, made_of};
+use super::errors::{to_python, warn_of_left_out};
+use super::listing::reading::PyCheckpoint;
+use super::listing::source::{ListingOf, ListingOfAny, ListingSource, made_of};
 use super::operations::operations;
 use super::pages::collections::{OfCollection, OfCourse};
 use super::pages::media::{OfMedia, embed_type, min_permission};

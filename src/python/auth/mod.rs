@@ -2,3 +2,4 @@
 
 pub(crate) mod oauth;
 pub(crate) mod token_store;
+pub(crate) mod tokens;

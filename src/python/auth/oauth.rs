@@ -1,196 +1,26 @@
-//! `OAuth` and `Tokens`: signing in, as Python sees it.
+//! `OAuth`: the sign-in of one person, as Python sees it.
 
-use std::ffi::CString;
 use std::path::Path;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use pyo3::IntoPyObjectExt;
-use pyo3::exceptions::{PyLookupError, PyTypeError, PyUserWarning};
-#[cfg(feature = "stubs")]
-use pyo3::inspect::PyStaticExpr;
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDateTime, PyDict};
+use pyo3::types::PyDict;
 use pyo3::{PyTraverseError, PyVisit};
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Map, Value};
 
 use super::token_store::{AnyStore, MemoryTokenStore};
 use crate::api::InvalidArgument;
 use crate::api::oauth::{self, OUT_OF_BAND};
-use crate::client::address::school_url;
 use crate::client::config::{Config, Options};
 use crate::client::{self, Auth, Client, Error, Network};
 use crate::python::bridge::operation::{Home, Operation};
-use crate::python::convert::arguments::{AnyMapping, Argument, FilePath, Text};
-use crate::python::convert::input::{borrowed_text, wrong_type};
-use crate::python::convert::json;
-use crate::python::convert::output::{AnyJson, Deliver, Hinted, JsonObject, Nothing};
-use crate::python::errors::to_python;
+use crate::python::convert::arguments::{Argument, FilePath, Text};
+use crate::python::convert::input::borrowed_text;
+use crate::python::convert::output::{AnyJson, Deliver, Hinted, Nothing};
+use crate::python::errors::{to_python, warn_of_left_out};
 use crate::python::operations::operations;
-
-/// A moment that a datetime with a zone stands for.
-struct Moment(Timestamp);
-
-impl<'a, 'py> FromPyObject<'a, 'py> for Moment {
-    type Error = PyErr;
-    #[cfg(feature = "stubs")]
-    const INPUT_TYPE: PyStaticExpr = <Timestamp as FromPyObject<'_, '_>>::INPUT_TYPE;
-
-    fn extract(given: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
-        if !given.is_instance_of::<PyDateTime>() {
-            return Err(wrong_type("expires_at", "a datetime", &given, None));
-        }
-        let refused = |problem: PyErr| {
-            let expected = format!("must have a zone, and be a moment that can be counted: {problem}");
-            to_python(InvalidArgument::new("expires_at", expected).into())
-        };
-        given.extract().map(Self).map_err(refused)
-    }
-}
-
-/// The tokens that a person's signing in gave. They are secrets: they are shown to nobody, and not pickled.
-///
-/// Args:
-///     access_token: What authorizes requests.
-///     refresh_token: What gives the next access token, once.
-///     expires_at: When the access token ends, as a datetime with a zone; `None` if that is not known.
-///     url: The school's URL; tokens are sent to no other.
-///
-/// Raises:
-///     InvalidArgumentError: If something is no token.
-#[pyclass(frozen, weakref, module = "canvas_studio")]
-#[derive(Debug)]
-pub(crate) struct Tokens {
-    pub(crate) tokens: client::Tokens,
-}
-
-impl From<client::Tokens> for Tokens {
-    fn from(tokens: client::Tokens) -> Self {
-        Self { tokens }
-    }
-}
-
-impl Deliver for client::Tokens {
-    type Python = Tokens;
-
-    fn deliver(self, _: Python<'_>, _: Option<&Client>) -> PyResult<Tokens> {
-        Ok(self.into())
-    }
-}
-
-#[pymethods]
-impl Tokens {
-    #[new]
-    #[pyo3(signature = (access_token, *, refresh_token=None, expires_at=None, url=None))]
-    fn new(
-        py: Python<'_>,
-        access_token: Text,
-        refresh_token: Option<Text>,
-        expires_at: Option<Moment>,
-        url: Option<Text>,
-    ) -> PyResult<Self> {
-        let token = |argument: &str, text: Text| {
-            oauth::given_token(argument, &text.read(py, argument)?).map_err(|refusal| to_python(refusal.into()))
-        };
-        let access = token("access_token", access_token)?;
-        let refresh = refresh_token.map(|text| token("refresh_token", text)).transpose()?;
-        let expires_at = expires_at.map(|moment| moment.0);
-        let url = url
-            .read(py, "url")?
-            .map(|url| school_url(&url))
-            .transpose()
-            .map_err(|refusal| to_python(refusal.into()))?;
-        Ok(Self { tokens: client::Tokens { access, refresh, expires_at, url } })
-    }
-
-    /// What authorizes requests.
-    #[getter]
-    fn access_token(&self) -> &str {
-        self.tokens.access.expose_secret()
-    }
-
-    /// What gives the next access token, once.
-    #[getter]
-    fn refresh_token(&self) -> Option<&str> {
-        self.tokens.refresh.as_ref().map(ExposeSecret::expose_secret)
-    }
-
-    /// When the access token ends, in UTC, if that is known.
-    #[getter]
-    fn expires_at(&self) -> Option<Timestamp> {
-        self.tokens.expires_at
-    }
-
-    /// The school's URL.
-    #[getter]
-    fn url(&self) -> Option<&str> {
-        self.tokens.url.as_deref()
-    }
-
-    /// Return them as a dict that `json.dumps` takes, for a database. The dict holds the secrets as they are.
-    ///
-    /// Returns:
-    ///     `access_token`, `refresh_token`, `expires_at` (ISO 8601) and `url`.
-    fn to_dict(&self, py: Python<'_>) -> PyResult<Hinted<JsonObject>> {
-        Ok(Hinted::new(json::to_python(py, &self.tokens.to_json())?.unbind()))
-    }
-
-    /// Make them from a dict such as `to_dict()` returns, or from the token endpoint's own answer.
-    ///
-    /// Args:
-    ///     values: The dict. Of other names in it, such as the columns of a table, nothing is read.
-    ///
-    /// Returns:
-    ///     The tokens.
-    ///
-    /// Raises:
-    ///     InvalidArgumentError: If something in it cannot be right; the text does not quote it.
-    #[staticmethod]
-    #[pyo3(signature = (values))]
-    fn from_dict(py: Python<'_>, values: AnyMapping<'_>) -> PyResult<Self> {
-        let AnyMapping(values) = values;
-        let refuse = |refusal: InvalidArgument| to_python(refusal.into());
-        let mut known = Map::new();
-        for name in ["access_token", "refresh_token", "expires_at", "expires_in", "created_at", "url"] {
-            let value = match values.get_item(name) {
-                Err(error) if error.is_instance_of::<PyLookupError>(py) => None,
-                found => Some(found?),
-            };
-            if let Some(value) = value.filter(|value| !value.is_none()) {
-                let is_moment = value.hasattr("isoformat")?;
-                let value = if is_moment { value.call_method0("isoformat")? } else { value };
-                match json::from_python(&value) {
-                    Ok(value) => drop(known.insert(name.to_owned(), value)),
-                    // As in the token endpoint's answer, these need not be right.
-                    Err(_) if ["expires_in", "created_at"].contains(&name) => {}
-                    Err(_) => return Err(refuse(InvalidArgument::new(name, "must be a text"))),
-                }
-            }
-        }
-        client::Tokens::from_json(&Value::Object(known)).map(Self::from).map_err(refuse)
-    }
-
-    fn __eq__(&self, other: &Bound<'_, Self>) -> bool {
-        other.get().tokens == self.tokens
-    }
-
-    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        let refresh_token = self.tokens.refresh.as_ref().map_or("None", |_| "'***'");
-        let expires_at = self.tokens.expires_at.into_py_any(py)?;
-        let url = self.url().into_py_any(py)?;
-        Ok(format!(
-            "Tokens('***', refresh_token={refresh_token}, expires_at={}, url={})",
-            expires_at.bind(py).repr()?,
-            url.bind(py).repr()?
-        ))
-    }
-
-    #[expect(clippy::unused_self, reason = "Python passes it")]
-    fn __reduce__(&self) -> PyResult<String> {
-        Err(PyTypeError::new_err("tokens are secrets, so they are not pickled or copied: to_dict() has what they hold"))
-    }
-}
 
 /// The sign-in of one person at one school: a developer key, and where the person's tokens are kept.
 ///
@@ -277,12 +107,6 @@ pub(crate) fn network_of(client: &Client) -> PyResult<(Option<&str>, Option<&Pat
     client.config().network().given().ok_or_else(|| {
         PyTypeError::new_err("a client is pickled without the password of its proxy: set HTTPS_PROXY instead")
     })
-}
-
-/// Warns of the certificates in a bundle that are left out.
-pub(crate) fn warn_of_left_out(network: &Network) -> PyResult<()> {
-    let Some(warning) = network.warning() else { return Ok(()) };
-    Python::attach(|py| PyErr::warn(py, &py.get_type::<PyUserWarning>(), &CString::new(warning)?, 1))
 }
 
 /// A code that is about to become tokens.

@@ -16,7 +16,7 @@ use pyo3::{type_hint_identifier, type_hint_union};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedMutexGuard, oneshot};
 
-use super::oauth::Tokens;
+use super::tokens::Tokens;
 use crate::client::token_store::{Change, Decide, FileLock, FileStore, MemoryStore, TokenStore, Waiting};
 use crate::client::{Client, Error};
 use crate::python::bridge::caller::{self, Caller};

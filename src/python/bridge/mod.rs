@@ -4,6 +4,7 @@
 
 pub(crate) mod caller;
 pub(crate) mod coroutine;
+pub(crate) mod event_loop;
 pub(crate) mod exit;
 pub(crate) mod logs;
 pub(crate) mod operation;

@@ -1,7 +1,7 @@
 //! How columns are handed to Python: over Arrow's C interface, which polars, pandas, pyarrow and DuckDB read.
 
 use std::ffi::CStr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema, to_ffi};
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
@@ -11,15 +11,13 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 
-use super::columns::Words;
-use super::source::{AnyReader, ListingSource};
+use super::columns::{Rows, Words};
+use super::reading::AnyReader;
+use super::source::ListingSource;
 use crate::client::{Client, Error};
 use crate::python::bridge::operation::{Home, Operation};
 use crate::python::bridge::run::run;
 use crate::python::convert::output::{AnyJson, Deliver, Hinted};
-
-/// Rows on their way to Python. Only a call that comes to its end takes them.
-pub(crate) struct Rows(pub(crate) Arc<Mutex<Option<RecordBatch>>>);
 
 impl Deliver for Rows {
     type Python = ArrowBatch;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use arrow_array::builder::{
     BooleanBuilder, Date32Builder, Decimal128Builder, Float64Builder, Int64Builder, NullBufferBuilder, StringBuilder,
@@ -82,6 +82,9 @@ impl Columns {
         RecordBatch::try_new(Arc::clone(&self.schema), arrays)
     }
 }
+
+/// Rows on their way to Python. Only a call that comes to its end takes them.
+pub(crate) struct Rows(pub(crate) Arc<Mutex<Option<RecordBatch>>>);
 
 /// How many times as much memory as the texts of its items a batch takes while it is made, at the most.
 const MEMORY_OF_TEXT: usize = 4;

@@ -2,4 +2,5 @@
 
 pub(crate) mod arrow;
 pub(crate) mod columns;
+pub(crate) mod reading;
 pub(crate) mod source;

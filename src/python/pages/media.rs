@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
+use bytes::Bytes;
 use pyo3::IntoPyObjectExt;
+use pyo3::exceptions::PyValueError;
 #[cfg(feature = "stubs")]
 use pyo3::inspect::{PyStaticConstant, PyStaticExpr};
 use pyo3::prelude::*;
@@ -13,19 +15,21 @@ use url::Url;
 
 use super::collections::{OfCollection, OfCourse};
 use super::value;
+use crate::api::check::MAX_PER_PAGE;
 use crate::api::item::Item;
 use crate::api::json::dates::Moment;
 use crate::api::json::fields::field_index;
 use crate::api::json::lazy::Written;
 use crate::api::media::{EMBED_TYPES, MIN_PERMISSIONS};
 use crate::api::models::plain_name;
-use crate::api::{media, models};
+use crate::api::{Answer, media, models};
 use crate::client::Client;
 use crate::python::convert::arguments::{Argument, Changes, FilePath, Flag, Text};
 use crate::python::convert::ids::{Id, ids};
 use crate::python::convert::input::word;
-use crate::python::convert::output::{Deliver, Hinted, JsonObject};
-use crate::python::errors::detached;
+use crate::python::convert::output::{AnyJson, Deliver, Hinted, JsonObject};
+use crate::python::errors::{detached, to_python};
+use crate::python::listing::reading::deliver_page;
 use crate::python::listing::source::ListingOf;
 use crate::python::operations::operations;
 use crate::python::progress::{DownloadWithProgress, Progress};
@@ -371,3 +375,19 @@ plain {
     }
 }
 } }
+
+/// Reads the body of a page of media as a listing does, without a server: only to count what that costs.
+#[pyfunction]
+#[pyo3(name = "_decode_media_page", signature = (body))]
+pub(crate) fn decode_media_page(py: Python<'_>, body: &[u8]) -> PyResult<Hinted<AnyJson>> {
+    let request = media::search(&media::Search::default(), 1, MAX_PER_PAGE).map_err(|error| to_python(error.into()))?;
+    let answer = Answer {
+        status: 200,
+        content_type: "application/json".to_owned(),
+        location: None,
+        body: Bytes::copy_from_slice(body),
+    };
+    let decoded =
+        py.detach(|| request.decode(&answer)).map_err(|problem| PyValueError::new_err(problem.to_string()))?;
+    Ok(Hinted::new(deliver_page(py, None, decoded.items)?.into_any().unbind()))
+}
