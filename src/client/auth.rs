@@ -14,7 +14,8 @@ use tokio::sync::watch;
 use tracing::info;
 
 use super::config::Options;
-use super::error::{self, Error, StatusError};
+use super::error::{Error, StatusError};
+use super::failure::said_by_server;
 use super::log::TARGET;
 use super::process::{PerProcess, background};
 use super::secrets::Secrets;
@@ -564,9 +565,8 @@ async fn granted(client: &Client, request: &Request<Grant>, is_refresh: bool) ->
     if let Some(refusal) = oauth::refusal(&answer) {
         // Nothing else of such an answer is shown.
         let body = json!({"error": refusal.error, "error_description": refusal.description}).to_string();
-        let body = client.secrets(call).mask(&body);
-        let asked = client.request_info(call, false);
-        return Err(refused(Error::refused(call, asked, answer.status, body, None, None, false), is_refresh));
+        let request = client.context(call);
+        return Err(refused(request.refused(answer.status, request.mask(&body)), is_refresh));
     }
     client.read(request, &answer)
 }
@@ -582,7 +582,7 @@ fn refused(error: Error, is_refresh: bool) -> Error {
     }) else {
         return error;
     };
-    let said = format!("{}: {}", refusal.status, error::said_by_server(&refusal.body).unwrap_or_default());
+    let said = format!("{}: {}", refusal.status, said_by_server(&refusal.body).unwrap_or_default());
     let message = match (reason.as_str(), is_refresh) {
         (INVALID_GRANT, true) => format!("log in again: Studio does not take the refresh token any more ({said})"),
         (INVALID_GRANT, false) => format!(

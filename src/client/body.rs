@@ -29,18 +29,18 @@ const TIMES_AS_LONG: usize = 3;
 
 /// A body as far as it has come. Mostly it comes at once, and then it is not copied.
 #[derive(Debug)]
-pub(super) enum Gathered {
+pub(super) enum BodyBuffer {
     AtOnce(Bytes),
     InParts(Vec<u8>),
 }
 
-impl Default for Gathered {
+impl Default for BodyBuffer {
     fn default() -> Self {
         Self::AtOnce(Bytes::new())
     }
 }
 
-impl Gathered {
+impl BodyBuffer {
     /// Adds what came next. `expected` is how much comes in all, as far as the server says.
     pub(super) fn add(&mut self, chunk: Bytes, expected: usize) -> Result<(), TryReserveError> {
         match self {
@@ -251,7 +251,7 @@ mod tests {
 
     #[test]
     fn a_body_that_comes_at_once_is_not_copied_and_one_in_parts_is_whole() {
-        let mut body = Gathered::default();
+        let mut body = BodyBuffer::default();
         assert!(body.bytes().is_empty());
         let first = Bytes::from(vec![b'a'; 100]);
         body.add(first.clone(), 300).unwrap();

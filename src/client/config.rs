@@ -211,9 +211,9 @@ impl Config {
         self.network.apply(builder, &self.base, is_to_studio)
     }
 
-    /// Why there is no connection for a request. `quoted` is the innermost cause.
-    pub(super) fn cause(&self, call: &Call, error: &reqwest::Error, quoted: &str) -> Result<Cause, Error> {
-        self.network.cause(&self.base, &self.url_for(call), error, quoted)
+    /// Why there is no connection to a URL. `quoted` is the innermost cause.
+    pub(super) fn cause(&self, url: &Url, error: &reqwest::Error, quoted: &str) -> Result<Cause, Error> {
+        self.network.cause(&self.base, url, error, quoted)
     }
 
     /// Whether a redirect may lead to a URL: nothing but https, except from this machine to itself. A school elsewhere does

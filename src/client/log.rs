@@ -1,4 +1,4 @@
-//! What the client tells of its work: a line for each attempt (DEBUG), and the story of a job (INFO).
+//! The client's log: a line for each attempt (DEBUG), and one for each wait and each finished job (INFO).
 //!
 //! A line holds no query, whose parameters may be signatures or e-mail addresses, and no secret.
 
@@ -7,82 +7,73 @@ use std::time::{Duration, Instant};
 use tracing::{Level, debug, enabled, info};
 
 use super::error::Error;
-use super::send::{Client, Failure};
-use crate::api::Call;
+use super::failure::{Failure, RequestContext};
 
 /// Where all lines go; Python's logger has the same name.
 pub const TARGET: &str = "canvas_studio";
 
-impl Client {
-    /// Runs an attempt and tells how it went, also if nobody waits for its end, and how long it waited in line before.
-    pub(super) async fn told<T>(
-        &self,
-        call: &Call,
-        attempt: u32,
-        waited: Option<Duration>,
-        status: impl Fn(&T) -> u16,
-        running: impl Future<Output = Result<T, Failure>>,
-    ) -> Result<T, Failure> {
-        let mut line = Line { client: self, call, attempt, waited, began: Instant::now(), is_told: false };
-        let result = running.await;
-        match &result {
-            Ok(value) => line.tell(Some(status(value)), None),
-            Err(failure) => {
-                let (status, error) = self.words(call, &failure.error);
-                line.tell(status, error.as_deref());
-            }
+/// Runs an attempt and logs how it went, also if nobody waits for its end. `waited` is how long it waited in line before.
+pub(super) async fn with_logging<T>(
+    request: &RequestContext<'_>,
+    attempt: u32,
+    waited: Option<Duration>,
+    status: impl Fn(&T) -> u16,
+    running: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let mut record = AttemptRecord { request, attempt, waited, began: Instant::now(), is_emitted: false };
+    let result = running.await;
+    match &result {
+        Ok(value) => record.emit(Some(status(value)), None),
+        Err(failure) => {
+            let (status, error) = status_and_text(request, &failure.error);
+            record.emit(status, error.as_deref());
         }
-        result
     }
+    result
+}
 
-    /// Says why a request is sent again, and when.
-    pub(super) fn tell_wait(&self, call: &Call, wait: Duration, failure: &Failure) {
-        if !enabled!(target: TARGET, Level::INFO) {
-            return;
-        }
-        let (method, path, wait) = (call.method.as_str(), self.place(call), to_three_places(wait.as_secs_f64()));
-        let (status, error) = self.words(call, &failure.error);
-        let reason = reason(status, error.as_deref());
-        let error = error.as_deref();
-        info!(target: TARGET, method, path, status, error, wait, "{method} {path}: again in {wait:.1} s: {reason}");
+/// Logs why a request is sent again, and when.
+pub(super) fn log_retry(request: &RequestContext<'_>, wait: Duration, failure: &Failure) {
+    if !enabled!(target: TARGET, Level::INFO) {
+        return;
     }
+    let (method, path) = (request.call.method.as_str(), request.display_path());
+    let wait = to_three_places(wait.as_secs_f64());
+    let (status, error) = status_and_text(request, &failure.error);
+    let reason = reason(status, error.as_deref());
+    let error = error.as_deref();
+    info!(target: TARGET, method, path, status, error, wait, "{method} {path}: again in {wait:.1} s: {reason}");
+}
 
-    /// Where a request goes, as a line may show it.
-    pub(super) fn place(&self, call: &Call) -> String {
-        self.secrets(call).mask(&call.place())
-    }
-
-    /// The status of an error and what else there is to say. Its own text may quote a query or a body, so that of an
-    /// answer is not used.
-    fn words(&self, call: &Call, error: &Error) -> (Option<u16>, Option<String>) {
-        match error {
-            Error::Status(refusal) => (Some(refusal.status), None),
-            Error::Unreadable(unreadable) => (Some(unreadable.status), Some("the answer could not be read".to_owned())),
-            other => (None, Some(self.secrets(call).mask(&other.to_string()))),
-        }
+/// The status of an error and what else there is to say. Its own text may quote a query or a body, so that of an
+/// answer is not used.
+fn status_and_text(request: &RequestContext<'_>, error: &Error) -> (Option<u16>, Option<String>) {
+    match error {
+        Error::Status(refusal) => (Some(refusal.status), None),
+        Error::Unreadable(unreadable) => (Some(unreadable.status), Some("the answer could not be read".to_owned())),
+        other => (None, Some(request.mask(&other.to_string()))),
     }
 }
 
 /// The line of an attempt that is under way.
-struct Line<'attempt> {
-    client: &'attempt Client,
-    call: &'attempt Call,
+struct AttemptRecord<'attempt> {
+    request: &'attempt RequestContext<'attempt>,
     attempt: u32,
     waited: Option<Duration>,
     began: Instant,
-    is_told: bool,
+    is_emitted: bool,
 }
 
-impl Line<'_> {
-    fn tell(&mut self, status: Option<u16>, error: Option<&str>) {
-        self.is_told = true;
+impl AttemptRecord<'_> {
+    fn emit(&mut self, status: Option<u16>, error: Option<&str>) {
+        self.is_emitted = true;
         if !enabled!(target: TARGET, Level::DEBUG) {
             return;
         }
-        let (method, path, attempt) = (self.call.method.as_str(), self.client.place(self.call), self.attempt);
+        let (method, path) = (self.request.call.method.as_str(), self.request.display_path());
         let milliseconds = |length: Duration| to_three_places(length.as_secs_f64() * 1000.0);
         let (ms, waited) = (milliseconds(self.began.elapsed()), self.waited.map(milliseconds));
-        let reason = reason(status, error);
+        let (attempt, reason) = (self.attempt, reason(status, error));
         let line = waited.map_or_else(String::new, |waited| format!(", after {waited:.1} ms in line"));
         debug!(
             target: TARGET, method, path, status, error, ms, attempt, waited,
@@ -91,10 +82,10 @@ impl Line<'_> {
     }
 }
 
-impl Drop for Line<'_> {
+impl Drop for AttemptRecord<'_> {
     fn drop(&mut self) {
-        if !self.is_told {
-            self.tell(None, Some("given up before the answer was there"));
+        if !self.is_emitted {
+            self.emit(None, Some("given up before the answer was there"));
         }
     }
 }

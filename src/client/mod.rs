@@ -1,10 +1,13 @@
 //! The client: sends a request (`send`), repeats it, authorizes it, reads lists and downloads files.
 
 pub mod address;
+mod attempts;
 pub mod auth;
 mod body;
 pub mod config;
+mod connections;
 pub mod error;
+mod failure;
 mod headers;
 mod limit;
 pub mod listing;

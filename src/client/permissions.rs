@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::time::Instant;
 use tracing::info;
 
-use super::error::{Error, said_by_server};
+use super::error::Error;
+use super::failure::said_by_server;
 use super::limit::Hold;
 use super::log::TARGET;
-use super::send::{Client, QUOTED};
+use super::send::Client;
 use crate::api::answer::from_json;
 use crate::api::permissions::{BodyForm, Changes, refuses_form};
 use crate::api::{Answer, Body, Call};
@@ -59,7 +60,7 @@ impl Client {
             First::Refused(_) => changes,
             First::Ignored(_, left) => left,
         };
-        let (method, path, form) = (call.method.as_str(), self.place(call), form.other());
+        let (method, path, form) = (call.method.as_str(), self.context(call).display_path(), form.other());
         info!(target: TARGET, method, path, "{method} {path}: again with its body in the other form ({form:?})");
         let rest = self.config.timeout.saturating_sub(begun.elapsed());
         self.turn(call).await;
@@ -89,8 +90,7 @@ impl Client {
             "Studio took the change and did not make it: its list does not show \"{left}\" (read the permissions \
              before you try again{other})"
         );
-        let body = self.secrets(call).mask_body(&answer.body, QUOTED);
-        Error::without_effect(self.request_info(call, false), answer.status, &problem, &body)
+        self.context(call).without_effect(answer, &problem)
     }
 }
 

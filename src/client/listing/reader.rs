@@ -782,7 +782,7 @@ impl<T: Item> Reader<T> {
     }
 
     fn asked(&self) -> (&str, String) {
-        (self.request.call.method.as_str(), self.client.place(&self.request.call))
+        (self.request.call.method.as_str(), self.client.context(&self.request.call).display_path())
     }
 }
 

@@ -18,13 +18,15 @@ use super::ranges::{Head, Holds, Known};
 use super::recordings;
 use crate::api::answer::media_type_and_charset;
 use crate::api::{Call, InvalidArgument, Request};
+use crate::client::attempts::Attempts;
 use crate::client::error::Error;
+use crate::client::failure::{Failure, QUOTED, RequestContext};
 use crate::client::headers::location;
 use crate::client::limit::Hold;
-use crate::client::log::{TARGET, to_three_places};
+use crate::client::log::{TARGET, to_three_places, with_logging};
 use crate::client::retry::Outcome;
 use crate::client::secrets::ROOM;
-use crate::client::send::{Attempts, Client, Failure, QUOTED};
+use crate::client::send::Client;
 use crate::files;
 
 /// How many redirects from one storage host to the next are followed.
@@ -91,7 +93,7 @@ impl Client {
     /// Fetches a file; it has its name only when all of it is there.
     pub async fn download(&self, download: &Download, transferred: &Transferred) -> Result<PathBuf, Error> {
         let began = Instant::now();
-        let path = self.place(&download.request.call);
+        let path = self.context(&download.request.call).display_path();
         let mut part = Part::new(&download.path, path.clone())?;
         self.until_closed(Box::pin(self.fill(&mut part, &download.request, transferred))).await?;
         let bytes = part.known.length;
@@ -110,7 +112,7 @@ impl Client {
         let mut url = self.signed(request, &mut hold).await?;
         let mut may_renew = true;
         let mut most = 0;
-        let mut attempts = Attempts::new(self, &request.call, None);
+        let mut attempts = Attempts::new(&self.config.policy, &self.pace, None);
         loop {
             self.admit(&request.call, &mut hold).await?;
             let Err(failure) = self.fetch(&url, part, transferred, attempts.next(), &mut hold).await else {
@@ -136,9 +138,10 @@ impl Client {
                 }
                 Outcome::Status(416, _) if part.known.length > 0 => {
                     part.restart()?;
-                    attempts.wait_or_give_up(Failure { outcome: Outcome::Interrupted, ..failure }).await?;
+                    let failure = Failure::interrupted(failure.error);
+                    attempts.wait_or_give_up(&self.context(&request.call), failure).await?;
                 }
-                _ => attempts.wait_or_give_up(failure).await?,
+                _ => attempts.wait_or_give_up(&self.context(&request.call), failure).await?,
             }
         }
     }
@@ -188,29 +191,28 @@ impl Client {
                     call = call.header(header::IF_RANGE, validator);
                 }
             }
-            self.check_private(&call, &self.config.url_for(&call)).map_err(final_failure)?;
+            let request = self.context(&call);
+            self.check_private(&request, &request.url).map_err(Failure::last)?;
             let status = |response: &reqwest::Response| response.status().as_u16();
-            let response = self.told(&call, attempt, hold.waited.take(), status, self.attempt(&call, None)).await?;
+            let attempting = self.attempt(&request, None);
+            let response = with_logging(&request, attempt, hold.waited.take(), status, attempting).await?;
             if !response.status().is_redirection() {
-                return self.receive(&call, response, part, transferred).await;
+                return self.receive(&request, response, part, transferred).await;
             }
             match location(&response) {
                 Some(next) => url = next,
-                None => return Err(self.no_file(&call, &response, "a redirect leads nowhere", b"")),
+                None => return Err(request.no_file(response.status().as_u16(), "a redirect leads nowhere", b"")),
             }
         }
         let call = Call::signed("download_media", url);
-        let request = self.request_info(&call, false);
-        let body = format!("redirected more than {MAX_REDIRECTS} times");
-        let error = Error::refused(&call, request, 302, body, None, None, false);
-        Err(Failure { error, outcome: Outcome::Final })
+        Err(Failure::last(self.context(&call).refused(302, format!("redirected more than {MAX_REDIRECTS} times"))))
     }
 
     /// Takes in the bytes of an answer, after a look at whether they are those that were asked for. If that is in doubt,
     /// what is there is given up, and so is the answer.
     async fn receive(
         &self,
-        call: &Call,
+        request: &RequestContext<'_>,
         mut response: reqwest::Response,
         part: &mut Part,
         transferred: &Transferred,
@@ -218,7 +220,7 @@ impl Client {
         let content_type = recordings::content_type(response.headers());
         if media_type_and_charset(&content_type).0 == "multipart/byteranges" {
             let problem = "it is multipart/byteranges, several parts where one file was asked for";
-            return Err(self.quoted(call, response, problem, Bytes::new()).await);
+            return Err(self.quoted(request, response, problem, Bytes::new()).await);
         }
         let head = Head::of(&response);
         let (is_start, end, total) = match head.holds(&part.known) {
@@ -226,88 +228,80 @@ impl Client {
             Ok(Holds::Next { end, total }) => (part.known.length == 0, end, total),
             Err(problem) if part.known.length > 0 => {
                 part.tell_doubt(&problem);
-                part.restart().map_err(final_failure)?;
+                part.restart().map_err(Failure::last)?;
                 return Ok(false);
             }
-            Err(problem) => return Err(self.no_file(call, &response, &problem, b"")),
+            Err(problem) => return Err(request.no_file(response.status().as_u16(), &problem, b"")),
         };
-        let mut next = self.chunk(call, &mut response).await?;
+        let mut next = self.chunk(request, &mut response).await?;
         if is_start {
-            let start = self.gather(call, &mut response, next, recordings::START).await?;
+            let start = self.gather(request, &mut response, next, recordings::START).await?;
             if let Some(problem) = recordings::why_not_saved(response.headers(), &start) {
-                return Err(self.quoted(call, response, &problem, start).await);
+                return Err(self.quoted(request, response, &problem, start).await);
             }
-            part.restart().map_err(final_failure)?;
+            part.restart().map_err(Failure::last)?;
             part.content_type = content_type;
             next = Some(start);
         } else if content_type != part.content_type && recordings::is_text(&content_type) {
             let problem = recordings::not_a_recording(&content_type);
-            return Err(self.quoted(call, response, &problem, next.unwrap_or_default()).await);
+            return Err(self.quoted(request, response, &problem, next.unwrap_or_default()).await);
         }
         part.known.total = total;
         part.known.version.join(head.version);
-        part.open().await.map_err(final_failure)?;
+        part.open().await.map_err(Failure::last)?;
         part.tell_start();
         transferred.total.store(total.unwrap_or(UNKNOWN), Ordering::Relaxed);
         transferred.done.store(part.known.length, Ordering::Relaxed);
 
         while let Some(chunk) = next {
             if chunk.len() as u64 > end - part.known.length {
-                part.restart().map_err(final_failure)?;
-                return Err(self.interrupted(call, &format!("more came than the {end} bytes that were announced")));
+                part.restart().map_err(Failure::last)?;
+                return Err(request.download_broke(&format!("more came than the {end} bytes that were announced")));
             }
-            part.write(&chunk).map_err(final_failure)?;
+            part.write(&chunk).map_err(Failure::last)?;
             // Before more is asked for, which then comes into the same memory.
             drop(chunk);
             transferred.done.store(part.known.length, Ordering::Relaxed);
-            next = self.chunk(call, &mut response).await?;
+            next = self.chunk(request, &mut response).await?;
         }
         let length = part.known.length;
         match total {
             Some(total) if total == length => Ok(true),
-            Some(total) => Err(self.interrupted(call, &format!("it ended after {length} of {total} bytes"))),
+            Some(total) => Err(request.download_broke(&format!("it ended after {length} of {total} bytes"))),
             None if end == u64::MAX => Ok(true),
-            None => Err(self.interrupted(call, &format!("nothing says whether these {length} bytes are all of it"))),
+            None => Err(request.download_broke(&format!("nothing says whether these {length} bytes are all of it"))),
         }
     }
 
     /// The next bytes of an answer: so many at least, unless there are no more.
     async fn gather(
         &self,
-        call: &Call,
+        request: &RequestContext<'_>,
         response: &mut reqwest::Response,
         first: Option<Bytes>,
         wanted: usize,
     ) -> Result<Bytes, Failure> {
         let mut gathered = first.unwrap_or_default();
         while gathered.len() < wanted
-            && let Some(chunk) = self.chunk(call, response).await?
+            && let Some(chunk) = self.chunk(request, response).await?
         {
             gathered = [gathered, chunk].concat().into();
         }
         Ok(gathered)
     }
 
-    fn interrupted(&self, call: &Call, problem: &str) -> Failure {
-        let request = self.request_info(call, false);
-        let message = format!("the download from {} broke: {problem}", request.url);
-        Failure { error: Error::Connection { request, message }, outcome: Outcome::Interrupted }
-    }
-
     /// An answer that must not be saved as if it were the file, with the start of its body.
-    async fn quoted(&self, call: &Call, mut response: reqwest::Response, problem: &str, first: Bytes) -> Failure {
-        match self.gather(call, &mut response, Some(first), QUOTED + ROOM).await {
-            Ok(start) => self.no_file(call, &response, problem, &start),
+    async fn quoted(
+        &self,
+        request: &RequestContext<'_>,
+        mut response: reqwest::Response,
+        problem: &str,
+        first: Bytes,
+    ) -> Failure {
+        match self.gather(request, &mut response, Some(first), QUOTED + ROOM).await {
+            Ok(start) => request.no_file(response.status().as_u16(), problem, &start),
             Err(failure) => failure,
         }
-    }
-
-    fn no_file(&self, call: &Call, response: &reqwest::Response, problem: &str, body: &[u8]) -> Failure {
-        let secrets = self.secrets(call);
-        let (problem, body) = (secrets.mask(problem), secrets.mask_body(body, QUOTED));
-        let error =
-            Error::unreadable(self.request_info(call, false), response.status().as_u16(), &problem, None, &body, true);
-        Failure { error, outcome: Outcome::Final }
     }
 }
 
@@ -441,10 +435,6 @@ fn on_disk<T>(work: impl FnOnce() -> T) -> T {
         Ok(RuntimeFlavor::MultiThread) => block_in_place(work),
         _ => work(),
     }
-}
-
-fn final_failure(error: Error) -> Failure {
-    Failure { error, outcome: Outcome::Final }
 }
 
 #[cfg(test)]

@@ -1,0 +1,66 @@
+//! The attempts at one call: counts them, and waits between them.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::error::Error;
+use super::failure::{Failure, RequestContext, without_the_wait};
+use super::log::log_retry;
+use super::pace::Pace;
+use super::retry::{self, Decision, Outcome, Policy};
+
+#[derive(Debug)]
+pub(super) struct Attempts<'client> {
+    policy: &'client Policy,
+    pace: &'client Pace,
+    /// How many there were.
+    made: u32,
+    /// How many retries there were since something was gained.
+    retries: u32,
+    deadline: Option<Instant>,
+}
+
+impl<'client> Attempts<'client> {
+    /// `limit` is the time for all of them together.
+    pub(super) fn new(policy: &'client Policy, pace: &'client Pace, limit: Option<Duration>) -> Self {
+        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+        Self { policy, pace, made: 0, retries: 0, deadline }
+    }
+
+    /// The number of the attempt that begins now.
+    pub(super) fn next(&mut self) -> u32 {
+        self.made += 1;
+        self.made
+    }
+
+    /// Waits until the next attempt, or gives the failure back if there is to be none.
+    pub(super) async fn wait_or_give_up(
+        &mut self,
+        request: &RequestContext<'_>,
+        failure: Failure,
+    ) -> Result<(), Error> {
+        let remaining = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let repeat = request.call.repeat;
+        let decision = retry::decide(self.policy, repeat, failure.outcome, self.retries, remaining, fastrand::f64());
+        if let Outcome::Status(429, _) | Outcome::Status(503, Some(_)) = failure.outcome {
+            // What is fetched ahead waits as well.
+            let wait = if let Decision::Wait(wait) = decision { wait } else { Duration::ZERO };
+            self.pace.throttled(wait);
+        }
+        match decision {
+            Decision::GiveUp(why) => Err(without_the_wait(failure.error, why, self.policy)),
+            Decision::Wait(wait) => {
+                self.retries += 1;
+                log_retry(request, wait, &failure);
+                tokio::time::sleep(wait).await;
+                Ok(())
+            }
+        }
+    }
+
+    /// Something was gained, so the counting starts anew.
+    pub(super) fn progressed(&mut self) {
+        self.retries = 0;
+    }
+}

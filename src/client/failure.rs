@@ -1,0 +1,462 @@
+//! Makes the error of a request that failed, from the request, its URL and the secrets that it must not show.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use http::header::HeaderMap;
+use secrecy::SecretString;
+use serde_json::Value;
+use url::Url;
+
+use super::body::{Damage, Damaged};
+use super::error::{Error, RequestInfo, StatusError, Unreadable};
+use super::headers::header_text;
+use super::retry::{self, GiveUp, Outcome, Policy};
+use super::secrets::Secrets;
+use crate::api::json::text::read_json;
+use crate::api::request::without_query;
+use crate::api::{Answer, Body, Call, Repeat, Target, Undecodable};
+
+/// How much of a body an error quotes, in characters.
+pub(super) const EXCERPT: usize = 500;
+/// How much of what is not understood is read, to quote it.
+pub(super) const QUOTED: usize = 4096;
+/// The longest body of a refusal that is quoted.
+pub(super) const MAX_REFUSAL: usize = 64 << 10;
+/// How far into a page its title is looked for, and how much of it is shown, in characters.
+const PAGE_HEAD: usize = 4096;
+const TITLE: usize = 100;
+/// The shortest value in the query of a signed URL that is a secret by itself; shorter ones are dates and the like.
+const SHORTEST_SIGNATURE: usize = 8;
+/// Which fields of a form are secrets.
+const SECRET_FIELDS: [&str; 4] = ["client_secret", "code", "code_verifier", "refresh_token"];
+/// The header in which servers usually say how they name a request. Whether Studio does is unknown.
+const REQUEST_ID: &str = "x-request-id";
+/// What to do if the proxy refuses.
+const PROXY_ADVICE: &str = "the proxy wants a user and a password, proxy=\"http://user:password@host:port\"";
+/// What an error adds when a change may have been made although no answer came.
+const PERHAPS_CARRIED_OUT: &str = "; it may have been carried out all the same: look before repeating it";
+
+/// An attempt that did not succeed: what to say if it was the last, and whether it need be.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) error: Error,
+    pub(super) outcome: Outcome,
+}
+
+impl Failure {
+    /// One that is not followed by another attempt.
+    pub(super) fn last(error: Error) -> Self {
+        Self { error, outcome: Outcome::Final }
+    }
+
+    pub(super) fn interrupted(error: Error) -> Self {
+        Self { error, outcome: Outcome::Interrupted }
+    }
+}
+
+/// A request as errors and log lines need it: where it goes, and what they must not show. Made once for each attempt.
+#[derive(Debug)]
+pub(super) struct RequestContext<'call> {
+    pub(super) call: &'call Call,
+    pub(super) url: Url,
+    secrets: Secrets,
+}
+
+impl<'call> RequestContext<'call> {
+    /// `secrets` are those of the client; the request may hold others.
+    pub(super) fn new(call: &'call Call, url: Url, secrets: Secrets) -> Self {
+        let form = match &call.body {
+            Some(Body::Form(form)) => form.0.as_slice(),
+            _ => &[],
+        };
+        let signed = match &call.target {
+            Target::Signed(url) => Some(url),
+            Target::Studio(_) | Target::SignIn(_) => None,
+        };
+        let form = form.iter().filter(|(name, _)| SECRET_FIELDS.contains(name)).map(|(_, value)| value.clone());
+        let secrets = secrets.and(signed.into_iter().flat_map(signature_of)).and(form);
+        Self { call, url, secrets }
+    }
+
+    /// What an error may show of the request.
+    fn info(&self, outcome_unknown: bool) -> RequestInfo {
+        let url = match self.call.target {
+            Target::Studio(_) | Target::SignIn(_) => self.secrets.mask_plain(self.url.as_str()),
+            Target::Signed(_) => without_query(&self.url),
+        };
+        RequestInfo { method: self.call.method.clone(), url, outcome_unknown }
+    }
+
+    /// Where the request goes, as a log line may show it.
+    pub(super) fn display_path(&self) -> String {
+        self.mask(&self.call.place())
+    }
+
+    pub(super) fn host(&self) -> &str {
+        self.url.host_str().unwrap_or_default()
+    }
+
+    pub(super) fn mask(&self, text: &str) -> String {
+        self.secrets.mask(text)
+    }
+
+    /// The whole call as it may be shown.
+    pub(super) fn masked_call(&self) -> String {
+        self.secrets.mask_plain(&format!("{:?}", self.call))
+    }
+
+    /// Whether repeating the request could carry out a change twice.
+    fn may_repeat_a_change(&self) -> bool {
+        self.call.repeat != Repeat::Safe
+    }
+
+    /// It took too long. `what` says what did.
+    pub(super) fn timeout(&self, limit: Duration, what: &str, outcome_unknown: bool) -> Error {
+        let request = self.info(outcome_unknown);
+        let mut message =
+            format!("{} {} took longer than {} {what}", request.method, self.call.place(), in_words(limit));
+        if outcome_unknown {
+            message.push_str(PERHAPS_CARRIED_OUT);
+        }
+        Error::Timeout { request, message }
+    }
+
+    /// Nothing came from the server for too long.
+    pub(super) fn read_timeout(&self, limit: Duration) -> Failure {
+        Failure::interrupted(self.timeout(limit, "without a byte from the server", self.may_repeat_a_change()))
+    }
+
+    /// There is no connection. `timeout` is the time that there was to make one, if that was too short.
+    pub(super) fn not_connected(&self, cause: &str, timeout: Option<Duration>, may_pass: bool) -> Failure {
+        let (request, host) = (self.info(false), self.host());
+        let error = match timeout {
+            Some(limit) => {
+                let message = format!("no connection to {host} within {}: {cause}", in_words(limit));
+                Error::Timeout { request, message }
+            }
+            None => Error::Connection { request, message: format!("no connection to {host}: {cause}") },
+        };
+        Failure { error, outcome: if may_pass { Outcome::NotConnected } else { Outcome::Final } }
+    }
+
+    /// The connection broke while the request was under way.
+    pub(super) fn connection_broke(&self, cause: &str) -> Failure {
+        let outcome_unknown = self.may_repeat_a_change();
+        let request = self.info(outcome_unknown);
+        let (host, path) = (self.host(), self.call.place());
+        let mut message = format!("the connection to {host} broke during {} {path}: {cause}", request.method);
+        if outcome_unknown {
+            message.push_str(PERHAPS_CARRIED_OUT);
+        }
+        Failure::interrupted(Error::Connection { request, message })
+    }
+
+    /// A download broke off.
+    pub(super) fn download_broke(&self, problem: &str) -> Failure {
+        let request = self.info(false);
+        let message = format!("the download from {} broke: {problem}", request.url);
+        Failure::interrupted(Error::Connection { request, message })
+    }
+
+    /// An answer of which the body cannot be read.
+    pub(super) fn damaged(&self, status: u16, damaged: &Damaged) -> Failure {
+        if damaged.kind == Damage::OutOfMemory {
+            return Failure::last(Error::OutOfMemory);
+        }
+        let start = self.secrets.mask_body(&damaged.start, QUOTED);
+        let error = self.unreadable(status, &damaged.problem, None, &start, true);
+        if damaged.kind == Damage::Passing { Failure::interrupted(error) } else { Failure::last(error) }
+    }
+
+    /// An answer that is not what the operation answers with.
+    pub(super) fn undecodable(&self, answer: &Answer, undecodable: Undecodable) -> Error {
+        // What gives out tokens is not quoted.
+        let is_secret = matches!(self.call.target, Target::SignIn(_));
+        let body = if is_secret { "***".to_owned() } else { self.secrets.mask_body(&answer.body, QUOTED) };
+        // They may quote what came.
+        let problem = self.secrets.mask_body(undecodable.problem.as_bytes(), EXCERPT);
+        let path = undecodable.path.map(|path| self.secrets.mask_body(path.as_bytes(), EXCERPT));
+        self.unreadable(answer.status, &problem, path, &body, !undecodable.hides_body)
+    }
+
+    /// An answer that is not a file, and is not to be saved as one. `start` is the start of its body.
+    pub(super) fn no_file(&self, status: u16, problem: &str, start: &[u8]) -> Failure {
+        let (problem, start) = (self.mask(problem), self.secrets.mask_body(start, QUOTED));
+        Failure::last(self.unreadable(status, &problem, None, &start, true))
+    }
+
+    /// `is_quoted` says whether the message shows how the body begins; it may hold what concerns people.
+    fn unreadable(&self, status: u16, problem: &str, path: Option<String>, body: &str, is_quoted: bool) -> Error {
+        let request = self.info(false);
+        let place = path.as_ref().map_or_else(String::new, |path| format!(" at {path}"));
+        let excerpt: String = body.chars().take(EXCERPT).collect();
+        let quoted = match page_title(body) {
+            _ if !is_quoted => String::new(),
+            Some(title) => format!(". The body is an HTML page{title}"),
+            None => format!(". The body begins: {excerpt:?}"),
+        };
+        let (method, url) = (&request.method, &request.url);
+        let message = format!("the answer to {method} {url} could not be read{place}: {problem}{quoted}");
+        Error::Unreadable(Box::new(Unreadable { request, status, path, excerpt, message }))
+    }
+
+    /// An answer that says yes, and shows that nothing came of it.
+    pub(super) fn without_effect(&self, answer: &Answer, problem: &str) -> Error {
+        let (request, status) = (self.info(false), answer.status);
+        let body = self.secrets.mask_body(&answer.body, QUOTED);
+        let excerpt: String = body.chars().take(EXCERPT).collect();
+        let (method, url) = (&request.method, &request.url);
+        let message = format!("{status} for {method} {url}: {problem}. The body begins: {excerpt:?}");
+        Error::Unreadable(Box::new(Unreadable { request, status, path: None, excerpt, message }))
+    }
+
+    /// A refusal of which no more is known than this. Nothing in `body` is masked.
+    pub(super) fn refused(&self, status: u16, body: String) -> Error {
+        Error::Status(Box::new(self.status_error(status, body, None, None, false, false)))
+    }
+
+    /// An answer with a status that says no. `is_renewed` tells whether the client looks after its token itself.
+    pub(super) fn refusal(
+        &self,
+        status: u16,
+        headers: &HeaderMap,
+        body: &[u8],
+        location: Option<&Url>,
+        is_renewed: bool,
+    ) -> Failure {
+        let request_id = header_text(headers, REQUEST_ID).map(|id| self.secrets.mask_body(id.as_bytes(), EXCERPT));
+        let retry_after = retry::retry_after(headers);
+        let body = match self.call.target {
+            Target::SignIn(_) => Cow::Owned(of_oauth(body).into()),
+            Target::Studio(_) | Target::Signed(_) => Cow::Borrowed(body),
+        };
+        let body = self.secrets.mask_body(&body, MAX_REFUSAL);
+        // With 503 and a time to come back, it was not carried out: it is repeated, too.
+        let is_unclear = status == 408 || (status >= 500 && (status, retry_after.is_some()) != (503, true));
+        let outcome_unknown = self.may_repeat_a_change() && is_unclear;
+        let mut error = self.status_error(status, body, request_id, retry_after, is_renewed, outcome_unknown);
+        if let Some(location) = location {
+            error.server_message = Some(format!("redirected to {}", self.mask(&without_query(location))));
+            error.advice = vec![advice_on_redirect(&self.url, location).into()];
+        }
+        Failure { error: Error::Status(Box::new(error)), outcome: Outcome::Status(status, retry_after) }
+    }
+
+    fn status_error(
+        &self,
+        status: u16,
+        body: String,
+        request_id: Option<String>,
+        retry_after: Option<Duration>,
+        is_renewed: bool,
+        outcome_unknown: bool,
+    ) -> StatusError {
+        let advice = advice(self.call, status, &body, is_renewed, outcome_unknown);
+        let mut advice: Vec<_> = advice.map(Cow::Borrowed).into_iter().collect();
+        if let Some(wait) = retry_after {
+            let host = if matches!(self.call.target, Target::Signed(_)) { "the storage host" } else { "Studio" };
+            advice.push(format!("{host} asks to wait {}", in_words(wait)).into());
+        }
+        let (display_path, server_message) = (self.call.place(), said_by_server(&body));
+        let request = self.info(outcome_unknown);
+        StatusError { request, status, body, request_id, retry_after, display_path, server_message, advice }
+    }
+}
+
+/// A refusal after which the client did not wait as it was asked to, and why.
+pub(super) fn without_the_wait(mut error: Error, why: GiveUp, policy: &Policy) -> Error {
+    if let Error::Status(refusal) = &mut error
+        && refusal.retry_after.is_some()
+    {
+        refusal.advice.push(match why {
+            GiveUp::NotRepeatable => return error,
+            GiveUp::NoRetriesLeft if policy.max_retries == 0 => "max_retries is 0".into(),
+            GiveUp::NoRetriesLeft => format!("repeated {} times, as max_retries says", policy.max_retries).into(),
+            GiveUp::WaitTooLong => format!("max_retry_wait is {}", in_words(policy.max_wait)).into(),
+            GiveUp::NoTimeLeft => "timeout leaves less time than that".into(),
+        });
+    }
+    error
+}
+
+/// What to do about a redirect that was not expected.
+fn advice_on_redirect(from: &Url, to: &Url) -> String {
+    let host = to.host_str().unwrap_or_default();
+    if to.origin() == from.origin() {
+        "a redirect was not expected here".to_owned()
+    } else if to.scheme() == "https" && to.port().is_none() {
+        format!("if your school's Studio is there now, give that host: StudioClient(\"{host}\")")
+    } else {
+        let origin = to.origin().ascii_serialization();
+        format!("if your school's Studio is there now, give that address: StudioClient(\"{origin}\")")
+    }
+}
+
+/// What must not be shown of a signed URL. Whoever answers it may quote any part of its query.
+fn signature_of(url: &Url) -> impl Iterator<Item = SecretString> {
+    let values = url.query_pairs().flat_map(|(_, value)| {
+        let parts = value.split(|character: char| character == '/' || character.is_whitespace());
+        let parts = parts.filter(|part| part.len() >= SHORTEST_SIGNATURE).map(str::to_owned);
+        parts.chain([value.to_string()]).collect::<Vec<String>>()
+    });
+    values
+        .filter(|value| value.len() >= SHORTEST_SIGNATURE)
+        .chain(url.query().map(str::to_owned))
+        .map(SecretString::from)
+}
+
+/// What may be quoted of the token endpoint, as JSON: what OAuth says is wrong. RFC 6749, 5.2. Anything else that stands there
+/// may be a token, in whatever form.
+fn of_oauth(body: &[u8]) -> String {
+    let fields: Value = serde_json::from_slice(body).unwrap_or_default();
+    let said = ["error", "error_description"].iter().filter_map(|name| {
+        let text: String = fields.get(name)?.as_str()?.chars().take(EXCERPT).collect();
+        Some(((*name).to_owned(), Value::String(text)))
+    });
+    let said: serde_json::Map<String, Value> = said.collect();
+    if said.is_empty() { String::new() } else { Value::Object(said).to_string() }
+}
+
+/// The text under `error`, which is where Studio's own clients find it; other shapes are shown as they are. Observed. Of
+/// a page there is only the title.
+pub(super) fn said_by_server(body: &str) -> Option<String> {
+    if let Some(title) = page_title(body) {
+        return Some(format!("an HTML page{title}"));
+    }
+    let text = match read_json::<Value>(body) {
+        Ok(Value::Object(fields)) => match fields.get("error").or_else(|| fields.get("message")) {
+            Some(Value::String(text)) => match fields.get("error_description") {
+                Some(Value::String(description)) => format!("{text}: {description}"),
+                _ => text.clone(),
+            },
+            Some(other) => other.to_string(),
+            None => body.to_owned(),
+        },
+        _ => body.to_owned(),
+    };
+    let text: String = text.trim().chars().take(EXCERPT).collect();
+    (!text.is_empty()).then_some(text)
+}
+
+/// The title of an HTML page, or else its first heading, as a sentence goes on; empty if it has neither. Nothing if it is
+/// no page.
+fn page_title(body: &str) -> Option<String> {
+    let start: String = body.trim_start_matches('\u{feff}').trim_start().chars().take(PAGE_HEAD).collect();
+    // As long as the text itself, so that places in one are places in the other.
+    let tags = start.to_ascii_lowercase();
+    if !tags.starts_with("<!doctype html") && !tags.starts_with("<html") {
+        return None;
+    }
+    let inside = |tag: &str| {
+        let (open, close) = (format!("<{tag}"), format!("</{tag}"));
+        let from = tags.find(&open)?;
+        let from = from + tags.get(from..)?.find('>')? + 1;
+        let title = start.get(from..from + tags.get(from..)?.find(&close)?)?;
+        let title: String = title.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(TITLE).collect();
+        (!title.is_empty()).then_some(title)
+    };
+    Some(inside("title").or_else(|| inside("h1")).map_or_else(String::new, |title| format!(", {title:?}")))
+}
+
+/// A length of time as a message says it.
+fn in_words(time: Duration) -> String {
+    format!("{} s", time.as_secs_f64())
+}
+
+/// What to do next: by what answered, what the operation says of this status, or what the status says by itself.
+/// `is_renewed` tells whether the client looks after its token itself.
+fn advice(call: &Call, status: u16, body: &str, is_renewed: bool, outcome_unknown: bool) -> Option<&'static str> {
+    if outcome_unknown {
+        return Some("it may have been carried out all the same: look before you repeat it");
+    }
+    match &call.target {
+        Target::Signed(_) => return of_storage(status),
+        _ if status < 500 && page_title(body).is_some() => {
+            return Some(
+                "Studio's API answers in JSON: is the host given to StudioClient a Studio, and does no proxy answer in its place?",
+            );
+        }
+        Target::SignIn(_) => return of_signing_in(status),
+        Target::Studio(_) => {}
+    }
+    if let Some((_, meaning)) = call.meanings.iter().find(|(meant, _)| *meant == status) {
+        return Some(meaning);
+    }
+    let is_raw = matches!(call.operation.as_ref(), "request" | "paginate");
+    Some(match status {
+        300..=399 => "a redirect was not expected here; check the host given to StudioClient",
+        400 => "check the arguments",
+        401 if is_renewed => {
+            "new tokens are refused as well, or cannot be had yet: is it the right school, and may the person still sign in?"
+        }
+        401 => "the token is missing, expired or not of this school; get a new one",
+        403 => "the user whose token this is may not do that; an administrator may",
+        404 if is_raw => {
+            "nothing is there, or it is not visible to the token's user: check the path, and the ids in it"
+        }
+        404 if !names_an_id(call) => "every Studio has this path: check the host given to StudioClient",
+        404 => {
+            "there is no such thing at this school, or it is not visible to the token's user: is it an id of Studio's, and \
+             not of Canvas?"
+        }
+        405 if is_raw => "check the method and the path",
+        405 => "Studio does not take this method here: please report it, with the version of this package",
+        407 => PROXY_ADVICE,
+        408 => "the request did not arrive in time; try again",
+        409 => "conflict: it is already in this state",
+        413 | 414 => "send less at once",
+        422 => "Studio does not accept the arguments: check their values",
+        429 => "too many requests: set max_rate, or lower max_concurrency",
+        501 => "the server cannot do that, and will not if it is repeated; check the host given to StudioClient",
+        500..=599 => "a fault on Studio's side; try again later",
+        _ => return None,
+    })
+}
+
+/// Whether a path is about something in particular; the others every Studio has.
+fn names_an_id(call: &Call) -> bool {
+    call.place().split('/').any(|segment| segment.starts_with(|letter: char| letter.is_ascii_digit()))
+}
+
+/// What to do if the host of the files refuses.
+fn of_storage(status: u16) -> Option<&'static str> {
+    Some(match status {
+        401 | 403 => "the storage host does not accept the signed URL, which may have expired: download it again",
+        404 | 410 => "the storage host does not have the file",
+        407 => PROXY_ADVICE,
+        429 => "too many requests to the storage host: download less at once",
+        500..=599 => "a fault of the storage host; try again later",
+        _ => return None,
+    })
+}
+
+/// What to do if there are no tokens, and OAuth's word for the reason is missing.
+fn of_signing_in(status: u16) -> Option<&'static str> {
+    Some(match status {
+        400 | 401 | 403 | 422 => {
+            "Studio gave out no tokens: check the client id, the client secret and the redirect URI"
+        }
+        404 | 405 | 501 => "no tokens are given out here: check the school's URL",
+        407 => PROXY_ADVICE,
+        429 => "too many attempts to sign in; wait",
+        500..=599 => "a fault on Studio's side; try again later",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_what_the_server_said_and_what_to_do() {
+        let call = Call::get("get_media", "/media/1");
+        let request = RequestContext::new(&call, Url::parse("https://x.example/media/1").unwrap(), Secrets::default());
+        let headers = HeaderMap::from_iter([(http::HeaderName::from_static(REQUEST_ID), "abc".parse().unwrap())]);
+        let body = br#"{"error": "The media ID was not found."}"#;
+        let error = request.refusal(404, &headers, body, None, false).error.to_string();
+        assert!(error.starts_with("404 for GET /media/1: The media ID was not found. (there is no such"), "{error}");
+        assert!(error.ends_with("[request abc]"), "{error}");
+    }
+}
