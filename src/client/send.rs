@@ -12,11 +12,12 @@ use bytes::Bytes;
 use http::Method;
 use http::header::{self, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
 use tokio::sync::Notify;
 use url::Url;
 
 use super::attempts::Attempts;
-use super::auth::{Auth, Authorization};
+use super::auth::{Auth, Authorization, SendsTokenRequest};
 use super::body::{self, BodyBuffer, Damaged, MAX_ANSWER};
 use super::config::{Config, Options};
 use super::connections::{Connections, root_cause};
@@ -31,6 +32,7 @@ use super::permissions::TakenForm;
 use super::process::PerProcess;
 use super::retry::Outcome;
 use super::secrets::{ROOM, Secrets};
+use crate::api::oauth::{self, Grant};
 use crate::api::request::without_query;
 use crate::api::{Answer, Body, Call, Repeat, Request, Target};
 use crate::memory;
@@ -123,7 +125,7 @@ impl Client {
 
     /// The same client with other options, for a request that others wait for, with permits or without: it does not wait
     /// for one of theirs.
-    pub(super) fn beside(&self, options: Options) -> Result<Self, Error> {
+    fn beside(&self, options: Options) -> Result<Self, Error> {
         self.varied(options, Arc::default(), Some(Limit::new(1)))
     }
 
@@ -145,6 +147,16 @@ impl Client {
 
     pub fn auth(&self) -> &Auth {
         &self.auth
+    }
+
+    /// Whether its token store wants to know for whom it works.
+    pub fn needs_caller(&self) -> bool {
+        matches!(&*self.auth, Auth::OAuth(oauth) if oauth.needs_caller())
+    }
+
+    /// Whether calls may begin work that goes on without them.
+    pub fn renews(&self) -> bool {
+        matches!(&*self.auth, Auth::OAuth(_))
     }
 
     pub(crate) fn pace(&self) -> &Pace {
@@ -238,7 +250,7 @@ impl Client {
     /// The whole answer to a call whose turn it is.
     pub(super) async fn answer_within(&self, call: &Call, limit: Duration, hold: &mut Hold) -> Result<Answer, Error> {
         let mut attempts = Attempts::new(&self.config.policy, &self.pace, Some(limit));
-        let mut authorization = Authorization::new(self);
+        let mut authorization = Authorization::new(&self.auth, &self.config, self);
         let mut is_renewing = false;
         let all = async {
             loop {
@@ -478,6 +490,20 @@ impl Client {
             }
             Err(error) => Failure::last(error),
         }
+    }
+}
+
+impl SendsTokenRequest for Client {
+    async fn send_token_request(&self, request: Request<Grant>, patience: Option<Options>) -> Result<Grant, Error> {
+        let client = patience.map_or_else(|| Ok(self.clone()), |options| self.beside(options))?;
+        let answer = client.ask(&request.call).await?;
+        // Some say no with a status that says yes. Nothing else of such an answer is shown.
+        if let Some(refusal) = oauth::refusal(&answer) {
+            let body = json!({"error": refusal.error, "error_description": refusal.description}).to_string();
+            let context = client.context(&request.call);
+            return Err(context.refused(answer.status, context.mask(&body)));
+        }
+        client.read(&request, &answer)
     }
 }
 

@@ -128,7 +128,9 @@ impl Operation for Exchange {
         async move {
             let client = client.ok_or(Error::Closed)?;
             let verifier = code_verifier.as_ref().map(ExposeSecret::expose_secret);
-            oauth.exchange(&client, code.expose_secret(), &redirect_uri, state.as_deref(), verifier).await
+            oauth
+                .exchange(client.config(), &client, code.expose_secret(), &redirect_uri, state.as_deref(), verifier)
+                .await
         }
     }
 
@@ -274,7 +276,7 @@ plain {
         let (state, code_verifier) = (state.read(py, "state")?, code_verifier.read(py, "code_verifier")?);
         let client = self.at_school().map_err(|refusal| to_python(refusal.into()))?;
         let (state, verifier) = (state.as_deref(), code_verifier.as_deref());
-        let url = self.oauth.authorization_url(client, &self.redirect_uri, state, verifier);
+        let url = self.oauth.authorization_url(client.config(), &self.redirect_uri, state, verifier);
         url.map_err(|refusal| to_python(refusal.into()))
     }
 

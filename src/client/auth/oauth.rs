@@ -1,4 +1,4 @@
-//! Who calls: with which token a request is authorized, and how a token that ends is followed by the next one.
+//! The tokens of one person at one school, and how they are renewed.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -9,20 +9,17 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::json;
 use tokio::sync::watch;
 use tracing::info;
 
-use super::config::Options;
-use super::error::{Error, StatusError};
-use super::failure::said_by_server;
-use super::log::TARGET;
-use super::process::{PerProcess, background};
-use super::secrets::Secrets;
-use super::send::Client;
-use super::token_store::{Change, TokenStore, Tokens, Waiting};
-use crate::api::oauth::{self, Grant, Key, Pasted};
-use crate::api::{InvalidArgument, Request};
+use super::token_request::{SendsTokenRequest, login_required, refused};
+use crate::api::InvalidArgument;
+use crate::api::oauth::{self, Key, Pasted};
+use crate::client::config::{Config, Options};
+use crate::client::error::Error;
+use crate::client::log::TARGET;
+use crate::client::process::{PerProcess, background};
+use crate::client::token_store::{Change, TokenStore, Tokens, Waiting};
 
 /// How long before its end a token is followed by the next: this part of its lifetime, but no more than this time.
 const EARLY: (u32, Duration) = (64, Duration::from_secs(60));
@@ -35,25 +32,11 @@ const EARLY_WAIT: Duration = Duration::from_secs(2);
 const REFRESH_TIMEOUT: f64 = 60.0;
 /// How long the token endpoint may be silent, likewise.
 const REFRESH_READ_TIMEOUT: f64 = 30.0;
-/// How often one request may be refused for its token and sent again with another that was found in the store.
-const MAX_RENEWALS: u32 = 3;
 /// How old a token has to be to be refreshed again, if Studio has never accepted it. A younger one is not refused for its age,
 /// so another would be refused as well; and many requests at once must not become as many refreshes.
 const UNPROVEN: Duration = Duration::from_secs(60);
 /// How many secrets of the past are remembered, to mask them: those of sixteen refreshes.
 const PAST: usize = 32;
-/// What the token endpoint says if only the person can help. RFC 6749, which Studio is inferred to follow.
-const INVALID_GRANT: &str = "invalid_grant";
-/// The words that only a token endpoint says. RFC 6749, section 5.2.
-const OAUTH_WORDS: [&str; 6] = [
-    "invalid_request",
-    "invalid_client",
-    INVALID_GRANT,
-    "unauthorized_client",
-    "unsupported_grant_type",
-    "invalid_scope",
-];
-
 /// The reason of an error about an answer that is not to the request that was sent.
 const OTHER_STATE: &str = "other_state";
 
@@ -63,29 +46,6 @@ static UNDER_WAY: PerProcess<AtomicUsize> = PerProcess::new();
 /// How many renewals are under way: the process must not end before they do, or their tokens are lost.
 pub fn renewals_under_way() -> usize {
     UNDER_WAY.existing().map_or(0, |count| count.load(Ordering::SeqCst))
-}
-
-/// What authorizes the requests of a client.
-#[derive(Debug, Clone)]
-pub enum Auth {
-    /// A token that somebody else looks after.
-    Token(SecretString),
-    /// Tokens that follow each other.
-    OAuth(Arc<OAuth>),
-}
-
-impl Auth {
-    pub fn token(token: &str) -> Result<Self, InvalidArgument> {
-        oauth::given_token("token", token).map(Self::Token)
-    }
-
-    /// What must not be shown.
-    pub(super) fn secrets(&self) -> Secrets {
-        match self {
-            Self::Token(token) => Secrets::from_iter([token.clone()]),
-            Self::OAuth(oauth) => oauth.secrets().collect(),
-        }
-    }
 }
 
 /// The tokens of one person at one school, and how they are renewed.
@@ -106,16 +66,16 @@ pub struct OAuth {
 
 /// Tokens in memory.
 #[derive(Debug)]
-struct Held {
-    tokens: Tokens,
+pub(super) struct Held {
+    pub(super) tokens: Tokens,
     /// When it is time for the next, if the end is known.
-    renew_at: Option<Timestamp>,
+    pub(super) renew_at: Option<Timestamp>,
     /// Whether the store has them; they are not used before that.
     is_saved: AtomicBool,
     /// When this process got them by a refresh, if it did.
     refreshed_at: Option<Instant>,
     /// Whether Studio has accepted the access token.
-    is_proven: AtomicBool,
+    pub(super) is_proven: AtomicBool,
     /// What the store held before them.
     before: Before,
     /// The secrets before these, the latest first: requests with them may still be under way, and they must not be shown.
@@ -148,7 +108,7 @@ type Outcome = watch::Receiver<Option<Result<Renewed, Error>>>;
 
 /// Where other tokens came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Renewed {
+pub(super) enum Renewed {
     /// They were in the store: somebody else has refreshed them.
     Found,
     Refreshed,
@@ -188,25 +148,26 @@ impl OAuth {
     /// The page on which a person allows it.
     pub fn authorization_url(
         &self,
-        client: &Client,
+        config: &Config,
         redirect_uri: &str,
         state: Option<&str>,
         code_verifier: Option<&str>,
     ) -> Result<String, InvalidArgument> {
         let query = oauth::authorization(&self.key, redirect_uri, state, code_verifier)?;
-        Ok(client.config.sign_in_url(oauth::AUTHORIZE, query).into())
+        Ok(config.sign_in_url(oauth::AUTHORIZE, query).into())
     }
 
     /// Turns what a person pasted into tokens, and keeps them.
     pub async fn exchange(
         self: &Arc<Self>,
-        client: &Client,
+        config: &Config,
+        sender: &impl SendsTokenRequest,
         text: &str,
         redirect_uri: &str,
         state: Option<&str>,
         code_verifier: Option<&str>,
     ) -> Result<Tokens, Error> {
-        let code = match oauth::pasted(text, redirect_uri, client.config.base(), state) {
+        let code = match oauth::pasted(text, redirect_uri, config.base(), state) {
             Pasted::Code(code) => code,
             Pasted::OtherState => {
                 let message =
@@ -234,8 +195,8 @@ impl OAuth {
         };
         let asked_at = Timestamp::now();
         let request = oauth::exchange(&self.key, code, redirect_uri, code_verifier);
-        let grant = granted(client, &request, false).await?;
-        let tokens = Tokens::granted(grant, None, asked_at, client.config.url());
+        let grant = sender.send_token_request(request, None).await.map_err(|error| refused(error, false))?;
+        let tokens = Tokens::granted(grant, None, asked_at, config.url());
         // The code is used up: if they cannot be saved now, then at the next request.
         self.hold(tokens.clone(), false, Before::Unknown);
         let (oauth, saved) = (Arc::clone(self), tokens.clone());
@@ -256,7 +217,7 @@ impl OAuth {
         Ok(())
     }
 
-    fn secrets(&self) -> impl Iterator<Item = SecretString> {
+    pub(super) fn secrets(&self) -> impl Iterator<Item = SecretString> {
         let held = self.held.load_full();
         std::iter::once(self.key.client_secret.clone())
             .chain(held.into_iter().flat_map(|held| held.tokens.secrets().chain(held.past.clone()).collect::<Vec<_>>()))
@@ -280,16 +241,17 @@ impl OAuth {
     }
 
     /// The tokens in memory, unless they are the ones that Studio has refused, or not safe yet.
-    fn usable(&self, refused: Option<&Held>) -> Option<Arc<Held>> {
+    pub(super) fn usable(&self, refused: Option<&Held>) -> Option<Arc<Held>> {
         self.held
             .load_full()
             .filter(|held| held.is_saved() && refused.is_none_or(|refused| !held.tokens.is_same(&refused.tokens)))
     }
 
     /// Gets other tokens than `stale`: joins the renewal that is under way, or begins one.
-    async fn renew(
+    pub(super) async fn renew(
         self: &Arc<Self>,
-        client: &Client,
+        config: &Config,
+        sender: &impl SendsTokenRequest,
         stale: Option<&Arc<Held>>,
     ) -> Result<(Arc<Held>, Renewed), Error> {
         if self.store.is_waiting_for_caller() {
@@ -297,7 +259,7 @@ impl OAuth {
             return Err(Error::Store { message, cause: Arc::new(Error::Closed) });
         }
         loop {
-            let (mut outcome, is_own) = self.join(client, stale);
+            let (mut outcome, is_own) = self.join(config, sender, stale);
             let renewed = match outcome.wait_for(Option::is_some).await.map(|outcome| outcome.clone()) {
                 // It was a caller's who is gone, and with whom the loop of an async store is gone.
                 Ok(Some(Err(error))) if !is_own && error.is_abandoned() => continue,
@@ -314,26 +276,36 @@ impl OAuth {
 
     /// Begins a renewal for those who come later. The one who begins it waits a little, since the loop of an async store may
     /// end with the call; if that is not enough, the tokens are still good.
-    async fn renew_early(self: &Arc<Self>, client: &Client, due: &Arc<Held>) {
+    pub(super) async fn renew_early(
+        self: &Arc<Self>,
+        config: &Config,
+        sender: &impl SendsTokenRequest,
+        due: &Arc<Held>,
+    ) {
         let now = Instant::now();
         let last = self.early.load_full();
         if last.is_none_or(|last| now.duration_since(*last) >= EARLY_PAUSE) {
             self.early.store(Some(Arc::new(now)));
-            let (mut outcome, _) = self.join(client, Some(due));
+            let (mut outcome, _) = self.join(config, sender, Some(due));
             let rest = due.tokens.expires_at.and_then(|end| end.duration_since(Timestamp::now()).try_into().ok());
-            let wait = EARLY_WAIT.min(client.config.timeout / 2).min(rest.unwrap_or_default());
+            let wait = EARLY_WAIT.min(config.timeout / 2).min(rest.unwrap_or_default());
             let _ = tokio::time::timeout(wait, outcome.wait_for(Option::is_some)).await;
         }
     }
 
-    fn join(self: &Arc<Self>, client: &Client, stale: Option<&Arc<Held>>) -> (Outcome, bool) {
+    fn join(
+        self: &Arc<Self>,
+        config: &Config,
+        sender: &impl SendsTokenRequest,
+        stale: Option<&Arc<Held>>,
+    ) -> (Outcome, bool) {
         let Ok(renewals) = self.renewals.get(|| Ok::<_, Infallible>(Mutex::default()));
         let mut renewals = renewals.lock().unwrap_or_else(PoisonError::into_inner);
         let place = self.store.place();
         match renewals.get(&place) {
             Some(outcome) if outcome.borrow().is_none() && outcome.has_changed().is_ok() => (outcome.clone(), false),
             _ => {
-                let outcome = self.begin(client, stale.cloned(), place);
+                let outcome = self.begin(config, sender, stale.cloned(), place);
                 renewals.insert(place, outcome.clone());
                 (outcome, true)
             }
@@ -341,17 +313,23 @@ impl OAuth {
     }
 
     /// Begins a renewal. It goes on whatever becomes of those who wait for it, since tokens that are given up are lost.
-    fn begin(self: &Arc<Self>, client: &Client, stale: Option<Arc<Held>>, place: usize) -> Outcome {
+    fn begin(
+        self: &Arc<Self>,
+        config: &Config,
+        sender: &impl SendsTokenRequest,
+        stale: Option<Arc<Held>>,
+        place: usize,
+    ) -> Outcome {
         let (tell, outcome) = watch::channel(None);
         // Not the caller's runtime, which rests when the caller has left. The store may ask which one this is.
         let background = background();
         let _entered = background.enter();
-        let (oauth, patient) = (Arc::clone(self), client.patient());
+        let (oauth, sender, url) = (Arc::clone(self), sender.clone(), config.url());
         let decided = Arc::new(Mutex::new(None));
         let decision = Arc::clone(&decided);
         let updating = self.store.update(Box::new(move |loaded| {
             Box::pin(async move {
-                let (renewed, held) = oauth.decide(&patient?, loaded, stale.as_deref()).await?;
+                let (renewed, held) = oauth.decide(url, &sender, loaded, stale.as_deref()).await?;
                 let change = match renewed {
                     Renewed::Found => Change::Keep,
                     Renewed::Refreshed => Change::Save(Some(held.tokens.clone())),
@@ -391,13 +369,13 @@ impl OAuth {
     /// What to do about what the store holds, under its lock.
     async fn decide(
         &self,
-        client: &Client,
+        url: String,
+        sender: &impl SendsTokenRequest,
         loaded: Option<Tokens>,
         stale: Option<&Held>,
     ) -> Result<(Renewed, Arc<Held>), Error> {
         let Ok(asking) = self.asking.get(|| Ok::<_, Infallible>(tokio::sync::Mutex::default()));
         let _asking = asking.lock().await;
-        let url = client.config.url();
         if let Some(held) = self.held.load_full() {
             let is_as_it_was = held.before.is(loaded.as_ref());
             // They are newer than what the store holds, unless somebody has signed in or out meanwhile.
@@ -437,7 +415,8 @@ impl OAuth {
         }
         let asked_at = Timestamp::now();
         let request = oauth::refresh(&self.key, refresh_token.clone());
-        let grant = granted(client, &request, true).await?;
+        let grant = sender.send_token_request(request, Some(patience()));
+        let grant = grant.await.map_err(|error| refused(error, true))?;
         let seconds = grant.expires_in.map(|lifetime| lifetime.as_secs_f64());
         info!(target: TARGET, url, seconds, "the tokens of {url} are refreshed");
         let tokens = Tokens::granted(grant, Some(&refresh_token), asked_at, url);
@@ -460,80 +439,10 @@ impl Held {
         self.is_saved.load(Ordering::Acquire)
     }
 
-    fn is_unproven(&self) -> bool {
+    pub(super) fn is_unproven(&self) -> bool {
         !self.is_proven.load(Ordering::Relaxed)
             && self.refreshed_at.is_some_and(|moment| moment.elapsed() < UNPROVEN)
             && self.tokens.expires_at.is_none_or(|end| Timestamp::now() < end)
-    }
-}
-
-/// The token of one request, through all its attempts.
-#[derive(Debug)]
-pub(super) struct Authorization<'client> {
-    client: &'client Client,
-    held: Option<Arc<Held>>,
-    renewals: u32,
-    was_refreshed: bool,
-}
-
-impl<'client> Authorization<'client> {
-    pub(super) fn new(client: &'client Client) -> Self {
-        Self { client, held: None, renewals: 0, was_refreshed: false }
-    }
-
-    /// The token to send now; renewed before, if it is about to end.
-    pub(super) async fn token(&mut self) -> Result<SecretString, Error> {
-        let oauth = match &*self.client.auth {
-            Auth::Token(token) => return Ok(token.clone()),
-            Auth::OAuth(oauth) => oauth,
-        };
-        let now = Timestamp::now();
-        let held = match oauth.usable(None) {
-            Some(held) if self.was_refreshed || held.renew_at.is_none_or(|moment| now < moment) => held,
-            Some(held) if held.tokens.expires_at.is_some_and(|end| now < end) => {
-                oauth.renew_early(self.client, &held).await;
-                oauth.usable(None).unwrap_or(held)
-            }
-            ended => self.renewed(oauth, ended.as_ref()).await?,
-        };
-        let url = self.client.config.url();
-        if let Some(other) = held.tokens.url.as_ref().filter(|other| **other != url) {
-            let message =
-                format!("the tokens of this OAuth are of {other}, not of {url}: it takes one for each school");
-            return Err(login_required("other_school", &message));
-        }
-        let token = held.tokens.access.clone();
-        self.held = Some(held);
-        Ok(token)
-    }
-
-    /// After Studio has refused the token: whether there is another one to try. At most one refresh for a request.
-    pub(super) async fn renew(&mut self) -> Result<bool, Error> {
-        let Auth::OAuth(oauth) = &*self.client.auth else { return Ok(false) };
-        let refused = self.held.take();
-        let is_hopeless = refused.as_ref().is_some_and(|refused| refused.is_unproven());
-        if self.was_refreshed || is_hopeless || self.renewals >= MAX_RENEWALS {
-            return Ok(false);
-        }
-        // Perhaps others have renewed it while this request was under way.
-        if oauth.usable(refused.as_deref()).is_none() {
-            self.renewed(oauth, refused.as_ref()).await?;
-        }
-        self.renewals += 1;
-        Ok(true)
-    }
-
-    /// Studio has taken the token.
-    pub(super) fn accepted(&self) {
-        if let Some(held) = &self.held {
-            held.is_proven.store(true, Ordering::Relaxed);
-        }
-    }
-
-    async fn renewed(&mut self, oauth: &Arc<OAuth>, stale: Option<&Arc<Held>>) -> Result<Arc<Held>, Error> {
-        let (held, renewed) = oauth.renew(self.client, stale).await?;
-        self.was_refreshed |= renewed == Renewed::Refreshed;
-        Ok(held)
     }
 }
 
@@ -554,94 +463,7 @@ impl Drop for UnderWay {
     }
 }
 
-fn login_required(reason: &str, message: &str) -> Error {
-    Error::LoginRequired { reason: reason.to_owned(), message: message.to_owned(), answer: None }
-}
-
-/// Asks the token endpoint. Some say no with a status that says yes.
-async fn granted(client: &Client, request: &Request<Grant>, is_refresh: bool) -> Result<Grant, Error> {
-    let call = &request.call;
-    let answer = client.ask(call).await.map_err(|error| refused(error, is_refresh))?;
-    if let Some(refusal) = oauth::refusal(&answer) {
-        // Nothing else of such an answer is shown.
-        let body = json!({"error": refusal.error, "error_description": refusal.description}).to_string();
-        let request = client.context(call);
-        return Err(refused(request.refused(answer.status, request.mask(&body)), is_refresh));
-    }
-    client.read(request, &answer)
-}
-
-/// The token endpoint's no, as what it means for whoever signs in. Other failures stay what they are.
-fn refused(error: Error, is_refresh: bool) -> Error {
-    let Error::Status(refusal) = &error else { return error };
-    // Without OAuth's word, or with another status, it was perhaps not the token endpoint that answered.
-    let Some(reason) = refusal.error_word().filter(|reason| match refusal.status {
-        200..300 | 400 | 401 => true,
-        402..500 => OAUTH_WORDS.contains(&reason.as_str()),
-        _ => false,
-    }) else {
-        return error;
-    };
-    let said = format!("{}: {}", refusal.status, said_by_server(&refusal.body).unwrap_or_default());
-    let message = match (reason.as_str(), is_refresh) {
-        (INVALID_GRANT, true) => format!("log in again: Studio does not take the refresh token any more ({said})"),
-        (INVALID_GRANT, false) => format!(
-            "Studio does not take the code: it works once, for a few minutes, and only with the redirect URI that it was \
-             asked for with; log in again ({said})"
-        ),
-        ("invalid_client" | "unauthorized_client", _) => {
-            format!("Studio does not know this developer key: check the client id and the client secret ({said})")
-        }
-        _ => format!("Studio refused to give out tokens ({said})"),
-    };
-    let answer = Some(Box::<StatusError>::clone(refusal));
-    if reason == INVALID_GRANT && is_refresh {
-        Error::LoginRequired { reason, message, answer }
-    } else {
-        Error::SignIn { reason, message, answer }
-    }
-}
-
-impl Client {
-    /// Whether its token store wants to know for whom it works.
-    pub fn needs_caller(&self) -> bool {
-        matches!(&*self.auth, Auth::OAuth(oauth) if oauth.needs_caller())
-    }
-
-    /// Whether calls may begin work that goes on without them.
-    pub fn renews(&self) -> bool {
-        matches!(&*self.auth, Auth::OAuth(_))
-    }
-
-    /// The same client with the patience that a refresh needs; closing this one does not end it, and it does not wait for
-    /// calls that wait for it.
-    fn patient(&self) -> Result<Self, Error> {
-        self.beside(Options {
-            timeout: Some(REFRESH_TIMEOUT),
-            read_timeout: Some(REFRESH_READ_TIMEOUT),
-            ..Options::default()
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_is_never_shown() {
-        for token in ["", " \n", "t0 ken", "t0k\nen", "t0kén"] {
-            let refusal = Auth::token(token).unwrap_err();
-            assert_eq!(refusal.argument, "token");
-            assert!(!refusal.expected.contains("t0k"));
-        }
-        assert!(!format!("{:?}", Auth::token("t0ken").unwrap()).contains("t0ken"));
-    }
-
-    #[test]
-    fn white_space_around_a_token_is_not_part_of_it() {
-        for token in [" t0ken", "t0ken\n", "t0ken\r\n"] {
-            assert!(matches!(Auth::token(token), Ok(Auth::Token(read)) if read.expose_secret() == "t0ken"));
-        }
-    }
+/// The limits of a refresh, in place of the client's own.
+fn patience() -> Options {
+    Options { timeout: Some(REFRESH_TIMEOUT), read_timeout: Some(REFRESH_READ_TIMEOUT), ..Options::default() }
 }

@@ -1,0 +1,137 @@
+//! Whose token a request is sent with, through all its attempts.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+use super::oauth::{Held, OAuth, Renewed};
+use super::token_request::{SendsTokenRequest, login_required};
+use crate::api::InvalidArgument;
+use crate::api::oauth;
+use crate::client::config::Config;
+use crate::client::error::Error;
+use crate::client::secrets::Secrets;
+
+/// How often one request may be refused for its token and sent again with another that was found in the store.
+const MAX_RENEWALS: u32 = 3;
+
+/// What authorizes the requests of a client.
+#[derive(Debug, Clone)]
+pub enum Auth {
+    /// A token that somebody else looks after.
+    Token(SecretString),
+    /// Tokens that follow each other.
+    OAuth(Arc<OAuth>),
+}
+
+impl Auth {
+    pub fn token(token: &str) -> Result<Self, InvalidArgument> {
+        oauth::given_token("token", token).map(Self::Token)
+    }
+
+    /// What must not be shown.
+    pub(crate) fn secrets(&self) -> Secrets {
+        match self {
+            Self::Token(token) => Secrets::from_iter([token.clone()]),
+            Self::OAuth(oauth) => oauth.secrets().collect(),
+        }
+    }
+}
+
+/// The token of one request, through all its attempts.
+#[derive(Debug)]
+pub(crate) struct Authorization<'client, S> {
+    auth: &'client Auth,
+    config: &'client Config,
+    sender: &'client S,
+    held: Option<Arc<Held>>,
+    renewals: u32,
+    was_refreshed: bool,
+}
+
+impl<'client, S: SendsTokenRequest> Authorization<'client, S> {
+    pub(crate) fn new(auth: &'client Auth, config: &'client Config, sender: &'client S) -> Self {
+        Self { auth, config, sender, held: None, renewals: 0, was_refreshed: false }
+    }
+
+    /// The token to send now; renewed before, if it is about to end.
+    pub(crate) async fn token(&mut self) -> Result<SecretString, Error> {
+        let oauth = match self.auth {
+            Auth::Token(token) => return Ok(token.clone()),
+            Auth::OAuth(oauth) => oauth,
+        };
+        let now = Timestamp::now();
+        let held = match oauth.usable(None) {
+            Some(held) if self.was_refreshed || held.renew_at.is_none_or(|moment| now < moment) => held,
+            Some(held) if held.tokens.expires_at.is_some_and(|end| now < end) => {
+                oauth.renew_early(self.config, self.sender, &held).await;
+                oauth.usable(None).unwrap_or(held)
+            }
+            ended => self.renewed(oauth, ended.as_ref()).await?,
+        };
+        let url = self.config.url();
+        if let Some(other) = held.tokens.url.as_ref().filter(|other| **other != url) {
+            let message =
+                format!("the tokens of this OAuth are of {other}, not of {url}: it takes one for each school");
+            return Err(login_required("other_school", &message));
+        }
+        let token = held.tokens.access.clone();
+        self.held = Some(held);
+        Ok(token)
+    }
+
+    /// After Studio has refused the token: whether there is another one to try. At most one refresh for a request.
+    pub(crate) async fn renew(&mut self) -> Result<bool, Error> {
+        let Auth::OAuth(oauth) = self.auth else { return Ok(false) };
+        let refused = self.held.take();
+        let is_hopeless = refused.as_ref().is_some_and(|refused| refused.is_unproven());
+        if self.was_refreshed || is_hopeless || self.renewals >= MAX_RENEWALS {
+            return Ok(false);
+        }
+        // Perhaps others have renewed it while this request was under way.
+        if oauth.usable(refused.as_deref()).is_none() {
+            self.renewed(oauth, refused.as_ref()).await?;
+        }
+        self.renewals += 1;
+        Ok(true)
+    }
+
+    /// Studio has taken the token.
+    pub(crate) fn accepted(&self) {
+        if let Some(held) = &self.held {
+            held.is_proven.store(true, Ordering::Relaxed);
+        }
+    }
+
+    async fn renewed(&mut self, oauth: &Arc<OAuth>, stale: Option<&Arc<Held>>) -> Result<Arc<Held>, Error> {
+        let (held, renewed) = oauth.renew(self.config, self.sender, stale).await?;
+        self.was_refreshed |= renewed == Renewed::Refreshed;
+        Ok(held)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    #[test]
+    fn a_token_is_never_shown() {
+        for token in ["", " \n", "t0 ken", "t0k\nen", "t0kén"] {
+            let refusal = Auth::token(token).unwrap_err();
+            assert_eq!(refusal.argument, "token");
+            assert!(!refusal.expected.contains("t0k"));
+        }
+        assert!(!format!("{:?}", Auth::token("t0ken").unwrap()).contains("t0ken"));
+    }
+
+    #[test]
+    fn white_space_around_a_token_is_not_part_of_it() {
+        for token in [" t0ken", "t0ken\n", "t0ken\r\n"] {
+            assert!(matches!(Auth::token(token), Ok(Auth::Token(read)) if read.expose_secret() == "t0ken"));
+        }
+    }
+}
