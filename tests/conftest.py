@@ -15,8 +15,9 @@ from canvas_studio import (
     APIStatusError,
     StudioClient,
 )
-from support.forms import ERROR_CLASSES, GETTERS, RECORDINGS, Connect, Form, RaisesAsRecorded, Reach, Serve, Subject
+from support.forms import ERROR_CLASSES, GETTERS, Connect, Form, RaisesAsRecorded, Reach, Serve, Subject
 from support.recorded_server import RecordedServer
+from support.recordings import recording, replay
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -69,7 +70,7 @@ def recorded(request: pytest.FixtureRequest) -> Iterator[Serve]:
     servers: list[RecordedServer] = []
 
     def serve(*names: str) -> RecordedServer:
-        server = RecordedServer(*(RECORDINGS / f"{name}.har" for name in names))
+        server = RecordedServer(*map(recording, names))
         server.start()
         servers.append(server)
         return server
@@ -112,16 +113,17 @@ def reach(request: pytest.FixtureRequest, form: Form, recorded: Serve, connect: 
 
 
 @pytest.fixture
-def raises_as_recorded(recorded: Serve, connect: Connect) -> RaisesAsRecorded:
-    """`raises_as_recorded("media/get_media_404", call)` calls it with a client and checks the whole exception."""
+def raises_as_recorded(form: Form, recorded: Serve, connect: Connect) -> RaisesAsRecorded:
+    """`raises_as_recorded("media/get_media_404")` makes the recorded call and checks the whole exception."""
 
-    def check(case: str, call: Callable[[StudioClient], object]) -> APIStatusError:
+    def check(case: str, call: Callable[[StudioClient], object] | None = None) -> APIStatusError:
         server = recorded(case)
         [entry] = server.entries
         body = json.loads(entry.answer.body)
         status = entry.answer.status
+        make = call or (lambda studio: replay(form, studio, case))
         with pytest.raises(APIStatusError) as raised:
-            call(connect(server.url))
+            make(connect(server.url))
         error = raised.value
         assert type(error) is ERROR_CLASSES[status]
         assert error.status_code == status

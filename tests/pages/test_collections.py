@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from canvas_studio import Collection, Owner, PermissionChange, User
 from support.fault_server import FaultServer, json_answer
-from support.forms import RECORDINGS, error_recordings
 from support.recorded_objects import (
     NEW_SHARE,
     assert_is_ada,
@@ -19,37 +18,7 @@ from support.recorded_objects import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from canvas_studio import StudioClient
-    from support.forms import Connect, Form, RaisesAsRecorded, Reach, Serve
-
-
-# The statuses that the reference lists for each operation; 401 applies to all.
-DOCUMENTED = {
-    "list_collections": (401,),
-    "create_collection": (401, 403, 404, 422),
-    "get_collection": (401, 403, 404, 422),
-    "delete_collection": (401, 403, 404, 422),
-    "archive_collection": (401, 403, 404, 422),
-    "unarchive_collection": (401, 403, 404, 422),
-    "list_collection_media": (401, 403, 404),
-    "get_collection_permissions": (401, 403, 404, 422),
-    "change_collection_permissions": (400, 401, 403, 404, 422),
-}
-CALLS: dict[str, Callable[[Form, StudioClient], object]] = {
-    "list_collections": lambda form, studio: form.items(studio.list_collections()),
-    "create_collection": lambda form, studio: form.call(studio, "create_collection", "Field trips", user_id=4),
-    "get_collection": lambda form, studio: form.call(studio, "get_collection", 7),
-    "delete_collection": lambda form, studio: form.call(studio, "delete_collection", 7),
-    "archive_collection": lambda form, studio: form.call(studio, "archive_collection", 7),
-    "unarchive_collection": lambda form, studio: form.call(studio, "unarchive_collection", 7),
-    "list_collection_media": lambda form, studio: form.items(studio.list_collection_media(7)),
-    "get_collection_permissions": lambda form, studio: form.call(studio, "get_collection_permissions", 7),
-    "change_collection_permissions": lambda form, studio: form.call(
-        studio, "change_collection_permissions", 7, [NEW_SHARE]
-    ),
-}
+    from support.forms import Connect, Form, Reach, Serve
 
 
 def test_list_collections_gives_collections_with_every_documented_field(
@@ -236,19 +205,3 @@ def test_a_collection_as_a_dict_holds_what_was_received(form: Form, recorded: Se
     assert collection.to_dict() == received
     assert Collection.from_dict(collection.to_dict()) == collection
     assert json.loads(json.dumps(collection.to_dict())) == received
-
-
-@pytest.mark.parametrize(
-    ("operation", "status"), [(operation, status) for operation in DOCUMENTED for status in DOCUMENTED[operation]]
-)
-def test_a_documented_error_is_raised_as_its_class_with_the_sentence_of_the_answer(
-    operation: str, status: int, form: Form, raises_as_recorded: RaisesAsRecorded
-) -> None:
-    raises_as_recorded(f"collections/{operation}_{status}", lambda studio: CALLS[operation](form, studio))
-
-
-def test_every_documented_status_of_each_operation_has_its_recording() -> None:
-    documented = {f"{operation}_{status}" for operation in DOCUMENTED for status in DOCUMENTED[operation]}
-    assert error_recordings("collections") == documented
-    for operation in DOCUMENTED:
-        assert (RECORDINGS / "collections" / f"{operation}.har").is_file()

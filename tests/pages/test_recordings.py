@@ -14,17 +14,28 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
-from support.forms import RECORDINGS, error_recordings
+from canvas_studio import StudioClient
 from support.recorded_server import DIFFERS_FROM_RECORDING, STUDIO, RecordedServer
+from support.recordings import (
+    ERRORS,
+    NAMES,
+    RECORDINGS,
+    REFUSALS,
+    SUCCESSES,
+    TABLE,
+    call_of,
+    recording,
+    replay,
+    success_of,
+)
 from support.redact_har import redact
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from support.forms import Connect, Form, Serve
+    from support.forms import Connect, Form, RaisesAsRecorded, Serve
 
 TESTS = Path(__file__).parents[1]
-FILES = sorted(RECORDINGS.rglob("*.har"))
 STORAGE = "https://storage.example.com"
 WITH_TOKEN = {"Authorization": "Bearer anything", "Accept": "application/json"}
 
@@ -505,13 +516,9 @@ def strings_of(value: Any) -> Iterator[str]:
             pass
 
 
-def identify(path: Path) -> str:
-    return path.relative_to(RECORDINGS).with_suffix("").as_posix()
-
-
-@pytest.mark.parametrize("path", FILES, ids=identify)
-def test_a_recording_holds_no_person_and_no_secret(path: Path) -> None:
-    for text in strings_of(json.loads(path.read_text(encoding="utf-8"))):
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recording_holds_no_person_and_no_secret(name: str) -> None:
+    for text in strings_of(recording(name)):
         assert set(re.findall(r"@([\w.-]+\.\w+)", text)) <= {"example.edu"}
         assert set(re.findall(r"Bearer (\S+)", text)) <= {"REDACTED"}
         assert not re.search(r"x-(?:amz|goog)-|signature=|key-pair-id|policy=|token=|eyJ", text, re.IGNORECASE)
@@ -520,12 +527,13 @@ def test_a_recording_holds_no_person_and_no_secret(path: Path) -> None:
             assert parts.netloc == urlsplit(STUDIO).netloc or parts.query in {"", "REDACTED"}
 
 
-@pytest.mark.parametrize("path", FILES, ids=identify)
-def test_a_recording_is_whole_and_says_where_it_came_from(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    recording = json.loads(text)
-    assert text == json.dumps(recording, indent=2, ensure_ascii=False) + "\n"
-    log = recording["log"]
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recording_is_whole_and_says_where_it_came_from(name: str) -> None:
+    har = recording(name)
+    if name not in ERRORS:
+        text = (RECORDINGS / f"{name}.har").read_text(encoding="utf-8")
+        assert text == json.dumps(har, indent=2, ensure_ascii=False) + "\n"
+    log = har["log"]
     assert log["version"] == "1.2"
     assert set(log["creator"]) == {"name", "version"}
     assert re.match(r"(?:documentation|observed|inferred|captured): .{10}", log["comment"])
@@ -544,12 +552,6 @@ def test_a_recording_is_whole_and_says_where_it_came_from(path: Path) -> None:
             assert all(set(header) == {"name", "value"} for header in headers)
 
 
-def call_of(path: Path) -> dict[str, Any] | None:
-    """What a recording says in its field `_call`: the method of `StudioClient`, its arguments, and what it gives."""
-    call: dict[str, Any] | None = json.loads(path.read_text(encoding="utf-8"))["log"].get("_call")
-    return call
-
-
 def plain(result: object) -> object:
     """A result as JSON has it."""
     if isinstance(result, list):
@@ -558,24 +560,42 @@ def plain(result: object) -> object:
     return to_dict() if to_dict else result
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if call_of(path)], ids=identify)
+@pytest.mark.parametrize("name", SUCCESSES)
 def test_a_recording_that_names_its_call_gives_what_it_says(
-    path: Path, form: Form, recorded: Serve, connect: Connect
+    name: str, form: Form, recorded: Serve, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    call = call_of(path) or {}
-    studio = connect(recorded(identify(path)).url)
-    arguments, keywords = call.get("arguments", []), call.get("keywords", {})
-    if hasattr(studio, f"{call['method']}_async"):
-        result = form.call(studio, call["method"], *arguments, **keywords)
-    else:
-        result = form.items(getattr(studio, call["method"])(*arguments, **keywords))
-    assert plain(result) == call["gives"]
+    # Downloads write into the working directory.
+    monkeypatch.chdir(tmp_path)
+    result = replay(form, connect(recorded(name).url), name)
+    call = call_of(name)
+    if "gives" in call:
+        assert plain(result) == call["gives"]
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_a_documented_error_is_raised_as_its_class_with_the_sentence_of_the_answer(
+    name: str, raises_as_recorded: RaisesAsRecorded
+) -> None:
+    raises_as_recorded(name)
+
+
+def test_every_documented_status_of_each_operation_has_its_recording() -> None:
+    # 401 applies to all of them; the docstring, as the reference, lists the others.
+    recorded: dict[str, set[int]] = {}
+    for name in REFUSALS:
+        status = int(name.removeprefix(f"{success_of(name)}_"))
+        recorded.setdefault(call_of(name)["method"], set()).add(status)
+    operations = {call_of(name)["method"] for name in SUCCESSES} - {"request", "paginate", "download_media"}
+    assert set(recorded) == operations
+    for operation in operations:
+        documented = set(map(int, re.findall(r"\b4\d\d\b", getattr(StudioClient, operation).__doc__)))
+        assert recorded[operation] == documented | {401}, operation
 
 
 def test_every_recording_is_used_by_a_test() -> None:
-    tests = "".join(path.read_text(encoding="utf-8") for path in TESTS.rglob("test_*.py"))
-    # The recordings of errors are used by one test of each page, which holds the table of all of them.
-    errors = {f"{page}/{case}" for page in ("collections", "media") for case in error_recordings(page)}
-    used = {case for case in map(identify, FILES) if re.search(rf'"{case}(?:\.har)?"', tests)}
-    used |= {identify(path) for path in FILES if call_of(path)}
-    assert set(map(identify, FILES)) - errors - used == set()
+    # One test replays all successes, one all errors; both read the call from the success.
+    assert sorted(SUCCESSES + REFUSALS) == sorted(set(NAMES))
+    for name in NAMES:
+        assert success_of(name) in SUCCESSES, name
+        assert call_of(name)["method"]
+    assert set(TABLE["answers"]) == {answer for answers in TABLE["operations"].values() for answer in answers}

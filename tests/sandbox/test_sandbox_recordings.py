@@ -9,8 +9,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from canvas_studio.sandbox import Sandbox
-from support.forms import RECORDINGS
 from support.plain_http import API, Answer, ask
+from support.recordings import FILES, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +68,7 @@ class Exchange:
 
 
 def exchanges(path: Path) -> Iterator[Exchange]:
-    case = f"{path.parent.name}/{path.stem}"
+    case = name_of(path)
     for entry in json.loads(path.read_text(encoding="utf-8"))["log"]["entries"]:
         request, response = entry["request"], entry["response"]
         url = urlsplit(str(request["url"]))
@@ -87,12 +87,7 @@ def exchanges(path: Path) -> Iterator[Exchange]:
             )
 
 
-RECORDED = [
-    each
-    for page in ("collections", "media")
-    for path in sorted((RECORDINGS / page).glob("*.har"))
-    for each in exchanges(path)
-]
+RECORDED = [each for path in FILES for each in exchanges(path)]
 COMPARED = [each for each in RECORDED if each.case not in ODD and each.case not in OTHER_PAGES]
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
 
 from canvas_studio import (
     APIStatusError,
@@ -24,9 +22,6 @@ if TYPE_CHECKING:
     from canvas_studio import Collection, Listing, Media
 
 T = TypeVar("T")
-
-
-RECORDINGS = Path(__file__).parents[1] / "recordings"
 
 
 ERROR_CLASSES: dict[int, type[APIStatusError]] = {
@@ -51,7 +46,12 @@ Connect: TypeAlias = Callable[..., StudioClient]
 Reach: TypeAlias = Callable[[str, str, str], "Subject"]
 
 
-RaisesAsRecorded: TypeAlias = Callable[[str, Callable[[StudioClient], object]], APIStatusError]
+class RaisesAsRecorded(Protocol):
+    """The fixture `raises_as_recorded`."""
+
+    def __call__(self, case: str, call: Callable[[StudioClient], object] | None = None) -> APIStatusError:
+        """Make the call that the recording answers, or another one; return the exception, fully checked."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +117,3 @@ class Subject:
     def items(self, **kwargs: Any) -> list[Any]:
         """The items of the listing that the operation makes, read in the form of the test."""
         return self.form.items(getattr(self.owner, self.method)(*self.arguments, **kwargs))
-
-
-def error_recordings(page: str) -> set[str]:
-    """The recordings of a page that end with an error status."""
-    return {file.stem for file in (RECORDINGS / page).glob("*.har") if re.search(r"_\d{3}$", file.stem)}
