@@ -59,7 +59,7 @@ impl Origin {
     /// The state as it is at the start, but for the credentials of a library.
     fn state(&self) -> Result<State, Error> {
         match self {
-            Self::Library(Library { media, seed, .. }) => Ok(library::library(*media, *seed)),
+            Self::Library(Library { media, seed, .. }) => library::library(*media, *seed),
             Self::Snapshot(bytes) => {
                 let none = |problem: String| Error::Wrong(format!("snapshot: the file is none: {problem}"));
                 let mut state: State = serde_json::from_slice(bytes).map_err(|error| none(error.to_string()))?;

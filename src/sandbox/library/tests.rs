@@ -4,11 +4,22 @@ use std::collections::BTreeSet;
 
 use ring::digest::{SHA256, digest};
 
-use super::*;
+use super::calendar::{AS_OF, Calendar, DAY, START, START_MILLISECOND, timestamp};
+use super::media::DURATIONS;
+use super::words::{Name, Words};
 use crate::sandbox::records::day;
 use crate::sandbox::records::words as vocabulary;
+use crate::sandbox::records::words::{COURSE, CUSTOM, FEATURED, FINISHED, GROUP, SOURCES, STATUSES};
+use crate::sandbox::records::{Archived, Collection, Media, Role, ShareType};
+use crate::sandbox::state::State;
+
+use jiff::Timestamp;
 
 type Holds<'a> = &'a dyn Fn(&Media) -> bool;
+
+fn library(media: usize, seed: u64) -> State {
+    super::library(media, seed).unwrap()
+}
 
 fn written(media: usize, seed: u64) -> String {
     serde_json::to_string(&library(media, seed)).unwrap()
@@ -18,6 +29,26 @@ fn written(media: usize, seed: u64) -> String {
 fn the_same_seed_gives_the_same_library_and_another_seed_another() {
     assert_eq!(written(300, 1), written(300, 1));
     assert_ne!(written(300, 1), written(300, 2));
+}
+
+#[test]
+fn the_words_are_complete_and_an_address_can_be_made_of_every_name() {
+    let words = Words::get().unwrap();
+    for genre in &words.genres {
+        assert!(SOURCES.contains(&&*genre.source), "{genre:?}");
+        assert!(genre.titles.as_ref().is_none_or(|name| words.titles.contains_key(name)), "{genre:?}");
+    }
+    let mut lists = vec![&words.notes, &words.tags, &words.featured, &words.shared];
+    lists.extend(words.titles.values());
+    for language in words.languages.iter().chain([&words.english]) {
+        lists.extend([&language.titles, &language.descriptions, &language.courses, &language.collections]);
+        assert!(!language.given.is_empty() && !language.family.is_empty());
+        for Name(written, address) in language.given.iter().chain(&language.family) {
+            assert!(!written.is_empty() && address.bytes().all(|byte| byte.is_ascii_lowercase()), "{written}");
+        }
+    }
+    lists.extend(words.subjects.iter().map(|subject| &subject.topics));
+    assert!(lists.iter().all(|list| !list.is_empty()));
 }
 
 /// A new field of a record changes these digests too: compute them anew on the tree before, with that field added.
@@ -32,17 +63,17 @@ fn a_seed_gives_the_same_library_in_every_version() {
         (5000, i64::MAX.cast_unsigned(), "05ac59cd077c1a723613efe4c042c60c"),
     ] {
         let sum = digest(&SHA256, written(media, seed).as_bytes());
-        let sum: String = sum.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(sum, expected, "{media} media, seed {seed}");
+        let sum = u128::from_be_bytes(*sum.as_ref().first_chunk().unwrap());
+        assert_eq!(format!("{sum:032x}"), expected, "{media} media, seed {seed}");
     }
 }
 
 #[test]
 fn the_table_of_days_begins_where_the_constants_say() {
     assert_eq!(day(timestamp(START_MILLISECOND)), START);
-    let maker = Maker::new(0, 1);
+    let calendar = Calendar::new();
     for moment in [START_MILLISECOND, START_MILLISECOND + 1000 * DAY - 1, START_MILLISECOND + 2500 * DAY] {
-        assert_eq!(maker.day(moment), day(timestamp(moment)));
+        assert_eq!(calendar.day(moment), day(timestamp(moment)));
     }
 }
 
