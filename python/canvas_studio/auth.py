@@ -43,7 +43,10 @@ class TokenStore(Protocol):
         """Read the tokens; `None` if there are none."""
 
     def save(self, tokens: Tokens | None, /) -> None:
-        """Keep tokens in place of those that are there; `None` forgets them."""
+        """Keep tokens in place of those that are there; `None` forgets them.
+
+        Keep their `url`, too: tokens without one belong to the first school that uses them.
+        """
 
     def lock(self) -> AbstractContextManager[object]:
         """Keep everybody else who has this store from refreshing: other threads, processes, machines."""

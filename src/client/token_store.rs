@@ -65,6 +65,11 @@ impl Tokens {
         self.access.expose_secret() == other.access.expose_secret()
     }
 
+    /// Whether the access token has expired, as far as is known.
+    pub(super) fn have_ended(&self) -> bool {
+        self.expires_at.is_some_and(|end| end <= Timestamp::now())
+    }
+
     pub(super) fn secrets(&self) -> impl Iterator<Item = SecretString> + use<> {
         std::iter::once(self.access.clone()).chain(self.refresh.clone())
     }

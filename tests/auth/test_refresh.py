@@ -399,6 +399,9 @@ def test_tokens_that_do_not_say_of_which_school_they_are_are_used(form: Form, sc
     store = MemoryTokenStore(Tokens("access-0-of-the-tests", refresh_token="refresh-0-of-the-tests"))
     with school.client(school.oauth(store)) as studio:
         assert form.call(studio, "get_media", 1).id == 1
+        bound = store.load()
+        assert bound is not None
+        assert bound.url == school.server.url
         school.end_access()
         assert form.call(studio, "get_media", 1).id == 1
     tokens = store.load()

@@ -122,7 +122,7 @@ def test_what_users_write_is_a_store_to_a_type_checker(tmp_path: Path, monkeypat
 
 
 def test_a_refresh_locks_loads_saves_and_unlocks(form: Form, kind: Kind, server: FaultServer) -> None:
-    store = kind(tokens_of())
+    store = kind(tokens_of(url=server.url))
     with client(server, store) as studio:
         assert form.call(studio, "get_media", 1).id == 1
     assert store.calls == ["lock", "load", "save", "unlock"]
@@ -130,12 +130,157 @@ def test_a_refresh_locks_loads_saves_and_unlocks(form: Form, kind: Kind, server:
 
 
 def test_what_is_good_is_loaded_under_the_lock_and_kept(form: Form, kind: Kind, server: FaultServer) -> None:
-    store = kind(tokens_of(expires_at=LATER))
+    store = kind(tokens_of(expires_at=LATER, url=server.url))
     with client(server, store) as studio:
         for number in range(1, 6):
             assert form.call(studio, "get_media", number).id == number
     assert store.calls == ["lock", "load", "unlock"]
     assert refreshes(server) == 0
+
+
+class ForgetfulStore(BlockingStore):
+    """A store that keeps no URL, such as a table without a column for it."""
+
+    def save(self, tokens: Tokens | None) -> None:
+        """Keep them without the URL."""
+        assert tokens is not None
+        super().save(Tokens(tokens.access_token, refresh_token=tokens.refresh_token, expires_at=tokens.expires_at))
+
+
+def test_tokens_without_a_school_are_stored_with_the_first_one_before_anything_is_sent(
+    form: Form, kind: Kind, server: FaultServer, studio_of_tests: Refresher
+) -> None:
+    store = kind(tokens_of(expires_at=LATER))
+    stored: list[str | None] = []
+
+    def look() -> Tokens | None:
+        assert store.tokens is not None
+        stored.append(store.tokens.url)
+        return store.tokens
+
+    studio_of_tests.look = look
+    with client(server, store) as studio:
+        for number in (1, 2):
+            assert form.call(studio, "get_media", number).id == number
+    assert stored == [server.url] * 2
+    assert store.calls == ["lock", "load", "save", "unlock"]
+    assert refreshes(server) == 0
+
+
+def test_ended_tokens_without_a_school_are_stored_with_it_before_the_refresh(
+    form: Form, kind: Kind, server: FaultServer, studio_of_tests: Refresher
+) -> None:
+    store = kind(tokens_of())
+    stored: list[tuple[int | None, str | None]] = []
+    gate = studio_of_tests.gate = threading.Event()
+    with client(server, store) as studio, ThreadPoolExecutor(1) as threads:
+        call = threads.submit(form.call, studio, "get_media", 1)
+        while not refreshes(server) and not call.done():
+            time.sleep(0.005)
+        assert store.tokens is not None
+        stored.append((number_of(store.tokens), store.tokens.url))
+        gate.set()
+        assert call.result(20).id == 1
+    assert stored == [(0, server.url)]
+    assert store.calls == ["lock", "load", "save", "unlock"] * 2
+    assert (number_of(store.tokens), store.tokens.url) == (1, server.url)
+
+
+def test_refused_tokens_without_a_school_are_refreshed(
+    form: Form, kind: Kind, server: FaultServer, studio_of_tests: Refresher
+) -> None:
+    studio_of_tests.number = 3
+    store = kind(tokens_of(3, expires_at=LATER, url=server.url))
+    with client(server, store) as studio:
+        form.call(studio, "get_media", 1)
+        # Somebody has copied the token endpoint's answer into the store, and that token is refused.
+        store.tokens = tokens_of(4, expires_at=LATER)
+        studio_of_tests.number = 4
+        assert form.call(studio, "get_media", 2).id == 2
+        studio_of_tests.number = 5
+        store.tokens = tokens_of(5, expires_at=ENDED)
+        assert form.call(studio, "get_media", 3).id == 3
+    assert refreshes(server) == 1
+
+
+@pytest.mark.parametrize("expires_at", [LATER, ENDED], ids=["good", "ended"])
+def test_tokens_without_a_school_that_cannot_be_stored_with_one_are_not_sent(
+    expires_at: datetime, form: Form, kind: Kind, server: FaultServer
+) -> None:
+    store = kind(tokens_of(expires_at=expires_at))
+    store.raises["save"] = PermissionError("read-only")
+    with client(server, store) as studio:
+        for _ in range(2):
+            with pytest.raises(TokenStoreError, match="store them with their `url`") as caught:
+                form.call(studio, "get_media", 1)
+            assert isinstance(caught.value.__cause__, PermissionError)
+        assert server.requests == []
+        del store.raises["save"]
+        assert form.call(studio, "get_media", 1).id == 1
+    assert store.tokens is not None
+    assert store.tokens.url == server.url
+
+
+@pytest.mark.parametrize("expires_at", [LATER, ENDED], ids=["good", "ended"])
+def test_the_second_school_gets_no_tokens_without_a_school(
+    expires_at: datetime, form: Form, server: FaultServer, tmp_path: Path
+) -> None:
+    """Each client has its own `OAuth` and its own store, as in two programs."""
+    path = tmp_path / "tokens.json"
+    path.write_text(json.dumps({**tokens_of(expires_at=expires_at).to_dict(), "url": None}))
+    path.chmod(0o600)
+    with client(server, FileTokenStore(path)) as studio:
+        assert form.call(studio, "get_media", 1).id == 1
+    with FaultServer(json_answer({}, 401)) as other:
+        with client(other, FileTokenStore(path)) as studio, pytest.raises(LoginRequiredError) as caught:
+            form.call(studio, "get_media", 1)
+        assert caught.value.reason == "other_school"
+        assert other.requests == []
+
+
+def test_one_oauth_sends_tokens_without_a_school_to_the_first_one_only(
+    form: Form, kind: Kind, server: FaultServer
+) -> None:
+    """Two clients of one `OAuth` that does not name a school, and a store that cannot save at first."""
+    store = kind(tokens_of(expires_at=LATER))
+    oauth = OAuth(CLIENT_ID, CLIENT_SECRET, store=store)
+    with FaultServer(json_answer({}, 401)) as other:
+        first = StudioClient(server.url, auth=oauth, max_retries=0)
+        second = StudioClient(other.url, auth=oauth, max_retries=0)
+        store.raises["save"] = OSError("full")
+        with pytest.raises(TokenStoreError):
+            form.call(first, "get_media", 1)
+        del store.raises["save"]
+        with pytest.raises(LoginRequiredError) as caught:
+            form.call(second, "get_media", 1)
+        assert caught.value.reason == "other_school"
+        assert form.call(first, "get_media", 1).id == 1
+        assert other.requests == []
+
+
+@pytest.mark.parametrize("expires_at", [LATER, ENDED], ids=["good", "ended"])
+def test_a_store_that_keeps_no_school_serves_the_first_one(
+    expires_at: datetime, form: Form, server: FaultServer, studio_of_tests: Refresher
+) -> None:
+    store = ForgetfulStore(tokens_of(expires_at=expires_at))
+    with client(server, store) as studio:
+        for number in range(1, 6):
+            assert form.call(studio, "get_media", number).id == number
+        studio_of_tests.number += 1
+        store.tokens = tokens_of(studio_of_tests.number, expires_at=LATER)
+        assert form.call(studio, "get_media", 6).id == 6
+    assert len(server.requests) == 6 + 1 + (expires_at is ENDED)
+
+
+def test_ended_tokens_without_a_school_and_without_a_refresh_token_stay_as_they_are(
+    form: Form, kind: Kind, server: FaultServer
+) -> None:
+    store = kind(Tokens("access-0-of-it", expires_at=ENDED))
+    with client(server, store) as studio, pytest.raises(LoginRequiredError) as caught:
+        form.call(studio, "get_media", 1)
+    assert caught.value.reason == "no_refresh_token"
+    assert store.calls == ["lock", "load", "unlock"]
+    assert server.requests == []
 
 
 def test_nothing_is_read_before_somebody_asks_for_something(kind: Kind, server: FaultServer) -> None:
@@ -149,13 +294,13 @@ def test_nothing_is_read_before_somebody_asks_for_something(kind: Kind, server: 
 def test_a_token_is_in_the_store_before_it_is_used(
     form: Form, kind: Kind, server: FaultServer, studio_of_tests: Refresher
 ) -> None:
-    store = kind(tokens_of(expires_at=LATER))
+    store = kind(tokens_of(expires_at=LATER, url=server.url))
     studio_of_tests.look = lambda: store.tokens
     with client(server, store) as studio:
         form.call(studio, "get_media", 1)
         # From now on the access token is refused, so that the first try of the next call is one.
         studio_of_tests.number = 7
-        store.tokens = tokens_of(7)
+        store.tokens = tokens_of(7, url=server.url)
         form.call(studio, "get_media", 2)
     assert studio_of_tests.seen == [0, 7, 8]
     assert store.calls[3:] == ["lock", "load", "save", "unlock"]
@@ -212,7 +357,7 @@ def test_forget_saves_nothing_under_the_lock(form: Form, kind: Kind) -> None:
 
 def test_a_blocking_store_runs_on_one_thread_that_is_not_the_callers(form: Form, server: FaultServer) -> None:
     """A database connection may be used in the thread that opened it, and a loop must not stand still for one."""
-    store = BlockingStore(tokens_of())
+    store = BlockingStore(tokens_of(url=server.url))
     with client(server, store) as studio:
         form.call(studio, "get_media", 1)
     assert len(set(store.threads)) == 1
@@ -229,7 +374,7 @@ async def test_an_async_store_is_awaited_on_the_loop_of_the_caller(server: Fault
 
 
 def test_an_async_store_in_a_blocking_call_has_a_loop_of_its_own(server: FaultServer) -> None:
-    store = AwaitedStore(tokens_of())
+    store = AwaitedStore(tokens_of(url=server.url))
     with client(server, store) as studio:
         assert studio.get_media(1).id == 1
     assert len(set(store.loops)) == 1
@@ -257,7 +402,7 @@ def test_one_call_that_asks_an_async_store_twice_does_not_trip_over_itself(
     form: Form, server: FaultServer, studio_of_tests: Refresher
 ) -> None:
     """Its tokens are refused, so it asks again, and the loop that it asked on before may not have ended."""
-    store = LingeringStore(tokens_of(expires_at=LATER))
+    store = LingeringStore(tokens_of(expires_at=LATER, url=server.url))
     studio_of_tests.number = 1
     with client(server, store) as studio, pytest.raises(LoginRequiredError):
         form.call(studio, "get_media", 1)
@@ -276,7 +421,7 @@ async def test_a_blocking_call_inside_a_running_loop_reaches_either_store(kind: 
 
 
 def test_the_variables_of_the_caller_are_there(form: Form, kind: Kind, server: FaultServer) -> None:
-    store = kind(tokens_of())
+    store = kind(tokens_of(url=server.url))
     with client(server, store) as studio:
         tenant.set("tenant-7")
         form.call(studio, "get_media", 1)
@@ -284,19 +429,19 @@ def test_the_variables_of_the_caller_are_there(form: Form, kind: Kind, server: F
 
 
 def test_one_after_another_loop_reaches_an_async_store(server: FaultServer, studio_of_tests: Refresher) -> None:
-    store = AwaitedStore(tokens_of())
+    store = AwaitedStore(tokens_of(url=server.url))
     with client(server, store) as studio:
         for number in range(1, 4):
             assert asyncio.run(studio.get_media_async(number)).id == number
             studio_of_tests.number += 10
-            store.tokens = tokens_of(studio_of_tests.number)
+            store.tokens = tokens_of(studio_of_tests.number, url=server.url)
     assert store.calls == ["lock", "load", "save", "unlock"] * 3
     assert len(set(store.loops)) == 3
 
 
 @pytest.mark.parametrize("count", [2, 20])
 def test_many_loops_and_threads_at_once_refresh_once(kind: Kind, server: FaultServer, count: int) -> None:
-    store = kind(tokens_of())
+    store = kind(tokens_of(url=server.url))
     with client(server, store) as studio, ThreadPoolExecutor(2 * count) as threads:
         started = threading.Barrier(2 * count)
 

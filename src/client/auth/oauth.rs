@@ -40,6 +40,10 @@ const PAST: usize = 32;
 /// The reason of an error about an answer that is not to the request that was sent.
 const OTHER_STATE: &str = "other_state";
 
+/// What to do if the school of tokens cannot be stored.
+const BIND_BEFORE_USE: &str = "The tokens do not say of which school they are, so this is stored before they are used: \
+    store them with their `url`, or let the store save them";
+
 /// How many renewals this process has under way.
 static UNDER_WAY: PerProcess<AtomicUsize> = PerProcess::new();
 
@@ -111,7 +115,20 @@ type Outcome = watch::Receiver<Option<Result<Renewed, Error>>>;
 pub(super) enum Renewed {
     /// They were in the store: somebody else has refreshed them.
     Found,
+    /// They were in the store without a school. This client's is the first that uses them, and is stored with them.
+    Bound,
     Refreshed,
+}
+
+/// Where tokens that are kept in memory come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// The store, which has them as they are.
+    Store,
+    /// The store, which does not have their school yet.
+    StoreWithoutSchool,
+    /// The token endpoint. The store does not have them yet.
+    TokenEndpoint,
 }
 
 impl OAuth {
@@ -198,15 +215,15 @@ impl OAuth {
         let grant = sender.send_token_request(request, None).await.map_err(|error| refused(error, false))?;
         let tokens = Tokens::granted(grant, None, asked_at, config.url());
         // The code is used up: if they cannot be saved now, then at the next request.
-        self.hold(tokens.clone(), false, Before::Unknown);
+        self.hold(tokens.clone(), Origin::TokenEndpoint, Before::Unknown);
         let (oauth, saved) = (Arc::clone(self), tokens.clone());
         let updating = self.store.update(Box::new(move |loaded| {
-            oauth.hold(saved.clone(), false, Before::Was(loaded));
+            oauth.hold(saved.clone(), Origin::TokenEndpoint, Before::Was(loaded));
             Box::pin(async { Ok(Change::Save(Some(saved))) })
         }));
         self.finish(updating).await?;
         // Whatever a renewal has put there meanwhile, these are newer.
-        self.hold(tokens.clone(), true, Before::Unknown);
+        self.hold(tokens.clone(), Origin::Store, Before::Unknown);
         Ok(tokens)
     }
 
@@ -223,15 +240,15 @@ impl OAuth {
             .chain(held.into_iter().flat_map(|held| held.tokens.secrets().chain(held.past.clone()).collect::<Vec<_>>()))
     }
 
-    /// Keeps tokens in memory: those of the store, or new ones that it does not have yet.
-    fn hold(&self, tokens: Tokens, is_saved: bool, before: Before) -> Arc<Held> {
+    /// Keeps tokens in memory.
+    fn hold(&self, tokens: Tokens, origin: Origin, before: Before) -> Arc<Held> {
         let now = Timestamp::now();
         let renew_at = tokens.expires_at.map(|end| {
             let rest = Duration::try_from(end.duration_since(now)).unwrap_or_default();
             end.checked_sub((rest / EARLY.0).min(EARLY.1)).unwrap_or(end)
         });
-        let refreshed_at = (!is_saved).then(Instant::now);
-        let (is_saved, is_proven) = (AtomicBool::new(is_saved), AtomicBool::new(false));
+        let refreshed_at = (origin == Origin::TokenEndpoint).then(Instant::now);
+        let (is_saved, is_proven) = (AtomicBool::new(origin == Origin::Store), AtomicBool::new(false));
         let held = self.held.load_full();
         let past = held.iter().flat_map(|held| held.tokens.secrets().chain(held.past.iter().cloned()));
         let past = past.take(PAST).collect();
@@ -258,8 +275,9 @@ impl OAuth {
             let message = "a token store cannot use a client that waits for this very store".to_owned();
             return Err(Error::Store { message, cause: Arc::new(Error::Closed) });
         }
+        let mut stale = stale.cloned();
         loop {
-            let (mut outcome, is_own) = self.join(config, sender, stale);
+            let (mut outcome, is_own) = self.join(config, sender, stale.as_ref());
             let renewed = match outcome.wait_for(Option::is_some).await.map(|outcome| outcome.clone()) {
                 // It was a caller's who is gone, and with whom the loop of an async store is gone.
                 Ok(Some(Err(error))) if !is_own && error.is_abandoned() => continue,
@@ -267,10 +285,15 @@ impl OAuth {
                 _ => return Err(Error::Exiting),
             };
             // What others had renewed before these tokens were stale is of no help.
-            let held = if is_own { self.usable(None) } else { self.usable(stale.map(AsRef::as_ref)) };
-            if let Some(held) = held {
-                return Ok((held, renewed));
+            let held = if is_own { self.usable(None) } else { self.usable(stale.as_deref()) };
+            let Some(held) = held else { continue };
+            let is_stale = stale.as_ref().is_some_and(|stale| stale.tokens.is_same(&held.tokens));
+            if renewed == Renewed::Bound && (is_stale || held.tokens.have_ended()) {
+                // Their school is stored. Now they can be sent there, to be refreshed.
+                stale = Some(held);
+                continue;
             }
+            return Ok((held, renewed));
         }
     }
 
@@ -330,10 +353,7 @@ impl OAuth {
         let updating = self.store.update(Box::new(move |loaded| {
             Box::pin(async move {
                 let (renewed, held) = oauth.decide(url, &sender, loaded, stale.as_deref()).await?;
-                let change = match renewed {
-                    Renewed::Found => Change::Keep,
-                    Renewed::Refreshed => Change::Save(Some(held.tokens.clone())),
-                };
+                let change = if held.is_saved() { Change::Keep } else { Change::Save(Some(held.tokens.clone())) };
                 *decision.lock().unwrap_or_else(PoisonError::into_inner) = Some((renewed, held));
                 Ok(change)
             })
@@ -342,13 +362,19 @@ impl OAuth {
         let counted = UnderWay::begin();
         tokio::spawn(async move {
             let _counted = counted;
-            let result = updating.await.map(|()| {
-                let decided = decided.lock().unwrap_or_else(PoisonError::into_inner).take();
-                decided.map_or(Renewed::Found, |(renewed, held)| {
+            let updated = updating.await;
+            let result = match (updated, decided.lock().unwrap_or_else(PoisonError::into_inner).take()) {
+                (Ok(()), None) => Ok(Renewed::Found),
+                (Ok(()), Some((renewed, held))) => {
                     held.is_saved.store(true, Ordering::Release);
-                    renewed
-                })
-            });
+                    Ok(renewed)
+                }
+                (Err(Error::Store { message, cause }), Some((Renewed::Bound, _))) => {
+                    let message = format!("{message}. {BIND_BEFORE_USE}");
+                    Err(Error::Store { message, cause })
+                }
+                (Err(error), _) => Err(error),
+            };
             // If nobody waits any more, nobody need be told.
             let _ = tell.send(Some(result));
             oauth.forget_renewal(place, &ended);
@@ -380,7 +406,8 @@ impl OAuth {
             let is_as_it_was = held.before.is(loaded.as_ref());
             // They are newer than what the store holds, unless somebody has signed in or out meanwhile.
             if !held.is_saved() && (is_as_it_was || matches!(held.before, Before::Unknown)) {
-                return Ok((Renewed::Refreshed, held));
+                let renewed = if held.refreshed_at.is_some() { Renewed::Refreshed } else { Renewed::Bound };
+                return Ok((renewed, held));
             }
             // It was read before they were saved, under a lock that does not keep everybody away.
             if held.is_saved() && is_as_it_was && stale.is_none_or(|stale| !stale.tokens.is_same(&held.tokens)) {
@@ -390,28 +417,39 @@ impl OAuth {
         let Some(mut loaded) = loaded else {
             return Err(login_required("no_tokens", "nobody has signed in: the token store is empty"));
         };
-        // Tokens that do not say whose they are pass for this school's. That is not written down before a refresh.
+        // A store may drop the school of the tokens. It is remembered here as well.
+        let known = self.held.load_full().filter(|held| held.tokens.is_same(&loaded));
+        loaded.url = loaded.url.or_else(|| known.and_then(|held| held.tokens.url.clone()));
+        let is_bound = loaded.url.is_some();
         let own = loaded.url.get_or_insert_with(|| url.clone());
         if *own != url {
             let message = format!("the tokens in the store are of {own}, not of {url}: log in there");
             return Err(login_required("other_school", &message));
         }
         let is_stale = stale.is_some_and(|stale| stale.tokens.is_same(&loaded));
-        if !is_stale && loaded.expires_at.is_none_or(|end| Timestamp::now() < end) {
+        let is_good = !is_stale && !loaded.have_ended();
+        let refresh_token = match &loaded.refresh {
+            _ if is_good => None,
+            Some(refresh_token) => Some(refresh_token.clone()),
+            None => {
+                let message = "the token has ended, and there is none to refresh it with";
+                return Err(login_required("no_refresh_token", message));
+            }
+        };
+        if !is_bound {
+            // The school is stored before the tokens are sent to it, so no other school gets them later.
+            let before = Before::Was(Some(loaded.clone()));
+            return Ok((Renewed::Bound, self.hold(loaded, Origin::StoreWithoutSchool, before)));
+        }
+        let Some(refresh_token) = refresh_token else {
             if stale.is_some() {
                 info!(target: TARGET, url, "another one has refreshed the tokens of {url}");
             }
-            return Ok((Renewed::Found, self.hold(loaded, true, Before::Unknown)));
-        }
-        let Some(refresh_token) = loaded.refresh.clone() else {
-            return Err(login_required(
-                "no_refresh_token",
-                "the token has ended, and there is none to refresh it with",
-            ));
+            return Ok((Renewed::Found, self.hold(loaded, Origin::Store, Before::Unknown)));
         };
         if self.held.load().as_ref().is_none_or(|held| !held.tokens.is_same(&loaded)) {
             // So that what is replaced is known, and masked.
-            self.hold(loaded.clone(), true, Before::Unknown);
+            self.hold(loaded.clone(), Origin::Store, Before::Unknown);
         }
         let asked_at = Timestamp::now();
         let request = oauth::refresh(&self.key, refresh_token.clone());
@@ -420,7 +458,7 @@ impl OAuth {
         let seconds = grant.expires_in.map(|lifetime| lifetime.as_secs_f64());
         info!(target: TARGET, url, seconds, "the tokens of {url} are refreshed");
         let tokens = Tokens::granted(grant, Some(&refresh_token), asked_at, url);
-        Ok((Renewed::Refreshed, self.hold(tokens, false, Before::Was(Some(loaded)))))
+        Ok((Renewed::Refreshed, self.hold(tokens, Origin::TokenEndpoint, Before::Was(Some(loaded)))))
     }
 
     /// Carries a change of the store through, whatever becomes of the caller.
@@ -442,7 +480,7 @@ impl Held {
     pub(super) fn is_unproven(&self) -> bool {
         !self.is_proven.load(Ordering::Relaxed)
             && self.refreshed_at.is_some_and(|moment| moment.elapsed() < UNPROVEN)
-            && self.tokens.expires_at.is_none_or(|end| Timestamp::now() < end)
+            && !self.tokens.have_ended()
     }
 }
 
