@@ -698,6 +698,7 @@ class Media:
         *,
         quality: str | None = None,
         progress: bool | Callable[[int, int | None], object] | None = ...,
+        max_bytes: int | None = None,
     ) -> Path:
         """
         Download it into a file.
@@ -710,6 +711,8 @@ class Media:
             quality: Which version; the best if left out. The words are not documented.
             progress: `True` for a progress bar (needs tqdm), or a callable that is given the bytes so far and the bytes
                 in all (`None` if unknown), several times a second, on the calling thread.
+            max_bytes: The most bytes that the file may have, 1 or more; no limit if left out. A larger file is refused,
+                before it is transferred if its length is announced, and nothing of it stays.
 
         Returns:
             The path.
@@ -718,7 +721,7 @@ class Media:
             PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
             NotFoundError: 404, if it is no longer there, or not in that quality.
             UnprocessableEntityError: 422, if it is external (YouTube, Vimeo).
-            ResponseDecodeError: If what comes is not a recording.
+            ResponseDecodeError: If what comes is not a recording, or is larger than `max_bytes`.
             OSError: If the file cannot be written.
 
         Reference: Media page, GET /media/{media_id}/download.
@@ -730,6 +733,7 @@ class Media:
         *,
         quality: str | None = None,
         progress: bool | Callable[[int, int | None], object] | None = ...,
+        max_bytes: int | None = None,
     ) -> Coroutine[Any, Any, Path]:
         """
         Download it into a file.
@@ -742,6 +746,8 @@ class Media:
             quality: Which version; the best if left out. The words are not documented.
             progress: `True` for a progress bar (needs tqdm), or a callable that is given the bytes so far and the bytes
                 in all (`None` if unknown), several times a second, on the calling thread.
+            max_bytes: The most bytes that the file may have, 1 or more; no limit if left out. A larger file is refused,
+                before it is transferred if its length is announced, and nothing of it stays.
 
         Returns:
             The path.
@@ -750,7 +756,7 @@ class Media:
             PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
             NotFoundError: 404, if it is no longer there, or not in that quality.
             UnprocessableEntityError: 422, if it is external (YouTube, Vimeo).
-            ResponseDecodeError: If what comes is not a recording.
+            ResponseDecodeError: If what comes is not a recording, or is larger than `max_bytes`.
             OSError: If the file cannot be written.
 
         Reference: Media page, GET /media/{media_id}/download.
@@ -1664,6 +1670,7 @@ class StudioClient:
         *,
         quality: str | None = None,
         progress: bool | Callable[[int, int | None], object] | None = ...,
+        max_bytes: int | None = None,
     ) -> Path:
         """
         Download a media into a file.
@@ -1677,6 +1684,8 @@ class StudioClient:
             quality: Which version; the best if left out. The words are not documented.
             progress: `True` for a progress bar (needs tqdm), or a callable that is given the bytes so far and the bytes
                 in all (`None` if unknown), several times a second, on the calling thread.
+            max_bytes: The most bytes that the file may have, 1 or more; no limit if left out. A larger file is refused,
+                before it is transferred if its length is announced, and nothing of it stays.
 
         Returns:
             The path.
@@ -1685,7 +1694,7 @@ class StudioClient:
             PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
             NotFoundError: 404, if there is no such media, or not in that quality.
             UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo), or Studio does not accept `quality`.
-            ResponseDecodeError: If what comes is not a recording.
+            ResponseDecodeError: If what comes is not a recording, or is larger than `max_bytes`.
             OSError: If the file cannot be written.
 
         Reference: Media page, GET /media/{media_id}/download.
@@ -1698,6 +1707,7 @@ class StudioClient:
         *,
         quality: str | None = None,
         progress: bool | Callable[[int, int | None], object] | None = ...,
+        max_bytes: int | None = None,
     ) -> Coroutine[Any, Any, Path]:
         """
         Download a media into a file.
@@ -1711,6 +1721,8 @@ class StudioClient:
             quality: Which version; the best if left out. The words are not documented.
             progress: `True` for a progress bar (needs tqdm), or a callable that is given the bytes so far and the bytes
                 in all (`None` if unknown), several times a second, on the calling thread.
+            max_bytes: The most bytes that the file may have, 1 or more; no limit if left out. A larger file is refused,
+                before it is transferred if its length is announced, and nothing of it stays.
 
         Returns:
             The path.
@@ -1719,7 +1731,7 @@ class StudioClient:
             PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
             NotFoundError: 404, if there is no such media, or not in that quality.
             UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo), or Studio does not accept `quality`.
-            ResponseDecodeError: If what comes is not a recording.
+            ResponseDecodeError: If what comes is not a recording, or is larger than `max_bytes`.
             OSError: If the file cannot be written.
 
         Reference: Media page, GET /media/{media_id}/download.

@@ -186,6 +186,13 @@ impl<'call> RequestContext<'call> {
         Failure::last(self.unreadable(status, &problem, None, &start, true))
     }
 
+    /// A file that is larger than the caller allows. `announced` says what the host said about its length.
+    pub(super) fn too_large(&self, status: u16, max_bytes: u64, announced: &str) -> Failure {
+        let problem =
+            format!("the file is larger than max_bytes, {max_bytes} bytes ({announced}); to get it, raise max_bytes");
+        Failure::last(self.unreadable(status, &problem, None, "", false))
+    }
+
     /// `is_quoted` says whether the message shows how the body begins; it may hold what concerns people.
     fn unreadable(&self, status: u16, problem: &str, path: Option<String>, body: &str, is_quoted: bool) -> Error {
         let request = self.info(false);

@@ -348,6 +348,8 @@ operations {
     ///     quality: Which version; the best if left out. The words are not documented.
     ///     progress: `True` for a progress bar (needs tqdm), or a callable that is given the bytes so far and the bytes
     ///         in all (`None` if unknown), several times a second, on the calling thread.
+    ///     max_bytes: The most bytes that the file may have, 1 or more; no limit if left out. A larger file is refused,
+    ///         before it is transferred if its length is announced, and nothing of it stays.
     ///
     /// Returns:
     ///     The path.
@@ -356,13 +358,14 @@ operations {
     ///     PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
     ///     NotFoundError: 404, if there is no such media, or not in that quality.
     ///     UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo), or Studio does not accept `quality`.
-    ///     ResponseDecodeError: If what comes is not a recording.
+    ///     ResponseDecodeError: If what comes is not a recording, or is larger than `max_bytes`.
     ///     OSError: If the file cannot be written.
     ///
     /// Reference: Media page, GET /media/{media_id}/download.
-    #[pyo3(signature = (id, path, *, quality=None, progress=Progress::default()))]
+    #[pyo3(signature = (id, path, *, quality=None, progress=Progress::default(), max_bytes=None))]
     download_media / download_media_async (studio, id: Id<OfMedia>, path: FilePath, quality: Option<Text>,
-        progress: Progress) -> PathBuf = DownloadWithProgress::new(media::download_url(id, quality.as_deref()), path, progress);
+        progress: Progress, max_bytes: Option<Whole>) -> PathBuf
+        = DownloadWithProgress::new(media::download_url(id, quality.as_deref()), path, progress, max_bytes);
 
     /// Get the users and groups with whom a media is shared directly.
     ///

@@ -24,7 +24,7 @@ use crate::api::media::{EMBED_TYPES, MIN_PERMISSIONS};
 use crate::api::models::plain_name;
 use crate::api::{Answer, media, models};
 use crate::client::Client;
-use crate::python::convert::arguments::{Argument, Changes, FilePath, Flag, Text};
+use crate::python::convert::arguments::{Argument, Changes, FilePath, Flag, Text, Whole};
 use crate::python::convert::ids::{Id, ids};
 use crate::python::convert::input::word;
 use crate::python::convert::output::{AnyJson, Deliver, Hinted, JsonObject};
@@ -178,6 +178,8 @@ operations {
     ///     quality: Which version; the best if left out. The words are not documented.
     ///     progress: `True` for a progress bar (needs tqdm), or a callable that is given the bytes so far and the bytes
     ///         in all (`None` if unknown), several times a second, on the calling thread.
+    ///     max_bytes: The most bytes that the file may have, 1 or more; no limit if left out. A larger file is refused,
+    ///         before it is transferred if its length is announced, and nothing of it stays.
     ///
     /// Returns:
     ///     The path.
@@ -186,13 +188,13 @@ operations {
     ///     PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
     ///     NotFoundError: 404, if it is no longer there, or not in that quality.
     ///     UnprocessableEntityError: 422, if it is external (YouTube, Vimeo).
-    ///     ResponseDecodeError: If what comes is not a recording.
+    ///     ResponseDecodeError: If what comes is not a recording, or is larger than `max_bytes`.
     ///     OSError: If the file cannot be written.
     ///
     /// Reference: Media page, GET /media/{media_id}/download.
-    #[pyo3(signature = (path, *, quality=None, progress=Progress::default()))]
-    download / download_async (this, path: FilePath, quality: Option<Text>, progress: Progress) -> PathBuf
-        = DownloadWithProgress::new(media::download_url(this.value.id(), quality.as_deref()), path, progress);
+    #[pyo3(signature = (path, *, quality=None, progress=Progress::default(), max_bytes=None))]
+    download / download_async (this, path: FilePath, quality: Option<Text>, progress: Progress,
+        max_bytes: Option<Whole>) -> PathBuf = DownloadWithProgress::new(media::download_url(this.value.id(), quality.as_deref()), path, progress, max_bytes);
 
     /// Get the users and groups with whom it is shared directly.
     ///
