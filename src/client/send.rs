@@ -14,6 +14,7 @@ use http::header::{self, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use url::Url;
 
 use super::attempts::Attempts;
@@ -25,14 +26,15 @@ use super::error::Error;
 use super::failure::{Failure, MAX_REFUSAL, RequestContext};
 use super::headers::{header_text, is_of_a_move, location};
 use super::limit::{Hold, Limit, Spare};
-use super::log::with_logging;
+use super::log::{log_other_form, with_logging};
 use super::network::Cause;
 use super::pace::Pace;
-use super::permissions::TakenForm;
+use super::permissions::{AcceptedForm, First, judge_first, judge_second, with_form};
 use super::process::PerProcess;
 use super::retry::Outcome;
 use super::secrets::{ROOM, Secrets};
 use crate::api::oauth::{self, Grant};
+use crate::api::permissions::Changes;
 use crate::api::request::without_query;
 use crate::api::{Answer, Body, Call, Repeat, Request, Target};
 use crate::memory;
@@ -58,7 +60,7 @@ pub struct Parts {
     pub(super) pace: Pace,
     limit: Limit,
     attached: Option<Attached>,
-    pub(super) taken_form: Arc<TakenForm>,
+    accepted_form: Arc<AcceptedForm>,
 }
 
 /// Something that lives as long as a client, for those who make clients.
@@ -91,7 +93,7 @@ impl Client {
             pace: Pace::default(),
             limit,
             attached: None,
-            taken_form: Arc::default(),
+            accepted_form: Arc::default(),
         }))
     }
 
@@ -206,7 +208,9 @@ impl Client {
         let mut hold = Hold::default();
         // It is large, and whoever hands it on should not have to copy it.
         match &call.body {
-            Some(Body::Permissions(changes, _)) => self.until_closed(Box::pin(self.change(call, changes))).await,
+            Some(Body::Permissions(changes, _)) => {
+                self.until_closed(Box::pin(self.change_permissions(call, changes))).await
+            }
             _ => self.until_closed(Box::pin(self.answer(call, &mut hold))).await,
         }
     }
@@ -238,6 +242,31 @@ impl Client {
             return Err(Error::OutOfMemory);
         }
         request.decode(answer).map_err(|undecodable| self.context(call).undecodable(answer, undecodable))
+    }
+
+    /// Sends changes of permissions in the form that Studio accepted last, or else as an array; and once in the other form,
+    /// if it is certain that the first was not carried out.
+    async fn change_permissions(&self, call: &Call, changes: &Changes) -> Result<Answer, Error> {
+        self.turn(call).await;
+        let begun = Instant::now();
+        let (form, timeout) = (self.accepted_form.get(), self.config.timeout);
+        let first = self.answer_within(&with_form(call, changes, form), timeout, &mut Hold::default()).await;
+        let first = match judge_first(changes, first)? {
+            First::Made(answer) => {
+                self.accepted_form.set(form);
+                return Ok(answer);
+            }
+            First::NotMade(failure) => failure,
+        };
+        let (request, form) = (self.context(call), form.other());
+        log_other_form(&request, form);
+        let rest = timeout.saturating_sub(begun.elapsed());
+        self.turn(call).await;
+        let call = with_form(call, first.left(changes), form);
+        let second = self.answer_within(&call, rest, &mut Hold::default()).await;
+        let answer = judge_second(&request, changes, first, second)?;
+        self.accepted_form.set(form);
+        Ok(answer)
     }
 
     /// The whole answer to a call, within the time for one. If there is one, the permit for it is still held.
