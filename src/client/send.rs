@@ -117,21 +117,21 @@ impl Client {
     /// A client with other options; it shares the connections unless the time to make one differs, the pace, and the limit
     /// unless that differs, and is closed by itself.
     pub fn with(&self, options: Options) -> Result<Self, Error> {
-        self.varied(options, Arc::default(), None)
+        self.derive(options, Arc::default(), None)
     }
 
     /// The same client, closed together with this one, that takes another time for something.
-    pub(super) fn likewise(&self, options: Options) -> Result<Self, Error> {
-        self.varied(options, Arc::clone(&self.closing), None)
+    pub(super) fn with_overrides(&self, options: Options) -> Result<Self, Error> {
+        self.derive(options, Arc::clone(&self.closing), None)
     }
 
     /// The same client with other options, for a request that others wait for, with permits or without: it does not wait
     /// for one of theirs.
     fn beside(&self, options: Options) -> Result<Self, Error> {
-        self.varied(options, Arc::default(), Some(Limit::new(1)))
+        self.derive(options, Arc::default(), Some(Limit::new(1)))
     }
 
-    fn varied(&self, options: Options, closing: Arc<Closing>, limit: Option<Limit>) -> Result<Self, Error> {
+    fn derive(&self, options: Options, closing: Arc<Closing>, limit: Option<Limit>) -> Result<Self, Error> {
         let config = self.config.with(options)?;
         let limit = limit.unwrap_or_else(|| {
             // Those who share permits have to agree how many there are, or some would wait for ever.

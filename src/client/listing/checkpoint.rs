@@ -1,10 +1,8 @@
 //! Where the reading of a list is, in a form that another process can go on from. It holds no token.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::state::State;
-use crate::api::item::Identity;
+use super::sweep::State;
 use crate::api::item::Item;
 use crate::api::json::text::without_mark;
 use crate::api::raw::relative;
@@ -101,17 +99,4 @@ impl Checkpoint {
         call.query = self.query.iter().map(|(name, value)| (name.clone().into(), value.clone())).collect();
         Ok(call.page(self.key.clone()))
     }
-}
-
-/// What told an item without a type from others in version 1.
-pub(super) fn identity_of_version_1<T: Item>(item: &T, is_consistent: bool) -> Option<Identity> {
-    let text = item.json();
-    let fields: Value = serde_json::from_str(&text).ok()?;
-    let kind = fields.get("type").or_else(|| fields.get("share_type")).and_then(Value::as_str).unwrap_or_default();
-    let by_id = match fields.get("id").or_else(|| fields.get("uuid")) {
-        Some(Value::Number(id)) if T::FIELDS.is_empty() => Some(format!("{kind} {id}")),
-        Some(Value::String(id)) if T::FIELDS.is_empty() => Some(format!("{kind} {id}")),
-        _ => None,
-    };
-    by_id.or_else(|| is_consistent.then(|| text.into_owned())).map(Identity::Text)
 }
