@@ -74,7 +74,7 @@ macro_rules! operations {
             )*
             $(
                 $(#[$list_about])*
-                fn $list(&self, py: Python<'_> $(, $(#[$list_how])* $list_argument: $list_type)*) -> PyResult<Hinted<ListingOf<$item>>> {
+                fn $list(&self, py: Python<'_> $(, $(#[$list_how])* $list_argument: $list_type)*) -> PyResult<Typed<ListingOf<$item>>> {
                     let $list_this = self;
                     $(let $list_argument = Argument::read($list_argument, py, stringify!($list_argument))?;)*
                     $crate::python::listing::source::make(py, $list_this.client(py)?, $request)
@@ -90,7 +90,7 @@ macro_rules! operations {
                     }
                 )+
                 #[classattr]
-                fn __match_args__(py: Python<'_>) -> PyResult<Hinted<value::MatchArgsOf<Self>>> {
+                fn __match_args__(py: Python<'_>) -> PyResult<Typed<value::MatchArgsOf<Self>>> {
                     value::match_args(py)
                 }
             )?

@@ -15,10 +15,10 @@ use super::bridge::coroutine::CoroutineOf;
 use super::bridge::operation::Operation;
 use super::bridge::run::{close, run};
 use super::convert::arguments::{
-    Argument, Body, Changes, Day, FilePath, Flag, Number, Object, Params, Seconds, Text, Whole, named,
+    Argument, Body, Changes, Day, FilePath, Flag, Int, Number, Object, Params, Seconds, Text, named,
 };
 use super::convert::ids::Id;
-use super::convert::output::{Deliver, Hinted, Nothing};
+use super::convert::output::{Deliver, NoResult, Typed};
 use super::errors::{to_python, warn_of_left_out};
 use super::listing::reading::PyCheckpoint;
 use super::listing::source::{ListingOf, ListingOfAny, ListingSource, made_of};
@@ -489,7 +489,7 @@ lists {
     #[pyo3(signature = (*, title=None, min_size=None, max_size=None, start_date=None, end_date=None,
         last_viewed_start_date=None, last_viewed_end_date=None, last_viewed_by_student_start_date=None,
         last_viewed_by_student_end_date=None, owner=None, tag=None, source=None, page: "int" = 1, per_page: "int" = 50))]
-    search_media (studio, title: Option<Text>, min_size: Option<Whole>, max_size: Option<Whole>,
+    search_media (studio, title: Option<Text>, min_size: Option<Int>, max_size: Option<Int>,
         start_date: Option<Day>, end_date: Option<Day>, last_viewed_start_date: Option<Day>,
         last_viewed_end_date: Option<Day>, last_viewed_by_student_start_date: Option<Day>,
         last_viewed_by_student_end_date: Option<Day>, owner: Option<Text>, tag: Option<Text>,
@@ -715,7 +715,7 @@ fn new(py: Python<'_>, url: Text, token: Option<Text>, auth: Option<Object<OAuth
     ///
     /// Reference: the page of the list.
     #[pyo3(signature = (checkpoint))]
-    fn resume(&self, py: Python<'_>, checkpoint: Object<PyCheckpoint>) -> PyResult<Hinted<ListingOfAny>> {
+    fn resume(&self, py: Python<'_>, checkpoint: Object<PyCheckpoint>) -> PyResult<Typed<ListingOfAny>> {
         let checkpoint = checkpoint.read(py, "checkpoint")?;
         made_of(py, ListingSource::resumed(&self.client, &checkpoint.get().0).map_err(to_python)?)
     }
@@ -741,7 +741,7 @@ fn new(py: Python<'_>, url: Text, token: Option<Text>, auth: Option<Object<OAuth
         options.set_item("max_concurrency", set.max_concurrency)?;
         options.set_item("max_connections", set.max_connections)?;
         options.set_item("max_rate", set.max_rate)?;
-        Ok((pickles.getattr("client")?, Hinted::new((config.url(), place, auth, options).into_py_any(py)?)))
+        Ok((pickles.getattr("client")?, Typed::new((config.url(), place, auth, options).into_py_any(py)?)))
     }
 
     /// The school's URL.
@@ -773,8 +773,8 @@ fn new(py: Python<'_>, url: Text, token: Option<Text>, auth: Option<Object<OAuth
     #[pyo3(signature = (*, timeout=None, connect_timeout=None, read_timeout=None, max_retries=None, retry_delay=None,
         max_retry_wait=None, max_concurrency=None, max_connections=None, max_rate=None))]
     fn with_options(&self, py: Python<'_>, timeout: Option<Seconds>, connect_timeout: Option<Seconds>, read_timeout: Option<Seconds>,
-        max_retries: Option<Whole>, retry_delay: Option<Seconds>, max_retry_wait: Option<Seconds>,
-        max_concurrency: Option<Whole>, max_connections: Option<Whole>, max_rate: Option<Number>) -> PyResult<Self> {
+        max_retries: Option<Int>, retry_delay: Option<Seconds>, max_retry_wait: Option<Seconds>,
+        max_concurrency: Option<Int>, max_connections: Option<Int>, max_rate: Option<Number>) -> PyResult<Self> {
         let client = self.client.with(Options {
             timeout: timeout.read(py, "timeout")?,
             connect_timeout: connect_timeout.read(py, "connect_timeout")?,
@@ -822,11 +822,11 @@ fn new(py: Python<'_>, url: Text, token: Option<Text>, auth: Option<Object<OAuth
         CoroutineOf::new("StudioClient.__aenter__", async { Ok(slf) })
     }
 
-    fn __aexit__(&self, _kind: Py<PyAny>, _error: Py<PyAny>, _traceback: Py<PyAny>) -> CoroutineOf<Hinted<Nothing>> {
+    fn __aexit__(&self, _kind: Py<PyAny>, _error: Py<PyAny>, _traceback: Py<PyAny>) -> CoroutineOf<Typed<NoResult>> {
         let client = self.client.clone();
         CoroutineOf::new("StudioClient.__aexit__", async move {
             close(&client);
-            Ok(Python::attach(|py| Hinted::new(py.None())))
+            Ok(Python::attach(|py| Typed::new(py.None())))
         })
     }
 

@@ -365,7 +365,7 @@ impl<'text> Scanner<'text> {
                     self.since(start)?.parse::<i64>().ok().filter(|id| *id != 0)?;
                 }
             }
-            Kind::Whole => {
+            Kind::Int => {
                 if self.number()? != Sure::Whole {
                     lenient_whole(self.since(start)?)?;
                 }
@@ -376,7 +376,7 @@ impl<'text> Scanner<'text> {
                 }
             }
             Kind::Text | Kind::Word => self.string().map(drop)?,
-            Kind::Moment | Kind::Day => {
+            Kind::Timestamp | Kind::Day => {
                 let has_escape = self.string()?;
                 let text = self.inside(start)?;
                 if text.is_empty() {
@@ -385,7 +385,7 @@ impl<'text> Scanner<'text> {
                 }
                 let is_date = !has_escape
                     && match kind {
-                        Kind::Moment => Timestamp::reads(text),
+                        Kind::Timestamp => Timestamp::reads(text),
                         _ => Day::reads(text),
                     };
                 is_date.then_some(())?;

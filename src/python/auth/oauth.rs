@@ -18,7 +18,7 @@ use crate::client::{self, Auth, Client, Error, Network};
 use crate::python::bridge::operation::{Home, Operation};
 use crate::python::convert::arguments::{Argument, FilePath, Text};
 use crate::python::convert::input::borrowed_text;
-use crate::python::convert::output::{AnyJson, Deliver, Hinted, Nothing};
+use crate::python::convert::output::{AnyJson, Deliver, NoResult, Typed};
 use crate::python::errors::{to_python, warn_of_left_out};
 use crate::python::operations::operations;
 
@@ -100,7 +100,7 @@ impl OAuth {
 }
 
 /// What `__reduce__` returns: what to call, and with what.
-pub(crate) type Reduced<'py> = (Bound<'py, PyAny>, Hinted<AnyJson>);
+pub(crate) type Reduced<'py> = (Bound<'py, PyAny>, Typed<AnyJson>);
 
 /// The proxy and the authorities that were given to a client. A pickle holds no password.
 pub(crate) fn network_of(client: &Client) -> PyResult<(Option<&str>, Option<&Path>)> {
@@ -150,11 +150,11 @@ struct Forgetting {
 }
 
 impl Operation for Forgetting {
-    type Result = Nothing;
+    type Result = NoResult;
 
-    fn start(&self, _: Option<Client>) -> impl Future<Output = Result<Nothing, Error>> + Send + 'static {
+    fn start(&self, _: Option<Client>) -> impl Future<Output = Result<NoResult, Error>> + Send + 'static {
         let oauth = Arc::clone(&self.oauth);
-        async move { oauth.forget().await.map(|()| Nothing) }
+        async move { oauth.forget().await.map(|()| NoResult) }
     }
 
     fn home(&self) -> Home {
@@ -208,7 +208,7 @@ operations {
     ///
     /// Reference: none; nothing is sent.
     #[pyo3(signature = ())]
-    forget / forget_async (oauth) -> Nothing = Ok::<_, InvalidArgument>(oauth.forgetting());
+    forget / forget_async (oauth) -> NoResult = Ok::<_, InvalidArgument>(oauth.forgetting());
 }
 lists {}
 plain {
@@ -253,8 +253,8 @@ plain {
 
     /// Where the tokens are.
     #[getter]
-    fn store(&self, py: Python<'_>) -> Hinted<super::token_store::AnyStoreHint> {
-        Hinted::new(self.store.clone_ref(py))
+    fn store(&self, py: Python<'_>) -> Typed<super::token_store::AnyStoreHint> {
+        Typed::new(self.store.clone_ref(py))
     }
 
     /// Make the URL of the page on which a person signs in and allows it. Nothing is sent.
@@ -300,7 +300,7 @@ plain {
         }
         let partial = py.import("functools")?.getattr("partial")?;
         let rebuild = partial.call((pickles.getattr("oauth")?,), Some(&rest))?;
-        Ok((rebuild, Hinted::new((id, place, self.store.clone_ref(py)).into_py_any(py)?)))
+        Ok((rebuild, Typed::new((id, place, self.store.clone_ref(py)).into_py_any(py)?)))
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {

@@ -17,7 +17,7 @@ use super::source::ListingSource;
 use crate::client::{Client, Error};
 use crate::python::bridge::operation::{Home, Operation};
 use crate::python::bridge::run::run;
-use crate::python::convert::output::{AnyJson, Deliver, Hinted};
+use crate::python::convert::output::{AnyJson, Deliver, Typed};
 
 impl Deliver for Rows {
     type Python = ArrowBatch;
@@ -34,10 +34,10 @@ fn refused(error: &ArrowError) -> PyErr {
 }
 
 /// What Arrow's protocol passes on. Python's name for its type is younger than the Pythons that we are for.
-pub(crate) type Capsule = Hinted<AnyJson>;
+pub(crate) type Capsule = Typed<AnyJson>;
 
 fn capsule<T: Send + 'static>(py: Python<'_>, value: T, name: &'static CStr) -> PyResult<Capsule> {
-    Ok(Hinted::new(PyCapsule::new_with_value(py, value, name)?.into_any().unbind()))
+    Ok(Typed::new(PyCapsule::new_with_value(py, value, name)?.into_any().unbind()))
 }
 
 fn schema_capsule(py: Python<'_>, schema: &SchemaRef) -> PyResult<Capsule> {

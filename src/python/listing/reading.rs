@@ -23,7 +23,7 @@ use crate::client::{Checkpoint, Client, Error, Reader};
 use crate::python::bridge::operation::{Home, Operation};
 use crate::python::bridge::runtime::tidy;
 use crate::python::convert::arguments::{Argument, Text};
-use crate::python::convert::output::{Deliver, Hint, Hinted};
+use crate::python::convert::output::{Deliver, TypeHint, Typed};
 use crate::python::errors::to_python;
 use crate::python::operations::operations;
 
@@ -175,10 +175,10 @@ pub(crate) struct Batch(Box<MakeList>);
 type MakeList = dyn FnOnce(Python<'_>, Option<&Client>) -> PyResult<Py<PyList>> + Send;
 
 impl Deliver for Batch {
-    type Python = Hinted<AnyList>;
+    type Python = Typed<AnyList>;
 
     fn deliver(self, py: Python<'_>, client: Option<&Client>) -> PyResult<Self::Python> {
-        (self.0)(py, client).map(Hinted::new)
+        (self.0)(py, client).map(Typed::new)
     }
 }
 
@@ -186,7 +186,7 @@ impl Deliver for Batch {
 #[derive(Debug)]
 pub(crate) struct AnyList;
 
-impl Hint for AnyList {
+impl TypeHint for AnyList {
     #[cfg(feature = "stubs")]
     const HINT: PyStaticExpr = type_hint_subscript!(
         type_hint_identifier!("builtins", "list"),

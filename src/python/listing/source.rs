@@ -19,7 +19,7 @@ use crate::api::{InvalidArgument, Page, Request};
 use crate::client::{Checkpoint, Client, Error, Listing, Options, Reading};
 use crate::python::bridge::exit::before_exit;
 use crate::python::bridge::operation::Operation;
-use crate::python::convert::output::{Deliver, Hint, Hinted};
+use crate::python::convert::output::{Deliver, TypeHint, Typed};
 use crate::python::errors::to_python;
 use crate::python::operations::operations;
 use crate::python::studio_client::StudioClient;
@@ -85,7 +85,7 @@ impl<T: Item + Deliver + Sync> AnyListing for Listing<T> {
 #[derive(Debug)]
 pub(crate) struct ListingOf<T>(PhantomData<T>);
 
-impl<T: Deliver> Hint for ListingOf<T> {
+impl<T: Deliver> TypeHint for ListingOf<T> {
     #[cfg(feature = "stubs")]
     const HINT: PyStaticExpr = type_hint_subscript!(
         type_hint_identifier!("canvas_studio.listing", "Listing"),
@@ -98,23 +98,23 @@ pub(crate) fn make<T: Item + Deliver + Sync>(
     py: Python<'_>,
     client: Option<&Client>,
     request: Result<Request<Page<T>>, InvalidArgument>,
-) -> PyResult<Hinted<ListingOf<T>>> {
+) -> PyResult<Typed<ListingOf<T>>> {
     let request = request.map_err(|refusal| to_python(refusal.into()))?;
     let client = client.cloned().ok_or_else(|| to_python(Error::Closed))?;
     made_of(py, ListingSource { listing: Arc::new(client.list(request)), client })
 }
 
 /// Makes the `Listing` of a source.
-pub(crate) fn made_of<H>(py: Python<'_>, source: ListingSource) -> PyResult<Hinted<H>> {
+pub(crate) fn made_of<H>(py: Python<'_>, source: ListingSource) -> PyResult<Typed<H>> {
     let listing = before_exit(|| py.import("canvas_studio.listing")?.getattr("Listing")?.call1((source,)))?;
-    Ok(Hinted::new(listing.unbind()))
+    Ok(Typed::new(listing.unbind()))
 }
 
 /// The type of a `Listing` of which only the one who asked knows what is in it.
 #[derive(Debug)]
 pub(crate) struct ListingOfAny;
 
-impl Hint for ListingOfAny {
+impl TypeHint for ListingOfAny {
     #[cfg(feature = "stubs")]
     const HINT: PyStaticExpr = type_hint_subscript!(
         type_hint_identifier!("canvas_studio.listing", "Listing"),

@@ -21,7 +21,7 @@ use crate::api::models::plain_name;
 use crate::api::{collections, models};
 use crate::client::Client;
 use crate::python::convert::ids::ids;
-use crate::python::convert::output::{Deliver, Hinted, JsonObject};
+use crate::python::convert::output::{Deliver, JsonObject, Typed};
 use crate::python::errors::detached;
 use crate::python::listing::source::ListingOf;
 use crate::python::operations::operations;
@@ -179,7 +179,7 @@ fields {
 plain {
     /// Fields that are not documented, as they were sent.
     #[getter]
-    fn extra(&self, py: Python<'_>) -> PyResult<Hinted<JsonObject>> {
+    fn extra(&self, py: Python<'_>) -> PyResult<Typed<JsonObject>> {
         self.value.extra().deliver(py, None)
     }
 
@@ -187,7 +187,7 @@ plain {
     ///
     /// Returns:
     ///     Every documented field, `None` where Studio sent none, then the undocumented ones as they were sent.
-    fn to_dict(&self, py: Python<'_>) -> PyResult<Hinted<JsonObject>> {
+    fn to_dict(&self, py: Python<'_>) -> PyResult<Typed<JsonObject>> {
         value::to_dict(py, &self.value)
     }
 
@@ -225,7 +225,7 @@ plain {
         ])
     }
 
-    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Hinted<JsonObject>,))> {
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Typed<JsonObject>,))> {
         Ok((slf.get_type().getattr("from_dict")?, (slf.get().to_dict(slf.py())?,)))
     }
 

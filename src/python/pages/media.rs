@@ -27,7 +27,7 @@ use crate::client::Client;
 use crate::python::convert::arguments::{Argument, Changes, FilePath, Flag, Text, Whole};
 use crate::python::convert::ids::{Id, ids};
 use crate::python::convert::input::word;
-use crate::python::convert::output::{AnyJson, Deliver, Hinted, JsonObject};
+use crate::python::convert::output::{AnyJson, Deliver, JsonObject, Typed};
 use crate::python::errors::{detached, to_python};
 use crate::python::listing::reading::deliver_page;
 use crate::python::listing::source::ListingOf;
@@ -302,7 +302,7 @@ fields {
 plain {
     /// Fields that are not documented, as they were sent.
     #[getter]
-    fn extra(&self, py: Python<'_>) -> PyResult<Hinted<JsonObject>> {
+    fn extra(&self, py: Python<'_>) -> PyResult<Typed<JsonObject>> {
         self.value.extra().deliver(py, None)
     }
 
@@ -310,7 +310,7 @@ plain {
     ///
     /// Returns:
     ///     Every documented field, `None` where Studio sent none, then the undocumented ones as they were sent.
-    fn to_dict(&self, py: Python<'_>) -> PyResult<Hinted<JsonObject>> {
+    fn to_dict(&self, py: Python<'_>) -> PyResult<Typed<JsonObject>> {
         value::to_dict(py, &self.value)
     }
 
@@ -350,7 +350,7 @@ plain {
         ])
     }
 
-    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Hinted<JsonObject>,))> {
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Typed<JsonObject>,))> {
         Ok((slf.get_type().getattr("from_dict")?, (slf.get().to_dict(slf.py())?,)))
     }
 
@@ -381,7 +381,7 @@ plain {
 /// Reads the body of a page of media as a listing does, without a server: only to count what that costs.
 #[pyfunction]
 #[pyo3(name = "_decode_media_page", signature = (body))]
-pub(crate) fn decode_media_page(py: Python<'_>, body: &[u8]) -> PyResult<Hinted<AnyJson>> {
+pub(crate) fn decode_media_page(py: Python<'_>, body: &[u8]) -> PyResult<Typed<AnyJson>> {
     let request = media::search(&media::Search::default(), 1, MAX_PER_PAGE).map_err(|error| to_python(error.into()))?;
     let answer = Answer {
         status: 200,
@@ -391,5 +391,5 @@ pub(crate) fn decode_media_page(py: Python<'_>, body: &[u8]) -> PyResult<Hinted<
     };
     let decoded =
         py.detach(|| request.decode(&answer)).map_err(|problem| PyValueError::new_err(problem.to_string()))?;
-    Ok(Hinted::new(deliver_page(py, None, decoded.items)?.into_any().unbind()))
+    Ok(Typed::new(deliver_page(py, None, decoded.items)?.into_any().unbind()))
 }

@@ -23,7 +23,7 @@ use crate::api::models::Owner;
 #[cfg(feature = "stubs")]
 use crate::python::convert::arguments::MAPPING;
 use crate::python::convert::json::{self, from_python};
-use crate::python::convert::output::{Hint, Hinted, JsonObject};
+use crate::python::convert::output::{JsonObject, TypeHint, Typed};
 use crate::python::errors::to_python;
 use crate::python::faults::guarded;
 use crate::stack::with_enough_stack;
@@ -64,12 +64,12 @@ impl Fields<'_> {
 }
 
 /// Every documented field of an object, `None` where there is none, then the others as they were sent.
-pub(crate) fn to_dict<T: Model>(py: Python<'_>, value: &Lazy<T>) -> PyResult<Hinted<JsonObject>> {
+pub(crate) fn to_dict<T: Model>(py: Python<'_>, value: &Lazy<T>) -> PyResult<Typed<JsonObject>> {
     guarded(|| {
         let spans: Vec<Option<&str>> = (0..T::FIELDS.len()).map(|place| value.raw(place)).collect();
         let dict = fields_to_dict(py, T::FIELDS, &spans)?;
         add_extra(&dict, &value.extra())?;
-        Ok(Hinted::new(dict.unbind()))
+        Ok(Typed::new(dict.unbind()))
     })
 }
 
@@ -87,9 +87,9 @@ fn fields_to_dict<'py>(
     for (field, raw) in fields.iter().zip(texts) {
         let value = match (field.kind, *raw) {
             (_, None) => py.None().into_bound(py),
-            (Kind::Id | Kind::Whole, raw) => Option::<i64>::read(raw).into_bound_py_any(py)?,
+            (Kind::Id | Kind::Int, raw) => Option::<i64>::read(raw).into_bound_py_any(py)?,
             (Kind::Number, raw) => Option::<f64>::read(raw).into_bound_py_any(py)?,
-            (Kind::Text | Kind::Word | Kind::Moment | Kind::Day, raw) => {
+            (Kind::Text | Kind::Word | Kind::Timestamp | Kind::Day, raw) => {
                 Option::<Cow<'_, str>>::read(raw).into_bound_py_any(py)?
             }
             (Kind::Object(fields), Some(raw)) => {
@@ -116,13 +116,13 @@ pub(crate) trait MatchArgs {
 #[derive(Debug)]
 pub(crate) struct MatchArgsOf<T>(PhantomData<T>);
 
-impl<T: MatchArgs> Hint for MatchArgsOf<T> {
+impl<T: MatchArgs> TypeHint for MatchArgsOf<T> {
     #[cfg(feature = "stubs")]
     const HINT: PyStaticExpr = T::HINT;
 }
 
-pub(crate) fn match_args<T: MatchArgs>(py: Python<'_>) -> PyResult<Hinted<MatchArgsOf<T>>> {
-    Ok(Hinted::new(PyTuple::new(py, T::NAMES)?.unbind()))
+pub(crate) fn match_args<T: MatchArgs>(py: Python<'_>) -> PyResult<Typed<MatchArgsOf<T>>> {
+    Ok(Typed::new(PyTuple::new(py, T::NAMES)?.unbind()))
 }
 
 /// By kind and id, as equality is.
