@@ -36,7 +36,7 @@ use super::secrets::{ROOM, Secrets};
 use crate::api::oauth::{self, Grant};
 use crate::api::permissions::Changes;
 use crate::api::request::without_query;
-use crate::api::{Answer, Body, Call, Repeat, Request, Target};
+use crate::api::{Answer, Body, Call, Request, RetrySafety, Target};
 use crate::memory;
 
 /// How many times as much memory as the body of an answer takes what is read of it, at the most.
@@ -241,7 +241,7 @@ impl Client {
         if !memory::is_there(memory::ROOM.saturating_add(answer.body.len().saturating_mul(MEMORY_OF_BODY))) {
             return Err(Error::OutOfMemory);
         }
-        request.decode(answer).map_err(|undecodable| self.context(call).undecodable(answer, undecodable))
+        request.decode(answer).map_err(|error| self.context(call).error(answer, error))
     }
 
     /// Sends changes of permissions in the form that Studio accepted last, or else as an array; and once in the other form,
@@ -333,7 +333,7 @@ impl Client {
             }
             Err(_) if hold.is_missing => Err(self.without_permit(call)),
             Err(_) => {
-                let outcome_unknown = call.repeat == Repeat::IfNotCarriedOut;
+                let outcome_unknown = call.retry_safety == RetrySafety::OnlyIfNotProcessed;
                 Err(self.context(call).timeout(self.config.timeout, "in all", outcome_unknown))
             }
         }
@@ -527,7 +527,7 @@ impl SendsTokenRequest for Client {
         let client = patience.map_or_else(|| Ok(self.clone()), |options| self.beside(options))?;
         let answer = client.ask(&request.call).await?;
         // Some say no with a status that says yes. Nothing else of such an answer is shown.
-        if let Some(refusal) = oauth::refusal(&answer) {
+        if let Some(refusal) = oauth::token_error(&answer) {
             let body = json!({"error": refusal.error, "error_description": refusal.description}).to_string();
             let context = client.context(&request.call);
             return Err(context.refused(answer.status, context.mask(&body)));

@@ -6,7 +6,7 @@ use super::sweep::State;
 use crate::api::item::Item;
 use crate::api::json::text::without_mark;
 use crate::api::raw::relative;
-use crate::api::{Call, InvalidArgument, Page, Request, Shape, Target};
+use crate::api::{Call, InvalidArgument, Locator, Page, Request, Target};
 use crate::client::error::Error;
 use crate::client::send::Client;
 
@@ -38,8 +38,8 @@ impl Checkpoint {
             // No list is anywhere else.
             Target::SignIn(_) | Target::Signed(_) => String::new(),
         };
-        let key = match &request.shape {
-            Shape::Page(key) => key.to_string(),
+        let key = match &request.locator {
+            Locator::Page(key) => key.to_string(),
             _ => String::new(),
         };
         Self {

@@ -16,8 +16,8 @@ use serde_json::Value;
 use url::Url;
 
 use super::json;
-use crate::api::json::dates::{Dated, Moment, Readable};
-use crate::api::json::lazy::Written;
+use crate::api::json::dates::{Dated, Moment, ParseDate};
+use crate::api::json::lazy::DateSource;
 use crate::api::raw::Content;
 use crate::client::Client;
 use crate::python::cached::cached;
@@ -55,7 +55,7 @@ impl<T: Deliver> Deliver for Option<T> {
 
 /// What Python makes of a date's or a time's text by itself. To give it the numbers takes longer, since each is an object
 /// first.
-pub(crate) trait FromText: Readable {
+pub(crate) trait FromText: ParseDate {
     type Class: PyTypeInfo;
 
     /// The class's `fromisoformat`.
@@ -106,13 +106,13 @@ impl<T: FromText + TypeHint + Copy + 'static> Deliver for Dated<T> {
     }
 }
 
-impl<T: FromText + TypeHint + 'static> Deliver for Written<'_, T> {
+impl<T: FromText + TypeHint + 'static> Deliver for DateSource<'_, T> {
     type Python = Typed<T>;
 
     fn deliver(self, py: Python<'_>, _: Option<&Client>) -> PyResult<Self::Python> {
         match self {
-            Self::Usual(text) => T::to_python(py, text),
-            Self::Otherwise(value) => T::to_python(py, &value.text()),
+            Self::Canonical(text) => T::to_python(py, text),
+            Self::Parsed(value) => T::to_python(py, &value.text()),
         }
         .map(Typed::new)
     }
@@ -217,7 +217,7 @@ impl Deliver for Content {
 
     fn deliver(self, py: Python<'_>, _: Option<&Client>) -> PyResult<Self::Python> {
         Ok(Typed::new(match self {
-            Self::Nothing => py.None(),
+            Self::Empty => py.None(),
             Self::Text(text) => PyString::new(py, &text).into_any().unbind(),
             Self::Json(value) => json::to_python(py, &value)?.unbind(),
         }))

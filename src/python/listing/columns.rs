@@ -15,7 +15,7 @@ use jiff::civil::Date;
 use serde_json::{Map, Number, Value as Json};
 
 use crate::api::item::{Extra, Item};
-use crate::api::json::dates::{Moment, Readable};
+use crate::api::json::dates::{Moment, ParseDate};
 use crate::api::json::fields::{Field, Kind, Span};
 use crate::api::json::lazy::{Value, find_parts};
 use crate::api::json::scan::Order;
@@ -273,11 +273,11 @@ impl Builder {
             Self::Text(builder) => cells.for_each(|raw| builder.append_option(Option::<Cow<'_, str>>::read(raw))),
             Self::Word(builder) => cells.for_each(|raw| builder.append_option(Option::<Cow<'_, str>>::read(raw))),
             Self::Moment(builder) => cells.for_each(|raw| {
-                let moment = Option::<Cow<'_, str>>::read(raw).and_then(|text| Moment::read(&text));
+                let moment = Option::<Cow<'_, str>>::read(raw).and_then(|text| Moment::parse(&text));
                 builder.append_option(moment.and_then(Moment::as_microsecond));
             }),
             Self::Day(builder) => cells.for_each(|raw| {
-                let day = Option::<Cow<'_, str>>::read(raw).and_then(|text| Date::read(&text));
+                let day = Option::<Cow<'_, str>>::read(raw).and_then(|text| Date::parse(&text));
                 builder.append_option(day.and_then(days_since_epoch));
             }),
             Self::Object { object, are_there } => {

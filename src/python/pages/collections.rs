@@ -16,7 +16,7 @@ use super::value;
 use crate::api::item::Item;
 use crate::api::json::dates::Moment;
 use crate::api::json::fields::field_index;
-use crate::api::json::lazy::Written;
+use crate::api::json::lazy::DateSource;
 use crate::api::models::plain_name;
 use crate::api::{collections, models};
 use crate::client::Client;
@@ -170,11 +170,11 @@ fields {
     /// To whom it belongs.
     owner: Option<models::Owner>;
     /// When it was made, in UTC.
-    created_at: Option<Written<'_, Moment>>;
+    created_at: Option<DateSource<'_, Moment>>;
     /// The id of the course in Canvas, for a course's collection.
     course_id: Option<i64>;
     /// When it was archived, in UTC; `None` unless it is archived (inferred).
-    archived_at: Option<Written<'_, Moment>>;
+    archived_at: Option<DateSource<'_, Moment>>;
 }
 plain {
     /// Fields that are not documented, as they were sent.

@@ -19,7 +19,7 @@ use crate::api::check::MAX_PER_PAGE;
 use crate::api::item::Item;
 use crate::api::json::dates::Moment;
 use crate::api::json::fields::field_index;
-use crate::api::json::lazy::Written;
+use crate::api::json::lazy::DateSource;
 use crate::api::media::{EMBED_TYPES, MIN_PERMISSIONS};
 use crate::api::models::plain_name;
 use crate::api::{Answer, media, models};
@@ -275,11 +275,11 @@ fields {
     /// The length in seconds, with fractions.
     duration: Option<f64>;
     /// When it was made, in UTC.
-    created_at: Option<Written<'_, Moment>>;
+    created_at: Option<DateSource<'_, Moment>>;
     /// The day on which somebody last viewed it.
-    last_viewed: Option<Written<'_, jiff::civil::Date>>;
+    last_viewed: Option<DateSource<'_, jiff::civil::Date>>;
     /// The day on which a student last viewed it.
-    last_viewed_by_student: Option<Written<'_, jiff::civil::Date>>;
+    last_viewed_by_student: Option<DateSource<'_, jiff::civil::Date>>;
     /// Where its thumbnail is. That of an audio recording may look right and yet not load.
     thumbnail_url: Option<Cow<'_, str>>;
     /// How far Studio is with it: `transcoding_finished` is ready; the other words are not documented.
@@ -295,7 +295,7 @@ fields {
     /// Its id in an LTI launch.
     lti_launch_id: Option<Cow<'_, str>>;
     /// When it was archived, in UTC; `None` unless it is archived (inferred).
-    archived_at: Option<Written<'_, Moment>>;
+    archived_at: Option<DateSource<'_, Moment>>;
     /// The collection that it is in; only `get_media`, `refresh` and the like tell.
     collection: Option<models::Collection>;
 }
