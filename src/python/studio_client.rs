@@ -364,7 +364,7 @@ operations {
     /// Reference: Media page, GET /media/{media_id}/download.
     #[pyo3(signature = (id, path, *, quality=None, progress=Progress::default(), max_bytes=None))]
     download_media / download_media_async (studio, id: Id<OfMedia>, path: FilePath, quality: Option<Text>,
-        progress: Progress, max_bytes: Option<Whole>) -> PathBuf
+        progress: Progress, max_bytes: Option<Int>) -> PathBuf
         = DownloadWithProgress::new(media::download_url(id, quality.as_deref()), path, progress, max_bytes);
 
     /// Get the users and groups with whom a media is shared directly.

@@ -24,7 +24,7 @@ use crate::api::media::{EMBED_TYPES, MIN_PERMISSIONS};
 use crate::api::models::plain_name;
 use crate::api::{Answer, media, models};
 use crate::client::Client;
-use crate::python::convert::arguments::{Argument, Changes, FilePath, Flag, Text, Whole};
+use crate::python::convert::arguments::{Argument, Changes, FilePath, Flag, Int, Text};
 use crate::python::convert::ids::{Id, ids};
 use crate::python::convert::input::word;
 use crate::python::convert::output::{AnyJson, Deliver, JsonObject, Typed};
@@ -194,7 +194,7 @@ operations {
     /// Reference: Media page, GET /media/{media_id}/download.
     #[pyo3(signature = (path, *, quality=None, progress=Progress::default(), max_bytes=None))]
     download / download_async (this, path: FilePath, quality: Option<Text>, progress: Progress,
-        max_bytes: Option<Whole>) -> PathBuf = DownloadWithProgress::new(media::download_url(this.value.id(), quality.as_deref()), path, progress, max_bytes);
+        max_bytes: Option<Int>) -> PathBuf = DownloadWithProgress::new(media::download_url(this.value.id(), quality.as_deref()), path, progress, max_bytes);
 
     /// Get the users and groups with whom it is shared directly.
     ///
