@@ -8,11 +8,14 @@ use crate::api::json::text::without_mark;
 use crate::api::raw::relative;
 use crate::api::{Call, InvalidArgument, Locator, Page, Request, Target};
 use crate::client::error::Error;
+use crate::client::secrets::printable;
 use crate::client::send::Client;
 
 /// What is written first, so that a later form can be told from this one. Version 1 told items without a type apart by
 /// their ids.
 const VERSION: u32 = 2;
+/// How much of a checkpoint that cannot be right is quoted, in characters.
+const QUOTED: usize = 200;
 
 /// A list's request, and how far its reading is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -57,18 +60,21 @@ impl Checkpoint {
 
     /// Reads what [`Checkpoint::to_json`] has written.
     pub fn from_json(text: &str) -> Result<Self, InvalidArgument> {
+        let refused = |expected: String| InvalidArgument::new("checkpoint", expected);
         let mut read: Self = serde_json::from_str(without_mark(text))
-            .map_err(|problem| InvalidArgument::new("checkpoint", format!("is not what to_json() wrote: {problem}")))?;
+            .map_err(|problem| refused(format!("is not what to_json() wrote: {}", quoted(&problem.to_string()))))?;
         let first_page = read.query.iter().find(|(name, _)| name == "page").and_then(|(_, page)| page.parse().ok());
         match read.version {
             VERSION => {}
             1 => read.state = read.state.of_version_1(&read.item, first_page),
             other => {
-                let expected = format!("is of version {other}, and this package reads versions 1 and {VERSION}");
-                return Err(InvalidArgument::new("checkpoint", expected));
+                return Err(refused(format!("is of version {other}, and this package reads versions 1 and {VERSION}")));
             }
         }
-        relative(&read.path)?;
+        if !read.state.is_possible() || read.last.is_some_and(|last| last < 0) {
+            return Err(refused("is not what to_json() wrote: it has counts that no reading has".to_owned()));
+        }
+        relative(&read.path).map_err(|wrong| refused(format!("has a path that {}", quoted(&wrong.expected))))?;
         Ok(read)
     }
 
@@ -93,10 +99,16 @@ impl Checkpoint {
     pub(super) fn request<T: Item>(&self, client: &Client) -> Result<Request<Page<T>>, Error> {
         let own = client.config().url();
         if self.school != own {
-            return Err(InvalidArgument::new("checkpoint", format!("is of {}, not of {own}", self.school)).into());
+            let school = quoted(&self.school);
+            return Err(InvalidArgument::new("checkpoint", format!("is of {school}, not of {own}")).into());
         }
         let mut call = Call::get(self.operation.clone(), self.path.clone());
         call.query = self.query.iter().map(|(name, value)| (name.clone().into(), value.clone())).collect();
         Ok(call.page(self.key.clone()))
     }
+}
+
+/// What a message quotes of a checkpoint, which anybody can have written.
+fn quoted(text: &str) -> String {
+    printable(&text.chars().take(QUOTED).collect::<String>()).into_owned()
 }

@@ -100,6 +100,17 @@ impl State {
         self.drift.first_total.is_some() || self.items > 0 || self.is_done
     }
 
+    /// Whether its counts can be those of a reading, so that adding to them cannot go wrong.
+    pub(super) fn is_possible(&self) -> bool {
+        let Drift { readings, appeared, vanished, first_total, last_total } = self.drift;
+        let said = [first_total, last_total].into_iter().flatten();
+        let own = [self.items, self.skip as u64, appeared, vanished, readings.into(), self.sweeps_without_news.into()];
+        own.into_iter().all(|count| count <= MOST.cast_unsigned())
+            && [self.next_page, self.pages_before].into_iter().chain(said).all(|count| count >= 0)
+            && self.left.is_none_or(|left| i64::try_from(left).is_ok())
+            && self.sweep.is_possible()
+    }
+
     /// Keeps only what tells how it went.
     pub(super) fn forget(&mut self) {
         self.seen = SeenIds::default();
@@ -224,6 +235,9 @@ fn is_whole(signs: Signs) -> bool {
     }
 }
 
+/// More than any reading counts: a page of 50 items each millisecond takes half a day for so many.
+const MOST: i64 = 1 << 31;
+
 /// What is known of one pass over the pages.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "they are signs, and each can be there without the others")]
@@ -313,6 +327,13 @@ pub(super) struct PageContent {
 impl Sweep {
     pub(super) fn new() -> Self {
         Self { rows: Some(0), ..Self::default() }
+    }
+
+    /// Whether its counts can be those of a reading.
+    pub(super) fn is_possible(&self) -> bool {
+        let said = [self.last_page, self.total_count, self.first, self.stuck_at].into_iter().flatten();
+        let own = [self.duplicates, self.found, self.fullest].into_iter().chain(self.rows);
+        said.chain(own.clone()).all(|count| count >= 0) && own.into_iter().all(|count| count <= MOST)
     }
 
     /// Takes in what a page says of the list.
