@@ -255,11 +255,11 @@ class Collection:
             fields: The fields; all but `id` may be missing.
 
         Returns:
-            The collection.
+            The object.
 
         Raises:
-            InvalidArgumentError: If there is no `id` that can be read, or if it cannot be JSON. Any other field that cannot
-                be read stands in `extra`.
+            InvalidArgumentError: If there is no `id` that can be read, or if it cannot be JSON. Any other field that
+                cannot be read stands in `extra`.
         """
     @property
     def id(self, /) -> int:
@@ -819,11 +819,11 @@ class Media:
             fields: The fields; all but `id` may be missing.
 
         Returns:
-            The media.
+            The object.
 
         Raises:
-            InvalidArgumentError: If there is no `id` that can be read, or if it cannot be JSON. Any other field that cannot
-                be read stands in `extra`.
+            InvalidArgumentError: If there is no `id` that can be read, or if it cannot be JSON. Any other field that
+                cannot be read stands in `extra`.
         """
     @property
     def id(self, /) -> int:

@@ -10,12 +10,12 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyModule};
 use serde_json::Value;
 
+use super::cached::cached;
 use super::convert::json;
 use super::convert::output::{JsonObject, Typed};
 use crate::api::json::text::read_json;
 use crate::client::secrets::printable;
 use crate::client::{Error, Network, RequestInfo, StatusError};
-use crate::python::cached::cached;
 
 /// The exception for an error. If it cannot be made, the exception that says why.
 pub(crate) fn to_python(error: Error) -> PyErr {

@@ -12,12 +12,13 @@ use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 
 use super::columns::{Rows, Words};
-use super::reading::AnyReader;
+use super::reading::{AnyReader, PageReader};
 use super::source::ListingSource;
 use crate::client::{Client, Error};
 use crate::python::bridge::operation::{Home, Operation};
 use crate::python::bridge::run::run;
 use crate::python::convert::output::{AnyJson, Deliver, Typed};
+use crate::python::operations::operations;
 
 impl Deliver for Rows {
     type Python = ArrowBatch;
@@ -205,5 +206,19 @@ impl RecordBatchReader for Stream {
 impl Drop for Stream {
     fn drop(&mut self) {
         self.reader.close();
+    }
+}
+
+operations! { PageReader {
+    /// Read some thousand rows as columns; `None` at the end.
+    next_columns / next_columns_async (reader) -> Option<Rows> = Ok(NextColumns(Arc::clone(&reader.reader), Words::Numbered));
+} }
+
+#[pymethods]
+impl PageReader {
+    /// Read it as a stream of Arrow's, in a capsule. `progress` is called with the rows so far and in all.
+    #[pyo3(signature = (progress))]
+    fn arrow_stream(&self, py: Python<'_>, progress: Option<Py<PyAny>>) -> PyResult<Capsule> {
+        stream(py, &self.reader, &self.client, progress)
     }
 }
