@@ -29,8 +29,8 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(300);
 /// How long to wait before looking at a lock again: at first, and at most.
 const LOCK_PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
 
-/// Something that is waited for.
-pub type Waiting<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+/// A future on the heap, of any type.
+pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// The tokens that a person's signing in gave.
 #[derive(Debug, Clone)]
@@ -129,14 +129,14 @@ pub enum Change {
 }
 
 /// Decides, by what a store holds.
-pub type Decide = Box<dyn FnOnce(Option<Tokens>) -> Waiting<Result<Change, Error>> + Send>;
+pub type Decide = Box<dyn FnOnce(Option<Tokens>) -> BoxFuture<Result<Change, Error>> + Send>;
 
 /// A place that keeps tokens.
 pub trait TokenStore: Any + Send + Sync + fmt::Debug {
     /// Locks, loads, lets decide, saves, unlocks. What was saved is safe when this ends, and not before.
     ///
     /// It runs to its end even if nobody waits for it any more.
-    fn update(&self, decide: Decide) -> Waiting<Result<(), Error>>;
+    fn update(&self, decide: Decide) -> BoxFuture<Result<(), Error>>;
 
     /// Whether it wants to know for whom it works.
     fn needs_caller(&self) -> bool {
@@ -145,7 +145,7 @@ pub trait TokenStore: Any + Send + Sync + fmt::Debug {
 
     /// Where it does its work for the caller of now. Who works elsewhere does not wait for what is under way there: the
     /// event loop may have stopped, or be the caller's own.
-    fn place(&self) -> usize {
+    fn work_site(&self) -> usize {
         0
     }
 
@@ -182,7 +182,7 @@ impl MemoryStore {
 }
 
 impl TokenStore for MemoryStore {
-    fn update(&self, decide: Decide) -> Waiting<Result<(), Error>> {
+    fn update(&self, decide: Decide) -> BoxFuture<Result<(), Error>> {
         let store = self.clone();
         Box::pin(async move {
             let _locked = store.lock().await;
@@ -301,7 +301,7 @@ impl FileStore {
 }
 
 impl TokenStore for FileStore {
-    fn update(&self, decide: Decide) -> Waiting<Result<(), Error>> {
+    fn update(&self, decide: Decide) -> BoxFuture<Result<(), Error>> {
         let store = self.clone();
         Box::pin(async move {
             let _locked = store.lock().await?;

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use super::oauth::{Held, OAuth, Renewed};
+use super::oauth::{CachedTokens, OAuth, Renewed};
 use super::token_request::{SendsTokenRequest, login_required};
 use crate::api::InvalidArgument;
 use crate::api::oauth;
@@ -46,14 +46,14 @@ pub(crate) struct Authorization<'client, S> {
     auth: &'client Auth,
     config: &'client Config,
     sender: &'client S,
-    held: Option<Arc<Held>>,
+    cached: Option<Arc<CachedTokens>>,
     renewals: u32,
     was_refreshed: bool,
 }
 
 impl<'client, S: SendsTokenRequest> Authorization<'client, S> {
     pub(crate) fn new(auth: &'client Auth, config: &'client Config, sender: &'client S) -> Self {
-        Self { auth, config, sender, held: None, renewals: 0, was_refreshed: false }
+        Self { auth, config, sender, cached: None, renewals: 0, was_refreshed: false }
     }
 
     /// The token to send now; renewed before, if it is about to end.
@@ -63,30 +63,30 @@ impl<'client, S: SendsTokenRequest> Authorization<'client, S> {
             Auth::OAuth(oauth) => oauth,
         };
         let now = Timestamp::now();
-        let held = match oauth.usable(None) {
-            Some(held) if self.was_refreshed || held.renew_at.is_none_or(|moment| now < moment) => held,
-            Some(held) if held.tokens.expires_at.is_some_and(|end| now < end) => {
-                oauth.renew_early(self.config, self.sender, &held).await;
-                oauth.usable(None).unwrap_or(held)
+        let cached = match oauth.usable(None) {
+            Some(cached) if self.was_refreshed || cached.renew_at.is_none_or(|moment| now < moment) => cached,
+            Some(cached) if cached.tokens.expires_at.is_some_and(|end| now < end) => {
+                oauth.renew_early(self.config, self.sender, &cached).await;
+                oauth.usable(None).unwrap_or(cached)
             }
             ended => self.renewed(oauth, ended.as_ref()).await?,
         };
         let url = self.config.url();
-        if let Some(other) = held.tokens.url.as_ref().filter(|other| **other != url) {
+        if let Some(other) = cached.tokens.url.as_ref().filter(|other| **other != url) {
             let message =
                 format!("the tokens of this OAuth are of {other}, not of {url}: it takes one for each school");
             return Err(login_required("other_school", &message));
         }
-        let token = held.tokens.access.clone();
-        self.held = Some(held);
+        let token = cached.tokens.access.clone();
+        self.cached = Some(cached);
         Ok(token)
     }
 
     /// After Studio has refused the token: whether there is another one to try. At most one refresh for a request.
     pub(crate) async fn renew(&mut self) -> Result<bool, Error> {
         let Auth::OAuth(oauth) = self.auth else { return Ok(false) };
-        let refused = self.held.take();
-        let is_hopeless = refused.as_ref().is_some_and(|refused| refused.is_unproven());
+        let refused = self.cached.take();
+        let is_hopeless = refused.as_ref().is_some_and(|refused| refused.is_fresh());
         if self.was_refreshed || is_hopeless || self.renewals >= MAX_RENEWALS {
             return Ok(false);
         }
@@ -100,15 +100,19 @@ impl<'client, S: SendsTokenRequest> Authorization<'client, S> {
 
     /// Studio has taken the token.
     pub(crate) fn accepted(&self) {
-        if let Some(held) = &self.held {
-            held.is_proven.store(true, Ordering::Relaxed);
+        if let Some(cached) = &self.cached {
+            cached.is_proven.store(true, Ordering::Relaxed);
         }
     }
 
-    async fn renewed(&mut self, oauth: &Arc<OAuth>, stale: Option<&Arc<Held>>) -> Result<Arc<Held>, Error> {
-        let (held, renewed) = oauth.renew(self.config, self.sender, stale).await?;
+    async fn renewed(
+        &mut self,
+        oauth: &Arc<OAuth>,
+        stale: Option<&Arc<CachedTokens>>,
+    ) -> Result<Arc<CachedTokens>, Error> {
+        let (cached, renewed) = oauth.renew(self.config, self.sender, stale).await?;
         self.was_refreshed |= renewed == Renewed::Refreshed;
-        Ok(held)
+        Ok(cached)
     }
 }
 

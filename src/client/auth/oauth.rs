@@ -19,7 +19,7 @@ use crate::client::config::{Config, Options};
 use crate::client::error::Error;
 use crate::client::log::TARGET;
 use crate::client::process::{PerProcess, background};
-use crate::client::token_store::{Change, TokenStore, Tokens, Waiting};
+use crate::client::token_store::{BoxFuture, Change, TokenStore, Tokens};
 
 /// How long before its end a token is followed by the next: this part of its lifetime, but no more than this time.
 const EARLY: (u32, Duration) = (64, Duration::from_secs(60));
@@ -34,7 +34,7 @@ const REFRESH_TIMEOUT: f64 = 60.0;
 const REFRESH_READ_TIMEOUT: f64 = 30.0;
 /// How old a token has to be to be refreshed again, if Studio has never accepted it. A younger one is not refused for its age,
 /// so another would be refused as well; and many requests at once must not become as many refreshes.
-const UNPROVEN: Duration = Duration::from_secs(60);
+const FRESH_TOKEN_GRACE: Duration = Duration::from_secs(60);
 /// How many secrets of the past are remembered, to mask them: those of sixteen refreshes.
 const PAST: usize = 32;
 /// The reason of an error about an answer that is not to the request that was sent.
@@ -45,11 +45,11 @@ const BIND_BEFORE_USE: &str = "The tokens do not say of which school they are, s
     store them with their `url`, or let the store save them";
 
 /// How many renewals this process has under way.
-static UNDER_WAY: PerProcess<AtomicUsize> = PerProcess::new();
+static IN_FLIGHT: PerProcess<AtomicUsize> = PerProcess::new();
 
 /// How many renewals are under way: the process must not end before they do, or their tokens are lost.
 pub fn renewals_under_way() -> usize {
-    UNDER_WAY.existing().map_or(0, |count| count.load(Ordering::SeqCst))
+    IN_FLIGHT.existing().map_or(0, |count| count.load(Ordering::SeqCst))
 }
 
 /// The tokens of one person at one school, and how they are renewed.
@@ -58,8 +58,8 @@ pub struct OAuth {
     key: Key,
     store: Arc<dyn TokenStore>,
     /// Read without a lock, for every request.
-    held: ArcSwapOption<Held>,
-    /// The renewals that are under way, by the place where the store does its work: mostly one.
+    cached: ArcSwapOption<CachedTokens>,
+    /// The renewals that are under way, by where the store does its work: mostly one.
     renewals: PerProcess<Mutex<HashMap<usize, Outcome>>>,
     /// When a renewal was last begun before its time.
     early: ArcSwapOption<Instant>,
@@ -70,7 +70,7 @@ pub struct OAuth {
 
 /// Tokens in memory.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct CachedTokens {
     pub(super) tokens: Tokens,
     /// When it is time for the next, if the end is known.
     pub(super) renew_at: Option<Timestamp>,
@@ -81,20 +81,20 @@ pub(super) struct Held {
     /// Whether Studio has accepted the access token.
     pub(super) is_proven: AtomicBool,
     /// What the store held before them.
-    before: Before,
+    before: StoredBefore,
     /// The secrets before these, the latest first: requests with them may still be under way, and they must not be shown.
     past: Vec<SecretString>,
 }
 
 /// What a store held before the tokens that are in memory.
 #[derive(Debug)]
-enum Before {
+enum StoredBefore {
     /// The store could not say, or has given them itself.
     Unknown,
     Was(Option<Tokens>),
 }
 
-impl Before {
+impl StoredBefore {
     /// Whether a store that holds this is as it was.
     fn is(&self, loaded: Option<&Tokens>) -> bool {
         match self {
@@ -138,7 +138,7 @@ impl OAuth {
         Ok(Self {
             key,
             store,
-            held: ArcSwapOption::empty(),
+            cached: ArcSwapOption::empty(),
             renewals: PerProcess::new(),
             early: ArcSwapOption::empty(),
             asking: PerProcess::new(),
@@ -147,7 +147,7 @@ impl OAuth {
 
     /// The school that its tokens are of, if they have been read.
     pub fn school(&self) -> Option<String> {
-        self.held.load().as_ref().and_then(|held| held.tokens.url.clone())
+        self.cached.load().as_ref().and_then(|cached| cached.tokens.url.clone())
     }
 
     pub fn needs_caller(&self) -> bool {
@@ -215,33 +215,36 @@ impl OAuth {
         let grant = sender.send_token_request(request, None).await.map_err(|error| refused(error, false))?;
         let tokens = Tokens::granted(grant, None, asked_at, config.url());
         // The code is used up: if they cannot be saved now, then at the next request.
-        self.hold(tokens.clone(), Origin::TokenEndpoint, Before::Unknown);
+        self.cache(tokens.clone(), Origin::TokenEndpoint, StoredBefore::Unknown);
         let (oauth, saved) = (Arc::clone(self), tokens.clone());
         let updating = self.store.update(Box::new(move |loaded| {
-            oauth.hold(saved.clone(), Origin::TokenEndpoint, Before::Was(loaded));
+            oauth.cache(saved.clone(), Origin::TokenEndpoint, StoredBefore::Was(loaded));
             Box::pin(async { Ok(Change::Save(Some(saved))) })
         }));
         self.finish(updating).await?;
         // Whatever a renewal has put there meanwhile, these are newer.
-        self.hold(tokens.clone(), Origin::Store, Before::Unknown);
+        self.cache(tokens.clone(), Origin::Store, StoredBefore::Unknown);
         Ok(tokens)
     }
 
     /// Forgets the tokens, here and in the store.
     pub async fn forget(&self) -> Result<(), Error> {
         self.finish(self.store.update(Box::new(|_| Box::pin(async { Ok(Change::Save(None)) })))).await?;
-        self.held.store(None);
+        self.cached.store(None);
         Ok(())
     }
 
     pub(super) fn secrets(&self) -> impl Iterator<Item = SecretString> {
-        let held = self.held.load_full();
-        std::iter::once(self.key.client_secret.clone())
-            .chain(held.into_iter().flat_map(|held| held.tokens.secrets().chain(held.past.clone()).collect::<Vec<_>>()))
+        let cached = self.cached.load_full();
+        std::iter::once(self.key.client_secret.clone()).chain(
+            cached
+                .into_iter()
+                .flat_map(|cached| cached.tokens.secrets().chain(cached.past.clone()).collect::<Vec<_>>()),
+        )
     }
 
     /// Keeps tokens in memory.
-    fn hold(&self, tokens: Tokens, origin: Origin, before: Before) -> Arc<Held> {
+    fn cache(&self, tokens: Tokens, origin: Origin, before: StoredBefore) -> Arc<CachedTokens> {
         let now = Timestamp::now();
         let renew_at = tokens.expires_at.map(|end| {
             let rest = Duration::try_from(end.duration_since(now)).unwrap_or_default();
@@ -249,19 +252,19 @@ impl OAuth {
         });
         let refreshed_at = (origin == Origin::TokenEndpoint).then(Instant::now);
         let (is_saved, is_proven) = (AtomicBool::new(origin == Origin::Store), AtomicBool::new(false));
-        let held = self.held.load_full();
-        let past = held.iter().flat_map(|held| held.tokens.secrets().chain(held.past.iter().cloned()));
+        let cached = self.cached.load_full();
+        let past = cached.iter().flat_map(|cached| cached.tokens.secrets().chain(cached.past.iter().cloned()));
         let past = past.take(PAST).collect();
-        let held = Arc::new(Held { tokens, renew_at, is_saved, refreshed_at, is_proven, before, past });
-        self.held.store(Some(Arc::clone(&held)));
-        held
+        let cached = Arc::new(CachedTokens { tokens, renew_at, is_saved, refreshed_at, is_proven, before, past });
+        self.cached.store(Some(Arc::clone(&cached)));
+        cached
     }
 
     /// The tokens in memory, unless they are the ones that Studio has refused, or not safe yet.
-    pub(super) fn usable(&self, refused: Option<&Held>) -> Option<Arc<Held>> {
-        self.held
+    pub(super) fn usable(&self, refused: Option<&CachedTokens>) -> Option<Arc<CachedTokens>> {
+        self.cached
             .load_full()
-            .filter(|held| held.is_saved() && refused.is_none_or(|refused| !held.tokens.is_same(&refused.tokens)))
+            .filter(|cached| cached.is_saved() && refused.is_none_or(|refused| !cached.tokens.is_same(&refused.tokens)))
     }
 
     /// Gets other tokens than `stale`: joins the renewal that is under way, or begins one.
@@ -269,8 +272,8 @@ impl OAuth {
         self: &Arc<Self>,
         config: &Config,
         sender: &impl SendsTokenRequest,
-        stale: Option<&Arc<Held>>,
-    ) -> Result<(Arc<Held>, Renewed), Error> {
+        stale: Option<&Arc<CachedTokens>>,
+    ) -> Result<(Arc<CachedTokens>, Renewed), Error> {
         if self.store.is_waiting_for_caller() {
             let message = "a token store cannot use a client that waits for this very store".to_owned();
             return Err(Error::Store { message, cause: Arc::new(Error::Closed) });
@@ -285,15 +288,15 @@ impl OAuth {
                 _ => return Err(Error::Exiting),
             };
             // What others had renewed before these tokens were stale is of no help.
-            let held = if is_own { self.usable(None) } else { self.usable(stale.as_deref()) };
-            let Some(held) = held else { continue };
-            let is_stale = stale.as_ref().is_some_and(|stale| stale.tokens.is_same(&held.tokens));
-            if renewed == Renewed::Bound && (is_stale || held.tokens.have_ended()) {
+            let cached = if is_own { self.usable(None) } else { self.usable(stale.as_deref()) };
+            let Some(cached) = cached else { continue };
+            let is_stale = stale.as_ref().is_some_and(|stale| stale.tokens.is_same(&cached.tokens));
+            if renewed == Renewed::Bound && (is_stale || cached.tokens.have_ended()) {
                 // Their school is stored. Now they can be sent there, to be refreshed.
-                stale = Some(held);
+                stale = Some(cached);
                 continue;
             }
-            return Ok((held, renewed));
+            return Ok((cached, renewed));
         }
     }
 
@@ -303,7 +306,7 @@ impl OAuth {
         self: &Arc<Self>,
         config: &Config,
         sender: &impl SendsTokenRequest,
-        due: &Arc<Held>,
+        due: &Arc<CachedTokens>,
     ) {
         let now = Instant::now();
         let last = self.early.load_full();
@@ -320,16 +323,16 @@ impl OAuth {
         self: &Arc<Self>,
         config: &Config,
         sender: &impl SendsTokenRequest,
-        stale: Option<&Arc<Held>>,
+        stale: Option<&Arc<CachedTokens>>,
     ) -> (Outcome, bool) {
         let Ok(renewals) = self.renewals.get(|| Ok::<_, Infallible>(Mutex::default()));
         let mut renewals = renewals.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = self.store.place();
-        match renewals.get(&place) {
+        let site = self.store.work_site();
+        match renewals.get(&site) {
             Some(outcome) if outcome.borrow().is_none() && outcome.has_changed().is_ok() => (outcome.clone(), false),
             _ => {
-                let outcome = self.begin(config, sender, stale.cloned(), place);
-                renewals.insert(place, outcome.clone());
+                let outcome = self.begin(config, sender, stale.cloned(), site);
+                renewals.insert(site, outcome.clone());
                 (outcome, true)
             }
         }
@@ -340,8 +343,8 @@ impl OAuth {
         self: &Arc<Self>,
         config: &Config,
         sender: &impl SendsTokenRequest,
-        stale: Option<Arc<Held>>,
-        place: usize,
+        stale: Option<Arc<CachedTokens>>,
+        site: usize,
     ) -> Outcome {
         let (tell, outcome) = watch::channel(None);
         // Not the caller's runtime, which rests when the caller has left. The store may ask which one this is.
@@ -352,21 +355,21 @@ impl OAuth {
         let decision = Arc::clone(&decided);
         let updating = self.store.update(Box::new(move |loaded| {
             Box::pin(async move {
-                let (renewed, held) = oauth.decide(url, &sender, loaded, stale.as_deref()).await?;
-                let change = if held.is_saved() { Change::Keep } else { Change::Save(Some(held.tokens.clone())) };
-                *decision.lock().unwrap_or_else(PoisonError::into_inner) = Some((renewed, held));
+                let (renewed, cached) = oauth.decide(url, &sender, loaded, stale.as_deref()).await?;
+                let change = if cached.is_saved() { Change::Keep } else { Change::Save(Some(cached.tokens.clone())) };
+                *decision.lock().unwrap_or_else(PoisonError::into_inner) = Some((renewed, cached));
                 Ok(change)
             })
         }));
         let (oauth, ended) = (Arc::clone(self), outcome.clone());
-        let counted = UnderWay::begin();
+        let counted = InFlight::begin();
         tokio::spawn(async move {
             let _counted = counted;
             let updated = updating.await;
             let result = match (updated, decided.lock().unwrap_or_else(PoisonError::into_inner).take()) {
                 (Ok(()), None) => Ok(Renewed::Found),
-                (Ok(()), Some((renewed, held))) => {
-                    held.is_saved.store(true, Ordering::Release);
+                (Ok(()), Some((renewed, cached))) => {
+                    cached.is_saved.store(true, Ordering::Release);
                     Ok(renewed)
                 }
                 (Err(Error::Store { message, cause }), Some((Renewed::Bound, _))) => {
@@ -377,17 +380,17 @@ impl OAuth {
             };
             // If nobody waits any more, nobody need be told.
             let _ = tell.send(Some(result));
-            oauth.forget_renewal(place, &ended);
+            oauth.forget_renewal(site, &ended);
         });
         outcome
     }
 
     /// Lets go of a renewal that has ended: an error may hold on to much.
-    fn forget_renewal(&self, place: usize, ended: &Outcome) {
+    fn forget_renewal(&self, site: usize, ended: &Outcome) {
         if let Some(renewals) = self.renewals.existing() {
             let mut renewals = renewals.lock().unwrap_or_else(PoisonError::into_inner);
-            if renewals.get(&place).is_some_and(|outcome| outcome.same_channel(ended)) {
-                renewals.remove(&place);
+            if renewals.get(&site).is_some_and(|outcome| outcome.same_channel(ended)) {
+                renewals.remove(&site);
             }
         }
     }
@@ -398,28 +401,28 @@ impl OAuth {
         url: String,
         sender: &impl SendsTokenRequest,
         loaded: Option<Tokens>,
-        stale: Option<&Held>,
-    ) -> Result<(Renewed, Arc<Held>), Error> {
+        stale: Option<&CachedTokens>,
+    ) -> Result<(Renewed, Arc<CachedTokens>), Error> {
         let Ok(asking) = self.asking.get(|| Ok::<_, Infallible>(tokio::sync::Mutex::default()));
         let _asking = asking.lock().await;
-        if let Some(held) = self.held.load_full() {
-            let is_as_it_was = held.before.is(loaded.as_ref());
+        if let Some(cached) = self.cached.load_full() {
+            let is_as_it_was = cached.before.is(loaded.as_ref());
             // They are newer than what the store holds, unless somebody has signed in or out meanwhile.
-            if !held.is_saved() && (is_as_it_was || matches!(held.before, Before::Unknown)) {
-                let renewed = if held.refreshed_at.is_some() { Renewed::Refreshed } else { Renewed::Bound };
-                return Ok((renewed, held));
+            if !cached.is_saved() && (is_as_it_was || matches!(cached.before, StoredBefore::Unknown)) {
+                let renewed = if cached.refreshed_at.is_some() { Renewed::Refreshed } else { Renewed::Bound };
+                return Ok((renewed, cached));
             }
             // It was read before they were saved, under a lock that does not keep everybody away.
-            if held.is_saved() && is_as_it_was && stale.is_none_or(|stale| !stale.tokens.is_same(&held.tokens)) {
-                return Ok((Renewed::Found, held));
+            if cached.is_saved() && is_as_it_was && stale.is_none_or(|stale| !stale.tokens.is_same(&cached.tokens)) {
+                return Ok((Renewed::Found, cached));
             }
         }
         let Some(mut loaded) = loaded else {
             return Err(login_required("no_tokens", "nobody has signed in: the token store is empty"));
         };
         // A store may drop the school of the tokens. It is remembered here as well.
-        let known = self.held.load_full().filter(|held| held.tokens.is_same(&loaded));
-        loaded.url = loaded.url.or_else(|| known.and_then(|held| held.tokens.url.clone()));
+        let known = self.cached.load_full().filter(|cached| cached.tokens.is_same(&loaded));
+        loaded.url = loaded.url.or_else(|| known.and_then(|cached| cached.tokens.url.clone()));
         let is_bound = loaded.url.is_some();
         let own = loaded.url.get_or_insert_with(|| url.clone());
         if *own != url {
@@ -438,18 +441,18 @@ impl OAuth {
         };
         if !is_bound {
             // The school is stored before the tokens are sent to it, so no other school gets them later.
-            let before = Before::Was(Some(loaded.clone()));
-            return Ok((Renewed::Bound, self.hold(loaded, Origin::StoreWithoutSchool, before)));
+            let before = StoredBefore::Was(Some(loaded.clone()));
+            return Ok((Renewed::Bound, self.cache(loaded, Origin::StoreWithoutSchool, before)));
         }
         let Some(refresh_token) = refresh_token else {
             if stale.is_some() {
                 info!(target: TARGET, url, "another one has refreshed the tokens of {url}");
             }
-            return Ok((Renewed::Found, self.hold(loaded, Origin::Store, Before::Unknown)));
+            return Ok((Renewed::Found, self.cache(loaded, Origin::Store, StoredBefore::Unknown)));
         };
-        if self.held.load().as_ref().is_none_or(|held| !held.tokens.is_same(&loaded)) {
+        if self.cached.load().as_ref().is_none_or(|cached| !cached.tokens.is_same(&loaded)) {
             // So that what is replaced is known, and masked.
-            self.hold(loaded.clone(), Origin::Store, Before::Unknown);
+            self.cache(loaded.clone(), Origin::Store, StoredBefore::Unknown);
         }
         let asked_at = Timestamp::now();
         let request = oauth::refresh(&self.key, refresh_token.clone());
@@ -458,12 +461,12 @@ impl OAuth {
         let seconds = grant.expires_in.map(|lifetime| lifetime.as_secs_f64());
         info!(target: TARGET, url, seconds, "the tokens of {url} are refreshed");
         let tokens = Tokens::granted(grant, Some(&refresh_token), asked_at, url);
-        Ok((Renewed::Refreshed, self.hold(tokens, Origin::TokenEndpoint, Before::Was(Some(loaded)))))
+        Ok((Renewed::Refreshed, self.cache(tokens, Origin::TokenEndpoint, StoredBefore::Was(Some(loaded)))))
     }
 
     /// Carries a change of the store through, whatever becomes of the caller.
-    async fn finish(&self, updating: Waiting<Result<(), Error>>) -> Result<(), Error> {
-        let counted = UnderWay::begin();
+    async fn finish(&self, updating: BoxFuture<Result<(), Error>>) -> Result<(), Error> {
+        let counted = InFlight::begin();
         let updating = async move {
             let _counted = counted;
             updating.await
@@ -472,30 +475,30 @@ impl OAuth {
     }
 }
 
-impl Held {
+impl CachedTokens {
     fn is_saved(&self) -> bool {
         self.is_saved.load(Ordering::Acquire)
     }
 
-    pub(super) fn is_unproven(&self) -> bool {
+    pub(super) fn is_fresh(&self) -> bool {
         !self.is_proven.load(Ordering::Relaxed)
-            && self.refreshed_at.is_some_and(|moment| moment.elapsed() < UNPROVEN)
+            && self.refreshed_at.is_some_and(|moment| moment.elapsed() < FRESH_TOKEN_GRACE)
             && !self.tokens.have_ended()
     }
 }
 
 /// Counts a renewal for as long as it is under way.
-struct UnderWay(Arc<AtomicUsize>);
+struct InFlight(Arc<AtomicUsize>);
 
-impl UnderWay {
+impl InFlight {
     fn begin() -> Self {
-        let Ok(count) = UNDER_WAY.get(|| Ok::<_, Infallible>(AtomicUsize::new(0)));
+        let Ok(count) = IN_FLIGHT.get(|| Ok::<_, Infallible>(AtomicUsize::new(0)));
         count.fetch_add(1, Ordering::SeqCst);
         Self(count)
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }

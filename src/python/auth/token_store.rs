@@ -17,7 +17,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedMutexGuard, oneshot};
 
 use super::tokens::Tokens;
-use crate::client::token_store::{Change, Decide, FileLock, FileStore, MemoryStore, TokenStore, Waiting};
+use crate::client::token_store::{BoxFuture, Change, Decide, FileLock, FileStore, MemoryStore, TokenStore};
 use crate::client::{Client, Error};
 use crate::python::bridge::caller::{self, Caller};
 use crate::python::bridge::coroutine::CoroutineOf;
@@ -306,7 +306,7 @@ impl fmt::Debug for PythonStore {
 impl TokenStore for PythonStore {
     /// On a thread of Python's own, so that what the store does hinders nobody else, and an exit can leave it behind; an
     /// async store goes to the loop of the caller.
-    fn update(&self, decide: Decide) -> Waiting<Result<(), Error>> {
+    fn update(&self, decide: Decide) -> BoxFuture<Result<(), Error>> {
         let is_async = self.is_async;
         let Some(caller) = caller::current() else {
             return Box::pin(async { Err(Error::Setup("a token store was needed outside of a call".to_owned())) });
@@ -339,7 +339,7 @@ impl TokenStore for PythonStore {
         true
     }
 
-    fn place(&self) -> usize {
+    fn work_site(&self) -> usize {
         let event_loop = || Some(caller::current()?.event_loop.as_ref()?.as_ptr().addr());
         if self.is_async { event_loop().unwrap_or_default() } else { 0 }
     }
@@ -381,7 +381,7 @@ pub(crate) struct Decision {
 }
 
 impl Decision {
-    fn start(&self, loaded: Option<&Bound<'_, Tokens>>) -> PyResult<Waiting<Result<Change, Error>>> {
+    fn start(&self, loaded: Option<&Bound<'_, Tokens>>) -> PyResult<BoxFuture<Result<Change, Error>>> {
         let decide = self.decide.lock().unwrap_or_else(PoisonError::into_inner).take();
         let decide = decide.ok_or_else(|| PyRuntimeError::new_err("this was decided already"))?;
         Ok(decide(loaded.map(|loaded| loaded.get().tokens.clone())))
