@@ -121,11 +121,7 @@ def raises_as_recorded(form: Form, recorded: Serve, connect: Connect) -> RaisesA
         [entry] = server.entries
         body = json.loads(entry.answer.body)
         status = entry.answer.status
-
-        def as_recorded(studio: StudioClient) -> object:
-            return replay(form, studio, case)
-
-        make = call or as_recorded
+        make = call or (lambda studio: replay(form, studio, case))
         with pytest.raises(APIStatusError) as raised:
             make(connect(server.url))
         error = raised.value

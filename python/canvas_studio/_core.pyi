@@ -130,6 +130,11 @@ class Collection:
     def __copy__(self, /) -> Collection: ...
     def __deepcopy__(self, /, _memo: Any) -> Collection: ...
     def __eq__(self, other: object, /) -> bool: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, /, source: Any, handler: Any) -> Any:
+        """
+        Let pydantic, and with it FastAPI, read and write the object. Only pydantic calls this.
+        """
     def __hash__(self, /) -> int: ...
     def __reduce__(self, /) -> tuple[Any, tuple[dict[str, Any]]]: ...
     def __repr__(self, /) -> str: ...
@@ -255,11 +260,11 @@ class Collection:
             fields: The fields; all but `id` may be missing.
 
         Returns:
-            The object.
+            The collection.
 
         Raises:
-            InvalidArgumentError: If there is no `id` that can be read, or if it cannot be JSON. Any other field that
-                cannot be read stands in `extra`.
+            InvalidArgumentError: If there is no `id` that can be read, or if it cannot be JSON. Any other field that cannot
+                be read stands in `extra`.
         """
     @property
     def id(self, /) -> int:
@@ -512,6 +517,11 @@ class Media:
     def __copy__(self, /) -> Media: ...
     def __deepcopy__(self, /, _memo: Any) -> Media: ...
     def __eq__(self, other: object, /) -> bool: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, /, source: Any, handler: Any) -> Any:
+        """
+        Let pydantic, and with it FastAPI, read and write the object. Only pydantic calls this.
+        """
     def __hash__(self, /) -> int: ...
     def __reduce__(self, /) -> tuple[Any, tuple[dict[str, Any]]]: ...
     def __repr__(self, /) -> str: ...
@@ -698,7 +708,6 @@ class Media:
         *,
         quality: str | None = None,
         progress: bool | Callable[[int, int | None], object] | None = ...,
-        max_bytes: int | None = None,
     ) -> Path:
         """
         Download it into a file.
@@ -711,8 +720,6 @@ class Media:
             quality: Which version; the best if left out. The words are not documented.
             progress: `True` for a progress bar (needs tqdm), or a callable that is given the bytes so far and the bytes
                 in all (`None` if unknown), several times a second, on the calling thread.
-            max_bytes: The most bytes that the file may have, 1 or more; no limit if left out. A larger file is refused,
-                before it is transferred if its length is announced, and nothing of it stays.
 
         Returns:
             The path.
@@ -721,7 +728,7 @@ class Media:
             PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
             NotFoundError: 404, if it is no longer there, or not in that quality.
             UnprocessableEntityError: 422, if it is external (YouTube, Vimeo).
-            ResponseDecodeError: If what comes is not a recording, or is larger than `max_bytes`.
+            ResponseDecodeError: If what comes is not a recording.
             OSError: If the file cannot be written.
 
         Reference: Media page, GET /media/{media_id}/download.
@@ -733,7 +740,6 @@ class Media:
         *,
         quality: str | None = None,
         progress: bool | Callable[[int, int | None], object] | None = ...,
-        max_bytes: int | None = None,
     ) -> Coroutine[Any, Any, Path]:
         """
         Download it into a file.
@@ -746,8 +752,6 @@ class Media:
             quality: Which version; the best if left out. The words are not documented.
             progress: `True` for a progress bar (needs tqdm), or a callable that is given the bytes so far and the bytes
                 in all (`None` if unknown), several times a second, on the calling thread.
-            max_bytes: The most bytes that the file may have, 1 or more; no limit if left out. A larger file is refused,
-                before it is transferred if its length is announced, and nothing of it stays.
 
         Returns:
             The path.
@@ -756,7 +760,7 @@ class Media:
             PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
             NotFoundError: 404, if it is no longer there, or not in that quality.
             UnprocessableEntityError: 422, if it is external (YouTube, Vimeo).
-            ResponseDecodeError: If what comes is not a recording, or is larger than `max_bytes`.
+            ResponseDecodeError: If what comes is not a recording.
             OSError: If the file cannot be written.
 
         Reference: Media page, GET /media/{media_id}/download.
@@ -819,11 +823,11 @@ class Media:
             fields: The fields; all but `id` may be missing.
 
         Returns:
-            The object.
+            The media.
 
         Raises:
-            InvalidArgumentError: If there is no `id` that can be read, or if it cannot be JSON. Any other field that
-                cannot be read stands in `extra`.
+            InvalidArgumentError: If there is no `id` that can be read, or if it cannot be JSON. Any other field that cannot
+                be read stands in `extra`.
         """
     @property
     def id(self, /) -> int:
@@ -1670,7 +1674,6 @@ class StudioClient:
         *,
         quality: str | None = None,
         progress: bool | Callable[[int, int | None], object] | None = ...,
-        max_bytes: int | None = None,
     ) -> Path:
         """
         Download a media into a file.
@@ -1684,8 +1687,6 @@ class StudioClient:
             quality: Which version; the best if left out. The words are not documented.
             progress: `True` for a progress bar (needs tqdm), or a callable that is given the bytes so far and the bytes
                 in all (`None` if unknown), several times a second, on the calling thread.
-            max_bytes: The most bytes that the file may have, 1 or more; no limit if left out. A larger file is refused,
-                before it is transferred if its length is announced, and nothing of it stays.
 
         Returns:
             The path.
@@ -1694,7 +1695,7 @@ class StudioClient:
             PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
             NotFoundError: 404, if there is no such media, or not in that quality.
             UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo), or Studio does not accept `quality`.
-            ResponseDecodeError: If what comes is not a recording, or is larger than `max_bytes`.
+            ResponseDecodeError: If what comes is not a recording.
             OSError: If the file cannot be written.
 
         Reference: Media page, GET /media/{media_id}/download.
@@ -1707,7 +1708,6 @@ class StudioClient:
         *,
         quality: str | None = None,
         progress: bool | Callable[[int, int | None], object] | None = ...,
-        max_bytes: int | None = None,
     ) -> Coroutine[Any, Any, Path]:
         """
         Download a media into a file.
@@ -1721,8 +1721,6 @@ class StudioClient:
             quality: Which version; the best if left out. The words are not documented.
             progress: `True` for a progress bar (needs tqdm), or a callable that is given the bytes so far and the bytes
                 in all (`None` if unknown), several times a second, on the calling thread.
-            max_bytes: The most bytes that the file may have, 1 or more; no limit if left out. A larger file is refused,
-                before it is transferred if its length is announced, and nothing of it stays.
 
         Returns:
             The path.
@@ -1731,7 +1729,7 @@ class StudioClient:
             PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
             NotFoundError: 404, if there is no such media, or not in that quality.
             UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo), or Studio does not accept `quality`.
-            ResponseDecodeError: If what comes is not a recording, or is larger than `max_bytes`.
+            ResponseDecodeError: If what comes is not a recording.
             OSError: If the file cannot be written.
 
         Reference: Media page, GET /media/{media_id}/download.

@@ -21,6 +21,7 @@ def _by_name() -> None:
     import canvas_studio._logs
     import canvas_studio._pickles
     import canvas_studio._progress
+    import canvas_studio._pydantic
     import canvas_studio._waking
     import canvas_studio.auth
     import canvas_studio.errors

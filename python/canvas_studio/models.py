@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import date, datetime
 from typing import Any, Literal, cast
@@ -31,6 +31,13 @@ class Record:
         """
         names = (field.name for field in dataclasses.fields(cast("Any", self)) if field.name != "extra")
         return {name: _plain(getattr(self, name)) for name in names} | dict(getattr(self, "extra", {}))
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: Callable[[object], Any]) -> object:
+        """Let pydantic, and with it FastAPI, read and write the record. Called by pydantic alone."""
+        from canvas_studio import _pydantic  # noqa: PLC0415 - only pydantic needs pydantic
+
+        return _pydantic.of_record(cls, handler)
 
 
 def _plain(value: object) -> object:

@@ -79,9 +79,8 @@ impl DownloadWithProgress {
         request: Result<Request<Url>, InvalidArgument>,
         path: PathBuf,
         progress: Progress,
-        max_bytes: Option<i64>,
     ) -> Result<Self, InvalidArgument> {
-        let download = Download::new(request?, path, max_bytes)?;
+        let download = Download::new(request?, path)?;
         Ok(Self { download, progress, transferred: Arc::new(Transferred::new()) })
     }
 }

@@ -2,6 +2,5 @@
 
 pub(crate) mod collections;
 pub(crate) mod media;
-pub(crate) mod raw;
 pub(crate) mod records;
 pub(crate) mod value;
