@@ -93,11 +93,11 @@ impl Operation for DownloadWithProgress {
         async move { client.ok_or(Error::Closed)?.download(&download, &transferred).await }
     }
 
-    fn reports(&self) -> bool {
+    fn has_progress(&self) -> bool {
         self.progress.0.is_some()
     }
 
-    fn report(&self, py: Python<'_>) -> PyResult<()> {
+    fn report_progress(&self, py: Python<'_>) -> PyResult<()> {
         if let Some(callable) = &self.progress.0 {
             callable.call1(py, self.transferred.read())?;
         }

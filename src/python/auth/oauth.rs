@@ -15,7 +15,7 @@ use crate::api::InvalidArgument;
 use crate::api::oauth::{self, OUT_OF_BAND};
 use crate::client::config::{Config, Options};
 use crate::client::{self, Auth, Client, Error, Network};
-use crate::python::bridge::operation::{Home, Operation};
+use crate::python::bridge::operation::{Operation, RuntimeChoice};
 use crate::python::convert::arguments::{Argument, FilePath, Text};
 use crate::python::convert::input::borrowed_text;
 use crate::python::convert::output::{AnyJson, Deliver, Hinted, Nothing};
@@ -134,8 +134,8 @@ impl Operation for Exchange {
         }
     }
 
-    fn home(&self) -> Home {
-        Home::Shared
+    fn runtime(&self) -> RuntimeChoice {
+        RuntimeChoice::Shared
     }
 
     fn python_store(&self, py: Python<'_>, _: Option<&Client>) -> Option<Py<PyAny>> {
@@ -157,8 +157,8 @@ impl Operation for Forgetting {
         async move { oauth.forget().await.map(|()| Nothing) }
     }
 
-    fn home(&self) -> Home {
-        Home::Shared
+    fn runtime(&self) -> RuntimeChoice {
+        RuntimeChoice::Shared
     }
 
     fn python_store(&self, py: Python<'_>, _: Option<&Client>) -> Option<Py<PyAny>> {

@@ -21,7 +21,7 @@ use crate::client::token_store::{BoxFuture, Change, Decide, FileLock, FileStore,
 use crate::client::{Client, Error};
 use crate::python::bridge::caller::{self, Caller};
 use crate::python::bridge::coroutine::CoroutineOf;
-use crate::python::bridge::exit::stay_if_over;
+use crate::python::bridge::exit::park_if_finalizing;
 use crate::python::bridge::operation::Operation;
 use crate::python::bridge::run::run;
 use crate::python::convert::arguments::{Argument, FilePath, Object};
@@ -409,7 +409,7 @@ impl Decision {
             // The runtime may be stopped meanwhile, which it takes for a fault.
             let decide = || with_enough_stack(|| self.runtime.block_on(deciding));
             let decided = catch_unwind(AssertUnwindSafe(decide));
-            stay_if_over();
+            park_if_finalizing();
             decided.unwrap_or(Err(Error::Exiting))
         });
         self.tell(py, decided)

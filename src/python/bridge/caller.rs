@@ -1,4 +1,4 @@
-//! Who waits for a call: the Python side of it, which the token stores that are written in Python need.
+//! The Python side of a call, for token stores that are written in Python: their object, context and event loop.
 
 use std::sync::Arc;
 
@@ -8,23 +8,23 @@ use pyo3::{PyTraverseError, PyVisit};
 use crate::client::Client;
 
 tokio::task_local! {
-    /// Who waits for the call that runs.
+    /// The caller of the current call.
     static CALLER: Option<Arc<Caller>>;
 }
 
-/// The Python side of a call, for the token stores that are written in Python.
+/// The Python side of a call.
 #[derive(Debug)]
 pub(crate) struct Caller {
-    /// Held by each call. The core's `OAuth` does not hold it: Python's garbage collector has to see all who do, so that a
-    /// store which knows its own client is collected.
+    /// RuntimeGuard by each call. The core's `OAuth` does not hold it: Python's garbage collector must see every holder, or it could
+    /// not collect a store that refers to its own client.
     pub(crate) store: Py<PyAny>,
     pub(crate) context: Py<PyAny>,
     pub(crate) event_loop: Option<Py<PyAny>>,
-    /// The stores of which the caller is a part: code of theirs, or a finalizer that ran in it.
+    /// The stores whose own code is making this call, or is interrupted by the finalizer that makes it.
     pub(crate) inside: Vec<usize>,
 }
 
-/// Runs something for whoever calls now. Only a client with a store that is written in Python needs to know who that is.
+/// Runs a future for the current caller, which only a token store written in Python needs to know.
 pub(crate) fn for_caller<F: Future>(
     py: Python<'_>,
     store: Option<Py<PyAny>>,
@@ -43,21 +43,21 @@ pub(crate) fn for_caller<F: Future>(
     Ok(CALLER.scope(caller.transpose()?, running))
 }
 
-/// Gives a task the caller of the call that begins it.
+/// Gives a task the caller of the call that starts it.
 pub(crate) fn for_task<F: Future>(running: F) -> impl Future<Output = F::Output> {
     CALLER.scope(CALLER.try_with(Option::clone).ok().flatten(), running)
 }
 
-/// The caller of the call that runs, if its client has a token store that is written in Python.
+/// The caller of the current call, if its client has a token store written in Python.
 pub(crate) fn current() -> Option<Arc<Caller>> {
     CALLER.try_with(Option::clone).ok().flatten()
 }
 
-/// The `OAuth` of a client, attached to the core's client, since objects and listings need it, too.
+/// The `OAuth` of a client. It is attached to the core's client, because objects and listings need it too.
 #[derive(Debug)]
 pub(crate) struct AttachedAuth {
     pub(crate) oauth: Py<PyAny>,
-    /// Its token store.
+    /// The token store of that `OAuth`.
     store: Py<PyAny>,
 }
 
@@ -76,7 +76,7 @@ impl AttachedAuth {
     }
 }
 
-/// The token store of a client, if it is written in Python.
+/// The token store of a client, if the store is written in Python.
 pub(crate) fn python_store_of(py: Python<'_>, client: &Client) -> Option<Py<PyAny>> {
     if !client.needs_caller() {
         return None;

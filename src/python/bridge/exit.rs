@@ -1,4 +1,4 @@
-//! Whether the interpreter is about to exit, and how many calls are under way.
+//! The state of an exit: whether the interpreter is exiting, and how many calls are in progress.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -11,36 +11,37 @@ use pyo3::prelude::*;
 use crate::client::{Error, PerProcess};
 use crate::python::errors::to_python;
 
-/// How many calls are between their entry into this crate and their return to Python.
+/// Calls that have entered this crate and have not returned to Python.
 static CALLS: PerProcess<AtomicUsize> = PerProcess::new();
-/// Set when nothing more is waited for.
-static OVER: PerProcess<()> = PerProcess::new();
-/// The thread that is about to take the interpreter apart, if one is.
+/// Set when the exit waits for nothing more: the interpreter is finalized next.
+static FINALIZED: PerProcess<()> = PerProcess::new();
+/// The thread that finalizes the interpreter, once an exit has begun.
 static EXITING: PerProcess<ThreadId> = PerProcess::new();
 
-/// Says that this thread is about to take the interpreter apart.
+/// Marks this thread as the one that finalizes the interpreter.
 pub(crate) fn begin() {
     let Ok(_) = EXITING.get(|| Ok::<_, Infallible>(thread::current().id()));
 }
 
-/// Says that nothing more is waited for.
+/// Marks the end of all waiting: the interpreter is finalized next.
 pub(crate) fn finish() {
-    let Ok(_) = OVER.get(|| Ok::<_, Infallible>(()));
+    let Ok(_) = FINALIZED.get(|| Ok::<_, Infallible>(()));
 }
 
-pub(crate) fn calls_under_way() -> usize {
+/// How many calls are in progress.
+pub(crate) fn calls_in_progress() -> usize {
     CALLS.existing().map_or(0, |calls| calls.load(Ordering::SeqCst))
 }
 
-/// Keeps a thread from going back to an interpreter that is about to be taken apart, which would end the process.
-pub(crate) fn stay_if_over() {
-    while OVER.existing().is_some() {
+/// Parks a thread for good once the interpreter is finalized: returning to it would abort the process.
+pub(crate) fn park_if_finalizing() {
+    while FINALIZED.existing().is_some() {
         thread::park();
     }
 }
 
-/// During exit, refuses what is asked (in an `atexit` function, say). Another thread, which can only be a daemon, is told
-/// to exit, which threading does without a word.
+/// Raises an error if the interpreter is exiting: on the exiting thread (in an `atexit` function, say) that of a closed
+/// client, and on any other thread, which must be a daemon, `SystemExit`, which `threading` handles silently.
 pub(crate) fn refuse_at_exit() -> PyResult<()> {
     match EXITING.existing() {
         None => Ok(()),
@@ -49,18 +50,18 @@ pub(crate) fn refuse_at_exit() -> PyResult<()> {
     }
 }
 
-/// Runs Python code for a caller; an exit waits for it, as it does for calls. A thread that the interpreter ends inside of
-/// it would end the process.
+/// Runs Python code, and makes an exit wait for it as it does for calls. If the interpreter stopped the thread inside this
+/// code, the process would abort.
 pub(crate) fn before_exit<T>(run: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
-    let _call = Call::enter();
+    let _call = CallGuard::enter();
     refuse_at_exit()?;
     run()
 }
 
-/// Counts a call for as long as it is under way.
-pub(crate) struct Call(Arc<AtomicUsize>);
+/// Counts a call as in progress until it is dropped.
+pub(crate) struct CallGuard(Arc<AtomicUsize>);
 
-impl Call {
+impl CallGuard {
     pub(crate) fn enter() -> Self {
         let Ok(calls) = CALLS.get(|| Ok::<_, Infallible>(AtomicUsize::new(0)));
         calls.fetch_add(1, Ordering::SeqCst);
@@ -68,7 +69,7 @@ impl Call {
     }
 }
 
-impl Drop for Call {
+impl Drop for CallGuard {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }

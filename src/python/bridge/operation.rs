@@ -1,4 +1,4 @@
-//! What can be run: an operation, blocking or awaited, and the runtime that it asks for.
+//! `Operation`: anything that can be run, blocking or awaited, and the runtime that it needs.
 
 use pyo3::prelude::*;
 
@@ -7,43 +7,43 @@ use crate::api::Request;
 use crate::client::{Client, Error};
 use crate::python::convert::output::Deliver;
 
-/// The runtime that drives what an operation waits for.
+/// The runtime that must drive the I/O of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Home {
-    /// That on which it is run.
-    Anywhere,
-    /// The lane: calls before it have begun something there.
-    Callers,
-    /// The shared one: it begins something that goes on when the call has ended, or calls before it have.
+pub(crate) enum RuntimeChoice {
+    /// Either: whichever runs the operation.
+    Any,
+    /// The caller runtime: earlier calls started requests there.
+    Caller,
+    /// The shared runtime: this operation or an earlier one started work that outlives its call.
     Shared,
 }
 
-/// Something that can be run: blocking or awaited, it is the same value.
+/// Anything that can be run. The same value serves both forms, blocking and awaited.
 pub(crate) trait Operation: Send + 'static {
     type Result: Deliver + Send + 'static;
 
     fn start(&self, client: Option<Client>) -> impl Future<Output = Result<Self::Result, Error>> + Send + 'static;
 
-    /// The token store that it may use, if that is written in Python.
+    /// The token store that it may use, if the store is written in Python.
     fn python_store(&self, py: Python<'_>, client: Option<&Client>) -> Option<Py<PyAny>> {
         python_store_of(py, client?)
     }
 
-    /// Which runtime drives what it waits for.
-    fn home(&self) -> Home {
-        Home::Anywhere
+    /// Which runtime must drive its I/O.
+    fn runtime(&self) -> RuntimeChoice {
+        RuntimeChoice::Any
     }
 
-    /// Begins anew what it waits for: whoever runs it now cannot drive it.
-    fn leave_home(&self) {}
+    /// Drops the requests that earlier calls started on the caller runtime, which is unavailable now, and sends them again.
+    fn restart_elsewhere(&self) {}
 
-    /// Whether it has something to report while it runs.
-    fn reports(&self) -> bool {
+    /// Whether it reports progress.
+    fn has_progress(&self) -> bool {
         false
     }
 
-    /// Tells Python how it goes, on the thread of the caller. An exception ends the operation.
-    fn report(&self, _py: Python<'_>) -> PyResult<()> {
+    /// Reports progress to Python, on the caller's thread. An exception ends the operation.
+    fn report_progress(&self, _py: Python<'_>) -> PyResult<()> {
         Ok(())
     }
 }

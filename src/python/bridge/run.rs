@@ -1,4 +1,4 @@
-//! Runs operations, and waits for them: on the calling thread, or in a coroutine.
+//! Runs operations and waits for them, on the calling thread or in a coroutine.
 
 use std::cell::RefCell;
 use std::future::pending;
@@ -12,101 +12,104 @@ use tokio::task::{JoinError, JoinHandle};
 use tokio::time::sleep;
 
 use super::caller::for_caller;
-use super::exit::{Call, refuse_at_exit};
+use super::exit::{CallGuard, refuse_at_exit};
 use super::logs::{self, Log};
-use super::operation::{Home, Operation};
-use super::runtime::{Engine, Held, Lane, Resting, TICK, Taken, engine, lane, no_threads, off_runtime, tidy};
+use super::operation::{Operation, RuntimeChoice};
+use super::runtime::{
+    CallerRuntime, IdleRuntime, RuntimeGuard, SharedRuntime, TICK, Unavailable, caller_runtime, cleanup, no_threads,
+    off_runtime, shared_runtime,
+};
 use crate::api::InvalidArgument;
 use crate::client::{Client, Error, Lent, Limit};
 use crate::python::convert::output::Deliver;
 use crate::python::errors::to_python;
 use crate::python::faults;
 
-/// Runs an operation on the calling thread. Other Python threads go on meanwhile; Ctrl-C ends it, request and all.
+/// Runs an operation on the calling thread. Other Python threads keep running; Ctrl-C ends the operation and its request.
 pub(crate) fn run<O: Operation>(
     py: Python<'_>,
     client: Option<&Client>,
     operation: Result<O, InvalidArgument>,
 ) -> PyResult<<O::Result as Deliver>::Python> {
-    faults::guarded(|| run_here(py, client, operation))
+    faults::guarded(|| run_on_this_thread(py, client, operation))
 }
 
-fn run_here<O: Operation>(
+fn run_on_this_thread<O: Operation>(
     py: Python<'_>,
     client: Option<&Client>,
     operation: Result<O, InvalidArgument>,
 ) -> PyResult<<O::Result as Deliver>::Python> {
     let operation = operation.map_err(|refusal| to_python(refusal.into()))?;
-    let lane = lane()?;
-    let mut driver = Driver::of(&operation, &lane)?;
+    let caller_runtime = caller_runtime()?;
+    let mut executor = Executor::new(&operation, &caller_runtime)?;
     if client.is_some_and(Client::renews) {
-        // What it may begin goes on over there.
-        engine()?;
+        // A token refresh that the call may start runs there.
+        shared_runtime()?;
     }
-    let _call = Call::enter();
-    let _outer = Outer::enter(client);
+    let _call = CallGuard::enter();
+    let _blocking_call = BlockingCall::enter(client);
     let log = Log::begin(py)?;
     let running = Box::pin(operation.start(client.cloned()));
     let running = log.of(for_caller(py, operation.python_store(py, client), false, running)?);
-    let result = wait(py, &mut driver, &log, &operation, running);
+    let result = wait(py, &mut executor, &log, &operation, running);
     if !matches!(result, Ok(Ok(_))) {
-        // What was given up is taken from the server, too.
-        py.detach(|| driver.catch_up());
+        // Close the connection of a request that was dropped.
+        py.detach(|| executor.run_pending());
     }
-    drop(driver);
+    drop(executor);
     result?.map_err(to_python)?.deliver(py, client)
 }
 
-/// Waits for what runs, and comes back now and then to look after everything else.
+/// Waits for a future. At every tick it checks for signals and an exit, passes on log records, and reports progress.
 fn wait<T: Send>(
     py: Python<'_>,
-    driver: &mut Driver<'_>,
+    executor: &mut Executor<'_>,
     log: &Log,
     operation: &impl Operation,
     running: impl Future<Output = Result<T, Error>> + Send,
 ) -> PyResult<Result<T, Error>> {
     let mut running = pin!(running);
     loop {
-        let turn = py.detach(|| driver.drive(running.as_mut())).map_err(no_threads)?;
+        let finished = py.detach(|| executor.drive(running.as_mut())).map_err(no_threads)?;
         log.hand_over(py)?;
-        if let Some(result) = turn {
+        if let Some(result) = finished {
             if result.is_ok() {
-                operation.report(py)?;
+                operation.report_progress(py)?;
             }
             return Ok(result);
         }
         py.check_signals()?;
         refuse_at_exit()?;
-        operation.report(py)?;
+        operation.report_progress(py)?;
         logs::look(py)?;
-        Outer::goes_on();
-        driver.take_over();
+        BlockingCall::resume();
+        executor.take_over();
     }
 }
 
-/// A blocking call of this thread. While Python runs something in the middle of it (a progress callable, a signal handler,
-/// a finalizer), nobody drives its request, and yet that holds a permit: what is called there, on this thread or in an
-/// event loop on it, would wait for ever if there was no other. So one is lent meanwhile.
-struct Outer {
+/// A blocking call of this thread. If Python code that runs during it (a progress callable, a signal handler, a finalizer)
+/// makes a call, the outer request is not driven, but holds a permit of `max_connections`. With no other permit left, the
+/// inner call would wait for ever. So the outer call lends its permit.
+struct BlockingCall {
     limit: Option<Limit>,
     lent: Option<Lent>,
 }
 
 thread_local! {
-    /// The innermost is the last.
-    static OUTER: RefCell<Vec<Outer>> = const { RefCell::new(Vec::new()) };
+    /// The innermost call is the last.
+    static BLOCKING_CALLS: RefCell<Vec<BlockingCall>> = const { RefCell::new(Vec::new()) };
 }
 
-impl Outer {
-    /// Begins a call, perhaps in the middle of another.
-    fn enter(client: Option<&Client>) -> Entered {
+impl BlockingCall {
+    /// Starts a call, perhaps inside another.
+    fn enter(client: Option<&Client>) -> EndCallOnDrop {
         Self::lend();
         let limit = client.map(|client| client.limit().clone());
         Self::calls(|calls| calls.push(Self { limit, lent: None }));
-        Entered
+        EndCallOnDrop
     }
 
-    /// A call begins: if it does in the middle of another, that lends a permit.
+    /// Makes the innermost call lend its permit, since a call starts inside it.
     fn lend() {
         Self::calls(|calls| {
             if let Some(Self { limit: Some(limit), lent }) = calls.last_mut() {
@@ -115,8 +118,8 @@ impl Outer {
         });
     }
 
-    /// The call goes on, and takes back what it lent.
-    fn goes_on() {
+    /// Takes back the permit that the innermost call lent, since that goes on.
+    fn resume() {
         Self::calls(|calls| {
             if let Some(call) = calls.last_mut() {
                 call.lent = None;
@@ -125,102 +128,104 @@ impl Outer {
     }
 
     fn calls(change: impl FnOnce(&mut Vec<Self>)) {
-        // A finalizer may run when the thread has ended, and is in the middle of nothing.
-        let _ = OUTER.try_with(|calls| change(&mut calls.borrow_mut()));
+        // A finalizer may run after the thread's own data are gone; then there is no outer call.
+        let _ = BLOCKING_CALLS.try_with(|calls| change(&mut calls.borrow_mut()));
     }
 }
 
-/// Ends the call when it is dropped.
-struct Entered;
+/// Ends the innermost call when it is dropped.
+struct EndCallOnDrop;
 
-impl Drop for Entered {
+impl Drop for EndCallOnDrop {
     fn drop(&mut self) {
-        Outer::calls(|calls| drop(calls.pop()));
+        BlockingCall::calls(|calls| drop(calls.pop()));
     }
 }
 
-/// Closes a client, and the connections that nobody drives.
+/// Closes a client, with its connections on the caller runtime.
 pub(crate) fn close(client: &Client) {
     client.close();
-    tidy();
+    cleanup();
 }
 
-/// What drives the I/O of a blocking call.
-enum Driver<'lane> {
-    /// The caller itself: nothing has to be handed to another thread and back.
-    Caller(Held<'lane>),
-    /// The shared runtime, and the lane if it has to be taken over when it becomes free.
-    Shared(Arc<Engine>, Option<&'lane Lane>),
+/// The runtime that drives the I/O of a blocking call.
+enum Executor<'runtime> {
+    /// The caller runtime, on the calling thread: no work is passed to another thread and back.
+    Caller(RuntimeGuard<'runtime>),
+    /// The shared runtime, and the caller runtime if the call must take that over once it is free.
+    Shared(Arc<SharedRuntime>, Option<&'runtime CallerRuntime>),
 }
 
-impl<'lane> Driver<'lane> {
-    fn of(operation: &impl Operation, lane: &'lane Lane) -> PyResult<Self> {
-        let home = operation.home();
-        if home == Home::Shared {
-            return Ok(Self::Shared(engine()?, None));
+impl<'runtime> Executor<'runtime> {
+    fn new(operation: &impl Operation, caller_runtime: &'runtime CallerRuntime) -> PyResult<Self> {
+        let choice = operation.runtime();
+        if choice == RuntimeChoice::Shared {
+            return Ok(Self::Shared(shared_runtime()?, None));
         }
-        match lane.hold() {
-            Ok(held) => Ok(Self::Caller(held)),
-            // Whoever has it drives what this call waits for, too, but only until his own call ends.
-            Err(Taken::ByAnother) if home == Home::Callers => Ok(Self::Shared(engine()?, Some(lane))),
+        match caller_runtime.hold() {
+            Ok(guard) => Ok(Self::Caller(guard)),
+            // The call that holds it drives the requests of this one too, but only until its own end.
+            Err(Unavailable::HeldByAnother) if choice == RuntimeChoice::Caller => {
+                Ok(Self::Shared(shared_runtime()?, Some(caller_runtime)))
+            }
             Err(_) => {
-                if home == Home::Callers {
-                    operation.leave_home();
+                if choice == RuntimeChoice::Caller {
+                    operation.restart_elsewhere();
                 }
-                Ok(Self::Shared(engine()?, None))
+                Ok(Self::Shared(shared_runtime()?, None))
             }
         }
     }
 
-    /// Drives something for a while; `None` if it is not finished then.
+    /// Drives a future until the next tick; `None` if it is not finished then.
     fn drive<T: Send>(&self, running: Pin<&mut (impl Future<Output = T> + Send)>) -> io::Result<Option<T>> {
         match self {
-            Self::Caller(held) => Ok(held.runtime.as_ref().and_then(|runtime| runtime.drive(running))),
-            Self::Shared(engine, lane) => off_runtime(|| engine.wait(running, *lane)),
+            Self::Caller(guard) => Ok(guard.runtime.as_ref().and_then(|runtime| runtime.drive(running))),
+            Self::Shared(shared, awaited) => off_runtime(|| shared.wait(running, *awaited)),
         }
     }
 
-    /// Takes the lane, if it was waited for and is free.
+    /// Takes the caller runtime, if the call waits for it and it is free.
     fn take_over(&mut self) {
-        if let Self::Shared(_, Some(lane)) = self
-            && let Ok(held) = lane.hold()
+        if let Self::Shared(_, Some(caller_runtime)) = self
+            && let Ok(guard) = caller_runtime.hold()
         {
-            *self = Self::Caller(held);
+            *self = Self::Caller(guard);
         }
     }
 
-    fn catch_up(&self) {
-        if let Self::Caller(Held { runtime, .. }) = self {
-            Resting::catch_up(runtime.as_ref());
+    fn run_pending(&self) {
+        if let Self::Caller(RuntimeGuard { runtime, .. }) = self {
+            IdleRuntime::run_pending(runtime.as_ref());
         }
     }
 }
 
-/// Runs an operation in a coroutine. If that is cancelled or dropped, the request is ended.
+/// Runs an operation in a coroutine. Cancelling or dropping the coroutine ends the request.
 pub(crate) async fn run_async<O: Operation>(
     client: Option<Client>,
     operation: Result<O, InvalidArgument>,
 ) -> PyResult<<O::Result as Deliver>::Python> {
     faults::check_memory()?;
     let operation = operation.map_err(|refusal| to_python(refusal.into()))?;
-    let engine = engine()?;
-    Outer::lend();
+    let shared = shared_runtime()?;
+    BlockingCall::lend();
     let running = Box::pin(operation.start(client.clone()));
     let (log, running) = {
-        let _call = Call::enter();
+        let _call = CallGuard::enter();
         Python::attach(|py| {
             PyResult::Ok((Log::begin(py)?, for_caller(py, operation.python_store(py, client.as_ref()), true, running)?))
         })?
     };
-    let mut task = AbortOnDrop(engine.handle.spawn(log.of(running)));
+    let mut task = AbortOnDrop(shared.handle.spawn(log.of(running)));
     let finished = loop {
-        if let Some(finished) = turn(&engine, &mut task.0, &log, operation.reports()).await {
+        if let Some(finished) = wait_for_news(&shared, &mut task.0, &log, operation.has_progress()).await {
             break finished;
         }
-        let _call = Call::enter();
+        let _call = CallGuard::enter();
         Python::attach(|py| {
             log.hand_over(py)?;
-            report(py, &operation)
+            report_progress(py, &operation)
         })?;
     };
     if finished.is_err() {
@@ -229,18 +234,18 @@ pub(crate) async fn run_async<O: Operation>(
     let result = finished.map_err(|error| {
         error.try_into_panic().map_or_else(|_| to_python(Error::Closed), |panic| faults::exception(panic.as_ref()))
     })?;
-    let _call = Call::enter();
+    let _call = CallGuard::enter();
     Python::attach(|py| {
         log.hand_over(py)?;
         let result = result.map_err(to_python)?;
-        report(py, &operation)?;
+        report_progress(py, &operation)?;
         result.deliver(py, client.as_ref())
     })
 }
 
-/// Out of a coroutine, a StopIteration would be taken for its result.
-fn report(py: Python<'_>, operation: &impl Operation) -> PyResult<()> {
-    operation.report(py).map_err(|error| {
+/// Reports progress from a coroutine. A `StopIteration` that leaves a coroutine would become its result.
+fn report_progress(py: Python<'_>, operation: &impl Operation) -> PyResult<()> {
+    operation.report_progress(py).map_err(|error| {
         if !error.is_instance_of::<PyStopIteration>(py) {
             return error;
         }
@@ -250,14 +255,19 @@ fn report(py: Python<'_>, operation: &impl Operation) -> PyResult<()> {
     })
 }
 
-/// Waits for a task; `None` if it is not finished, but there may be something to tell.
-async fn turn<T>(engine: &Engine, task: &mut JoinHandle<T>, log: &Log, reports: bool) -> Option<Result<T, JoinError>> {
+/// Waits for a task; `None` if there is a log record to pass on, or progress to report, before it is finished.
+async fn wait_for_news<T>(
+    shared: &SharedRuntime,
+    task: &mut JoinHandle<T>,
+    log: &Log,
+    has_progress: bool,
+) -> Option<Result<T, JoinError>> {
     let pause = async {
-        if !reports {
+        if !has_progress {
             return pending().await;
         }
         let tick = {
-            let _context = engine.handle.enter();
+            let _context = shared.handle.enter();
             sleep(TICK)
         };
         tick.await;
@@ -270,7 +280,7 @@ async fn turn<T>(engine: &Engine, task: &mut JoinHandle<T>, log: &Log, reports: 
     }
 }
 
-/// A task that ends when nobody waits for it any more.
+/// A task that is aborted when nothing waits for it any more.
 struct AbortOnDrop<T>(JoinHandle<T>);
 
 impl<T> Drop for AbortOnDrop<T> {

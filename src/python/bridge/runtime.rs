@@ -1,4 +1,4 @@
-//! The two runtimes: one without threads that blocking calls drive themselves, and a shared one with a thread.
+//! The two runtimes: the caller runtime, which blocking calls drive on their own threads, and the shared one, with a thread.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -24,68 +24,68 @@ use crate::python::errors::to_python;
 use crate::python::faults;
 use crate::stack::with_enough_stack;
 
-/// How often a call looks for signals, and reports how it goes.
+/// How often a call checks for signals and reports progress.
 pub(crate) const TICK: Duration = Duration::from_millis(50);
-/// How often the shared runtime wakes for nothing. Less than the usual time limits of a request.
-const SENTINEL: Duration = Duration::from_secs(10);
-/// One thread: a second one takes part of the work, but costs more than that in waking each other up.
+/// A timer of the shared runtime that is due before the usual time limits of requests, so that setting those wakes nothing.
+const EARLIEST_TIMER: Duration = Duration::from_secs(10);
+/// One thread: a second one would take over some work, and cost more than that in wake-ups.
 const THREADS: usize = 1;
-/// How often a runtime is asked what is new when something was given up: once to look, and once to act upon it.
-const TURNS: usize = 2;
+/// How often an idle runtime is polled after requests were dropped: once to notice, and once to close their connections.
+const IDLE_POLLS: usize = 2;
 
-static ENGINE: PerProcess<Engine> = PerProcess::new();
-static LANE: PerProcess<Lane> = PerProcess::new();
+static SHARED_RUNTIME: PerProcess<SharedRuntime> = PerProcess::new();
+static CALLER_RUNTIME: PerProcess<CallerRuntime> = PerProcess::new();
 
-/// Lets the lane act upon what was given up between two calls.
-pub(crate) fn tidy() {
-    if let Some(lane) = LANE.existing() {
-        lane.is_untidy.store(true, Ordering::SeqCst);
-        lane.tidy();
+/// Lets the caller runtime close the connections of requests that were dropped between two calls.
+pub(crate) fn cleanup() {
+    if let Some(runtime) = CALLER_RUNTIME.existing() {
+        runtime.needs_cleanup.store(true, Ordering::SeqCst);
+        runtime.cleanup();
     }
 }
 
-/// A runtime without threads. Callers drive it, one at a time, each on its own thread; between their calls it rests.
+/// A runtime without threads. Blocking calls drive it, one at a time, each on its own thread; in between it is idle.
 #[derive(Debug)]
-pub(crate) struct Lane {
-    /// Taken at exit.
-    runtime: Mutex<Option<Resting>>,
-    /// Whether connections were given up that it does not know of yet.
-    is_untidy: AtomicBool,
-    /// The threads that want to drive it as soon as they can.
+pub(crate) struct CallerRuntime {
+    /// None after an exit.
+    runtime: Mutex<Option<IdleRuntime>>,
+    /// Whether requests were dropped whose connections it has not closed yet.
+    needs_cleanup: AtomicBool,
+    /// The threads that wait to drive it.
     waiting: Mutex<Vec<Thread>>,
 }
 
-/// Why somebody cannot have the lane.
+/// Why a call cannot have the caller runtime.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Taken {
-    /// Another thread has it, for the time of its call.
-    ByAnother,
-    /// This very thread has it, or belongs to a runtime; or it is gone.
-    ForGood,
+pub(crate) enum Unavailable {
+    /// Another thread holds it until its call ends.
+    HeldByAnother,
+    /// This thread holds it already or belongs to a runtime, or an exit has stopped it.
+    ToThisThread,
 }
 
 thread_local! {
-    /// Whether this thread has the lane.
-    static HAS_LANE: Cell<bool> = const { Cell::new(false) };
+    /// Whether this thread holds the caller runtime.
+    static HOLDS_CALLER_RUNTIME: Cell<bool> = const { Cell::new(false) };
 }
 
-impl Lane {
-    /// Takes it for a call, unless another call has it: that of another thread, or one on this very thread, in the middle
-    /// of which Python runs something that calls (a finalizer, a signal handler, a progress callable).
-    pub(crate) fn hold(&self) -> Result<Held<'_>, Taken> {
+impl CallerRuntime {
+    /// Takes it for a call, unless another call holds it: on another thread, or on this one, when Python code that runs
+    /// during that call (a finalizer, a signal handler, a progress callable) makes this one.
+    pub(crate) fn hold(&self) -> Result<RuntimeGuard<'_>, Unavailable> {
         // A thread that belongs to a runtime cannot drive another.
-        if HAS_LANE.get() || Handle::try_current().is_ok() {
-            return Err(Taken::ForGood);
+        if HOLDS_CALLER_RUNTIME.get() || Handle::try_current().is_ok() {
+            return Err(Unavailable::ToThisThread);
         }
-        let runtime = self.lock().ok_or(Taken::ByAnother)?;
+        let runtime = self.lock().ok_or(Unavailable::HeldByAnother)?;
         if runtime.is_none() {
-            return Err(Taken::ForGood);
+            return Err(Unavailable::ToThisThread);
         }
-        HAS_LANE.set(true);
-        Ok(Held { runtime, _tidy: Tidy(self) })
+        HOLDS_CALLER_RUNTIME.set(true);
+        Ok(RuntimeGuard { runtime, _cleanup: CleanupOnDrop(self) })
     }
 
-    fn lock(&self) -> Option<MutexGuard<'_, Option<Resting>>> {
+    fn lock(&self) -> Option<MutexGuard<'_, Option<IdleRuntime>>> {
         match self.runtime.try_lock() {
             Ok(runtime) => Some(runtime),
             Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
@@ -93,70 +93,70 @@ impl Lane {
         }
     }
 
-    /// The threads that wait for it.
+    /// The threads that wait to drive it.
     fn waiting(&self) -> MutexGuard<'_, Vec<Thread>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Closes what was given up. Whoever has the lane does it when leaving.
-    fn tidy(&self) {
-        while self.is_untidy.load(Ordering::SeqCst)
+    /// Closes the connections of dropped requests. If a call holds the runtime, that call does it when it ends.
+    fn cleanup(&self) {
+        while self.needs_cleanup.load(Ordering::SeqCst)
             && Handle::try_current().is_err()
             && let Some(runtime) = self.lock()
         {
-            self.is_untidy.store(false, Ordering::SeqCst);
-            Resting::catch_up(runtime.as_ref());
+            self.needs_cleanup.store(false, Ordering::SeqCst);
+            IdleRuntime::run_pending(runtime.as_ref());
         }
     }
 }
 
-/// The lane, in the hands of one call.
-pub(crate) struct Held<'lane> {
-    pub(crate) runtime: MutexGuard<'lane, Option<Resting>>,
-    /// Dropped after the lock.
-    _tidy: Tidy<'lane>,
+/// The caller runtime, held by one call.
+pub(crate) struct RuntimeGuard<'runtime> {
+    pub(crate) runtime: MutexGuard<'runtime, Option<IdleRuntime>>,
+    /// Dropped after the lock is.
+    _cleanup: CleanupOnDrop<'runtime>,
 }
 
-struct Tidy<'lane>(&'lane Lane);
+struct CleanupOnDrop<'runtime>(&'runtime CallerRuntime);
 
-impl Drop for Tidy<'_> {
+impl Drop for CleanupOnDrop<'_> {
     fn drop(&mut self) {
-        HAS_LANE.set(false);
-        self.0.tidy();
+        HOLDS_CALLER_RUNTIME.set(false);
+        self.0.cleanup();
         self.0.waiting().iter().for_each(Thread::unpark);
     }
 }
 
-/// A thread that waits for the lane.
-struct Queued<'lane>(&'lane Lane);
+/// A thread that waits for the caller runtime.
+struct WaitingThread<'runtime>(&'runtime CallerRuntime);
 
-impl<'lane> Queued<'lane> {
-    fn new(lane: &'lane Lane) -> Self {
-        lane.waiting().push(thread::current());
-        Self(lane)
+impl<'runtime> WaitingThread<'runtime> {
+    fn new(runtime: &'runtime CallerRuntime) -> Self {
+        runtime.waiting().push(thread::current());
+        Self(runtime)
     }
 }
 
-impl Drop for Queued<'_> {
+impl Drop for WaitingThread<'_> {
     fn drop(&mut self) {
         let mut waiting = self.0.waiting();
-        if let Some(place) = waiting.iter().position(|thread| thread.id() == thread::current().id()) {
-            waiting.swap_remove(place);
+        if let Some(index) = waiting.iter().position(|thread| thread.id() == thread::current().id()) {
+            waiting.swap_remove(index);
         }
     }
 }
 
-/// What the lane drives.
+/// A runtime without threads: nothing happens on it except during `drive` and `run_pending`.
 #[derive(Debug)]
-pub(crate) struct Resting {
-    /// One timer for all calls: one for each would be sooner than all others, and that wakes the runtime from its rest.
+pub(crate) struct IdleRuntime {
+    /// One timer for all calls: a new one for each call would be due first, and setting that wakes the runtime.
     tick: Mutex<Pin<Box<Sleep>>>,
     runtime: Runtime,
 }
 
-impl Resting {
+impl IdleRuntime {
     fn start() -> std::io::Result<Self> {
-        context_travels();
+        install_task_context();
         let runtime = Builder::new_current_thread().thread_name("canvas-studio").enable_all().build()?;
         let tick = {
             let _context = runtime.enter();
@@ -165,10 +165,10 @@ impl Resting {
         Ok(Self { tick, runtime })
     }
 
-    /// Drives something until the next tick; `None` if it is not finished then.
+    /// Drives a future until the next tick; `None` if it is not finished then.
     ///
-    /// Before, it looks at what has come while it rested, above all whether a server has closed a connection, on which the
-    /// next request would be lost.
+    /// First it processes what arrived while it was idle: if a server has closed a connection, a request sent on that
+    /// connection would be lost.
     pub(crate) fn drive<T>(&self, running: impl Future<Output = T>) -> Option<T> {
         let mut tick = self.tick.lock().unwrap_or_else(PoisonError::into_inner);
         self.block_on(async {
@@ -186,11 +186,11 @@ impl Resting {
         })
     }
 
-    /// Lets it act upon what was given up.
-    pub(crate) fn catch_up(resting: Option<&Self>) {
-        if let Some(resting) = resting {
-            resting.block_on(async {
-                for _ in 0..TURNS {
+    /// Lets it process what it missed while it was idle.
+    pub(crate) fn run_pending(runtime: Option<&Self>) {
+        if let Some(runtime) = runtime {
+            runtime.block_on(async {
+                for _ in 0..IDLE_POLLS {
                     yield_now().await;
                 }
             });
@@ -202,21 +202,22 @@ impl Resting {
     }
 }
 
-pub(crate) fn lane() -> PyResult<Arc<Lane>> {
+/// The caller runtime of this process, started if there is none yet.
+pub(crate) fn caller_runtime() -> PyResult<Arc<CallerRuntime>> {
     refuse_at_exit()?;
     let start = || {
-        let runtime = Mutex::new(Some(Resting::start()?));
-        Ok(Lane { runtime, is_untidy: AtomicBool::new(false), waiting: Mutex::default() })
+        let runtime = Mutex::new(Some(IdleRuntime::start()?));
+        Ok(CallerRuntime { runtime, needs_cleanup: AtomicBool::new(false), waiting: Mutex::default() })
     };
-    LANE.get(start).map_err(no_threads)
+    CALLER_RUNTIME.get(start).map_err(no_threads)
 }
 
-/// Waits, also where this is a thread of a runtime, on which waiting is not allowed. That happens when Python's garbage
-/// collector runs there, and with it a `__del__` that makes a call.
+/// Waits, even on a thread of a runtime, where waiting is not allowed. That happens if Python's garbage collector runs there
+/// and calls a `__del__` that makes a call.
 pub(crate) fn off_runtime<T: Send>(wait: impl FnOnce() -> T + Send) -> io::Result<T> {
     match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
         Err(_) => Ok(wait()),
-        // As ours is: another thread takes over what this one would do.
+        // Our shared runtime is one of these: another thread takes over the work of this one.
         Ok(RuntimeFlavor::MultiThread) => Ok(block_in_place(wait)),
         Ok(_) => thread::scope(|scope| {
             let started = thread::Builder::new().spawn_scoped(scope, wait)?;
@@ -225,28 +226,32 @@ pub(crate) fn off_runtime<T: Send>(wait: impl FnOnce() -> T + Send) -> io::Resul
     }
 }
 
-/// What runs the requests of one process.
+/// The runtime that all calls of a process share. It has a thread of its own.
 #[derive(Debug)]
-pub(crate) struct Engine {
+pub(crate) struct SharedRuntime {
     pub(crate) handle: Handle,
-    /// Taken at exit, when it is stopped.
+    /// None after an exit.
     runtime: Mutex<Option<Runtime>>,
 }
 
-impl Engine {
-    /// Waits on this thread until the next tick; `None` if it is not finished then, or if the lane that it waits for has
-    /// become free. A timer of the runtime's would wake its thread each time it is set.
-    pub(crate) fn wait<T>(&self, mut running: Pin<&mut impl Future<Output = T>>, lane: Option<&Lane>) -> Option<T> {
+impl SharedRuntime {
+    /// Waits on this thread until the next tick; `None` if the future is not finished then, or if the caller runtime that
+    /// this thread waits for has become free. (A timer of this runtime would wake its thread each time it is set.)
+    pub(crate) fn wait<T>(
+        &self,
+        mut running: Pin<&mut impl Future<Output = T>>,
+        awaited: Option<&CallerRuntime>,
+    ) -> Option<T> {
         let _context = self.handle.enter();
-        let _queued = lane.map(Queued::new);
-        let waker = Waker::from(Arc::new(Waiting(thread::current())));
+        let _waiting = awaited.map(WaitingThread::new);
+        let waker = Waker::from(Arc::new(ThreadWaker(thread::current())));
         let tick = Instant::now() + TICK;
         loop {
             let poll = || running.as_mut().poll(&mut Context::from_waker(&waker));
             if let Poll::Ready(result) = with_enough_stack(poll) {
                 return Some(result);
             }
-            if lane.is_some_and(|lane| lane.lock().is_some()) {
+            if awaited.is_some_and(|runtime| runtime.lock().is_some()) {
                 return None;
             }
             let remaining = tick.checked_duration_since(Instant::now())?;
@@ -255,41 +260,43 @@ impl Engine {
     }
 }
 
-/// A thread that waits.
-struct Waiting(Thread);
+/// Wakes a thread that waits for a future.
+struct ThreadWaker(Thread);
 
-impl Wake for Waiting {
+impl Wake for ThreadWaker {
     fn wake(self: Arc<Self>) {
         self.0.unpark();
     }
 }
 
-pub(crate) fn engine() -> PyResult<Arc<Engine>> {
+/// The shared runtime of this process, started if there is none yet.
+pub(crate) fn shared_runtime() -> PyResult<Arc<SharedRuntime>> {
     refuse_at_exit()?;
     let start = || {
-        context_travels();
+        install_task_context();
         let build =
             || Builder::new_multi_thread().worker_threads(THREADS).thread_name("canvas-studio").enable_all().build();
         let runtime = faults::as_io_error(build)?;
         let handle = runtime.handle().clone();
-        // A timer that is sooner than all others wakes the thread when it is set. With this one there, hardly any is.
+        // Setting a timer that is due before all others wakes the thread. With this one running, hardly any is.
         handle.spawn(async {
             loop {
-                sleep(SENTINEL).await;
+                sleep(EARLIEST_TIMER).await;
             }
         });
-        Ok(Engine { handle, runtime: Mutex::new(Some(runtime)) })
+        Ok(SharedRuntime { handle, runtime: Mutex::new(Some(runtime)) })
     };
-    let engine = ENGINE.get(start).map_err(no_threads)?;
-    let Ok(_) = BACKGROUND.get(|| Ok::<_, Infallible>(engine.handle.clone()));
-    Ok(engine)
+    let shared = SHARED_RUNTIME.get(start).map_err(no_threads)?;
+    let Ok(_) = BACKGROUND.get(|| Ok::<_, Infallible>(shared.handle.clone()));
+    Ok(shared)
 }
 
-/// What a call begins has the log and the event loop of that call.
-fn context_travels() {
+/// Gives the tasks that a call starts the log and the event loop of that call.
+fn install_task_context() {
     tasks::install_task_context(|work| Box::pin(caller::for_task(logs::for_task(work))));
 }
 
+/// The exception if a runtime cannot be started.
 #[expect(clippy::needless_pass_by_value, reason = "as map_err hands it over")]
 pub(crate) fn no_threads(error: std::io::Error) -> PyErr {
     let message = "the system gives this process no thread, or nothing to wait with";
@@ -298,14 +305,17 @@ pub(crate) fn no_threads(error: std::io::Error) -> PyErr {
     )))
 }
 
-/// Takes the shared runtime away, at exit.
-pub(crate) fn take_shared() -> Option<Runtime> {
-    ENGINE.existing().and_then(|engine| engine.runtime.lock().unwrap_or_else(PoisonError::into_inner).take())
+/// Takes the shared runtime out, at exit.
+pub(crate) fn take_shared_runtime() -> Option<Runtime> {
+    SHARED_RUNTIME.existing().and_then(|shared| shared.runtime.lock().unwrap_or_else(PoisonError::into_inner).take())
 }
 
-/// Stops the lane, at exit.
-pub(crate) fn stop_lane() {
-    if let Some(runtime) = LANE.existing().and_then(|lane| lane.lock().and_then(|mut runtime| runtime.take())) {
+/// Stops the caller runtime, at exit.
+pub(crate) fn stop_caller_runtime() {
+    if let Some(runtime) = CALLER_RUNTIME
+        .existing()
+        .and_then(|caller_runtime| caller_runtime.lock().and_then(|mut runtime| runtime.take()))
+    {
         runtime.runtime.shutdown_background();
     }
 }

@@ -1,4 +1,4 @@
-//! What Python calls when the interpreter exits, and in the child of a fork.
+//! The hooks that Python calls when the interpreter exits, and in the child of a fork.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,36 +9,36 @@ use super::{exit, logs, runtime};
 use crate::client::auth::renewals_under_way;
 use crate::client::process;
 
-/// How long an exit waits for the calls that other threads have under way.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// How long it waits for tokens that are being renewed: without them somebody would have to log in again.
-const RENEWAL_PATIENCE: Duration = Duration::from_secs(10);
+/// How long an exit waits for calls in other threads.
+const CALL_LIMIT: Duration = Duration::from_secs(2);
+/// How long an exit waits for token refreshes: losing the new tokens would force a new login.
+const RENEWAL_LIMIT: Duration = Duration::from_secs(10);
 
-/// Stops everything before the interpreter is taken apart: a thread that came back later would end the process.
+/// Stops all work before the interpreter is finalized: a thread that returned to Python later would abort the process.
 ///
 /// Registered with `atexit` when the package is imported.
 #[pyfunction]
 pub(crate) fn shut_down(py: Python<'_>) -> PyResult<()> {
     logs::stop(py);
     exit::begin();
-    let runtime = runtime::take_shared();
-    let waited = wait_until_none(py, PATIENCE, exit::calls_under_way)
-        .and_then(|()| wait_until_none(py, RENEWAL_PATIENCE, renewals_under_way));
-    // After Ctrl-C nothing more is waited for.
-    let patience = if waited.is_ok() { PATIENCE } else { Duration::ZERO };
+    let runtime = runtime::take_shared_runtime();
+    let waited = wait_until_none(py, CALL_LIMIT, exit::calls_in_progress)
+        .and_then(|()| wait_until_none(py, RENEWAL_LIMIT, renewals_under_way));
+    // After Ctrl-C, wait for nothing more.
+    let limit = if waited.is_ok() { CALL_LIMIT } else { Duration::ZERO };
     py.detach(|| {
         if let Some(runtime) = runtime {
-            runtime.shutdown_timeout(patience);
+            runtime.shutdown_timeout(limit);
         }
-        runtime::stop_lane();
+        runtime::stop_caller_runtime();
     });
     exit::finish();
     waited
 }
 
-/// Waits at exit until nothing is under way any more, but no longer than that. Ctrl-C ends it.
-fn wait_until_none(py: Python<'_>, patience: Duration, count: impl Fn() -> usize) -> PyResult<()> {
-    let deadline = Instant::now() + patience;
+/// Waits until the count is zero, up to a limit. Ctrl-C ends the wait.
+fn wait_until_none(py: Python<'_>, limit: Duration, count: impl Fn() -> usize) -> PyResult<()> {
+    let deadline = Instant::now() + limit;
     while count() > 0 && Instant::now() < deadline {
         py.detach(|| thread::sleep(Duration::from_millis(1)));
         py.check_signals()?;
@@ -46,7 +46,7 @@ fn wait_until_none(py: Python<'_>, patience: Duration, count: impl Fn() -> usize
     Ok(())
 }
 
-/// Lets the child of a fork know that it is one: what runs the requests stayed in the parent.
+/// Marks this process as the child of a fork. The threads that run requests stayed in the parent.
 ///
 /// Registered with `os.register_at_fork` when the package is imported.
 #[pyfunction]

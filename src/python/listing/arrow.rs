@@ -15,7 +15,7 @@ use super::columns::{Rows, Words};
 use super::reading::AnyReader;
 use super::source::ListingSource;
 use crate::client::{Client, Error};
-use crate::python::bridge::operation::{Home, Operation};
+use crate::python::bridge::operation::{Operation, RuntimeChoice};
 use crate::python::bridge::run::run;
 use crate::python::convert::output::{AnyJson, Deliver, Hinted};
 
@@ -118,12 +118,12 @@ impl Operation for NextColumns {
         self.0.next_columns(self.1)
     }
 
-    fn home(&self) -> Home {
-        self.0.home()
+    fn runtime(&self) -> RuntimeChoice {
+        self.0.runtime()
     }
 
-    fn leave_home(&self) {
-        self.0.leave_home();
+    fn restart_elsewhere(&self) {
+        self.0.restart_elsewhere();
     }
 }
 

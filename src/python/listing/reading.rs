@@ -20,8 +20,8 @@ use super::columns::{Columns, Gathering, Rows, Words};
 use crate::api::item::Item;
 use crate::client::listing::{Drift, ReaderHandle};
 use crate::client::{Checkpoint, Client, Error, Reader};
-use crate::python::bridge::operation::{Home, Operation};
-use crate::python::bridge::runtime::tidy;
+use crate::python::bridge::operation::{Operation, RuntimeChoice};
+use crate::python::bridge::runtime::cleanup;
 use crate::python::convert::arguments::{Argument, Text};
 use crate::python::convert::output::{Deliver, Hint, Hinted};
 use crate::python::errors::to_python;
@@ -43,9 +43,9 @@ pub(crate) trait AnyReader: Send + Sync {
     fn total(&self) -> Option<u64>;
     fn drift(&self) -> Drift;
     /// Where its pages are under way.
-    fn home(&self) -> Home;
+    fn runtime(&self) -> RuntimeChoice;
     /// Asks for them anew, wherever the next call runs.
-    fn leave_home(&self);
+    fn restart_elsewhere(&self);
     fn checkpoint(&self, given: Option<u64>) -> Option<Checkpoint>;
     fn close(&self);
 }
@@ -124,18 +124,18 @@ impl<T: Item + Deliver + Sync> AnyReader for Shared<T> {
         self.handle.drift()
     }
 
-    fn home(&self) -> Home {
-        let home = self.handle.prefetch_runtime();
-        if home.is_driven() {
-            Home::Callers
-        } else if home.runtime().is_none() && !home.is_slow() {
-            Home::Anywhere
+    fn runtime(&self) -> RuntimeChoice {
+        let prefetch = self.handle.prefetch_runtime();
+        if prefetch.is_driven() {
+            RuntimeChoice::Caller
+        } else if prefetch.runtime().is_none() && !prefetch.is_slow() {
+            RuntimeChoice::Any
         } else {
-            Home::Shared
+            RuntimeChoice::Shared
         }
     }
 
-    fn leave_home(&self) {
+    fn restart_elsewhere(&self) {
         // Whoever reads at this moment is at home.
         if let Ok(mut reader) = self.reader.try_lock() {
             reader.drop_prefetched();
@@ -151,7 +151,7 @@ impl<T: Item + Deliver + Sync> AnyReader for Shared<T> {
         if let Ok(mut reader) = self.reader.try_lock() {
             reader.close();
         }
-        tidy();
+        cleanup();
     }
 }
 
@@ -234,12 +234,12 @@ impl Operation for NextPages {
         self.0.next_pages()
     }
 
-    fn home(&self) -> Home {
-        self.0.home()
+    fn runtime(&self) -> RuntimeChoice {
+        self.0.runtime()
     }
 
-    fn leave_home(&self) {
-        self.0.leave_home();
+    fn restart_elsewhere(&self) {
+        self.0.restart_elsewhere();
     }
 }
 
