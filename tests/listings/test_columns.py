@@ -92,7 +92,7 @@ def plain(column: str, value: Any) -> Any:
     if isinstance(value, date):
         return value.isoformat()
     if column == "owner" and value is not None:
-        assert set(value) == set(OWNER.names)
+        assert set(value) == {OWNER.field(position).name for position in range(OWNER.num_fields)}
     return value
 
 
@@ -288,6 +288,8 @@ def read_by_polars(listing: Listing[Media]) -> list[int]:
 
 
 def read_by_pandas(listing: Listing[Media]) -> list[int]:
+    if not hasattr(pd.DataFrame, "from_arrow"):
+        pytest.skip("pandas reads Arrow itself since its version 3")
     ids: list[int] = pd.DataFrame.from_arrow(listing)["id"].tolist()
     return ids
 
