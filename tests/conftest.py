@@ -121,7 +121,11 @@ def raises_as_recorded(form: Form, recorded: Serve, connect: Connect) -> RaisesA
         [entry] = server.entries
         body = json.loads(entry.answer.body)
         status = entry.answer.status
-        make = call or (lambda studio: replay(form, studio, case))
+
+        def as_recorded(studio: StudioClient) -> object:
+            return replay(form, studio, case)
+
+        make = call or as_recorded
         with pytest.raises(APIStatusError) as raised:
             make(connect(server.url))
         error = raised.value

@@ -260,11 +260,11 @@ class Collection:
             fields: The fields; all but `id` may be missing.
 
         Returns:
-            The collection.
+            The object.
 
         Raises:
-            InvalidArgumentError: If there is no `id` that can be read, or if it cannot be JSON. Any other field that cannot
-                be read stands in `extra`.
+            InvalidArgumentError: If there is no `id` that can be read, or if it cannot be JSON. Any other field that
+                cannot be read stands in `extra`.
         """
     @property
     def id(self, /) -> int:
@@ -708,6 +708,7 @@ class Media:
         *,
         quality: str | None = None,
         progress: bool | Callable[[int, int | None], object] | None = ...,
+        max_bytes: int | None = None,
     ) -> Path:
         """
         Download it into a file.
@@ -720,6 +721,8 @@ class Media:
             quality: Which version; the best if left out. The words are not documented.
             progress: `True` for a progress bar (needs tqdm), or a callable that is given the bytes so far and the bytes
                 in all (`None` if unknown), several times a second, on the calling thread.
+            max_bytes: The most bytes that the file may have, 1 or more; no limit if left out. A larger file is refused,
+                before it is transferred if its length is announced, and nothing of it stays.
 
         Returns:
             The path.
@@ -728,7 +731,7 @@ class Media:
             PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
             NotFoundError: 404, if it is no longer there, or not in that quality.
             UnprocessableEntityError: 422, if it is external (YouTube, Vimeo).
-            ResponseDecodeError: If what comes is not a recording.
+            ResponseDecodeError: If what comes is not a recording, or is larger than `max_bytes`.
             OSError: If the file cannot be written.
 
         Reference: Media page, GET /media/{media_id}/download.
@@ -740,6 +743,7 @@ class Media:
         *,
         quality: str | None = None,
         progress: bool | Callable[[int, int | None], object] | None = ...,
+        max_bytes: int | None = None,
     ) -> Coroutine[Any, Any, Path]:
         """
         Download it into a file.
@@ -752,6 +756,8 @@ class Media:
             quality: Which version; the best if left out. The words are not documented.
             progress: `True` for a progress bar (needs tqdm), or a callable that is given the bytes so far and the bytes
                 in all (`None` if unknown), several times a second, on the calling thread.
+            max_bytes: The most bytes that the file may have, 1 or more; no limit if left out. A larger file is refused,
+                before it is transferred if its length is announced, and nothing of it stays.
 
         Returns:
             The path.
@@ -760,7 +766,7 @@ class Media:
             PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
             NotFoundError: 404, if it is no longer there, or not in that quality.
             UnprocessableEntityError: 422, if it is external (YouTube, Vimeo).
-            ResponseDecodeError: If what comes is not a recording.
+            ResponseDecodeError: If what comes is not a recording, or is larger than `max_bytes`.
             OSError: If the file cannot be written.
 
         Reference: Media page, GET /media/{media_id}/download.
@@ -823,11 +829,11 @@ class Media:
             fields: The fields; all but `id` may be missing.
 
         Returns:
-            The media.
+            The object.
 
         Raises:
-            InvalidArgumentError: If there is no `id` that can be read, or if it cannot be JSON. Any other field that cannot
-                be read stands in `extra`.
+            InvalidArgumentError: If there is no `id` that can be read, or if it cannot be JSON. Any other field that
+                cannot be read stands in `extra`.
         """
     @property
     def id(self, /) -> int:
@@ -1674,6 +1680,7 @@ class StudioClient:
         *,
         quality: str | None = None,
         progress: bool | Callable[[int, int | None], object] | None = ...,
+        max_bytes: int | None = None,
     ) -> Path:
         """
         Download a media into a file.
@@ -1687,6 +1694,8 @@ class StudioClient:
             quality: Which version; the best if left out. The words are not documented.
             progress: `True` for a progress bar (needs tqdm), or a callable that is given the bytes so far and the bytes
                 in all (`None` if unknown), several times a second, on the calling thread.
+            max_bytes: The most bytes that the file may have, 1 or more; no limit if left out. A larger file is refused,
+                before it is transferred if its length is announced, and nothing of it stays.
 
         Returns:
             The path.
@@ -1695,7 +1704,7 @@ class StudioClient:
             PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
             NotFoundError: 404, if there is no such media, or not in that quality.
             UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo), or Studio does not accept `quality`.
-            ResponseDecodeError: If what comes is not a recording.
+            ResponseDecodeError: If what comes is not a recording, or is larger than `max_bytes`.
             OSError: If the file cannot be written.
 
         Reference: Media page, GET /media/{media_id}/download.
@@ -1708,6 +1717,7 @@ class StudioClient:
         *,
         quality: str | None = None,
         progress: bool | Callable[[int, int | None], object] | None = ...,
+        max_bytes: int | None = None,
     ) -> Coroutine[Any, Any, Path]:
         """
         Download a media into a file.
@@ -1721,6 +1731,8 @@ class StudioClient:
             quality: Which version; the best if left out. The words are not documented.
             progress: `True` for a progress bar (needs tqdm), or a callable that is given the bytes so far and the bytes
                 in all (`None` if unknown), several times a second, on the calling thread.
+            max_bytes: The most bytes that the file may have, 1 or more; no limit if left out. A larger file is refused,
+                before it is transferred if its length is announced, and nothing of it stays.
 
         Returns:
             The path.
@@ -1729,7 +1741,7 @@ class StudioClient:
             PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
             NotFoundError: 404, if there is no such media, or not in that quality.
             UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo), or Studio does not accept `quality`.
-            ResponseDecodeError: If what comes is not a recording.
+            ResponseDecodeError: If what comes is not a recording, or is larger than `max_bytes`.
             OSError: If the file cannot be written.
 
         Reference: Media page, GET /media/{media_id}/download.

@@ -40,11 +40,11 @@ impl Answer {
 
 /// Where in an answer the result stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Shape {
-    Under(Cow<'static, str>),
-    UnderOrBare(Cow<'static, str>),
-    UnderOrBareOrNothing(Cow<'static, str>),
-    Bare,
+pub enum Locator {
+    Key(Cow<'static, str>),
+    KeyOrRoot(Cow<'static, str>),
+    OptionalKeyOrRoot(Cow<'static, str>),
+    Root,
     Page(Cow<'static, str>),
     Redirect,
     Custom,
@@ -53,7 +53,7 @@ pub enum Shape {
 /// An answer that is not what the operation expects.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{problem}")]
-pub struct Undecodable {
+pub struct DecodeError {
     pub problem: String,
     /// Where in the JSON the problem is, such as `media[3].owner.id`.
     pub path: Option<String>,
@@ -61,32 +61,32 @@ pub struct Undecodable {
     pub hides_body: bool,
 }
 
-impl Undecodable {
+impl DecodeError {
     pub fn new(problem: impl Into<String>) -> Self {
         Self { problem: problem.into(), path: None, hides_body: false }
     }
 }
 
-impl From<ReadError> for Undecodable {
+impl From<ReadError> for DecodeError {
     fn from(error: ReadError) -> Self {
         Self { path: error.path, ..Self::new(error.problem) }
     }
 }
 
 /// The JSON text of an answer, or why there is none.
-pub fn json_text(answer: &Answer) -> Result<&str, Undecodable> {
+pub fn json_text(answer: &Answer) -> Result<&str, DecodeError> {
     if !USUAL_TYPES.contains(&answer.content_type.as_str())
         && media_type_and_charset(&answer.content_type).0.ends_with("/html")
     {
-        return Err(Undecodable::new("an HTML page came back instead of JSON: is this host a Studio?"));
+        return Err(DecodeError::new("an HTML page came back instead of JSON: is this host a Studio?"));
     }
     let text = simdutf8::compat::from_utf8(&answer.body).map_err(|error| not_utf8(answer, &error))?;
     Ok(without_mark(text))
 }
 
 /// The charset of an answer has been undone where that was possible.
-fn not_utf8(answer: &Answer, error: &simdutf8::compat::Utf8Error) -> Undecodable {
-    Undecodable::new(match media_type_and_charset(&answer.content_type).1 {
+fn not_utf8(answer: &Answer, error: &simdutf8::compat::Utf8Error) -> DecodeError {
+    DecodeError::new(match media_type_and_charset(&answer.content_type).1 {
         Some(charset) if !["utf-8", "utf8"].contains(&charset.as_str()) => {
             format!("the answer is neither UTF-8 nor in charset {charset:?}, as it says: {error}")
         }
@@ -106,23 +106,23 @@ pub fn media_type_and_charset(content_type: &str) -> (String, Option<String>) {
 }
 
 /// Reads the whole answer as JSON; only a failure pays for finding out where it is.
-pub fn from_json<T: DeserializeOwned>(answer: &Answer) -> Result<T, Undecodable> {
+pub fn from_json<T: DeserializeOwned>(answer: &Answer) -> Result<T, DecodeError> {
     Ok(read_text(json_text(answer)?)?)
 }
 
-pub(super) fn decode_under<T: Item>(shape: &Shape, answer: &Answer) -> Result<T, Undecodable> {
-    if let Some(item) = scan_under(shape, answer)? {
+pub(super) fn decode_at_key<T: Item>(locator: &Locator, answer: &Answer) -> Result<T, DecodeError> {
+    if let Some(item) = scan_at_key(locator, answer)? {
         return Ok(item);
     }
-    let (envelope, key) = open::<T>(shape, answer)?;
+    let (envelope, key) = open::<T>(locator, answer)?;
     envelope.content.ok_or_else(|| missing(key, answer))
 }
 
-pub(super) fn decode_under_or_bare<T: Item>(shape: &Shape, answer: &Answer) -> Result<T, Undecodable> {
-    if let Some(item) = scan_under(shape, answer)? {
+pub(super) fn decode_at_key_or_root<T: Item>(locator: &Locator, answer: &Answer) -> Result<T, DecodeError> {
+    if let Some(item) = scan_at_key(locator, answer)? {
         return Ok(item);
     }
-    let (envelope, key) = open::<T>(shape, answer)?;
+    let (envelope, key) = open::<T>(locator, answer)?;
     match envelope.content {
         Some(content) => Ok(content),
         None if top_keys(answer).iter().any(|key| key == "id") => from_json(answer),
@@ -130,19 +130,19 @@ pub(super) fn decode_under_or_bare<T: Item>(shape: &Shape, answer: &Answer) -> R
     }
 }
 
-pub(super) fn decode_under_or_bare_or_nothing<T: Item>(
-    shape: &Shape,
+pub(super) fn decode_at_optional_key_or_root<T: Item>(
+    locator: &Locator,
     answer: &Answer,
-) -> Result<Option<T>, Undecodable> {
+) -> Result<Option<T>, DecodeError> {
     let (media_type, _) = media_type_and_charset(&answer.content_type);
     if media_type == "text/plain" || answer.is_blank() {
         return Ok(None);
     }
     let whole: Value = from_json(answer)?;
     let has_id = |object: &Value| object.get("id").is_some_and(Value::is_number);
-    match shape {
-        Shape::UnderOrBareOrNothing(key) if whole.get(key.as_ref()).is_some_and(has_id) => {
-            decode_under(shape, answer).map(Some)
+    match locator {
+        Locator::OptionalKeyOrRoot(key) if whole.get(key.as_ref()).is_some_and(has_id) => {
+            decode_at_key(locator, answer).map(Some)
         }
         _ if has_id(&whole) => from_json(answer).map(Some),
         _ => Ok(None),
@@ -150,38 +150,38 @@ pub(super) fn decode_under_or_bare_or_nothing<T: Item>(
 }
 
 /// Reads it in the quick way, if there is one, and if the answer is plain.
-fn scan_under<T: Item>(shape: &Shape, answer: &Answer) -> Result<Option<T>, Undecodable> {
-    match shape {
-        Shape::Under(key) | Shape::UnderOrBare(key) => Ok(T::scan_under(json_text(answer)?, key)),
+fn scan_at_key<T: Item>(locator: &Locator, answer: &Answer) -> Result<Option<T>, DecodeError> {
+    match locator {
+        Locator::Key(key) | Locator::KeyOrRoot(key) => Ok(T::scan_at_key(json_text(answer)?, key)),
         _ => Ok(None),
     }
 }
 
-pub(super) fn decode_page<T: Item>(shape: &Shape, answer: &Answer) -> Result<Page<T>, Undecodable> {
-    if let Shape::Page(key) = shape
+pub(super) fn decode_page<T: Item>(locator: &Locator, answer: &Answer) -> Result<Page<T>, DecodeError> {
+    if let Locator::Page(key) = locator
         && let Some(page) = T::scan_page(json_text(answer)?, key)
         && !page.items.is_empty()
     {
         return Ok(page);
     }
-    let (envelope, key) = open::<Option<Vec<T>>>(shape, answer)?;
+    let (envelope, key) = open::<Option<Vec<T>>>(locator, answer)?;
     // Null is how some servers write a list of nothing.
     let items = envelope.content.ok_or_else(|| missing(key, answer))?.unwrap_or_default();
     if items.is_empty() && envelope.has_error {
-        return Err(Undecodable::new(format!("the answer has an \"error\" beside an empty \"{key}\"")));
+        return Err(DecodeError::new(format!("the answer has an \"error\" beside an empty \"{key}\"")));
     }
     Ok(Page { items, meta: envelope.meta })
 }
 
 /// What to say if there is nothing under a key: which keys there are.
-fn missing(key: &str, answer: &Answer) -> Undecodable {
+fn missing(key: &str, answer: &Answer) -> DecodeError {
     let keys = top_keys(answer);
     let quoted = |key: &String| format!("{:?}", key.chars().take(KEY_SHOWN).collect::<String>());
     let shown: Vec<String> = keys.iter().take(KEYS_SHOWN).map(quoted).collect();
     let and_more = if keys.len() > KEYS_SHOWN { ", and more" } else { "" };
     let found = if shown.is_empty() { "is empty".to_owned() } else { format!("has {}{and_more}", shown.join(", ")) };
     let problem = format!("the answer has no {key:?}; it {found}");
-    Undecodable { hides_body: true, ..Undecodable::new(problem) }
+    DecodeError { hides_body: true, ..DecodeError::new(problem) }
 }
 
 /// The keys of a JSON object.
@@ -198,15 +198,15 @@ struct Envelope<T> {
     has_error: bool,
 }
 
-fn open<'shape, T: DeserializeOwned>(
-    shape: &'shape Shape,
+fn open<'locator, T: DeserializeOwned>(
+    locator: &'locator Locator,
     answer: &Answer,
-) -> Result<(Envelope<T>, &'shape str), Undecodable> {
-    let key = match shape {
-        Shape::Under(key) | Shape::UnderOrBare(key) | Shape::UnderOrBareOrNothing(key) | Shape::Page(key) => {
+) -> Result<(Envelope<T>, &'locator str), DecodeError> {
+    let key = match locator {
+        Locator::Key(key) | Locator::KeyOrRoot(key) | Locator::OptionalKeyOrRoot(key) | Locator::Page(key) => {
             key.as_ref()
         }
-        Shape::Bare | Shape::Redirect | Shape::Custom => "",
+        Locator::Root | Locator::Redirect | Locator::Custom => "",
     };
     let envelope = read_seed(json_text(answer)?, || EnvelopeSeed { key, content: PhantomData::<T> })?;
     Ok((envelope, key))

@@ -43,6 +43,13 @@ pub fn size(argument: &str, value: Option<i64>) -> Result<Option<i64>, InvalidAr
     }
 }
 
+/// The most bytes that a download may bring; without a limit, as many as there can be.
+pub fn max_bytes(value: Option<i64>) -> Result<u64, InvalidArgument> {
+    let refuse = |bytes| InvalidArgument::new("max_bytes", format!("must be 1 byte or more, or None, not {bytes}"));
+    value
+        .map_or(Ok(u64::MAX), |bytes| u64::try_from(bytes).ok().filter(|bytes| *bytes > 0).ok_or_else(|| refuse(bytes)))
+}
+
 /// The page to begin with, and how many items a page holds.
 pub fn paging(page: i64, per_page: i64) -> Result<(), InvalidArgument> {
     if page == i64::MAX {

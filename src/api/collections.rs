@@ -34,27 +34,27 @@ pub fn create(name: &str, user_id: Option<i64>) -> Result<Request<Collection>, I
     // The parameters of this POST are documented as query, not as a body.
     let call = Call::post("create_collection", "/collections").query("name", name).query_if("user_id", user_id);
     let call = if user_id.is_some() { call.meaning(FOR_ANOTHER_USER) } else { call };
-    Ok(call.under("collection"))
+    Ok(call.at_key("collection"))
 }
 
 pub fn get(id: i64) -> Result<Request<Collection>, InvalidArgument> {
-    Ok(Call::get("get_collection", path(id, "")?).under("collection"))
+    Ok(Call::get("get_collection", path(id, "")?).at_key("collection"))
 }
 
 /// Deletes it with all its media and perspectives. That the answer is wrapped is inferred.
 pub fn delete(id: i64) -> Result<Request<Option<Collection>>, InvalidArgument> {
-    Ok(Call::delete("delete_collection", path(id, "")?).under_or_bare_or_nothing("collection"))
+    Ok(Call::delete("delete_collection", path(id, "")?).at_optional_key_or_root("collection"))
 }
 
 /// Archives it with all its media and perspectives. The body of the answer is unknown.
 pub fn archive(id: i64) -> Result<Request<Option<Collection>>, InvalidArgument> {
-    Ok(Call::post("archive_collection", path(id, "/archive")?).under_or_bare_or_nothing("collection"))
+    Ok(Call::post("archive_collection", path(id, "/archive")?).at_optional_key_or_root("collection"))
 }
 
 /// The reverse. The method is inferred from that of archiving; the body of the answer is unknown.
 pub fn unarchive(id: i64) -> Result<Request<Option<Collection>>, InvalidArgument> {
     let call = Call::new("unarchive_collection", UNARCHIVE_METHOD, path(id, "/unarchive")?);
-    Ok(call.under_or_bare_or_nothing("collection"))
+    Ok(call.at_optional_key_or_root("collection"))
 }
 
 pub fn list_media(id: i64, page: i64, per_page: i64) -> Result<Request<Page<Media>>, InvalidArgument> {
@@ -66,12 +66,12 @@ pub fn list_media(id: i64, page: i64, per_page: i64) -> Result<Request<Page<Medi
 }
 
 pub fn permissions(id: i64) -> Result<Request<Permissions>, InvalidArgument> {
-    Ok(Call::get("get_collection_permissions", path(id, "/permissions")?).bare())
+    Ok(Call::get("get_collection_permissions", path(id, "/permissions")?).at_root())
 }
 
 pub fn change_permissions(id: i64, changes: &[PermissionChange]) -> Result<Request<Permissions>, InvalidArgument> {
     let call = Call::post("change_collection_permissions", path(id, "/permissions")?);
-    Ok(call.permissions(Changes::checked(changes)?).meaning(MEANINGS).bare())
+    Ok(call.permissions(Changes::checked(changes)?).meaning(MEANINGS).at_root())
 }
 
 fn path(id: i64, rest: &str) -> Result<String, InvalidArgument> {

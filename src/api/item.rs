@@ -29,7 +29,7 @@ pub trait Item: Serialize + DeserializeOwned + Send + 'static {
     }
 
     /// Likewise, a single one under its key.
-    fn scan_under(_text: &str, _key: &str) -> Option<Self> {
+    fn scan_at_key(_text: &str, _key: &str) -> Option<Self> {
         None
     }
 
@@ -90,7 +90,7 @@ impl Meta {
     }
 }
 
-/// Whether a value is more than a place that was left empty.
+/// Whether a value is more than a field that was left empty.
 pub(super) fn says_something(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => false,
@@ -194,8 +194,8 @@ mod tests {
         assert_eq!(of(r#"{"id": 1, "week": 2}"#), of(r#"{"week": 2, "id": 1}"#));
         let different =
             [r#"{"id": 1}"#, r#"{"id": "1"}"#, r#"{"id": [1]}"#, r#"{"id": null}"#, r#"{"id": 1, "b": 2}"#, "{}", "[]"];
-        for (place, one) in different.iter().enumerate() {
-            assert!(different.iter().skip(place + 1).all(|other| of(one) != of(other)), "{one}");
+        for (index, one) in different.iter().enumerate() {
+            assert!(different.iter().skip(index + 1).all(|other| of(one) != of(other)), "{one}");
         }
         assert_ne!(of(r#"["ab", "c"]"#), of(r#"["a", "bc"]"#));
     }

@@ -5,7 +5,7 @@ use jiff::civil::Date;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::answer::{self, Answer, Shape, Undecodable};
+use super::answer::{self, Answer, DecodeError, Locator};
 use super::check::{self, InvalidArgument};
 use super::item::Page;
 use super::json::text::read_json;
@@ -111,17 +111,17 @@ pub fn search(search: &Search, page: i64, per_page: i64) -> Result<Request<Page<
 }
 
 pub fn get(id: i64) -> Result<Request<Media>, InvalidArgument> {
-    Ok(Call::get("get_media", path(id, "")?).under("media"))
+    Ok(Call::get("get_media", path(id, "")?).at_key("media"))
 }
 
 /// Deletes it with all its perspectives.
 pub fn delete(id: i64) -> Result<Request<Media>, InvalidArgument> {
-    Ok(Call::delete("delete_media", path(id, "")?).under("media"))
+    Ok(Call::delete("delete_media", path(id, "")?).at_key("media"))
 }
 
 /// Archives it with all its perspectives. The wrapper is inferred.
 pub fn archive(id: i64) -> Result<Request<Media>, InvalidArgument> {
-    Ok(Call::new("archive_media", ARCHIVE_METHOD, path(id, "/archive")?).under_or_bare("media"))
+    Ok(Call::new("archive_media", ARCHIVE_METHOD, path(id, "/archive")?).at_key_or_root("media"))
 }
 
 /// The reverse, into `collection_id` if it is given; that this goes as query is inferred, and so is the wrapper.
@@ -130,7 +130,7 @@ pub fn unarchive(id: i64, collection_id: Option<i64>) -> Result<Request<Media>, 
     let call = Call::new("unarchive_media", UNARCHIVE_METHOD, path(id, "/unarchive")?)
         .query_if("collection_id", collection_id);
     let call = if collection_id.is_some() { call.meaning(&[(404, NO_MEDIA_OR_COLLECTION)]) } else { call };
-    Ok(call.under_or_bare("media"))
+    Ok(call.at_key_or_root("media"))
 }
 
 /// The key is observed; the page shows no paging.
@@ -184,13 +184,13 @@ pub fn download_url(id: i64, quality: Option<&str>) -> Result<Request<Url>, Inva
 }
 
 pub fn permissions(id: i64) -> Result<Request<Permissions>, InvalidArgument> {
-    Ok(Call::get("get_media_permissions", path(id, "/permissions")?).bare())
+    Ok(Call::get("get_media_permissions", path(id, "/permissions")?).at_root())
 }
 
 /// POST is observed.
 pub fn change_permissions(id: i64, changes: &[PermissionChange]) -> Result<Request<Permissions>, InvalidArgument> {
     let call = Call::post("change_media_permissions", path(id, "/permissions")?);
-    Ok(call.permissions(Changes::checked(changes)?).meaning(MEANINGS).bare())
+    Ok(call.permissions(Changes::checked(changes)?).meaning(MEANINGS).at_root())
 }
 
 fn path(id: i64, rest: &str) -> Result<String, InvalidArgument> {
@@ -198,7 +198,7 @@ fn path(id: i64, rest: &str) -> Result<String, InvalidArgument> {
 }
 
 /// Finds the launch URL in an answer whose shape is not documented: an object that holds it under a known key, or a text.
-fn embed_url(_: &Shape, answer: &Answer) -> Result<String, Undecodable> {
+fn embed_url(_: &Locator, answer: &Answer) -> Result<String, DecodeError> {
     let text = answer::json_text(answer)?.trim();
     let found = match read_json(text) {
         Ok(Value::String(url)) => Some(url),
@@ -210,5 +210,5 @@ fn embed_url(_: &Shape, answer: &Answer) -> Result<String, Undecodable> {
     };
     found
         .filter(|url| Url::parse(url).is_ok())
-        .ok_or_else(|| Undecodable::new("the answer holds no URL of the embed where one is known to stand"))
+        .ok_or_else(|| DecodeError::new("the answer holds no URL of the embed where one is known to stand"))
 }

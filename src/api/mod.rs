@@ -14,7 +14,7 @@ pub mod permissions;
 pub mod raw;
 pub mod request;
 
-pub use answer::{Answer, Shape, Undecodable};
+pub use answer::{Answer, DecodeError, Locator};
 pub use check::InvalidArgument;
 pub use item::Page;
-pub use request::{Body, Call, Form, Repeat, Request, Target};
+pub use request::{Body, Call, Form, Request, RetrySafety, Target};

@@ -29,14 +29,14 @@ macro_rules! documented {
 documented! {
     String: Kind::Text,
     f64: Kind::Number,
-    Timestamp: Kind::Moment,
+    Timestamp: Kind::Timestamp,
     Day: Kind::Day,
     Owner: Kind::Object(Owner::FIELDS),
     Collection: Kind::Object(Collection::FIELDS),
 }
 
 impl Documented for i64 {
-    const KIND: Kind = Kind::Whole;
+    const KIND: Kind = Kind::Int;
     const KIND_OF_ID: Kind = Kind::Id;
 }
 

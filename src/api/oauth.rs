@@ -14,10 +14,10 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 use url::{Host, Url, form_urlencoded};
 
-use super::answer::{self, Answer, Shape, Undecodable};
+use super::answer::{self, Answer, DecodeError, Locator};
 use super::check::InvalidArgument;
 use super::json::text::read_json;
-use super::request::{Call, Form, Repeat, Request};
+use super::request::{Call, Form, Request, RetrySafety};
 
 /// Where a person signs in, below `/api/public`. Documented.
 pub const AUTHORIZE: &str = "/oauth/authorize";
@@ -47,7 +47,7 @@ pub struct Grant {
 
 /// Why the token endpoint gave none, in OAuth's words. RFC 6749.
 #[derive(Debug)]
-pub struct Refusal {
+pub struct TokenError {
     pub error: String,
     pub description: Option<String>,
 }
@@ -126,7 +126,7 @@ pub fn exchange(key: &Key, code: SecretString, redirect_uri: &str, code_verifier
 pub fn refresh(key: &Key, refresh_token: SecretString) -> Request<Grant> {
     let form = form(key, [("grant_type", "refresh_token".into()), ("refresh_token", refresh_token)]);
     let mut call = Call::sign_in("refresh", TOKEN, form);
-    call.repeat = Repeat::Safe;
+    call.retry_safety = RetrySafety::Always;
     call.custom(decode)
 }
 
@@ -138,22 +138,22 @@ fn form<const N: usize>(key: &Key, fields: [(&'static str, SecretString); N]) ->
     Form(all)
 }
 
-fn decode(_: &Shape, answer: &Answer) -> Result<Grant, Undecodable> {
+fn decode(_: &Locator, answer: &Answer) -> Result<Grant, DecodeError> {
     read(&fields(answer)?)
 }
 
 /// The word under `error`, if an answer with a good status gives no tokens but says why.
-pub fn refusal(answer: &Answer) -> Option<Refusal> {
+pub fn token_error(answer: &Answer) -> Option<TokenError> {
     let fields = fields(answer).ok()?;
     let text = |name: &str| fields.get(name).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
     let has_token = fields.get("access_token").and_then(Value::as_str).is_some_and(|token| !token.trim().is_empty());
     let error = text("error").filter(|_| !has_token)?.to_owned();
-    Some(Refusal { error, description: text("error_description").map(str::to_owned) })
+    Some(TokenError { error, description: text("error_description").map(str::to_owned) })
 }
 
 /// What of an answer is looked at. New tokens are not lost because something beside them is odd.
-fn fields(answer: &Answer) -> Result<Value, Undecodable> {
-    let read = read_json(answer::json_text(answer)?).map_err(|_| Undecodable::new("it is no JSON object"));
+fn fields(answer: &Answer) -> Result<Value, DecodeError> {
+    let read = read_json(answer::json_text(answer)?).map_err(|_| DecodeError::new("it is no JSON object"));
     read.map(|Fields(fields)| fields.into())
 }
 
@@ -193,8 +193,8 @@ impl<'de> Visitor<'de> for FieldsVisitor {
 ///
 /// Only the access token has to be right. A refresh token that cannot be one is as if there were none: the one that was
 /// sent is kept.
-pub fn read(fields: &Value) -> Result<Grant, Undecodable> {
-    let problem = |problem: &str| Undecodable { path: Some("access_token".to_owned()), ..Undecodable::new(problem) };
+pub fn read(fields: &Value) -> Result<Grant, DecodeError> {
+    let problem = |problem: &str| DecodeError { path: Some("access_token".to_owned()), ..DecodeError::new(problem) };
     let access_token = match fields.get("access_token") {
         None | Some(Value::Null) => return Err(problem("there is no access token")),
         Some(Value::String(text)) if text.trim().is_empty() => return Err(problem("there is no access token")),
@@ -252,7 +252,7 @@ fn is_token(text: &str) -> bool {
 pub enum Pasted {
     Code(SecretString),
     /// Studio's word for why there is none, and what it says about it.
-    Refused {
+    Denied {
         reason: String,
         description: Option<String>,
     },
@@ -261,7 +261,7 @@ pub enum Pasted {
     /// The URL has another `state`: it is the answer to somebody else's request.
     OtherState,
     /// There is neither a code nor a URL with one.
-    Nothing,
+    NoCode,
 }
 
 /// Reads what a person pasted, with what mail programs and terminals put around it. `state` is what was sent: one that is
@@ -270,11 +270,11 @@ pub enum Pasted {
 pub fn pasted(text: &str, redirect_uri: &str, school: &Url, state: Option<&str>) -> Pasted {
     let text: String = text.split_whitespace().collect();
     let text = text.trim_matches(|around| matches!(around, '<' | '>' | '"' | '\'' | '`'));
-    let (place, query) = text.split_once('?').unwrap_or(("", text));
-    let is_host = place.split('/').next().is_some_and(|host| host.contains('.'));
+    let (base, query) = text.split_once('?').unwrap_or(("", text));
+    let is_host = base.split('/').next().is_some_and(|host| host.contains('.'));
     // Some browsers show an address without its scheme, or the end of it alone.
     let whole =
-        if is_host && !place.contains("://") { Url::parse(&format!("https://{text}")) } else { Url::parse(text) };
+        if is_host && !base.contains("://") { Url::parse(&format!("https://{text}")) } else { Url::parse(text) };
     let whole = whole.ok().filter(|url| url.has_host() || url.query().is_some());
     let query = whole.as_ref().map_or(query, |url| url.query().unwrap_or_default());
     let query = query.split('#').next().unwrap_or_default();
@@ -285,7 +285,7 @@ pub fn pasted(text: &str, redirect_uri: &str, school: &Url, state: Option<&str>)
         Some(url) if !leads_to(url, redirect_uri, school) => {
             return Pasted::ElsewhereAt(url.host_str().unwrap_or_default().to_owned());
         }
-        None if !redirect_uri.trim_end_matches('/').ends_with(place.trim_end_matches('/')) => return Pasted::Nothing,
+        None if !redirect_uri.trim_end_matches('/').ends_with(base.trim_end_matches('/')) => return Pasted::NoCode,
         _ => {}
     }
     let states = || form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "state");
@@ -293,14 +293,14 @@ pub fn pasted(text: &str, redirect_uri: &str, school: &Url, state: Option<&str>)
         return Pasted::OtherState;
     }
     match (field("code").filter(|code| is_token(code)), field("error")) {
-        (_, Some(reason)) => Pasted::Refused { reason, description: field("error_description") },
+        (_, Some(reason)) => Pasted::Denied { reason, description: field("error_description") },
         (Some(code), None) => Pasted::Code(code.into()),
         (None, None)
             if is_token(text) && !text.contains(['?', '&']) && !text.contains("://") && !text.starts_with("code=") =>
         {
             Pasted::Code(text.into())
         }
-        (None, None) => Pasted::Nothing,
+        (None, None) => Pasted::NoCode,
     }
 }
 
@@ -310,8 +310,8 @@ fn leads_to(url: &Url, redirect_uri: &str, school: &Url) -> bool {
         return url.origin() == school.origin();
     }
     Url::parse(redirect_uri).is_ok_and(|expected| {
-        let place = |url: &Url| (url.origin(), url.path().trim_end_matches('/').to_owned());
-        place(&expected) == place(url)
+        let endpoint = |url: &Url| (url.origin(), url.path().trim_end_matches('/').to_owned());
+        endpoint(&expected) == endpoint(url)
     })
 }
 
@@ -362,16 +362,16 @@ mod tests {
         let pasted = |text| pasted(text, REDIRECT_URI);
         assert!(matches!(pasted("https://evil.example/studio/callback?code=x"), Pasted::ElsewhereAt(_)));
         assert!(matches!(pasted("http://app.example.edu/studio/callback?code=x"), Pasted::ElsewhereAt(_)));
-        assert!(matches!(pasted("https://app.example.edu/studio/callback?code="), Pasted::Nothing));
-        assert!(matches!(pasted("https://app.example.edu/studio/callback"), Pasted::Nothing));
+        assert!(matches!(pasted("https://app.example.edu/studio/callback?code="), Pasted::NoCode));
+        assert!(matches!(pasted("https://app.example.edu/studio/callback"), Pasted::NoCode));
         for text in ["", "?", "code=", "?state=x", "https://"] {
-            assert!(matches!(pasted(text), Pasted::Nothing), "{text}");
+            assert!(matches!(pasted(text), Pasted::NoCode), "{text}");
         }
         assert!(matches!(pasted("evil.example/studio/callback?code=x"), Pasted::ElsewhereAt(_)));
         let at = pasted("https://myschool.instructuremedia.com/oauth/authorize/the-code");
         assert!(matches!(at, Pasted::ElsewhereAt(host) if host == "myschool.instructuremedia.com"));
         let denied = pasted("https://app.example.edu/studio/callback?error=access_denied&error_description=No");
-        assert!(matches!(denied, Pasted::Refused { reason, .. } if reason == "access_denied"));
+        assert!(matches!(denied, Pasted::Denied { reason, .. } if reason == "access_denied"));
     }
 
     #[test]
@@ -442,10 +442,10 @@ mod tests {
         ] {
             let body = format!("\u{feff}{{{beside}, \"access_token\": \" new \"}}");
             let answer = Answer { status: 200, body: body.into(), ..Answer::default() };
-            let grant = decode(&Shape::Custom, &answer).unwrap_or_else(|problem| panic!("{beside}: {problem}"));
+            let grant = decode(&Locator::Custom, &answer).unwrap_or_else(|problem| panic!("{beside}: {problem}"));
             assert_eq!(grant.access_token.expose_secret(), "new");
             assert!(grant.refresh_token.is_none() && grant.expires_in.is_none(), "{beside}");
-            assert!(refusal(&answer).is_none());
+            assert!(token_error(&answer).is_none());
         }
     }
 }

@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::Value;
 
-use super::answer::{self, Answer, Shape, Undecodable};
+use super::answer::{self, Answer, DecodeError, Locator};
 use super::check::{self, InvalidArgument};
 use super::item::Page;
 use super::request::{Body, Call, Request};
@@ -16,7 +16,7 @@ const HTML: [&str; 2] = ["<!doctype html", "<html"];
 /// What an answer that nobody has described holds.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Content {
-    Nothing,
+    Empty,
     Text(String),
     Json(Value),
 }
@@ -80,17 +80,17 @@ pub fn relative(path: &str) -> Result<&str, InvalidArgument> {
 
 /// Studio answers some requests with text (ping, captions, insights). Documented. Under which media type is unknown but for
 /// ping, and files to save mostly have one that says nothing.
-fn content(_: &Shape, answer: &Answer) -> Result<Content, Undecodable> {
+fn content(_: &Locator, answer: &Answer) -> Result<Content, DecodeError> {
     if answer.is_blank() {
-        return Ok(Content::Nothing);
+        return Ok(Content::Empty);
     }
     let (media_type, _) = answer::media_type_and_charset(&answer.content_type);
     let (is_text, is_json) = (media_type.starts_with("text/"), media_type.ends_with("json"));
-    let refused = |undecodable: Undecodable| {
+    let refused = |error: DecodeError| {
         if is_text || is_json || media_type.is_empty() {
-            return undecodable;
+            return error;
         }
-        Undecodable::new(format!("it is {media_type:?}, which is neither JSON nor text here: {undecodable}"))
+        DecodeError::new(format!("it is {media_type:?}, which is neither JSON nor text here: {error}"))
     };
     let text = answer::json_text(answer).map_err(refused)?;
     let json = || answer::from_json(answer).map(Content::Json);
@@ -109,14 +109,14 @@ fn content(_: &Shape, answer: &Answer) -> Result<Content, Undecodable> {
     let starts_with =
         |start: &&str| text.trim_start().get(..start.len()).is_some_and(|s| s.eq_ignore_ascii_case(start));
     if HTML.iter().any(starts_with) {
-        return Err(Undecodable::new("an HTML page came back: is this host a Studio?"));
+        return Err(DecodeError::new("an HTML page came back: is this host a Studio?"));
     }
     plain(text).map_err(refused)
 }
 
-fn plain(text: &str) -> Result<Content, Undecodable> {
+fn plain(text: &str) -> Result<Content, DecodeError> {
     if text.contains('\0') {
-        return Err(Undecodable::new("it holds zeros, as files that are no text do, and UTF-16 that does not say so"));
+        return Err(DecodeError::new("it holds zeros, as files that are no text do, and UTF-16 that does not say so"));
     }
     Ok(Content::Text(text.to_owned()))
 }

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use url::{Url, form_urlencoded};
 
 use super::answer::{
-    Answer, Shape, Undecodable, decode_page, decode_under, decode_under_or_bare, decode_under_or_bare_or_nothing,
+    Answer, DecodeError, Locator, decode_at_key, decode_at_key_or_root, decode_at_optional_key_or_root, decode_page,
     from_json,
 };
 use super::item::{Item, Page};
@@ -74,11 +74,11 @@ impl fmt::Display for Body {
 
 /// Whether a request may be sent again when nobody knows if the server has carried it out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Repeat {
+pub enum RetrySafety {
     /// It changes nothing, so it may be.
-    Safe,
+    Always,
     /// It may be sent again only when it cannot have been carried out.
-    IfNotCarriedOut,
+    OnlyIfNotProcessed,
 }
 
 /// Everything about a request but the type of its answer.
@@ -91,7 +91,7 @@ pub struct Call {
     pub query: Vec<(Cow<'static, str>, String)>,
     pub headers: Vec<(HeaderName, String)>,
     pub body: Option<Body>,
-    pub repeat: Repeat,
+    pub retry_safety: RetrySafety,
     /// Whether a redirect is the answer that is hoped for.
     pub wants_redirect: bool,
     /// What a status means for this very operation, where that says more than the status alone.
@@ -101,7 +101,7 @@ pub struct Call {
 impl Call {
     /// A request to a path of Studio's API.
     pub fn new(operation: impl Into<Cow<'static, str>>, method: Method, path: impl Into<String>) -> Self {
-        let repeat = if method.is_safe() { Repeat::Safe } else { Repeat::IfNotCarriedOut };
+        let retry_safety = if method.is_safe() { RetrySafety::Always } else { RetrySafety::OnlyIfNotProcessed };
         Self {
             operation: operation.into(),
             method,
@@ -109,7 +109,7 @@ impl Call {
             query: Vec::new(),
             headers: Vec::new(),
             body: None,
-            repeat,
+            retry_safety,
             wants_redirect: false,
             meanings: &[],
         }
@@ -188,7 +188,7 @@ impl Call {
     }
 
     /// The path, or for a signed URL the URL without its query, which is a secret.
-    pub fn place(&self) -> String {
+    pub fn display_path(&self) -> String {
         match &self.target {
             Target::Studio(path) => path.clone(),
             Target::SignIn(path) => (*path).to_owned(),
@@ -197,55 +197,55 @@ impl Call {
     }
 
     /// Answered by the object under `key`.
-    pub fn under<T: Item>(self, key: &'static str) -> Request<T> {
-        self.answered(Shape::Under(key.into()), decode_under)
+    pub fn at_key<T: Item>(self, key: &'static str) -> Request<T> {
+        self.answered(Locator::Key(key.into()), decode_at_key)
     }
 
     /// Answered by an object under `key`, or by that object alone: for answers whose wrapper nobody has documented.
-    pub fn under_or_bare<T: Item>(self, key: &'static str) -> Request<T> {
-        self.answered(Shape::UnderOrBare(key.into()), decode_under_or_bare)
+    pub fn at_key_or_root<T: Item>(self, key: &'static str) -> Request<T> {
+        self.answered(Locator::KeyOrRoot(key.into()), decode_at_key_or_root)
     }
 
     /// Likewise, or by nothing that holds one: for answers whose body nobody has documented.
-    pub fn under_or_bare_or_nothing<T: Item>(self, key: &'static str) -> Request<Option<T>> {
-        self.answered(Shape::UnderOrBareOrNothing(key.into()), decode_under_or_bare_or_nothing)
+    pub fn at_optional_key_or_root<T: Item>(self, key: &'static str) -> Request<Option<T>> {
+        self.answered(Locator::OptionalKeyOrRoot(key.into()), decode_at_optional_key_or_root)
     }
 
     /// Answered by a JSON object without a wrapper.
-    pub fn bare<T: DeserializeOwned>(self) -> Request<T> {
-        self.answered(Shape::Bare, |_, answer| from_json(answer))
+    pub fn at_root<T: DeserializeOwned>(self) -> Request<T> {
+        self.answered(Locator::Root, |_, answer| from_json(answer))
     }
 
     /// Answered by a list under `key`, with or without `meta`.
     pub fn page<T: Item>(self, key: impl Into<Cow<'static, str>>) -> Request<Page<T>> {
-        self.answered(Shape::Page(key.into()), decode_page)
+        self.answered(Locator::Page(key.into()), decode_page)
     }
 
     /// Answered by a redirect.
     pub fn redirect(mut self) -> Request<Url> {
         self.wants_redirect = true;
-        self.answered(Shape::Redirect, |_, answer| match &answer.location {
+        self.answered(Locator::Redirect, |_, answer| match &answer.location {
             Some(location) if (300..400).contains(&answer.status) && ["http", "https"].contains(&location.scheme()) => {
                 Ok(location.clone())
             }
-            _ => Err(Undecodable::new("a redirect to an http address was expected")),
+            _ => Err(DecodeError::new("a redirect to an http address was expected")),
         })
     }
 
     /// Answered in a way of the operation's own.
     pub fn custom<T>(self, decode: Decode<T>) -> Request<T> {
-        self.answered(Shape::Custom, decode)
+        self.answered(Locator::Custom, decode)
     }
 
-    fn answered<T>(self, shape: Shape, decode: Decode<T>) -> Request<T> {
-        Request { call: self, shape, decode, result: PhantomData }
+    fn answered<T>(self, locator: Locator, decode: Decode<T>) -> Request<T> {
+        Request { call: self, locator, decode, result: PhantomData }
     }
 }
 
 /// A request as a log line or a test shows it. It holds no token; the query of a signed URL is left out.
 impl fmt::Debug for Call {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} {}", self.method, self.place())?;
+        write!(formatter, "{} {}", self.method, self.display_path())?;
         for (index, (name, value)) in self.query.iter().enumerate() {
             write!(formatter, "{}{name}={value}", if index == 0 { '?' } else { '&' })?;
         }
@@ -257,32 +257,32 @@ impl fmt::Debug for Call {
 }
 
 /// How an answer becomes a result.
-pub type Decode<T> = fn(&Shape, &Answer) -> Result<T, Undecodable>;
+pub type Decode<T> = fn(&Locator, &Answer) -> Result<T, DecodeError>;
 
 /// An operation as a value: what to ask, and what comes back.
 pub struct Request<T> {
     pub call: Call,
-    pub shape: Shape,
+    pub locator: Locator,
     decode: Decode<T>,
     result: PhantomData<fn() -> T>,
 }
 
 impl<T> Request<T> {
     /// Reads the answer.
-    pub fn decode(&self, answer: &Answer) -> Result<T, Undecodable> {
-        (self.decode)(&self.shape, answer)
+    pub fn decode(&self, answer: &Answer) -> Result<T, DecodeError> {
+        (self.decode)(&self.locator, answer)
     }
 }
 
 impl<T> Clone for Request<T> {
     fn clone(&self) -> Self {
-        Self { call: self.call.clone(), shape: self.shape.clone(), decode: self.decode, result: PhantomData }
+        Self { call: self.call.clone(), locator: self.locator.clone(), decode: self.decode, result: PhantomData }
     }
 }
 
 impl<T> fmt::Debug for Request<T> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}: {:?} -> {:?}", self.call.operation, self.call, self.shape)
+        write!(formatter, "{}: {:?} -> {:?}", self.call.operation, self.call, self.locator)
     }
 }
 
@@ -357,22 +357,22 @@ mod tests {
 
     #[test]
     fn a_wrapped_object_is_read_wherever_its_key_stands() {
-        let request = get().under::<Thing>("thing");
+        let request = get().at_key::<Thing>("thing");
         assert_eq!(request.decode(&answer(r#"{"note": [1, {}], "thing": {"id": 7}}"#)), Ok(thing(7)));
     }
 
     #[test]
     fn one_object_is_found_through_in_one_pass_and_what_is_strange_is_left_to_serde() {
-        let request = get().under::<Media>("media");
+        let request = get().at_key::<Media>("media");
         let plain = r#"{"media": {"id": 7, "title": "x", "owner": {"id": 1}, "new": [1]}, "note": null}"#;
         let slowly =
             serde_json::from_str::<HashMap<String, Option<MediaFields>>>(plain).unwrap().remove("media").flatten();
-        assert_eq!(Media::scan_under(plain, "media").map(|media| media.whole().unwrap()), slowly);
+        assert_eq!(Media::scan_at_key(plain, "media").map(|media| media.whole().unwrap()), slowly);
         for strange in [r#"{"media": {"id": 1}, "media": {"id": 7}}"#, r#"{"m\u0065dia": {"id": 7}}"#] {
-            assert_eq!(Media::scan_under(strange, "media"), None, "{strange}");
+            assert_eq!(Media::scan_at_key(strange, "media"), None, "{strange}");
         }
         for wrong in [r#"{"media": null}"#, r#"{"media": {"title": "x"}}"#, r#"{"media": {"id": 7}} x"#, "{}"] {
-            assert_eq!(Media::scan_under(wrong, "media"), None, "{wrong}");
+            assert_eq!(Media::scan_at_key(wrong, "media"), None, "{wrong}");
             assert!(request.decode(&answer(wrong)).is_err(), "{wrong}");
         }
     }
@@ -387,18 +387,18 @@ mod tests {
 
     #[test]
     fn a_missing_wrapper_is_named() {
-        let problem = get().under::<Thing>("thing").decode(&answer(r#"{"other": {}}"#)).unwrap_err();
+        let problem = get().at_key::<Thing>("thing").decode(&answer(r#"{"other": {}}"#)).unwrap_err();
         assert_eq!(problem.problem, r#"the answer has no "thing"; it has "other""#);
     }
 
     #[test]
     fn text_after_the_json_is_a_problem() {
-        assert!(get().under::<Thing>("thing").decode(&answer(r#"{"thing": {"id": 7}} garbage"#)).is_err());
+        assert!(get().at_key::<Thing>("thing").decode(&answer(r#"{"thing": {"id": 7}} garbage"#)).is_err());
     }
 
     #[test]
     fn an_undocumented_wrapper_may_be_there_or_not() {
-        let request = get().under_or_bare::<Thing>("thing");
+        let request = get().at_key_or_root::<Thing>("thing");
         for body in [r#"{"thing": {"id": 7}}"#, r#"{"id": 7}"#] {
             assert_eq!(request.decode(&answer(body)), Ok(thing(7)));
         }
@@ -407,7 +407,7 @@ mod tests {
 
     #[test]
     fn an_undocumented_body_may_be_empty() {
-        let request = get().under_or_bare_or_nothing::<Thing>("thing");
+        let request = get().at_optional_key_or_root::<Thing>("thing");
         for body in ["", "\n", "{}", r#"{"status": "archived"}"#] {
             assert_eq!(request.decode(&answer(body)), Ok(None), "{body}");
         }
@@ -418,7 +418,7 @@ mod tests {
     fn only_utf_8_is_read_and_what_else_it_was_said_to_be_is_named() {
         let mut strange = answer(r#"{"thing": {"id": 7}}"#);
         strange.content_type = "application/json; charset=\"klingon\"".into();
-        let request = get().under::<Thing>("thing");
+        let request = get().at_key::<Thing>("thing");
         assert_eq!(request.decode(&strange), Ok(thing(7)));
         strange.body = Bytes::from_static(b"{\"thing\": {\"id\": 7, \"name\": \"\xfc\"}}");
         let problem = request.decode(&strange).unwrap_err();

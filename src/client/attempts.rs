@@ -41,8 +41,8 @@ impl<'client> Attempts<'client> {
         failure: Failure,
     ) -> Result<(), Error> {
         let remaining = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        let repeat = request.call.repeat;
-        let decision = retry::decide(self.policy, repeat, failure.outcome, self.retries, remaining, fastrand::f64());
+        let safety = request.call.retry_safety;
+        let decision = retry::decide(self.policy, safety, failure.outcome, self.retries, remaining, fastrand::f64());
         if let Outcome::Status(429, _) | Outcome::Status(503, Some(_)) = failure.outcome {
             // What is fetched ahead waits as well.
             let wait = if let Decision::Wait(wait) = decision { wait } else { Duration::ZERO };

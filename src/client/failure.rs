@@ -15,7 +15,7 @@ use super::retry::{self, GiveUp, Outcome, Policy};
 use super::secrets::Secrets;
 use crate::api::json::text::read_json;
 use crate::api::request::without_query;
-use crate::api::{Answer, Body, Call, Repeat, Target, Undecodable};
+use crate::api::{Answer, Body, Call, DecodeError, RetrySafety, Target};
 
 /// How much of a body an error quotes, in characters.
 pub(super) const EXCERPT: usize = 500;
@@ -90,7 +90,7 @@ impl<'call> RequestContext<'call> {
 
     /// Where the request goes, as a log line may show it.
     pub(super) fn display_path(&self) -> String {
-        self.mask(&self.call.place())
+        self.mask(&self.call.display_path())
     }
 
     pub(super) fn host(&self) -> &str {
@@ -108,14 +108,14 @@ impl<'call> RequestContext<'call> {
 
     /// Whether repeating the request could carry out a change twice.
     fn may_repeat_a_change(&self) -> bool {
-        self.call.repeat != Repeat::Safe
+        self.call.retry_safety != RetrySafety::Always
     }
 
     /// It took too long. `what` says what did.
     pub(super) fn timeout(&self, limit: Duration, what: &str, outcome_unknown: bool) -> Error {
         let request = self.info(outcome_unknown);
         let mut message =
-            format!("{} {} took longer than {} {what}", request.method, self.call.place(), in_words(limit));
+            format!("{} {} took longer than {} {what}", request.method, self.call.display_path(), in_words(limit));
         if outcome_unknown {
             message.push_str(PERHAPS_CARRIED_OUT);
         }
@@ -144,7 +144,7 @@ impl<'call> RequestContext<'call> {
     pub(super) fn connection_broke(&self, cause: &str) -> Failure {
         let outcome_unknown = self.may_repeat_a_change();
         let request = self.info(outcome_unknown);
-        let (host, path) = (self.host(), self.call.place());
+        let (host, path) = (self.host(), self.call.display_path());
         let mut message = format!("the connection to {host} broke during {} {path}: {cause}", request.method);
         if outcome_unknown {
             message.push_str(PERHAPS_CARRIED_OUT);
@@ -170,20 +170,27 @@ impl<'call> RequestContext<'call> {
     }
 
     /// An answer that is not what the operation answers with.
-    pub(super) fn undecodable(&self, answer: &Answer, undecodable: Undecodable) -> Error {
+    pub(super) fn error(&self, answer: &Answer, error: DecodeError) -> Error {
         // What gives out tokens is not quoted.
         let is_secret = matches!(self.call.target, Target::SignIn(_));
         let body = if is_secret { "***".to_owned() } else { self.secrets.mask_body(&answer.body, QUOTED) };
         // They may quote what came.
-        let problem = self.secrets.mask_body(undecodable.problem.as_bytes(), EXCERPT);
-        let path = undecodable.path.map(|path| self.secrets.mask_body(path.as_bytes(), EXCERPT));
-        self.unreadable(answer.status, &problem, path, &body, !undecodable.hides_body)
+        let problem = self.secrets.mask_body(error.problem.as_bytes(), EXCERPT);
+        let path = error.path.map(|path| self.secrets.mask_body(path.as_bytes(), EXCERPT));
+        self.unreadable(answer.status, &problem, path, &body, !error.hides_body)
     }
 
     /// An answer that is not a file, and is not to be saved as one. `start` is the start of its body.
     pub(super) fn no_file(&self, status: u16, problem: &str, start: &[u8]) -> Failure {
         let (problem, start) = (self.mask(problem), self.secrets.mask_body(start, QUOTED));
         Failure::last(self.unreadable(status, &problem, None, &start, true))
+    }
+
+    /// A file that is larger than the caller allows. `announced` says what the host said about its length.
+    pub(super) fn too_large(&self, status: u16, max_bytes: u64, announced: &str) -> Failure {
+        let problem =
+            format!("the file is larger than max_bytes, {max_bytes} bytes ({announced}); to get it, raise max_bytes");
+        Failure::last(self.unreadable(status, &problem, None, "", false))
     }
 
     /// `is_quoted` says whether the message shows how the body begins; it may hold what concerns people.
@@ -258,7 +265,7 @@ impl<'call> RequestContext<'call> {
             let host = if matches!(self.call.target, Target::Signed(_)) { "the storage host" } else { "Studio" };
             advice.push(format!("{host} asks to wait {}", in_words(wait)).into());
         }
-        let (display_path, server_message) = (self.call.place(), said_by_server(&body));
+        let (display_path, server_message) = (self.call.display_path(), said_by_server(&body));
         let request = self.info(outcome_unknown);
         StatusError { request, status, body, request_id, retry_after, display_path, server_message, advice }
     }
@@ -416,7 +423,7 @@ fn advice(call: &Call, status: u16, body: &str, is_renewed: bool, outcome_unknow
 
 /// Whether a path is about something in particular; the others every Studio has.
 fn names_an_id(call: &Call) -> bool {
-    call.place().split('/').any(|segment| segment.starts_with(|letter: char| letter.is_ascii_digit()))
+    call.display_path().split('/').any(|segment| segment.starts_with(|letter: char| letter.is_ascii_digit()))
 }
 
 /// What to do if the host of the files refuses.

@@ -8,6 +8,7 @@ use tracing::{Level, debug, enabled, info};
 
 use super::error::Error;
 use super::failure::{Failure, RequestContext};
+use crate::api::permissions::BodyForm;
 
 /// Where all lines go; Python's logger has the same name.
 pub const TARGET: &str = "canvas_studio";
@@ -43,6 +44,12 @@ pub(super) fn log_retry(request: &RequestContext<'_>, wait: Duration, failure: &
     let reason = reason(status, error.as_deref());
     let error = error.as_deref();
     info!(target: TARGET, method, path, status, error, wait, "{method} {path}: again in {wait:.1} s: {reason}");
+}
+
+/// Logs that changes of permissions are sent once more, in another form.
+pub(super) fn log_other_form(request: &RequestContext<'_>, form: BodyForm) {
+    let (method, path) = (request.call.method.as_str(), request.display_path());
+    info!(target: TARGET, method, path, "{method} {path}: again with its body in the other form ({form:?})");
 }
 
 /// The status of an error and what else there is to say. Its own text may quote a query or a body, so that of an

@@ -93,7 +93,7 @@ fn nanoseconds(length: Duration) -> u64 {
 
 /// How many pages of one list are under way: throttling halves it, slow answers lower it, success raises it again.
 #[derive(Debug)]
-pub struct Width {
+pub struct ConcurrencyLimit {
     most: usize,
     now: usize,
     /// How many answers were good since the last change.
@@ -104,7 +104,7 @@ pub struct Width {
     throttlings: u64,
 }
 
-impl Width {
+impl ConcurrencyLimit {
     pub fn new(most: usize, throttlings: u64) -> Self {
         Self { most: most.max(1), now: most.max(1), good: 0, stale: 0, quickest: Duration::MAX, throttlings }
     }
@@ -154,11 +154,11 @@ mod tests {
     const QUICK: Duration = Duration::from_millis(50);
 
     fn after(answers: impl IntoIterator<Item = (u64, u64)>) -> usize {
-        let mut width = Width::new(16, 0);
+        let mut limit = ConcurrencyLimit::new(16, 0);
         for (milliseconds, throttlings) in answers {
-            width.answered(Duration::from_millis(milliseconds), throttlings);
+            limit.answered(Duration::from_millis(milliseconds), throttlings);
         }
-        width.now()
+        limit.now()
     }
 
     #[test]
@@ -181,12 +181,12 @@ mod tests {
 
     #[test]
     fn success_raises_it_again_up_to_the_most() {
-        let mut width = Width::new(4, 0);
-        width.answered(QUICK, 1);
-        assert_eq!(width.now(), 2);
+        let mut limit = ConcurrencyLimit::new(4, 0);
+        limit.answered(QUICK, 1);
+        assert_eq!(limit.now(), 2);
         for expected in [2, 2, 2, 2, 2, 3, 3, 3, 4, 4, 4, 4, 4, 4, 4] {
-            width.answered(QUICK, 1);
-            assert_eq!(width.now(), expected);
+            limit.answered(QUICK, 1);
+            assert_eq!(limit.now(), expected);
         }
     }
 

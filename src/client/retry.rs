@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use http::header::{DATE, HeaderMap, RETRY_AFTER};
 
-use crate::api::Repeat;
+use crate::api::RetrySafety;
 
 /// The longest wait that the client chooses by itself.
 const MAX_BACKOFF: Duration = Duration::from_secs(8);
@@ -54,13 +54,13 @@ pub enum GiveUp {
 /// Decides, given how many repetitions there were, the time left in all, and a chance from 0 to 1 that spreads clients.
 pub fn decide(
     policy: &Policy,
-    repeat: Repeat,
+    safety: RetrySafety,
     outcome: Outcome,
     retries: u32,
     remaining: Option<Duration>,
     chance: f64,
 ) -> Decision {
-    if !may_be_repeated(repeat, outcome) {
+    if !may_be_retried(safety, outcome) {
         return Decision::GiveUp(GiveUp::NotRepeatable);
     }
     if retries >= policy.max_retries {
@@ -79,11 +79,11 @@ pub fn decide(
     Decision::Wait(wait)
 }
 
-fn may_be_repeated(repeat: Repeat, outcome: Outcome) -> bool {
-    match (outcome, repeat) {
+fn may_be_retried(safety: RetrySafety, outcome: Outcome) -> bool {
+    match (outcome, safety) {
         // Not carried out, whatever it was.
         (Outcome::NotConnected | Outcome::Status(429, _) | Outcome::Status(503, Some(_)), _)
-        | (Outcome::Interrupted | Outcome::Status(408 | 500 | 502 | 503 | 504, _), Repeat::Safe) => true,
+        | (Outcome::Interrupted | Outcome::Status(408 | 500 | 502 | 503 | 504, _), RetrySafety::Always) => true,
         _ => false,
     }
 }
@@ -151,15 +151,19 @@ mod tests {
             (Outcome::Status(504, seconds(3)), Wait(Duration::from_secs(3)), never),
         ];
         for (outcome, safe, unsafe_) in table {
-            assert_eq!(decide(&POLICY, Repeat::Safe, *outcome, 0, None, 1.0), *safe, "GET {outcome:?}");
-            assert_eq!(decide(&POLICY, Repeat::IfNotCarriedOut, *outcome, 0, None, 1.0), *unsafe_, "POST {outcome:?}");
+            assert_eq!(decide(&POLICY, RetrySafety::Always, *outcome, 0, None, 1.0), *safe, "GET {outcome:?}");
+            assert_eq!(
+                decide(&POLICY, RetrySafety::OnlyIfNotProcessed, *outcome, 0, None, 1.0),
+                *unsafe_,
+                "POST {outcome:?}"
+            );
         }
     }
 
     #[test]
     fn the_back_off_doubles_is_spread_and_has_a_cap() {
         let policy = Policy { max_retries: 100, ..POLICY };
-        let wait = |retries, chance| decide(&policy, Repeat::Safe, Outcome::Interrupted, retries, None, chance);
+        let wait = |retries, chance| decide(&policy, RetrySafety::Always, Outcome::Interrupted, retries, None, chance);
         assert_eq!(wait(1, 1.0), Wait(Duration::from_secs(1)));
         assert_eq!(wait(1, 0.25), Wait(Duration::from_millis(250)));
         assert_eq!(wait(99, 1.0), Wait(MAX_BACKOFF));
@@ -167,12 +171,16 @@ mod tests {
 
     #[test]
     fn the_number_of_repetitions_is_bounded() {
-        assert_eq!(decide(&POLICY, Repeat::Safe, Outcome::NotConnected, 2, None, 1.0), Decision::GiveUp(NoRetriesLeft));
+        assert_eq!(
+            decide(&POLICY, RetrySafety::Always, Outcome::NotConnected, 2, None, 1.0),
+            Decision::GiveUp(NoRetriesLeft)
+        );
     }
 
     #[test]
     fn no_wait_outlasts_the_time_that_is_left() {
-        let decide = |remaining| decide(&POLICY, Repeat::Safe, Outcome::Status(429, seconds(3)), 0, remaining, 1.0);
+        let decide =
+            |remaining| decide(&POLICY, RetrySafety::Always, Outcome::Status(429, seconds(3)), 0, remaining, 1.0);
         assert_eq!(decide(seconds(3)), Decision::GiveUp(NoTimeLeft));
         assert_eq!(decide(seconds(4)), Wait(Duration::from_secs(3)));
     }

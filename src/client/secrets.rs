@@ -11,6 +11,11 @@ use secrecy::{ExposeSecret, SecretString};
 const SHORTEST: usize = 4;
 /// The longest secret that is found where it lies across the end of what is quoted. Tokens and signed URLs are shorter.
 const LONGEST: usize = 8 << 10;
+/// So much of the beginning of a secret may be missing: where an escape seems to stand in front of it, as in `%` before
+/// `ab`, they are read together.
+const SWALLOWED: usize = 4;
+/// The shortest rest of a secret that gives it away.
+const SHORTEST_REST: usize = 8;
 /// How much more than is quoted has to be there, so that no secret survives where it is cut.
 pub(crate) const ROOM: usize = LONGEST * WRITTEN_LONGEST;
 /// How many characters one character may be written with, as in `\u002f`.
@@ -21,11 +26,12 @@ const LAYERS: usize = 3;
 const MASK: &str = "***";
 
 /// Under these names JSON and forms hold secrets, whoever's they are. RFC 6749, RFC 7636, OpenID Connect.
-const NAMES: [&str; 5] = ["access_token", "client_secret", "code_verifier", "id_token", "refresh_token"];
+/// Of `access_token` only what is left if it seems to begin with an escape: `%ac` is one byte.
+const NAMES: [&str; 5] = ["cess_token", "client_secret", "code_verifier", "id_token", "refresh_token"];
 
 /// The secrets that a client knows.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Secrets(Vec<SecretString>);
+pub struct Secrets(Vec<SecretString>);
 
 impl FromIterator<SecretString> for Secrets {
     fn from_iter<I: IntoIterator<Item = SecretString>>(secrets: I) -> Self {
@@ -41,7 +47,7 @@ impl Secrets {
     }
 
     /// The start of a body, without what must not be shown. No secret survives where it is cut.
-    pub(crate) fn mask_body(&self, body: &[u8], limit: usize) -> String {
+    pub fn mask_body(&self, body: &[u8], limit: usize) -> String {
         let text = String::from_utf8_lossy(body.get(..limit.saturating_add(ROOM)).unwrap_or(body));
         self.masked(&text, limit, true)
     }
@@ -146,7 +152,7 @@ impl Layer {
         Self { bytes: text.as_bytes().to_vec(), origins: (0..=text.len()).collect() }
     }
 
-    /// The same with one more layer undone: percent-encoding, JSON's escapes, and HTML's for `&`.
+    /// The same with one more layer undone: percent-encoding, and the escapes of JSON and HTML.
     fn below(&self) -> Self {
         let mut below = Self { bytes: Vec::with_capacity(self.bytes.len()), origins: Vec::new() };
         let mut at = 0;
@@ -176,8 +182,12 @@ impl Layer {
     }
 
     fn find(&self, secret: &[u8], spans: &mut Vec<Span>) {
-        for start in memmem::find_iter(&self.bytes, secret) {
-            self.hide(start, start + secret.len(), MASK, spans);
+        let (before, rest) = secret
+            .split_at_checked(SWALLOWED)
+            .filter(|(_, rest)| rest.len() >= SHORTEST_REST)
+            .unwrap_or_else(|| secret.split_at(0));
+        for start in memmem::find_iter(&self.bytes, rest) {
+            self.hide(start.saturating_sub(before.len()), start + rest.len(), MASK, spans);
         }
     }
 
@@ -275,6 +285,8 @@ fn unescaped(text: &[u8]) -> (u8, usize) {
         [b'\\', b'u', b'0', b'0', high, low, ..] => (byte_of([*high, *low]), 6),
         [b'\\', byte @ (b'/' | b'"' | b'\\'), ..] => (Some(*byte), 2),
         [b'&', b'a', b'm', b'p', b';', ..] => (Some(b'&'), 5),
+        [b'&', b'q', b'u', b'o', b't', b';', ..] => (Some(b'"'), 6),
+        [b'&', b'#', rest @ ..] => numbered(rest),
         _ => (None, 1),
     };
     match (byte, text.first()) {
@@ -284,9 +296,25 @@ fn unescaped(text: &[u8]) -> (u8, usize) {
     }
 }
 
+/// The character that HTML writes as a number, as in `&#x2f;` and `&#47;`, and the length of that.
+fn numbered(rest: &[u8]) -> (Option<u8>, usize) {
+    let longest = rest.get(..WRITTEN_LONGEST - 2).unwrap_or(rest);
+    let Some(end) = memchr::memchr(b';', longest) else { return (None, 1) };
+    let byte = match longest.get(..end) {
+        Some([b'x' | b'X', digits @ ..]) => number_of(digits, 16),
+        Some(digits) => number_of(digits, 10),
+        None => None,
+    };
+    (byte, end + 3)
+}
+
 fn byte_of(digits: [u8; 2]) -> Option<u8> {
-    let digits = std::str::from_utf8(&digits).ok()?;
-    u8::from_str_radix(digits, 16).ok().filter(|_| !digits.contains('+'))
+    number_of(&digits, 16)
+}
+
+fn number_of(digits: &[u8], radix: u32) -> Option<u8> {
+    let digits = std::str::from_utf8(digits).ok()?;
+    u8::from_str_radix(digits, radix).ok().filter(|_| !digits.contains('+'))
 }
 
 #[cfg(test)]
@@ -312,6 +340,8 @@ mod tests {
             r"a\u002bb\u002Fc=d",
             "a%252Bb%252Fc%253Dd",
             r"a%2Bb\\\/c=d",
+            "a&#43;b&#x2F;c&#x3d;d",
+            "a&amp;#43;b/c=d",
         ] {
             assert_eq!(secrets("a+b/c=d").mask_plain(&format!("ü{text}ü {text}")), "ü***ü ***", "{text}");
         }
@@ -353,6 +383,7 @@ mod tests {
                 r#"{"raw": "{\"access_token\": \"***\", \"x\": 1}"}"#,
             ),
             (r#"{"access_token": ["a"], "x": 1}"#, r#"{"access_token": ***"#),
+            ("{&quot;access_token&quot;:&#34;ab&quot;}", "{&quot;access_token&quot;:&#34;***&quot;}"),
             ("access_token=abcd&x=1", "access_token=***&x=1"),
             ("client_secret%3Dabcd%26x%3D1", "client_secret%3D***%26x%3D1"),
             ("the access_token is missing", "the access_token is missing"),

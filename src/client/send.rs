@@ -14,6 +14,7 @@ use http::header::{self, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use url::Url;
 
 use super::attempts::Attempts;
@@ -25,16 +26,17 @@ use super::error::Error;
 use super::failure::{Failure, MAX_REFUSAL, RequestContext};
 use super::headers::{header_text, is_of_a_move, location};
 use super::limit::{Hold, Limit, Spare};
-use super::log::with_logging;
+use super::log::{log_other_form, with_logging};
 use super::network::Cause;
 use super::pace::Pace;
-use super::permissions::TakenForm;
+use super::permissions::{AcceptedForm, First, judge_first, judge_second, with_form};
 use super::process::PerProcess;
 use super::retry::Outcome;
 use super::secrets::{ROOM, Secrets};
 use crate::api::oauth::{self, Grant};
+use crate::api::permissions::Changes;
 use crate::api::request::without_query;
-use crate::api::{Answer, Body, Call, Repeat, Request, Target};
+use crate::api::{Answer, Body, Call, Request, RetrySafety, Target};
 use crate::memory;
 
 /// How many times as much memory as the body of an answer takes what is read of it, at the most.
@@ -58,7 +60,7 @@ pub struct Parts {
     pub(super) pace: Pace,
     limit: Limit,
     attached: Option<Attached>,
-    pub(super) taken_form: Arc<TakenForm>,
+    accepted_form: Arc<AcceptedForm>,
 }
 
 /// Something that lives as long as a client, for those who make clients.
@@ -91,7 +93,7 @@ impl Client {
             pace: Pace::default(),
             limit,
             attached: None,
-            taken_form: Arc::default(),
+            accepted_form: Arc::default(),
         }))
     }
 
@@ -115,21 +117,21 @@ impl Client {
     /// A client with other options; it shares the connections unless the time to make one differs, the pace, and the limit
     /// unless that differs, and is closed by itself.
     pub fn with(&self, options: Options) -> Result<Self, Error> {
-        self.varied(options, Arc::default(), None)
+        self.derive(options, Arc::default(), None)
     }
 
     /// The same client, closed together with this one, that takes another time for something.
-    pub(super) fn likewise(&self, options: Options) -> Result<Self, Error> {
-        self.varied(options, Arc::clone(&self.closing), None)
+    pub(super) fn with_overrides(&self, options: Options) -> Result<Self, Error> {
+        self.derive(options, Arc::clone(&self.closing), None)
     }
 
     /// The same client with other options, for a request that others wait for, with permits or without: it does not wait
     /// for one of theirs.
     fn beside(&self, options: Options) -> Result<Self, Error> {
-        self.varied(options, Arc::default(), Some(Limit::new(1)))
+        self.derive(options, Arc::default(), Some(Limit::new(1)))
     }
 
-    fn varied(&self, options: Options, closing: Arc<Closing>, limit: Option<Limit>) -> Result<Self, Error> {
+    fn derive(&self, options: Options, closing: Arc<Closing>, limit: Option<Limit>) -> Result<Self, Error> {
         let config = self.config.with(options)?;
         let limit = limit.unwrap_or_else(|| {
             // Those who share permits have to agree how many there are, or some would wait for ever.
@@ -206,7 +208,9 @@ impl Client {
         let mut hold = Hold::default();
         // It is large, and whoever hands it on should not have to copy it.
         match &call.body {
-            Some(Body::Permissions(changes, _)) => self.until_closed(Box::pin(self.change(call, changes))).await,
+            Some(Body::Permissions(changes, _)) => {
+                self.until_closed(Box::pin(self.change_permissions(call, changes))).await
+            }
             _ => self.until_closed(Box::pin(self.answer(call, &mut hold))).await,
         }
     }
@@ -237,7 +241,32 @@ impl Client {
         if !memory::is_there(memory::ROOM.saturating_add(answer.body.len().saturating_mul(MEMORY_OF_BODY))) {
             return Err(Error::OutOfMemory);
         }
-        request.decode(answer).map_err(|undecodable| self.context(call).undecodable(answer, undecodable))
+        request.decode(answer).map_err(|error| self.context(call).error(answer, error))
+    }
+
+    /// Sends changes of permissions in the form that Studio accepted last, or else as an array; and once in the other form,
+    /// if it is certain that the first was not carried out.
+    async fn change_permissions(&self, call: &Call, changes: &Changes) -> Result<Answer, Error> {
+        self.turn(call).await;
+        let begun = Instant::now();
+        let (form, timeout) = (self.accepted_form.get(), self.config.timeout);
+        let first = self.answer_within(&with_form(call, changes, form), timeout, &mut Hold::default()).await;
+        let first = match judge_first(changes, first)? {
+            First::Made(answer) => {
+                self.accepted_form.set(form);
+                return Ok(answer);
+            }
+            First::NotMade(failure) => failure,
+        };
+        let (request, form) = (self.context(call), form.other());
+        log_other_form(&request, form);
+        let rest = timeout.saturating_sub(begun.elapsed());
+        self.turn(call).await;
+        let call = with_form(call, first.left(changes), form);
+        let second = self.answer_within(&call, rest, &mut Hold::default()).await;
+        let answer = judge_second(&request, changes, first, second)?;
+        self.accepted_form.set(form);
+        Ok(answer)
     }
 
     /// The whole answer to a call, within the time for one. If there is one, the permit for it is still held.
@@ -304,7 +333,7 @@ impl Client {
             }
             Err(_) if hold.is_missing => Err(self.without_permit(call)),
             Err(_) => {
-                let outcome_unknown = call.repeat == Repeat::IfNotCarriedOut;
+                let outcome_unknown = call.retry_safety == RetrySafety::OnlyIfNotProcessed;
                 Err(self.context(call).timeout(self.config.timeout, "in all", outcome_unknown))
             }
         }
@@ -498,7 +527,7 @@ impl SendsTokenRequest for Client {
         let client = patience.map_or_else(|| Ok(self.clone()), |options| self.beside(options))?;
         let answer = client.ask(&request.call).await?;
         // Some say no with a status that says yes. Nothing else of such an answer is shown.
-        if let Some(refusal) = oauth::refusal(&answer) {
+        if let Some(refusal) = oauth::token_error(&answer) {
             let body = json!({"error": refusal.error, "error_description": refusal.description}).to_string();
             let context = client.context(&request.call);
             return Err(context.refused(answer.status, context.mask(&body)));

@@ -90,8 +90,8 @@ impl Tokens {
         if !fields.is_object() {
             return Err(wrong("values", "must be a mapping"));
         }
-        let grant = oauth::read(fields).map_err(|undecodable| {
-            wrong(undecodable.path.as_deref().unwrap_or("values"), "must be a token of visible ASCII characters")
+        let grant = oauth::read(fields).map_err(|error| {
+            wrong(error.path.as_deref().unwrap_or("values"), "must be a token of visible ASCII characters")
         })?;
         oauth::given_token("access_token", grant.access_token.expose_secret())?;
         // Nobody has an older one here, as after a refresh, so one that is wrong is not passed over.

@@ -10,12 +10,12 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyModule};
 use serde_json::Value;
 
+use super::cached::cached;
 use super::convert::json;
-use super::convert::output::{Hinted, JsonObject};
+use super::convert::output::{JsonObject, Typed};
 use crate::api::json::text::read_json;
 use crate::client::secrets::printable;
 use crate::client::{Error, Network, RequestInfo, StatusError};
-use crate::python::cached::cached;
 
 /// The exception for an error. If it cannot be made, the exception that says why.
 pub(crate) fn to_python(error: Error) -> PyErr {
@@ -118,10 +118,10 @@ fn exception(py: Python<'_>, error: Error) -> PyResult<PyErr> {
 /// both, `except` and `isinstance` know an object by the old names and by the new ones.
 #[pyfunction]
 #[pyo3(name = "_first_classes", signature = (module, classes: "dict[str, type]"))]
-pub(crate) fn first_classes(py: Python<'_>, module: &str, classes: Py<PyDict>) -> PyResult<Hinted<JsonObject>> {
+pub(crate) fn first_classes(py: Python<'_>, module: &str, classes: Py<PyDict>) -> PyResult<Typed<JsonObject>> {
     static FIRST: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
     let first = cached(py, &FIRST, || Ok(PyDict::new(py).unbind()))?;
-    Ok(Hinted::new(first.bind(py).call_method1("setdefault", (module, classes))?.unbind()))
+    Ok(Typed::new(first.bind(py).call_method1("setdefault", (module, classes))?.unbind()))
 }
 
 /// Whether a token store says itself what is wrong.

@@ -10,6 +10,7 @@ pub(crate) mod files;
 pub(crate) mod listing;
 pub(crate) mod operations;
 pub(crate) mod pages;
+pub(crate) mod pickles;
 pub(crate) mod progress;
 #[cfg(feature = "sandbox")]
 pub(crate) mod sandbox;

@@ -79,8 +79,9 @@ impl DownloadWithProgress {
         request: Result<Request<Url>, InvalidArgument>,
         path: PathBuf,
         progress: Progress,
+        max_bytes: Option<i64>,
     ) -> Result<Self, InvalidArgument> {
-        let download = Download::new(request?, path)?;
+        let download = Download::new(request?, path, max_bytes)?;
         Ok(Self { download, progress, transferred: Arc::new(Transferred::new()) })
     }
 }

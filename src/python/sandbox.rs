@@ -10,7 +10,7 @@ use pyo3::types::PyBytes;
 use serde_json::Value as Json;
 
 use super::convert::json;
-use super::convert::output::{Hinted, JsonObject, JsonObjects};
+use super::convert::output::{JsonObject, JsonObjects, Typed};
 use super::files;
 use crate::sandbox::{Error, Sandbox};
 
@@ -42,8 +42,8 @@ impl SandboxServer {
         asked.ok_or_else(|| unusable("the sandbox is closed"))?.map_err(to_python)
     }
 
-    fn json<H>(&self, py: Python<'_>, ask: impl FnOnce(&Sandbox) -> Result<Json, Error> + Send) -> PyResult<Hinted<H>> {
-        Ok(Hinted::new(json::to_python(py, &self.with(py, ask)?)?.unbind()))
+    fn json<H>(&self, py: Python<'_>, ask: impl FnOnce(&Sandbox) -> Result<Json, Error> + Send) -> PyResult<Typed<H>> {
+        Ok(Typed::new(json::to_python(py, &self.with(py, ask)?)?.unbind()))
     }
 }
 
@@ -118,11 +118,11 @@ impl SandboxServer {
         written.map_err(|error| files::named(&path, error))
     }
 
-    fn users(&self, py: Python<'_>) -> PyResult<Hinted<JsonObjects>> {
+    fn users(&self, py: Python<'_>) -> PyResult<Typed<JsonObjects>> {
         self.json(py, Sandbox::users)
     }
 
-    fn requests(&self, py: Python<'_>) -> PyResult<Hinted<JsonObjects>> {
+    fn requests(&self, py: Python<'_>) -> PyResult<Typed<JsonObjects>> {
         self.json(py, Sandbox::requests)
     }
 
@@ -137,7 +137,7 @@ impl SandboxServer {
         self.with(py, |sandbox| sandbox.token_for(user_id))
     }
 
-    fn oauth_token(&self, py: Python<'_>, user_id: Option<u64>) -> PyResult<Hinted<JsonObject>> {
+    fn oauth_token(&self, py: Python<'_>, user_id: Option<u64>) -> PyResult<Typed<JsonObject>> {
         self.json(py, |sandbox| sandbox.oauth_token(user_id))
     }
 
@@ -181,11 +181,11 @@ impl SandboxServer {
     }
 
     #[staticmethod]
-    fn chaos(py: Python<'_>, options: &Bound<'_, PyAny>) -> PyResult<Hinted<JsonObjects>> {
+    fn chaos(py: Python<'_>, options: &Bound<'_, PyAny>) -> PyResult<Typed<JsonObjects>> {
         let options: Json = json::from_python(options)?;
         let faults = serde_json::to_value(Sandbox::chaos(options).map_err(to_python)?)
             .map_err(|error| PyValueError::new_err(error.to_string()))?;
-        Ok(Hinted::new(json::to_python(py, &faults)?.unbind()))
+        Ok(Typed::new(json::to_python(py, &faults)?.unbind()))
     }
 }
 

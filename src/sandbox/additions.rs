@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::captions;
-use super::faults::Trouble;
+use super::faults::ActiveFaults;
 use super::options::{Error, read};
 use super::records::{Archived, Caption, Collection, Group, Media, Role, User, words};
 use super::state::State;
@@ -220,15 +220,15 @@ fn known_user(state: &State, id: u64) -> Result<u64, String> {
 }
 
 /// Lets media appear and vanish, as other people's work does while a list is read.
-pub(crate) fn drift(state: &mut State, admin: u64, trouble: &mut Trouble, now: Timestamp) {
-    for _ in 0..trouble.vanish {
-        let from = trouble.dice.u64(..state.next_id.max(1));
+pub(crate) fn drift(state: &mut State, admin: u64, active_faults: &mut ActiveFaults, now: Timestamp) {
+    for _ in 0..active_faults.vanish {
+        let from = active_faults.dice.u64(..state.next_id.max(1));
         let found = state.media.range(from..).chain(state.media.range(..from)).map(|(id, _)| *id).next();
         if let Some(id) = found {
             state.delete_media(id);
         }
     }
-    for _ in 0..trouble.appear {
+    for _ in 0..active_faults.appear {
         // It cannot fail: there is an administrator, who has a library.
         let _ = add_media(state, admin, NewMedia { title: "Appeared meanwhile".into(), ..NewMedia::default() }, now);
     }

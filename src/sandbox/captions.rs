@@ -62,8 +62,8 @@ impl Caption {
         let mut text = String::new();
         for number in 0..seconds.div_ceil(SECONDS_OF_A_LINE).clamp(1, MOST_LINES) {
             let (start, end) = (number * SECONDS_OF_A_LINE, (number + 1) * SECONDS_OF_A_LINE);
-            let place = mix(self.id ^ mix(number)) % lines.len() as u64;
-            let line = usize::try_from(place).ok().and_then(|place| lines.get(place)).unwrap_or(&"");
+            let index = mix(self.id ^ mix(number)) % lines.len() as u64;
+            let line = usize::try_from(index).ok().and_then(|index| lines.get(index)).unwrap_or(&"");
             // Writing into a string cannot fail.
             let _ = write!(text, "{}\n{} --> {}\n{line}\n\n", number + 1, clock(start), clock(end));
         }
@@ -116,8 +116,8 @@ fn made_up(media: &Media) -> Vec<Caption> {
     {
         return Vec::new();
     }
-    let caption = |place: u64, srclang: &str, status: &str, provider: &str, hours: i64| Caption {
-        id: media.id * STEP + place,
+    let caption = |number: u64, srclang: &str, status: &str, provider: &str, hours: i64| Caption {
+        id: media.id * STEP + number,
         srclang: srclang.into(),
         label: label(srclang).into(),
         subtitle_format: SUBRIP.into(),

@@ -181,7 +181,7 @@ impl Fault {
     /// What it makes of the answer, if anything.
     fn outcome(&self, cut: f64, wait: Option<f64>) -> Outcome {
         if self.status.is_some() || self.throttle.is_some() {
-            return Outcome::Instead(Box::new(Instead {
+            return Outcome::Replacement(Box::new(Replacement {
                 status: self.status.unwrap_or(429),
                 body: self.body.clone(),
                 headers: self.headers.clone().unwrap_or_default(),
@@ -203,7 +203,7 @@ impl Fault {
 
 /// An answer in place of the true one.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Instead {
+pub(crate) struct Replacement {
     pub(crate) status: u16,
     pub(crate) body: Option<Json>,
     pub(crate) headers: BTreeMap<String, String>,
@@ -217,7 +217,7 @@ pub(crate) struct Instead {
 pub(crate) enum Outcome {
     #[default]
     Untouched,
-    Instead(Box<Instead>),
+    Replacement(Box<Replacement>),
     ResetBefore,
     ResetAfter,
     /// After that part of the body.
@@ -229,8 +229,8 @@ pub(crate) enum Outcome {
 
 /// Everything that strikes one request.
 #[derive(Debug, Clone)]
-pub(crate) struct Trouble {
-    /// The fault that made the outcome, or else the last that struck.
+pub(crate) struct ActiveFaults {
+    /// The fault that made the outcome, or else the last one that applied.
     pub(crate) fault: Option<u64>,
     pub(crate) outcome: Outcome,
     /// Seconds.
@@ -245,11 +245,11 @@ pub(crate) struct Trouble {
 }
 
 #[derive(Debug)]
-struct Active {
+struct Installed {
     id: u64,
     fault: Fault,
     seen: u64,
-    struck: u64,
+    hits: u64,
     rng: Rng,
     /// What is left of the budget, and since when.
     budget: Option<(f64, Instant)>,
@@ -258,7 +258,7 @@ struct Active {
 /// The faults of a sandbox.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
-    active: Vec<Active>,
+    installed: Vec<Installed>,
     last_id: u64,
 }
 
@@ -267,28 +267,28 @@ impl Faults {
     pub(crate) fn add(&mut self, fault: Fault) -> u64 {
         self.last_id += 1;
         let rng = Rng::with_seed(fault.seed);
-        self.active.push(Active { id: self.last_id, fault, seen: 0, struck: 0, rng, budget: None });
+        self.installed.push(Installed { id: self.last_id, fault, seen: 0, hits: 0, rng, budget: None });
         self.last_id
     }
 
     pub(crate) fn remove(&mut self, id: u64) -> bool {
-        let before = self.active.len();
-        self.active.retain(|active| active.id != id);
-        self.active.len() < before
+        let before = self.installed.len();
+        self.installed.retain(|installed| installed.id != id);
+        self.installed.len() < before
     }
 
     pub(crate) fn clear(&mut self) {
-        self.active.clear();
+        self.installed.clear();
     }
 
-    /// How often a fault has struck.
+    /// How often a fault was applied.
     pub(crate) fn hits(&self, id: u64) -> Option<u64> {
-        self.active.iter().find(|active| active.id == id).map(|active| active.struck)
+        self.installed.iter().find(|installed| installed.id == id).map(|installed| installed.hits)
     }
 
     /// What happens to this request. The first fault that has something to say about the answer has the word.
-    pub(crate) fn strike(&mut self, host: Host, method: &str, path: &str, now: Instant) -> Trouble {
-        let mut trouble = Trouble {
+    pub(crate) fn next_fault(&mut self, host: Host, method: &str, path: &str, now: Instant) -> ActiveFaults {
+        let mut active_faults = ActiveFaults {
             fault: None,
             outcome: Outcome::Untouched,
             delay: 0.0,
@@ -298,47 +298,47 @@ impl Faults {
             bandwidth: None,
             dice: Rng::with_seed(0),
         };
-        for active in &mut self.active {
-            let fault = &active.fault;
+        for installed in &mut self.installed {
+            let fault = &installed.fault;
             if !fault.concerns(host, method, path) {
                 continue;
             }
-            active.seen += 1;
+            installed.seen += 1;
             // For every request that matches, so that chance does not depend on the other faults.
-            let (chance, cut, dice) = (active.rng.f64(), active.rng.f64(), active.rng.fork());
-            if active.seen <= fault.after
-                || fault.times.is_some_and(|times| active.struck >= times)
+            let (chance, cut, dice) = (installed.rng.f64(), installed.rng.f64(), installed.rng.fork());
+            if installed.seen <= fault.after
+                || fault.times.is_some_and(|times| installed.hits >= times)
                 || chance >= fault.probability
             {
                 continue;
             }
             let wait = match fault.throttle {
                 None => None,
-                Some(rate) => match spend(&mut active.budget, rate, fault.burst.unwrap_or(rate.max(1.0)), now) {
+                Some(rate) => match spend(&mut installed.budget, rate, fault.burst.unwrap_or(rate.max(1.0)), now) {
                     None => continue,
                     wait => wait,
                 },
             };
             let outcome = fault.outcome(cut, wait);
-            let decided = trouble.outcome != Outcome::Untouched;
+            let decided = active_faults.outcome != Outcome::Untouched;
             match (decided, outcome) {
                 // The word is given, and it has nothing else to do.
                 (true, outcome) if outcome != Outcome::Untouched && !fault.does_more() => continue,
                 (true, _) => {}
                 (false, outcome) => {
-                    trouble.outcome = outcome;
-                    trouble.fault = Some(active.id);
+                    active_faults.outcome = outcome;
+                    active_faults.fault = Some(installed.id);
                 }
             }
-            active.struck += 1;
-            trouble.dice = dice;
-            trouble.delay += fault.delay.unwrap_or(0.0);
-            trouble.revoke |= fault.revoke;
-            trouble.appear = trouble.appear.saturating_add(fault.appear);
-            trouble.vanish = trouble.vanish.saturating_add(fault.vanish);
-            trouble.bandwidth = fault.bandwidth.or(trouble.bandwidth);
+            installed.hits += 1;
+            active_faults.dice = dice;
+            active_faults.delay += fault.delay.unwrap_or(0.0);
+            active_faults.revoke |= fault.revoke;
+            active_faults.appear = active_faults.appear.saturating_add(fault.appear);
+            active_faults.vanish = active_faults.vanish.saturating_add(fault.vanish);
+            active_faults.bandwidth = fault.bandwidth.or(active_faults.bandwidth);
         }
-        trouble
+        active_faults
     }
 }
 
@@ -369,7 +369,7 @@ fn glob(pattern: &str, path: &str) -> bool {
 }
 
 /// What servers and networks do to a client that behaves: each of these a retry mends. Only what may be repeated blindly
-/// is struck.
+/// is affected.
 pub(crate) fn chaos(seed: u64) -> Vec<Fault> {
     let each = |fault: Fault| Fault { method: Some("GET".into()), ..fault };
     let status = |status, probability| Fault { status: Some(status), probability, ..Fault::default() };
@@ -404,7 +404,7 @@ mod tests {
         let mut faults = Faults::default();
         faults.add(fault);
         let now = Instant::now();
-        (0..requests).map(|_| faults.strike(Host::Api, "GET", "/v1/media/1", now).fault.is_some()).collect()
+        (0..requests).map(|_| faults.next_fault(Host::Api, "GET", "/v1/media/1", now).fault.is_some()).collect()
     }
 
     #[test]
@@ -429,8 +429,8 @@ mod tests {
         let fault = |seed| Fault { status: Some(503), probability: 0.3, seed, ..Fault::default() };
         assert_eq!(strikes(fault(7), 200), strikes(fault(7), 200));
         assert_ne!(strikes(fault(7), 200), strikes(fault(8), 200));
-        let struck = strikes(fault(7), 2_000).into_iter().filter(|struck| *struck).count();
-        assert!((500..700).contains(&struck), "{struck}");
+        let hits = strikes(fault(7), 2_000).into_iter().filter(|hits| *hits).count();
+        assert!((500..700).contains(&hits), "{hits}");
     }
 
     #[test]
@@ -438,11 +438,11 @@ mod tests {
         let mut faults = Faults::default();
         faults.add(Fault { throttle: Some(2.0), burst: Some(3.0), ..Fault::default() });
         let start = Instant::now();
-        let mut wait = |after| match faults.strike(Host::Api, "GET", "/", start + Duration::from_millis(after)).outcome
-        {
-            Outcome::Instead(instead) => instead.retry_after,
-            _ => None,
-        };
+        let mut wait =
+            |after| match faults.next_fault(Host::Api, "GET", "/", start + Duration::from_millis(after)).outcome {
+                Outcome::Replacement(replacement) => replacement.retry_after,
+                _ => None,
+            };
         assert_eq!([wait(0), wait(0), wait(0)], [None; 3]);
         assert_eq!(wait(0), Some(0.5));
         assert_eq!(wait(250), Some(0.25));

@@ -60,22 +60,22 @@ fn refused(studio: &Studio, path: &str, query: &[(String, String)], now: Timesta
     let field = |wanted: &str| query.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
     match field("Expires").and_then(|text| text.parse::<i64>().ok()) {
         Some(expires) if field("Signature") == Some(&signature(studio, path, expires)) => {
-            (expires < now.as_millisecond()).then(|| refusal(403, "AccessDenied", "Request has expired"))
+            (expires < now.as_millisecond()).then(|| error_reply(403, "AccessDenied", "Request has expired"))
         }
-        _ => Some(refusal(403, "AccessDenied", "The signature is not valid")),
+        _ => Some(error_reply(403, "AccessDenied", "The signature is not valid")),
     }
 }
 
 /// Answers what a URL of captions opens.
 pub(crate) fn caption(studio: &Studio, path: &str, query: &[(String, String)], now: Timestamp) -> Response<Body> {
-    if let Some(refusal) = refused(studio, path, query, now) {
-        return refusal;
+    if let Some(error) = refused(studio, path, query, now) {
+        return error;
     }
     let name = path.rsplit('/').next().and_then(|name| name.split('.').next());
     let state = studio.state();
     match name.and_then(|id| id.parse().ok()).and_then(|id| captions::find(&state, id)) {
         Some((media, caption)) => answer_text(200, TEXT, caption.bytes(media)),
-        None => refusal(404, "NoSuchKey", "no such captions"),
+        None => error_reply(404, "NoSuchKey", "no such captions"),
     }
 }
 
@@ -95,17 +95,17 @@ pub(crate) fn answer(
         _ => (method == Method::GET || method == Method::HEAD, "only GET"),
     };
     if !wanted {
-        return refusal(405, "MethodNotAllowed", but);
+        return error_reply(405, "MethodNotAllowed", but);
     }
     // Amazon's storage says this to a client that takes its token along to another host.
     if headers.contains_key(AUTHORIZATION) && matches!(*parts.as_slice(), ["media" | "uploads", ..]) {
-        return refusal(400, "InvalidArgument", "Only one auth mechanism allowed");
+        return error_reply(400, "InvalidArgument", "Only one auth mechanism allowed");
     }
     match *parts.as_slice() {
         ["thumbnails", name] => thumbnail(name),
         ["media", id, name] => {
-            if let Some(refusal) = refused(studio, path, query, now) {
-                return refusal;
+            if let Some(error) = refused(studio, path, query, now) {
+                return error;
             }
             let state = studio.state();
             let media = id.parse().ok().and_then(|id| state.media.get(&id));
@@ -113,14 +113,14 @@ pub(crate) fn answer(
                 (Some(media), Some((MANIFEST, "mpd"))) => manifest(media),
                 (Some(media), Some((version, "mp4"))) => match File::of(media, version) {
                     Some(file) => serve(studio, file, headers),
-                    None => refusal(404, "NoSuchKey", "no such version"),
+                    None => error_reply(404, "NoSuchKey", "no such version"),
                 },
-                _ => refusal(404, "NoSuchKey", "no such file"),
+                _ => error_reply(404, "NoSuchKey", "no such file"),
             }
         }
         ["uploads", id] => {
-            if let Some(refusal) = refused(studio, path, query, now) {
-                return refusal;
+            if let Some(error) = refused(studio, path, query, now) {
+                return error;
             }
             // The storage knows nothing of uploads that were completed meanwhile.
             let mut state = studio.state();
@@ -129,7 +129,7 @@ pub(crate) fn answer(
             }
             answer_text(200, "application/xml", String::new())
         }
-        _ => refusal(404, "NoSuchKey", "no such file"),
+        _ => error_reply(404, "NoSuchKey", "no such file"),
     }
 }
 
@@ -147,7 +147,7 @@ impl File {
             .iter()
             .zip(PARTS)
             .position(|(quality, _)| *quality == version)
-            .and_then(|place| Some((place as u64, *PARTS.get(place)?)))?;
+            .and_then(|index| Some((index as u64, *PARTS.get(index)?)))?;
         (!media.is_external()).then(|| Self {
             seed: mix(media.file ^ variant),
             size: media.size / 100 * part + media.size % 100 * part / 100,
@@ -198,7 +198,7 @@ fn serve(studio: &Studio, file: File, headers: &HeaderMap) -> Response<Body> {
             (start, end, answer.status(StatusCode::PARTIAL_CONTENT).header(CONTENT_RANGE, about))
         }
         Some(Part::None) => {
-            let mut answer = refusal(416, "InvalidRange", "the range cannot be satisfied");
+            let mut answer = error_reply(416, "InvalidRange", "the range cannot be satisfied");
             if let Ok(about) = format!("bytes */{}", file.size).parse() {
                 answer.headers_mut().insert(CONTENT_RANGE, about);
             }
@@ -277,7 +277,7 @@ fn manifest(media: &Media) -> Response<Body> {
 
 fn thumbnail(name: &str) -> Response<Body> {
     let Some(id) = name.strip_suffix(".svg").and_then(|id| id.parse::<u64>().ok()) else {
-        return refusal(404, "NoSuchKey", "no such thumbnail");
+        return error_reply(404, "NoSuchKey", "no such thumbnail");
     };
     let hue = mix(id) % 360;
     let text = format!(
@@ -288,7 +288,7 @@ fn thumbnail(name: &str) -> Response<Body> {
 }
 
 /// As Amazon's storage says no.
-fn refusal(status: u16, code: &str, message: &str) -> Response<Body> {
+fn error_reply(status: u16, code: &str, message: &str) -> Response<Body> {
     let text = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>\n"
     );

@@ -24,7 +24,7 @@ const MAX_PER_PAGE: i64 = 50;
 
 /// Where a parameter stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum ParameterLocation {
     Path,
     Query,
     /// A part of a body that is `multipart/form-data`.
@@ -52,7 +52,7 @@ pub(crate) enum Kind {
 #[derive(Debug, Clone)]
 pub(crate) struct Parameter {
     pub(crate) name: &'static str,
-    pub(crate) place: Place,
+    pub(crate) location: ParameterLocation,
     pub(crate) kind: Kind,
     pub(crate) required: bool,
     pub(crate) default: Option<Json>,
@@ -67,7 +67,7 @@ pub(crate) enum Value {
     Date(Date),
 }
 
-type Handle = fn(&mut State, &Call<'_>) -> Result<Reply, Refusal>;
+type Handle = fn(&mut State, &Call<'_>) -> Result<Reply, ErrorReply>;
 
 /// One operation of a page of the reference.
 #[derive(Debug, Clone)]
@@ -101,7 +101,7 @@ impl Operation {
         let in_path = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
         let parameters = in_path.map(|name| Parameter {
             name,
-            place: Place::Path,
+            location: ParameterLocation::Path,
             kind: if name.ends_with("uuid") { Kind::Uuid } else { Kind::Id },
             required: true,
             default: None,
@@ -136,14 +136,21 @@ impl Operation {
     }
 
     pub(crate) fn query(mut self, name: &'static str, kind: Kind, about: &'static str) -> Self {
-        self.parameters.push(Parameter { name, place: Place::Query, kind, required: false, default: None, about });
+        self.parameters.push(Parameter {
+            name,
+            location: ParameterLocation::Query,
+            kind,
+            required: false,
+            default: None,
+            about,
+        });
         self
     }
 
     /// A file in the body, which has to be there.
     pub(crate) fn file(mut self, name: &'static str, about: &'static str) -> Self {
-        let (place, kind) = (Place::Form, Kind::File);
-        self.parameters.push(Parameter { name, place, kind, required: true, default: None, about });
+        let (location, kind) = (ParameterLocation::Form, Kind::File);
+        self.parameters.push(Parameter { name, location, kind, required: true, default: None, about });
         self
     }
 
@@ -219,7 +226,10 @@ impl Operation {
 
     /// Under which name it asks for a file in the body, if it does.
     pub(crate) fn file_name(&self) -> Option<&'static str> {
-        self.parameters.iter().find(|parameter| parameter.place == Place::Form).map(|parameter| parameter.name)
+        self.parameters
+            .iter()
+            .find(|parameter| parameter.location == ParameterLocation::Form)
+            .map(|parameter| parameter.name)
     }
 
     /// What counts as the query: where a parameter stands in a JSON body too, the query goes first.
@@ -240,23 +250,23 @@ impl Operation {
         path: &[(String, String)],
         query: &[(String, String)],
         studio: &Studio,
-    ) -> Result<Vec<(&'static str, Value)>, Refusal> {
+    ) -> Result<Vec<(&'static str, Value)>, ErrorReply> {
         let mut values = Vec::with_capacity(self.parameters.len());
-        for parameter in self.parameters.iter().filter(|parameter| parameter.place != Place::Form) {
-            let sent = if parameter.place == Place::Path { path } else { query };
+        for parameter in self.parameters.iter().filter(|parameter| parameter.location != ParameterLocation::Form) {
+            let sent = if parameter.location == ParameterLocation::Path { path } else { query };
             // Of a parameter that stands twice, the last counts, as Rails has it.
             let sent = sent.iter().rev().find(|(name, _)| name == parameter.name).map(|(_, value)| value.as_str());
             let Some(text) = sent else {
                 if parameter.required {
-                    return Err(Refusal::new(422, format!("{} is missing", parameter.name)));
+                    return Err(ErrorReply::new(422, format!("{} is missing", parameter.name)));
                 }
                 continue;
             };
             match parameter.kind.read(text, studio) {
                 Ok(value) => values.push((parameter.name, value)),
-                Err(_) if matches!(parameter.kind, Kind::Id) && !self.lists_422 => return Err(Refusal::not_found()),
+                Err(_) if matches!(parameter.kind, Kind::Id) && !self.lists_422 => return Err(ErrorReply::not_found()),
                 Err(expected) => {
-                    return Err(Refusal::new(422, format!("Invalid {} is provided: {expected}", parameter.name)));
+                    return Err(ErrorReply::new(422, format!("Invalid {} is provided: {expected}", parameter.name)));
                 }
             }
         }
@@ -270,7 +280,7 @@ fn error() -> Json {
 }
 
 fn is_uuid(text: &str) -> bool {
-    let fits = |(place, letter): (usize, u8)| match place {
+    let fits = |(index, letter): (usize, u8)| match index {
         8 | 13 | 18 | 23 => letter == b'-',
         _ => letter.is_ascii_hexdigit(),
     };
@@ -348,18 +358,20 @@ impl<'studio> Call<'studio> {
     }
 
     /// An id of the path, of which the check has seen that it is there.
-    pub(crate) fn id(&self, name: &str) -> Result<u64, Refusal> {
-        self.integer(name).ok_or_else(Refusal::not_found)
+    pub(crate) fn id(&self, name: &str) -> Result<u64, ErrorReply> {
+        self.integer(name).ok_or_else(ErrorReply::not_found)
     }
 
     /// The body as JSON.
-    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
-        serde_json::from_slice(&self.body).map_err(|error| Refusal::new(422, format!("Invalid body: {error}")))
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, ErrorReply> {
+        serde_json::from_slice(&self.body).map_err(|error| ErrorReply::new(422, format!("Invalid body: {error}")))
     }
 
     /// The file that came in the body.
-    pub(crate) fn file(&self) -> Result<&File, Refusal> {
-        self.file.as_ref().ok_or_else(|| Refusal::new(422, "Invalid body: expected multipart/form-data with the file"))
+    pub(crate) fn file(&self) -> Result<&File, ErrorReply> {
+        self.file
+            .as_ref()
+            .ok_or_else(|| ErrorReply::new(422, "Invalid body: expected multipart/form-data with the file"))
     }
 
     /// How things look to the caller.
@@ -375,8 +387,8 @@ impl<'studio> Call<'studio> {
         &self,
         state: &mut State,
         query: Query,
-        show: impl FnOnce(&State, &[u64], Option<Meta>) -> Result<Reply, Refusal>,
-    ) -> Result<Reply, Refusal> {
+        show: impl FnOnce(&State, &[u64], Option<Meta>) -> Result<Reply, ErrorReply>,
+    ) -> Result<Reply, ErrorReply> {
         let number = |name| self.integer(name).and_then(|number| usize::try_from(number).ok());
         let (page, per_page) = (number("page").unwrap_or(1), number("per_page").unwrap_or(PER_PAGE));
         let key = PageKey { caller: self.caller, query, page, per_page };
@@ -405,10 +417,10 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    pub(crate) fn json(status: u16, answer: &impl Serialize) -> Result<Self, Refusal> {
+    pub(crate) fn json(status: u16, answer: &impl Serialize) -> Result<Self, ErrorReply> {
         // As large as a page of media is.
         let mut body = Vec::with_capacity(32 * 1024);
-        serde_json::to_writer(&mut body, answer).map_err(|error| Refusal::new(500, error.to_string()))?;
+        serde_json::to_writer(&mut body, answer).map_err(|error| ErrorReply::new(500, error.to_string()))?;
         Ok(Self { status, content_type: JSON, headers: Vec::new(), body: body.into() })
     }
 
@@ -424,12 +436,12 @@ impl Reply {
 
 /// An answer that says no. Observed as an object with `error`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Refusal {
+pub(crate) struct ErrorReply {
     pub(crate) status: u16,
     pub(crate) error: String,
 }
 
-impl Refusal {
+impl ErrorReply {
     pub(crate) fn new(status: u16, error: impl Into<String>) -> Self {
         Self { status, error: error.into() }
     }
@@ -439,7 +451,7 @@ impl Refusal {
     }
 }
 
-impl From<Denied> for Refusal {
+impl From<Denied> for ErrorReply {
     fn from(denied: Denied) -> Self {
         match denied {
             Denied::NotFound => Self::not_found(),
@@ -448,9 +460,9 @@ impl From<Denied> for Refusal {
     }
 }
 
-impl From<Refusal> for Reply {
-    fn from(refusal: Refusal) -> Self {
-        let body = json!({"error": refusal.error}).to_string();
-        Self::text(refusal.status, JSON, body)
+impl From<ErrorReply> for Reply {
+    fn from(error: ErrorReply) -> Self {
+        let body = json!({"error": error.error}).to_string();
+        Self::text(error.status, JSON, body)
     }
 }

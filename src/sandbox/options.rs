@@ -80,13 +80,13 @@ pub(crate) fn read<T: DeserializeOwned>(fields: Json) -> Result<T, Error> {
     // Of its text, since of a `Value` serde_json does not say which number is out of range.
     let text = fields.to_string();
     serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(&text)).map_err(|error| {
-        let place = error.path().to_string();
+        let path = error.path().to_string();
         let problem = error.into_inner().to_string();
         // Nobody has seen the text.
         let problem = problem.rsplit_once(" at line ").map_or(problem.as_str(), |(problem, _)| problem);
         let number = NUMBERS.iter().find_map(|(name, words)| Some((problem.strip_suffix(*name)?, words)));
         let problem = number.map_or_else(|| problem.to_owned(), |(problem, words)| format!("{problem}{words}"));
-        Error::Wrong(if place == "." { problem } else { format!("{place}: {problem}") })
+        Error::Wrong(if path == "." { problem } else { format!("{path}: {problem}") })
     })
 }
 

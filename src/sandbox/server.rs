@@ -31,9 +31,9 @@ use tokio::time::{Sleep, sleep, timeout};
 use url::form_urlencoded;
 
 use super::additions::drift;
-use super::faults::{Host, Instead, Outcome, Trouble};
+use super::faults::{ActiveFaults, Host, Outcome, Replacement};
 use super::log::{Seen, masked, masked_headers, masked_pairs, masked_text};
-use super::operation::{Call, JSON, Operation, Refusal, Reply, TEXT};
+use super::operation::{Call, ErrorReply, JSON, Operation, Reply, TEXT};
 use super::routes::{self, apidocs, oauth};
 use super::studio::Studio;
 use super::{files, multipart};
@@ -43,9 +43,9 @@ const API: &str = "/api/public";
 const BACKLOG: u32 = 1024;
 const MAX_BODY: usize = 1024 * 1024;
 /// How long a client may take to send its headers, and its body.
-const PATIENCE: Duration = Duration::from_secs(30);
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(30);
 /// After the part of a body that is to arrive, before the connection is cut: it has to be on its way by then.
-const BEFORE_THE_CUT: Duration = Duration::from_millis(5);
+const CUT_DELAY: Duration = Duration::from_millis(5);
 
 /// The caller, for whoever writes the request down.
 #[derive(Debug, Clone, Copy)]
@@ -92,7 +92,7 @@ async fn connection(studio: Arc<Studio>, router: Router, host: Host, stream: Tcp
         async move { respond(&studio, router, host, request, &reset).await }
     });
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(PATIENCE);
+    builder.timer(TokioTimer::new()).header_read_timeout(CLIENT_TIMEOUT);
     // That a client goes away, or talks nonsense, is its own affair.
     let _ = builder.serve_connection(TokioIo::new(wire), service).await;
 }
@@ -152,7 +152,7 @@ impl AsyncWrite for Wire {
 
 /// The connection is to be cut without an answer.
 #[derive(Debug, thiserror::Error)]
-#[error("the connection is cut, as was asked for")]
+#[error("the connection is cut, as requested")]
 struct Cut;
 
 /// What happens to one request.
@@ -164,51 +164,51 @@ async fn respond(
     reset: &AtomicBool,
 ) -> Result<Response<Body>, Cut> {
     let (mut parts, body) = request.into_parts();
-    let asked = parts.uri.clone();
-    if let Some(tidy) = tidied(&asked) {
-        parts.uri = tidy;
+    let requested = parts.uri.clone();
+    if let Some(normalized) = normalized(&requested) {
+        parts.uri = normalized;
     }
     let path = parts.uri.path().strip_prefix(API).unwrap_or(parts.uri.path());
-    let mut trouble = studio.faults().strike(host, parts.method.as_str(), path, Instant::now());
+    let mut active_faults = studio.faults().next_fault(host, parts.method.as_str(), path, Instant::now());
     let at = Timestamp::now();
-    let sent = received(host, body).await?;
-    meddle(studio, &parts.headers, &mut trouble);
+    let sent = receive_body(host, body).await?;
+    corrupt_request(studio, &parts.headers, &mut active_faults);
     let mut seen = Seen {
         at,
         host,
         method: parts.method.to_string(),
-        path: masked(asked.path()),
-        query: masked_pairs(pairs(asked.query())),
+        path: masked(requested.path()),
+        query: masked_pairs(pairs(requested.query())),
         headers: masked_headers(&parts.headers),
         body: sent.as_ref().map(|sent| masked_text(&sent.bytes)).unwrap_or_default(),
         user_id: None,
         status: None,
-        fault: trouble.fault,
+        fault: active_faults.fault,
     };
-    let answer = match (sent, &trouble.outcome) {
-        (Err(refusal), _) => reply(refusal.into()),
-        (Ok(_), Outcome::Instead(instead)) => answer_instead(instead),
+    let answer = match (sent, &active_faults.outcome) {
+        (Err(error), _) => reply(error.into()),
+        (Ok(_), Outcome::Replacement(replacement)) => replacement_answer(replacement),
         (Ok(_), Outcome::ResetBefore) => Response::default(),
         (Ok(sent), _) if host == Host::Storage => {
             let query = pairs(parts.uri.query());
             let path = parts.uri.path();
             files::answer(studio, &parts.method, path, &query, &parts.headers, sent.length, Timestamp::now())
         }
-        (Ok(sent), _) => routed(router, Request::from_parts(parts, Body::from(sent.bytes))).await,
+        (Ok(sent), _) => route(router, Request::from_parts(parts, Body::from(sent.bytes))).await,
     };
-    let cut = match trouble.outcome {
+    let cut = match active_faults.outcome {
         Outcome::ResetBefore | Outcome::ResetAfter => true,
         // There is no middle in which it could end.
         Outcome::ResetBody(_) => HttpBody::size_hint(answer.body()).exact() == Some(0),
         _ => false,
     };
     seen.user_id = answer.extensions().get::<Caller>().map(|Caller(id)| *id);
-    let answer = if cut { answer } else { spoiled(answer, &trouble, reset).await };
+    let answer = if cut { answer } else { corrupt_response(answer, &active_faults, reset).await };
     seen.status = (!cut).then(|| answer.status().as_u16());
     studio.log().add(seen);
     // Only now: a client that does not wait for the answer must not undo what was carried out and written down.
-    if trouble.delay > 0.0 {
-        sleep(Duration::from_secs_f64(trouble.delay)).await;
+    if active_faults.delay > 0.0 {
+        sleep(Duration::from_secs_f64(active_faults.delay)).await;
     }
     if cut {
         reset.store(true, Ordering::SeqCst);
@@ -218,34 +218,34 @@ async fn respond(
 }
 
 /// What came in a body.
-struct Sent {
+struct RequestBody {
     /// Empty on the storage host, where files come of which nothing is kept but their length.
     bytes: Bytes,
     length: u64,
 }
 
 /// Takes a body in, or says why not. If it broke off, nobody is there to be answered.
-async fn received(host: Host, body: Incoming) -> Result<Result<Sent, Refusal>, Cut> {
+async fn receive_body(host: Host, body: Incoming) -> Result<Result<RequestBody, ErrorReply>, Cut> {
     let received = match host {
-        Host::Api => timeout(PATIENCE, Limited::new(body, MAX_BODY).collect()).await.map(|collected| {
+        Host::Api => timeout(CLIENT_TIMEOUT, Limited::new(body, MAX_BODY).collect()).await.map(|collected| {
             let bytes = collected?.to_bytes();
-            Ok(Sent { length: bytes.len() as u64, bytes })
+            Ok(RequestBody { length: bytes.len() as u64, bytes })
         }),
-        Host::Storage => counted(body).await,
+        Host::Storage => count_body(body).await,
     };
     match received {
         Ok(Ok(sent)) => Ok(Ok(sent)),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Ok(Err(Refusal::new(413, "The body is too large"))),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Ok(Err(ErrorReply::new(413, "The body is too large"))),
         Ok(Err(_)) => Err(Cut),
-        Err(_) => Ok(Err(Refusal::new(408, "The body did not come"))),
+        Err(_) => Ok(Err(ErrorReply::new(408, "The body did not come"))),
     }
 }
 
 /// Counts what comes, however much that is.
-async fn counted(mut body: Incoming) -> Result<Result<Sent, axum::BoxError>, Elapsed> {
-    let mut sent = Sent { bytes: Bytes::new(), length: 0 };
+async fn count_body(mut body: Incoming) -> Result<Result<RequestBody, axum::BoxError>, Elapsed> {
+    let mut sent = RequestBody { bytes: Bytes::new(), length: 0 };
     loop {
-        match timeout(PATIENCE, body.frame()).await? {
+        match timeout(CLIENT_TIMEOUT, body.frame()).await? {
             None => return Ok(Ok(sent)),
             Some(Err(error)) => return Ok(Err(error.into())),
             Some(Ok(frame)) => sent.length += frame.data_ref().map_or(0, |bytes| bytes.len() as u64),
@@ -253,7 +253,7 @@ async fn counted(mut body: Incoming) -> Result<Result<Sent, axum::BoxError>, Ela
     }
 }
 
-async fn routed(mut router: Router, request: Request<Body>) -> Response<Body> {
+async fn route(mut router: Router, request: Request<Body>) -> Response<Body> {
     use tower_service::Service;
     match router.call(request).await {
         Ok(answer) => answer,
@@ -262,20 +262,20 @@ async fn routed(mut router: Router, request: Request<Body>) -> Response<Body> {
 }
 
 /// What a fault does to the state before the request is looked at.
-fn meddle(studio: &Studio, headers: &HeaderMap, trouble: &mut Trouble) {
-    if trouble.revoke
+fn corrupt_request(studio: &Studio, headers: &HeaderMap, active_faults: &mut ActiveFaults) {
+    if active_faults.revoke
         && let Some(token) = bearer(headers)
     {
         studio.state().credentials.revoke(token);
     }
-    if trouble.appear > 0 || trouble.vanish > 0 {
-        drift(&mut studio.state(), studio.admin, trouble, Timestamp::now());
+    if active_faults.appear > 0 || active_faults.vanish > 0 {
+        drift(&mut studio.state(), studio.admin, active_faults, Timestamp::now());
     }
 }
 
 /// The answer that a fault gives in place of the true one.
-fn answer_instead(instead: &Instead) -> Response<Body> {
-    let Instead { status, body, headers, retry_after, as_date } = instead;
+fn replacement_answer(replacement: &Replacement) -> Response<Body> {
+    let Replacement { status, body, headers, retry_after, as_date } = replacement;
     let (content_type, text) = match body {
         Some(Json::String(text)) => (TEXT, text.clone()),
         Some(body) => (JSON, body.to_string()),
@@ -303,8 +303,8 @@ fn http_date(seconds: f64) -> String {
 }
 
 /// Does to an answer what a fault says.
-async fn spoiled(answer: Response<Body>, trouble: &Trouble, reset: &AtomicBool) -> Response<Body> {
-    let answer = match trouble.outcome {
+async fn corrupt_response(answer: Response<Body>, active_faults: &ActiveFaults, reset: &AtomicBool) -> Response<Body> {
+    let answer = match active_faults.outcome {
         Outcome::Html => {
             let page = "<!doctype html><title>Sign in</title><h1>Sign in to the network</h1>\n";
             let mut answer = Response::new(Body::from(page));
@@ -324,11 +324,12 @@ async fn spoiled(answer: Response<Body>, trouble: &Trouble, reset: &AtomicBool) 
         Outcome::Truncated(part) => cut_short(answer, part, None),
         _ => answer,
     };
-    match trouble.bandwidth {
+    match active_faults.bandwidth {
         None => answer,
         Some(bandwidth) => {
             let size = HttpBody::size_hint(answer.body()).exact();
-            let mut answer = answer.map(|body| Body::new(Paced { body, bandwidth, left: Bytes::new(), pause: None }));
+            let mut answer =
+                answer.map(|body| Body::new(ThrottledBody { body, bandwidth, left: Bytes::new(), pause: None }));
             if let Some(size) = size {
                 answer.headers_mut().insert(CONTENT_LENGTH, size.into());
             }
@@ -351,19 +352,19 @@ fn cut_short(answer: Response<Body>, part: f64, reset: Option<&AtomicBool>) -> R
         reset.store(true, Ordering::SeqCst);
     }
     let left = portion(size, part);
-    let mut answer = answer.map(|body| Body::new(Short { body, left, pause: None }));
+    let mut answer = answer.map(|body| Body::new(TruncatedBody { body, left, pause: None }));
     answer.headers_mut().insert(CONTENT_LENGTH, size.into());
     answer
 }
 
 /// A body that ends early.
-struct Short {
+struct TruncatedBody {
     body: Body,
     left: usize,
     pause: Option<Pin<Box<Sleep>>>,
 }
 
-impl HttpBody for Short {
+impl HttpBody for TruncatedBody {
     type Data = Bytes;
     type Error = axum::BoxError;
 
@@ -381,14 +382,14 @@ impl HttpBody for Short {
             self.left -= bytes.len();
             return Poll::Ready(Some(Ok(Frame::data(bytes))));
         }
-        let pause = self.pause.get_or_insert_with(|| Box::pin(sleep(BEFORE_THE_CUT)));
+        let pause = self.pause.get_or_insert_with(|| Box::pin(sleep(CUT_DELAY)));
         std::task::ready!(pause.as_mut().poll(context));
         Poll::Ready(Some(Err(Box::new(Cut))))
     }
 }
 
 /// A body that comes slowly.
-struct Paced {
+struct ThrottledBody {
     body: Body,
     /// Bytes a second.
     bandwidth: f64,
@@ -396,7 +397,7 @@ struct Paced {
     pause: Option<Pin<Box<Sleep>>>,
 }
 
-impl HttpBody for Paced {
+impl HttpBody for ThrottledBody {
     type Data = Bytes;
     type Error = axum::BoxError;
 
@@ -421,7 +422,7 @@ impl HttpBody for Paced {
         let bytes = self.left.split_to(step);
         #[expect(clippy::cast_precision_loss)]
         let seconds = bytes.len() as f64 / self.bandwidth;
-        self.pause = Some(Box::pin(sleep(Duration::from_secs_f64(seconds.min(PATIENCE.as_secs_f64())))));
+        self.pause = Some(Box::pin(sleep(Duration::from_secs_f64(seconds.min(CLIENT_TIMEOUT.as_secs_f64())))));
         Poll::Ready(Some(Ok(Frame::data(bytes))))
     }
 }
@@ -459,16 +460,16 @@ fn router(studio: &Arc<Studio>) -> Router {
     for operation in operations {
         let Ok(method) = MethodFilter::try_from(operation.method.clone()) else { continue };
         let path = format!("{API}/v1{}", operation.path);
-        router = router.route(&path, on(method, operate).layer(Extension(Arc::new(operation))));
+        router = router.route(&path, on(method, handle_operation).layer(Extension(Arc::new(operation))));
     }
     router
-        .fallback(|| async { reply(Refusal::not_found().into()) })
-        .method_not_allowed_fallback(|| async { refusal(405, "Method not allowed") })
+        .fallback(|| async { reply(ErrorReply::not_found().into()) })
+        .method_not_allowed_fallback(|| async { error_reply(405, "Method not allowed") })
         .with_state(Arc::clone(studio))
 }
 
 /// Carries one operation out.
-async fn operate(
+async fn handle_operation(
     FromState(studio): FromState<Arc<Studio>>,
     Extension(operation): Extension<Arc<Operation>>,
     path: Result<RawPathParams, axum::extract::rejection::RawPathParamsRejection>,
@@ -483,12 +484,12 @@ async fn operate(
     };
     let state = &mut *studio.state();
     let Some(caller) = bearer(&headers).and_then(|token| state.credentials.user_of(token, now)) else {
-        let mut answer = refusal(401, "Authorization information is missing or invalid");
+        let mut answer = error_reply(401, "Authorization information is missing or invalid");
         answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"Studio\""));
         return answer;
     };
     // What is not even text is no id of anything.
-    let Ok(path) = path else { return reply(Refusal::not_found().into()) };
+    let Ok(path) = path else { return reply(ErrorReply::not_found().into()) };
     let path: Vec<_> = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let query = operation.query_of(pairs(query.as_deref()), &body);
     let answer = operation.read(&path, &query, &studio).and_then(|values| {
@@ -512,8 +513,8 @@ fn reply(reply: Reply) -> Response<Body> {
     answer
 }
 
-fn refusal(status: u16, error: &str) -> Response<Body> {
-    reply(Refusal::new(status, error).into())
+fn error_reply(status: u16, error: &str) -> Response<Body> {
+    reply(ErrorReply::new(status, error).into())
 }
 
 /// The token of an `Authorization: Bearer` header.
@@ -531,18 +532,18 @@ fn form(body: &[u8]) -> HashMap<String, String> {
 }
 
 /// The same without doubled and trailing slashes, both of which are observed to be taken.
-fn tidied(uri: &Uri) -> Option<Uri> {
+fn normalized(uri: &Uri) -> Option<Uri> {
     let path = uri.path();
     if !path.contains("//") && (path == "/" || !path.ends_with('/')) {
         return None;
     }
-    let mut tidy: String = path.split('/').filter(|part| !part.is_empty()).flat_map(|part| ["/", part]).collect();
-    if tidy.is_empty() {
-        tidy.push('/');
+    let mut normalized: String = path.split('/').filter(|part| !part.is_empty()).flat_map(|part| ["/", part]).collect();
+    if normalized.is_empty() {
+        normalized.push('/');
     }
     if let Some(query) = uri.query() {
-        tidy.push('?');
-        tidy.push_str(query);
+        normalized.push('?');
+        normalized.push_str(query);
     }
-    tidy.parse().ok()
+    normalized.parse().ok()
 }

@@ -393,7 +393,7 @@ impl State {
     }
 
     /// Puts a media into a collection besides the one it lives in.
-    pub(crate) fn place(&mut self, media: u64, collection: u64) {
+    pub(crate) fn add_perspective(&mut self, media: u64, collection: u64) {
         self.forget_lists();
         if let Some(found) = self.media.get_mut(&media) {
             if found.collection != collection && !found.placed.contains(&collection) {

@@ -1582,3 +1582,61 @@ def test_an_empty_store_of_any_kind_means_to_log_in(form: Form, kind: Kind, serv
     assert caught.value.reason == "no_tokens"
     assert store.calls == ["lock", "load", "unlock"]
     assert server.requests == []
+
+
+def test_a_file_store_stays_where_it_was_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
+    here.mkdir()
+    elsewhere.mkdir()
+    monkeypatch.chdir(here)
+    store = FileTokenStore("tokens.json")
+    pickled = pickle.dumps(store)
+    monkeypatch.chdir(elsewhere)
+    for each in (store, pickle.loads(pickled)):  # noqa: S301 (the test made it)
+        with each.lock():
+            each.save(tokens_of())
+        assert each.path == here / "tokens.json"
+    assert list(elsewhere.iterdir()) == []
+    assert FileTokenStore(here / "tokens.json").load() == tokens_of()
+
+
+class Row(dict[str, Any]):
+    """A row that is read when it is asked for something, and cannot be."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(access_token="access-0-of-it", refresh_token="refresh-0-of-it")
+        self.error = error
+
+    def __getitem__(self, name: str) -> Any:
+        if name == "refresh_token":
+            raise self.error
+        return super().__getitem__(name)
+
+
+@pytest.mark.parametrize("error", [ConnectionError("database away"), ValueError("x"), KeyboardInterrupt()], ids=repr)
+def test_a_mapping_that_fails_does_not_become_tokens(error: BaseException) -> None:
+    with pytest.raises(type(error)) as caught:
+        Tokens.from_dict(Row(error))
+    assert caught.value is error
+
+
+@pytest.mark.parametrize("error", [KeyError("refresh_token"), IndexError("refresh_token")], ids=repr)
+def test_a_mapping_that_lacks_a_refresh_token_becomes_tokens_without(error: Exception) -> None:
+    assert Tokens.from_dict(Row(error)) == Tokens("access-0-of-it")
+
+
+async def test_forgetting_without_a_school_is_done_on_the_loop_of_the_caller() -> None:
+    store = AwaitedStore(tokens_of())
+    tenant.set("tenant-7")
+    await OAuth(CLIENT_ID, CLIENT_SECRET, store=store).forget_async()
+    assert set(store.loops) == {asyncio.get_running_loop()}
+    assert set(store.tenants) == {"tenant-7"}
+    assert store.tokens is None
+
+
+def test_forgetting_without_a_school_has_the_variables_of_the_caller(form: Form) -> None:
+    store = BlockingStore(tokens_of())
+    tenant.set("tenant-7")
+    form.call(OAuth(CLIENT_ID, CLIENT_SECRET, store=store), "forget")
+    assert set(store.tenants) == {"tenant-7"}
+    assert store.tokens is None

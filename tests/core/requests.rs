@@ -3,7 +3,7 @@
 use canvas_studio::api::collections;
 use canvas_studio::api::media::{self, Search};
 use canvas_studio::api::permissions::PermissionChange;
-use canvas_studio::api::{Call, InvalidArgument, Repeat, Request, raw};
+use canvas_studio::api::{Call, InvalidArgument, Request, RetrySafety, raw};
 
 /// A request in the words of the reference: operation, method, path and query, JSON body, and where the result stands.
 type Row = (&'static str, &'static str, &'static str, &'static str, &'static str);
@@ -11,24 +11,24 @@ type Row = (&'static str, &'static str, &'static str, &'static str, &'static str
 /// The operations of the Collection and Media pages. Methods marked `inferred` are not printed on any page.
 const REFERENCE: [Row; 24] = [
     ("list_collections", "GET", "/collections?page=1&per_page=50", "", "Page(\"collections\")"),
-    ("create_collection", "POST", "/collections?name=Week 1&user_id=7", "", "Under(\"collection\")"),
-    ("get_collection", "GET", "/collections/1", "", "Under(\"collection\")"),
-    ("delete_collection", "DELETE", "/collections/1", "", "UnderOrBareOrNothing(\"collection\")"),
-    ("archive_collection", "POST", "/collections/1/archive", "", "UnderOrBareOrNothing(\"collection\")"),
-    ("unarchive_collection", "POST", "/collections/1/unarchive", "", "UnderOrBareOrNothing(\"collection\")"), // inferred
+    ("create_collection", "POST", "/collections?name=Week 1&user_id=7", "", "Key(\"collection\")"),
+    ("get_collection", "GET", "/collections/1", "", "Key(\"collection\")"),
+    ("delete_collection", "DELETE", "/collections/1", "", "OptionalKeyOrRoot(\"collection\")"),
+    ("archive_collection", "POST", "/collections/1/archive", "", "OptionalKeyOrRoot(\"collection\")"),
+    ("unarchive_collection", "POST", "/collections/1/unarchive", "", "OptionalKeyOrRoot(\"collection\")"), // inferred
     ("list_collection_media", "GET", "/collections/1/media?page=2&per_page=20", "", "Page(\"media\")"),
-    ("get_collection_permissions", "GET", "/collections/1/permissions", "", "Bare"),
-    ("change_collection_permissions", "POST", "/collections/1/permissions", CHANGES, "Bare"),
+    ("get_collection_permissions", "GET", "/collections/1/permissions", "", "Root"),
+    ("change_collection_permissions", "POST", "/collections/1/permissions", CHANGES, "Root"),
     ("search_media", "GET", SEARCH, "", "Page(\"media\")"),
-    ("get_media", "GET", "/media/1", "", "Under(\"media\")"),
-    ("delete_media", "DELETE", "/media/1", "", "Under(\"media\")"),
-    ("archive_media", "POST", "/media/1/archive", "", "UnderOrBare(\"media\")"), // inferred
-    ("unarchive_media", "POST", "/media/1/unarchive?collection_id=3", "", "UnderOrBare(\"media\")"), // inferred
+    ("get_media", "GET", "/media/1", "", "Key(\"media\")"),
+    ("delete_media", "DELETE", "/media/1", "", "Key(\"media\")"),
+    ("archive_media", "POST", "/media/1/archive", "", "KeyOrRoot(\"media\")"), // inferred
+    ("unarchive_media", "POST", "/media/1/unarchive?collection_id=3", "", "KeyOrRoot(\"media\")"), // inferred
     ("list_media_courses", "GET", "/media/1/courses", "", "Page(\"courses\")"),
     ("create_embed", "POST", "/media/1/create_embed", EMBED, "Custom"), // observed
     ("get_download_url", "GET", "/media/1/download?quality=low", "", "Redirect"),
-    ("get_media_permissions", "GET", "/media/1/permissions", "", "Bare"),
-    ("change_media_permissions", "POST", "/media/1/permissions", CHANGES, "Bare"), // observed
+    ("get_media_permissions", "GET", "/media/1/permissions", "", "Root"),
+    ("change_media_permissions", "POST", "/media/1/permissions", CHANGES, "Root"), // observed
     ("list_media_perspectives", "GET", "/media/1/perspectives", "", "Page(\"perspectives\")"),
     ("list_media_sources", "GET", "/media/1/sources", "", "Page(\"sources\")"),
     ("list_media_users", "GET", "/media/1/users?min_permission=view", "", "Page(\"user_permissions\")"),
@@ -52,7 +52,7 @@ const SEARCH: &str = concat!(
 
 fn built() -> Result<Vec<(Call, String)>, InvalidArgument> {
     fn whole<T>(request: Request<T>) -> (Call, String) {
-        let shape = format!("{:?}", request.shape);
+        let shape = format!("{:?}", request.locator);
         (request.call, shape)
     }
     let change = |action: &str, id, share_type: &str| PermissionChange {
@@ -117,7 +117,7 @@ fn every_request_is_the_one_of_the_reference() {
         let sent = (
             call.operation.as_ref(),
             call.method.as_str(),
-            format!("{}{mark}{}", call.place(), query.join("&")),
+            format!("{}{mark}{}", call.display_path(), query.join("&")),
             sent_body,
         );
         assert_eq!(sent, (operation, method, place.to_owned(), body.to_owned()));
@@ -130,8 +130,8 @@ fn every_request_is_the_one_of_the_reference() {
 #[test]
 fn only_what_changes_nothing_is_repeated_blindly() {
     for (call, _) in built().unwrap() {
-        let expected = if call.method == "GET" { Repeat::Safe } else { Repeat::IfNotCarriedOut };
-        assert_eq!(call.repeat, expected, "{}", call.operation);
+        let expected = if call.method == "GET" { RetrySafety::Always } else { RetrySafety::OnlyIfNotProcessed };
+        assert_eq!(call.retry_safety, expected, "{}", call.operation);
     }
 }
 

@@ -75,13 +75,26 @@ def test_one_place_sends() -> None:
 
 def test_an_operation_is_written_once() -> None:
     api = "".join(page.read_text() for page in PAGES)
-    binding = (HOUSE / "src/python/studio_client.rs").read_text()
+    client = {page.stem: page.read_text() for page in (HOUSE / "src/python/pages").glob("*.rs")}
     assert len(OPERATIONS) >= 24
     for operation in OPERATIONS:
         assert len(re.findall(rf'"{operation}"', api)) == 1, operation
-        assert len(re.findall(rf"^\s*{operation} (?:/ {operation}_async )?\(studio", binding, re.MULTILINE)) == 1, (
-            operation
-        )
+        line = rf"^\s*{operation} (?:/ {operation}_async )?\(studio"
+        found = [page for page, text in client.items() for _ in re.findall(line, text, re.MULTILINE)]
+        # On the page of the same name, and nowhere else.
+        assert found == [page.stem for page in PAGES if f'"{operation}"' in page.read_text()], operation
+
+
+def test_a_macro_call_holds_no_ordinary_code() -> None:
+    macros = re.compile(r"^(?:operations|lists|object|ids|record|arguments)! ?[{(].*?^[)}]", re.MULTILINE | re.DOTALL)
+    calls = [
+        (file, call)
+        for file in (HOUSE / "src/python").rglob("*.rs")
+        for call in macros.findall(file.read_text(encoding="utf-8"))
+    ]
+    assert len(calls) >= 20
+    for file, call in calls:
+        assert not re.search(r"\bfn \w+|\blet ", call), f"{file}: rustfmt, grep and editors do not see this:\n{call}"
 
 
 def test_every_file_opens_with_what_it_is_for() -> None:

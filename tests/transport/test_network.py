@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+import os
 import socket
 import ssl
 import traceback
@@ -683,3 +685,22 @@ def test_a_bundle_that_cannot_be_right_is_refused(content: bytes | None, tmp_pat
 def test_an_empty_folder_is_no_bundle(tmp_path: Path) -> None:
     with pytest.raises(InvalidArgumentError, match="it holds no certificate"):
         StudioClient(HOST, token=TOKEN, ca_bundle=tmp_path)
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "ALL_PROXY"])
+@pytest.mark.parametrize("user", ["localhost:planted/x", "localhost:planted#x", "localhost:planted?x", "planted/x"])
+def test_a_proxy_that_is_no_url_is_not_quoted(
+    form: Form, variable: str, user: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv(variable, f"http://{user}@127.0.0.1:1")
+    caplog.set_level(logging.DEBUG)
+    with (
+        StudioClient("https://studio.invalid", token="token-of-the-tests", max_retries=0, timeout=10) as studio,
+        pytest.raises((APIConnectionError, APITimeoutError)) as caught,
+    ):
+        form.call(studio, "request", "GET", "/ping")
+    told = "".join(traceback.format_exception(caught.value)) + repr(vars(caught.value)) + caplog.text
+    assert "studio.invalid" in caplog.text
+    assert "planted" not in told

@@ -24,15 +24,15 @@ pub struct Dated<T> {
     value: T,
 }
 
-impl<T: Readable> Dated<T> {
+impl<T: ParseDate> Dated<T> {
     /// What a text means, if it is a date or a time.
     pub fn of(text: String) -> Option<Self> {
-        T::read(&text).map(|value| Self { text, value })
+        T::parse(&text).map(|value| Self { text, value })
     }
 
     /// Whether a text is one.
-    pub fn reads(text: &str) -> bool {
-        T::is_usual(text) || T::read(text).is_some()
+    pub fn is_valid(text: &str) -> bool {
+        T::is_canonical(text) || T::parse(text).is_some()
     }
 }
 
@@ -77,51 +77,54 @@ impl Moment {
 }
 
 /// What a [`Dated`] text can mean.
-pub trait Readable: Sized {
-    fn read(text: &str) -> Option<Self>;
+pub trait ParseDate: Sized {
+    fn parse(text: &str) -> Option<Self>;
 
     /// Whether a text is one for sure, in the form of the reference's examples.
-    fn is_usual(text: &str) -> bool;
+    fn is_canonical(text: &str) -> bool;
 }
 
-impl Readable for Moment {
-    fn read(text: &str) -> Option<Self> {
-        let written = Written::read(text)?;
-        let moment = written.clock.checked_sub(written.offset).ok()?;
+impl ParseDate for Moment {
+    fn parse(text: &str) -> Option<Self> {
+        let parsed = OffsetDateTime::parse(text)?;
+        let moment = parsed.clock.checked_sub(parsed.offset).ok()?;
         PYTHON_YEARS.contains(&moment.year()).then_some(Self(moment))
     }
 
-    fn is_usual(text: &str) -> bool {
-        is_usual_moment(text.as_bytes())
+    fn is_canonical(text: &str) -> bool {
+        is_canonical_timestamp(text.as_bytes())
     }
 }
 
 /// The documentation says a plain date; of a whole date and time, it is the day as it is written.
-impl Readable for Date {
-    fn read(text: &str) -> Option<Self> {
-        let day = Written::read(text)?.clock.date();
+impl ParseDate for Date {
+    fn parse(text: &str) -> Option<Self> {
+        let day = OffsetDateTime::parse(text)?.clock.date();
         PYTHON_YEARS.contains(&day.year()).then_some(day)
     }
 
-    fn is_usual(text: &str) -> bool {
-        is_usual_day(text.as_bytes())
+    fn is_canonical(text: &str) -> bool {
+        is_canonical_day(text.as_bytes())
     }
 }
 
 /// What a clock showed, and how far it is ahead of UTC.
-struct Written {
+struct OffsetDateTime {
     clock: DateTime,
     offset: SignedDuration,
 }
 
-impl Written {
-    fn read(text: &str) -> Option<Self> {
+impl OffsetDateTime {
+    fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
-        Self::numbers(text).or_else(|| Self::iso(text)).or_else(|| Self::mail(text)).or_else(|| Self::words(text))
+        Self::numeric(text)
+            .or_else(|| Self::iso_8601(text))
+            .or_else(|| Self::rfc_2822(text))
+            .or_else(|| Self::worded(text))
     }
 
     /// `2020-09-18T14:27:40Z`, and whatever ISO 8601, RFC 3339, SQL and Ruby make of it.
-    fn numbers(text: &str) -> Option<Self> {
+    fn numeric(text: &str) -> Option<Self> {
         let mut rest = Rest(text.as_bytes());
         let year = rest.number(4)?;
         let month = i8::try_from(rest.passes(b"-").then(|| rest.number(2))??).ok()?;
@@ -143,7 +146,7 @@ impl Written {
     }
 
     /// The rest of ISO 8601, such as `20200918T142740Z`.
-    fn iso(text: &str) -> Option<Self> {
+    fn iso_8601(text: &str) -> Option<Self> {
         let pieces = Pieces::parse(text).ok()?;
         let clock = pieces.date().to_datetime(pieces.time().unwrap_or_else(Time::midnight));
         match (pieces.to_numeric_offset(), pieces.time_zone_annotation()) {
@@ -155,14 +158,14 @@ impl Written {
     }
 
     /// `Fri, 18 Sep 2020 14:27:40 +0000`, which is RFC 2822, and HTTP's form.
-    fn mail(text: &str) -> Option<Self> {
+    fn rfc_2822(text: &str) -> Option<Self> {
         let zoned = jiff::fmt::rfc2822::parse(&text.replace(" UTC", " GMT")).ok()?;
         let offset = SignedDuration::from_secs(i64::from(zoned.offset().seconds()));
         Some(Self { clock: zoned.datetime(), offset })
     }
 
     /// `Fri Sep 18 14:27:40 +0000 2020` and its relatives.
-    fn words(text: &str) -> Option<Self> {
+    fn worded(text: &str) -> Option<Self> {
         let text = text.split(" (").next()?.replace(" UTC ", " +0000 ").replace(" GMT ", " +0000 ");
         let parts = WORDED.iter().find_map(|form| strtime::parse(form, &text).ok())?;
         let offset = parts.offset().map_or(0, jiff::tz::Offset::seconds);
@@ -240,7 +243,7 @@ impl<'text> Rest<'text> {
 }
 
 /// `2020-09-18T14:27:40Z`, perhaps with three digits of a second. Days above 28 and seconds of 60 are for others to judge.
-fn is_usual_moment(text: &[u8]) -> bool {
+fn is_canonical_timestamp(text: &[u8]) -> bool {
     let Some((day, time)) = text.split_at_checked(10) else { return false };
     let is_time = match time {
         [b'T', h1, h2, b':', m1, m2, b':', s1, s2, rest @ ..] => {
@@ -253,11 +256,11 @@ fn is_usual_moment(text: &[u8]) -> bool {
         }
         _ => false,
     };
-    is_time && is_usual_day(day)
+    is_time && is_canonical_day(day)
 }
 
 /// `2020-09-18`, in a year that all calendars know.
-fn is_usual_day(text: &[u8]) -> bool {
+fn is_canonical_day(text: &[u8]) -> bool {
     match text {
         [c1, c2, y1, y2, b'-', m1, m2, b'-', d1, d2] => {
             (19..=20).contains(&two(*c1, *c2))
@@ -279,7 +282,7 @@ mod tests {
     use super::*;
 
     fn shown(text: &str) -> Option<String> {
-        Moment::read(text).map(|moment| moment.in_utc().to_string())
+        Moment::parse(text).map(|moment| moment.in_utc().to_string())
     }
 
     #[test]
@@ -370,7 +373,7 @@ mod tests {
     fn a_day_may_come_as_a_moment() {
         for text in ["2020-09-18", "2020-09-18T14:27:40Z", "2020-09-18 23:59:59 -0500", "Fri, 18 Sep 2020 14:27:40 GMT"]
         {
-            assert_eq!(Date::read(text).map(|day| day.to_string()).as_deref(), Some("2020-09-18"), "{text}");
+            assert_eq!(Date::parse(text).map(|day| day.to_string()).as_deref(), Some("2020-09-18"), "{text}");
         }
     }
 
@@ -382,7 +385,7 @@ mod tests {
             ("9999-12-31T23:59:59.999999Z", 253_402_300_799_999_999),
             ("0001-01-01T00:00:00Z", -62_135_596_800_000_000),
         ] {
-            assert_eq!(Moment::read(text).and_then(Moment::as_microsecond), Some(expected), "{text}");
+            assert_eq!(Moment::parse(text).and_then(Moment::as_microsecond), Some(expected), "{text}");
         }
     }
 }

@@ -12,12 +12,12 @@ pub(super) const WIDTH: usize = 16;
 pub enum Kind {
     /// Studio's own number of the object; the only field that must be there.
     Id,
-    Whole,
+    Int,
     Number,
     Text,
     /// One of a few words, over and over again.
     Word,
-    Moment,
+    Timestamp,
     Day,
     Object(&'static [Field]),
 }

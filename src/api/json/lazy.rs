@@ -11,7 +11,7 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
 
 use super::super::item::{Extra, Identity, Item, Meta, Page};
-use super::dates::{Dated, Day, Readable, Timestamp};
+use super::dates::{Dated, Day, ParseDate, Timestamp};
 use super::fields::{Field, Span, field_index};
 use super::lenient::lenient_whole;
 use super::scan::{Order, Scanner};
@@ -50,14 +50,14 @@ impl<T: Model> Lazy<T> {
         (self.spans.as_ref(), self.has_extra)
     }
 
-    /// The JSON text of the documented field at this place; nothing if it is missing or null.
-    pub fn raw(&self, place: usize) -> Option<&str> {
-        self.spans.as_ref().get(place)?.of(&self.text)
+    /// The JSON text of the documented field with this index; nothing if it is missing or null.
+    pub fn raw(&self, index: usize) -> Option<&str> {
+        self.spans.as_ref().get(index)?.of(&self.text)
     }
 
-    /// The documented field at this place.
-    pub fn get<'text, V: Value<'text>>(&'text self, place: usize) -> V {
-        V::read(self.raw(place))
+    /// The documented field with this index.
+    pub fn get<'text, V: Value<'text>>(&'text self, index: usize) -> V {
+        V::read(self.raw(index))
     }
 
     /// The documented field of this name.
@@ -101,7 +101,7 @@ impl<T: Model> Lazy<T> {
     }
 
     /// Reads the one under a key in one pass; `None` if serde has to look at it.
-    pub fn scan_under(text: &str, key: &str) -> Option<Self> {
+    pub fn scan_at_key(text: &str, key: &str) -> Option<Self> {
         scan_envelope(text, key, Self::scan).map(|(item, _)| item)
     }
 
@@ -194,8 +194,8 @@ impl<T: Model + Item> Item for Lazy<T> {
         Self::scan_page(text, key)
     }
 
-    fn scan_under(text: &str, key: &str) -> Option<Self> {
-        Self::scan_under(text, key)
+    fn scan_at_key(text: &str, key: &str) -> Option<Self> {
+        Self::scan_at_key(text, key)
     }
 
     fn json(&self) -> Cow<'_, str> {
@@ -287,22 +287,22 @@ impl Value<'_> for Option<Day> {
     }
 }
 
-fn dated<T: Readable>(raw: Option<&str>) -> Option<Dated<T>> {
+fn dated<T: ParseDate>(raw: Option<&str>) -> Option<Dated<T>> {
     raw.and_then(text).and_then(|text| Dated::of(text.into_owned()))
 }
 
 /// A date or a time for those who can read the usual form themselves.
 #[derive(Debug)]
-pub enum Written<'text, T> {
-    Usual(&'text str),
-    Otherwise(T),
+pub enum DateSource<'text, T> {
+    Canonical(&'text str),
+    Parsed(T),
 }
 
-impl<'text, T: Readable> Value<'text> for Option<Written<'text, T>> {
+impl<'text, T: ParseDate> Value<'text> for Option<DateSource<'text, T>> {
     fn read(raw: Option<&'text str>) -> Self {
         match raw.and_then(text)? {
-            Cow::Borrowed(text) if T::is_usual(text) => Some(Written::Usual(text)),
-            text => T::read(&text).map(Written::Otherwise),
+            Cow::Borrowed(text) if T::is_canonical(text) => Some(DateSource::Canonical(text)),
+            text => T::parse(&text).map(DateSource::Parsed),
         }
     }
 }

@@ -10,7 +10,7 @@ use serde::de::{self, DeserializeSeed, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Number, Value};
 
-use super::dates::{Dated, Readable};
+use super::dates::{Dated, ParseDate};
 
 /// A value in a form that Studio might as well have sent.
 pub(crate) trait Lenient: Sized {
@@ -42,7 +42,7 @@ impl Lenient for i64 {
 }
 
 /// An empty text is no date.
-impl<T: Readable> Lenient for Dated<T> {
+impl<T: ParseDate> Lenient for Dated<T> {
     fn lenient(sent: &Value) -> Option<Self> {
         sent.as_str().and_then(|text| Self::of(text.to_owned()))
     }

@@ -28,20 +28,20 @@ type Row = [u8; REMEMBERED];
 
 impl Default for Order {
     fn default() -> Self {
-        let reference = std::array::from_fn(|place| u8::try_from(place).unwrap_or(u8::MAX));
+        let reference = std::array::from_fn(|index| u8::try_from(index).unwrap_or(u8::MAX));
         Self([reference; 3])
     }
 }
 
-/// What is sure about a number before it is looked at more closely.
+/// What a quick look says about a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sure {
-    /// That it is a whole one of less than 64 bits.
-    Whole,
-    /// That it is a float of a common size.
+enum NumberClass {
+    /// A whole number that fits into 64 bits.
+    Int,
+    /// A float of a common size.
     Float,
-    /// That it is a number.
-    Nothing,
+    /// A number that must be parsed to know more.
+    Other,
 }
 
 /// Reads on in a text. Every method returns `None` where it is in doubt.
@@ -159,7 +159,7 @@ impl<'text> Scanner<'text> {
 
     /// Passes a number, and says what is sure about it.
     #[inline(always)]
-    fn number(&mut self) -> Option<Sure> {
+    fn number(&mut self) -> Option<NumberClass> {
         self.peek()?;
         let start = self.at;
         self.at += usize::from(self.byte()? == b'-');
@@ -175,7 +175,7 @@ impl<'text> Scanner<'text> {
             _ => digits <= SAFE_DIGITS,
         };
         if !matches!(self.byte(), Some(b'.' | b'e' | b'E')) {
-            return Some(if is_short { Sure::Whole } else { Sure::Nothing });
+            return Some(if is_short { NumberClass::Int } else { NumberClass::Other });
         }
         let mut is_plain = is_short;
         if self.byte()? == b'.' {
@@ -190,10 +190,10 @@ impl<'text> Scanner<'text> {
             self.digits();
         }
         if is_plain {
-            return Some(Sure::Float);
+            return Some(NumberClass::Float);
         }
         serde_json::from_str::<Number>(self.since(start)?).ok()?;
-        Some(Sure::Nothing)
+        Some(NumberClass::Other)
     }
 
     #[inline(always)]
@@ -295,15 +295,15 @@ impl<'text> Scanner<'text> {
             loop {
                 self.peek()?;
                 let start = self.at;
-                if let Some((place, field)) = self.key(fields, row.next())? {
-                    let bit = 1 << place;
+                if let Some((index, field)) = self.key(fields, row.next())? {
+                    let bit = 1 << index;
                     if came & bit != 0 {
                         return None;
                     }
                     came |= bit;
                     let value = self.at;
                     if let Some(span) = self.field(field.kind, origin, rows, depth) {
-                        *spans.get_mut(place)? = span;
+                        *spans.get_mut(index)? = span;
                     } else {
                         // What serde has passed is not what it should be, and goes with what is not documented; but an
                         // object without its id is none.
@@ -345,7 +345,7 @@ impl<'text> Scanner<'text> {
         }
         let found = fields.iter().enumerate().find(|(_, field)| field.name == name);
         if let Some(expected) = expected {
-            *expected = found.and_then(|(place, _)| u8::try_from(place).ok()).unwrap_or(u8::MAX);
+            *expected = found.and_then(|(index, _)| u8::try_from(index).ok()).unwrap_or(u8::MAX);
         }
         Some(found)
     }
@@ -361,22 +361,22 @@ impl<'text> Scanner<'text> {
         }
         match kind {
             Kind::Id => {
-                if self.number()? != Sure::Whole {
+                if self.number()? != NumberClass::Int {
                     self.since(start)?.parse::<i64>().ok().filter(|id| *id != 0)?;
                 }
             }
-            Kind::Whole => {
-                if self.number()? != Sure::Whole {
+            Kind::Int => {
+                if self.number()? != NumberClass::Int {
                     lenient_whole(self.since(start)?)?;
                 }
             }
             Kind::Number => {
-                if self.number()? == Sure::Nothing {
+                if self.number()? == NumberClass::Other {
                     self.since(start)?.parse().ok().filter(|float: &f64| float.is_finite())?;
                 }
             }
             Kind::Text | Kind::Word => self.string().map(drop)?,
-            Kind::Moment | Kind::Day => {
+            Kind::Timestamp | Kind::Day => {
                 let has_escape = self.string()?;
                 let text = self.inside(start)?;
                 if text.is_empty() {
@@ -385,8 +385,8 @@ impl<'text> Scanner<'text> {
                 }
                 let is_date = !has_escape
                     && match kind {
-                        Kind::Moment => Timestamp::reads(text),
-                        _ => Day::reads(text),
+                        Kind::Timestamp => Timestamp::is_valid(text),
+                        _ => Day::is_valid(text),
                     };
                 is_date.then_some(())?;
             }

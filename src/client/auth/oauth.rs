@@ -193,7 +193,7 @@ impl OAuth {
                         .to_owned();
                 return Err(Error::SignIn { reason: OTHER_STATE.to_owned(), message, answer: None });
             }
-            Pasted::Refused { reason, description } => {
+            Pasted::Denied { reason, description } => {
                 let said = description.map_or_else(String::new, |said| format!(": {said}"));
                 let what =
                     if reason == "access_denied" { "the person did not allow it" } else { "Studio refused to sign in" };
@@ -205,7 +205,7 @@ impl OAuth {
                 let expected = format!("is another address, at {host}, than the one that was asked for: {asked}");
                 return Err(InvalidArgument::new("code", expected).into());
             }
-            Pasted::Nothing => {
+            Pasted::NoCode => {
                 let expected = "must be the code, or the whole URL that the browser was redirected to";
                 return Err(InvalidArgument::new("code", expected).into());
             }

@@ -1,11 +1,15 @@
 //! Reads lists of any length while they change: in order, ahead of the reader, each item once.
 
 mod checkpoint;
+mod list;
+mod page;
+mod prefetch;
 mod reader;
 mod seen;
-mod state;
 mod sweep;
 
 pub use checkpoint::Checkpoint;
-pub use reader::{Listing, PrefetchRuntime, Reader, ReaderHandle, Reading};
-pub use state::Drift;
+pub use list::Listing;
+pub use prefetch::PrefetchRuntime;
+pub use reader::{Reader, ReaderHandle};
+pub use sweep::{Drift, Reading};

@@ -12,13 +12,13 @@ use crate::api::item::Identity;
 
 /// A set of identities.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Seen {
+pub(super) struct SeenIds {
     numbers: RoaringTreemap,
     texts: HashSet<String>,
     contents: HashSet<u128>,
 }
 
-impl Seen {
+impl SeenIds {
     pub(super) fn contains(&self, identity: &Identity) -> bool {
         match identity {
             Identity::Number(number) => self.numbers.contains(number.cast_unsigned()),
@@ -111,7 +111,7 @@ struct Written {
     contents: String,
 }
 
-impl Serialize for Seen {
+impl Serialize for SeenIds {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut numbers = Vec::new();
         self.numbers.serialize_into(&mut numbers).map_err(serde::ser::Error::custom)?;
@@ -124,7 +124,7 @@ impl Serialize for Seen {
     }
 }
 
-impl<'de> Deserialize<'de> for Seen {
+impl<'de> Deserialize<'de> for SeenIds {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let written = Written::deserialize(deserializer)?;
         let numbers = STANDARD.decode(&written.numbers).map_err(de::Error::custom)?;
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_written_set_is_read_back_whatever_is_in_it() {
-        let mut seen = Seen::default();
+        let mut seen = SeenIds::default();
         let text = || Identity::Text("a".to_owned());
         for identity in [Identity::Number(i64::MIN), Identity::Number(-1), text(), Identity::Content(u128::MAX)] {
             assert!(!seen.contains(&identity));
@@ -156,16 +156,16 @@ mod tests {
             assert!(seen.contains(&identity));
         }
         let text = serde_json::to_string(&seen).unwrap();
-        assert_eq!(serde_json::from_str::<Seen>(&text).unwrap(), seen);
-        assert!(serde_json::from_str::<Seen>(r#"{"numbers": "AAAA", "texts": []}"#).is_err());
-        assert!(serde_json::from_str::<Seen>(r#"{"numbers": "AAAAAAAAAAA=", "texts": []}"#).unwrap().is_empty());
+        assert_eq!(serde_json::from_str::<SeenIds>(&text).unwrap(), seen);
+        assert!(serde_json::from_str::<SeenIds>(r#"{"numbers": "AAAA", "texts": []}"#).is_err());
+        assert!(serde_json::from_str::<SeenIds>(r#"{"numbers": "AAAAAAAAAAA=", "texts": []}"#).unwrap().is_empty());
         let cut = r#"{"numbers": "AAAAAAAAAAA=", "texts": [], "contents": "AAAA"}"#;
-        assert!(serde_json::from_str::<Seen>(cut).is_err());
+        assert!(serde_json::from_str::<SeenIds>(cut).is_err());
     }
 
     #[test]
     fn sets_can_be_held_against_each_other() {
-        let (mut one, mut other) = (Seen::default(), Seen::default());
+        let (mut one, mut other) = (SeenIds::default(), SeenIds::default());
         for number in 0..1000 {
             one.insert(&number.into());
             other.insert(&(number + 300).into());
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn equal_items_are_counted() {
-        let mut seen = Seen::default();
+        let mut seen = SeenIds::default();
         let one = Identity::Content(7);
         for number in 0..100 {
             for from in [0, number / 2, number] {

@@ -1,24 +1,260 @@
-//! One pass over the pages of a list: what came, and whether it fits what Studio says of the list.
+//! One pass over the pages of a list: what came, whether it fits what Studio says of the list, and whether the list is whole.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use crate::api::item::Meta;
+use super::seen::SeenIds;
+use crate::api::item::{Identity, Item, Meta};
+use crate::api::models::Source;
+
+/// How often a list is read from the start because it changed meanwhile.
+pub(super) const MAX_SWEEPS: u32 = 10;
+/// How often a list is read whose count rose, in a way that might have hidden that items vanished.
+const MAX_SWEEPS_OF_A_GROWING_LIST: u32 = 3;
+/// After so many sweeps in a row that brought nothing new, a list that shrinks all the time is taken for whole.
+const MAX_SWEEPS_WITHOUT_NEWS: u32 = 2;
+
+/// How a list is read.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Reading {
+    /// How many items at the most.
+    pub limit: Option<u64>,
+    /// Whether to read until two sweeps agree.
+    pub is_consistent: bool,
+}
+
+/// What happened to a list while it was read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drift {
+    /// How often it was begun to be read.
+    pub readings: u32,
+    /// How many items only a repeated reading brought: added meanwhile, or moved out of sight before.
+    pub appeared: u64,
+    /// How many items were given that the last whole reading found no longer.
+    pub vanished: u64,
+    /// Studio's own count, at first and at last.
+    pub first_total: Option<i64>,
+    pub last_total: Option<i64>,
+}
+
+/// How far a reading is; all that another process needs to go on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct State {
+    pub(super) is_consistent: bool,
+    pub(super) is_done: bool,
+    pub(super) next_page: i64,
+    /// Which items of the next page were given already. They are not among those that were seen, since they will be.
+    #[serde(default)]
+    pub(super) partial: SeenIds,
+    /// Whether the next page is the first one behind a checkpoint of version 1, and how many of its items without an id
+    /// had been given.
+    #[serde(default)]
+    pub(super) is_of_version_1: bool,
+    pub(super) skip: usize,
+    /// How many items were given, and how many there may still be.
+    pub(super) items: u64,
+    pub(super) left: Option<u64>,
+    /// What was given: while items appear and vanish, those behind them move from page to page.
+    pub(super) seen: SeenIds,
+    /// What the first sweep, the one before, and this one found, once there is more than one.
+    pub(super) first: Option<SeenIds>,
+    pub(super) before: Option<SeenIds>,
+    pub(super) current: Option<SeenIds>,
+    /// How many pages there were in the sweep before: so many may well bring nothing new in this one.
+    pub(super) pages_before: i64,
+    pub(super) sweep: Sweep,
+    /// How many sweeps in a row brought nothing new.
+    #[serde(rename = "barren_sweeps")]
+    pub(super) sweeps_without_news: u32,
+    pub(super) drift: Drift,
+}
+
+impl State {
+    pub(super) fn new(first_page: i64, reading: Reading) -> Self {
+        Self {
+            is_consistent: reading.is_consistent,
+            is_done: reading.limit == Some(0),
+            next_page: first_page,
+            partial: SeenIds::default(),
+            is_of_version_1: false,
+            skip: 0,
+            items: 0,
+            left: reading.limit,
+            seen: SeenIds::default(),
+            first: None,
+            before: None,
+            current: None,
+            pages_before: 0,
+            sweep: Sweep::new(),
+            sweeps_without_news: 0,
+            drift: Drift { readings: 1, ..Drift::default() },
+        }
+    }
+
+    /// The same with no more items than this still to come.
+    pub(super) fn limited_to(&self, limit: Option<u64>) -> Self {
+        Self { left: self.left.into_iter().chain(limit).min(), ..self.clone() }
+    }
+
+    pub(super) fn has_begun(&self) -> bool {
+        self.drift.first_total.is_some() || self.items > 0 || self.is_done
+    }
+
+    /// Whether its counts can be those of a reading, so that adding to them cannot go wrong.
+    pub(super) fn is_possible(&self) -> bool {
+        let Drift { readings, appeared, vanished, first_total, last_total } = self.drift;
+        let said = [first_total, last_total].into_iter().flatten();
+        let own = [self.items, self.skip as u64, appeared, vanished, readings.into(), self.sweeps_without_news.into()];
+        own.into_iter().all(|count| count <= MOST.cast_unsigned())
+            && [self.next_page, self.pages_before].into_iter().chain(said).all(|count| count >= 0)
+            && self.left.is_none_or(|left| i64::try_from(left).is_ok())
+            && self.sweep.is_possible()
+    }
+
+    /// Keeps only what tells how it went.
+    pub(super) fn forget(&mut self) {
+        self.seen = SeenIds::default();
+        (self.first, self.before, self.current) = (None, None, None);
+    }
+
+    /// That of a checkpoint of version 1, which told items without a type by their ids.
+    pub(super) fn of_version_1(mut self, item: &str, first_page: Option<i64>) -> Self {
+        self.is_of_version_1 = true;
+        if self.drift.readings > 1 && [Value::NAME, Source::NAME].contains(&item) {
+            // What the sweeps found is not known as it is now, so this one begins anew.
+            (self.first, self.before, self.current) = (None, None, Some(SeenIds::default()));
+            (self.next_page, self.skip, self.sweep) = (first_page.unwrap_or(1), 0, Sweep::new());
+        }
+        self
+    }
+
+    /// What was found so far in this sweep.
+    pub(super) fn found(&self) -> &SeenIds {
+        self.current.as_ref().unwrap_or(&self.seen)
+    }
+
+    /// Goes back to a page of which not everything was given. `sweep` is what was known before it came, and `given` what of
+    /// it was given.
+    pub(super) fn go_back_to(&mut self, page: i64, sweep: &Sweep, given: &[Identity], first_page: i64) {
+        self.is_done = false;
+        if self.drift.readings > 1 {
+            // In which order the pages of this sweep were found is not kept, so the sweep begins anew.
+            (self.next_page, self.current) = (first_page, Some(SeenIds::default()));
+            self.sweep = Sweep::new();
+            self.sweep.brought_any = sweep.brought_any;
+            return;
+        }
+        (self.next_page, self.sweep) = (page, sweep.clone());
+        for identity in given {
+            self.seen.remove(identity);
+            self.partial.insert(identity);
+        }
+    }
+
+    /// Ends a sweep, and decides whether the list is whole. If not, the next sweep begins. `shortage` says what is missing
+    /// although every page was read.
+    pub(super) fn end_sweep(&mut self, shortage: Option<String>, first_page: i64) -> SweepEnd {
+        let is_by_content = self.seen.is_by_content();
+        if is_by_content && self.current.is_some() {
+            // What was given before a checkpoint of version 1 is known by its content now.
+            self.seen.forget_texts();
+        }
+        let found = self.current.as_ref().unwrap_or(&self.seen);
+        if let Some(first) = &self.first {
+            (self.drift.appeared, self.drift.vanished) = (self.seen.without(first), self.seen.without(found));
+        }
+        let sweeps_without_news = if self.sweep.brought_any { 0 } else { self.sweeps_without_news + 1 };
+        let signs = Signs {
+            is_consistent: self.is_consistent,
+            agrees_with_previous: self.before.as_ref() == Some(found),
+            total_decreased: self.sweep.total_decreased,
+            sweeps_without_news,
+            only_grew: self.first.is_some() && self.drift.vanished == 0,
+            is_plain: self.sweep.is_plain(is_by_content),
+            sweeps: self.drift.readings,
+        };
+        let is_whole = is_whole(signs);
+        if let Some(shortage) = shortage.filter(|_| is_whole) {
+            // Whoever asks once more asks for the last page again.
+            return SweepEnd::Incomplete(shortage);
+        }
+        self.sweeps_without_news = sweeps_without_news;
+        if is_whole {
+            self.is_done = true;
+            return SweepEnd::Whole;
+        }
+        let found = self.current.take().unwrap_or_else(|| self.seen.clone());
+        self.first.get_or_insert_with(|| found.clone());
+        self.before = self.is_consistent.then_some(found);
+        self.current = Some(SeenIds::default());
+        self.drift.readings += 1;
+        self.sweep = Sweep::new();
+        self.pages_before = self.next_page.saturating_sub(first_page);
+        self.next_page = first_page;
+        SweepEnd::Again
+    }
+}
+
+/// What follows a sweep.
+#[derive(Debug)]
+pub(super) enum SweepEnd {
+    Whole,
+    /// Every page was read, and something is missing: what.
+    Incomplete(String),
+    /// The list is read once more.
+    Again,
+}
+
+/// The signs by which a list is whole after a sweep, or not.
+#[derive(Debug, Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "they are signs, and each can be there without the others")]
+struct Signs {
+    /// Whether two sweeps must agree, and whether this one agrees with the one before.
+    is_consistent: bool,
+    agrees_with_previous: bool,
+    /// Whether Studio's count fell during this sweep.
+    total_decreased: bool,
+    /// How many sweeps in a row brought nothing new, this one included.
+    sweeps_without_news: u32,
+    /// Whether all that earlier sweeps gave was found again. A list that only grows hides nothing from who reads it in order.
+    only_grew: bool,
+    /// Whether all that moved during this sweep was pushed back by items that appeared.
+    is_plain: bool,
+    /// How many sweeps there were, this one included.
+    sweeps: u32,
+}
+
+/// The rule: whether a list is whole after a sweep over all its pages.
+fn is_whole(signs: Signs) -> bool {
+    if signs.is_consistent {
+        signs.agrees_with_previous
+    } else if signs.total_decreased {
+        signs.sweeps_without_news >= MAX_SWEEPS_WITHOUT_NEWS
+    } else {
+        signs.is_plain || signs.only_grew || signs.sweeps >= MAX_SWEEPS_OF_A_GROWING_LIST
+    }
+}
+
+/// More than any reading counts: a page of 50 items each millisecond takes half a day for so many.
+const MOST: i64 = 1 << 31;
 
 /// What is known of one pass over the pages.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "they are signs, and each can be there without the others")]
 pub(super) struct Sweep {
-    pub last_page: Option<i64>,
-    pub total_count: Option<i64>,
+    pub(super) last_page: Option<i64>,
+    pub(super) total_count: Option<i64>,
     /// Whether Studio's count fell from one page to the next. Then an item may have moved to a page that had been read
     /// already: forward, since items vanished; or backward, since others appeared and the later page was answered first.
     /// Read in order, items that appear only push others to pages that are still to come.
-    pub fell: bool,
+    #[serde(rename = "fell")]
+    pub(super) total_decreased: bool,
     /// How many items came again on a later page.
-    again: i64,
+    #[serde(rename = "again")]
+    duplicates: i64,
     /// Studio's count on the first page that had one, or that of pages.
     first: Option<i64>,
-    pub brought_any: bool,
+    pub(super) brought_any: bool,
     /// How many items were on its pages, repeated pages left out. Unknown behind a checkpoint of version 1.
     #[serde(default)]
     rows: Option<i64>,
@@ -27,7 +263,7 @@ pub(super) struct Sweep {
     found: i64,
     #[serde(default)]
     fullest: i64,
-    /// Whether something that a page said did not fit what came.
+    /// Whether something that a page said did not fit what content.
     #[serde(default)]
     is_odd: bool,
     /// Whether the last page counted the list itself.
@@ -41,16 +277,33 @@ pub(super) struct Sweep {
     stuck_at: Option<i64>,
 }
 
-/// How a page was asked for.
+/// Which pages of a list are read.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Asked {
-    /// The page on which the list begins to be read, and this one.
-    pub first_page: i64,
-    pub number: i64,
-    pub per_page: Option<i64>,
+pub(super) struct PageRange {
+    pub(super) first: i64,
+    pub(super) last: Option<i64>,
+    pub(super) per_page: Option<i64>,
+    /// Whether the operation takes a page number at all.
+    pub(super) is_paged: bool,
 }
 
-impl Asked {
+impl PageRange {
+    /// How a page is requested.
+    pub(super) fn request(self, number: i64) -> PageRequest {
+        PageRequest { first_page: self.first, number, per_page: self.per_page }
+    }
+}
+
+/// How a page was requested.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PageRequest {
+    /// The page on which the list begins to be read, and this one.
+    pub(super) first_page: i64,
+    pub(super) number: i64,
+    pub(super) per_page: Option<i64>,
+}
+
+impl PageRequest {
     /// How many items are on the pages before the first one, if they are full.
     fn before(self) -> i64 {
         self.first_page.saturating_sub(1).saturating_mul(self.per_page.unwrap_or(0))
@@ -59,16 +312,16 @@ impl Asked {
 
 /// What was on a page.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Came {
-    pub rows: i64,
+pub(super) struct PageContent {
+    pub(super) rows: i64,
     /// How many came in this sweep for the first time.
-    pub fresh: i64,
+    pub(super) fresh: i64,
     /// How many were on an earlier page of this sweep.
-    pub again: i64,
+    pub(super) duplicates: i64,
     /// Whether the page is the one before once more, and was left out.
-    pub is_same_page: bool,
+    pub(super) is_same_page: bool,
     /// Whether Studio's count is that of the page before.
-    pub is_steady: bool,
+    pub(super) is_steady: bool,
 }
 
 impl Sweep {
@@ -76,11 +329,18 @@ impl Sweep {
         Self { rows: Some(0), ..Self::default() }
     }
 
+    /// Whether its counts can be those of a reading.
+    pub(super) fn is_possible(&self) -> bool {
+        let said = [self.last_page, self.total_count, self.first, self.stuck_at].into_iter().flatten();
+        let own = [self.duplicates, self.found, self.fullest].into_iter().chain(self.rows);
+        said.chain(own.clone()).all(|count| count >= 0) && own.into_iter().all(|count| count <= MOST)
+    }
+
     /// Takes in what a page says of the list.
     pub(super) fn hear(&mut self, meta: Meta) {
         let fell =
             |before: Option<i64>, now: Option<i64>| matches!((before, now), (Some(before), Some(now)) if now < before);
-        self.fell |= if meta.total_count.is_some() {
+        self.total_decreased |= if meta.total_count.is_some() {
             fell(self.total_count, meta.total_count)
         } else {
             fell(self.last_page, meta.last_page)
@@ -91,27 +351,30 @@ impl Sweep {
     }
 
     /// Takes in what was on the page, which is held against what it says.
-    pub(super) fn count_in(&mut self, asked: Asked, came: Came, meta: Option<Meta>) {
-        self.fullest = self.fullest.max(came.rows);
-        self.found += came.fresh;
-        if !came.is_same_page {
-            self.again += came.again;
+    pub(super) fn count_in(&mut self, request: PageRequest, content: PageContent, meta: Option<Meta>) {
+        self.fullest = self.fullest.max(content.rows);
+        self.found += content.fresh;
+        if !content.is_same_page {
+            self.duplicates += content.duplicates;
         }
-        let is_repeated = came.is_same_page || (came.rows > 0 && came.fresh == 0 && came.is_steady);
+        let is_repeated = content.is_same_page || (content.rows > 0 && content.fresh == 0 && content.is_steady);
         if !is_repeated {
-            self.rows = self.rows.map(|rows| rows + came.rows);
-        } else if self.last_page.is_some_and(|last| asked.number <= last) || self.has_next {
-            self.stuck_at = Some(asked.number);
+            self.rows = self.rows.map(|rows| rows + content.rows);
+        } else if self.last_page.is_some_and(|last| request.number <= last) || self.has_next {
+            self.stuck_at = Some(request.number);
         }
         self.is_counted = meta.is_some_and(|meta| meta.total_count.is_some());
         self.has_next = meta.map_or(self.has_next, |meta| meta.has_next);
         // The last page has to fit what the others said, too.
-        let is_last = came.fresh > 0 && self.last_page == Some(asked.number);
+        let is_last = content.fresh > 0 && self.last_page == Some(request.number);
         let known =
             is_last.then(|| Meta { last_page: self.last_page, total_count: self.total_count, ..Meta::default() });
         // It may count an item once that is on it twice.
-        let fits =
-            |meta| [came.rows, came.fresh + came.again].iter().any(|rows| fits(meta, asked, *rows, self.fullest));
+        let fits = |meta| {
+            [content.rows, content.fresh + content.duplicates]
+                .iter()
+                .any(|rows| fits(meta, request, *rows, self.fullest))
+        };
         self.is_odd |= meta.or(known).is_some_and(|meta| !fits(meta));
     }
 
@@ -125,28 +388,28 @@ impl Sweep {
     /// Items without an id that come again may also be others that say the same, which only another sweep can tell.
     pub(super) fn is_plain(&self, is_by_content: bool) -> bool {
         let rose = self.count().zip(self.first).map_or(0, |(count, first)| count - first);
-        !self.fell && self.again == rose && !(is_by_content && self.again > 0)
+        !self.total_decreased && self.duplicates == rose && !(is_by_content && self.duplicates > 0)
     }
 
     /// Whether there may be more behind the page that is said to be the last. If the count moves, the list is read again
     /// anyway.
-    pub(super) fn is_doubtful(&mut self, asked: Asked) -> bool {
+    pub(super) fn is_doubtful(&mut self, request: PageRequest) -> bool {
         let is_steady = self.first == self.count();
-        let lacks = |total: i64| asked.before().saturating_add(self.found) < total;
+        let lacks = |total: i64| request.before().saturating_add(self.found) < total;
         let is_incomplete = self.rows.is_some() && self.is_counted && self.total_count.is_some_and(lacks);
         self.is_odd |= is_steady && is_incomplete;
-        !self.fell && (self.is_odd || self.has_next || self.shortage(asked).is_some())
+        !self.total_decreased && (self.is_odd || self.has_next || self.shortage(request).is_some())
     }
 
     /// Why it is not whole although every page was read, if it is not.
-    pub(super) fn shortage(&self, asked: Asked) -> Option<String> {
-        let rows = self.rows.filter(|_| !self.fell)?;
+    pub(super) fn shortage(&self, request: PageRequest) -> Option<String> {
+        let rows = self.rows.filter(|_| !self.total_decreased)?;
         let last = self.last_page.map_or_else(String::new, |last| format!(" (it names {last} as the last one)"));
         match (self.total_count, self.stuck_at) {
-            (Some(total), _) if (self.is_odd || self.is_counted) && asked.before().saturating_add(rows) < total => {
+            (Some(total), _) if (self.is_odd || self.is_counted) && request.before().saturating_add(rows) < total => {
                 Some(format!(
                     "Studio counts {total} items, but there are only {rows} on its pages {} to {}{last}",
-                    asked.first_page, asked.number
+                    request.first_page, request.number
                 ))
             }
             (None, Some(stuck_at)) => Some(format!(
@@ -157,32 +420,32 @@ impl Sweep {
     }
 
     /// Whether the page of which this was asked is behind all that Studio says there are.
-    pub(super) fn is_behind(&self, asked: Asked) -> bool {
-        let has_all = |total: i64| self.rows.is_some_and(|rows| asked.before().saturating_add(rows) >= total);
-        asked.number > asked.first_page
-            && (self.last_page.is_some_and(|last| asked.number > last)
+    pub(super) fn is_behind(&self, request: PageRequest) -> bool {
+        let has_all = |total: i64| self.rows.is_some_and(|rows| request.before().saturating_add(rows) >= total);
+        request.number > request.first_page
+            && (self.last_page.is_some_and(|last| request.number > last)
                 || self.total_count.is_some_and(has_all)
-                || asked.per_page.is_none())
+                || request.per_page.is_none())
     }
 }
 
 /// Whether so many items on a page are what it says of the list, either with as many on a page as were asked for, or with
 /// as many as there were on the fullest one.
-pub(super) fn fits(meta: Meta, asked: Asked, rows: i64, fullest: i64) -> bool {
+pub(super) fn fits(meta: Meta, request: PageRequest, rows: i64, fullest: i64) -> bool {
     let Some(total) = meta.total_count else {
-        return match (meta.last_page, asked.per_page) {
-            (Some(last), Some(per_page)) if asked.number < last => rows == per_page,
-            (Some(last), _) if asked.number > last => rows == 0,
+        return match (meta.last_page, request.per_page) {
+            (Some(last), Some(per_page)) if request.number < last => rows == per_page,
+            (Some(last), _) if request.number > last => rows == 0,
             _ => true,
         };
     };
     let would_be = |size: i64| {
-        let before = asked.number.saturating_sub(1).saturating_mul(size);
+        let before = request.number.saturating_sub(1).saturating_mul(size);
         let pages = total.saturating_add(size - 1) / size;
         meta.last_page.is_none_or(|last| last.max(1) == pages.max(1))
             && rows == total.saturating_sub(before).clamp(0, size)
     };
-    asked.per_page.into_iter().chain([fullest]).filter(|size| *size > 0).any(would_be)
+    request.per_page.into_iter().chain([fullest]).filter(|size| *size > 0).any(would_be)
 }
 
 #[cfg(test)]
@@ -194,8 +457,8 @@ mod tests {
         Meta { last_page: known(last_page), total_count: known(total_count), ..Meta::default() }
     }
 
-    fn page(number: i64) -> Asked {
-        Asked { first_page: 1, number, per_page: Some(50) }
+    fn page(number: i64) -> PageRequest {
+        PageRequest { first_page: 1, number, per_page: Some(50) }
     }
 
     #[test]
@@ -232,6 +495,34 @@ mod tests {
             (2, i64::MAX, 1, 50, 50),
         ] {
             assert!(!fits(meta(last, total), page(number), rows, fullest), "{last} {total} {number} {rows}");
+        }
+    }
+
+    #[test]
+    fn a_list_is_whole_by_this_table() {
+        let signs = Signs { sweeps: 1, ..Signs::default() };
+        let (grew, fell) = (Signs { sweeps: 2, ..signs }, Signs { total_decreased: true, ..signs });
+        let twice = Signs { is_consistent: true, ..signs };
+        for (signs, expected) in [
+            // Nothing moved, or items that appeared pushed others back.
+            (Signs { is_plain: true, ..signs }, true),
+            // More came again than appeared, or fewer: something vanished.
+            (signs, false),
+            (Signs { only_grew: true, ..grew }, true),
+            (grew, false),
+            (Signs { sweeps: MAX_SWEEPS_OF_A_GROWING_LIST, ..signs }, true),
+            // The count fell: items may have moved to pages that had been read.
+            (fell, false),
+            (Signs { is_plain: true, only_grew: true, ..fell }, false),
+            (Signs { sweeps: MAX_SWEEPS, ..fell }, false),
+            (Signs { sweeps_without_news: MAX_SWEEPS_WITHOUT_NEWS - 1, ..fell }, false),
+            (Signs { sweeps_without_news: MAX_SWEEPS_WITHOUT_NEWS, ..fell }, true),
+            // Two sweeps must agree, whatever else is known.
+            (Signs { is_plain: true, only_grew: true, sweeps: MAX_SWEEPS, ..twice }, false),
+            (Signs { agrees_with_previous: true, ..twice }, true),
+            (Signs { agrees_with_previous: true, total_decreased: true, ..twice }, true),
+        ] {
+            assert_eq!(is_whole(signs), expected, "{signs:?}");
         }
     }
 }

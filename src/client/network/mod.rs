@@ -1,10 +1,12 @@
 //! Connects to servers: through which proxy, with which certificates, and why a connection failed.
 
+mod cause;
 mod certificates;
 mod dns;
+mod proxy;
 mod settings;
 mod tls;
 
+pub(crate) use cause::Cause;
 pub(crate) use dns::Names;
-pub(crate) use settings::Cause;
 pub use settings::Network;

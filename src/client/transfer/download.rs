@@ -17,7 +17,7 @@ use url::Url;
 use super::ranges::{Head, Holds, Known};
 use super::recordings;
 use crate::api::answer::media_type_and_charset;
-use crate::api::{Call, InvalidArgument, Request};
+use crate::api::{Call, InvalidArgument, Request, check};
 use crate::client::attempts::Attempts;
 use crate::client::error::Error;
 use crate::client::failure::{Failure, QUOTED, RequestContext};
@@ -35,19 +35,28 @@ const MAX_REDIRECTS: usize = 5;
 const BUFFER: usize = 1 << 17;
 /// How long a download waits for another one that is writing the same file: one that was cancelled takes a moment.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// Attempts are counted anew once this share of a file, or `SHORTEST_STEP` if that is more, has come since the last time.
+/// So a download makes at most `STEPS` times as many attempts as one that brings nothing.
+const STEPS: u64 = 1000;
+/// The fewest bytes for which attempts are counted anew.
+const SHORTEST_STEP: u64 = 4 << 10;
+/// How many new signed URLs one download asks for at most.
+const MAX_RENEWALS: u32 = 100;
 /// Stands for a length that is not known.
 const UNKNOWN: u64 = u64::MAX;
 
-/// A file to fetch: which, and where to.
+/// A file to fetch: which, where to, and how many bytes it may have.
 #[derive(Debug, Clone)]
 pub struct Download {
     request: Request<Url>,
     path: PathBuf,
+    max_bytes: u64,
 }
 
 impl Download {
     /// Checks that the file could be there before anything is sent.
-    pub fn new(request: Request<Url>, path: PathBuf) -> Result<Self, InvalidArgument> {
+    pub fn new(request: Request<Url>, path: PathBuf, max_bytes: Option<i64>) -> Result<Self, InvalidArgument> {
+        let max_bytes = check::max_bytes(max_bytes)?;
         let refuse = |expected: String| Err(InvalidArgument::new("path", expected));
         if path.file_name().is_none() || path.is_dir() {
             return refuse(format!("must name a file, such as \"lecture.mp4\"; \"{}\" is a folder", path.display()));
@@ -59,7 +68,7 @@ impl Download {
             Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
                 refuse(format!("lies in a folder that does not exist: \"{}\"", folder.display()))
             }
-            _ => Ok(Self { request, path }),
+            _ => Ok(Self { request, path, max_bytes }),
         }
     }
 }
@@ -94,7 +103,7 @@ impl Client {
     pub async fn download(&self, download: &Download, transferred: &Transferred) -> Result<PathBuf, Error> {
         let began = Instant::now();
         let path = self.context(&download.request.call).display_path();
-        let mut part = Part::new(&download.path, path.clone())?;
+        let mut part = Part::new(&download.path, path.clone(), download.max_bytes)?;
         self.until_closed(Box::pin(self.fill(&mut part, &download.request, transferred))).await?;
         let bytes = part.known.length;
         let file = part.finish(&download.path)?;
@@ -110,8 +119,8 @@ impl Client {
     async fn fill(&self, part: &mut Part, request: &Request<Url>, transferred: &Transferred) -> Result<(), Error> {
         let mut hold = Hold::default();
         let mut url = self.signed(request, &mut hold).await?;
-        let mut may_renew = true;
-        let mut most = 0;
+        let (mut may_renew, mut renewals) = (true, 0);
+        let mut counted = 0;
         let mut attempts = Attempts::new(&self.config.policy, &self.pace, None);
         loop {
             self.admit(&request.call, &mut hold).await?;
@@ -120,15 +129,16 @@ impl Client {
             };
             hold.end();
             // What was fetched before a new beginning does not count a second time.
-            if part.known.length > most {
-                most = part.known.length;
+            if part.known.length >= counted + part.step() {
+                counted = part.known.length;
                 attempts.progressed();
                 may_renew = true;
             }
             match failure.outcome {
                 // That is how a signed URL says that it has expired.
-                Outcome::Status(403, _) if may_renew => {
+                Outcome::Status(403, _) if may_renew && renewals < MAX_RENEWALS => {
                     may_renew = false;
+                    renewals += 1;
                     let path = part.of.as_str();
                     info!(
                         target: TARGET, method = "GET", path, status = 403,
@@ -233,6 +243,15 @@ impl Client {
             }
             Err(problem) => return Err(request.no_file(response.status().as_u16(), &problem, b"")),
         };
+        // Without a length, the end of the part is the least that the file has.
+        let announced = total.or((end != u64::MAX).then_some(end));
+        if let Some(bytes) = announced.filter(|bytes| *bytes > part.max_bytes) {
+            return Err(request.too_large(
+                response.status().as_u16(),
+                part.max_bytes,
+                &format!("{bytes} bytes were announced"),
+            ));
+        }
         let mut next = self.chunk(request, &mut response).await?;
         if is_start {
             let start = self.gather(request, &mut response, next, recordings::START).await?;
@@ -257,6 +276,9 @@ impl Client {
             if chunk.len() as u64 > end - part.known.length {
                 part.restart().map_err(Failure::last)?;
                 return Err(request.download_broke(&format!("more came than the {end} bytes that were announced")));
+            }
+            if chunk.len() as u64 > part.max_bytes - part.known.length {
+                return Err(request.too_large(response.status().as_u16(), part.max_bytes, "no length was announced"));
             }
             part.write(&chunk).map_err(Failure::last)?;
             // Before more is asked for, which then comes into the same memory.
@@ -311,6 +333,7 @@ struct Part {
     path: PathBuf,
     /// The path of the request for it, for the log.
     of: String,
+    max_bytes: u64,
     /// Only there when something is to be written, so that a refusal touches no file.
     file: Option<Writer>,
     known: Known,
@@ -319,9 +342,14 @@ struct Part {
 }
 
 impl Part {
-    fn new(target: &Path, of: String) -> Result<Self, Error> {
+    fn new(target: &Path, of: String, max_bytes: u64) -> Result<Self, Error> {
         let path = files::beside(target, ".part").map_err(|error| Error::file(target, error))?;
-        Ok(Self { path, of, file: None, known: Known::default(), content_type: String::new() })
+        Ok(Self { path, of, max_bytes, file: None, known: Known::default(), content_type: String::new() })
+    }
+
+    /// How many bytes must come for attempts to be counted anew.
+    fn step(&self) -> u64 {
+        SHORTEST_STEP.max(self.known.total.unwrap_or(0) / STEPS)
     }
 
     /// Makes the file, for this download alone. What a process that was killed has left is thrown away.
@@ -446,16 +474,16 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("canvas-studio-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let target = folder.join("lecture.mp4");
-        let mut part = Part::new(&target, String::new()).unwrap();
+        let mut part = Part::new(&target, String::new(), u64::MAX).unwrap();
         part.open().await.unwrap();
-        assert!(matches!(Part::new(&target, String::new()).unwrap().open().await, Err(Error::File { .. })));
+        assert!(matches!(Part::new(&target, String::new(), u64::MAX).unwrap().open().await, Err(Error::File { .. })));
         part.write(b"wrong").unwrap();
         part.restart().unwrap();
         part.write(b"right").unwrap();
         drop(part);
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
 
-        let mut part = Part::new(&target, String::new()).unwrap();
+        let mut part = Part::new(&target, String::new(), u64::MAX).unwrap();
         part.open().await.unwrap();
         part.write(b"right").unwrap();
         part.finish(&target).unwrap();

@@ -1,12 +1,9 @@
 //! `OAuth`: the sign-in of one person, as Python sees it.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use pyo3::IntoPyObjectExt;
-use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
 use pyo3::{PyTraverseError, PyVisit};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -18,7 +15,7 @@ use crate::client::{self, Auth, Client, Error, Network};
 use crate::python::bridge::operation::{Operation, RuntimeChoice};
 use crate::python::convert::arguments::{Argument, FilePath, Text};
 use crate::python::convert::input::borrowed_text;
-use crate::python::convert::output::{AnyJson, Deliver, Hinted, Nothing};
+use crate::python::convert::output::{NoResult, Typed};
 use crate::python::errors::{to_python, warn_of_left_out};
 use crate::python::operations::operations;
 
@@ -44,8 +41,8 @@ use crate::python::operations::operations;
 pub(crate) struct OAuth {
     pub(crate) oauth: Arc<client::OAuth>,
     /// For the school that it is of, if that was said.
-    client: Option<Client>,
-    redirect_uri: String,
+    pub(crate) client: Option<Client>,
+    pub(crate) redirect_uri: String,
     pub(crate) store: Py<PyAny>,
 }
 
@@ -99,16 +96,6 @@ impl OAuth {
     }
 }
 
-/// What `__reduce__` returns: what to call, and with what.
-pub(crate) type Reduced<'py> = (Bound<'py, PyAny>, Hinted<AnyJson>);
-
-/// The proxy and the authorities that were given to a client. A pickle holds no password.
-pub(crate) fn network_of(client: &Client) -> PyResult<(Option<&str>, Option<&Path>)> {
-    client.config().network().given().ok_or_else(|| {
-        PyTypeError::new_err("a client is pickled without the password of its proxy: set HTTPS_PROXY instead")
-    })
-}
-
 /// A code that is about to become tokens.
 #[derive(Clone)]
 struct Exchange {
@@ -150,11 +137,11 @@ struct Forgetting {
 }
 
 impl Operation for Forgetting {
-    type Result = Nothing;
+    type Result = NoResult;
 
-    fn start(&self, _: Option<Client>) -> impl Future<Output = Result<Nothing, Error>> + Send + 'static {
+    fn start(&self, _: Option<Client>) -> impl Future<Output = Result<NoResult, Error>> + Send + 'static {
         let oauth = Arc::clone(&self.oauth);
-        async move { oauth.forget().await.map(|()| Nothing) }
+        async move { oauth.forget().await.map(|()| NoResult) }
     }
 
     fn runtime(&self) -> RuntimeChoice {
@@ -175,7 +162,6 @@ fn redirect_uri_text<'a>(given: &'a Bound<'_, PyAny>) -> PyResult<&'a str> {
 const _: () = assert!(matches!(OUT_OF_BAND.as_bytes(), b"urn:ietf:wg:oauth:2.0:oob"));
 
 operations! { OAuth {
-operations {
     /// Turn the code of a person's signing in into tokens, and keep them in the store.
     ///
     /// Args:
@@ -208,17 +194,27 @@ operations {
     ///
     /// Reference: none; nothing is sent.
     #[pyo3(signature = ())]
-    forget / forget_async (oauth) -> Nothing = Ok::<_, InvalidArgument>(oauth.forgetting());
-}
-lists {}
-plain {
+    forget / forget_async (oauth) -> NoResult = Ok::<_, InvalidArgument>(oauth.forgetting());
+} }
+
+#[pymethods]
+impl OAuth {
     #[new]
     #[pyo3(signature = (client_id, client_secret, *, store=None, url=None, redirect_uri: "str" = "urn:ietf:wg:oauth:2.0:oob",
         proxy=None, ca_bundle=None))]
-    fn new(py: Python<'_>, client_id: Text, client_secret: Text, store: Option<AnyStore>, url: Option<Text>,
-        #[pyo3(from_py_with = redirect_uri_text)] redirect_uri: &str, proxy: Option<Text>, ca_bundle: Option<FilePath>) -> PyResult<Self> {
+    fn new(
+        py: Python<'_>,
+        client_id: Text,
+        client_secret: Text,
+        store: Option<AnyStore>,
+        url: Option<Text>,
+        #[pyo3(from_py_with = redirect_uri_text)] redirect_uri: &str,
+        proxy: Option<Text>,
+        ca_bundle: Option<FilePath>,
+    ) -> PyResult<Self> {
         let (client_id, client_secret) = (client_id.read(py, "client_id")?, client_secret.read(py, "client_secret")?);
-        let (url, proxy, ca_bundle) = (url.read(py, "url")?, proxy.read(py, "proxy")?, ca_bundle.read(py, "ca_bundle")?);
+        let (url, proxy, ca_bundle) =
+            (url.read(py, "url")?, proxy.read(py, "proxy")?, ca_bundle.read(py, "ca_bundle")?);
         let refuse = |refusal: InvalidArgument| to_python(refusal.into());
         let store = match store {
             Some(store) => store,
@@ -235,7 +231,7 @@ plain {
 
     /// The developer key's id.
     #[getter]
-    fn client_id(&self) -> &str {
+    pub(crate) fn client_id(&self) -> &str {
         self.oauth.client_id()
     }
 
@@ -253,8 +249,8 @@ plain {
 
     /// Where the tokens are.
     #[getter]
-    fn store(&self, py: Python<'_>) -> Hinted<super::token_store::AnyStoreHint> {
-        Hinted::new(self.store.clone_ref(py))
+    fn store(&self, py: Python<'_>) -> Typed<super::token_store::AnyStoreHint> {
+        Typed::new(self.store.clone_ref(py))
     }
 
     /// Make the URL of the page on which a person signs in and allows it. Nothing is sent.
@@ -286,23 +282,6 @@ plain {
         visit.call(&self.store)
     }
 
-    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
-        let pickles = py.import("canvas_studio._pickles")?;
-        let (id, secret) = (self.client_id(), self.oauth.client_secret().expose_secret());
-        let place = pickles.call_method1("secret_place", (id, secret))?;
-        let rest = PyDict::new(py);
-        rest.set_item("redirect_uri", &self.redirect_uri)?;
-        if let Some(client) = &self.client {
-            rest.set_item("url", client.config().url())?;
-            let (proxy, ca_bundle) = network_of(client)?;
-            rest.set_item("proxy", proxy)?;
-            rest.set_item("ca_bundle", ca_bundle)?;
-        }
-        let partial = py.import("functools")?.getattr("partial")?;
-        let rebuild = partial.call((pickles.getattr("oauth")?,), Some(&rest))?;
-        Ok((rebuild, Hinted::new((id, place, self.store.clone_ref(py)).into_py_any(py)?)))
-    }
-
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let shown = |value: Py<PyAny>| -> PyResult<String> { Ok(value.bind(py).repr()?.to_string()) };
         let client_id = shown(self.client_id().into_py_any(py)?)?;
@@ -310,4 +289,3 @@ plain {
         Ok(format!("OAuth({client_id}, '***', url={url}, store={})", shown(self.store.clone_ref(py))?))
     }
 }
-} }

@@ -26,7 +26,7 @@ use crate::python::bridge::operation::Operation;
 use crate::python::bridge::run::run;
 use crate::python::convert::arguments::{Argument, FilePath, Object};
 use crate::python::convert::input::wrong_type;
-use crate::python::convert::output::{Deliver, Hint};
+use crate::python::convert::output::{Deliver, TypeHint};
 use crate::python::errors::{is_store_error, to_python};
 use crate::stack::with_enough_stack;
 
@@ -69,7 +69,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for AnyStore {
 #[derive(Debug)]
 pub(crate) struct AnyStoreHint;
 
-impl Hint for AnyStoreHint {
+impl TypeHint for AnyStoreHint {
     #[cfg(feature = "stubs")]
     const HINT: PyStaticExpr = <AnyStore as FromPyObject<'_, '_>>::INPUT_TYPE;
 }

@@ -16,7 +16,7 @@ use crate::client::{self, Client};
 use crate::python::convert::arguments::{AnyMapping, Argument, Text};
 use crate::python::convert::input::wrong_type;
 use crate::python::convert::json;
-use crate::python::convert::output::{Deliver, Hinted, JsonObject};
+use crate::python::convert::output::{Deliver, JsonObject, Typed};
 use crate::python::errors::to_python;
 
 /// A moment that a datetime with a zone stands for.
@@ -122,8 +122,8 @@ impl Tokens {
     ///
     /// Returns:
     ///     `access_token`, `refresh_token`, `expires_at` (ISO 8601) and `url`.
-    fn to_dict(&self, py: Python<'_>) -> PyResult<Hinted<JsonObject>> {
-        Ok(Hinted::new(json::to_python(py, &self.tokens.to_json())?.unbind()))
+    fn to_dict(&self, py: Python<'_>) -> PyResult<Typed<JsonObject>> {
+        Ok(Typed::new(json::to_python(py, &self.tokens.to_json())?.unbind()))
     }
 
     /// Make them from a dict such as `to_dict()` returns, or from the token endpoint's own answer.

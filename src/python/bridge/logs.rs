@@ -235,7 +235,7 @@ impl Waiting {
         let dropped = mem::take(&mut self.dropped);
         if dropped > 0 {
             let message = format!("{dropped} lines of this log were dropped: more than {MOST} were waiting");
-            let fields = vec![("dropped", Value::Whole(dropped.into()))];
+            let fields = vec![("dropped", Value::Int(dropped.into()))];
             lines.push(Line { level: INFO, moment: SystemTime::now(), message, fields, context: None });
         }
         lines
@@ -285,7 +285,7 @@ struct Line {
 #[derive(Debug)]
 enum Value {
     Text(String),
-    Whole(i128),
+    Int(i128),
     Number(f64),
 }
 
@@ -301,7 +301,7 @@ impl Line {
         for (name, value) in self.fields {
             match value {
                 Value::Text(text) => fields.set_item(name, text)?,
-                Value::Whole(number) => fields.set_item(name, number)?,
+                Value::Int(number) => fields.set_item(name, number)?,
                 Value::Number(number) => fields.set_item(name, number)?,
             }
         }
@@ -324,11 +324,11 @@ impl Visit for Line {
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.fields.push((field.name(), Value::Whole(value.into())));
+        self.fields.push((field.name(), Value::Int(value.into())));
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.fields.push((field.name(), Value::Whole(value.into())));
+        self.fields.push((field.name(), Value::Int(value.into())));
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {

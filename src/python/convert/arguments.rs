@@ -102,7 +102,7 @@ impl<'py> FromPyObject<'_, 'py> for AnyMapping<'py> {
 arguments! {
     Text: String = text, type_hint_identifier!("builtins", "str");
     Flag: bool = flag, type_hint_identifier!("builtins", "bool");
-    Whole: i64 = whole, type_hint_identifier!("builtins", "int");
+    Int: i64 = whole, type_hint_identifier!("builtins", "int");
     Number: f64 = number, type_hint_identifier!("builtins", "float");
     /// A length of time, as seconds or as a timedelta.
     Seconds: f64 = seconds,

@@ -16,8 +16,8 @@ use serde_json::Value;
 use url::Url;
 
 use super::json;
-use crate::api::json::dates::{Dated, Moment, Readable};
-use crate::api::json::lazy::Written;
+use crate::api::json::dates::{Dated, Moment, ParseDate};
+use crate::api::json::lazy::DateSource;
 use crate::api::raw::Content;
 use crate::client::Client;
 use crate::python::cached::cached;
@@ -55,7 +55,7 @@ impl<T: Deliver> Deliver for Option<T> {
 
 /// What Python makes of a date's or a time's text by itself. To give it the numbers takes longer, since each is an object
 /// first.
-pub(crate) trait FromText: Readable {
+pub(crate) trait FromText: ParseDate {
     type Class: PyTypeInfo;
 
     /// The class's `fromisoformat`.
@@ -86,7 +86,7 @@ macro_rules! from_text {
             }
         }
 
-        impl Hint for $type {
+        impl TypeHint for $type {
             #[cfg(feature = "stubs")]
             const HINT: PyStaticExpr = type_hint_identifier!("datetime", $hint);
         })*
@@ -98,23 +98,23 @@ from_text! {
     jiff::civil::Date: PyDate, "date", |day| day.to_string();
 }
 
-impl<T: FromText + Hint + Copy + 'static> Deliver for Dated<T> {
-    type Python = Hinted<T>;
+impl<T: FromText + TypeHint + Copy + 'static> Deliver for Dated<T> {
+    type Python = Typed<T>;
 
     fn deliver(self, py: Python<'_>, _: Option<&Client>) -> PyResult<Self::Python> {
-        T::to_python(py, &self.value().text()).map(Hinted::new)
+        T::to_python(py, &self.value().text()).map(Typed::new)
     }
 }
 
-impl<T: FromText + Hint + 'static> Deliver for Written<'_, T> {
-    type Python = Hinted<T>;
+impl<T: FromText + TypeHint + 'static> Deliver for DateSource<'_, T> {
+    type Python = Typed<T>;
 
     fn deliver(self, py: Python<'_>, _: Option<&Client>) -> PyResult<Self::Python> {
         match self {
-            Self::Usual(text) => T::to_python(py, text),
-            Self::Otherwise(value) => T::to_python(py, &value.text()),
+            Self::Canonical(text) => T::to_python(py, text),
+            Self::Parsed(value) => T::to_python(py, &value.text()),
         }
-        .map(Hinted::new)
+        .map(Typed::new)
     }
 }
 
@@ -136,21 +136,21 @@ impl Deliver for Url {
 }
 
 /// A Python object of which only the type hint is known here.
-pub(crate) struct Hinted<H>(pub(crate) Py<PyAny>, PhantomData<fn() -> H>);
+pub(crate) struct Typed<H>(pub(crate) Py<PyAny>, PhantomData<fn() -> H>);
 
-/// How a [`Hinted`] object's type is written in the stub.
-pub(crate) trait Hint {
+/// How a [`Typed`] object's type is written in the stub.
+pub(crate) trait TypeHint {
     #[cfg(feature = "stubs")]
     const HINT: PyStaticExpr;
 }
 
-impl<H> Hinted<H> {
+impl<H> Typed<H> {
     pub(crate) fn new(object: impl Into<Py<PyAny>>) -> Self {
         Self(object.into(), PhantomData)
     }
 }
 
-impl<'py, H: Hint> IntoPyObject<'py> for Hinted<H> {
+impl<'py, H: TypeHint> IntoPyObject<'py> for Typed<H> {
     type Target = PyAny;
     type Output = Bound<'py, PyAny>;
     type Error = std::convert::Infallible;
@@ -166,24 +166,24 @@ impl<'py, H: Hint> IntoPyObject<'py> for Hinted<H> {
 #[derive(Debug)]
 pub(crate) struct AnyJson;
 
-impl Hint for AnyJson {
+impl TypeHint for AnyJson {
     #[cfg(feature = "stubs")]
     const HINT: PyStaticExpr = type_hint_identifier!("typing", "Any");
 }
 
 /// What an operation returns that only does something.
 #[derive(Debug)]
-pub(crate) struct Nothing;
+pub(crate) struct NoResult;
 
-impl Deliver for Nothing {
-    type Python = Hinted<Self>;
+impl Deliver for NoResult {
+    type Python = Typed<Self>;
 
     fn deliver(self, py: Python<'_>, _: Option<&Client>) -> PyResult<Self::Python> {
-        Ok(Hinted::new(py.None()))
+        Ok(Typed::new(py.None()))
     }
 }
 
-impl Hint for Nothing {
+impl TypeHint for NoResult {
     #[cfg(feature = "stubs")]
     const HINT: PyStaticExpr = PyStaticExpr::Constant { value: PyStaticConstant::None };
 }
@@ -192,7 +192,7 @@ impl Hint for Nothing {
 #[derive(Debug)]
 pub(crate) struct JsonObject;
 
-impl Hint for JsonObject {
+impl TypeHint for JsonObject {
     #[cfg(feature = "stubs")]
     const HINT: PyStaticExpr = type_hint_subscript!(
         type_hint_identifier!("builtins", "dict"),
@@ -207,17 +207,17 @@ impl Hint for JsonObject {
 pub(crate) struct JsonObjects;
 
 #[cfg(feature = "sandbox")]
-impl Hint for JsonObjects {
+impl TypeHint for JsonObjects {
     #[cfg(feature = "stubs")]
     const HINT: PyStaticExpr = type_hint_subscript!(type_hint_identifier!("builtins", "list"), JsonObject::HINT);
 }
 
 impl Deliver for Content {
-    type Python = Hinted<AnyJson>;
+    type Python = Typed<AnyJson>;
 
     fn deliver(self, py: Python<'_>, _: Option<&Client>) -> PyResult<Self::Python> {
-        Ok(Hinted::new(match self {
-            Self::Nothing => py.None(),
+        Ok(Typed::new(match self {
+            Self::Empty => py.None(),
             Self::Text(text) => PyString::new(py, &text).into_any().unbind(),
             Self::Json(value) => json::to_python(py, &value)?.unbind(),
         }))
@@ -226,9 +226,9 @@ impl Deliver for Content {
 
 /// An item of a list without a type of its own here.
 impl Deliver for Value {
-    type Python = Hinted<JsonObject>;
+    type Python = Typed<JsonObject>;
 
     fn deliver(self, py: Python<'_>, _: Option<&Client>) -> PyResult<Self::Python> {
-        Ok(Hinted::new(json::to_python(py, &self)?.unbind()))
+        Ok(Typed::new(json::to_python(py, &self)?.unbind()))
     }
 }

@@ -12,12 +12,13 @@ use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 
 use super::columns::{Rows, Words};
-use super::reading::AnyReader;
+use super::reading::{AnyReader, PageReader};
 use super::source::ListingSource;
 use crate::client::{Client, Error};
 use crate::python::bridge::operation::{Operation, RuntimeChoice};
 use crate::python::bridge::run::run;
-use crate::python::convert::output::{AnyJson, Deliver, Hinted};
+use crate::python::convert::output::{AnyJson, Deliver, Typed};
+use crate::python::operations::operations;
 
 impl Deliver for Rows {
     type Python = ArrowBatch;
@@ -34,10 +35,10 @@ fn refused(error: &ArrowError) -> PyErr {
 }
 
 /// What Arrow's protocol passes on. Python's name for its type is younger than the Pythons that we are for.
-pub(crate) type Capsule = Hinted<AnyJson>;
+pub(crate) type Capsule = Typed<AnyJson>;
 
 fn capsule<T: Send + 'static>(py: Python<'_>, value: T, name: &'static CStr) -> PyResult<Capsule> {
-    Ok(Hinted::new(PyCapsule::new_with_value(py, value, name)?.into_any().unbind()))
+    Ok(Typed::new(PyCapsule::new_with_value(py, value, name)?.into_any().unbind()))
 }
 
 fn schema_capsule(py: Python<'_>, schema: &SchemaRef) -> PyResult<Capsule> {
@@ -205,5 +206,19 @@ impl RecordBatchReader for Stream {
 impl Drop for Stream {
     fn drop(&mut self) {
         self.reader.close();
+    }
+}
+
+operations! { PageReader {
+    /// Read some thousand rows as columns; `None` at the end.
+    next_columns / next_columns_async (reader) -> Option<Rows> = Ok(NextColumns(Arc::clone(&reader.reader), Words::Numbered));
+} }
+
+#[pymethods]
+impl PageReader {
+    /// Read it as a stream of Arrow's, in a capsule. `progress` is called with the rows so far and in all.
+    #[pyo3(signature = (progress))]
+    fn arrow_stream(&self, py: Python<'_>, progress: Option<Py<PyAny>>) -> PyResult<Capsule> {
+        stream(py, &self.reader, &self.client, progress)
     }
 }

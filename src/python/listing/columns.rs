@@ -15,7 +15,7 @@ use jiff::civil::Date;
 use serde_json::{Map, Number, Value as Json};
 
 use crate::api::item::{Extra, Item};
-use crate::api::json::dates::{Moment, Readable};
+use crate::api::json::dates::{Moment, ParseDate};
 use crate::api::json::fields::{Field, Kind, Span};
 use crate::api::json::lazy::{Value, find_parts};
 use crate::api::json::scan::Order;
@@ -179,13 +179,13 @@ fn documented(fields: &'static [Field], words: Words) -> Vec<Column> {
 
 fn data_type(kind: Kind, words: Words) -> DataType {
     match kind {
-        Kind::Id | Kind::Whole => DataType::Int64,
+        Kind::Id | Kind::Int => DataType::Int64,
         Kind::Number => DataType::Float64,
         Kind::Word if words == Words::Numbered => {
             DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
         }
         Kind::Text | Kind::Word => DataType::Utf8,
-        Kind::Moment => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+        Kind::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
         Kind::Day => DataType::Date32,
         Kind::Object(fields) => DataType::Struct(inside(fields, words)),
     }
@@ -209,7 +209,7 @@ struct Object {
 
 /// A column under way.
 enum Builder {
-    Whole(Int64Builder),
+    Int(Int64Builder),
     Number(Float64Builder),
     Text(StringBuilder),
     Word(StringDictionaryBuilder<Int32Type>),
@@ -254,11 +254,11 @@ impl Object {
 impl Builder {
     fn of(kind: Kind, words: Words) -> Self {
         match kind {
-            Kind::Id | Kind::Whole => Self::Whole(Int64Builder::new()),
+            Kind::Id | Kind::Int => Self::Int(Int64Builder::new()),
             Kind::Number => Self::Number(Float64Builder::new()),
             Kind::Word if words == Words::Numbered => Self::Word(StringDictionaryBuilder::new()),
             Kind::Text | Kind::Word => Self::Text(StringBuilder::new()),
-            Kind::Moment => Self::Moment(TimestampMicrosecondBuilder::new().with_timezone("UTC")),
+            Kind::Timestamp => Self::Moment(TimestampMicrosecondBuilder::new().with_timezone("UTC")),
             Kind::Day => Self::Day(Date32Builder::new()),
             Kind::Object(fields) => {
                 Self::Object { object: Object::of(fields, words), are_there: NullBufferBuilder::new(0) }
@@ -268,16 +268,16 @@ impl Builder {
 
     fn append<'text>(&mut self, field: &Field, cells: impl Iterator<Item = Option<&'text str>>, others: &mut Others) {
         match self {
-            Self::Whole(builder) => cells.for_each(|raw| builder.append_option(Option::<i64>::read(raw))),
+            Self::Int(builder) => cells.for_each(|raw| builder.append_option(Option::<i64>::read(raw))),
             Self::Number(builder) => cells.for_each(|raw| builder.append_option(Option::<f64>::read(raw))),
             Self::Text(builder) => cells.for_each(|raw| builder.append_option(Option::<Cow<'_, str>>::read(raw))),
             Self::Word(builder) => cells.for_each(|raw| builder.append_option(Option::<Cow<'_, str>>::read(raw))),
             Self::Moment(builder) => cells.for_each(|raw| {
-                let moment = Option::<Cow<'_, str>>::read(raw).and_then(|text| Moment::read(&text));
+                let moment = Option::<Cow<'_, str>>::read(raw).and_then(|text| Moment::parse(&text));
                 builder.append_option(moment.and_then(Moment::as_microsecond));
             }),
             Self::Day(builder) => cells.for_each(|raw| {
-                let day = Option::<Cow<'_, str>>::read(raw).and_then(|text| Date::read(&text));
+                let day = Option::<Cow<'_, str>>::read(raw).and_then(|text| Date::parse(&text));
                 builder.append_option(day.and_then(days_since_epoch));
             }),
             Self::Object { object, are_there } => {
@@ -298,7 +298,7 @@ impl Builder {
 
     fn finish(self) -> ArrayRef {
         match self {
-            Self::Whole(mut builder) => Arc::new(builder.finish()),
+            Self::Int(mut builder) => Arc::new(builder.finish()),
             Self::Number(mut builder) => Arc::new(builder.finish()),
             Self::Text(mut builder) => Arc::new(builder.finish()),
             Self::Word(mut builder) => Arc::new(builder.finish()),
@@ -419,7 +419,7 @@ fn float(number: &Number) -> Option<f64> {
 
 /// A column of which only the first values told what it holds.
 enum Loose {
-    Whole(Int64Builder),
+    Int(Int64Builder),
     Decimal(Decimal128Builder),
     Number(Float64Builder),
     Flag(BooleanBuilder),
@@ -429,7 +429,7 @@ enum Loose {
 impl Loose {
     fn of(data_type: &DataType) -> Self {
         match data_type {
-            DataType::Int64 => Self::Whole(Int64Builder::new()),
+            DataType::Int64 => Self::Int(Int64Builder::new()),
             DataType::Decimal128(..) => Self::Decimal(Decimal128Builder::new().with_data_type(data_type.clone())),
             DataType::Float64 => Self::Number(Float64Builder::new()),
             DataType::Boolean => Self::Flag(BooleanBuilder::new()),
@@ -442,7 +442,7 @@ impl Loose {
         let number = value.as_number();
         let fits = |found: bool| found || value.is_null();
         Ok(match self {
-            Self::Whole(builder) => {
+            Self::Int(builder) => {
                 builder.append_option(value.as_i64());
                 fits(value.is_i64())
             }
@@ -476,7 +476,7 @@ impl Loose {
 
     fn finish(self) -> ArrayRef {
         match self {
-            Self::Whole(mut builder) => Arc::new(builder.finish()),
+            Self::Int(mut builder) => Arc::new(builder.finish()),
             Self::Decimal(mut builder) => Arc::new(builder.finish()),
             Self::Number(mut builder) => Arc::new(builder.finish()),
             Self::Flag(mut builder) => Arc::new(builder.finish()),

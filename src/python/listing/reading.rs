@@ -15,7 +15,6 @@ use pyo3::types::PyList;
 use pyo3::{type_hint_identifier, type_hint_subscript};
 use tokio::sync::Mutex;
 
-use super::arrow::{self, Capsule, NextColumns};
 use super::columns::{Columns, Gathering, Rows, Words};
 use crate::api::item::Item;
 use crate::client::listing::{Drift, ReaderHandle};
@@ -23,7 +22,7 @@ use crate::client::{Checkpoint, Client, Error, Reader};
 use crate::python::bridge::operation::{Operation, RuntimeChoice};
 use crate::python::bridge::runtime::cleanup;
 use crate::python::convert::arguments::{Argument, Text};
-use crate::python::convert::output::{Deliver, Hint, Hinted};
+use crate::python::convert::output::{Deliver, TypeHint, Typed};
 use crate::python::errors::to_python;
 use crate::python::operations::operations;
 
@@ -175,10 +174,10 @@ pub(crate) struct Batch(Box<MakeList>);
 type MakeList = dyn FnOnce(Python<'_>, Option<&Client>) -> PyResult<Py<PyList>> + Send;
 
 impl Deliver for Batch {
-    type Python = Hinted<AnyList>;
+    type Python = Typed<AnyList>;
 
     fn deliver(self, py: Python<'_>, client: Option<&Client>) -> PyResult<Self::Python> {
-        (self.0)(py, client).map(Hinted::new)
+        (self.0)(py, client).map(Typed::new)
     }
 }
 
@@ -186,7 +185,7 @@ impl Deliver for Batch {
 #[derive(Debug)]
 pub(crate) struct AnyList;
 
-impl Hint for AnyList {
+impl TypeHint for AnyList {
     #[cfg(feature = "stubs")]
     const HINT: PyStaticExpr = type_hint_subscript!(
         type_hint_identifier!("builtins", "list"),
@@ -219,7 +218,7 @@ impl PageReader {
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "as the macro asks for it")]
-    fn client(&self, _: Python<'_>) -> PyResult<Option<&Client>> {
+    pub(super) fn client(&self, _: Python<'_>) -> PyResult<Option<&Client>> {
         Ok(Some(&self.client))
     }
 }
@@ -247,47 +246,37 @@ impl Operation for NextPages {
 type DriftFields = (u32, u64, u64, Option<i64>, Option<i64>);
 
 operations! { PageReader {
-    operations {
-        /// Read what is ready: the items of each page that has any; `None` at the end.
-        next_pages / next_pages_async (reader) -> Option<Batch> = Ok(NextPages(Arc::clone(&reader.reader)));
-
-        /// Read some thousand rows as columns; `None` at the end.
-        next_columns / next_columns_async (reader) -> Option<Rows> = Ok(NextColumns(Arc::clone(&reader.reader), Words::Numbered));
-    }
-    lists {}
-    plain {
-        /// How many items there are in all, as Studio said last.
-        #[getter]
-        fn total(&self) -> Option<u64> {
-            self.reader.total()
-        }
-
-        /// What happened to the list so far.
-        #[getter]
-        fn drift(&self) -> DriftFields {
-            let Drift { readings, appeared, vanished, first_total, last_total } = self.reader.drift();
-            (readings, appeared, vanished, first_total, last_total)
-        }
-
-        /// Where it is, when so many items of this reading were given on, or all that were handed over. `None` if that
-        /// is before what was handed over last.
-        #[pyo3(signature = (given))]
-        fn checkpoint(&self, given: Option<u64>) -> Option<PyCheckpoint> {
-            self.reader.checkpoint(given).map(PyCheckpoint)
-        }
-
-        /// Read it as a stream of Arrow's, in a capsule. `progress` is called with the rows so far and in all.
-        #[pyo3(signature = (progress))]
-        fn arrow_stream(&self, py: Python<'_>, progress: Option<Py<PyAny>>) -> PyResult<Capsule> {
-            arrow::stream(py, &self.reader, &self.client, progress)
-        }
-
-        /// Stop reading ahead.
-        fn close(&self) {
-            self.reader.close();
-        }
-    }
+    /// Read what is ready: the items of each page that has any; `None` at the end.
+    next_pages / next_pages_async (reader) -> Option<Batch> = Ok(NextPages(Arc::clone(&reader.reader)));
 } }
+
+#[pymethods]
+impl PageReader {
+    /// How many items there are in all, as Studio said last.
+    #[getter]
+    fn total(&self) -> Option<u64> {
+        self.reader.total()
+    }
+
+    /// What happened to the list so far.
+    #[getter]
+    fn drift(&self) -> DriftFields {
+        let Drift { readings, appeared, vanished, first_total, last_total } = self.reader.drift();
+        (readings, appeared, vanished, first_total, last_total)
+    }
+
+    /// Where it is, when so many items of this reading were given on, or all that were handed over. `None` if that
+    /// is before what was handed over last.
+    #[pyo3(signature = (given))]
+    fn checkpoint(&self, given: Option<u64>) -> Option<PyCheckpoint> {
+        self.reader.checkpoint(given).map(PyCheckpoint)
+    }
+
+    /// Stop reading ahead.
+    fn close(&self) {
+        self.reader.close();
+    }
+}
 
 /// Where the reading of a list is: exactly behind the last item that was given.
 ///

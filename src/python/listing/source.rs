@@ -19,7 +19,8 @@ use crate::api::{InvalidArgument, Page, Request};
 use crate::client::{Checkpoint, Client, Error, Listing, Options, Reading};
 use crate::python::bridge::exit::before_exit;
 use crate::python::bridge::operation::Operation;
-use crate::python::convert::output::{Deliver, Hint, Hinted};
+use crate::python::convert::arguments::{Argument, Object};
+use crate::python::convert::output::{Deliver, TypeHint, Typed};
 use crate::python::errors::to_python;
 use crate::python::operations::operations;
 use crate::python::studio_client::StudioClient;
@@ -85,7 +86,7 @@ impl<T: Item + Deliver + Sync> AnyListing for Listing<T> {
 #[derive(Debug)]
 pub(crate) struct ListingOf<T>(PhantomData<T>);
 
-impl<T: Deliver> Hint for ListingOf<T> {
+impl<T: Deliver> TypeHint for ListingOf<T> {
     #[cfg(feature = "stubs")]
     const HINT: PyStaticExpr = type_hint_subscript!(
         type_hint_identifier!("canvas_studio.listing", "Listing"),
@@ -98,23 +99,47 @@ pub(crate) fn make<T: Item + Deliver + Sync>(
     py: Python<'_>,
     client: Option<&Client>,
     request: Result<Request<Page<T>>, InvalidArgument>,
-) -> PyResult<Hinted<ListingOf<T>>> {
+) -> PyResult<Typed<ListingOf<T>>> {
     let request = request.map_err(|refusal| to_python(refusal.into()))?;
     let client = client.cloned().ok_or_else(|| to_python(Error::Closed))?;
     made_of(py, ListingSource { listing: Arc::new(client.list(request)), client })
 }
 
 /// Makes the `Listing` of a source.
-pub(crate) fn made_of<H>(py: Python<'_>, source: ListingSource) -> PyResult<Hinted<H>> {
+pub(crate) fn made_of<H>(py: Python<'_>, source: ListingSource) -> PyResult<Typed<H>> {
     let listing = before_exit(|| py.import("canvas_studio.listing")?.getattr("Listing")?.call1((source,)))?;
-    Ok(Hinted::new(listing.unbind()))
+    Ok(Typed::new(listing.unbind()))
 }
+
+/// Emits a `#[pymethods]` block: `name (this, argument: Type) -> Item = request;` gives a method that returns a `Listing`.
+/// The class has a `client` method.
+macro_rules! lists {
+    ($class:ident { $(
+        $(#[$about:meta])*
+        $name:ident ($this:ident $(, $(#[$how:meta])* $argument:ident: $type:ty)* $(,)?) -> $item:ty = $request:expr;
+    )* }) => {
+        #[pyo3::pymethods]
+        impl $class {
+            $(
+                $(#[$about])*
+                fn $name(&self, py: Python<'_> $(, $(#[$how])* $argument: $type)*)
+                    -> PyResult<$crate::python::convert::output::Typed<$crate::python::listing::source::ListingOf<$item>>> {
+                    let $this = self;
+                    $(let $argument = $crate::python::convert::arguments::Argument::read($argument, py, stringify!($argument))?;)*
+                    $crate::python::listing::source::make(py, $this.client(py)?, $request)
+                }
+            )*
+        }
+    };
+}
+
+pub(crate) use lists;
 
 /// The type of a `Listing` of which only the one who asked knows what is in it.
 #[derive(Debug)]
 pub(crate) struct ListingOfAny;
 
-impl Hint for ListingOfAny {
+impl TypeHint for ListingOfAny {
     #[cfg(feature = "stubs")]
     const HINT: PyStaticExpr = type_hint_subscript!(
         type_hint_identifier!("canvas_studio.listing", "Listing"),
@@ -176,62 +201,83 @@ impl Operation for Total {
 }
 
 operations! { ListingSource {
-    operations {
-        /// Ask how many items there are.
-        total / total_async (source) -> u64 = Ok(Total(Arc::clone(&source.listing)));
-    }
-    lists {}
-    plain {
-        /// The request for the first page, without its host.
-        #[getter]
-        fn request(&self) -> String {
-            self.listing.request()
-        }
-
-        /// The names of the documented fields; none if the items have no type.
-        #[getter]
-        fn fields(&self) -> Vec<&'static str> {
-            self.listing.fields()
-        }
-
-        /// The page to begin with; `None` for a list without pages, or one that is resumed.
-        #[getter]
-        fn first_page(&self) -> Option<i64> {
-            self.listing.first_page()
-        }
-
-        /// How many items are asked for at once.
-        #[getter]
-        fn per_page(&self) -> Option<i64> {
-            self.listing.per_page()
-        }
-
-        /// Only the pages from the first to the last, or to the end.
-        #[pyo3(signature = (first, last))]
-        fn range(&self, first: i64, last: Option<i64>) -> Self {
-            Self { listing: self.listing.range(first, last), client: self.client.clone() }
-        }
-
-        /// The same, if it answers within so many seconds.
-        #[pyo3(signature = (seconds))]
-        fn within(&self, seconds: f64) -> PyResult<Self> {
-            let timeout = Some(seconds.min(self.client.config().timeout.as_secs_f64()));
-            let options = Options { timeout, max_retries: Some(0), ..Options::default() };
-            let listing = self.listing.with(options).map_err(to_python)?;
-            Ok(Self { listing, client: self.client.clone() })
-        }
-
-        /// Begin to read; nothing is sent.
-        #[pyo3(signature = (limit, consistent))]
-        fn read(&self, limit: Option<u64>, consistent: bool) -> PageReader {
-            let reading = Reading { limit, is_consistent: consistent };
-            PageReader::new(self.listing.read(reading), self.client.clone())
-        }
-
-        fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (StudioClient, PyCheckpoint))> {
-            let source = slf.get();
-            let rebuild = slf.py().import("canvas_studio.listing")?.getattr("source_of")?;
-            Ok((rebuild, (StudioClient::of(source.client.clone()), source.checkpoint()?)))
-        }
-    }
+    /// Ask how many items there are.
+    total / total_async (source) -> u64 = Ok(Total(Arc::clone(&source.listing)));
 } }
+
+#[pymethods]
+impl ListingSource {
+    /// The request for the first page, without its host.
+    #[getter]
+    fn request(&self) -> String {
+        self.listing.request()
+    }
+
+    /// The names of the documented fields; none if the items have no type.
+    #[getter]
+    fn fields(&self) -> Vec<&'static str> {
+        self.listing.fields()
+    }
+
+    /// The page to begin with; `None` for a list without pages, or one that is resumed.
+    #[getter]
+    fn first_page(&self) -> Option<i64> {
+        self.listing.first_page()
+    }
+
+    /// How many items are asked for at once.
+    #[getter]
+    fn per_page(&self) -> Option<i64> {
+        self.listing.per_page()
+    }
+
+    /// Only the pages from the first to the last, or to the end.
+    #[pyo3(signature = (first, last))]
+    fn range(&self, first: i64, last: Option<i64>) -> Self {
+        Self { listing: self.listing.range(first, last), client: self.client.clone() }
+    }
+
+    /// The same, if it answers within so many seconds.
+    #[pyo3(signature = (seconds))]
+    fn within(&self, seconds: f64) -> PyResult<Self> {
+        let timeout = Some(seconds.min(self.client.config().timeout.as_secs_f64()));
+        let options = Options { timeout, max_retries: Some(0), ..Options::default() };
+        let listing = self.listing.with(options).map_err(to_python)?;
+        Ok(Self { listing, client: self.client.clone() })
+    }
+
+    /// Begin to read; nothing is sent.
+    #[pyo3(signature = (limit, consistent))]
+    fn read(&self, limit: Option<u64>, consistent: bool) -> PageReader {
+        let reading = Reading { limit, is_consistent: consistent };
+        PageReader::new(self.listing.read(reading), self.client.clone())
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (StudioClient, PyCheckpoint))> {
+        let source = slf.get();
+        let rebuild = slf.py().import("canvas_studio.listing")?.getattr("source_of")?;
+        Ok((rebuild, (StudioClient::of(source.client.clone()), source.checkpoint()?)))
+    }
+}
+
+#[pymethods]
+impl StudioClient {
+    /// Go on with a list where a checkpoint was taken of its reading, perhaps in another process.
+    ///
+    /// Args:
+    ///     checkpoint: What `Listing.checkpoint` has given.
+    ///
+    /// Returns:
+    ///     A listing of what had not been given. If items vanished or appeared meanwhile, the list is read again, as it
+    ///     is in one process.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: If it is of another school.
+    ///
+    /// Reference: the page of the list.
+    #[pyo3(signature = (checkpoint))]
+    fn resume(&self, py: Python<'_>, checkpoint: Object<PyCheckpoint>) -> PyResult<Typed<ListingOfAny>> {
+        let checkpoint = checkpoint.read(py, "checkpoint")?;
+        made_of(py, ListingSource::resumed(&self.client, &checkpoint.get().0).map_err(to_python)?)
+    }
+}

@@ -1,31 +1,190 @@
-//! `Collection`: a collection of Studio's, and its operations without the id.
+//! The Collection page: its methods of `StudioClient`, and `Collection` with the same without the id.
 
 use std::borrow::Cow;
 
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
-use pyo3::types::PyType;
 
-#[cfg(feature = "stubs")]
-use pyo3::inspect::{PyStaticConstant, PyStaticExpr};
-#[cfg(feature = "stubs")]
-use pyo3::{type_hint_identifier, type_hint_subscript};
-
-use crate::python::convert::arguments::{Argument, Changes, named};
-
-use super::value;
-use crate::api::item::Item;
+use super::records::OfUser;
+use super::value::{self, object};
 use crate::api::json::dates::Moment;
-use crate::api::json::fields::field_index;
-use crate::api::json::lazy::Written;
-use crate::api::models::plain_name;
+use crate::api::json::lazy::DateSource;
 use crate::api::{collections, models};
 use crate::client::Client;
-use crate::python::convert::ids::ids;
-use crate::python::convert::output::{Deliver, Hinted, JsonObject};
+use crate::python::convert::arguments::{Changes, Text, named};
+use crate::python::convert::ids::{Id, ids};
+use crate::python::convert::output::{JsonObject, Typed};
 use crate::python::errors::detached;
-use crate::python::listing::source::ListingOf;
+use crate::python::listing::source::lists;
 use crate::python::operations::operations;
+use crate::python::studio_client::StudioClient;
+
+operations! { StudioClient {
+    /// Make a collection.
+    ///
+    /// Args:
+    ///     name: Its name.
+    ///     user_id: The Studio user (an id, an `Owner` or a `User`) in whose library it is made; the caller's own if
+    ///         left out. Only an administrator may make one for another user.
+    ///
+    /// Returns:
+    ///     The new collection.
+    ///
+    /// Raises:
+    ///     PermissionDeniedError: 403, if the caller may not make it for that user.
+    ///     NotFoundError: 404, if there is no such user.
+    ///     UnprocessableEntityError: 422, if the user id is not valid.
+    ///
+    /// Reference: Collection page, POST /collections.
+    #[pyo3(signature = (name, *, user_id=None))]
+    create_collection / create_collection_async (studio, name: Text, user_id: Option<Id<OfUser>>) -> models::Collection
+        = collections::create(&name, user_id);
+
+    /// Get a collection.
+    ///
+    /// Args:
+    ///     id: The collection's id.
+    ///
+    /// Returns:
+    ///     The collection.
+    ///
+    /// Raises:
+    ///     PermissionDeniedError: 403, if the caller may not see it.
+    ///     NotFoundError: 404, if there is no such collection.
+    ///     UnprocessableEntityError: 422, if the id is not valid.
+    ///
+    /// Reference: Collection page, GET /collections/{collection_id}.
+    #[pyo3(signature = (id))]
+    get_collection / get_collection_async (studio, id: Id<OfCollection>) -> models::Collection = collections::get(id);
+
+    /// Delete a collection with all its media and perspectives. There is no way back.
+    ///
+    /// Args:
+    ///     id: The collection, or its id.
+    ///
+    /// Returns:
+    ///     The collection as it was, or `None` if Studio's answer holds none (its body is hardly documented).
+    ///
+    /// Raises:
+    ///     PermissionDeniedError: 403, if the caller may not delete it.
+    ///     NotFoundError: 404, if there is no such collection.
+    ///     UnprocessableEntityError: 422, if the id is not valid.
+    ///
+    /// Reference: Collection page, DELETE /collections/{collection_id}.
+    #[pyo3(signature = (id))]
+    delete_collection / delete_collection_async (studio, id: Id<OfCollection>) -> Option<models::Collection>
+        = collections::delete(id);
+
+    /// Archive a collection with all its media and perspectives.
+    ///
+    /// Args:
+    ///     id: The collection, or its id.
+    ///
+    /// Returns:
+    ///     The collection, or `None` if Studio's answer holds none (its body is not documented).
+    ///
+    /// Raises:
+    ///     PermissionDeniedError: 403, if the caller may not archive it.
+    ///     NotFoundError: 404, if there is no such collection.
+    ///     UnprocessableEntityError: 422, if the id is not valid.
+    ///
+    /// Reference: Collection page, POST /collections/{collection_id}/archive.
+    #[pyo3(signature = (id))]
+    archive_collection / archive_collection_async (studio, id: Id<OfCollection>) -> Option<models::Collection>
+        = collections::archive(id);
+
+    /// Bring a collection back from the archive, with all its media and perspectives.
+    ///
+    /// Args:
+    ///     id: The collection, or its id.
+    ///
+    /// Returns:
+    ///     The collection, or `None` if Studio's answer holds none (its body is not documented).
+    ///
+    /// Raises:
+    ///     PermissionDeniedError: 403, if the caller may not do that.
+    ///     NotFoundError: 404, if there is no such collection.
+    ///     UnprocessableEntityError: 422, if the id is not valid.
+    ///
+    /// Reference: Collection page, /collections/{collection_id}/unarchive (the method, POST, is inferred).
+    #[pyo3(signature = (id))]
+    unarchive_collection / unarchive_collection_async (studio, id: Id<OfCollection>) -> Option<models::Collection>
+        = collections::unarchive(id);
+
+    /// Get the users and groups with whom a collection is shared.
+    ///
+    /// Args:
+    ///     id: The collection, or its id.
+    ///
+    /// Returns:
+    ///     The users and the groups, each with a permission.
+    ///
+    /// Raises:
+    ///     PermissionDeniedError: 403, if the caller may not see that.
+    ///     NotFoundError: 404, if there is no such collection.
+    ///     UnprocessableEntityError: 422, if the id is not valid.
+    ///
+    /// Reference: Collection page, GET /collections/{collection_id}/permissions.
+    #[pyo3(signature = (id))]
+    get_collection_permissions / get_collection_permissions_async (studio, id: Id<OfCollection>) -> models::Permissions
+        = collections::permissions(id);
+
+    /// Change with whom a collection is shared.
+    ///
+    /// Args:
+    ///     id: The collection, or its id.
+    ///     changes: `PermissionChange` objects, or dicts with the same names. Whether Studio carries out either all of
+    ///         them or none is not documented.
+    ///
+    /// Returns:
+    ///     All users and groups with whom it is shared now.
+    ///
+    /// Raises:
+    ///     BadRequestError: 400, if one to update or destroy does not exist, or one to create exists already.
+    ///     PermissionDeniedError: 403, if the caller may not do that.
+    ///     NotFoundError: 404, if there is no such collection.
+    ///     UnprocessableEntityError: 422, if something is not valid.
+    ///     ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
+    ///
+    /// Reference: Collection page, POST /collections/{collection_id}/permissions.
+    #[pyo3(signature = (id, changes))]
+    change_collection_permissions / change_collection_permissions_async (studio, id: Id<OfCollection>, changes: Changes)
+        -> models::Permissions = collections::change_permissions(id, &changes);
+} }
+
+lists! { StudioClient {
+    /// List the collections that the caller may see.
+    ///
+    /// Args:
+    ///     page: The page to begin with.
+    ///     per_page: How many items are asked for at once, 1 to 50.
+    ///
+    /// Returns:
+    ///     A listing of `Collection`.
+    ///
+    /// Reference: Collection page, GET /collections.
+    #[pyo3(signature = (*, page: "int" = 1, per_page: "int" = 50))]
+    list_collections (studio, #[pyo3(from_py_with = named::page)] page: i64, #[pyo3(from_py_with = named::per_page)] per_page: i64) -> models::Collection = collections::list(page, per_page);
+
+    /// List the media in a collection.
+    ///
+    /// Args:
+    ///     id: The collection, or its id.
+    ///     page: The page to begin with.
+    ///     per_page: How many items are asked for at once, 1 to 50.
+    ///
+    /// Returns:
+    ///     A listing of `Media`.
+    ///
+    /// Raises, while it is read:
+    ///     PermissionDeniedError: 403, if the caller may not see it.
+    ///     NotFoundError: 404, if there is no such collection.
+    ///
+    /// Reference: Collection page, GET /collections/{collection_id}/media.
+    #[pyo3(signature = (id, *, page: "int" = 1, per_page: "int" = 50))]
+    list_collection_media (studio, id: Id<OfCollection>, #[pyo3(from_py_with = named::page)] page: i64, #[pyo3(from_py_with = named::per_page)] per_page: i64) -> models::Media
+        = collections::list_media(id, page, per_page);
+} }
 
 /// A collection of media.
 ///
@@ -47,14 +206,6 @@ impl Collection {
     }
 }
 
-impl Deliver for models::Collection {
-    type Python = Collection;
-
-    fn deliver(self, _: Python<'_>, client: Option<&Client>) -> PyResult<Collection> {
-        Ok(Collection { value: self, client: client.cloned() })
-    }
-}
-
 ids! {
     OfCollection: ("canvas_studio._core", "Collection", "id") <Collection as pyo3::PyTypeInfo>::TYPE_HINT;
     /// The Canvas course, which is not the id of the course's collection.
@@ -64,7 +215,6 @@ ids! {
 }
 
 operations! { Collection {
-operations {
     /// Ask for it anew.
     ///
     /// Returns:
@@ -143,8 +293,9 @@ operations {
     #[pyo3(signature = (changes))]
     change_permissions / change_permissions_async (collection, changes: Changes) -> models::Permissions
         = collections::change_permissions(collection.value.id(), &changes);
-}
-lists {
+} }
+
+lists! { Collection {
     /// List the media in it.
     ///
     /// Args:
@@ -158,8 +309,9 @@ lists {
     #[pyo3(signature = (*, page: "int" = 1, per_page: "int" = 50))]
     media (collection, #[pyo3(from_py_with = named::page)] page: i64, #[pyo3(from_py_with = named::per_page)] per_page: i64) -> models::Media
         = collections::list_media(collection.value.id(), page, per_page);
-}
-fields {
+} }
+
+object! { Collection {
     /// Studio's id of the collection.
     id: i64;
     /// The name. Some collections of courses have none.
@@ -171,95 +323,37 @@ fields {
     /// To whom it belongs.
     owner: Option<models::Owner>;
     /// When it was made, in UTC.
-    created_at: Option<Written<'_, Moment>>;
+    created_at: Option<DateSource<'_, Moment>>;
     /// The id of the course in Canvas, for a course's collection.
     course_id: Option<i64>;
     /// When it was archived, in UTC; `None` unless it is archived (inferred).
-    archived_at: Option<Written<'_, Moment>>;
-}
-plain {
-    /// Fields that are not documented, as they were sent.
-    #[getter]
-    fn extra(&self, py: Python<'_>) -> PyResult<Hinted<JsonObject>> {
-        self.value.extra().deliver(py, None)
-    }
+    archived_at: Option<DateSource<'_, Moment>>;
+} }
 
-    /// Return it as a dict that `json.dumps` takes.
-    ///
-    /// Returns:
-    ///     Every documented field, `None` where Studio sent none, then the undocumented ones as they were sent.
-    fn to_dict(&self, py: Python<'_>) -> PyResult<Hinted<JsonObject>> {
-        value::to_dict(py, &self.value)
-    }
-
-    /// Make one from a dict such as `to_dict()` returns. It knows no client.
-    ///
-    /// Args:
-    ///     fields: The fields; all but `id` may be missing.
-    ///
-    /// Returns:
-    ///     The collection.
-    ///
-    /// Raises:
-    ///     InvalidArgumentError: If there is no `id` that can be read, or if it cannot be JSON. Any other field that cannot
-    ///         be read stands in `extra`.
-    #[staticmethod]
-    #[pyo3(signature = (fields))]
-    fn from_dict(fields: value::Fields<'_>) -> PyResult<Self> {
-        Ok(Self { value: fields.read()?, client: None })
-    }
-
-    fn __eq__(&self, other: &Bound<'_, Self>) -> bool {
-        other.get().value.id() == self.value.id()
-    }
-
-    /// Let pydantic, and with it FastAPI, read and write the object. Only pydantic calls this.
-    #[classmethod]
-    fn __get_pydantic_core_schema__<'py>(
-        cls: &Bound<'py, PyType>,
-        source: &Bound<'py, PyAny>,
-        handler: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let _ = (source, handler);
-        value::pydantic_schema(cls)
-    }
-
-    fn __hash__(&self) -> u64 {
-        value::hash("Collection", self.value.id())
-    }
-
+#[pymethods]
+impl Collection {
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let text = |name| self.value.named::<Option<Cow<'_, str>>>(name).map(|text| text.into_py_any(py)).transpose();
-        value::repr(py, "Collection", &[
-            ("id", Some(self.value.id().into_py_any(py)?)),
-            ("name", text("name")?),
-            ("type", text("type")?),
-        ])
-    }
-
-    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Hinted<JsonObject>,))> {
-        Ok((slf.get_type().getattr("from_dict")?, (slf.get().to_dict(slf.py())?,)))
-    }
-
-    fn __copy__(slf: Py<Self>) -> Py<Self> {
-        slf
-    }
-
-    fn __deepcopy__(slf: Py<Self>, _memo: &Bound<'_, PyAny>) -> Py<Self> {
-        slf
+        value::repr(
+            py,
+            "Collection",
+            &[("id", Some(self.value.id().into_py_any(py)?)), ("name", text("name")?), ("type", text("type")?)],
+        )
     }
 
     fn _repr_html_(&self) -> String {
         let collection = &self.value;
         let text = |name| collection.named::<Option<Cow<'_, str>>>(name).map(Cow::into_owned);
-        value::card(text("name").as_deref().unwrap_or("(no name)"), &[
-            ("Collection", Some(collection.id().to_string())),
-            ("Type", text("type")),
-            ("Owner", value::owner(collection.named("owner"))),
-            ("Created", value::minute(collection.named("created_at"))),
-            ("Archived", value::minute(collection.named("archived_at"))),
-            ("Canvas course", collection.named::<Option<i64>>("course_id").map(|id| id.to_string())),
-        ])
+        value::card(
+            text("name").as_deref().unwrap_or("(no name)"),
+            &[
+                ("Collection", Some(collection.id().to_string())),
+                ("Type", text("type")),
+                ("Owner", value::owner(collection.named("owner"))),
+                ("Created", value::minute(collection.named("created_at"))),
+                ("Archived", value::minute(collection.named("archived_at"))),
+                ("Canvas course", collection.named::<Option<i64>>("course_id").map(|id| id.to_string())),
+            ],
+        )
     }
 }
-} }

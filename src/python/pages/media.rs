@@ -1,4 +1,4 @@
-//! `Media`: a recording in Studio, and its operations without the id.
+//! The Media page: its methods of `StudioClient`, and `Media` with the same without the id.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -6,34 +6,313 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyValueError;
-#[cfg(feature = "stubs")]
-use pyo3::inspect::{PyStaticConstant, PyStaticExpr};
 use pyo3::prelude::*;
-use pyo3::types::PyType;
-#[cfg(feature = "stubs")]
-use pyo3::{type_hint_identifier, type_hint_subscript};
 use url::Url;
 
 use super::collections::{OfCollection, OfCourse};
-use super::value;
+use super::value::{self, object};
 use crate::api::check::MAX_PER_PAGE;
-use crate::api::item::Item;
 use crate::api::json::dates::Moment;
-use crate::api::json::fields::field_index;
-use crate::api::json::lazy::Written;
+use crate::api::json::lazy::DateSource;
 use crate::api::media::{EMBED_TYPES, MIN_PERMISSIONS};
-use crate::api::models::plain_name;
 use crate::api::{Answer, media, models};
 use crate::client::Client;
-use crate::python::convert::arguments::{Argument, Changes, FilePath, Flag, Text};
+use crate::python::convert::arguments::{Changes, Day, FilePath, Flag, Int, Text, named};
 use crate::python::convert::ids::{Id, ids};
 use crate::python::convert::input::word;
-use crate::python::convert::output::{AnyJson, Deliver, Hinted, JsonObject};
+use crate::python::convert::output::{AnyJson, JsonObject, Typed};
 use crate::python::errors::{detached, to_python};
 use crate::python::listing::reading::deliver_page;
-use crate::python::listing::source::ListingOf;
+use crate::python::listing::source::lists;
 use crate::python::operations::operations;
 use crate::python::progress::{DownloadWithProgress, Progress};
+use crate::python::studio_client::StudioClient;
+
+operations! { StudioClient {
+    /// Get a media, with the collection that it is in.
+    ///
+    /// Args:
+    ///     id: The media's id.
+    ///
+    /// Returns:
+    ///     The media.
+    ///
+    /// Raises:
+    ///     PermissionDeniedError: 403, if the caller may not see it.
+    ///     NotFoundError: 404, if there is no such media.
+    ///
+    /// Reference: Media page, GET /media/{media_id}.
+    #[pyo3(signature = (id))]
+    get_media / get_media_async (studio, id: Id<OfMedia>) -> models::Media = media::get(id);
+
+    /// Delete a media with all its perspectives. There is no way back.
+    ///
+    /// Args:
+    ///     id: The media, or its id.
+    ///
+    /// Returns:
+    ///     The media as it was.
+    ///
+    /// Raises:
+    ///     PermissionDeniedError: 403, if the caller may not delete it.
+    ///     NotFoundError: 404, if there is no such media.
+    ///
+    /// Reference: Media page, DELETE /media/{media_id}.
+    #[pyo3(signature = (id))]
+    delete_media / delete_media_async (studio, id: Id<OfMedia>) -> models::Media = media::delete(id);
+
+    /// Archive a media with all its perspectives. It leaves its courses and shared libraries.
+    ///
+    /// Args:
+    ///     id: The media, or its id.
+    ///
+    /// Returns:
+    ///     The media.
+    ///
+    /// Raises:
+    ///     PermissionDeniedError: 403, if the caller may not archive it.
+    ///     NotFoundError: 404, if there is no such media.
+    ///
+    /// Reference: Media page, /media/{media_id}/archive (the method, POST, is inferred).
+    #[pyo3(signature = (id))]
+    archive_media / archive_media_async (studio, id: Id<OfMedia>) -> models::Media = media::archive(id);
+
+    /// Bring a media back from the archive, with all its perspectives.
+    ///
+    /// Args:
+    ///     id: The media, or its id.
+    ///     collection_id: The collection, or its id, into which it is put; left out, it is not moved.
+    ///
+    /// Returns:
+    ///     The media.
+    ///
+    /// Raises:
+    ///     PermissionDeniedError: 403, if the caller may not do that.
+    ///     NotFoundError: 404, if there is no such media.
+    ///
+    /// Reference: Media page, /media/{media_id}/unarchive (the method, POST, is inferred).
+    #[pyo3(signature = (id, *, collection_id=None))]
+    unarchive_media / unarchive_media_async (studio, id: Id<OfMedia>, collection_id: Option<Id<OfCollection>>)
+        -> models::Media = media::unarchive(id, collection_id);
+
+    /// Add a media to the collection of a course, and get the URL that launches it there.
+    ///
+    /// Args:
+    ///     media_id: The media, or its id.
+    ///     course_id: The course's id in Canvas, or a `Course` or a `Collection` that has one.
+    ///     embed_type: `embed` for a player with media tabs, `bare_embed` for the player alone.
+    ///     downloadable: Whether viewers may download it; Studio's own default if left out.
+    ///
+    /// Returns:
+    ///     The URL. It works only when it is launched over LTI.
+    ///
+    /// Raises:
+    ///     PermissionDeniedError: 403, if the caller may not do that.
+    ///     NotFoundError: 404, if there is no such media, or if Studio has not met the course: somebody has to open Studio
+    ///         from the course in Canvas once (observed).
+    ///     UnprocessableEntityError: 422, if something is not valid.
+    ///
+    /// Reference: Media page, /media/{media_id}/create_embed (the method, POST, is observed).
+    #[pyo3(signature = (media_id, *, course_id, embed_type: "Literal['embed', 'bare_embed']" = "embed", downloadable=None))]
+    create_embed / create_embed_async (studio, media_id: Id<OfMedia>, course_id: Id<OfCourse>, #[pyo3(from_py_with = embed_type)] embed_type: &'static str,
+        downloadable: Option<Flag>) -> String = media::create_embed(media_id, course_id, embed_type, downloadable);
+
+    /// Get the signed URL from which a media can be downloaded for 24 hours. Treat it as a secret.
+    ///
+    /// Args:
+    ///     id: The media, or its id.
+    ///     quality: Which version; the best if left out. The words are not documented.
+    ///
+    /// Returns:
+    ///     The URL. It must not be sent the access token.
+    ///
+    /// Raises:
+    ///     PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
+    ///     NotFoundError: 404, if there is no such media, or not in that quality.
+    ///     UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo), or Studio does not accept `quality`.
+    ///
+    /// Reference: Media page, GET /media/{media_id}/download.
+    #[pyo3(signature = (id, *, quality=None))]
+    get_download_url / get_download_url_async (studio, id: Id<OfMedia>, quality: Option<Text>) -> url::Url
+        = media::download_url(id, quality.as_deref());
+
+    /// Download a media into a file.
+    ///
+    /// It is written to `PATH.part` and has its name only when it is whole. A broken connection is taken up where it
+    /// broke; if the signed URL expires, a new one is asked for.
+    ///
+    /// Args:
+    ///     id: The media, or its id.
+    ///     path: The file; one that is there is replaced.
+    ///     quality: Which version; the best if left out. The words are not documented.
+    ///     progress: `True` for a progress bar (needs tqdm), or a callable that is given the bytes so far and the bytes
+    ///         in all (`None` if unknown), several times a second, on the calling thread.
+    ///     max_bytes: The most bytes that the file may have, 1 or more; no limit if left out. A larger file is refused,
+    ///         before it is transferred if its length is announced, and nothing of it stays.
+    ///
+    /// Returns:
+    ///     The path.
+    ///
+    /// Raises:
+    ///     PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
+    ///     NotFoundError: 404, if there is no such media, or not in that quality.
+    ///     UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo), or Studio does not accept `quality`.
+    ///     ResponseDecodeError: If what comes is not a recording, or is larger than `max_bytes`.
+    ///     OSError: If the file cannot be written.
+    ///
+    /// Reference: Media page, GET /media/{media_id}/download.
+    #[pyo3(signature = (id, path, *, quality=None, progress=Progress::default(), max_bytes=None))]
+    download_media / download_media_async (studio, id: Id<OfMedia>, path: FilePath, quality: Option<Text>,
+        progress: Progress, max_bytes: Option<Int>) -> PathBuf
+        = DownloadWithProgress::new(media::download_url(id, quality.as_deref()), path, progress, max_bytes);
+
+    /// Get the users and groups with whom a media is shared directly.
+    ///
+    /// Args:
+    ///     id: The media, or its id.
+    ///
+    /// Returns:
+    ///     The users and the groups, each with a permission.
+    ///
+    /// Raises:
+    ///     PermissionDeniedError: 403, if the caller may not see that.
+    ///     NotFoundError: 404, if there is no such media.
+    ///     UnprocessableEntityError: 422, if the id is not valid.
+    ///
+    /// Reference: Media page, GET /media/{media_id}/permissions.
+    #[pyo3(signature = (id))]
+    get_media_permissions / get_media_permissions_async (studio, id: Id<OfMedia>) -> models::Permissions
+        = media::permissions(id);
+
+    /// Change with whom a media is shared.
+    ///
+    /// Args:
+    ///     id: The media, or its id.
+    ///     changes: `PermissionChange` objects, or dicts with the same names. Whether Studio carries out either all of
+    ///         them or none is not documented.
+    ///
+    /// Returns:
+    ///     All users and groups with whom it is shared now.
+    ///
+    /// Raises:
+    ///     BadRequestError: 400, if one to update or destroy does not exist, or one to create exists already.
+    ///     PermissionDeniedError: 403, if the caller may not do that.
+    ///     NotFoundError: 404, if there is no such media.
+    ///     UnprocessableEntityError: 422, if something is not valid.
+    ///     ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
+    ///
+    /// Reference: Media page, /media/{media_id}/permissions (POST is observed; of two bodies, one is inferred and one typed by a public client).
+    #[pyo3(signature = (id, changes))]
+    change_media_permissions / change_media_permissions_async (studio, id: Id<OfMedia>, changes: Changes)
+        -> models::Permissions = media::change_permissions(id, &changes);
+} }
+
+lists! { StudioClient {
+    /// Search for media. All that is given must hold; if nothing is given, everything that the caller may see is found.
+    ///
+    /// Args:
+    ///     title: A part of the title.
+    ///     min_size: The least size, in bytes.
+    ///     max_size: The greatest size, in bytes.
+    ///     start_date: The first day of creation, as a date or as `"YYYY-MM-DD"`.
+    ///     end_date: The last day of creation.
+    ///     last_viewed_start_date: The first day of the last view.
+    ///     last_viewed_end_date: The last day of the last view.
+    ///     last_viewed_by_student_start_date: The first day of the last view by a student.
+    ///     last_viewed_by_student_end_date: The last day of the last view by a student.
+    ///     owner: The e-mail address of the owner. Owners without one cannot be searched for.
+    ///     tag: The whole name of a tag.
+    ///     source: Where the media comes from. The words are not documented.
+    ///     page: The page to begin with.
+    ///     per_page: How many items are asked for at once, 1 to 50.
+    ///
+    /// Returns:
+    ///     A listing of `Media`.
+    ///
+    /// Raises, while it is read:
+    ///     UnprocessableEntityError: 422, if something is not valid.
+    ///
+    /// Reference: Media page, GET /media/search.
+    #[pyo3(signature = (*, title=None, min_size=None, max_size=None, start_date=None, end_date=None,
+        last_viewed_start_date=None, last_viewed_end_date=None, last_viewed_by_student_start_date=None,
+        last_viewed_by_student_end_date=None, owner=None, tag=None, source=None, page: "int" = 1, per_page: "int" = 50))]
+    search_media (studio, title: Option<Text>, min_size: Option<Int>, max_size: Option<Int>,
+        start_date: Option<Day>, end_date: Option<Day>, last_viewed_start_date: Option<Day>,
+        last_viewed_end_date: Option<Day>, last_viewed_by_student_start_date: Option<Day>,
+        last_viewed_by_student_end_date: Option<Day>, owner: Option<Text>, tag: Option<Text>,
+        source: Option<Text>, #[pyo3(from_py_with = named::page)] page: i64, #[pyo3(from_py_with = named::per_page)] per_page: i64) -> models::Media = media::search(&media::Search { title, min_size, max_size, start_date, end_date, last_viewed_start_date,
+            last_viewed_end_date, last_viewed_by_student_start_date, last_viewed_by_student_end_date, owner, tag, source },
+            page, per_page);
+
+    /// List the courses that contain a media.
+    ///
+    /// Args:
+    ///     id: The media, or its id.
+    ///
+    /// Returns:
+    ///     A listing of `Course`.
+    ///
+    /// Raises, while it is read:
+    ///     PermissionDeniedError: 403, if the caller may not see that.
+    ///     NotFoundError: 404, if there is no such media.
+    ///     UnprocessableEntityError: 422, if the id is not valid.
+    ///
+    /// Reference: Media page, GET /media/{media_id}/courses.
+    #[pyo3(signature = (id))]
+    list_media_courses (studio, id: Id<OfMedia>) -> models::Course = media::courses(id);
+
+    /// List the perspectives of a media: where it is placed.
+    ///
+    /// Args:
+    ///     id: The media, or its id.
+    ///
+    /// Returns:
+    ///     A listing of `Perspective`, each with its collection.
+    ///
+    /// Raises, while it is read:
+    ///     PermissionDeniedError: 403, if the caller may not see that.
+    ///     NotFoundError: 404, if there is no such media.
+    ///     UnprocessableEntityError: 422, if the id is not valid.
+    ///
+    /// Reference: Media page, GET /media/{media_id}/perspectives.
+    #[pyo3(signature = (id))]
+    list_media_perspectives (studio, id: Id<OfMedia>) -> models::Perspective = media::perspectives(id);
+
+    /// List the files and streams of a media.
+    ///
+    /// Args:
+    ///     id: The media, or its id.
+    ///
+    /// Returns:
+    ///     A listing of `Source`.
+    ///
+    /// Raises, while it is read:
+    ///     PermissionDeniedError: 403, if the caller may not see that.
+    ///     NotFoundError: 404, if there is no such media.
+    ///
+    /// Reference: Media page, GET /media/{media_id}/sources.
+    #[pyo3(signature = (id))]
+    list_media_sources (studio, id: Id<OfMedia>) -> models::Source = media::sources(id);
+
+    /// List everyone who has access to a media, directly or not.
+    ///
+    /// Args:
+    ///     id: The media, or its id.
+    ///     min_permission: The least that they may do: `access`, `view` or `edit`, each of which includes those before.
+    ///
+    /// Returns:
+    ///     A listing of `User`, each with a permission.
+    ///
+    /// Raises, while it is read:
+    ///     PermissionDeniedError: 403, if the caller may not see that.
+    ///     NotFoundError: 404, if there is no such media.
+    ///     UnprocessableEntityError: 422, if something is not valid.
+    ///
+    /// Reference: Media page, GET /media/{media_id}/users.
+    #[pyo3(signature = (id, *, min_permission: "Literal['access', 'view', 'edit']" = "access"))]
+    list_media_users (studio, id: Id<OfMedia>, #[pyo3(from_py_with = min_permission)] min_permission: &'static str) -> models::User
+        = media::users(id, min_permission);
+} }
 
 /// A video or an audio recording.
 ///
@@ -55,14 +334,6 @@ impl Media {
     }
 }
 
-impl Deliver for models::Media {
-    type Python = Media;
-
-    fn deliver(self, _: Python<'_>, client: Option<&Client>) -> PyResult<Media> {
-        Ok(Media { value: self, client: client.cloned() })
-    }
-}
-
 ids! {
     OfMedia: ("canvas_studio._core", "Media", "id") <Media as pyo3::PyTypeInfo>::TYPE_HINT;
 }
@@ -77,7 +348,6 @@ pub(crate) fn min_permission(given: &Bound<'_, PyAny>) -> PyResult<&'static str>
 }
 
 operations! { Media {
-operations {
     /// Ask for it anew.
     ///
     /// Returns:
@@ -179,6 +449,8 @@ operations {
     ///     quality: Which version; the best if left out. The words are not documented.
     ///     progress: `True` for a progress bar (needs tqdm), or a callable that is given the bytes so far and the bytes
     ///         in all (`None` if unknown), several times a second, on the calling thread.
+    ///     max_bytes: The most bytes that the file may have, 1 or more; no limit if left out. A larger file is refused,
+    ///         before it is transferred if its length is announced, and nothing of it stays.
     ///
     /// Returns:
     ///     The path.
@@ -187,13 +459,13 @@ operations {
     ///     PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
     ///     NotFoundError: 404, if it is no longer there, or not in that quality.
     ///     UnprocessableEntityError: 422, if it is external (YouTube, Vimeo).
-    ///     ResponseDecodeError: If what comes is not a recording.
+    ///     ResponseDecodeError: If what comes is not a recording, or is larger than `max_bytes`.
     ///     OSError: If the file cannot be written.
     ///
     /// Reference: Media page, GET /media/{media_id}/download.
-    #[pyo3(signature = (path, *, quality=None, progress=Progress::default()))]
-    download / download_async (this, path: FilePath, quality: Option<Text>, progress: Progress) -> PathBuf
-        = DownloadWithProgress::new(media::download_url(this.value.id(), quality.as_deref()), path, progress);
+    #[pyo3(signature = (path, *, quality=None, progress=Progress::default(), max_bytes=None))]
+    download / download_async (this, path: FilePath, quality: Option<Text>, progress: Progress,
+        max_bytes: Option<Int>) -> PathBuf = DownloadWithProgress::new(media::download_url(this.value.id(), quality.as_deref()), path, progress, max_bytes);
 
     /// Get the users and groups with whom it is shared directly.
     ///
@@ -226,8 +498,9 @@ operations {
     #[pyo3(signature = (changes))]
     change_permissions / change_permissions_async (this, changes: Changes) -> models::Permissions
         = media::change_permissions(this.value.id(), &changes);
-}
-lists {
+} }
+
+lists! { Media {
     /// List the courses that contain it.
     ///
     /// Returns:
@@ -263,8 +536,9 @@ lists {
     /// Reference: Media page, GET /media/{media_id}/users.
     #[pyo3(signature = (*, min_permission: "Literal['access', 'view', 'edit']" = "access"))]
     users (this, #[pyo3(from_py_with = min_permission)] min_permission: &'static str) -> models::User = media::users(this.value.id(), min_permission);
-}
-fields {
+} }
+
+object! { Media {
     /// Studio's id of the media.
     id: i64;
     /// The title.
@@ -274,11 +548,11 @@ fields {
     /// The length in seconds, with fractions.
     duration: Option<f64>;
     /// When it was made, in UTC.
-    created_at: Option<Written<'_, Moment>>;
+    created_at: Option<DateSource<'_, Moment>>;
     /// The day on which somebody last viewed it.
-    last_viewed: Option<Written<'_, jiff::civil::Date>>;
+    last_viewed: Option<DateSource<'_, jiff::civil::Date>>;
     /// The day on which a student last viewed it.
-    last_viewed_by_student: Option<Written<'_, jiff::civil::Date>>;
+    last_viewed_by_student: Option<DateSource<'_, jiff::civil::Date>>;
     /// Where its thumbnail is. That of an audio recording may look right and yet not load.
     thumbnail_url: Option<Cow<'_, str>>;
     /// How far Studio is with it: `transcoding_finished` is ready; the other words are not documented.
@@ -294,104 +568,53 @@ fields {
     /// Its id in an LTI launch.
     lti_launch_id: Option<Cow<'_, str>>;
     /// When it was archived, in UTC; `None` unless it is archived (inferred).
-    archived_at: Option<Written<'_, Moment>>;
+    archived_at: Option<DateSource<'_, Moment>>;
     /// The collection that it is in; only `get_media`, `refresh` and the like tell.
     collection: Option<models::Collection>;
-}
-plain {
-    /// Fields that are not documented, as they were sent.
-    #[getter]
-    fn extra(&self, py: Python<'_>) -> PyResult<Hinted<JsonObject>> {
-        self.value.extra().deliver(py, None)
-    }
+} }
 
-    /// Return it as a dict that `json.dumps` takes.
-    ///
-    /// Returns:
-    ///     Every documented field, `None` where Studio sent none, then the undocumented ones as they were sent.
-    fn to_dict(&self, py: Python<'_>) -> PyResult<Hinted<JsonObject>> {
-        value::to_dict(py, &self.value)
-    }
-
-    /// Make one from a dict such as `to_dict()` returns. It knows no client.
-    ///
-    /// Args:
-    ///     fields: The fields; all but `id` may be missing.
-    ///
-    /// Returns:
-    ///     The media.
-    ///
-    /// Raises:
-    ///     InvalidArgumentError: If there is no `id` that can be read, or if it cannot be JSON. Any other field that cannot
-    ///         be read stands in `extra`.
-    #[staticmethod]
-    #[pyo3(signature = (fields))]
-    fn from_dict(fields: value::Fields<'_>) -> PyResult<Self> {
-        Ok(Self { value: fields.read()?, client: None })
-    }
-
-    fn __eq__(&self, other: &Bound<'_, Self>) -> bool {
-        other.get().value.id() == self.value.id()
-    }
-
-    /// Let pydantic, and with it FastAPI, read and write the object. Only pydantic calls this.
-    #[classmethod]
-    fn __get_pydantic_core_schema__<'py>(
-        cls: &Bound<'py, PyType>,
-        source: &Bound<'py, PyAny>,
-        handler: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let _ = (source, handler);
-        value::pydantic_schema(cls)
-    }
-
-    fn __hash__(&self) -> u64 {
-        value::hash("Media", self.value.id())
-    }
-
+#[pymethods]
+impl Media {
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let media = &self.value;
         let title = media.named::<Option<Cow<'_, str>>>("title");
-        value::repr(py, "Media", &[
-            ("id", Some(media.id().into_py_any(py)?)),
-            ("title", title.map(|title| title.into_py_any(py)).transpose()?),
-            ("duration", media.named::<Option<f64>>("duration").map(|duration| duration.into_py_any(py)).transpose()?),
-            ("size", media.named::<Option<i64>>("size").map(|size| size.into_py_any(py)).transpose()?),
-        ])
-    }
-
-    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Hinted<JsonObject>,))> {
-        Ok((slf.get_type().getattr("from_dict")?, (slf.get().to_dict(slf.py())?,)))
-    }
-
-    fn __copy__(slf: Py<Self>) -> Py<Self> {
-        slf
-    }
-
-    fn __deepcopy__(slf: Py<Self>, _memo: &Bound<'_, PyAny>) -> Py<Self> {
-        slf
+        value::repr(
+            py,
+            "Media",
+            &[
+                ("id", Some(media.id().into_py_any(py)?)),
+                ("title", title.map(|title| title.into_py_any(py)).transpose()?),
+                (
+                    "duration",
+                    media.named::<Option<f64>>("duration").map(|duration| duration.into_py_any(py)).transpose()?,
+                ),
+                ("size", media.named::<Option<i64>>("size").map(|size| size.into_py_any(py)).transpose()?),
+            ],
+        )
     }
 
     fn _repr_html_(&self) -> String {
         let media = &self.value;
         let text = |name| media.named::<Option<Cow<'_, str>>>(name).map(Cow::into_owned);
-        value::card(text("title").as_deref().unwrap_or("(no title)"), &[
-            ("Media", Some(media.id().to_string())),
-            ("Owner", value::owner(media.named("owner"))),
-            ("Duration", media.named::<Option<f64>>("duration").map(value::clock)),
-            ("Size", media.named::<Option<i64>>("size").map(value::bytes)),
-            ("Created", value::minute(media.named("created_at"))),
-            ("Archived", value::minute(media.named("archived_at"))),
-            ("Status", text("transcoding_status")),
-        ])
+        value::card(
+            text("title").as_deref().unwrap_or("(no title)"),
+            &[
+                ("Media", Some(media.id().to_string())),
+                ("Owner", value::owner(media.named("owner"))),
+                ("Duration", media.named::<Option<f64>>("duration").map(value::clock)),
+                ("Size", media.named::<Option<i64>>("size").map(value::bytes)),
+                ("Created", value::minute(media.named("created_at"))),
+                ("Archived", value::minute(media.named("archived_at"))),
+                ("Status", text("transcoding_status")),
+            ],
+        )
     }
 }
-} }
 
 /// Reads the body of a page of media as a listing does, without a server: only to count what that costs.
 #[pyfunction]
 #[pyo3(name = "_decode_media_page", signature = (body))]
-pub(crate) fn decode_media_page(py: Python<'_>, body: &[u8]) -> PyResult<Hinted<AnyJson>> {
+pub(crate) fn decode_media_page(py: Python<'_>, body: &[u8]) -> PyResult<Typed<AnyJson>> {
     let request = media::search(&media::Search::default(), 1, MAX_PER_PAGE).map_err(|error| to_python(error.into()))?;
     let answer = Answer {
         status: 200,
@@ -401,5 +624,5 @@ pub(crate) fn decode_media_page(py: Python<'_>, body: &[u8]) -> PyResult<Hinted<
     };
     let decoded =
         py.detach(|| request.decode(&answer)).map_err(|problem| PyValueError::new_err(problem.to_string()))?;
-    Ok(Hinted::new(deliver_page(py, None, decoded.items)?.into_any().unbind()))
+    Ok(Typed::new(deliver_page(py, None, decoded.items)?.into_any().unbind()))
 }

@@ -2,5 +2,6 @@
 
 pub(crate) mod collections;
 pub(crate) mod media;
+pub(crate) mod raw;
 pub(crate) mod records;
 pub(crate) mod value;

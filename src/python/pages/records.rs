@@ -15,18 +15,18 @@ use crate::client::Client;
 use crate::python::cached::cached;
 use crate::python::convert::ids::ids;
 use crate::python::convert::json::object_to_python;
-use crate::python::convert::output::{Deliver, Hint, Hinted};
+use crate::python::convert::output::{Deliver, TypeHint, Typed};
 
 /// A record is its class, called with its fields in their order, the undocumented ones last.
 macro_rules! record {
     ($name:ident { $($field:ident),* }) => {
-        impl Hint for $name {
+        impl TypeHint for $name {
             #[cfg(feature = "stubs")]
             const HINT: PyStaticExpr = type_hint_identifier!("canvas_studio.models", stringify!($name));
         }
 
         impl Deliver for $name {
-            type Python = Hinted<Self>;
+            type Python = Typed<Self>;
 
             fn deliver(self, py: Python<'_>, client: Option<&Client>) -> PyResult<Self::Python> {
                 let fields = [
@@ -53,11 +53,11 @@ ids! {
         ("canvas_studio.models", "User", "id") type_hint_identifier!("canvas_studio.models", "User");
 }
 
-fn make<H>(py: Python<'_>, class: &str, fields: impl IntoIterator<Item = Py<PyAny>>) -> PyResult<Hinted<H>> {
+fn make<H>(py: Python<'_>, class: &str, fields: impl IntoIterator<Item = Py<PyAny>>) -> PyResult<Typed<H>> {
     static MODELS: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
     let models = cached(py, &MODELS, || PyModule::import(py, "canvas_studio.models").map(Bound::unbind))?;
     let fields = PyTuple::new(py, fields.into_iter().collect::<Vec<_>>())?;
-    Ok(Hinted::new(models.bind(py).getattr(class)?.call1(fields)?.unbind()))
+    Ok(Typed::new(models.bind(py).getattr(class)?.call1(fields)?.unbind()))
 }
 
 /// A list inside a record is a tuple, so that the record cannot be changed through it.
@@ -72,9 +72,9 @@ impl<T: Deliver> Deliver for Vec<T> {
 
 /// The undocumented fields of an object.
 impl Deliver for Extra {
-    type Python = Hinted<crate::python::convert::output::JsonObject>;
+    type Python = Typed<crate::python::convert::output::JsonObject>;
 
     fn deliver(self, py: Python<'_>, _: Option<&Client>) -> PyResult<Self::Python> {
-        Ok(Hinted::new(object_to_python(py, &self)?.unbind()))
+        Ok(Typed::new(object_to_python(py, &self)?.unbind()))
     }
 }

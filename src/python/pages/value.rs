@@ -23,7 +23,7 @@ use crate::api::models::Owner;
 #[cfg(feature = "stubs")]
 use crate::python::convert::arguments::MAPPING;
 use crate::python::convert::json::{self, from_python};
-use crate::python::convert::output::{Hint, Hinted, JsonObject};
+use crate::python::convert::output::{JsonObject, TypeHint, Typed};
 use crate::python::errors::to_python;
 use crate::python::faults::guarded;
 use crate::stack::with_enough_stack;
@@ -64,12 +64,12 @@ impl Fields<'_> {
 }
 
 /// Every documented field of an object, `None` where there is none, then the others as they were sent.
-pub(crate) fn to_dict<T: Model>(py: Python<'_>, value: &Lazy<T>) -> PyResult<Hinted<JsonObject>> {
+pub(crate) fn to_dict<T: Model>(py: Python<'_>, value: &Lazy<T>) -> PyResult<Typed<JsonObject>> {
     guarded(|| {
         let spans: Vec<Option<&str>> = (0..T::FIELDS.len()).map(|place| value.raw(place)).collect();
         let dict = fields_to_dict(py, T::FIELDS, &spans)?;
         add_extra(&dict, &value.extra())?;
-        Ok(Hinted::new(dict.unbind()))
+        Ok(Typed::new(dict.unbind()))
     })
 }
 
@@ -87,9 +87,9 @@ fn fields_to_dict<'py>(
     for (field, raw) in fields.iter().zip(texts) {
         let value = match (field.kind, *raw) {
             (_, None) => py.None().into_bound(py),
-            (Kind::Id | Kind::Whole, raw) => Option::<i64>::read(raw).into_bound_py_any(py)?,
+            (Kind::Id | Kind::Int, raw) => Option::<i64>::read(raw).into_bound_py_any(py)?,
             (Kind::Number, raw) => Option::<f64>::read(raw).into_bound_py_any(py)?,
-            (Kind::Text | Kind::Word | Kind::Moment | Kind::Day, raw) => {
+            (Kind::Text | Kind::Word | Kind::Timestamp | Kind::Day, raw) => {
                 Option::<Cow<'_, str>>::read(raw).into_bound_py_any(py)?
             }
             (Kind::Object(fields), Some(raw)) => {
@@ -116,13 +116,13 @@ pub(crate) trait MatchArgs {
 #[derive(Debug)]
 pub(crate) struct MatchArgsOf<T>(PhantomData<T>);
 
-impl<T: MatchArgs> Hint for MatchArgsOf<T> {
+impl<T: MatchArgs> TypeHint for MatchArgsOf<T> {
     #[cfg(feature = "stubs")]
     const HINT: PyStaticExpr = T::HINT;
 }
 
-pub(crate) fn match_args<T: MatchArgs>(py: Python<'_>) -> PyResult<Hinted<MatchArgsOf<T>>> {
-    Ok(Hinted::new(PyTuple::new(py, T::NAMES)?.unbind()))
+pub(crate) fn match_args<T: MatchArgs>(py: Python<'_>) -> PyResult<Typed<MatchArgsOf<T>>> {
+    Ok(Typed::new(PyTuple::new(py, T::NAMES)?.unbind()))
 }
 
 /// How pydantic reads and writes an object of this class.
@@ -220,3 +220,118 @@ fn escaped(text: &str) -> String {
     }
     safe
 }
+
+/// Emits the `#[pymethods]` block of an object's class: `name: Type;` gives a read-only attribute and a place in
+/// `__match_args__`; dicts, equality, pickles and copies are the same for all of them. The class holds `value` and `client`.
+macro_rules! object {
+    ($class:ident { $( $(#[$about:meta])* $field:ident: $type:ty; )+ }) => {
+        #[pyo3::pymethods]
+        impl $class {
+            $(
+                $(#[$about])*
+                #[getter]
+                fn $field(&self, py: Python<'_>) -> PyResult<<$type as $crate::python::convert::output::Deliver>::Python> {
+                    const INDEX: usize = $crate::api::json::fields::field_index(
+                        <models::$class as $crate::api::item::Item>::FIELDS,
+                        $crate::api::models::plain_name(stringify!($field)),
+                    );
+                    $crate::python::convert::output::Deliver::deliver(self.value.get::<$type>(INDEX), py, self.client.as_ref())
+                }
+            )+
+
+            #[classattr]
+            fn __match_args__(py: Python<'_>) -> PyResult<Typed<value::MatchArgsOf<Self>>> {
+                value::match_args(py)
+            }
+
+            /// Fields that are not documented, as they were sent.
+            #[getter]
+            fn extra(&self, py: Python<'_>) -> PyResult<Typed<JsonObject>> {
+                $crate::python::convert::output::Deliver::deliver(self.value.extra(), py, None)
+            }
+
+            /// Return it as a dict that `json.dumps` takes.
+            ///
+            /// Returns:
+            ///     Every documented field, `None` where Studio sent none, then the undocumented ones as they were sent.
+            fn to_dict(&self, py: Python<'_>) -> PyResult<Typed<JsonObject>> {
+                value::to_dict(py, &self.value)
+            }
+
+            /// Make one from a dict such as `to_dict()` returns. It knows no client.
+            ///
+            /// Args:
+            ///     fields: The fields; all but `id` may be missing.
+            ///
+            /// Returns:
+            ///     The object.
+            ///
+            /// Raises:
+            ///     InvalidArgumentError: If there is no `id` that can be read, or if it cannot be JSON. Any other field that
+            ///         cannot be read stands in `extra`.
+            #[staticmethod]
+            #[pyo3(signature = (fields))]
+            fn from_dict(fields: value::Fields<'_>) -> PyResult<Self> {
+                Ok(Self { value: fields.read()?, client: None })
+            }
+
+            fn __eq__(&self, other: &Bound<'_, Self>) -> bool {
+                other.get().value.id() == self.value.id()
+            }
+
+            /// Let pydantic, and with it FastAPI, read and write the object. Only pydantic calls this.
+            #[classmethod]
+            fn __get_pydantic_core_schema__<'py>(
+                cls: &Bound<'py, pyo3::types::PyType>,
+                source: &Bound<'py, PyAny>,
+                handler: &Bound<'py, PyAny>,
+            ) -> PyResult<Bound<'py, PyAny>> {
+                let _ = (source, handler);
+                value::pydantic_schema(cls)
+            }
+
+            fn __hash__(&self) -> u64 {
+                value::hash(stringify!($class), self.value.id())
+            }
+
+            fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Typed<JsonObject>,))> {
+                Ok((slf.get_type().getattr("from_dict")?, (slf.get().to_dict(slf.py())?,)))
+            }
+
+            fn __copy__(slf: Py<Self>) -> Py<Self> {
+                slf
+            }
+
+            fn __deepcopy__(slf: Py<Self>, _memo: &Bound<'_, PyAny>) -> Py<Self> {
+                slf
+            }
+        }
+
+        impl value::MatchArgs for $class {
+            const NAMES: &'static [&'static str] = &[$($crate::api::models::plain_name(stringify!($field))),+];
+            #[cfg(feature = "stubs")]
+            const HINT: pyo3::inspect::PyStaticExpr = {
+                use pyo3::inspect::{PyStaticConstant, PyStaticExpr};
+                use pyo3::{type_hint_identifier, type_hint_subscript};
+                type_hint_subscript!(
+                    type_hint_identifier!("builtins", "tuple"), $(type_hint_subscript!(
+                        type_hint_identifier!("typing", "Literal"),
+                        PyStaticExpr::Constant {
+                            value: PyStaticConstant::Str($crate::api::models::plain_name(stringify!($field)))
+                        }
+                    )),+
+                )
+            };
+        }
+
+        impl $crate::python::convert::output::Deliver for models::$class {
+            type Python = $class;
+
+            fn deliver(self, _: Python<'_>, client: Option<&$crate::client::Client>) -> PyResult<$class> {
+                Ok($class { value: self, client: client.cloned() })
+            }
+        }
+    };
+}
+
+pub(crate) use object;

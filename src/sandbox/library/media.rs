@@ -33,7 +33,7 @@ impl Maker {
         let teacher = self.teacher(moment);
         let student = if copied.is_none() && self.chance(0.03) {
             let recent = self.students.len().saturating_sub(400);
-            self.students.get(recent..).and_then(|recent| self.rng.choice(0..recent.len())).map(|place| place + recent)
+            self.students.get(recent..).and_then(|recent| self.rng.choice(0..recent.len())).map(|index| index + recent)
         } else {
             None
         };
@@ -46,7 +46,7 @@ impl Maker {
             let teacher = self.teachers.get(teacher)?;
             (teacher.id, home, self.scene(teacher, number, moment))
         };
-        let content = match copied.and_then(|place| made.get(place)) {
+        let content = match copied.and_then(|index| made.get(index)) {
             Some((_, original)) => {
                 if self.chance(0.4) {
                     (owner, collection) = (original.owner, original.collection);
@@ -84,9 +84,9 @@ impl Maker {
     /// What is copied: mostly something of late, and only what has a file.
     pub(super) fn copied(&mut self, made: &[(u64, Media)]) -> Option<usize> {
         let oldest = if self.rng.bool() { made.len().saturating_sub(made.len() / 8 + 20) } else { 0 };
-        let place = self.rng.choice(oldest..made.len())?;
-        let (_, media) = made.get(place)?;
-        (media.transcoding_status.as_ref() == FINISHED && !media.is_external()).then_some(place)
+        let index = self.rng.choice(oldest..made.len())?;
+        let (_, media) = made.get(index)?;
+        (media.transcoding_status.as_ref() == FINISHED && !media.is_external()).then_some(index)
     }
 
     fn copy(&mut self, original: &Media) -> Content {

@@ -21,8 +21,8 @@ impl Maker {
         let foreign = if role == Role::Teacher { known % 5 % 2 == 1 } else { self.chance(0.25) };
         let (departments, language) = if foreign {
             // One after the other, so that a small library has many scripts.
-            let place = if role == Role::Teacher { (known / 5 * 2 + known % 5 / 2) * 5 } else { self.rng.usize(..) };
-            (self.departments.get(..1), languages.get(place % languages.len().max(1)).unwrap_or(&words.english))
+            let index = if role == Role::Teacher { (known / 5 * 2 + known % 5 / 2) * 5 } else { self.rng.usize(..) };
+            (self.departments.get(..1), languages.get(index % languages.len().max(1)).unwrap_or(&words.english))
         } else {
             (self.departments.get(1..), &words.english)
         };

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::super::operation::{Kind, Operation, Parameter, Place};
+use super::super::operation::{Kind, Operation, Parameter, ParameterLocation};
 use super::super::shapes;
 
 /// What `GET /api/public/apidocs` answers.
@@ -66,10 +66,10 @@ fn described(operation: &Operation) -> Json {
 }
 
 fn parameter(parameter: &Parameter) -> Json {
-    let place = match parameter.place {
-        Place::Path => "path",
-        Place::Query => "query",
-        Place::Form => "formData",
+    let location = match parameter.location {
+        ParameterLocation::Path => "path",
+        ParameterLocation::Query => "query",
+        ParameterLocation::Form => "formData",
     };
     let kind = match parameter.kind {
         Kind::Id => json!({"type": "integer", "format": "int64", "minimum": 1}),
@@ -84,7 +84,7 @@ fn parameter(parameter: &Parameter) -> Json {
     };
     let mut described = json!({
         "name": parameter.name,
-        "in": place,
+        "in": location,
         "required": parameter.required,
         "description": parameter.about,
     });

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::super::captions;
 use super::super::files;
-use super::super::operation::{Call, Kind, Operation, Refusal, Reply, TEXT};
+use super::super::operation::{Call, ErrorReply, Kind, Operation, Reply, TEXT};
 use super::super::records::{Caption, Media, Permission};
 use super::super::shapes;
 use super::super::state::State;
@@ -39,7 +39,7 @@ pub(super) fn operations() -> Vec<Operation> {
     ]
 }
 
-fn list(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
+fn list(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     let media = lookup::media(state, call, Permission::View)?;
     let captions = captions::of(state, media);
     let shown: Vec<_> = captions.iter().map(|caption| show(state, call, media, caption)).collect();
@@ -47,7 +47,7 @@ fn list(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
 }
 
 /// That it takes the right to edit is a guess.
-fn create(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
+fn create(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     let (id, created_at) = (lookup::media(state, call, Permission::Edit)?.id, call.now);
     let srclang = call.text("srclang").unwrap_or_default();
     let file = call.file()?;
@@ -68,13 +68,13 @@ fn create(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
         created_at,
         file: Some(file.bytes.to_vec()),
     };
-    let caption = captions::add(state, id, caption).ok_or_else(Refusal::not_found)?;
+    let caption = captions::add(state, id, caption).ok_or_else(ErrorReply::not_found)?;
     let shown = show(state, call, lookup::media(state, call, Permission::Edit)?, &caption);
     Reply::json(201, &json!({"caption_file": shown}))
 }
 
-fn download(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
-    let (media, caption) = captions::find(state, call.id("caption_file_id")?).ok_or_else(Refusal::not_found)?;
+fn download(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
+    let (media, caption) = captions::find(state, call.id("caption_file_id")?).ok_or_else(ErrorReply::not_found)?;
     lookup::shown(call, media)?;
     state.owns(call.caller, media.owner)?;
     Ok(Reply::text(200, TEXT, caption.bytes(media)))

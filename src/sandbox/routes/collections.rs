@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 
 use super::super::assumptions::PermissionBodies;
 use super::super::lists::Query;
-use super::super::operation::{Call, Kind, Operation, Refusal, Reply};
+use super::super::operation::{Call, ErrorReply, Kind, Operation, Reply};
 use super::super::records::{self, Permission, words};
 use super::super::shapes::{self, Each, Paged};
 use super::super::state::State;
@@ -94,7 +94,7 @@ fn changed() -> Json {
     json!({"type": "object", "properties": {"collection": shapes::reference("Collection")}})
 }
 
-fn list(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
+fn list(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     #[derive(Serialize)]
     struct List<T> {
         collections: T,
@@ -107,13 +107,13 @@ fn list(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
     })
 }
 
-fn create(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
+fn create(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     let owner = call.integer("user_id").unwrap_or(call.caller);
     if owner != call.caller && !state.is_admin(call.caller) {
-        return Err(Refusal::new(403, "Forbidden: only an administrator may create collections for others"));
+        return Err(ErrorReply::new(403, "Forbidden: only an administrator may create collections for others"));
     }
     if !state.users.contains_key(&owner) {
-        return Err(Refusal::not_found());
+        return Err(ErrorReply::not_found());
     }
     let id = state.new_id();
     let collection = records::Collection {
@@ -132,81 +132,81 @@ fn create(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
     answer(state, call, id, 201)
 }
 
-fn get(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
+fn get(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     let id = lookup::collection(state, call, Permission::Access)?.id;
     answer(state, call, id, 200)
 }
 
-fn delete(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
+fn delete(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     let id = removable(state, call)?;
     let reply = changed_answer(state, call, id);
     state.delete_collection(id);
     reply
 }
 
-fn archive(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
+fn archive(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     let id = removable(state, call)?;
     state.archive_collection(id, Some(call.now));
     changed_answer(state, call, id)
 }
 
-fn unarchive(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
+fn unarchive(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     let id = owned(state, call)?;
     state.archive_collection(id, None);
     changed_answer(state, call, id)
 }
 
-fn list_media(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
+fn list_media(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     let id = lookup::collection(state, call, Permission::Access)?.id;
     super::media::list(state, call, Query::CollectionMedia(id))
 }
 
-fn get_permissions(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
+fn get_permissions(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     let collection = lookup::collection(state, call, Permission::Edit)?;
     Reply::json(200, &call.show(state).permissions(&collection.shares))
 }
 
-fn change_permissions(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
+fn change_permissions(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     let id = lookup::collection(state, call, Permission::Edit)?.id;
     let changes = changes(call)?;
     let shares = state.collections.get(&id).map(|collection| collection.shares.clone()).unwrap_or_default();
-    let (shares, refusal) = apply(state, shares, &changes, call);
+    let (shares, error) = apply(state, shares, &changes, call);
     if let Some(collection) = state.collections.get_mut(&id) {
         collection.shares = shares;
     }
     state.forget_lists();
-    refusal?;
+    error?;
     get_permissions(state, call)
 }
 
 /// The id of a collection that the caller owns, or is an administrator of.
-fn owned(state: &State, call: &Call<'_>) -> Result<u64, Refusal> {
+fn owned(state: &State, call: &Call<'_>) -> Result<u64, ErrorReply> {
     let collection = state.collection(call.caller, call.id("collection_id")?, Permission::Access)?;
     state.owns(call.caller, collection.owner)?;
     Ok(collection.id)
 }
 
-/// The same, if it is not the library of a user, without which that user's media would have no place. A guess.
-fn removable(state: &State, call: &Call<'_>) -> Result<u64, Refusal> {
+/// The same, if it is not the library of a user, without which that user's media would have no home. A guess.
+fn removable(state: &State, call: &Call<'_>) -> Result<u64, ErrorReply> {
     let id = owned(state, call)?;
     match state.collections.get(&id) {
         Some(collection) if *collection.kind == *words::LIBRARY => {
-            Err(Refusal::new(403, "Forbidden: the library of a user stays"))
+            Err(ErrorReply::new(403, "Forbidden: the library of a user stays"))
         }
         _ => Ok(id),
     }
 }
 
-fn answer(state: &State, call: &Call<'_>, id: u64, status: u16) -> Result<Reply, Refusal> {
+fn answer(state: &State, call: &Call<'_>, id: u64, status: u16) -> Result<Reply, ErrorReply> {
     #[derive(Serialize)]
     struct One<'state> {
         collection: shapes::Collection<'state>,
     }
-    let collection = state.collections.get(&id).ok_or_else(Refusal::not_found)?;
+    let collection = state.collections.get(&id).ok_or_else(ErrorReply::not_found)?;
     Reply::json(status, &One { collection: call.show(state).collection(collection) })
 }
 
-fn changed_answer(state: &State, call: &Call<'_>, id: u64) -> Result<Reply, Refusal> {
+fn changed_answer(state: &State, call: &Call<'_>, id: u64) -> Result<Reply, ErrorReply> {
     if call.studio.assumptions.collection_changes_answer {
         answer(state, call, id, 200)
     } else {

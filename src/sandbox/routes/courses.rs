@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::super::lists::Query;
-use super::super::operation::{Call, Operation, Refusal, Reply};
+use super::super::operation::{Call, ErrorReply, Operation, Reply};
 use super::super::records::{Collection, Permission};
 use super::super::shapes;
 use super::super::state::State;
@@ -25,12 +25,12 @@ pub(super) fn operations() -> Vec<Operation> {
     ]
 }
 
-fn get(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
+fn get(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     let course = course(state, call)?;
     Reply::json(200, &json!({"course": call.show(state).collection(course)}))
 }
 
-fn perspectives(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
+fn perspectives(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     let id = course(state, call)?.id;
     let ids = state.list(call.caller, Query::CollectionMedia(id), &call.studio.assumptions);
     let media = ids.iter().filter_map(|media| state.media.get(media));
@@ -39,11 +39,11 @@ fn perspectives(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
 }
 
 /// The collection of the course. Its own id is not that of the course. Observed.
-fn course<'state>(state: &'state State, call: &Call<'_>) -> Result<&'state Collection, Refusal> {
+fn course<'state>(state: &'state State, call: &Call<'_>) -> Result<&'state Collection, ErrorReply> {
     let course_id = call.id("course_id")?;
     let mut collections = state.collections.values();
     let found = collections.find(|collection| collection.course_id == Some(course_id));
-    let collection = state.collection(call.caller, found.ok_or_else(Refusal::not_found)?.id, Permission::Access)?;
+    let collection = state.collection(call.caller, found.ok_or_else(ErrorReply::not_found)?.id, Permission::Access)?;
     lookup::shown_collection(call, collection)?;
     Ok(collection)
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::super::dice::mix;
-use super::super::operation::{Call, Kind, Operation, Refusal, Reply, TEXT};
+use super::super::operation::{Call, ErrorReply, Kind, Operation, Reply, TEXT};
 use super::super::records::{Media, Permission, Role, User};
 use super::super::shapes::perspective_uuid;
 use super::super::state::State;
@@ -38,7 +38,7 @@ pub(super) fn operations() -> Vec<Operation> {
 }
 
 /// The rows after the first are observed, down to the one that may be without a value.
-fn overview(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
+fn overview(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     let (media, viewers) = viewers(state, call)?;
     let views: u32 = viewers.iter().map(|viewer| u32::from(viewer.views)).sum();
     let parts: u32 = viewers.iter().map(|viewer| u32::from(viewer.views) * u32::from(viewer.parts)).sum();
@@ -61,7 +61,7 @@ fn overview(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
 }
 
 /// The first four columns are observed.
-fn users(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
+fn users(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     let (media, viewers) = viewers(state, call)?;
     let mut table = String::from("Name,Email,Role,Completion rate [%]");
     for part in 0..PARTS {
@@ -94,10 +94,10 @@ impl Viewer<'_> {
 
 /// The media of the perspective and who watched it: of those who may see it some, but if it was viewed at all its owner,
 /// and if students have viewed it at least one of them.
-fn viewers<'state>(state: &'state State, call: &Call<'_>) -> Result<(&'state Media, Vec<Viewer<'state>>), Refusal> {
+fn viewers<'state>(state: &'state State, call: &Call<'_>) -> Result<(&'state Media, Vec<Viewer<'state>>), ErrorReply> {
     let wanted = call.text("perspective_uuid").unwrap_or_default().to_lowercase();
     let is_wanted = |media: &&Media| media.collections().any(|id| perspective_uuid(media.id, id).to_string() == wanted);
-    let media = state.media.values().find(is_wanted).ok_or_else(Refusal::not_found)?;
+    let media = state.media.values().find(is_wanted).ok_or_else(ErrorReply::not_found)?;
     lookup::shown(call, media)?;
     // Who may look at others' viewing is a guess.
     state.media(call.caller, media.id, Permission::Edit)?;

@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 use super::super::assumptions::PermissionBodies;
 use super::super::files;
 use super::super::lists::{Criteria, Period, Query};
-use super::super::operation::{Call, Kind, Operation, Refusal, Reply};
+use super::super::operation::{Call, ErrorReply, Kind, Operation, Reply};
 use super::super::records::{Collection, Media, Permission, words};
 use super::super::shapes::{self, Each, LaunchId, Paged};
 use super::super::state::State;
@@ -87,7 +87,7 @@ pub(super) fn operations(bodies: PermissionBodies) -> Vec<Operation> {
     ]
 }
 
-fn search(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
+fn search(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     let text = |name| call.text(name).map(str::to_owned);
     let period = |start, end| Period { start: call.date(start), end: call.date(end) };
     let criteria = Criteria {
@@ -105,7 +105,7 @@ fn search(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
 }
 
 /// A page of media, found in whatever way.
-pub(super) fn list(state: &mut State, call: &Call<'_>, query: Query) -> Result<Reply, Refusal> {
+pub(super) fn list(state: &mut State, call: &Call<'_>, query: Query) -> Result<Reply, ErrorReply> {
     #[derive(Serialize)]
     struct List<T> {
         media: T,
@@ -117,36 +117,36 @@ pub(super) fn list(state: &mut State, call: &Call<'_>, query: Query) -> Result<R
     })
 }
 
-fn get(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
+fn get(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     answer(state, call, lookup::media(state, call, Permission::Access)?)
 }
 
-fn delete(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
+fn delete(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     let media = owned(state, call)?;
     let (id, reply) = (media.id, answer(state, call, media));
     state.delete_media(id);
     reply
 }
 
-fn archive(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
+fn archive(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     let id = owned(state, call)?.id;
     state.archive_media(id, call.now);
     answer(state, call, owned(state, call)?)
 }
 
-fn unarchive(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
+fn unarchive(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     let id = owned(state, call)?.id;
     if let Some(collection) = call.integer("collection_id") {
         let collection = state.collection(call.caller, collection, Permission::Edit)?;
         if collection.archived {
-            return Err(Refusal::not_found());
+            return Err(ErrorReply::not_found());
         }
     }
     state.unarchive_media(id, call.integer("collection_id"));
     answer(state, call, owned(state, call)?)
 }
 
-fn courses(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
+fn courses(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     let media = lookup::media(state, call, Permission::Access)?;
     let show = call.show(state);
     let courses: Vec<_> = visible(state, call, media)
@@ -156,7 +156,7 @@ fn courses(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
     Reply::json(200, &json!({"courses": courses}))
 }
 
-fn create_embed(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
+fn create_embed(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     #[derive(Deserialize)]
     #[serde(rename_all = "snake_case")]
     enum Kind {
@@ -174,9 +174,9 @@ fn create_embed(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
     let id = lookup::media(state, call, Permission::Edit)?.id;
     let embed: Embed = call.json()?;
     let course_id = u64::try_from(embed.course_id).ok().filter(|id| *id > 0);
-    let course_id = course_id.ok_or_else(|| Refusal::new(422, "Invalid course_id is provided"))?;
+    let course_id = course_id.ok_or_else(|| ErrorReply::new(422, "Invalid course_id is provided"))?;
     let collection = state.course_collection(course_id)?;
-    state.place(id, collection);
+    state.add_perspective(id, collection);
     let kind = match embed.embed_type {
         Kind::Embed => "embed",
         Kind::BareEmbed => "bare_embed",
@@ -193,39 +193,39 @@ fn create_embed(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
     }
 }
 
-fn download(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
+fn download(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     let media = lookup::media(state, call, Permission::Access)?;
     state.owns(call.caller, media.owner)?;
     if media.is_external() {
-        return Err(Refusal::new(422, "The media is external"));
+        return Err(ErrorReply::new(422, "The media is external"));
     }
     if *media.transcoding_status != *words::FINISHED {
-        return Err(Refusal::new(404, "No version of the media was found"));
+        return Err(ErrorReply::new(404, "No version of the media was found"));
     }
     let quality = call.text("quality").unwrap_or(files::BEST);
     let url = files::signed_url(call.studio, media.id, quality, call.now);
     Ok(Reply::text(302, "text/html; charset=utf-8", "").header("location", url))
 }
 
-fn get_permissions(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
+fn get_permissions(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     let media = lookup::media(state, call, Permission::Edit)?;
     Reply::json(200, &call.show(state).permissions(&media.shares))
 }
 
-fn change_permissions(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
+fn change_permissions(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     let media = lookup::media(state, call, Permission::Edit)?;
     let (id, shares) = (media.id, media.shares.clone());
     let changes = changes(call)?;
-    let (shares, refusal) = apply(state, shares, &changes, call);
+    let (shares, error) = apply(state, shares, &changes, call);
     if let Some(media) = state.media.get_mut(&id) {
         media.shares = shares;
     }
     state.forget_lists();
-    refusal?;
+    error?;
     get_permissions(state, call)
 }
 
-fn perspectives(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
+fn perspectives(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     let media = lookup::media(state, call, Permission::Access)?;
     let show = call.show(state);
     let perspectives: Vec<_> =
@@ -233,7 +233,7 @@ fn perspectives(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
     Reply::json(200, &json!({"perspectives": perspectives}))
 }
 
-fn sources(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
+fn sources(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     let media = lookup::media(state, call, Permission::View)?;
     let mut sources: Vec<Json> = Vec::new();
     if media.is_external() {
@@ -256,7 +256,7 @@ fn sources(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
     Reply::json(200, &json!({"sources": sources}))
 }
 
-fn users(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
+fn users(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     let media = lookup::media(state, call, Permission::View)?;
     let least = call.text("min_permission").and_then(Permission::from_word).unwrap_or(Permission::Access);
     let everyone = state.everyone_on(media, least);
@@ -276,13 +276,13 @@ fn visible<'state>(
 }
 
 /// A media that the caller owns, or is an administrator of, in the archive or not.
-fn owned<'state>(state: &'state State, call: &Call<'_>) -> Result<&'state Media, Refusal> {
+fn owned<'state>(state: &'state State, call: &Call<'_>) -> Result<&'state Media, ErrorReply> {
     let media = state.media(call.caller, call.id("media_id")?, Permission::Access)?;
     state.owns(call.caller, media.owner)?;
     Ok(media)
 }
 
-fn answer(state: &State, call: &Call<'_>, media: &Media) -> Result<Reply, Refusal> {
+fn answer(state: &State, call: &Call<'_>, media: &Media) -> Result<Reply, ErrorReply> {
     #[derive(Serialize)]
     struct One<'state> {
         media: shapes::Media<'state>,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::super::files;
-use super::super::operation::{Call, Kind, Operation, Refusal, Reply};
+use super::super::operation::{Call, ErrorReply, Kind, Operation, Reply};
 use super::super::records::{Archived, Media, Permission, Upload, words};
 use super::super::shapes;
 use super::super::state::State;
@@ -56,12 +56,12 @@ pub(super) fn operations() -> Vec<Operation> {
 }
 
 /// That a collection has to be one that the caller may edit is a guess.
-fn start(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
+fn start(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     let owner = call.integer("user_id").unwrap_or(call.caller);
     if owner != call.caller && !state.is_admin(call.caller) {
-        return Err(Refusal::new(403, "Forbidden: only an administrator may upload for others"));
+        return Err(ErrorReply::new(403, "Forbidden: only an administrator may upload for others"));
     }
-    let library = state.users.get(&owner).ok_or_else(Refusal::not_found)?.library;
+    let library = state.users.get(&owner).ok_or_else(ErrorReply::not_found)?.library;
     let collection = match call.integer("collection_id") {
         Some(_) => lookup::collection(state, call, Permission::Edit)?.id,
         None => library,
@@ -73,11 +73,11 @@ fn start(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
 }
 
 /// The media is there from now on, and its transcoding takes no time. Both are guesses.
-fn complete(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
+fn complete(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     let id = call.id("media_id")?;
     let Some(upload) = state.uploads.get(&id).copied() else {
-        state.owns(call.caller, state.media.get(&id).ok_or_else(Refusal::not_found)?.owner)?;
-        return Err(Refusal::new(409, "The upload was completed already"));
+        state.owns(call.caller, state.media.get(&id).ok_or_else(ErrorReply::not_found)?.owner)?;
+        return Err(ErrorReply::new(409, "The upload was completed already"));
     };
     state.owns(call.caller, upload.owner)?;
     let library = state.users.get(&upload.owner).map(|owner| owner.library);
@@ -98,7 +98,7 @@ fn complete(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
         owner: upload.owner,
         size,
         source: "upload".into(),
-        collection: home.ok_or_else(Refusal::not_found)?,
+        collection: home.ok_or_else(ErrorReply::not_found)?,
         placed: Vec::new(),
         tags: Vec::new(),
         archived: Archived::No,
@@ -106,6 +106,6 @@ fn complete(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
         shares: Vec::new(),
         file: id,
     });
-    let media = state.media.get(&id).ok_or_else(Refusal::not_found)?;
+    let media = state.media.get(&id).ok_or_else(ErrorReply::not_found)?;
     Reply::json(200, &json!({"media": call.show(state).media(media)}))
 }

@@ -82,10 +82,10 @@ pub(crate) fn token(studio: &Studio, form: &HashMap<String, String>, headers: &H
     let rotate = studio.assumptions.refresh_tokens_rotate;
     let reply = match credentials.token(form, basic(headers), studio.token_lifetime, rotate, now) {
         Ok(tokens) => Reply::text(200, JSON, tokens.to_string()),
-        Err(refusal) => {
-            let body = json!({"error": refusal.error, "error_description": refusal.description});
-            let reply = Reply::text(refusal.status, JSON, body.to_string());
-            if refusal.status == 401 { reply.header("www-authenticate", "Basic realm=\"Studio\"") } else { reply }
+        Err(error) => {
+            let body = json!({"error": error.error, "error_description": error.description});
+            let reply = Reply::text(error.status, JSON, body.to_string());
+            if error.status == 401 { reply.header("www-authenticate", "Basic realm=\"Studio\"") } else { reply }
         }
     };
     reply.header("cache-control", "no-store")

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use super::super::assumptions::PermissionBodies;
-use super::super::operation::{Call, Refusal};
+use super::super::operation::{Call, ErrorReply};
 use super::super::records::{Permission, Share, ShareType};
 use super::super::state::State;
 
@@ -34,7 +34,7 @@ fn view() -> Permission {
 }
 
 /// The changes in a body, if it has a form that is taken. That another one is 422 is inferred.
-pub(super) fn changes(call: &Call<'_>) -> Result<Vec<Change>, Refusal> {
+pub(super) fn changes(call: &Call<'_>) -> Result<Vec<Change>, ErrorReply> {
     #[derive(Deserialize)]
     struct Nested {
         permissions: Vec<Change>,
@@ -44,7 +44,7 @@ pub(super) fn changes(call: &Call<'_>) -> Result<Vec<Change>, Refusal> {
     match call.studio.assumptions.permission_bodies {
         PermissionBodies::Array => array(),
         PermissionBodies::Object => nested(),
-        PermissionBodies::Both => array().or_else(|refusal| nested().map_err(|_| refusal)),
+        PermissionBodies::Both => array().or_else(|error| nested().map_err(|_| error)),
         PermissionBodies::Ignored => Ok(Vec::new()),
     }
 }
@@ -79,32 +79,34 @@ pub(super) fn apply(
     shares: Vec<Share>,
     changes: &[Change],
     call: &Call<'_>,
-) -> (Vec<Share>, Result<(), Refusal>) {
+) -> (Vec<Share>, Result<(), ErrorReply>) {
     let mut after = shares.clone();
     for change in changes {
-        if let Err(refusal) = apply_one(state, &mut after, change) {
+        if let Err(error) = apply_one(state, &mut after, change) {
             let kept = if call.studio.assumptions.batch_atomic { shares } else { after };
-            return (kept, Err(refusal));
+            return (kept, Err(error));
         }
     }
     (after, Ok(()))
 }
 
-fn apply_one(state: &State, shares: &mut Vec<Share>, change: &Change) -> Result<(), Refusal> {
+fn apply_one(state: &State, shares: &mut Vec<Share>, change: &Change) -> Result<(), ErrorReply> {
     if !GRANTED.contains(&change.permission_type) {
-        return Err(Refusal::new(422, "Invalid permission_type is provided"));
+        return Err(ErrorReply::new(422, "Invalid permission_type is provided"));
     }
     let known = match change.share_type {
         ShareType::User => state.users.contains_key(&change.id),
         ShareType::Group => state.groups.contains_key(&change.id),
     };
-    let place = shares.iter().position(|share| share.share_type == change.share_type && share.id == change.id);
+    let index = shares.iter().position(|share| share.share_type == change.share_type && share.id == change.id);
     let wanted = Share { share_type: change.share_type, id: change.id, permission: change.permission_type };
-    match (change.action, place.and_then(|place| shares.get_mut(place))) {
+    match (change.action, index.and_then(|index| shares.get_mut(index))) {
         (Action::Create, None) if known => shares.push(wanted),
-        (Action::Create, None) => return Err(Refusal::new(400, format!("No user or group {} was found", change.id))),
+        (Action::Create, None) => {
+            return Err(ErrorReply::new(400, format!("No user or group {} was found", change.id)));
+        }
         (Action::Create, Some(_)) => {
-            return Err(Refusal::new(
+            return Err(ErrorReply::new(
                 400,
                 format!("A permission of {} can not be created, because it already exists", change.id),
             ));
@@ -114,7 +116,7 @@ fn apply_one(state: &State, shares: &mut Vec<Share>, change: &Change) -> Result<
             shares.retain(|share| share.share_type != change.share_type || share.id != change.id);
         }
         (Action::Update | Action::Destroy, None) => {
-            return Err(Refusal::new(400, format!("A permission of {} was not found", change.id)));
+            return Err(ErrorReply::new(400, format!("A permission of {} was not found", change.id)));
         }
     }
     Ok(())

@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::super::dice::mix;
-use super::super::operation::{Call, Kind, Operation, Refusal, Reply};
+use super::super::operation::{Call, ErrorReply, Kind, Operation, Reply};
 use super::super::records::Permission;
 use super::super::shapes;
 use super::super::state::State;
@@ -27,14 +27,14 @@ pub(super) fn operations() -> Vec<Operation> {
     ]
 }
 
-fn list(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
+fn list(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     let media = lookup::media(state, call, Permission::Access)?;
     let tags: Vec<_> = media.tags.iter().map(|name| shown(name)).collect();
     Reply::json(200, &json!({"tags": tags}))
 }
 
 /// A tag that the media has already is answered as if it were new. A guess.
-fn create(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
+fn create(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     let id = lookup::media(state, call, Permission::Edit)?.id;
     let name = call.text("name").unwrap_or_default();
     if let Some(media) = state.media.get_mut(&id)
@@ -47,12 +47,12 @@ fn create(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
 }
 
 /// What is answered is a guess: what was deleted, as of everything else.
-fn delete(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
+fn delete(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     let id = lookup::media(state, call, Permission::Edit)?.id;
     let wanted = call.id("tag_id")?;
-    let media = state.media.get_mut(&id).ok_or_else(Refusal::not_found)?;
-    let place = media.tags.iter().position(|name| id_of(name) == wanted).ok_or_else(Refusal::not_found)?;
-    let name = media.tags.remove(place);
+    let media = state.media.get_mut(&id).ok_or_else(ErrorReply::not_found)?;
+    let index = media.tags.iter().position(|name| id_of(name) == wanted).ok_or_else(ErrorReply::not_found)?;
+    let name = media.tags.remove(index);
     state.forget_lists();
     Reply::json(200, &json!({"tag": shown(&name)}))
 }

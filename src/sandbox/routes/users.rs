@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::super::lists::Query;
-use super::super::operation::{Call, Kind, Operation, Refusal, Reply};
+use super::super::operation::{Call, ErrorReply, Kind, Operation, Reply};
 use super::super::records::{Role, User};
 use super::super::shapes::{self, Each, Paged, Show};
 use super::super::state::State;
@@ -46,17 +46,17 @@ pub(super) fn operations() -> Vec<Operation> {
 }
 
 /// That it takes an administrator, and the whole address, are guesses.
-fn search(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
+fn search(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     #[derive(Serialize)]
     struct List<T> {
         users: T,
     }
     if !state.is_admin(call.caller) {
-        return Err(Refusal::new(403, "Forbidden: only an administrator may search users"));
+        return Err(ErrorReply::new(403, "Forbidden: only an administrator may search users"));
     }
     let (email, role) = (call.text("email").map(str::to_lowercase), call.text("role").and_then(Role::from_word));
     if email.is_none() && role.is_none() {
-        return Err(Refusal::new(400, "email or role is missing"));
+        return Err(ErrorReply::new(400, "email or role is missing"));
     }
     call.page(state, Query::Users { email, role }, |state, ids, meta| {
         let found = ids.iter().filter_map(|id| state.users.get(id));
@@ -64,11 +64,11 @@ fn search(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
     })
 }
 
-fn get(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
+fn get(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     Reply::json(200, &json!({"user": shapes::user_with_roles(user(state, call)?)}))
 }
 
-fn media(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
+fn media(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     #[derive(Serialize)]
     struct List<T> {
         media: T,
@@ -82,7 +82,7 @@ fn media(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
     })
 }
 
-fn list_collections(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
+fn list_collections(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     #[derive(Serialize)]
     struct List<T> {
         collections: T,
@@ -96,15 +96,15 @@ fn list_collections(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal
     })
 }
 
-fn library(state: &mut State, call: &Call<'_>) -> Result<Reply, Refusal> {
+fn library(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     let user = user(state, call)?;
-    let library = state.collections.get(&user.library).ok_or_else(Refusal::not_found)?;
+    let library = state.collections.get(&user.library).ok_or_else(ErrorReply::not_found)?;
     Reply::json(200, &json!({"collection": show(state, call, user.id).collection(library)}))
 }
 
 /// The user that is asked about. Others than administrators may only ask about themselves. A guess.
-fn user<'state>(state: &'state State, call: &Call<'_>) -> Result<&'state User, Refusal> {
-    let user = state.users.get(&call.id("user_id")?).ok_or_else(Refusal::not_found)?;
+fn user<'state>(state: &'state State, call: &Call<'_>) -> Result<&'state User, ErrorReply> {
+    let user = state.users.get(&call.id("user_id")?).ok_or_else(ErrorReply::not_found)?;
     state.owns(call.caller, user.id)?;
     Ok(user)
 }

@@ -1,4 +1,4 @@
-"""Signing in: the URL that a person opens, what they paste back, and the tokens that come of it."""
+"""Tests the exchange of a code for tokens: the URL that a person opens, what they paste back, and what is saved."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import asyncio
 import base64
 import contextlib
 import hashlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, parse_qsl, quote, urlencode, urlsplit
@@ -23,12 +25,15 @@ from canvas_studio import (
     StudioClient,
     StudioError,
     Tokens,
+    TokenStoreError,
 )
 from canvas_studio.sandbox import Sandbox
 from support.fault_server import RESET, TOKEN, Answer, FaultServer, Received, json_answer, media_answer, text_answer
+from support.school import HOUR, eventually
+from support.token_stores import BlockingStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from support.forms import Form
 
@@ -674,3 +679,56 @@ def test_a_sandbox_makes_an_oauth_that_is_signed_in(form: Form, box: Sandbox) ->
         assert [media.id for media in form.items(studio.search_media())] == [media_id]
     with box.client(auth=box.oauth()) as studio:
         assert form.total(studio.search_media()) == 2
+
+
+class SlowThenBrokenStore(BlockingStore):
+    """A store of which the first save takes until somebody resumes it, and the second fails."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        super().__init__(tokens)
+        self.resume = threading.Event()
+        self.own_lock = threading.Lock()
+        self.is_broken = threading.Event()
+        self.offered: list[Tokens | None] = []
+
+    def save(self, tokens: Tokens | None) -> None:
+        """Keep them."""
+        self.offered.append(tokens)
+        if len(self.offered) == 1:
+            assert self.resume.wait(20)
+        elif len(self.offered) == 2:
+            self.is_broken.set()
+            raise OSError("away for a moment")
+        self.tokens = tokens
+
+    @contextlib.contextmanager
+    def lock(self) -> Generator[None]:
+        """Keep the others away, in the order in which they come."""
+        self.note("lock")
+        if self.calls.count("lock") > 2:
+            assert self.is_broken.wait(20)
+        with self.own_lock:
+            yield
+
+
+def test_a_sign_in_during_a_refresh_is_saved_before_it_is_used(form: Form) -> None:
+    with Sandbox(media=1) as box, ThreadPoolExecutor(2) as threads:
+        granted = Tokens.from_dict(box.oauth_token())
+        ended = datetime.now(UTC) - HOUR
+        store = SlowThenBrokenStore(Tokens(granted.access_token, refresh_token=granted.refresh_token, expires_at=ended))
+        oauth = OAuth(box.client_id, box.client_secret, store=store, url=box.url)
+        with box.client(auth=oauth, retry_delay=0, timeout=30) as studio:
+            refresh = threads.submit(form.call, studio, "request", "GET", "/ping")
+            assert eventually(lambda: len(store.offered) == 1)
+            sign_in = threads.submit(form.call, oauth, "exchange", box.authorize(oauth.authorization_url()))
+            # Its code is used up then, and it waits for the refresh.
+            assert eventually(lambda: store.calls.count("lock") == 2)
+            store.resume.set()
+            assert refresh.result(20) == "pong"
+            with pytest.raises(TokenStoreError):
+                sign_in.result(20)
+            assert form.call(studio, "request", "GET", "/ping") == "pong"
+        refreshed, signed_in, saved = store.offered
+        assert refreshed != signed_in
+        assert saved == signed_in == store.tokens
+        assert [request.path for request in box.requests].count("/api/public/oauth/token") == 2

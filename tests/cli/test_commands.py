@@ -1,4 +1,4 @@
-"""`canvas-studio login`, `logout`, `whoami`, `ping`: as a person at a terminal has them, and as a script has them."""
+"""Tests the commands `login`, `logout`, `whoami` and `ping`, at a terminal and in a script."""
 
 from __future__ import annotations
 

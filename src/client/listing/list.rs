@@ -1,0 +1,117 @@
+//! A list that has not been read yet: which request, which pages, and from where on.
+
+use super::checkpoint::Checkpoint;
+use super::page::count;
+use super::reader::{Reader, total_in_range};
+use super::sweep::{PageRequest, Reading, State, fits};
+use crate::api::item::Item;
+use crate::api::{Page, Request};
+use crate::client::config::Options;
+use crate::client::error::Error;
+use crate::client::send::Client;
+
+/// A list that has not been read yet. Every reading starts anew, or where the checkpoint is.
+#[derive(Debug)]
+pub struct Listing<T> {
+    client: Client,
+    request: Request<Page<T>>,
+    /// The last page of the range that is wanted, if not all are.
+    last: Option<i64>,
+    from: Option<State>,
+}
+
+impl<T> Clone for Listing<T> {
+    fn clone(&self) -> Self {
+        let (client, request) = (self.client.clone(), self.request.clone());
+        Self { client, request, last: self.last, from: self.from.clone() }
+    }
+}
+
+impl<T: Item> Listing<T> {
+    /// The request for the first page, as it may be shown.
+    pub fn shown(&self) -> String {
+        let request = format!(
+            "{}{}",
+            self.client.shown(&self.request.call),
+            match self.last {
+                Some(last) => format!(" to page {last}"),
+                None => String::new(),
+            }
+        );
+        match &self.from {
+            Some(state) => format!("{request}, behind {} items", state.items),
+            None => request,
+        }
+    }
+
+    pub fn first_page(&self) -> Option<i64> {
+        self.request.page()
+    }
+
+    pub fn per_page(&self) -> Option<i64> {
+        self.request.per_page()
+    }
+
+    /// Only the pages from the first to the last, as Studio counts them; without a last, to the end.
+    #[must_use]
+    pub fn range(&self, first: i64, last: Option<i64>) -> Self {
+        Self { client: self.client.clone(), request: self.request.at_page(first), last, from: None }
+    }
+
+    /// The same list by the same client, but with other options.
+    pub fn with(&self, options: Options) -> Result<Self, Error> {
+        Ok(Self { client: self.client.with_overrides(options)?, ..self.clone() })
+    }
+
+    /// Where a reading is that has not begun.
+    pub fn beginning(&self, reading: Reading) -> Option<Checkpoint> {
+        self.read(reading).handle().checkpoint(None)
+    }
+
+    /// Begins to read it.
+    pub fn read(&self, reading: Reading) -> Reader<T> {
+        let state = match &self.from {
+            Some(state) => state.limited_to(reading.limit),
+            None => State::new(self.request.page().unwrap_or(1), reading),
+        };
+        Reader::new(self.client.clone(), self.request.clone(), self.last, state)
+    }
+
+    /// How many items there are now: what Studio says, or where it says nothing that can be right, what there is to read.
+    pub async fn total(&self) -> Result<u64, Error> {
+        if let (Some(first_page), None) = (self.request.page(), &self.from) {
+            // Only of a part it matters how many there are on a page.
+            let is_part = first_page > 1 || self.last.is_some();
+            let request = if is_part { self.request.clone() } else { self.request.with_per_page(1) };
+            let page = self.client.send(&request).await?;
+            let first = PageRequest { first_page, number: first_page, per_page: request.per_page() };
+            let rows = count(&page.items);
+            if let Some(meta) = page.meta
+                && let Some(total) = meta.total_count
+                && fits(meta, first, rows, if is_part { 0 } else { rows })
+            {
+                return Ok(total_in_range(&self.request, self.last, total));
+            }
+        }
+        let mut reader = self.read(Reading::default());
+        let mut total = 0;
+        while let Some(pages) = reader.next_pages().await? {
+            total += pages.iter().map(|items| items.len() as u64).sum::<u64>();
+        }
+        Ok(total)
+    }
+}
+
+impl Client {
+    /// The list that a request asks for; nothing is sent before it is read.
+    pub fn list<T>(&self, request: Request<Page<T>>) -> Listing<T> {
+        Listing { client: self.clone(), request, last: None, from: None }
+    }
+
+    /// The list of which a checkpoint was taken, from there on.
+    pub fn resume<T: Item>(&self, checkpoint: &Checkpoint) -> Result<Listing<T>, Error> {
+        let request = checkpoint.request(self)?;
+        let from = checkpoint.has_begun().then(|| checkpoint.state.clone());
+        Ok(Listing { client: self.clone(), request, last: checkpoint.last, from })
+    }
+}

@@ -1,0 +1,222 @@
+//! One page of a list: which of its items were not given yet, and what to read next.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::mem;
+
+use serde_json::Value;
+
+use super::seen::SeenIds;
+use super::sweep::{PageContent, PageRange, State, Sweep};
+use crate::api::Page;
+use crate::api::item::{Identity, Item};
+
+/// A page of which items are given out.
+#[derive(Debug)]
+pub(super) struct InHand {
+    pub(super) number: i64,
+    /// What was known of the sweep before it came.
+    pub(super) sweep: Sweep,
+    pub(super) given: Vec<Identity>,
+}
+
+/// What the pages of a reading have shown so far, to tell a list that has no end.
+#[derive(Debug, Default)]
+pub(super) struct Repeats {
+    /// What the page before held, to tell a server that says the same again and again.
+    previous: Option<u64>,
+    /// How many pages in a row have brought nothing new.
+    pub(super) pages_without_news: i64,
+}
+
+/// What follows a page.
+#[derive(Debug)]
+pub(super) enum NextStep {
+    Page,
+    /// That is as far as was asked for, and not the end of the list.
+    Stop,
+    /// It was the last page. Perhaps something is missing although every page was read: what.
+    EndSweep(Option<String>),
+}
+
+impl Repeats {
+    /// Another sweep begins.
+    pub(super) fn begin_sweep(&mut self) {
+        self.previous = None;
+    }
+
+    /// Takes a page in: its items that were not given yet, the page if it has any, and what follows it.
+    pub(super) fn take<T: Item>(
+        &mut self,
+        state: &mut State,
+        page: Page<T>,
+        pages: PageRange,
+    ) -> (Vec<T>, Option<InHand>, NextStep) {
+        let Page { items: came, meta } = page;
+        let number = state.next_page;
+        let sweep = state.sweep.clone();
+        if let Some(meta) = meta {
+            state.sweep.hear(meta);
+            state.drift.first_total = state.drift.first_total.or(meta.total_count);
+            state.drift.last_total = meta.total_count.or(state.drift.last_total);
+        }
+        let last_page = state.sweep.last_page;
+        let is_another = meta.and_then(|meta| meta.current_page).is_some_and(|current| current != number);
+        let page = Sorted::new(state, &sweep, came.iter().map(Item::identity).collect());
+        let is_empty = came.is_empty();
+        // A page that says something new is not the one before.
+        let is_repeated =
+            !is_empty && (last_page.is_none() || page.is_by_content || page.duplicates == came.len()) && {
+                let content = fingerprint(&page.identities);
+                self.previous.replace(content) == Some(content)
+            };
+        // Without a last page, one that says the very same as that before is the same page, and not another.
+        let is_same_page = is_repeated && (last_page.is_none() || (page.is_by_content && is_another));
+        let most = state.left.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
+        let rows = count(&came);
+        // Behind a checkpoint of version 1, nobody knows which of them were given on this very page.
+        let duplicates = if state.is_of_version_1 { 0 } else { i64::try_from(page.duplicates).unwrap_or(i64::MAX) };
+        let is_steady = sweep.count().is_none_or(|count| state.sweep.count() == Some(count));
+        let (items, given, fresh) = if is_same_page { Default::default() } else { page.pick(state, came, most) };
+
+        let request = pages.request(number);
+        state.sweep.count_in(request, PageContent { rows, fresh, duplicates, is_same_page, is_steady }, meta);
+        state.sweep.brought_any |= !items.is_empty();
+        if let Some(left) = &mut state.left {
+            *left -= items.len() as u64;
+        }
+        state.items += items.len() as u64;
+        let in_hand = (!items.is_empty()).then_some(InHand { number, sweep, given });
+        let is_without_news = is_empty || is_repeated || (items.is_empty() && last_page.is_none());
+        self.pages_without_news = if is_without_news { self.pages_without_news + 1 } else { 0 };
+
+        let last_wanted = pages.last.unwrap_or(i64::MAX);
+        let is_last = number >= last_wanted
+            || match last_page {
+                Some(last_page) => number >= last_page,
+                None => is_empty || is_repeated || !pages.is_paged,
+            };
+        let reads_behind = is_last && number < last_wanted && fresh > 0 && state.sweep.is_doubtful(request);
+        let next = if state.left == Some(0) {
+            NextStep::Stop
+        } else if !is_last || reads_behind {
+            NextStep::Page
+        } else {
+            NextStep::EndSweep(if pages.last.is_none() { state.sweep.shortage(request) } else { None })
+        };
+        (items, in_hand, next)
+    }
+}
+
+pub(super) fn count<T>(items: &[T]) -> i64 {
+    i64::try_from(items.len()).unwrap_or(i64::MAX)
+}
+
+/// Tells pages apart, for lists that do not say which page is the last.
+fn fingerprint(identities: &[Identity]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    identities.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// The items of a page, told apart from those of the pages before.
+struct Sorted {
+    pub(super) identities: Vec<Identity>,
+    pub(super) is_by_content: bool,
+    /// Which of them were on an earlier page of this sweep, and how many.
+    are_duplicates: Vec<bool>,
+    pub(super) duplicates: usize,
+}
+
+impl Sorted {
+    /// `before` is what was known of the sweep before this page came.
+    pub(super) fn new(state: &State, before: &Sweep, identities: Vec<Identity>) -> Self {
+        let is_by_content = matches!(identities.first(), Some(Identity::Content(_)));
+        // An item without an id that says the same as one of a page before is another one, unless others may have pushed
+        // that one back here. Which of the two it is, only another sweep can tell.
+        let may_have_moved = state.current.is_none()
+            && match (before.total_count, state.sweep.total_count) {
+                (Some(before), Some(now)) => before < now,
+                _ => true,
+            };
+        let may_come_again = !is_by_content || may_have_moved;
+        let found = state.found();
+        let are_duplicates: Vec<bool> = identities.iter().map(|each| may_come_again && found.contains(each)).collect();
+        let duplicates = are_duplicates.iter().filter(|is_duplicate| **is_duplicate).count();
+        Self { identities, is_by_content, are_duplicates, duplicates }
+    }
+
+    /// Takes in what was found; returns what was not given yet, at most so much of it, with its identities, and how many
+    /// came in this sweep for the first time.
+    pub(super) fn pick<T: Item>(self, state: &mut State, came: Vec<T>, most: usize) -> (Vec<T>, Vec<Identity>, i64) {
+        let (mut items, mut given) = (Vec::with_capacity(came.len()), Vec::with_capacity(came.len()));
+        let mut page = SeenIds::default();
+        let mut fresh = 0;
+        let mut earlier = Earlier::of(state, self.is_by_content);
+        for ((item, identity), is_duplicate) in came.into_iter().zip(self.identities).zip(self.are_duplicates) {
+            if items.len() == most {
+                // What is behind a limit was not read.
+                break;
+            }
+            let identity = if self.is_by_content && !is_duplicate {
+                identity.nth(page.count_of(&identity, state.found().count_of(&identity, 0)))
+            } else {
+                identity
+            };
+            let is_new_here = page.insert(&identity);
+            fresh += i64::from(is_new_here && !is_duplicate);
+            let was_given = state.seen.contains(&identity) || state.partial.contains(&identity);
+            if is_new_here && !was_given && !earlier.was_given(&item, state) {
+                items.push(item);
+                given.push(identity);
+            }
+        }
+        if let Some(current) = &mut state.current {
+            current.extend(&page);
+        }
+        state.seen.extend(&page);
+        if !state.partial.is_empty() {
+            state.seen.extend(&mem::take(&mut state.partial));
+        }
+        (state.is_of_version_1, state.skip) = (false, 0);
+        (items, given, fresh)
+    }
+}
+
+/// Tells which items of a list without ids were given before a checkpoint of version 1, which knew them by other names.
+struct Earlier {
+    is_asked: bool,
+    skip: usize,
+}
+
+impl Earlier {
+    fn of(state: &State, is_by_content: bool) -> Self {
+        let is_first = state.is_of_version_1;
+        let is_asked = is_by_content && (is_first || (state.current.is_some() && state.seen.has_texts()));
+        Self { is_asked, skip: if is_first { state.skip } else { 0 } }
+    }
+
+    fn was_given<T: Item>(&mut self, item: &T, state: &State) -> bool {
+        if !self.is_asked {
+            return false;
+        }
+        if let Some(identity) = identity_of_version_1(item, state.is_consistent) {
+            return state.seen.contains(&identity);
+        }
+        let is_skipped = self.skip > 0;
+        self.skip -= usize::from(is_skipped);
+        is_skipped
+    }
+}
+
+/// What told an item without a type from others in version 1.
+fn identity_of_version_1<T: Item>(item: &T, is_consistent: bool) -> Option<Identity> {
+    let text = item.json();
+    let fields: Value = serde_json::from_str(&text).ok()?;
+    let kind = fields.get("type").or_else(|| fields.get("share_type")).and_then(Value::as_str).unwrap_or_default();
+    let by_id = match fields.get("id").or_else(|| fields.get("uuid")) {
+        Some(Value::Number(id)) if T::FIELDS.is_empty() => Some(format!("{kind} {id}")),
+        Some(Value::String(id)) if T::FIELDS.is_empty() => Some(format!("{kind} {id}")),
+        _ => None,
+    };
+    by_id.or_else(|| is_consistent.then(|| text.into_owned())).map(Identity::Text)
+}

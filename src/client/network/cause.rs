@@ -1,0 +1,137 @@
+//! Why there is no connection to a server, and what to do about it.
+
+use std::error::Error as StdError;
+use std::io;
+
+use rustls::CertificateError;
+use url::Url;
+
+use super::dns::NoThread;
+use super::proxy::NO_IPV6;
+use super::settings::Network;
+use super::tls::{Rejected, WithoutAuthorities};
+use crate::client::error::Error;
+
+/// How Unix says that this process, or the whole system, has too many open files: EMFILE and ENFILE.
+const TOO_MANY_FILES: &[i32] = if cfg!(unix) { &[24, 23] } else { &[] };
+
+/// Why there is no connection.
+pub(crate) struct Cause {
+    /// What went wrong, and what to do about it.
+    pub(crate) text: String,
+    /// Whether it may go better the next time.
+    pub(crate) may_pass: bool,
+}
+
+impl Network {
+    /// Why there is no connection to `url`. `quoted` is the innermost cause.
+    pub(crate) fn cause(&self, base: &Url, url: &Url, error: &reqwest::Error, quoted: &str) -> Result<Cause, Error> {
+        if let Some(WithoutAuthorities(problem)) = find(error) {
+            return Err(Error::Setup(problem.clone()));
+        }
+        if let Some(text) = shortage(error) {
+            return Ok(Cause { text, may_pass: true });
+        }
+        let proxy = self.proxy_in_use(base, url);
+        // Only what happens between this machine and the proxy; what goes through the tunnel is the server's.
+        let is_at_proxy = causes(error).any(|cause| cause.to_string().starts_with("tunnel error"))
+            || (proxy.is_some() && url.scheme() == "http");
+        let other_end = match &proxy {
+            Some(proxy) if is_at_proxy => format!("the proxy {}", proxy.url),
+            _ => format!("the server {}", url.host_str().unwrap_or_default()),
+        };
+        let failure = |text: String, may_pass| Ok(Cause { text, may_pass });
+        if let Some(rejected) = find::<Rejected>(error) {
+            let whose = if is_at_proxy { format!("of {other_end}, the") } else { "its".to_owned() };
+            return failure(format!("{whose} certificate {rejected}"), false);
+        }
+        if let Some(proxy) = proxy.as_ref().filter(|_| is_at_proxy && !error.is_timeout()) {
+            if quoted == "Invalid Server Name" {
+                return failure(format!("{other_end} {NO_IPV6}"), false);
+            }
+            if quoted.contains("proxy authorization required") {
+                return failure(proxy.password_wanted(), false);
+            }
+            if proxy.url.starts_with("socks") {
+                return failure(format!("{other_end} cannot be used: only http and https proxies can"), false);
+            }
+            if quoted.contains("tunnel error: unsuccessful") {
+                let text =
+                    format!("{other_end} refuses to connect to it: does it allow that host, and is the name right?");
+                return failure(text, true);
+            }
+        }
+        if let Some(problem) = find::<rustls::Error>(error) {
+            return Ok(handshake_failure(problem, &other_end, is_at_proxy));
+        }
+        if quoted == "tls handshake eof" {
+            return failure(format!("{other_end} broke the TLS handshake off: is that a TLS server?"), true);
+        }
+        let said = if error.is_timeout() { String::new() } else { format!("{quoted}: ") };
+        failure(
+            match &proxy {
+                Some(proxy) if is_at_proxy => {
+                    format!("{other_end} cannot be reached: {said}is {} right?", proxy.source)
+                }
+                Some(proxy) => format!("{said}is the school's name right, and does the proxy {} work?", proxy.url),
+                None => format!("{said}is the school's name right, and is there a network or a proxy?"),
+            },
+            true,
+        )
+    }
+}
+
+/// A TLS handshake that failed, but not for a certificate.
+fn handshake_failure(problem: &rustls::Error, other_end: &str, is_proxy: bool) -> Cause {
+    let (text, may_pass) = match problem {
+        rustls::Error::InvalidMessage(_) if is_proxy => {
+            (format!("{other_end} does not speak TLS there: should it be http:// and not https://?"), false)
+        }
+        rustls::Error::InvalidMessage(_) => {
+            (format!("{other_end} does not speak TLS there: are the host and the port right?"), false)
+        }
+        // Some alerts say that the server is in trouble, and that can pass.
+        rustls::Error::AlertReceived(alert) => (
+            format!("{other_end} refused the TLS handshake ({alert:?}): does it do TLS 1.2 or 1.3, for that name?"),
+            true,
+        ),
+        _ => (format!("the TLS handshake with {other_end} failed: {problem}"), false),
+    };
+    Cause { text, may_pass }
+}
+
+/// The cause of that type.
+fn find<'error, T: StdError + 'static>(error: &'error (dyn StdError + 'static)) -> Option<&'error T> {
+    causes(error).find_map(|cause| cause.downcast_ref())
+}
+
+/// What this machine ran out of, if that is why.
+fn shortage(error: &reqwest::Error) -> Option<String> {
+    if let Some(problem) = find::<NoThread>(error) {
+        return Some(format!("{problem}: does the system, or a container, limit how many there may be?"));
+    }
+    let system = |cause: &(dyn StdError + 'static)| cause.downcast_ref::<io::Error>()?.raw_os_error();
+    let is_file = |code: i32| TOO_MANY_FILES.contains(&code);
+    causes(error).filter_map(system).any(is_file).then(|| {
+        "too many files are open, and each connection is one: lower max_connections, or allow more (ulimit -n)"
+            .to_owned()
+    })
+}
+
+/// An error and all that caused it.
+fn causes<'error>(error: &'error (dyn StdError + 'static)) -> impl Iterator<Item = &'error (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |&error| cause_of(error))
+}
+
+fn cause_of<'error>(error: &'error (dyn StdError + 'static)) -> Option<&'error (dyn StdError + 'static)> {
+    // These two hold errors that they do not tell as their source.
+    if let Some(held) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        return Some(held);
+    }
+    match error.downcast_ref() {
+        Some(rustls::Error::InvalidCertificate(CertificateError::Other(held)) | rustls::Error::Other(held)) => {
+            Some(&*held.0)
+        }
+        _ => error.source(),
+    }
+}

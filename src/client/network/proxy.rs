@@ -1,0 +1,192 @@
+//! Proxies: how one is named, by an argument or by the environment, and which connections go through it.
+
+use std::borrow::Cow;
+use std::ffi::OsString;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use http::{HeaderValue, Uri};
+use hyper_util::client::proxy::matcher::Matcher;
+use percent_encoding::percent_decode_str;
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use crate::api::InvalidArgument;
+use crate::client::address::is_loopback;
+
+/// The kinds of proxies. What is wrong with those that cannot be used is told when there is no connection.
+const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
+
+/// Where a proxy is named, if not by a variable.
+const GIVEN: &str = "proxy=";
+pub(super) const SYSTEM: &str = "the system's setting";
+
+/// How a proxy is written that wants to know who uses it.
+const WITH_PASSWORD: &str = "\"http://user:password@host:port\"";
+
+/// reqwest takes the brackets around such an address for a part of the server's name, and ends with "Invalid Server Name"
+/// (https://github.com/seanmonstar/reqwest/issues/3094).
+pub(super) const NO_IPV6: &str =
+    "cannot lead to a school that is named by an IPv6 address: name the school's host instead";
+
+/// The variables that may name a proxy; of each pair the first that is set counts. What is not encrypted stays on this
+/// machine, so `HTTP_PROXY` is for nothing here.
+const VARIABLES: [[&str; 2]; 2] = [["HTTPS_PROXY", "https_proxy"], ["ALL_PROXY", "all_proxy"]];
+
+#[derive(Debug, Clone)]
+pub(super) struct Proxy {
+    /// Without user and password.
+    pub(super) url: Url,
+    /// The header that it is told.
+    pub(super) authorization: Option<SecretString>,
+    /// The password in every form in which it could be met.
+    pub(super) secrets: Vec<SecretString>,
+    /// Where it was named.
+    pub(super) source: &'static str,
+}
+
+/// The proxy between a client and a server, as far as it may be shown.
+pub(super) struct ProxyInUse {
+    pub(super) url: String,
+    pub(super) source: &'static str,
+    pub(super) has_password: bool,
+}
+
+impl Proxy {
+    pub(super) fn new(given: &str) -> Result<Self, InvalidArgument> {
+        let read = Self::read(given, GIVEN).and_then(|(proxy, is_bare)| {
+            if !given.contains("://") || !["http", "https"].contains(&proxy.url.scheme()) {
+                return Err("must be a URL that begins with http:// or https://");
+            }
+            is_bare.then_some(proxy).ok_or("must hold no path, query or fragment")
+        });
+        read.map_err(|problem| InvalidArgument::new("proxy", wrong_proxy(problem)))
+    }
+
+    /// Reads the URL of a proxy, and whether there is nothing behind the host; else what is wrong with it, which quotes
+    /// nothing: any part of it may be the password.
+    pub(super) fn read(given: &str, source: &'static str) -> Result<(Self, bool), &'static str> {
+        let given = given.trim();
+        if given.contains(|character: char| character.is_whitespace() || character.is_control()) {
+            return Err("must hold no white space");
+        }
+        let text = if given.contains("://") { Cow::from(given) } else { format!("http://{given}").into() };
+        let Some(mut url) = Url::parse(&text).ok().filter(|url| SCHEMES.contains(&url.scheme()) && url.has_host())
+        else {
+            return Err("must be a URL that begins with http:// or https://");
+        };
+        let behind = [Some(url.path()), url.query(), url.fragment()];
+        let is_bare = matches!(behind, [Some("" | "/"), None, None]);
+        // A user or a password that is not percent-encoded ends the host too early, and what follows would be taken for it.
+        if behind.into_iter().flatten().any(|part| part.contains('@')) {
+            return Err("must have a host behind the user and the password");
+        }
+        url.set_path("");
+        url.set_query(None);
+        url.set_fragment(None);
+        let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let (user, password) = (decoded(url.username()), url.password().map(str::to_owned));
+        let (mut authorization, mut secrets) = (None, Vec::new());
+        if !user.is_empty() || password.is_some() {
+            let plain = decoded(password.as_deref().unwrap_or_default());
+            let encoded = BASE64_STANDARD.encode(format!("{user}:{plain}"));
+            authorization = Some(format!("Basic {encoded}").into());
+            secrets = vec![plain.into(), password.unwrap_or_default().into(), encoded.into()];
+        }
+        let stripped = url.set_username("").and_then(|()| url.set_password(None));
+        // reqwest would silently go without a proxy whose URL it cannot read.
+        if stripped.is_err() || url.as_str().parse::<Uri>().is_err() {
+            return Err("has a host that cannot be right");
+        }
+        Ok((Self { url, authorization, secrets, source }, is_bare))
+    }
+
+    pub(super) fn is_for(&self, url: &Url) -> bool {
+        url.scheme() == "https" || self.is_for_all()
+    }
+
+    /// What is not encrypted goes through a proxy only if that was given, and is on this machine.
+    fn is_for_all(&self) -> bool {
+        self.source == GIVEN && is_loopback(&self.url)
+    }
+
+    pub(super) fn in_use(&self) -> ProxyInUse {
+        ProxyInUse {
+            url: self.url.as_str().trim_end_matches('/').to_owned(),
+            source: self.source,
+            has_password: self.authorization.is_some(),
+        }
+    }
+
+    pub(super) fn used(&self) -> reqwest::Result<reqwest::Proxy> {
+        let url = self.url.clone();
+        let proxy = if self.is_for_all() { reqwest::Proxy::all(url) } else { reqwest::Proxy::https(url) }?;
+        let authorization = self.authorization.as_ref().map(ExposeSecret::expose_secret);
+        Ok(match authorization.and_then(|text| HeaderValue::from_str(text).ok()) {
+            Some(mut header) => {
+                header.set_sensitive(true);
+                proxy.custom_http_auth(header)
+            }
+            None => proxy,
+        })
+    }
+}
+
+impl ProxyInUse {
+    pub(super) fn password_wanted(&self) -> String {
+        let setting = match self.source {
+            GIVEN | SYSTEM => GIVEN.to_owned(),
+            variable => format!("{variable}="),
+        };
+        if self.has_password {
+            format!("the proxy {} refuses the user and password: are they right in {setting}{WITH_PASSWORD}?", self.url)
+        } else {
+            format!("the proxy {} wants a user and a password: give them as {setting}{WITH_PASSWORD}", self.url)
+        }
+    }
+}
+
+/// What the variables of the environment say about the proxy of encrypted connections, if they say something.
+pub(super) struct Environment {
+    /// It, or why it cannot be used.
+    pub(super) proxy: Result<Proxy, String>,
+    /// The hosts that are not behind it, as curl writes them.
+    pub(super) exempt: String,
+}
+
+impl Environment {
+    pub(super) fn read() -> Option<Self> {
+        // Under CGI a stranger can set them.
+        if std::env::var_os("REQUEST_METHOD").is_some() {
+            return None;
+        }
+        let (name, given) = VARIABLES.iter().find_map(|names| variable(names))?;
+        let read = given.to_str().ok_or("must be UTF-8").and_then(|given| Proxy::read(given, name));
+        let proxy = read
+            .map(|(proxy, _)| proxy)
+            .map_err(|problem| format!("the environment variable {name} {}", wrong_proxy(problem)));
+        let exempt = variable(&["NO_PROXY", "no_proxy"]).map(|(_, hosts)| hosts.to_string_lossy().into_owned());
+        let hosts = exempt.as_deref().unwrap_or_default().split([',', ';', ' ', '\t', '\r', '\n']);
+        let hosts = hosts.map(|host| host.strip_prefix('*').filter(|rest| rest.starts_with('.')).unwrap_or(host));
+        Some(Self { proxy, exempt: hosts.collect::<Vec<_>>().join(",") })
+    }
+
+    /// Whether a host is not behind the proxy.
+    pub(super) fn is_exempt(&self, url: &Url) -> bool {
+        let behind = Matcher::builder().https("http://proxy.invalid").no(&self.exempt).build();
+        url.as_str().parse().is_ok_and(|url| behind.intercept(&url).is_none())
+    }
+}
+
+/// The first of the variables that is set, and its name, if it is not empty.
+fn variable(names: &[&'static str]) -> Option<(&'static str, OsString)> {
+    let found = names.iter().find_map(|name| Some((*name, std::env::var_os(name)?)));
+    found.filter(|(_, value)| !value.to_string_lossy().trim().is_empty())
+}
+
+fn wrong_proxy(problem: &str) -> String {
+    format!(
+        "{problem}; give \"http://host:port\", or {WITH_PASSWORD} with what is special in them percent-encoded \
+         (/ is %2F, # is %23, ? is %3F, % is %25, \\ is %5C)"
+    )
+}

@@ -1,0 +1,71 @@
+//! How a client and an `OAuth` are pickled: without their secrets, which the other process finds again by itself.
+
+use std::path::Path;
+
+use pyo3::IntoPyObjectExt;
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use secrecy::ExposeSecret;
+
+use super::auth::oauth::OAuth;
+use super::convert::output::{AnyJson, Typed};
+use super::studio_client::StudioClient;
+use crate::client::{Auth, Client};
+
+/// What `__reduce__` returns: what to call, and with what.
+type Reduced<'py> = (Bound<'py, PyAny>, Typed<AnyJson>);
+
+/// The proxy and the authorities that were given to a client. A pickle holds no password.
+fn network_of(client: &Client) -> PyResult<(Option<&str>, Option<&Path>)> {
+    client.config().network().given().ok_or_else(|| {
+        PyTypeError::new_err("a client is pickled without the password of its proxy: set HTTPS_PROXY instead")
+    })
+}
+
+#[pymethods]
+impl StudioClient {
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
+        let pickles = py.import("canvas_studio._pickles")?;
+        let (place, auth) = match self.client.auth() {
+            Auth::Token(token) => (Some(pickles.call_method1("token_place", (token.expose_secret(),))?), None),
+            Auth::OAuth(_) => (None, self.auth().map(|auth| auth.oauth.clone_ref(py))),
+        };
+        let config = self.client.config();
+        let set = config.options();
+        let (proxy, ca_bundle) = network_of(&self.client)?;
+        let options = PyDict::new(py);
+        options.set_item("proxy", proxy)?;
+        options.set_item("ca_bundle", ca_bundle)?;
+        options.set_item("timeout", set.timeout)?;
+        options.set_item("connect_timeout", set.connect_timeout)?;
+        options.set_item("read_timeout", set.read_timeout)?;
+        options.set_item("max_retries", set.max_retries)?;
+        options.set_item("retry_delay", set.retry_delay)?;
+        options.set_item("max_retry_wait", set.max_retry_wait)?;
+        options.set_item("max_concurrency", set.max_concurrency)?;
+        options.set_item("max_connections", set.max_connections)?;
+        options.set_item("max_rate", set.max_rate)?;
+        Ok((pickles.getattr("client")?, Typed::new((config.url(), place, auth, options).into_py_any(py)?)))
+    }
+}
+
+#[pymethods]
+impl OAuth {
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
+        let pickles = py.import("canvas_studio._pickles")?;
+        let (id, secret) = (self.client_id(), self.oauth.client_secret().expose_secret());
+        let place = pickles.call_method1("secret_place", (id, secret))?;
+        let rest = PyDict::new(py);
+        rest.set_item("redirect_uri", &self.redirect_uri)?;
+        if let Some(client) = &self.client {
+            rest.set_item("url", client.config().url())?;
+            let (proxy, ca_bundle) = network_of(client)?;
+            rest.set_item("proxy", proxy)?;
+            rest.set_item("ca_bundle", ca_bundle)?;
+        }
+        let partial = py.import("functools")?.getattr("partial")?;
+        let rebuild = partial.call((pickles.getattr("oauth")?,), Some(&rest))?;
+        Ok((rebuild, Typed::new((id, place, self.store.clone_ref(py)).into_py_any(py)?)))
+    }
+}
