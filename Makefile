@@ -46,8 +46,9 @@ develop: $(VENV)/tools ## Build into the virtual environment, for working on it
 test: rust check-stubs wheel python instructions docs sdist ## Run everything: about 14 minutes from a fresh clone on two busy cores
 	@echo "== all is well"
 
-torture: $(VENV)/tools ## Run what takes long: programs that PyInstaller freezes (needs make wheel before)
+torture: $(VENV)/tools ## Run what takes long: fuzz loops, and programs that PyInstaller freezes (needs make wheel before)
 	@echo "== torture"
+	FUZZ_SECONDS=120 cargo nextest run --features sandbox --test core --test-threads 5 fuzz_
 	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --group torture
 	$(BIN)/pytest --quiet -m torture
 

@@ -247,7 +247,7 @@ class Redactor:
         if data := request.get("postData"):
             mime_type = str(data.get("mimeType", ""))
             fields = [(str(field["name"]), str(field.get("value", ""))) for field in data.get("params", [])]
-            text = self.body(str(data.get("text") or urlencode(fields)), mime_type)
+            text = self.body(str(data.get("text") or urlencode(fields, errors="replace")), mime_type)
             body = text.encode()
             clean["postData"] = {"mimeType": _type(mime_type), "text": text}
         return {**clean, "headersSize": -1, "bodySize": len(body)}
@@ -423,8 +423,18 @@ def _host(url: SplitResult) -> str:
 
 
 def redact(har: dict[str, Any]) -> dict[str, Any]:
-    """A HAR that tells the same story without secrets and without people."""
-    return Redactor(har).har()
+    """A HAR that tells the same story without secrets and without people.
+
+    Raises:
+        ValueError: It is no HAR. The message quotes nothing of it.
+    """
+    try:
+        return Redactor(har).har()
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as problem:
+        lacking = (
+            f"it lacks {problem}" if isinstance(problem, KeyError) else "a value is not of the kind that it should be"
+        )
+        raise ValueError(f"not a HAR as browsers write it: {lacking}") from None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
