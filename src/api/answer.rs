@@ -1,4 +1,4 @@
-//! An answer of the server's, and how a result is read from it: which media type, which envelope, which error.
+//! The server's answer, and decoding it: media type, envelope, and decoding errors.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,32 +13,32 @@ use url::Url;
 use super::item::{Item, Meta, Page, says_something};
 use super::json::text::{ReadError, read_json, read_seed, read_text, without_mark};
 
-/// The media types of answers that need no second look.
+/// Content types of JSON that need no parsing.
 pub const USUAL_TYPES: [&str; 2] = ["application/json", "application/json; charset=utf-8"];
 
-/// How many keys of an answer an error shows, and how much of each, in characters.
+/// How many keys of an answer an error shows, and how many characters of each.
 const KEYS_SHOWN: usize = 12;
 const KEY_SHOWN: usize = 40;
 
-/// A whole answer of the server's.
+/// A complete answer.
 #[derive(Debug, Clone, Default)]
 pub struct Answer {
     pub status: u16,
     pub content_type: String,
-    /// Where a redirect leads, resolved against the URL that was asked.
+    /// The target of a redirect, resolved against the requested URL.
     pub location: Option<Url>,
     pub body: Bytes,
 }
 
 impl Answer {
-    /// Whether it says nothing at all.
+    /// Whether the body is empty or white space.
     pub fn is_blank(&self) -> bool {
         let text = self.body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&self.body);
         text.iter().all(u8::is_ascii_whitespace)
     }
 }
 
-/// Where in an answer the result stands.
+/// Where the result is in an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Locator {
     Key(Cow<'static, str>),
@@ -50,14 +50,14 @@ pub enum Locator {
     Custom,
 }
 
-/// An answer that is not what the operation expects.
+/// The answer does not have the form that the operation expects.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{problem}")]
 pub struct DecodeError {
     pub problem: String,
     /// Where in the JSON the problem is, such as `media[3].owner.id`.
     pub path: Option<String>,
-    /// Whether the problem says enough, so that nobody need see the body, which may name people.
+    /// Whether the problem says enough without the body, which may contain personal data.
     pub hides_body: bool,
 }
 
@@ -73,7 +73,7 @@ impl From<ReadError> for DecodeError {
     }
 }
 
-/// The JSON text of an answer, or why there is none.
+/// The answer's JSON text, or why it has none.
 pub fn json_text(answer: &Answer) -> Result<&str, DecodeError> {
     if !USUAL_TYPES.contains(&answer.content_type.as_str())
         && media_type_and_charset(&answer.content_type).0.ends_with("/html")
@@ -84,7 +84,7 @@ pub fn json_text(answer: &Answer) -> Result<&str, DecodeError> {
     Ok(without_mark(text))
 }
 
-/// The charset of an answer has been undone where that was possible.
+/// The client has already converted the charset where it could.
 fn not_utf8(answer: &Answer, error: &simdutf8::compat::Utf8Error) -> DecodeError {
     DecodeError::new(match media_type_and_charset(&answer.content_type).1 {
         Some(charset) if !["utf-8", "utf8"].contains(&charset.as_str()) => {
@@ -94,7 +94,7 @@ fn not_utf8(answer: &Answer, error: &simdutf8::compat::Utf8Error) -> DecodeError
     })
 }
 
-/// The media type and the charset of a Content-Type header, in lower case.
+/// The media type and charset of a Content-Type header, in lower case.
 pub fn media_type_and_charset(content_type: &str) -> (String, Option<String>) {
     let mut parts = content_type.split(';').map(|part| part.trim().to_ascii_lowercase());
     let media_type = parts.next().unwrap_or_default();
@@ -105,7 +105,7 @@ pub fn media_type_and_charset(content_type: &str) -> (String, Option<String>) {
     (media_type, charset)
 }
 
-/// Reads the whole answer as JSON; only a failure pays for finding out where it is.
+/// Reads the whole answer as JSON. Only a failure pays for locating the error.
 pub fn from_json<T: DeserializeOwned>(answer: &Answer) -> Result<T, DecodeError> {
     Ok(read_text(json_text(answer)?)?)
 }
@@ -149,7 +149,7 @@ pub(super) fn decode_at_optional_key_or_root<T: Item>(
     }
 }
 
-/// Reads it in the quick way, if there is one, and if the answer is plain.
+/// Reads the object with the scanner, if the type has one and the answer is plain JSON.
 fn scan_at_key<T: Item>(locator: &Locator, answer: &Answer) -> Result<Option<T>, DecodeError> {
     match locator {
         Locator::Key(key) | Locator::KeyOrRoot(key) => Ok(T::scan_at_key(json_text(answer)?, key)),
@@ -165,7 +165,7 @@ pub(super) fn decode_page<T: Item>(locator: &Locator, answer: &Answer) -> Result
         return Ok(page);
     }
     let (envelope, key) = open::<Option<Vec<T>>>(locator, answer)?;
-    // Null is how some servers write a list of nothing.
+    // Some servers write null for an empty list.
     let items = envelope.content.ok_or_else(|| missing(key, answer))?.unwrap_or_default();
     if items.is_empty() && envelope.has_error {
         return Err(DecodeError::new(format!("the answer has an \"error\" beside an empty \"{key}\"")));
@@ -173,7 +173,7 @@ pub(super) fn decode_page<T: Item>(locator: &Locator, answer: &Answer) -> Result
     Ok(Page { items, meta: envelope.meta })
 }
 
-/// What to say if there is nothing under a key: which keys there are.
+/// The error for a missing key: it lists the keys that exist.
 fn missing(key: &str, answer: &Answer) -> DecodeError {
     let keys = top_keys(answer);
     let quoted = |key: &String| format!("{:?}", key.chars().take(KEY_SHOWN).collect::<String>());
@@ -190,11 +190,11 @@ fn top_keys(answer: &Answer) -> Vec<String> {
     fields.map(|fields| fields.into_iter().map(|(key, _)| key).collect()).unwrap_or_default()
 }
 
-/// A JSON object of which the value of one key is read, and `meta`.
+/// A JSON object, of which only the value of one key and `meta` are read.
 struct Envelope<T> {
     content: Option<T>,
     meta: Option<Meta>,
-    /// Whether something stands under `error` or `errors`.
+    /// Whether `error` or `errors` has a value.
     has_error: bool,
 }
 

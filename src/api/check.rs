@@ -1,10 +1,10 @@
-//! Checks of what a caller passes in, made before anything is sent: each refusal names the argument.
+//! Checks of arguments before anything is sent. Each error names the argument.
 
 use std::fmt;
 
 use jiff::civil::Date;
 
-/// The most items that Studio puts on a page. Documented.
+/// The largest page size. Documented.
 pub const MAX_PER_PAGE: i64 = 50;
 
 /// An argument that cannot be sent to Studio.
@@ -13,7 +13,7 @@ pub const MAX_PER_PAGE: i64 = 50;
 pub struct InvalidArgument {
     /// The argument as the caller knows it, such as `per_page` or `changes[0].id`.
     pub argument: String,
-    /// What was expected of it, and what it was.
+    /// What was expected, and what was given.
     pub expected: String,
 }
 
@@ -23,7 +23,7 @@ impl InvalidArgument {
     }
 }
 
-/// An id of Studio's: a whole number of 1 or more. The largest there is stands for all that are larger.
+/// A Studio id: a whole number of 1 or more. `i64::MAX` stands for everything above.
 pub fn id(argument: &str, value: i64) -> Result<i64, InvalidArgument> {
     match value {
         i64::MAX => Err(InvalidArgument::new(argument, "is larger than any id can be")),
@@ -50,7 +50,7 @@ pub fn max_bytes(value: Option<i64>) -> Result<u64, InvalidArgument> {
         .map_or(Ok(u64::MAX), |bytes| u64::try_from(bytes).ok().filter(|bytes| *bytes > 0).ok_or_else(|| refuse(bytes)))
 }
 
-/// The page to begin with, and how many items a page holds.
+/// The first page, and the number of items per page.
 pub fn paging(page: i64, per_page: i64) -> Result<(), InvalidArgument> {
     if page == i64::MAX {
         return Err(InvalidArgument::new("page", "is larger than any page number can be"));
@@ -75,7 +75,7 @@ pub fn text(argument: &str, value: &str) -> Result<(), InvalidArgument> {
     Ok(())
 }
 
-/// One of the words that the reference documents.
+/// One of the documented words.
 pub fn one_of(argument: &str, value: &str, allowed: &[&'static str]) -> Result<&'static str, InvalidArgument> {
     if let Some(word) = allowed.iter().find(|word| **word == value) {
         return Ok(word);
@@ -94,7 +94,7 @@ pub fn date(argument: &str, value: Option<&str>) -> Result<Option<Date>, Invalid
     })
 }
 
-/// Both ends of a range, where both are given, must be in order.
+/// If both ends of a range are given, they must be in order.
 pub fn in_order<T: PartialOrd + fmt::Display>(
     (start_argument, start): (&str, Option<&T>),
     (end_argument, end): (&str, Option<&T>),
@@ -107,7 +107,7 @@ pub fn in_order<T: PartialOrd + fmt::Display>(
     }
 }
 
-/// An e-mail address, as far as it can be told without sending a message to it.
+/// An e-mail address, as far as that can be checked without sending mail.
 pub fn email(argument: &str, value: &str) -> Result<(), InvalidArgument> {
     let well_formed =
         value.split_once('@').is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !host.contains('@'))

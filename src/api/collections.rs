@@ -1,4 +1,4 @@
-//! The Collection page: the nine operations on collections, as values.
+//! The Collection page: nine operations on collections.
 
 use http::Method;
 
@@ -8,17 +8,16 @@ use super::models::{Collection, Media, Permissions};
 use super::permissions::{Changes, MEANINGS, PermissionChange};
 use super::request::{Call, Request};
 
-/// What a status means where a collection is made for another user. Documented.
+/// Meanings of a status when a collection is created for another user. Documented.
 const FOR_ANOTHER_USER: &[(u16, &str)] = &[
     (403, "only an administrator may create a collection for another user"),
-    (404, "there is no user with this user_id, which is Studio's id and not that of Canvas"),
+    (404, "there is no user with this user_id; it is Studio's id, not the id in Canvas"),
 ];
 
-/// No page prints the method of unarchiving, neither for collections nor for media; that of archiving is documented as POST.
-/// Inferred.
+/// No page gives the method of unarchiving; archiving is documented as POST. Inferred.
 const UNARCHIVE_METHOD: Method = Method::POST;
 
-/// The collections that the caller may see.
+/// Lists the collections that the caller may see.
 pub fn list(page: i64, per_page: i64) -> Result<Request<Page<Collection>>, InvalidArgument> {
     check::paging(page, per_page)?;
     Ok(Call::get("list_collections", "/collections")
@@ -27,11 +26,11 @@ pub fn list(page: i64, per_page: i64) -> Result<Request<Page<Collection>>, Inval
         .page("collections"))
 }
 
-/// Makes a collection, in the caller's library or in that of `user_id`.
+/// Creates a collection for the caller, or for `user_id`.
 pub fn create(name: &str, user_id: Option<i64>) -> Result<Request<Collection>, InvalidArgument> {
     check::text("name", name)?;
     let user_id = user_id.map(|id| check::id("user_id", id)).transpose()?;
-    // The parameters of this POST are documented as query, not as a body.
+    // Documented: the parameters of this POST are in the query, not in a body.
     let call = Call::post("create_collection", "/collections").query("name", name).query_if("user_id", user_id);
     let call = if user_id.is_some() { call.meaning(FOR_ANOTHER_USER) } else { call };
     Ok(call.at_key("collection"))
@@ -41,17 +40,17 @@ pub fn get(id: i64) -> Result<Request<Collection>, InvalidArgument> {
     Ok(Call::get("get_collection", path(id, "")?).at_key("collection"))
 }
 
-/// Deletes it with all its media and perspectives. That the answer is wrapped is inferred.
+/// Deletes a collection with its media and perspectives. That the answer is wrapped is inferred.
 pub fn delete(id: i64) -> Result<Request<Option<Collection>>, InvalidArgument> {
     Ok(Call::delete("delete_collection", path(id, "")?).at_optional_key_or_root("collection"))
 }
 
-/// Archives it with all its media and perspectives. The body of the answer is unknown.
+/// Archives a collection with its media and perspectives. The body of the answer is unknown.
 pub fn archive(id: i64) -> Result<Request<Option<Collection>>, InvalidArgument> {
     Ok(Call::post("archive_collection", path(id, "/archive")?).at_optional_key_or_root("collection"))
 }
 
-/// The reverse. The method is inferred from that of archiving; the body of the answer is unknown.
+/// Unarchives a collection. The method is inferred from archiving; the body of the answer is unknown.
 pub fn unarchive(id: i64) -> Result<Request<Option<Collection>>, InvalidArgument> {
     let call = Call::new("unarchive_collection", UNARCHIVE_METHOD, path(id, "/unarchive")?);
     Ok(call.at_optional_key_or_root("collection"))

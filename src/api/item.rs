@@ -1,4 +1,4 @@
-//! An item of a list: what every type of item offers, what tells one from the others, and the page that items come on.
+//! Items of lists: the trait of all item types, their identity, and a page of items.
 
 use std::borrow::Cow;
 
@@ -10,47 +10,47 @@ use serde_json::{Map, Value};
 use super::json::fields::{Field, Span};
 use super::json::lenient::whole_number;
 
-/// Fields that nobody has documented, as they were sent.
+/// Undocumented fields, as received.
 pub type Extra = Map<String, Value>;
 
 /// An item of a list.
 pub trait Item: Serialize + DeserializeOwned + Send + 'static {
-    /// What it is called, where only its name can say what it is.
+    /// The name of the type, for callers that know it only by name.
     const NAME: &'static str;
-    /// The documented fields, in the reference's order; empty if there is no type for it here.
+    /// The documented fields, in the reference's order; empty for items without a type.
     const FIELDS: &'static [Field];
 
-    /// What tells it from the others.
+    /// What distinguishes the item from others.
     fn identity(&self) -> Identity;
 
-    /// Reads a page in a quicker way than serde, if there is one, and if the page is plain.
+    /// Reads a page with the scanner, if the type has one and the page is plain JSON.
     fn scan_page(_text: &str, _key: &str) -> Option<Page<Self>> {
         None
     }
 
-    /// Likewise, a single one under its key.
+    /// Reads a single item under its key, in the same way.
     fn scan_at_key(_text: &str, _key: &str) -> Option<Self> {
         None
     }
 
-    /// Its JSON text.
+    /// The item's JSON text.
     fn json(&self) -> Cow<'_, str> {
         Cow::Owned(serde_json::to_string(self).unwrap_or_default())
     }
 
-    /// Where in that text the documented fields are, if that is known, and whether there are others.
+    /// The spans of the documented fields in that text, if known, and whether there are other fields.
     fn spans(&self) -> Option<(&[Span], bool)> {
         None
     }
 }
 
-/// An item of a list that has no type of its own here.
+/// An item without a type of its own.
 impl Item for Value {
     const NAME: &'static str = "";
     const FIELDS: &'static [Field] = &[];
 
     fn identity(&self) -> Identity {
-        // A field that is called id may be the id of something else, such as the course of a row in a report.
+        // A field named `id` may identify something else, such as the course of a row in a report.
         Identity::of_value(self)
     }
 }
@@ -62,23 +62,23 @@ pub struct Page<T> {
     pub meta: Option<Meta>,
 }
 
-/// What Studio says about a list beside its items. Documented for searches, observed for the other paged lists.
+/// `meta`, which comes with a list. Documented for searches, observed for the other paged lists.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Meta {
     pub last_page: Option<i64>,
     pub total_count: Option<i64>,
     pub current_page: Option<i64>,
-    /// Whether it says that there is another page. No Studio is known to. Guess.
+    /// Whether it announces another page. No Studio is known to do so. Guess.
     pub has_next: bool,
 }
 
-/// Under which names other servers say that there is another page.
+/// The names under which other servers announce another page.
 const NEXT: [&str; 4] = ["next", "next_page", "next_page_url", "has_more"];
 
 impl Meta {
-    /// Whatever else it is, it says nothing.
+    /// Reads `meta`; anything but an object counts as missing.
     pub fn read(meta: &Value) -> Option<Self> {
-        // A number below 0 stands for one that is not known.
+        // A negative number means unknown.
         let number = |name: &str| meta.get(name).and_then(whole_number).filter(|number| *number >= 0);
         let says_so = |name: &&str| meta.get(name).is_some_and(says_something);
         meta.is_object().then(|| Self {
@@ -90,7 +90,7 @@ impl Meta {
     }
 }
 
-/// Whether a value is more than a field that was left empty.
+/// Whether a value is more than an empty field.
 pub(super) fn says_something(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => false,
@@ -101,12 +101,12 @@ pub(super) fn says_something(value: &Value) -> bool {
     }
 }
 
-/// What tells an item of a list from the others.
+/// What distinguishes an item of a list from others: its id, or its whole content.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Identity {
     Number(i64),
     Text(String),
-    /// A digest of all that the item says. Equal items are told apart by [`Identity::nth`].
+    /// A digest of the whole item. [`Identity::nth`] distinguishes equal items.
     Content(u128),
 }
 
@@ -123,9 +123,9 @@ impl From<String> for Identity {
 }
 
 impl Identity {
-    /// That of an item without an id of its own. The order of an object's fields does not count.
+    /// The identity of an item without an id. The order of an object's fields does not matter.
     ///
-    /// It is written into checkpoints, so what it is made from must stay as it is.
+    /// Checkpoints store it, so the digest must never change.
     pub fn of_content(item: &impl Serialize) -> Self {
         let value = serde_json::to_value(item).unwrap_or_default();
         Self::of_value(&value)
@@ -138,7 +138,7 @@ impl Identity {
         Self::Content(digest.as_ref().first_chunk().map_or(0, |bytes| u128::from_le_bytes(*bytes)))
     }
 
-    /// That of the item which is the `number`th to say the very same, counted from 0.
+    /// The identity of the `number`th of several equal items, counted from 0.
     #[must_use]
     pub fn nth(&self, number: u64) -> Self {
         match self {

@@ -1,4 +1,4 @@
-//! The Media page: the thirteen operations on media, as values.
+//! The Media page: thirteen operations on media.
 
 use http::Method;
 use jiff::civil::Date;
@@ -13,42 +13,43 @@ use super::models::{Course, Media, Permissions, Perspective, Source, User};
 use super::permissions::{Changes, MEANINGS, PermissionChange};
 use super::request::{Call, Request};
 
-/// The page prints no method for archiving a media; that of a collection is documented as POST. Inferred.
+/// The page gives no method for archiving a media; for a collection, POST is documented. Inferred.
 const ARCHIVE_METHOD: Method = Method::POST;
-/// No page prints the method of unarchiving, neither for media nor for collections. Inferred.
+/// No page gives the method of unarchiving. Inferred.
 const UNARCHIVE_METHOD: Method = Method::POST;
-/// What `create_embed` can make. Documented.
+/// The types of embeds. Documented.
 pub const EMBED_TYPES: &[&str] = &["embed", "bare_embed"];
 /// The levels of access to a media, lowest first. Documented.
 pub const MIN_PERMISSIONS: &[&str] = &["access", "view", "edit"];
-/// The keys under which the answer of `create_embed` may hold its URL; the first that is there is taken. `embed_url` is
-/// observed, the others are guesses.
+/// The keys under which the answer of `create_embed` may have its URL; the first match counts. `embed_url` is observed,
+/// the others are guesses.
 const EMBED_URL_KEYS: &[&str] = &["embed_url", "url", "launch_url", "lti_launch_url", "lti_url"];
-/// What a status means where a media is put into a course. That Studio has to have met the course is observed.
+/// Meanings of a status of `create_embed`. Observed: Studio must know the course already.
 const EMBED_MEANINGS: &[(u16, &str)] = &[(
     404,
-    "there is no such media, or Studio has not met this course yet: somebody has to open Studio from the course in \
-     Canvas once; course_id is the course's id in Canvas",
+    "there is no such media, or Studio does not know this course yet: open Studio from the course in Canvas once; \
+     course_id is the course's id in Canvas",
 )];
-/// What a 404 means where two ids are sent. Inferred.
+/// The meaning of a 404 for a request with two ids. Inferred.
 const NO_MEDIA_OR_COLLECTION: &str =
     "there is no such media, or no such collection, or they are not visible to the token's user";
-/// Why Studio gives no file with a 403. Documented.
+/// The meaning of a 403 for a download. Documented.
 const DOWNLOAD_DENIED: (u16, &str) = (403, "only the owner of a media or an administrator may download it");
-/// What a status means where the best file of a media is asked for. Documented.
+/// Meanings of a status for a download in the best quality. Documented.
 const DOWNLOAD_MEANINGS: &[(u16, &str)] = &[
     DOWNLOAD_DENIED,
     (404, "there is no such media"),
-    (422, "the media is external (on YouTube or Vimeo), so Studio has no file of it, or the id is not valid"),
+    (422, "the media is external (YouTube or Vimeo), so Studio has no file of it, or the id is invalid"),
 ];
-/// What a status means where a quality is asked for. Which one says that there is no such quality is unknown, so both do.
+/// Meanings of a status for a download in a given quality. Which status stands for a missing quality is unknown, so both
+/// name it.
 const QUALITY_MEANINGS: &[(u16, &str)] = &[
     DOWNLOAD_DENIED,
-    (404, "there is no such media, or not in this quality: leave out quality to get the best that there is"),
-    (422, "Studio did not accept this quality of this media: leave out quality to get the best that there is"),
+    (404, "there is no such media, or not in this quality; omit quality to get the best one"),
+    (422, "Studio did not accept this quality for this media; omit quality to get the best one"),
 ];
 
-/// What to search for; all that is given must hold.
+/// Filters of a search, combined with AND.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Search {
     pub title: Option<String>,
@@ -62,11 +63,11 @@ pub struct Search {
     pub last_viewed_by_student_end_date: Option<String>,
     pub owner: Option<String>,
     pub tag: Option<String>,
-    /// An enumeration whose words are not documented, so any word is sent.
+    /// An enumeration without documented words, so any word is sent.
     pub source: Option<String>,
 }
 
-/// Finds media; without any criterion, all that the caller may see.
+/// Searches media; without filters, finds everything that the caller may see.
 pub fn search(search: &Search, page: i64, per_page: i64) -> Result<Request<Page<Media>>, InvalidArgument> {
     for (argument, value) in [("title", &search.title), ("tag", &search.tag), ("source", &search.source)] {
         value.as_deref().map_or(Ok(()), |text| check::text(argument, text))?;
@@ -114,17 +115,17 @@ pub fn get(id: i64) -> Result<Request<Media>, InvalidArgument> {
     Ok(Call::get("get_media", path(id, "")?).at_key("media"))
 }
 
-/// Deletes it with all its perspectives.
+/// Deletes a media with its perspectives.
 pub fn delete(id: i64) -> Result<Request<Media>, InvalidArgument> {
     Ok(Call::delete("delete_media", path(id, "")?).at_key("media"))
 }
 
-/// Archives it with all its perspectives. The wrapper is inferred.
+/// Archives a media with its perspectives. The wrapper is inferred.
 pub fn archive(id: i64) -> Result<Request<Media>, InvalidArgument> {
     Ok(Call::new("archive_media", ARCHIVE_METHOD, path(id, "/archive")?).at_key_or_root("media"))
 }
 
-/// The reverse, into `collection_id` if it is given; that this goes as query is inferred, and so is the wrapper.
+/// Unarchives a media, into `collection_id` if given. That this is a query parameter, and the wrapper, are inferred.
 pub fn unarchive(id: i64, collection_id: Option<i64>) -> Result<Request<Media>, InvalidArgument> {
     let collection_id = collection_id.map(|id| check::id("collection_id", id)).transpose()?;
     let call = Call::new("unarchive_media", UNARCHIVE_METHOD, path(id, "/unarchive")?)
@@ -133,22 +134,22 @@ pub fn unarchive(id: i64, collection_id: Option<i64>) -> Result<Request<Media>, 
     Ok(call.at_key_or_root("media"))
 }
 
-/// The key is observed; the page shows no paging.
+/// Lists the courses of a media. The key is observed; the page shows no paging.
 pub fn courses(id: i64) -> Result<Request<Page<Course>>, InvalidArgument> {
     Ok(Call::get("list_media_courses", path(id, "/courses")?).page("courses"))
 }
 
-/// The key is observed; the page shows no paging.
+/// Lists the perspectives of a media. The key is observed; the page shows no paging.
 pub fn perspectives(id: i64) -> Result<Request<Page<Perspective>>, InvalidArgument> {
     Ok(Call::get("list_media_perspectives", path(id, "/perspectives")?).page("perspectives"))
 }
 
-/// The key is observed; the page shows no paging.
+/// Lists the sources of a media. The key is observed; the page shows no paging.
 pub fn sources(id: i64) -> Result<Request<Page<Source>>, InvalidArgument> {
     Ok(Call::get("list_media_sources", path(id, "/sources")?).page("sources"))
 }
 
-/// Everyone with access. That the key is `user_permissions` is observed, and so is the path.
+/// Lists everyone with access. The path and the key `user_permissions` are observed.
 pub fn users(id: i64, min_permission: &str) -> Result<Request<Page<User>>, InvalidArgument> {
     check::one_of("min_permission", min_permission, MIN_PERMISSIONS)?;
     Ok(Call::get("list_media_users", path(id, "/users")?)
@@ -156,7 +157,7 @@ pub fn users(id: i64, min_permission: &str) -> Result<Request<Page<User>>, Inval
         .page("user_permissions"))
 }
 
-/// Adds the media to the collection of a course; the answer is the URL that launches it over LTI.
+/// Adds the media to the collection of a course. The result is the URL that launches it over LTI.
 pub fn create_embed(
     media_id: i64,
     course_id: i64,
@@ -170,14 +171,14 @@ pub fn create_embed(
     if let (Some(downloadable), Some(fields)) = (downloadable, body.as_object_mut()) {
         fields.insert("downloadable".into(), downloadable.into());
     }
-    // The page prints no method; POST is observed.
+    // The page gives no method; POST is observed.
     let call = Call::post("create_embed", format!("/media/{media_id}/create_embed"));
     Ok(call.json(body.to_string()).meaning(EMBED_MEANINGS).custom(embed_url))
 }
 
-/// Where a file of the media can be read for 24 hours.
+/// Gets a signed URL of a file of the media, valid for 24 hours.
 pub fn download_url(id: i64, quality: Option<&str>) -> Result<Request<Url>, InvalidArgument> {
-    // An enumeration whose words are not documented, so any word is sent; left out, Studio takes the best.
+    // An enumeration without documented words, so any word is sent. Without it, Studio takes the best quality.
     quality.map_or(Ok(()), |quality| check::text("quality", quality))?;
     let meanings = if quality.is_some() { QUALITY_MEANINGS } else { DOWNLOAD_MEANINGS };
     Ok(Call::get("get_download_url", path(id, "/download")?).query_if("quality", quality).meaning(meanings).redirect())
@@ -187,7 +188,7 @@ pub fn permissions(id: i64) -> Result<Request<Permissions>, InvalidArgument> {
     Ok(Call::get("get_media_permissions", path(id, "/permissions")?).at_root())
 }
 
-/// POST is observed.
+/// Changes the permissions of a media. POST is observed.
 pub fn change_permissions(id: i64, changes: &[PermissionChange]) -> Result<Request<Permissions>, InvalidArgument> {
     let call = Call::post("change_media_permissions", path(id, "/permissions")?);
     Ok(call.permissions(Changes::checked(changes)?).meaning(MEANINGS).at_root())
@@ -197,7 +198,7 @@ fn path(id: i64, rest: &str) -> Result<String, InvalidArgument> {
     check::id("id", id).map(|id| format!("/media/{id}{rest}"))
 }
 
-/// Finds the launch URL in an answer whose shape is not documented: an object that holds it under a known key, or a text.
+/// Finds the launch URL in an undocumented answer: an object with a known key, or plain text.
 fn embed_url(_: &Locator, answer: &Answer) -> Result<String, DecodeError> {
     let text = answer::json_text(answer)?.trim();
     let found = match read_json(text) {
@@ -210,5 +211,5 @@ fn embed_url(_: &Locator, answer: &Answer) -> Result<String, DecodeError> {
     };
     found
         .filter(|url| Url::parse(url).is_ok())
-        .ok_or_else(|| DecodeError::new("the answer holds no URL of the embed where one is known to stand"))
+        .ok_or_else(|| DecodeError::new("the answer has no embed URL under any known key"))
 }

@@ -1,6 +1,7 @@
-//! What Studio offers: one file per page of the vendor's reference, each operation a function that returns a value.
+//! The operations of Studio's API, one file per page of the vendor's reference. Each is a function that returns a request
+//! as a value.
 //!
-//! Nothing here performs I/O and nothing here knows Python.
+//! Nothing here performs I/O or depends on Python.
 
 pub mod answer;
 pub mod check;

@@ -1,4 +1,4 @@
-//! The objects of Studio's answers: every field but an id may be missing or null, and what is not documented is kept.
+//! The objects in Studio's answers. Any field but the id may be missing or null; undocumented fields are kept.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ use super::json::fields::{Field, Kind, Span, field_index};
 use super::json::lazy::{self, Lazy, Model, parts_of};
 use super::json::lenient::{Lenient, identified, take};
 
-/// What kind of field holds a type.
+/// The kind of a field that holds this type.
 trait Documented {
     const KIND: Kind;
     const KIND_OF_ID: Kind = Self::KIND;
@@ -40,8 +40,8 @@ impl Documented for i64 {
     const KIND_OF_ID: Kind = Kind::Id;
 }
 
-/// A list of the model's fields, written once: the struct, what its fields are called and hold, and its identity by id.
-/// `as Word` marks what is one of a few words.
+/// Defines a model from one list of fields: the struct, its `FIELDS`, and its identity by id. `as Word` marks a field
+/// with few distinct values.
 macro_rules! model {
     (
         $(#[$about:meta])*
@@ -80,7 +80,7 @@ macro_rules! model {
     (@kind $type:ty, $kind:ident) => { Kind::$kind };
 }
 
-/// A name as JSON has it: Rust writes its own keywords in another way.
+/// The JSON name of a field: Rust writes `r#type` for a keyword.
 pub const fn plain_name(name: &'static str) -> &'static str {
     match name.as_bytes() {
         [b'r', b'#', ..] => name.split_at(2).1,
@@ -88,7 +88,7 @@ pub const fn plain_name(name: &'static str) -> &'static str {
     }
 }
 
-/// Objects of which there are many, and of which only the text is kept.
+/// Defines objects that come in large numbers and are kept as JSON text.
 macro_rules! lazily {
     ($($(#[$about:meta])* $name:ident of $fields:ident;)*) => {
         $(
@@ -111,11 +111,11 @@ lazily! {
 }
 
 model! {
-    /// The person to whom a collection or a media belongs.
+    /// The owner of a collection or a media.
     Owner ("Owner") by id: i64;
     full_name: String,
     display_name: String,
-    /// Studio does not require one, so it can be missing. Inferred.
+    /// May be missing, since Studio does not require one. Inferred.
     email: String,
 }
 
@@ -147,13 +147,13 @@ impl Lenient for Collection {
     }
 }
 
-/// From its text: on the way from value to value serde_json takes some long integers for floats.
+/// Parses the text: from value to value, serde_json takes some long integers for floats.
 fn object<T: DeserializeOwned>(sent: &Value) -> Option<T> {
     serde_json::from_str(&sent.to_string()).ok()
 }
 
 model! {
-    /// A person and what they may do.
+    /// A user and their permission.
     User ("User") by id: i64;
     full_name: String,
     display_name: String,
@@ -163,7 +163,7 @@ model! {
 }
 
 model! {
-    /// A group and what it may do.
+    /// A group and its permission.
     Group ("Group") by id: i64;
     name: String,
     permission: String as Word,
@@ -190,7 +190,7 @@ model! {
     MediaFields ("Media") by id: i64;
     title: String,
     description: String,
-    /// Seconds; the documentation's example shows a whole number, real ones have fractions.
+    /// Seconds. The documented example is a whole number; real values have fractions.
     duration: f64,
     created_at: Timestamp,
     last_viewed: Day,
@@ -203,14 +203,14 @@ model! {
     source: String as Word,
     embed_id: String,
     lti_launch_id: String,
-    /// Typed by a client of 2026 from the vendor's portal. Null or missing unless the media is archived; inferred.
+    /// Typed by a client of 2026 from the vendor's portal. Inferred: it is null or missing unless the media is archived.
     archived_at: Timestamp,
-    /// Only when one media is asked for by its id.
+    /// Only in the answer for a single media.
     collection: Collection,
 }
 
 model! {
-    /// A course that contains a media: its collection, so `id` is the collection's. The shape is inferred.
+    /// A course that contains a media: `id` is the id of its collection. The fields are inferred.
     Course ("Course") by id: i64;
     name: String,
     r#type: String as Word,
@@ -223,13 +223,13 @@ model! {
 }
 
 model! {
-    /// A media as it is placed in a collection. `uuid` and `title` are observed, `collection` is documented in words.
+    /// A media in one of its collections. `uuid` and `title` are observed, `collection` is documented in words.
     Perspective ("Perspective") by uuid: String;
     title: String,
     collection: Collection,
 }
 
-/// A file or a stream of a media. All of it is observed; the page documents no fields.
+/// A file or stream of a media. All fields are observed; the page documents none.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Source {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -271,7 +271,7 @@ impl Item for Source {
     }
 }
 
-/// The people and groups that something is shared with.
+/// The users and groups that a collection or a media is shared with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Permissions {
     #[serde(default, deserialize_with = "null_as_empty")]

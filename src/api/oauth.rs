@@ -1,7 +1,7 @@
-//! Signing in: where a person allows an application to act for them, and how a code or a refresh token becomes tokens.
+//! OAuth: the authorization URL, and exchanging a code or a refresh token for tokens.
 //!
-//! None of it is on a page of the reference for developers. The endpoints and the fields are observed in several clients,
-//! and in the vendor's guide for Postman.
+//! The developer reference has no page about it. Endpoints and fields are observed in several clients and in the
+//! vendor's guide for Postman.
 
 use std::fmt;
 use std::time::Duration;
@@ -19,40 +19,40 @@ use super::check::InvalidArgument;
 use super::json::text::read_json;
 use super::request::{Call, Form, Request, RetrySafety};
 
-/// Where a person signs in, below `/api/public`. Documented.
+/// The authorization endpoint, below `/api/public`. Documented.
 pub const AUTHORIZE: &str = "/oauth/authorize";
-/// Where codes and refresh tokens become tokens, below `/api/public`. Documented.
+/// The token endpoint, below `/api/public`. Documented.
 const TOKEN: &str = "/oauth/token";
 /// The redirect URI with which Studio shows the code instead of redirecting. Observed.
 pub const OUT_OF_BAND: &str = "urn:ietf:wg:oauth:2.0:oob";
 
-/// What of a token endpoint's answer is looked at.
+/// The fields that are read from a token endpoint's answer.
 const KNOWN: [&str; 5] = ["access_token", "refresh_token", "expires_in", "error", "error_description"];
 
-/// A developer key of Studio's.
+/// A Studio developer key.
 #[derive(Debug, Clone)]
 pub struct Key {
     pub client_id: String,
     pub client_secret: SecretString,
 }
 
-/// What the token endpoint gave.
+/// The tokens in a token endpoint's answer.
 #[derive(Debug)]
 pub struct Grant {
     pub access_token: SecretString,
     pub refresh_token: Option<SecretString>,
-    /// For how long the access token is good, if that was said.
+    /// The lifetime of the access token, if the answer has it.
     pub expires_in: Option<Duration>,
 }
 
-/// Why the token endpoint gave none, in OAuth's words. RFC 6749.
+/// An error response of the token endpoint. RFC 6749.
 #[derive(Debug)]
 pub struct TokenError {
     pub error: String,
     pub description: Option<String>,
 }
 
-/// Where Studio may send a browser. That it takes neither http nor localhost is observed.
+/// Checks a redirect URI. That Studio accepts neither http nor localhost is observed.
 pub fn check_redirect_uri(redirect_uri: &str) -> Result<(), InvalidArgument> {
     let is_elsewhere = |host: Host<&str>| match host {
         Host::Domain(name) => name != "localhost" && !name.ends_with(".localhost"),
@@ -64,13 +64,13 @@ pub fn check_redirect_uri(redirect_uri: &str) -> Result<(), InvalidArgument> {
         return Ok(());
     }
     let expected = format!(
-        "must be one of the developer key's: https, not localhost (Studio takes no other), without a fragment; \
-         or \"{OUT_OF_BAND}\", with which Studio shows the code"
+        "must be a redirect URI of the developer key: https, not localhost, without a fragment; or \"{OUT_OF_BAND}\", \
+         for which Studio shows the code"
     );
     Err(InvalidArgument::new("redirect_uri", expected))
 }
 
-/// A redirect URI as it may be shown: without user and query.
+/// A redirect URI for display: without user and query.
 pub fn address(redirect_uri: &str) -> String {
     match Url::parse(redirect_uri) {
         Ok(url) if url.has_host() => format!("{}{}", url.origin().ascii_serialization(), url.path()),
@@ -78,7 +78,7 @@ pub fn address(redirect_uri: &str) -> String {
     }
 }
 
-/// The page on which a person allows it, as the query of [`AUTHORIZE`].
+/// The query of the authorization URL, for [`AUTHORIZE`].
 pub fn authorization(
     key: &Key,
     redirect_uri: &str,
@@ -100,8 +100,8 @@ pub fn authorization(
     Ok(query)
 }
 
-/// What PKCE takes for a verifier. RFC 7636; that Studio takes PKCE is inferred, and whether it checks it is unknown. No
-/// message quotes it.
+/// Checks a PKCE code verifier (RFC 7636). That Studio accepts PKCE is inferred; whether it verifies it is unknown. No
+/// message quotes the verifier.
 pub fn check_code_verifier(verifier: &str) -> Result<(), InvalidArgument> {
     let is_fit = |character: char| character.is_ascii_alphanumeric() || "-._~".contains(character);
     if (43..=128).contains(&verifier.len()) && verifier.chars().all(is_fit) {
@@ -111,7 +111,7 @@ pub fn check_code_verifier(verifier: &str) -> Result<(), InvalidArgument> {
     Err(InvalidArgument::new("code_verifier", expected))
 }
 
-/// Turns the code that a person's signing in gave into tokens. A code works once.
+/// Exchanges an authorization code for tokens. A code works once.
 pub fn exchange(key: &Key, code: SecretString, redirect_uri: &str, code_verifier: Option<&str>) -> Request<Grant> {
     let fields = [("grant_type", "authorization_code".into()), ("code", code), ("redirect_uri", redirect_uri.into())];
     let mut form = form(key, fields);
@@ -119,10 +119,9 @@ pub fn exchange(key: &Key, code: SecretString, redirect_uri: &str, code_verifier
     Call::sign_in("exchange", TOKEN, form).custom(decode)
 }
 
-/// Turns a refresh token into new tokens.
+/// Exchanges a refresh token for new tokens.
 ///
-/// It is repeated as if it changed nothing: if an attempt of which no answer came was carried out, the refresh token is
-/// used up, and asking again loses nothing.
+/// It is always safe to retry: if an attempt without an answer was processed, the refresh token is used up anyway.
 pub fn refresh(key: &Key, refresh_token: SecretString) -> Request<Grant> {
     let form = form(key, [("grant_type", "refresh_token".into()), ("refresh_token", refresh_token)]);
     let mut call = Call::sign_in("refresh", TOKEN, form);
@@ -130,7 +129,7 @@ pub fn refresh(key: &Key, refresh_token: SecretString) -> Request<Grant> {
     call.custom(decode)
 }
 
-/// The key goes into the form; HTTP Basic is observed to work as well.
+/// The key goes into the form. HTTP Basic is observed to work too.
 fn form<const N: usize>(key: &Key, fields: [(&'static str, SecretString); N]) -> Form {
     let mut all = Vec::from(fields);
     all.push(("client_id", key.client_id.as_str().into()));
@@ -142,7 +141,7 @@ fn decode(_: &Locator, answer: &Answer) -> Result<Grant, DecodeError> {
     read(&fields(answer)?)
 }
 
-/// The word under `error`, if an answer with a good status gives no tokens but says why.
+/// The OAuth error in an answer with a success status and no tokens.
 pub fn token_error(answer: &Answer) -> Option<TokenError> {
     let fields = fields(answer).ok()?;
     let text = |name: &str| fields.get(name).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
@@ -151,13 +150,13 @@ pub fn token_error(answer: &Answer) -> Option<TokenError> {
     Some(TokenError { error, description: text("error_description").map(str::to_owned) })
 }
 
-/// What of an answer is looked at. New tokens are not lost because something beside them is odd.
+/// The known fields of an answer. Odd values beside new tokens must not lose the tokens.
 fn fields(answer: &Answer) -> Result<Value, DecodeError> {
     let read = read_json(answer::json_text(answer)?).map_err(|_| DecodeError::new("it is no JSON object"));
     read.map(|Fields(fields)| fields.into())
 }
 
-/// Those fields of an object that have a meaning here; the others may be anything.
+/// The known fields of an object; the others may be anything.
 #[derive(Default)]
 struct Fields(Map<String, Value>);
 
@@ -189,10 +188,9 @@ impl<'de> Visitor<'de> for FieldsVisitor {
     }
 }
 
-/// Reads tokens from JSON as the token endpoint writes it. What a text says is never quoted.
+/// Reads tokens from the JSON of the token endpoint. Errors quote no value.
 ///
-/// Only the access token has to be right. A refresh token that cannot be one is as if there were none: the one that was
-/// sent is kept.
+/// Only the access token must be valid. An invalid refresh token counts as missing, so the one that was sent is kept.
 pub fn read(fields: &Value) -> Result<Grant, DecodeError> {
     let problem = |problem: &str| DecodeError { path: Some("access_token".to_owned()), ..DecodeError::new(problem) };
     let access_token = match fields.get("access_token") {
@@ -204,14 +202,14 @@ pub fn read(fields: &Value) -> Result<Grant, DecodeError> {
     Ok(Grant {
         access_token: access_token.ok_or_else(|| problem("it is no token of visible ASCII characters"))?,
         refresh_token: fields.get("refresh_token").and_then(Value::as_str).and_then(token),
-        // What is no length of time says nothing; a token that is refused is refreshed all the same.
+        // An invalid lifetime counts as missing; a rejected token is refreshed anyway.
         expires_in: number(fields.get("expires_in"))
             .filter(|seconds| *seconds > 0.0)
             .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
     })
 }
 
-/// A number, also if it is written as a text.
+/// A number, or a string that is one.
 pub fn number(value: Option<&Value>) -> Option<f64> {
     match value? {
         Value::Number(number) => number.as_f64(),
@@ -220,13 +218,13 @@ pub fn number(value: Option<&Value>) -> Option<f64> {
     }
 }
 
-/// A token that can be sent, without the white space around it: a file or a variable often ends in a newline.
+/// A token without the white space around it: a file or a variable often ends in a newline.
 pub fn token(text: &str) -> Option<SecretString> {
     let text = text.trim();
     is_token(text).then(|| text.into())
 }
 
-/// A token, or a part of a key, as a caller gave it. No message quotes it.
+/// Checks a token, or a part of a key, that the caller passed in. No message quotes it.
 pub fn given_token(argument: &str, text: &str) -> Result<SecretString, InvalidArgument> {
     let refused = |expected: &str| InvalidArgument::new(argument, expected);
     if is_school(text.trim()) {
@@ -236,7 +234,7 @@ pub fn given_token(argument: &str, text: &str) -> Result<SecretString, InvalidAr
     token(text).ok_or_else(|| refused(expected))
 }
 
-/// Whether a text that was given as a token is where a school is.
+/// Whether a text that was passed as a token is the URL of a school.
 fn is_school(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     text.starts_with("http://") || text.starts_with("https://") || text.ends_with(".instructuremedia.com")
@@ -247,32 +245,31 @@ fn is_token(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|character| character.is_ascii_graphic())
 }
 
-/// What a person pastes back: the code alone, or the URL that Studio redirected to.
+/// What a person pasted: the code alone, or the URL that Studio redirected to.
 #[derive(Debug)]
 pub enum Pasted {
     Code(SecretString),
-    /// Studio's word for why there is none, and what it says about it.
+    /// An OAuth error: its code and description.
     Denied {
         reason: String,
         description: Option<String>,
     },
-    /// The URL is another one than was asked for, at this host. The rest of it may hold a code.
+    /// A URL other than the redirect URI, at this host. The rest of it may contain a code.
     ElsewhereAt(String),
-    /// The URL has another `state`: it is the answer to somebody else's request.
+    /// A URL with another `state`: it answers a different request.
     OtherState,
-    /// There is neither a code nor a URL with one.
+    /// Neither a code nor a URL with one.
     NoCode,
 }
 
-/// Reads what a person pasted, with what mail programs and terminals put around it. `state` is what was sent: one that is
-/// missing from the answer is no fault, since Studio did not send it back in 2024. Observed. `school` is where the code is
-/// shown if there is no redirect.
+/// Reads what a person pasted, including what mail programs and terminals add. `state` is what was sent; the answer may
+/// lack it, since Studio did not return it in 2024. Observed. Without a redirect, `school` shows the code.
 pub fn pasted(text: &str, redirect_uri: &str, school: &Url, state: Option<&str>) -> Pasted {
     let text: String = text.split_whitespace().collect();
     let text = text.trim_matches(|around| matches!(around, '<' | '>' | '"' | '\'' | '`'));
     let (base, query) = text.split_once('?').unwrap_or(("", text));
     let is_host = base.split('/').next().is_some_and(|host| host.contains('.'));
-    // Some browsers show an address without its scheme, or the end of it alone.
+    // Some browsers show an address without its scheme, or only the end of it.
     let whole =
         if is_host && !base.contains("://") { Url::parse(&format!("https://{text}")) } else { Url::parse(text) };
     let whole = whole.ok().filter(|url| url.has_host() || url.query().is_some());
@@ -306,7 +303,7 @@ pub fn pasted(text: &str, redirect_uri: &str, school: &Url, state: Option<&str>)
 
 fn leads_to(url: &Url, redirect_uri: &str, school: &Url) -> bool {
     if redirect_uri == OUT_OF_BAND {
-        // How that page's address looks is unknown; the code stands in it in other products.
+        // The address of that page is unknown; in other products it contains the code.
         return url.origin() == school.origin();
     }
     Url::parse(redirect_uri).is_ok_and(|expected| {

@@ -1,5 +1,4 @@
-//! Changes of who may see a collection or a media: one operation on two pages, whose body Studio documents in one form
-//! in 2025 and in another in 2026.
+//! Permission changes, one operation on two pages. Studio documents one form of the body in 2025 and another in 2026.
 
 use std::fmt;
 
@@ -7,33 +6,33 @@ use serde_json::{Value, json};
 
 use super::check::{self, InvalidArgument};
 
-/// What a permission change can do. Documented.
+/// The actions of a permission change. Documented.
 const ACTIONS: &[&str] = &["create", "update", DESTROY];
 const DESTROY: &str = "destroy";
 const UPDATE: &str = "update";
-/// With whom something can be shared. Documented.
+/// The targets of a share. Documented.
 const SHARE_TYPES: &[&str] = &[USER, "group"];
 const USER: &str = "user";
-/// The levels that can be given and are then answered by the same word. Typed by a client of 2026; `owner` is answered too.
+/// The levels that can be given and come back as the same word. Typed by a client of 2026; `owner` comes back too.
 const LEVELS: &[&str] = &["view", "edit"];
-/// What a 400 means where permissions are changed. Documented.
+/// The meaning of a 400 for a permission change. Documented.
 pub(super) const MEANINGS: &[(u16, &str)] = &[(
     400,
-    "a permission to update or destroy does not exist, or one to create exists already; \
-     read the permissions first and send only what differs",
+    "a permission to update or destroy does not exist, or one to create already exists; read the permissions first and \
+     send only the differences",
 )];
 
-/// The statuses with which Studio refuses a body for its form. Inferred.
-const REFUSING: &[u16] = &[400, 422];
-/// What stands in a refusal that is about a permission, or about the id in the path, and not about the form of the body.
-/// The documented sentences have these words; that others of Studio's have them is a guess.
+/// The statuses with which Studio rejects the form of a body. Inferred.
+const REJECTING: &[u16] = &[400, 422];
+/// Words of an error about a permission or about the id in the path, not about the form of the body. The documented
+/// sentences have them; that other sentences of Studio have them is a guess.
 const ABOUT_THE_CONTENT: &[&str] =
     &["already", "exist", "found", "no such", "is missing", "are missing", "media_id", "collection_id"];
-/// What stands in a refusal that is about the form, whatever else does: what Rails and Grape say of a body without its
-/// key. A guess.
+/// Words of an error about the form, which take precedence: what Rails and Grape say about a body without its key. A
+/// guess.
 const ABOUT_THE_FORM: &[&str] = &["param", "permissions is missing", "value is empty", "array", "json"];
 
-/// How the changes stand in the body.
+/// The form of the changes in the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyForm {
     /// A bare array. Documented in 2025.
@@ -52,14 +51,14 @@ impl BodyForm {
     }
 }
 
-/// One change of who may do what.
+/// One permission change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PermissionChange {
     pub action: String,
-    /// The user or the group.
+    /// The id of the user or group.
     pub id: i64,
     pub share_type: String,
-    /// Studio's default is `view`; the other levels are not documented, so any word is sent.
+    /// Studio's default is `view`. The other levels are not documented, so any word is sent.
     pub permission_type: String,
 }
 
@@ -96,7 +95,7 @@ impl Changes {
         Ok(Self(changes.to_vec()))
     }
 
-    /// The body that asks for them.
+    /// The JSON of the body.
     pub fn json(&self, form: BodyForm) -> Value {
         let array: Value = self.0.iter().map(PermissionChange::json).collect();
         match form {
@@ -105,7 +104,7 @@ impl Changes {
         }
     }
 
-    /// Those that were not made, as an answer shows. Where it shows nothing, as without a list, that is none.
+    /// The changes that an answer shows were not made; none, if the answer has no list to compare.
     #[must_use]
     pub fn not_made(&self, answer: &Value) -> Self {
         let is_made = |change: &PermissionChange| {
@@ -122,7 +121,7 @@ impl Changes {
                 (_, Some(_)) => true,
             }
         };
-        // Of several changes for one user or group, only the last can be seen in the list.
+        // Of several changes for one user or group, the list shows only the last.
         let last =
             |change: &PermissionChange| self.0.iter().rev().find(|other| other.is_of(change)).is_none_or(is_made);
         Self(self.0.iter().filter(|change| !last(change)).cloned().collect())
@@ -133,19 +132,19 @@ impl Changes {
     }
 }
 
-/// Whether an id in an answer is this one. Other fields of Studio's are whole numbers written with a point.
+/// Whether an id in an answer is this one. Studio writes some whole numbers with a decimal point.
 fn is_id(answered: &Value, id: i64) -> bool {
     let text = answered.as_str().map_or_else(|| answered.to_string(), str::to_owned);
     text.strip_suffix(".0").unwrap_or(&text) == id.to_string()
 }
 
-/// Whether a level that is answered is the one that was asked for, as far as the two can be compared.
-fn is_level(answered: Option<&Value>, asked: &str) -> bool {
+/// Whether an answered level is the requested one, as far as the two can be compared.
+fn is_level(answered: Option<&Value>, requested: &str) -> bool {
     let answered = answered.and_then(Value::as_str).filter(|answered| LEVELS.contains(answered));
-    !LEVELS.contains(&asked) || answered.is_none_or(|answered| answered == asked)
+    !LEVELS.contains(&requested) || answered.is_none_or(|answered| answered == requested)
 }
 
-/// What of the changes the list does not show.
+/// The changes, as a message lists them.
 impl fmt::Display for Changes {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, PermissionChange { action, id, share_type, permission_type }) in self.0.iter().enumerate() {
@@ -159,11 +158,11 @@ impl fmt::Display for Changes {
     }
 }
 
-/// Whether Studio refuses the form of a body, so that the other one may be what it takes. `said` is what it says.
-pub fn refuses_form(status: u16, said: &str) -> bool {
-    let said = said.to_lowercase();
-    let speaks = |words: &[&str]| words.iter().any(|word| said.contains(word));
-    REFUSING.contains(&status) && (speaks(ABOUT_THE_FORM) || !speaks(ABOUT_THE_CONTENT))
+/// Whether Studio rejects the form of a body, so that the other form may work. `message` is the error message.
+pub fn rejects_form(status: u16, message: &str) -> bool {
+    let message = message.to_lowercase();
+    let mentions = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    REJECTING.contains(&status) && (mentions(ABOUT_THE_FORM) || !mentions(ABOUT_THE_CONTENT))
 }
 
 #[cfg(test)]
@@ -192,7 +191,7 @@ mod tests {
             (&[&create], users(""), &[&create]),
             (&[&create], r#"{"users": null, "groups": []}"#.into(), &[&create]),
             (&[&create], r#"{"users": [{"id": 7.0}]}"#.into(), &[]),
-            // Without the list of users, nothing can be seen of them.
+            // Without a list of users, nothing can be compared.
             (&[&create], r#"{"groups": []}"#.into(), &[]),
             (&[&create], "{}".into(), &[]),
             (&[&create], r#"{"users": "7", "groups": []}"#.into(), &[]),
@@ -206,7 +205,7 @@ mod tests {
             (&[&destroy], users(""), &[]),
             (&[&destroy], seven("\"view\""), &[&destroy]),
             (&[&group], seven("\"view\""), &[&group]),
-            // Of several for one, the last counts; if that is not made, none is.
+            // Of several changes for one user, the last counts; if it was not made, none was.
             (&[&create, &destroy], users(""), &[]),
             (&[&destroy, &create], seven("\"edit\""), &[]),
             (&[&create, &update], users(""), &[&create, &update]),
@@ -230,7 +229,7 @@ mod tests {
             (422, "expected an Array, but an Object was found"),
             (400, ""),
         ] {
-            assert!(refuses_form(status, said), "{status} {said}");
+            assert!(rejects_form(status, said), "{status} {said}");
         }
         for (status, said) in [
             (400, "One ore more permission was not found or can not be created, because already exists."),
@@ -243,7 +242,7 @@ mod tests {
             (404, ""),
             (500, "permissions is missing"),
         ] {
-            assert!(!refuses_form(status, said), "{status} {said}");
+            assert!(!rejects_form(status, said), "{status} {said}");
         }
     }
 }

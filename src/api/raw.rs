@@ -1,4 +1,4 @@
-//! Requests to what has no function here yet, over the same road.
+//! Requests to endpoints without a function of their own, through the same pipeline.
 
 use http::Method;
 use serde_json::Value;
@@ -10,10 +10,10 @@ use super::request::{Body, Call, Request};
 
 const METHODS: &[&str] = &["GET", "POST", "PUT", "PATCH", "DELETE"];
 
-/// How pages of HTML begin, whatever the case.
+/// How HTML pages begin, in any case.
 const HTML: [&str; 2] = ["<!doctype html", "<html"];
 
-/// What an answer that nobody has described holds.
+/// The content of an undescribed answer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Content {
     Empty,
@@ -21,7 +21,7 @@ pub enum Content {
     Json(Value),
 }
 
-/// Any request; `path` is the part behind `/api/public/v1`, and `json` the text of the body.
+/// Any request. `path` is the part after `/api/public/v1`, `json` the text of the body.
 pub fn request(
     method: &str,
     path: &str,
@@ -36,7 +36,7 @@ pub fn request(
     Ok(call.custom(content))
 }
 
-/// Any list; `key` is the name under which the answer holds the items.
+/// Any list. `key` is the key of the items in the answer.
 pub fn paginate(
     path: &str,
     key: String,
@@ -47,7 +47,10 @@ pub fn paginate(
     check::text("key", &key)?;
     check::paging(page, per_page)?;
     if let Some((name, _)) = params.iter().find(|(name, _)| name == "page" || name == "per_page") {
-        return Err(InvalidArgument::new("params", format!("must not hold \"{name}\": it is an argument of its own")));
+        return Err(InvalidArgument::new(
+            "params",
+            format!("must not contain \"{name}\", which is an argument of its own"),
+        ));
     }
     let call = with_params(Call::get("paginate", relative(path)?), params);
     Ok(call.query("page", page).query("per_page", per_page).page(key))
@@ -57,29 +60,29 @@ fn with_params(call: Call, params: Vec<(String, String)>) -> Call {
     params.into_iter().fold(call, |call, (name, value)| call.query(name, value))
 }
 
-/// A path must stay on Studio's API: the token goes where the path leads.
+/// Checks that a path stays on Studio's API, since the token goes there.
 pub fn relative(path: &str) -> Result<&str, InvalidArgument> {
     let refuse = |expected: String| Err(InvalidArgument::new("path", expected));
     if !path.starts_with('/') || path.starts_with("//") {
         return refuse(format!("must begin with one \"/\", as in \"/media/7/tags\", not \"{path}\""));
     }
     if path.contains(['?', '#']) {
-        return refuse("must not hold a query: give it as params".to_owned());
+        return refuse("must not contain a query; pass it as params".to_owned());
     }
     if path.contains(['\\', '%']) || path.chars().any(|character| character.is_whitespace() || character.is_control()) {
-        return refuse(format!("must hold no space, \"%\" or \"\\\", not \"{path}\""));
+        return refuse(format!("must not contain a space, \"%\" or \"\\\": \"{path}\""));
     }
     if path.split('/').any(|segment| segment == "." || segment == "..") {
-        return refuse(format!("must hold no \".\" or \"..\", not \"{path}\""));
+        return refuse(format!("must not contain \".\" or \"..\": \"{path}\""));
     }
     if path.starts_with("/api/") {
-        return refuse(format!("is the part behind \"/api/public/v1\", not \"{path}\""));
+        return refuse(format!("is the part after \"/api/public/v1\", not \"{path}\""));
     }
     Ok(path)
 }
 
-/// Studio answers some requests with text (ping, captions, insights). Documented. Under which media type is unknown but for
-/// ping, and files to save mostly have one that says nothing.
+/// Studio answers some requests with text (ping, captions, insights). Documented. Apart from ping, the media type is
+/// unknown, and files mostly have a generic one.
 fn content(_: &Locator, answer: &Answer) -> Result<Content, DecodeError> {
     if answer.is_blank() {
         return Ok(Content::Empty);
@@ -90,7 +93,7 @@ fn content(_: &Locator, answer: &Answer) -> Result<Content, DecodeError> {
         if is_text || is_json || media_type.is_empty() {
             return error;
         }
-        DecodeError::new(format!("it is {media_type:?}, which is neither JSON nor text here: {error}"))
+        DecodeError::new(format!("the content type is {media_type:?}, and the body is neither JSON nor text: {error}"))
     };
     let text = answer::json_text(answer).map_err(refused)?;
     let json = || answer::from_json(answer).map(Content::Json);
@@ -116,7 +119,7 @@ fn content(_: &Locator, answer: &Answer) -> Result<Content, DecodeError> {
 
 fn plain(text: &str) -> Result<Content, DecodeError> {
     if text.contains('\0') {
-        return Err(DecodeError::new("it holds zeros, as files that are no text do, and UTF-16 that does not say so"));
+        return Err(DecodeError::new("it contains zero bytes: it is a binary file, or UTF-16 without a charset"));
     }
     Ok(Content::Text(text.to_owned()))
 }

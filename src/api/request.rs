@@ -1,4 +1,4 @@
-//! What a request to Studio is: a plain value, which nothing has sent yet, and how its answer is read.
+//! A request as a value: what is sent, and how its answer is read. Nothing here sends it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -19,31 +19,30 @@ use super::permissions::{BodyForm, Changes};
 /// Where a request goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// A path of Studio's API, below `/api/public/v1`; the token goes with it.
+    /// A path below `/api/public/v1`. The token goes with it.
     Studio(String),
-    /// A path of Studio's outside of its API's version, below `/api/public`; signing in happens there, so no token goes
-    /// with it.
+    /// A path below `/api/public` for signing in. No token goes with it.
     SignIn(&'static str),
-    /// A signed URL that Studio redirected to; the token must never go there.
+    /// A signed URL that Studio redirected to. The token must never go there.
     Signed(Url),
 }
 
-/// What a request carries.
+/// The body of a request.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Body {
-    /// The text, since a number may have more digits than a `Value` keeps.
+    /// As text, since a number may have more digits than a `Value` keeps.
     Json(String),
     Form(Form),
-    /// The form is the one to begin with; the other one is sent if Studio does not take it.
+    /// The form to try first; if Studio rejects it, the other one is sent.
     Permissions(Changes, BodyForm),
 }
 
-/// The fields of a form, whose values are secrets.
+/// The fields of a form, with secret values.
 #[derive(Clone)]
 pub struct Form(pub Vec<(&'static str, SecretString)>);
 
 impl Form {
-    /// As it is sent.
+    /// The form as it is sent.
     pub fn encoded(&self) -> String {
         let pairs = self.0.iter().map(|(name, value)| (name, value.expose_secret()));
         form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
@@ -72,19 +71,19 @@ impl fmt::Display for Body {
     }
 }
 
-/// Whether a request may be sent again when nobody knows if the server has carried it out.
+/// Whether a request may be sent again when it is unknown whether the server processed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RetrySafety {
-    /// It changes nothing, so it may be.
+    /// It changes nothing, or sending it again does no harm.
     Always,
-    /// It may be sent again only when it cannot have been carried out.
+    /// Only if the server cannot have processed it.
     OnlyIfNotProcessed,
 }
 
-/// Everything about a request but the type of its answer.
+/// A request without the type of its answer.
 #[derive(Clone, PartialEq)]
 pub struct Call {
-    /// The name of the operation, as the client's methods have it.
+    /// The name of the operation, which is the name of the client's method.
     pub operation: Cow<'static, str>,
     pub method: Method,
     pub target: Target,
@@ -92,9 +91,9 @@ pub struct Call {
     pub headers: Vec<(HeaderName, String)>,
     pub body: Option<Body>,
     pub retry_safety: RetrySafety,
-    /// Whether a redirect is the answer that is hoped for.
+    /// Whether a redirect is the expected answer.
     pub wants_redirect: bool,
-    /// What a status means for this very operation, where that says more than the status alone.
+    /// Meanings of a status for this operation, for error messages.
     pub meanings: &'static [(u16, &'static str)],
 }
 
@@ -127,14 +126,14 @@ impl Call {
         Self::new(operation, Method::DELETE, path)
     }
 
-    /// A read of the file behind a signed URL.
+    /// A GET of the file behind a signed URL.
     pub fn signed(operation: &'static str, url: Url) -> Self {
         let mut call = Self::get(operation, "");
         call.target = Target::Signed(url);
         call
     }
 
-    /// A step of signing in, which carries secrets.
+    /// A request to the token endpoint, which carries secrets.
     pub fn sign_in(operation: &'static str, path: &'static str, form: Form) -> Self {
         let mut call = Self::post(operation, "");
         call.target = Target::SignIn(path);
@@ -142,7 +141,7 @@ impl Call {
         call
     }
 
-    /// With a query parameter.
+    /// Adds a query parameter.
     #[must_use]
     #[expect(clippy::needless_pass_by_value, reason = "numbers, dates and texts, borrowed or not")]
     pub fn query(mut self, name: impl Into<Cow<'static, str>>, value: impl ToString) -> Self {
@@ -150,7 +149,7 @@ impl Call {
         self
     }
 
-    /// With a query parameter, if there is a value for it.
+    /// Adds a query parameter, if it has a value.
     #[must_use]
     pub fn query_if(self, name: &'static str, value: Option<impl ToString>) -> Self {
         match value {
@@ -159,35 +158,35 @@ impl Call {
         }
     }
 
-    /// With a header of its own.
+    /// Adds a header.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
-    /// With a JSON body.
+    /// Sets a JSON body.
     #[must_use]
     pub fn json(mut self, body: impl Into<String>) -> Self {
         self.body = Some(Body::Json(body.into()));
         self
     }
 
-    /// With changes of permissions as its body.
+    /// Sets permission changes as the body.
     #[must_use]
     pub fn permissions(mut self, changes: Changes) -> Self {
         self.body = Some(Body::Permissions(changes, BodyForm::Array));
         self
     }
 
-    /// With what a status means for this operation.
+    /// Sets the meanings of a status for this operation.
     #[must_use]
     pub fn meaning(mut self, meanings: &'static [(u16, &'static str)]) -> Self {
         self.meanings = meanings;
         self
     }
 
-    /// The path, or for a signed URL the URL without its query, which is a secret.
+    /// The path for display. Of a signed URL, the URL without its query, which is a secret.
     pub fn display_path(&self) -> String {
         match &self.target {
             Target::Studio(path) => path.clone(),
@@ -196,43 +195,43 @@ impl Call {
         }
     }
 
-    /// Answered by the object under `key`.
+    /// The result is the object under `key`.
     pub fn at_key<T: Item>(self, key: &'static str) -> Request<T> {
         self.answered(Locator::Key(key.into()), decode_at_key)
     }
 
-    /// Answered by an object under `key`, or by that object alone: for answers whose wrapper nobody has documented.
+    /// The result is the object under `key`, or the whole answer: for answers with an undocumented wrapper.
     pub fn at_key_or_root<T: Item>(self, key: &'static str) -> Request<T> {
         self.answered(Locator::KeyOrRoot(key.into()), decode_at_key_or_root)
     }
 
-    /// Likewise, or by nothing that holds one: for answers whose body nobody has documented.
+    /// The result is the object under `key`, or the whole answer, or nothing: for answers with an undocumented body.
     pub fn at_optional_key_or_root<T: Item>(self, key: &'static str) -> Request<Option<T>> {
         self.answered(Locator::OptionalKeyOrRoot(key.into()), decode_at_optional_key_or_root)
     }
 
-    /// Answered by a JSON object without a wrapper.
+    /// The result is the whole answer.
     pub fn at_root<T: DeserializeOwned>(self) -> Request<T> {
         self.answered(Locator::Root, |_, answer| from_json(answer))
     }
 
-    /// Answered by a list under `key`, with or without `meta`.
+    /// The result is the list under `key`, with or without `meta`.
     pub fn page<T: Item>(self, key: impl Into<Cow<'static, str>>) -> Request<Page<T>> {
         self.answered(Locator::Page(key.into()), decode_page)
     }
 
-    /// Answered by a redirect.
+    /// The result is the target of a redirect.
     pub fn redirect(mut self) -> Request<Url> {
         self.wants_redirect = true;
         self.answered(Locator::Redirect, |_, answer| match &answer.location {
             Some(location) if (300..400).contains(&answer.status) && ["http", "https"].contains(&location.scheme()) => {
                 Ok(location.clone())
             }
-            _ => Err(DecodeError::new("a redirect to an http address was expected")),
+            _ => Err(DecodeError::new("expected a redirect to an http or https URL")),
         })
     }
 
-    /// Answered in a way of the operation's own.
+    /// The operation decodes the answer itself.
     pub fn custom<T>(self, decode: Decode<T>) -> Request<T> {
         self.answered(Locator::Custom, decode)
     }
@@ -242,7 +241,7 @@ impl Call {
     }
 }
 
-/// A request as a log line or a test shows it. It holds no token; the query of a signed URL is left out.
+/// A request for log lines and tests, without the token and without the query of a signed URL.
 impl fmt::Debug for Call {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{} {}", self.method, self.display_path())?;
@@ -256,10 +255,10 @@ impl fmt::Debug for Call {
     }
 }
 
-/// How an answer becomes a result.
+/// Decodes an answer.
 pub type Decode<T> = fn(&Locator, &Answer) -> Result<T, DecodeError>;
 
-/// An operation as a value: what to ask, and what comes back.
+/// A request with the type of its result.
 pub struct Request<T> {
     pub call: Call,
     pub locator: Locator,
@@ -268,7 +267,7 @@ pub struct Request<T> {
 }
 
 impl<T> Request<T> {
-    /// Reads the answer.
+    /// Decodes the answer.
     pub fn decode(&self, answer: &Answer) -> Result<T, DecodeError> {
         (self.decode)(&self.locator, answer)
     }
@@ -293,18 +292,18 @@ impl<T> Request<Page<T>> {
         self.with_query("page", page)
     }
 
-    /// The same request with other pages of another size.
+    /// The same request with another page size.
     #[must_use]
     pub fn with_per_page(&self, per_page: i64) -> Self {
         self.with_query("per_page", per_page)
     }
 
-    /// The page that this request asks for, if it asks for one.
+    /// The requested page, if any.
     pub fn page(&self) -> Option<i64> {
         self.number("page")
     }
 
-    /// How many items it asks for at once, if it says so.
+    /// The requested page size, if any.
     pub fn per_page(&self) -> Option<i64> {
         self.number("per_page")
     }
@@ -323,12 +322,12 @@ impl<T> Request<Page<T>> {
     }
 }
 
-/// A URL that may be shown: the query of a signed URL is a secret.
+/// A URL for display: without user, query and fragment, since the query of a signed URL is a secret.
 pub fn without_query(url: &Url) -> String {
     let mut shown = url.clone();
     shown.set_query(None);
     shown.set_fragment(None);
-    // These fail only where there can be no user name.
+    // These fail only for URLs that cannot have a user name.
     let _ = (shown.set_username(""), shown.set_password(None));
     shown.into()
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::error::Error;
 use super::failure::{RequestContext, said_by_server};
 use crate::api::answer::from_json;
-use crate::api::permissions::{BodyForm, Changes, refuses_form};
+use crate::api::permissions::{BodyForm, Changes, rejects_form};
 use crate::api::{Answer, Body, Call};
 
 /// The form that Studio accepted last. Clients that differ only in options share it.
@@ -107,7 +107,7 @@ fn not_made(changes: &Changes, answer: &Answer) -> Option<Changes> {
 
 fn is_about_the_form(error: &Error) -> bool {
     match error {
-        Error::Status(refusal) => refuses_form(refusal.status, &said_by_server(&refusal.body).unwrap_or_default()),
+        Error::Status(refusal) => rejects_form(refusal.status, &said_by_server(&refusal.body).unwrap_or_default()),
         _ => false,
     }
 }

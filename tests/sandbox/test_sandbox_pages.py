@@ -878,7 +878,7 @@ def test_an_embed_into_a_course_that_studio_has_not_met_is_404_and_makes_nothing
     form: Form, studio: StudioClient, school: School
 ) -> None:
     before = school.find("/collections")
-    with pytest.raises(NotFoundError, match="has not met this course"):
+    with pytest.raises(NotFoundError, match="does not know this course yet"):
         form.call(studio, "create_embed", school.media, course_id=1301)
     assert school.find("/collections") == before
     course = school.box.add_collection(None, course_id=1301)

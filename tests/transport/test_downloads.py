@@ -398,7 +398,7 @@ def test_a_wrong_quality_is_told_about_the_quality_and_nothing_else(
     arguments = [path] if method == "download_media" else []
     with FaultServer(json_answer({"error": "no"}, status)) as server:
         studio = server.client()
-        with pytest.raises(APIStatusError, match="leave out quality") as with_quality:
+        with pytest.raises(APIStatusError, match="omit quality") as with_quality:
             form.call(studio, method, 1, *arguments, quality="klingon")
         with pytest.raises(APIStatusError) as without:
             form.call(studio, method, 1, *arguments)

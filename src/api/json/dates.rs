@@ -1,4 +1,4 @@
-//! Dates and times, in every form that servers usually write them in.
+//! Dates and times in the forms that servers commonly write.
 
 use std::fmt;
 
@@ -8,16 +8,16 @@ use jiff::fmt::temporal::Pieces;
 use jiff::{SignedDuration, ToSpan as _};
 use serde::{Serialize, Serializer};
 
-/// The years that Python's dates have.
+/// The years that Python's `datetime` supports.
 const PYTHON_YEARS: std::ops::RangeInclusive<i16> = 1..=9999;
-/// From when on Arrow counts.
+/// The Unix epoch, from which Arrow counts.
 const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 /// How many digits of a fraction of a second are kept.
 const NANOSECOND_DIGITS: u32 = 9;
-/// Forms that begin with the name of a weekday and are not RFC 2822: Ruby's and C's, and JavaScript's.
+/// Forms with the name of a weekday besides RFC 2822, as Ruby, C and JavaScript write them.
 const WORDED: [&str; 3] = ["%a %b %d %H:%M:%S %z %Y", "%a %b %d %H:%M:%S %Y", "%a %b %d %Y %H:%M:%S GMT%z"];
 
-/// A text of Studio's that was found to be a date or a time; both the text and its meaning are kept.
+/// A date or time as received, with its parsed value.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Dated<T> {
     text: String,
@@ -25,18 +25,18 @@ pub struct Dated<T> {
 }
 
 impl<T: ParseDate> Dated<T> {
-    /// What a text means, if it is a date or a time.
+    /// Parses a text, if it is a date or time.
     pub fn of(text: String) -> Option<Self> {
         T::parse(&text).map(|value| Self { text, value })
     }
 
-    /// Whether a text is one.
+    /// Whether a text is a date or time.
     pub fn is_valid(text: &str) -> bool {
         T::is_canonical(text) || T::parse(text).is_some()
     }
 }
 
-/// A moment, such as `2020-09-18T14:27:40Z`.
+/// A timestamp, such as `2020-09-18T14:27:40Z`.
 pub type Timestamp = Dated<Moment>;
 /// A calendar day, such as `2020-09-18`.
 pub type Day = Dated<Date>;
@@ -59,7 +59,7 @@ impl<T> Serialize for Dated<T> {
     }
 }
 
-/// A moment, as the clock in UTC shows it. jiff's `Timestamp` is no use here: it ends a day before Python's calendar.
+/// A point in time, in UTC. jiff's `Timestamp` does not fit: it ends a day before Python's calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment(DateTime);
 
@@ -68,7 +68,7 @@ impl Moment {
         self.0
     }
 
-    /// Microseconds since 1970; what is left of one is cut off, as Python does.
+    /// Microseconds since 1970, truncated as in Python.
     pub fn as_microsecond(self) -> Option<i64> {
         let whole = self.0.subsec_nanosecond() / 1000 * 1000;
         let cut = self.0.with().subsec_nanosecond(whole).build().ok()?;
@@ -76,11 +76,11 @@ impl Moment {
     }
 }
 
-/// What a [`Dated`] text can mean.
+/// The value of a [`Dated`] text.
 pub trait ParseDate: Sized {
     fn parse(text: &str) -> Option<Self>;
 
-    /// Whether a text is one for sure, in the form of the reference's examples.
+    /// Whether a text has the form of the reference's examples, which needs no parsing.
     fn is_canonical(text: &str) -> bool;
 }
 
@@ -96,7 +96,7 @@ impl ParseDate for Moment {
     }
 }
 
-/// The documentation says a plain date; of a whole date and time, it is the day as it is written.
+/// Documented as a plain date. Of a date with a time, the written day counts.
 impl ParseDate for Date {
     fn parse(text: &str) -> Option<Self> {
         let day = OffsetDateTime::parse(text)?.clock.date();
@@ -108,7 +108,7 @@ impl ParseDate for Date {
     }
 }
 
-/// What a clock showed, and how far it is ahead of UTC.
+/// A local date and time with its UTC offset.
 struct OffsetDateTime {
     clock: DateTime,
     offset: SignedDuration,
@@ -123,7 +123,7 @@ impl OffsetDateTime {
             .or_else(|| Self::worded(text))
     }
 
-    /// `2020-09-18T14:27:40Z`, and whatever ISO 8601, RFC 3339, SQL and Ruby make of it.
+    /// `2020-09-18T14:27:40Z` and its variants in ISO 8601, RFC 3339, SQL and Ruby.
     fn numeric(text: &str) -> Option<Self> {
         let mut rest = Rest(text.as_bytes());
         let year = rest.number(4)?;
@@ -138,7 +138,7 @@ impl OffsetDateTime {
         let second = if rest.passes(b":") { i8::try_from(rest.number(2)?).ok()? } else { 0 };
         let nanosecond = if rest.passes(b".,") { rest.fraction()? } else { 0 };
         let offset = zone(rest.text()?)?;
-        // The last moment of a day may be written as 24:00. A leap second is one that Python does not know.
+        // The end of a day may be written as 24:00. Python has no leap seconds.
         let is_end_of_day = (hour, minute, second, nanosecond) == (24, 0, 0, 0);
         let time = Time::new(if is_end_of_day { 0 } else { hour }, minute, second.min(59), nanosecond).ok()?;
         let clock = date.to_datetime(time).checked_add(i64::from(is_end_of_day).days()).ok()?;
@@ -152,19 +152,19 @@ impl OffsetDateTime {
         match (pieces.to_numeric_offset(), pieces.time_zone_annotation()) {
             (Some(offset), _) => Some(Self { clock, offset: SignedDuration::from_secs(i64::from(offset.seconds())) }),
             (None, None) => Some(Self::utc(clock)),
-            // Such as `[Europe/Vienna]`, of which no list is at hand.
+            // Such as `[Europe/Vienna]`: there is no time zone database here.
             (None, Some(_)) => None,
         }
     }
 
-    /// `Fri, 18 Sep 2020 14:27:40 +0000`, which is RFC 2822, and HTTP's form.
+    /// `Fri, 18 Sep 2020 14:27:40 +0000`: RFC 2822 and HTTP.
     fn rfc_2822(text: &str) -> Option<Self> {
         let zoned = jiff::fmt::rfc2822::parse(&text.replace(" UTC", " GMT")).ok()?;
         let offset = SignedDuration::from_secs(i64::from(zoned.offset().seconds()));
         Some(Self { clock: zoned.datetime(), offset })
     }
 
-    /// `Fri Sep 18 14:27:40 +0000 2020` and its relatives.
+    /// `Fri Sep 18 14:27:40 +0000 2020` and similar forms.
     fn worded(text: &str) -> Option<Self> {
         let text = text.split(" (").next()?.replace(" UTC ", " +0000 ").replace(" GMT ", " +0000 ");
         let parts = WORDED.iter().find_map(|form| strtime::parse(form, &text).ok())?;
@@ -172,13 +172,13 @@ impl OffsetDateTime {
         Some(Self { clock: parts.to_datetime().ok()?, offset: SignedDuration::from_secs(i64::from(offset)) })
     }
 
-    /// The documentation says UTC, so a text without an offset is taken as UTC. Inferred.
+    /// Documented as UTC, so a text without an offset counts as UTC. Inferred.
     fn utc(clock: DateTime) -> Self {
         Self { clock, offset: SignedDuration::ZERO }
     }
 }
 
-/// How far a zone is ahead of UTC: `Z`, `UTC`, `+02:00`, `+0200`, `+02`, or nothing.
+/// Parses a UTC offset: `Z`, `UTC`, `+02:00`, `+0200`, `+02`, or nothing.
 fn zone(text: &str) -> Option<SignedDuration> {
     let text = text.trim_start();
     if ["", "Z", "UTC", "GMT"].iter().any(|utc| text.eq_ignore_ascii_case(utc)) {
@@ -199,11 +199,11 @@ fn zone(text: &str) -> Option<SignedDuration> {
     Some(if is_negative { -ahead } else { ahead })
 }
 
-/// What is left of a text.
+/// The rest of a text that is being parsed.
 struct Rest<'text>(&'text [u8]);
 
 impl<'text> Rest<'text> {
-    /// Passes a byte, if it is one of these.
+    /// Skips a byte, if it is one of these.
     fn passes(&mut self, any: &[u8]) -> bool {
         match self.0 {
             [first, rest @ ..] if any.contains(first) => {
@@ -214,7 +214,7 @@ impl<'text> Rest<'text> {
         }
     }
 
-    /// Passes a number of so many digits.
+    /// Reads a number with this many digits.
     fn number(&mut self, digits: usize) -> Option<i16> {
         let (number, rest) = self.0.split_at_checked(digits)?;
         self.0 = rest;
@@ -224,7 +224,7 @@ impl<'text> Rest<'text> {
         })
     }
 
-    /// Passes the digits of a fraction of a second, and counts its nanoseconds.
+    /// Reads a fraction of a second as nanoseconds.
     fn fraction(&mut self) -> Option<i32> {
         let (mut nanoseconds, mut digits) = (0, 0);
         while let [digit @ b'0'..=b'9', rest @ ..] = self.0 {
@@ -242,7 +242,7 @@ impl<'text> Rest<'text> {
     }
 }
 
-/// `2020-09-18T14:27:40Z`, perhaps with three digits of a second. Days above 28 and seconds of 60 are for others to judge.
+/// `2020-09-18T14:27:40Z`, possibly with milliseconds. Days above 28 and a second of 60 need the parser.
 fn is_canonical_timestamp(text: &[u8]) -> bool {
     let Some((day, time)) = text.split_at_checked(10) else { return false };
     let is_time = match time {
@@ -259,7 +259,7 @@ fn is_canonical_timestamp(text: &[u8]) -> bool {
     is_time && is_canonical_day(day)
 }
 
-/// `2020-09-18`, in a year that all calendars know.
+/// `2020-09-18`, from 1900 to 2099.
 fn is_canonical_day(text: &[u8]) -> bool {
     match text {
         [c1, c2, y1, y2, b'-', m1, m2, b'-', d1, d2] => {
@@ -272,7 +272,7 @@ fn is_canonical_day(text: &[u8]) -> bool {
     }
 }
 
-/// The number that two digits make, or one that is too large for anything.
+/// The number of two digits; `u8::MAX` if they are no digits.
 fn two(tens: u8, ones: u8) -> u8 {
     if tens.is_ascii_digit() && ones.is_ascii_digit() { (tens - b'0') * 10 + (ones - b'0') } else { u8::MAX }
 }

@@ -1,4 +1,4 @@
-//! The documented fields of an object: what each is called and holds, and where it stands in the object's text.
+//! The documented fields of an object: name, kind, and span in the object's text.
 
 #![expect(clippy::inline_always, reason = "the rest is built small, and here every byte passes")]
 
@@ -10,12 +10,12 @@ pub(super) const WIDTH: usize = 16;
 /// What a documented field holds.
 #[derive(Debug, Clone, Copy)]
 pub enum Kind {
-    /// Studio's own number of the object; the only field that must be there.
+    /// The object's id: the only required field.
     Id,
     Int,
     Number,
     Text,
-    /// One of a few words, over and over again.
+    /// A text with few distinct values.
     Word,
     Timestamp,
     Day,
@@ -36,7 +36,7 @@ impl Field {
     }
 }
 
-/// What stands before the value of a field, as most servers write it: `"name":`.
+/// The bytes before the value of a field, as most servers write them: `"name":`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Key {
     text: [u8; 2 * WIDTH],
@@ -44,7 +44,7 @@ pub(super) struct Key {
 }
 
 impl Key {
-    #[expect(clippy::indexing_slicing, reason = "it is carried out by the compiler, which would say so")]
+    #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which reports an overflow")]
     const fn of(name: &str) -> Self {
         let mut text = [0; 2 * WIDTH];
         let (name, end) = (name.as_bytes(), name.len() + 1);
@@ -57,7 +57,7 @@ impl Key {
         Self { text, length: end + 2 }
     }
 
-    /// Whether a text begins with it. Near the end of a text it is in doubt, and says that it does not.
+    /// Whether a text begins with the key. Near the end of a text it may wrongly say no.
     #[inline(always)]
     pub(super) fn begins(&self, text: &[u8]) -> bool {
         let (first, second) = self.text.split_at(WIDTH);
@@ -74,7 +74,7 @@ impl Key {
     }
 }
 
-/// From where to where in a text; nothing, if the field is missing or null.
+/// A range in a text; empty, if the field is missing or null.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Span {
     start: u32,
@@ -94,7 +94,7 @@ impl Span {
     }
 }
 
-/// The index of a documented field. As a const, a name that is not there does not compile.
+/// The index of a documented field by its name.
 pub const fn field_index(fields: &'static [Field], name: &str) -> usize {
     let mut remaining = fields;
     let mut index = 0;

@@ -1,6 +1,6 @@
-//! An object of Studio's as the JSON text that came: a field is read when somebody asks for it.
+//! An object kept as the JSON text that was received: a field is read on access.
 //!
-//! Most programs look at three fields of fifteen. Building all of them costs more than anything else in reading a list.
+//! Most programs read three fields of fifteen. Building all of them is the largest cost of reading a list.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -17,15 +17,15 @@ use super::lenient::lenient_whole;
 use super::scan::{Order, Scanner};
 use crate::stack::with_enough_stack;
 
-/// What an object's fields are, as serde reads all of them at once.
+/// The fields of an object, as serde reads all of them at once.
 pub trait Model: Serialize + DeserializeOwned + Clone + fmt::Debug + Send + Sync + 'static {
     /// The documented fields, in the reference's order; the first is the id.
     const FIELDS: &'static [Field];
-    /// One span for each.
+    /// One span per field.
     type Spans: AsRef<[Span]> + AsMut<[Span]> + Default + Clone + Send + Sync;
 }
 
-/// An object whose fields are read on demand. It has a text of its own, so it keeps nothing else alive.
+/// An object whose fields are read on access. It owns its text, so it keeps no page alive.
 #[derive(Clone)]
 pub struct Lazy<T: Model> {
     id: i64,
@@ -40,32 +40,32 @@ impl<T: Model> Lazy<T> {
         self.id
     }
 
-    /// Its JSON text, as it came.
+    /// The JSON text, as received.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Where in it the documented fields are, and whether there are others.
+    /// The spans of the documented fields, and whether there are other fields.
     pub fn spans(&self) -> (&[Span], bool) {
         (self.spans.as_ref(), self.has_extra)
     }
 
-    /// The JSON text of the documented field with this index; nothing if it is missing or null.
+    /// The JSON text of a documented field; `None` if it is missing or null.
     pub fn raw(&self, index: usize) -> Option<&str> {
         self.spans.as_ref().get(index)?.of(&self.text)
     }
 
-    /// The documented field with this index.
+    /// The value of a documented field.
     pub fn get<'text, V: Value<'text>>(&'text self, index: usize) -> V {
         V::read(self.raw(index))
     }
 
-    /// The documented field of this name.
+    /// The value of the documented field of this name.
     pub fn named<'text, V: Value<'text>>(&'text self, name: &str) -> V {
         self.get(field_index(T::FIELDS, name))
     }
 
-    /// The fields that are not documented.
+    /// The undocumented fields.
     pub fn extra(&self) -> Extra {
         if self.has_extra { parts_of(&self.text, T::FIELDS).1 } else { Extra::new() }
     }
@@ -75,14 +75,14 @@ impl<T: Model> Lazy<T> {
         serde_json::from_str(&self.text)
     }
 
-    /// Makes it from all of its fields.
+    /// Builds it from all fields.
     fn of(whole: &T) -> Result<Self, serde_json::Error> {
         let text = serde_json::to_string(whole)?;
-        let strange = || serde_json::Error::custom("its text cannot be found through");
-        Self::scan(&mut Scanner::again(&text), &mut Order::default()).ok_or_else(strange)
+        let strange = || serde_json::Error::custom("the scanner cannot read its text");
+        Self::scan(&mut Scanner::known(&text), &mut Order::default()).ok_or_else(strange)
     }
 
-    /// Passes an object in a text; `None` where it is not plain to see that it is one.
+    /// Scans an object; `None` if serde must read it.
     fn scan(scanner: &mut Scanner<'_>, order: &mut Order) -> Option<Self> {
         scanner.peek()?;
         let start = scanner.at();
@@ -94,13 +94,13 @@ impl<T: Model> Lazy<T> {
         Some(Self { id, text: text.into(), spans, has_extra, fields: PhantomData })
     }
 
-    /// Reads a page of them in one pass; `None` if serde has to look at it.
+    /// Scans a page of objects; `None` if serde must read it.
     pub fn scan_page(text: &str, key: &str) -> Option<Page<Self>> {
         let (items, meta) = scan_envelope(text, key, Self::scan_list)?;
         Some(Page { items, meta })
     }
 
-    /// Reads the one under a key in one pass; `None` if serde has to look at it.
+    /// Scans the object under a key; `None` if serde must read it.
     pub fn scan_at_key(text: &str, key: &str) -> Option<Self> {
         scan_envelope(text, key, Self::scan).map(|(item, _)| item)
     }
@@ -123,7 +123,7 @@ impl<T: Model> Lazy<T> {
     }
 }
 
-/// Reads an object in one pass, of which the value of one key is wanted, and `meta`.
+/// Scans an object for the value of one key and `meta`.
 fn scan_envelope<'text, T>(
     text: &'text str,
     key: &str,
@@ -159,18 +159,18 @@ fn scan_envelope<'text, T>(
     scanner.is_at_end().then_some((found?, meta))
 }
 
-/// Where the documented fields of an object are, and those that are not documented.
+/// The spans of the documented fields, and the undocumented fields.
 pub fn parts_of(text: &str, fields: &'static [Field]) -> (Vec<Span>, Extra) {
     let mut spans = vec![Span::default(); fields.len()];
     let extra = find_parts(text, fields, &mut Order::default(), &mut spans);
     (spans, extra)
 }
 
-/// Likewise, for objects of which there are many.
+/// The same for many objects: it reuses `order` and `spans`.
 pub fn find_parts(text: &str, fields: &'static [Field], order: &mut Order, spans: &mut [Span]) -> Extra {
     with_enough_stack(|| {
         let mut others = String::new();
-        let scanned = Scanner::again(text).object(fields, spans, order, &mut |other| {
+        let scanned = Scanner::known(text).object(fields, spans, order, &mut |other| {
             others.push(if others.is_empty() { '{' } else { ',' });
             others.push_str(other);
         });
@@ -207,7 +207,7 @@ impl<T: Model + Item> Item for Lazy<T> {
     }
 }
 
-/// All fields are read by serde, which also says what is wrong, and where.
+/// Serde reads all fields, and reports what is wrong and where.
 impl<'de, T: Model> Deserialize<'de> for Lazy<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::of(&T::deserialize(deserializer)?).map_err(D::Error::custom)
@@ -232,7 +232,7 @@ impl<T: Model + PartialEq> PartialEq for Lazy<T> {
     }
 }
 
-/// What a field's JSON text means. That it is what it should be was found out when it came.
+/// Converts a field's JSON text, which was checked when it was received.
 pub trait Value<'text>: Sized {
     fn read(raw: Option<&'text str>) -> Self;
 }
@@ -255,7 +255,7 @@ pub(crate) fn whole(raw: &str) -> Option<i64> {
 
 impl Value<'_> for Option<f64> {
     fn read(raw: Option<&str>) -> Self {
-        // Rust reads every number of JSON's, and to the last digit as Python does.
+        // Rust parses every JSON number exactly as Python does.
         raw?.parse().ok()
     }
 }
@@ -291,7 +291,7 @@ fn dated<T: ParseDate>(raw: Option<&str>) -> Option<Dated<T>> {
     raw.and_then(text).and_then(|text| Dated::of(text.into_owned()))
 }
 
-/// A date or a time for those who can read the usual form themselves.
+/// A date or time, for callers that parse the canonical form themselves.
 #[derive(Debug)]
 pub enum DateSource<'text, T> {
     Canonical(&'text str),
@@ -309,6 +309,6 @@ impl<'text, T: ParseDate> Value<'text> for Option<DateSource<'text, T>> {
 
 impl<T: Model> Value<'_> for Option<Lazy<T>> {
     fn read(raw: Option<&str>) -> Self {
-        raw.and_then(|raw| Lazy::scan(&mut Scanner::again(raw), &mut Order::default()))
+        raw.and_then(|raw| Lazy::scan(&mut Scanner::known(raw), &mut Order::default()))
     }
 }

@@ -1,7 +1,7 @@
-//! How a field is read that was not sent in the very form of the reference.
+//! Reads fields that do not have the documented form.
 //!
-//! One odd value must not lose the items around it: what cannot be read stays as it was sent, among the fields that nobody
-//! has documented. Only an id that cannot be read is an error.
+//! One odd value must not lose the items around it: a value that cannot be read stays, as received, among the
+//! undocumented fields. Only an unreadable id is an error.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -12,11 +12,11 @@ use serde_json::{Map, Number, Value};
 
 use super::dates::{Dated, ParseDate};
 
-/// A value in a form that Studio might as well have sent.
+/// A type that can be read from more than its documented form.
 pub(crate) trait Lenient: Sized {
     fn lenient(sent: &Value) -> Option<Self>;
 
-    /// Whether it says that there is nothing.
+    /// Whether the value means "missing".
     fn is_absent(sent: &Value) -> bool {
         sent.is_null()
     }
@@ -41,7 +41,7 @@ impl Lenient for i64 {
     }
 }
 
-/// An empty text is no date.
+/// An empty text means no date.
 impl<T: ParseDate> Lenient for Dated<T> {
     fn lenient(sent: &Value) -> Option<Self> {
         sent.as_str().and_then(|text| Self::of(text.to_owned()))
@@ -52,7 +52,7 @@ impl<T: ParseDate> Lenient for Dated<T> {
     }
 }
 
-/// A number, or a text that is one to the letter, as servers write them for JavaScript.
+/// A number, or a string that is exactly a number, as servers write them for JavaScript.
 fn number(sent: &Value) -> Option<Number> {
     match sent {
         Value::Number(number) => Some(number.clone()),
@@ -67,21 +67,21 @@ fn number(sent: &Value) -> Option<Number> {
 fn whole(number: &Number) -> Option<i64> {
     #[expect(clippy::cast_possible_truncation, reason = "it was found to be whole and small enough")]
     let from_float = |float: f64| (float.fract() == 0.0 && float.abs() < 9e15).then_some(float as i64);
-    // A larger integer has too many digits to be a float's.
+    // A larger integer has more digits than a float can hold.
     number.as_i64().or_else(|| from_float(number.as_f64()?))
 }
 
-/// A whole number of an answer.
+/// Reads a whole number.
 pub fn whole_number(sent: &Value) -> Option<i64> {
     i64::lenient(sent)
 }
 
-/// A whole number from its JSON text.
+/// Reads a whole number from JSON text.
 pub fn lenient_whole(text: &str) -> Option<i64> {
     whole(&serde_json::from_str(text).ok()?)
 }
 
-/// What tells an object from the others.
+/// The type of an id.
 pub(crate) trait FromSent: Sized {
     const EXPECTED: &'static str;
     fn from_sent(sent: &Value) -> Option<Self>;
@@ -95,7 +95,7 @@ impl FromSent for i64 {
     }
 }
 
-/// A number is as good as its digits.
+/// A number counts as its digits.
 impl FromSent for String {
     const EXPECTED: &'static str = "a text";
 
@@ -104,7 +104,7 @@ impl FromSent for String {
     }
 }
 
-/// An object's id, and its other fields as they were sent. Of a name that comes twice, the last counts, as in Python.
+/// Reads an object's id, and its other fields as received. Of a repeated name the last counts, as in Python.
 pub(crate) fn identified<'de, I, D>(name: &'static str, deserializer: D) -> Result<(I, Map<String, Value>), D::Error>
 where
     I: FromSent,
@@ -160,7 +160,7 @@ impl<'de, I: FromSent> DeserializeSeed<'de> for IdSeed<I> {
     }
 }
 
-/// Takes a documented field out of those that were sent, if it can be read.
+/// Takes a documented field out of the received ones, if it can be read.
 pub(crate) fn take<T: Lenient>(fields: &mut Map<String, Value>, name: &str) -> Option<T> {
     let sent = fields.get(name)?;
     let value = T::lenient(sent);

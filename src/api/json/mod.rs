@@ -1,4 +1,4 @@
-//! JSON text: the only folder that knows how it is read.
+//! Reading JSON text. Only this folder knows how that is done.
 
 pub mod dates;
 pub mod fields;

@@ -1,7 +1,8 @@
-//! One pass over JSON text that finds where each documented field stands, and builds nothing.
+//! A JSON scanner: one pass that finds the span of each documented field and builds nothing.
 //!
-//! It is quick because it knows what to expect, and safe because it need not succeed: what it does not take for granted,
-//! it leaves to serde, which has the last word. Tests hold the two against each other.
+//! It is fast because it knows which fields to expect, and safe because it may give up: whatever is unusual goes to
+//! serde, which decides. Tests compare the two on pages that are broken in every way. Without the scanner, serde reads every
+//! object in full, which is the largest cost of a list.
 
 #![expect(clippy::inline_always, reason = "the rest is built small, and here every byte passes")]
 
@@ -12,15 +13,15 @@ use super::dates::{Day, Timestamp};
 use super::fields::{Field, Kind, Span, WIDTH};
 use super::lenient::lenient_whole;
 
-/// How deep objects and lists may be nested in what comes from outside; serde_json itself reads a little deeper.
+/// The deepest nesting in received text; serde_json itself reads a little deeper.
 const DEEPEST: usize = 100;
-/// The most fields whose order is remembered; those behind are looked up.
+/// How many fields the order is remembered for; later ones are looked up.
 const REMEMBERED: usize = 32;
-/// A whole number of so many digits fits into 64 bits for sure.
+/// A whole number with this many digits fits into 64 bits.
 const SAFE_DIGITS: usize = 18;
 
-/// In which order the fields came in the objects before, which is how they will come again; at first, that of the
-/// reference. One row for each depth.
+/// The order of the fields in the previous object, which the next one probably has too; at first, the order of the
+/// reference. One row per depth.
 #[derive(Debug, Clone)]
 pub struct Order([Row; 3]);
 
@@ -33,7 +34,7 @@ impl Default for Order {
     }
 }
 
-/// What a quick look says about a number.
+/// What scanning alone tells about a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum NumberClass {
     /// A whole number that fits into 64 bits.
@@ -44,12 +45,12 @@ enum NumberClass {
     Other,
 }
 
-/// Reads on in a text. Every method returns `None` where it is in doubt.
+/// A position in a text. Every method returns `None` if serde must decide.
 #[derive(Debug, Clone)]
 pub struct Scanner<'text> {
     text: &'text str,
     at: usize,
-    /// Whether serde has read or written this very text already.
+    /// Whether serde has already read or written this text.
     is_known: bool,
 }
 
@@ -58,8 +59,8 @@ impl<'text> Scanner<'text> {
         Self { text, at: 0, is_known: false }
     }
 
-    /// For a text that was read or written here before.
-    pub fn again(text: &'text str) -> Self {
+    /// For a text that serde has already read or written.
+    pub fn known(text: &'text str) -> Self {
         Self { text, at: 0, is_known: true }
     }
 
@@ -86,7 +87,7 @@ impl<'text> Scanner<'text> {
         }
     }
 
-    /// Whether the next byte is this one; if it is, it is passed.
+    /// Whether the next byte is this one; if so, skips it.
     #[inline(always)]
     pub fn takes(&mut self, byte: u8) -> Option<bool> {
         if self.byte() == Some(byte) {
@@ -98,18 +99,18 @@ impl<'text> Scanner<'text> {
         Some(is_next)
     }
 
-    /// Passes this byte, or is in doubt.
+    /// Skips this byte, or gives up.
     #[inline(always)]
     pub fn expect(&mut self, byte: u8) -> Option<()> {
         self.takes(byte)?.then_some(())
     }
 
-    /// Whether nothing but white space is left.
+    /// Whether only white space is left.
     pub fn is_at_end(&mut self) -> bool {
         self.peek().is_none()
     }
 
-    /// Passes a text, and says whether there is an escape in it.
+    /// Skips a string. Returns whether it contains an escape.
     #[inline(always)]
     pub fn string(&mut self) -> Option<bool> {
         self.expect(b'"')?;
@@ -129,7 +130,7 @@ impl<'text> Scanner<'text> {
         Some(has_escape)
     }
 
-    /// How long the escape is that begins here. Half of a pair of surrogates is a mistake.
+    /// The length of the escape that begins here. Half a surrogate pair is an error.
     fn escape(&self) -> Option<usize> {
         let rest = self.text.as_bytes().get(self.at..)?;
         if let [_, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] = rest {
@@ -144,12 +145,12 @@ impl<'text> Scanner<'text> {
         }
     }
 
-    /// What is between the quotes of a text that was just passed.
+    /// The text between the quotes of the string that was just skipped.
     fn inside(&self, start: usize) -> Option<&'text str> {
         self.text.get(start + 1..self.at - 1)
     }
 
-    /// Passes a name, and returns it, and whether there is an escape in it.
+    /// Reads a name. Returns it, and whether it contains an escape.
     pub fn name(&mut self) -> Option<(&'text str, bool)> {
         self.peek()?;
         let start = self.at;
@@ -157,7 +158,7 @@ impl<'text> Scanner<'text> {
         Some((self.inside(start)?, has_escape))
     }
 
-    /// Passes a number, and says what is sure about it.
+    /// Skips a number, and classifies it.
     #[inline(always)]
     fn number(&mut self) -> Option<NumberClass> {
         self.peek()?;
@@ -220,7 +221,7 @@ impl<'text> Scanner<'text> {
         Some(())
     }
 
-    /// Passes whatever comes.
+    /// Skips any value.
     pub fn value(&mut self, depth: usize) -> Option<()> {
         if depth > DEEPEST && !self.is_known {
             return None;
@@ -261,9 +262,9 @@ impl<'text> Scanner<'text> {
         }
     }
 
-    /// Passes an object, and finds where its documented fields are, counted from the object's own start.
+    /// Scans an object for the spans of its documented fields, relative to the start of the object.
     ///
-    /// `others` is given each field that is not documented, and of a text that is known each that is not what it should be.
+    /// `others` receives each undocumented field, and in a known text each field that cannot be read.
     pub fn object(
         &mut self,
         fields: &'static [Field],
@@ -274,7 +275,7 @@ impl<'text> Scanner<'text> {
         self.object_in(fields, spans, &mut order.0, 0, others)
     }
 
-    /// Likewise, at some depth. `rows` are those of this depth and of what is deeper.
+    /// The same at a given depth. `rows` are the rows from this depth on.
     fn object_in(
         &mut self,
         fields: &'static [Field],
@@ -305,8 +306,8 @@ impl<'text> Scanner<'text> {
                     if let Some(span) = self.field(field.kind, origin, rows, depth) {
                         *spans.get_mut(index)? = span;
                     } else {
-                        // What serde has passed is not what it should be, and goes with what is not documented; but an
-                        // object without its id is none.
+                        // Serde has accepted the text, so the field goes with the undocumented ones; an object without
+                        // an id is an error.
                         (self.is_known && !matches!(field.kind, Kind::Id)).then_some(())?;
                         self.at = value;
                         self.value(depth + 1)?;
@@ -322,13 +323,13 @@ impl<'text> Scanner<'text> {
             }
             self.expect(b'}')?;
         }
-        // Without its id it is nothing.
+        // The id is required.
         (came & 1 != 0 || !matches!(fields.first()?.kind, Kind::Id)).then_some(())
     }
 
-    /// Passes a name and its colon, and says which documented field it is the name of.
+    /// Skips a name and its colon. Returns the documented field of that name.
     #[inline(always)]
-    #[expect(clippy::option_option, reason = "in doubt, or sure that there is none")]
+    #[expect(clippy::option_option, reason = "undecided, or known to be undocumented")]
     fn key(&mut self, fields: &'static [Field], expected: Option<&mut u8>) -> Option<Option<(usize, &'static Field)>> {
         if let Some(expected) = &expected
             && let Some(field) = fields.get(usize::from(**expected))
@@ -340,7 +341,7 @@ impl<'text> Scanner<'text> {
         let (name, has_escape) = self.name()?;
         self.expect(b':')?;
         if has_escape {
-            // It might mean a documented name. What serde has written writes those as they are.
+            // It may be a documented name. In text that serde has written, documented names have no escapes.
             return self.is_known.then_some(None);
         }
         let found = fields.iter().enumerate().find(|(_, field)| field.name == name);
@@ -350,7 +351,7 @@ impl<'text> Scanner<'text> {
         Some(found)
     }
 
-    /// Passes the value of a documented field, if it is what it should be.
+    /// Skips the value of a documented field, if it is valid.
     #[inline(always)]
     fn field(&mut self, kind: Kind, origin: usize, rows: &mut [Row], depth: usize) -> Option<Span> {
         let first = self.peek()?;
@@ -380,7 +381,7 @@ impl<'text> Scanner<'text> {
                 let has_escape = self.string()?;
                 let text = self.inside(start)?;
                 if text.is_empty() {
-                    // An empty text is no date.
+                    // An empty text means no date.
                     return Some(Span::default());
                 }
                 let is_date = !has_escape
@@ -399,7 +400,7 @@ impl<'text> Scanner<'text> {
     }
 }
 
-/// The UTF-16 unit that an escape such as `\u00fc` at the beginning stands for.
+/// The UTF-16 unit of an escape such as `\u00fc` at the beginning.
 fn unit(text: &[u8]) -> Option<u16> {
     let [b'\\', b'u', digits @ ..] = text else { return None };
     let (digits, _) = digits.split_first_chunk::<4>()?;
@@ -409,13 +410,13 @@ fn unit(text: &[u8]) -> Option<u16> {
     })
 }
 
-/// So many bytes of a text from there on as are looked at together, if there are as many.
+/// The next [`WIDTH`] bytes, if there are as many.
 #[inline(always)]
 fn chunk(bytes: &[u8], at: usize) -> Option<u8x16> {
     bytes.get(at..)?.first_chunk().map(|chunk| u8x16::new(*chunk))
 }
 
-/// Where the next quote, backslash or control character is.
+/// The index of the next quote, backslash or control character.
 #[inline(always)]
 fn next_special(bytes: &[u8], mut at: usize) -> Option<usize> {
     while let Some(chunk) = chunk(bytes, at) {

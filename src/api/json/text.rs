@@ -1,4 +1,4 @@
-//! Reading JSON text as Python's `json` reads it, and saying where a text is wrong.
+//! Reads JSON text as leniently as Python's `json`, and locates errors.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -15,32 +15,33 @@ pub struct ReadError {
     pub path: Option<String>,
 }
 
-/// A text without the byte order mark that some Windows programs write before it.
+/// A text without the byte order mark that some Windows programs write.
 pub fn without_mark(text: &str) -> &str {
     text.trim_start_matches('\u{feff}')
 }
 
-/// Any JSON text, as serde reads it, or as [`mended`].
+/// Reads any JSON text, [`repaired`] if necessary.
 pub fn read_json<T: DeserializeOwned>(text: &str) -> Result<T, serde_json::Error> {
     let text = without_mark(text);
     with_enough_stack(|| {
-        serde_json::from_str(text).or_else(|problem| match mended(text) {
+        serde_json::from_str(text).or_else(|problem| match repaired(text) {
             Some(text) => serde_json::from_str(&text),
             None => Err(problem),
         })
     })
 }
 
-/// A text that Python's `json` reads and serde_json does not, in a form that both read; `None` if there is nothing to mend.
+/// Rewrites a text that Python's `json` reads and serde_json does not into a form that both read; `None` if there is
+/// nothing to repair.
 ///
-/// Half of a pair of surrogates, which is what is left of an emoji where a text was cut, becomes a replacement sign: no
-/// text of Rust's can hold it, and none of Python's that holds it can be written to a file. `NaN` becomes null.
-pub fn mended(text: &str) -> Option<String> {
-    let mut mended = String::with_capacity(text.len());
-    let (mut rest, mut is_inside, mut is_mended) = (text, false, false);
+/// Half a surrogate pair, which remains of an emoji in a truncated text, becomes a replacement character: Rust strings
+/// cannot hold it, and Python strings that hold it cannot be written to a file. `NaN` becomes null.
+pub fn repaired(text: &str) -> Option<String> {
+    let mut repaired = String::with_capacity(text.len());
+    let (mut rest, mut is_inside, mut is_repaired) = (text, false, false);
     while let Some(at) = rest.find(if is_inside { &['"', '\\'][..] } else { &['"', 'N', 'I'][..] }) {
         let (before, from) = rest.split_at(at);
-        mended.push_str(before);
+        repaired.push_str(before);
         let (as_it_is, instead) = match from.as_bytes() {
             [b'\\', b'u', ..] => match (surrogate(from), from.get(6..).and_then(surrogate)) {
                 (Some(High), Some(Low)) => (12, None),
@@ -49,7 +50,7 @@ pub fn mended(text: &str) -> Option<String> {
             },
             [b'\\', b'"' | b'\\', ..] => (2, None),
             [b'N', b'a', b'N', ..] => (3, Some("null")),
-            // It is the same to Python as a number that is too large for it.
+            // Python reads a number that is too large in the same way.
             [b'I', b'n', b'f', b'i', b'n', b'i', b't', b'y', ..] => (8, Some("1e999")),
             [first, ..] => {
                 is_inside ^= *first == b'"';
@@ -58,15 +59,15 @@ pub fn mended(text: &str) -> Option<String> {
             [] => break,
         };
         let (passed, after) = from.split_at_checked(as_it_is)?;
-        is_mended |= instead.is_some();
-        mended.push_str(instead.unwrap_or(passed));
+        is_repaired |= instead.is_some();
+        repaired.push_str(instead.unwrap_or(passed));
         rest = after;
     }
-    mended.push_str(rest);
-    is_mended.then_some(mended)
+    repaired.push_str(rest);
+    is_repaired.then_some(repaired)
 }
 
-/// Which half of a pair an escape is.
+/// Which half of a surrogate pair an escape is.
 enum Half {
     High,
     Low,
@@ -93,7 +94,8 @@ pub fn read_text<T: DeserializeOwned>(text: &str) -> Result<T, ReadError> {
     read_seed(text, || PhantomData::<T>)
 }
 
-/// Reads a text. Only one that is not plain JSON pays for being mended, and only a failure for finding out where it is.
+/// Reads a text with a seed. Only text that is not plain JSON pays for the repair, and only a failure for locating the
+/// error.
 pub fn read_seed<T, S>(text: &str, seed: impl Fn() -> S) -> Result<T, ReadError>
 where
     S: for<'text> DeserializeSeed<'text, Value = T>,
@@ -104,12 +106,12 @@ where
         deserializer.end().map(|()| value)
     };
     whole(text).or_else(|_| {
-        let text = mended(text).map_or(Cow::Borrowed(text), Cow::Owned);
+        let text = repaired(text).map_or(Cow::Borrowed(text), Cow::Owned);
         whole(&text).map_err(|_| locate_error(&text, seed()))
     })
 }
 
-/// Reads a text that could not be read once more, to say where the problem is.
+/// Reads an unreadable text once more, to locate the error.
 fn locate_error<'text, S: DeserializeSeed<'text>>(text: &'text str, seed: S) -> ReadError {
     let mut track = serde_path_to_error::Track::new();
     let mut json = serde_json::Deserializer::from_str(text);
@@ -150,7 +152,7 @@ mod tests {
             assert!(read_json::<Value>(text).is_err(), "{text}");
         }
         for text in [r#"{"a": "\ud83d\ude00 \" NaN", "b": [1, -2.5e3]}"#, "", "nonsense", "I\"\\"] {
-            assert_eq!(mended(text), None, "{text}");
+            assert_eq!(repaired(text), None, "{text}");
         }
     }
 }
