@@ -79,7 +79,7 @@ pub(crate) fn alone_agrees(text: &str) {
     struct Alone {
         media: MediaFields,
     }
-    if let Some(quick) = Media::scan_under(text, "media") {
+    if let Some(quick) = Media::scan_at_key(text, "media") {
         let slow = serde_json::from_str::<Alone>(text).map(|read| read.media).map_err(|error| error.to_string());
         assert_eq!(Ok(quick.whole().unwrap()), slow, "{text}");
         fields_agree(&quick);

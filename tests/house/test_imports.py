@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.imports import Graph, circles, house_graph, through_faces
+from support.imports import Graph, circles, house_graph, through_faces, without_tests
 
 HOUSE = Path(__file__).parent.parent.parent
 
@@ -45,7 +45,7 @@ def test_no_file_imports_the_face_of_its_folder(graph: Graph) -> None:
 
 
 def test_the_graph_has_every_file_of_ours(graph: Graph) -> None:
-    ours = {file for file in [*HOUSE.glob("src/**/*.rs"), *HOUSE.glob("python/**/*.py")] if file.is_file()}
+    ours = {*without_tests(HOUSE / "src"), *(HOUSE / "python").rglob("*.py")}
     table = "python/canvas_studio/_imported_by_core.py"
     assert {file.relative_to(HOUSE).as_posix() for file in ours} - {table} | {"_core"} == set(graph)
     assert sum(map(len, graph.values())) > 300
@@ -98,6 +98,7 @@ def test_a_circle_in_rust_is_found(tmp_path: Path, line: str) -> None:
         'const TEXT: &str = "use crate::b::y::Y;";',
         'const TEXT: &str = r#"use crate::b::y::Y; " "#;',
         "#[cfg(test)]\nmod tests { use crate::b::y::Y; }",
+        "#[cfg(test)]\nmod tests;",
         "use other::b::y::Y;",
         "use std::b;\nfn late() { b::y::Y }",
         "use url::url;\nfn late() { url::Y }",
@@ -110,6 +111,7 @@ def test_what_is_no_import_in_rust_is_none(tmp_path: Path, line: str) -> None:
         {
             "src/lib.rs": "mod a; mod b;",
             "src/a.rs": f"pub struct A;\n{line}\n",
+            "src/a/tests.rs": "use crate::b::y::Y;",
             "src/b/mod.rs": "mod y;\npub use self::y::Y;",
             "src/b/y.rs": "use crate::a::A;\npub struct Y;",
             "python/canvas_studio/__init__.py": "",

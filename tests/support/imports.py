@@ -36,6 +36,7 @@ COMMENT_OR_TEXT = re.compile(
     re.DOTALL | re.VERBOSE,
 )
 USE = re.compile(r"\buse\s+([^;]+);")
+TEST_MODULE = re.compile(r"#\[cfg\(test\)\]\s*(?:#\[[^\]]*\]\s*)*mod\s+(\w+);")
 INLINE_MODULE = re.compile(r"\bmod\s+(\w+)\s*\{")
 DEFINITION = re.compile(r"\b(?:fn|struct|enum|union|trait|type|const|static)\s+(\w+)|\bmacro_rules!\s*(\w+)")
 PATH = re.compile(r"(?<![\w:])(?:\$\s*)?([A-Za-z_]\w*(?:\s*::\s*[A-Za-z_]\w*)+)")
@@ -87,6 +88,17 @@ def rust_code(text: str) -> str:
     return text
 
 
+def without_tests(source: Path) -> list[Path]:
+    """Returns the Rust files below a folder, but for those that hold unit tests alone."""
+    files = sorted(source.rglob("*.rs"))
+    tests = {
+        (file.parent if file.stem in {"mod", "lib"} else file.with_suffix("")) / f"{name}.rs"
+        for file in files
+        for name in TEST_MODULE.findall(file.read_text(encoding="utf-8"))
+    }
+    return [file for file in files if file not in tests]
+
+
 def use_tree(tree: str, before: Segments = ()) -> list[tuple[str, Segments]]:
     """Returns what `use` brings in: each name with its path; `*` for everything in a module."""
     tree = tree.strip()
@@ -119,7 +131,7 @@ class Crate:
         self.macros: dict[str, str] = {}
         self._code: dict[str, str] = {}
         source = root / "src"
-        for file in sorted(source.rglob("*.rs")):
+        for file in without_tests(source):
             parts = file.relative_to(source).with_suffix("").parts
             parts = parts[:-1] if parts[-1] in {"mod", "lib", "main"} else parts
             name = file.relative_to(root).as_posix()
