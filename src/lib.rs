@@ -44,7 +44,7 @@ mod _core {
     #[pymodule_export]
     use crate::python::sandbox::SandboxServer;
     #[pymodule_export]
-    use crate::python::studio_client::StudioClient;
+    use crate::python::studio_client::{StudioClient, school_url};
 
     #[pymodule_export]
     #[expect(non_upper_case_globals, reason = "Python's name for it")]

@@ -39,6 +39,7 @@ __all__ = [
     "read_path",
     "read_seconds",
     "replace_file",
+    "school_url",
     "shut_down",
     "temporary_path",
 ]
@@ -2455,6 +2456,20 @@ def replace_file(path: str | PathLike[str], content: bytes) -> None:
 
     Raises:
         OSError: If it cannot be written, or others can change its folder.
+    """
+
+def school_url(school: str) -> str:
+    """
+    Return the URL of a school, as `StudioClient` understands it.
+
+    Args:
+        school: Its name, host or URL.
+
+    Returns:
+        The URL.
+
+    Raises:
+        InvalidArgumentError: If it cannot be one.
     """
 
 def shut_down() -> None:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import hmac
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from canvas_studio import profiles
-from canvas_studio.auth import OAuth
+from canvas_studio._core import OAuth, StudioClient
+from canvas_studio._tracebacks import clears_locals
 from canvas_studio.errors import InvalidArgumentError, StudioError
-
-if TYPE_CHECKING:
-    from canvas_studio import StudioClient
 
 TOKEN = "CANVAS_STUDIO_TOKEN"  # noqa: S105 - the name of a variable
 SECRET = "CANVAS_STUDIO_CLIENT_SECRET"  # noqa: S105 - likewise
 
 
+@clears_locals
 def token_place(token: str) -> str:
     """Say where another process finds this token.
 
@@ -31,6 +30,7 @@ def token_place(token: str) -> str:
     )
 
 
+@clears_locals
 def secret_place(client_id: str, secret: str) -> str:
     """Say where another process finds the secret of this developer key: a variable, or a profile.
 
@@ -52,6 +52,7 @@ def secret_place(client_id: str, secret: str) -> str:
     )
 
 
+@clears_locals
 def secret_at(place: str) -> str:
     """Find what was named.
 
@@ -69,15 +70,15 @@ def secret_at(place: str) -> str:
     )
 
 
+@clears_locals
 def oauth(client_id: str, place: str, store: Any, **rest: Any) -> OAuth:  # noqa: ANN401 - OAuth's own
     """Make an `OAuth` from what its pickle held."""
     return OAuth(client_id, secret_at(place), store=store, **rest)
 
 
+@clears_locals
 def client(url: str, place: str | None, auth: OAuth | None, options: dict[str, Any]) -> StudioClient:
     """Make a client from what its pickle held."""
-    from canvas_studio import StudioClient  # noqa: PLC0415 - this module is imported by that package
-
     return StudioClient(url, token=None if place is None else secret_at(place), auth=auth, **options)
 
 

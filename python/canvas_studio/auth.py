@@ -11,6 +11,9 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, Protocol
 
 from canvas_studio._core import FileTokenStore, MemoryTokenStore, OAuth, StoreLock, Tokens
+from canvas_studio._files import home
+from canvas_studio._keyring import Keyring, translate_errors
+from canvas_studio._tracebacks import clear_locals, clears_locals
 from canvas_studio.errors import LoginRequiredError, SignInError, TokenStoreError
 
 if TYPE_CHECKING:
@@ -79,12 +82,11 @@ class KeyringTokenStore:
 
     def __init__(self, name: str, *, service: str = "canvas-studio") -> None:
         try:
-            import keyring  # noqa: PLC0415 - an extra
+            self._keyring = Keyring(service)
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError(
                 "KeyringTokenStore needs keyring: pip install 'canvas-studio[keyring]'", name=error.name
             ) from error
-        self._keyring = keyring
         self.name = name
         self.service = service
 
@@ -94,6 +96,7 @@ class KeyringTokenStore:
     def __reduce__(self) -> tuple[object, ...]:
         return _keyring_store, (self.name, self.service)
 
+    @clears_locals
     def load(self) -> Tokens | None:
         """Read the tokens.
 
@@ -103,8 +106,8 @@ class KeyringTokenStore:
         Raises:
             TokenStoreError: If the keyring cannot be read, or holds something else under this name.
         """
-        with self._told("read"):
-            text = self._keyring.get_password(self.service, self.name)
+        with self._translate_errors("read"):
+            text = self._keyring.get(self.name)
         if text is None:
             return None
         try:
@@ -114,6 +117,7 @@ class KeyringTokenStore:
             pass
         raise TokenStoreError(f"{self!r} does not hold tokens, but something else: log in again")
 
+    @clears_locals
     def save(self, tokens: Tokens | None, /) -> None:
         """Keep tokens in place of those that are there.
 
@@ -124,20 +128,14 @@ class KeyringTokenStore:
             TokenStoreError: If the keyring does not take them. That of Windows takes 1,280 characters (not tried).
         """
         text = None if tokens is None else json.dumps(tokens.to_dict())
-        with self._told("changed"):
-            if text is not None:
-                self._keyring.set_password(self.service, self.name, text)
-            elif self._keyring.get_password(self.service, self.name) is not None:
-                self._keyring.delete_password(self.service, self.name)
+        with self._translate_errors("changed"):
+            if text is None:
+                self._keyring.forget(self.name)
+            else:
+                self._keyring.set(self.name, text)
 
-    @contextmanager
-    def _told(self, what: str) -> Generator[None]:
-        """Turns whatever a keyring raises, which has no class in common, into one error."""
-        try:
-            yield
-        except Exception as error:
-            kind = type(error).__name__
-            raise TokenStoreError(f"{self!r} could not be {what}: {kind} is the cause of this error") from error
+    def _translate_errors(self, what: str) -> AbstractContextManager[None]:
+        return translate_errors(lambda kind: f"{self!r} could not be {what}: {kind} is the cause of this error")
 
     def lock(self) -> StoreLock:
         """Keep other processes, and other threads, of this user from refreshing.
@@ -145,11 +143,9 @@ class KeyringTokenStore:
         Returns:
             A context manager, for one `with`.
         """
-        from urllib.parse import quote  # noqa: PLC0415 - only a refresh needs them
+        from urllib.parse import quote  # noqa: PLC0415 - only a refresh needs it
 
-        from canvas_studio import profiles  # noqa: PLC0415
-
-        return FileTokenStore(profiles.home() / "keyring" / quote(f"{self.service}/{self.name}", safe="")).lock()
+        return FileTokenStore(home() / "keyring" / quote(f"{self.service}/{self.name}", safe="")).lock()
 
 
 def _keyring_store(name: str, service: str) -> KeyringTokenStore:
@@ -225,7 +221,8 @@ def _begin(  # pyright: ignore[reportUnusedFunction] - likewise
                 context.copy().run(asyncio.run, _update_async(store, inside, decision))
             else:
                 context.copy().run(_update, store, inside, decision)
-        except BaseException as error:  # noqa: BLE001 - it is told to those who wait
+        except BaseException as error:  # noqa: BLE001 - those who wait get it
+            clear_locals(error)
             finished(error)
         else:
             finished(None)
@@ -239,7 +236,9 @@ def _begin(  # pyright: ignore[reportUnusedFunction] - likewise
         from asyncio import CancelledError  # noqa: PLC0415 - likewise
 
         _tasks.discard(task)
-        finished(CancelledError() if task.cancelled() else task.exception())
+        error = CancelledError() if task.cancelled() else task.exception()
+        clear_locals(error)
+        finished(error)
 
     if is_async and loop is not None:
         try:

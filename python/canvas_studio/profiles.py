@@ -6,17 +6,16 @@ import contextlib
 import json
 import os
 import re
-import sys
-import tempfile
 import tomllib
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Never, TypeAlias, cast
 
-from canvas_studio import InvalidArgumentError, StudioClient, StudioError
-from canvas_studio._core import changed_by_others, make_private_folder, replace_file
-from canvas_studio.errors import TokenStoreError
+from canvas_studio._core import StudioClient, replace_file, school_url
+from canvas_studio._files import exposure, home, make_private_folder, read_variable
+from canvas_studio._keyring import Keyring, translate_errors
+from canvas_studio._tracebacks import clears_locals
+from canvas_studio.errors import InvalidArgumentError, StudioError, TokenStoreError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -35,6 +34,7 @@ __all__ = [
     "delete",
     "find",
     "forget",
+    "forget_tokens",
     "home",
     "is_name",
     "load",
@@ -88,6 +88,7 @@ class Profile:
         """The file that it is kept in."""
         return _profile_path(self.name)
 
+    @clears_locals
     def token_store(self) -> FileTokenStore | KeyringTokenStore:
         """Make the store that holds its tokens.
 
@@ -95,15 +96,13 @@ class Profile:
             The store.
 
         Raises:
-            TokenStoreError: If it is the keyring, and the extra for that is not installed.
+            TokenStoreError: If it is the keyring, and that cannot be used.
         """
-        from canvas_studio.auth import FileTokenStore, KeyringTokenStore  # noqa: PLC0415 - only who signs in needs it
-
         if self.store == "keyring":
             check_keyring()
-            return KeyringTokenStore(self.name, service=SERVICE)
-        return FileTokenStore(_tokens_path(self.name))
+        return _token_store(self)
 
+    @clears_locals
     def secret(self) -> str:
         """Return the client secret, from the keyring if it is there.
 
@@ -113,11 +112,15 @@ class Profile:
         Raises:
             TokenStoreError: If it cannot be had.
         """
-        secret = self.client_secret or _Keyring().get(_secret_name(self.name))
+        secret = self.client_secret
+        if not secret:
+            with _keyring() as keyring:
+                secret = keyring.get(_secret_name(self.name))
         if not secret:
             raise TokenStoreError(f"the keyring has no client secret of the profile {self.name!r}: {LOGIN} {self.name}")
         return secret
 
+    @clears_locals
     def oauth(self, store: TokenStore | None = None) -> OAuth:
         """Make what signs in with its key.
 
@@ -133,7 +136,7 @@ class Profile:
         """
         from canvas_studio.auth import OAuth  # noqa: PLC0415 - only who signs in needs it
 
-        if store is None and (readable := _others_can_read(_tokens_path(self.name))):
+        if store is None and (readable := exposure(_tokens_path(self.name))):
             raise TokenStoreError(f"the tokens of the profile {self.name!r} are not private: {readable}")
         return OAuth(
             self.client_id,
@@ -170,6 +173,7 @@ class Settings:
     url_from: str
     credentials_from: str
 
+    @clears_locals
     def client(self, **options: Any) -> StudioClient:  # noqa: ANN401 - StudioClient's
         """Make a client.
 
@@ -187,54 +191,14 @@ class Settings:
         )
 
 
-def home() -> Path:
-    """Return the folder that profiles and tokens are kept in, which need not exist.
-
-    Returns:
-        `CANVAS_STUDIO_HOME`, or else the folder in which the operating system wants such things to be.
-
-    Raises:
-        InvalidArgumentError: If there is no such folder for this user.
-    """
-    try:
-        if given := _variable("CANVAS_STUDIO_HOME"):
-            return Path(given).expanduser()
-        if sys.platform == "win32":
-            return Path(_variable("APPDATA") or Path.home() / "AppData" / "Roaming") / "canvas-studio"
-        if sys.platform == "darwin":
-            return Path.home() / "Library" / "Application Support" / "canvas-studio"
-        configuration = Path(_variable("XDG_CONFIG_HOME") or "~/.config")
-        # A relative one is to be ignored, says the XDG specification.
-        configuration = configuration if configuration.is_absolute() else Path("~/.config")
-        return configuration.expanduser() / "canvas-studio"
-    except RuntimeError:
-        _refuse("CANVAS_STUDIO_HOME", "is missing, and this user has no home folder: set it to a folder for profiles")
-
-
-def school_url(school: str) -> str:
-    """Return the URL of a school, as `StudioClient` understands it.
-
-    Args:
-        school: Its name, host or URL.
-
-    Returns:
-        The URL.
-
-    Raises:
-        InvalidArgumentError: If it cannot be one.
-    """
-    # The client is never used; how a school may be written is known in one place, and that is there.
-    with StudioClient(school, token="none") as studio:  # noqa: S106 - no token
-        return studio.url
-
-
 def check_keyring() -> None:
     """Make sure that the keyring can be used.
 
     Raises:
-        TokenStoreError: If the extra is not installed, or there is no keyring.
+        TokenStoreError: If the extra is not installed, if there is no keyring, or if it is one in plain text.
     """
-    _Keyring().get("nobody")
+    with _keyring() as keyring:
+        keyring.get("nobody")
 
 
 def is_name(name: str) -> bool:
@@ -249,6 +213,7 @@ def is_name(name: str) -> bool:
     return bool(NAME.fullmatch(name)) and not DEVICE.fullmatch(name)
 
 
+@clears_locals
 def check_name(name: str) -> str:
     """Refuse what is no name for a profile.
 
@@ -288,6 +253,7 @@ def names() -> list[str]:
     return sorted(name for name in files if is_name(name))
 
 
+@clears_locals
 def load(name: str) -> Profile:
     """Read a profile. A secret in the keyring is not asked for yet.
 
@@ -308,11 +274,12 @@ def load(name: str) -> Profile:
         known = names()
         there_are = f"there are {_listed(known)}" if known else "there are none yet"
         _refuse("profile", f"{name!r} does not exist ({there_are}): sign in with `{LOGIN} {name}`")
-    if readable := _others_can_read(path):
+    if readable := exposure(path):
         _refuse("profile", f"{name!r} is not private: {readable}")
     return _from_toml(name, path, text)
 
 
+@clears_locals
 def save(profile: Profile, tokens: Tokens | None = None) -> None:
     """Write a profile, in the place of one of the same name. If that fails, all stays as it was.
 
@@ -331,7 +298,7 @@ def save(profile: Profile, tokens: Tokens | None = None) -> None:
         values["client_secret"] = None
     lines = [f"{key} = {_quoted(key, value)}" for key, value in values.items() if value is not None]
     for folder in (path.parent, home() / "tokens"):
-        _make_private_folder(folder)
+        make_private_folder(folder)
     with contextlib.ExitStack() as done:
         if tokens is not None:
             done.enter_context(_with_tokens(profile, tokens))
@@ -340,6 +307,7 @@ def save(profile: Profile, tokens: Tokens | None = None) -> None:
         replace_file(path, "\n".join([FIRST_LINE, *lines, ""]).encode())
 
 
+@clears_locals
 def forget(profile: Profile) -> None:
     """Remove the tokens of a profile and, if it is in the keyring, the client secret. The profile's file stays.
 
@@ -350,13 +318,34 @@ def forget(profile: Profile) -> None:
         OSError: If a file cannot be removed.
         TokenStoreError: If the keyring does not give up what it holds.
     """
-    store = profile.token_store()
+    forget_tokens(profile)
+    if profile.store == "keyring":
+        with _keyring() as keyring:
+            keyring.forget(_secret_name(profile.name))
+
+
+@clears_locals
+def forget_tokens(profile: Profile) -> None:
+    """Remove the tokens of a profile, also from a keyring that is refused for new ones. The developer key stays.
+
+    Args:
+        profile: The profile.
+
+    Raises:
+        OSError: If a file cannot be removed.
+        TokenStoreError: If the keyring does not give up what it holds.
+    """
+    store = _token_store(profile)
+    if profile.store == "keyring":
+        with _keyring() as keyring:
+            # Without tokens there is nothing to lock.
+            if not keyring.has(profile.name):
+                return
     with store.lock():
         _put(profile, store, None)
-    if profile.store == "keyring":
-        _Keyring().forget(_secret_name(profile.name))
 
 
+@clears_locals
 def delete(name: str) -> None:
     """Remove a profile, with its key and its tokens. One that cannot be read is removed, too.
 
@@ -399,6 +388,7 @@ def _where_kept(name: str, path: Path) -> tuple[StoreKind, bool]:
         return "keyring", b"client_secret" not in text
 
 
+@clears_locals
 def choose(name: str | None = None) -> str:
     """Choose a profile.
 
@@ -412,7 +402,7 @@ def choose(name: str | None = None) -> str:
         InvalidArgumentError: If there is none, or several.
         OSError: If the profiles cannot be listed.
     """
-    if chosen := name or _variable("CANVAS_STUDIO_PROFILE"):
+    if chosen := name or read_variable("CANVAS_STUDIO_PROFILE"):
         return chosen
     known = names()
     if len(known) != 1:
@@ -421,6 +411,7 @@ def choose(name: str | None = None) -> str:
     return known[0]
 
 
+@clears_locals
 def find(  # noqa: PLR0911 - one for each place
     *,
     profile: str | None = None,
@@ -469,7 +460,7 @@ def find(  # noqa: PLR0911 - one for each place
             return Settings(url=auth.url, url_from="the argument auth", **rest)
         if profile is None and (variable := _url_variable()):
             return Settings(url=variable[1], url_from=variable[0], **rest)
-        if named := profile or _variable("CANVAS_STUDIO_PROFILE"):
+        if named := profile or read_variable("CANVAS_STUDIO_PROFILE"):
             return _with_profile(load(named), **rest)
         _refuse("url", "is missing: pass it, or set CANVAS_STUDIO_URL")
 
@@ -479,7 +470,7 @@ def find(  # noqa: PLR0911 - one for each place
     variable = _url_variable()
     if credentials := _credential_variables():
         return _of_environment(credentials, given, variable, rest)
-    if not (_variable("CANVAS_STUDIO_PROFILE") or names()):
+    if not (read_variable("CANVAS_STUDIO_PROFILE") or names()):
         missing = [name for name, where in (("url", given or variable), ("token", None)) if not where]
         variables = " and ".join(f"CANVAS_STUDIO_{name.upper()}" for name in missing)
         _refuse(missing[0], f"is missing: pass it, set {variables}, or sign in with `{LOGIN}`")
@@ -524,7 +515,7 @@ def _of_environment(
         )
     place = given or variable
     if place is None:
-        only = _variable("CANVAS_STUDIO_PROFILE") or next(iter(names()), None)
+        only = read_variable("CANVAS_STUDIO_PROFILE") or next(iter(names()), None)
         but = f"; {which} is not sent to the school of the profile {only!r}" if only else ""
         _refuse("url", f"is missing: pass it, or set CANVAS_STUDIO_URL{but} (unset {which} to use profiles)")
     where, url = place
@@ -535,7 +526,7 @@ def _of_environment(
 
     client_id, secret, file = (credentials[name] for name in KEY_VARIABLES)
     path = Path(file).expanduser()
-    if readable := _others_can_read(path):
+    if readable := exposure(path):
         _refuse("CANVAS_STUDIO_TOKEN_FILE", f"is not private: {readable}")
     store = FileTokenStore(path)
     auth = OAuth(client_id, secret, store=store, url=url, proxy=rest["proxy"], ca_bundle=rest["ca_bundle"])
@@ -546,8 +537,8 @@ def _of_environment(
 
 def _credential_variables() -> dict[str, str]:
     """The variables that authorize, of which either one is enough or all three of a key are needed."""
-    token = _variable("CANVAS_STUDIO_TOKEN")
-    key = {name: value for name in KEY_VARIABLES if (value := _variable(name))}
+    token = read_variable("CANVAS_STUDIO_TOKEN")
+    key = {name: value for name in KEY_VARIABLES if (value := read_variable(name))}
     if token and key:
         _refuse("CANVAS_STUDIO_TOKEN", f"and {_listed(key, 'and')} exclude each other: unset one or the other")
     if token:
@@ -563,17 +554,12 @@ def _credential_variables() -> dict[str, str]:
 
 
 def _url_variable() -> tuple[str, str] | None:
-    if not (value := _variable("CANVAS_STUDIO_URL")):
+    if not (value := read_variable("CANVAS_STUDIO_URL")):
         return None
     try:
         return "CANVAS_STUDIO_URL", school_url(value)
     except InvalidArgumentError as error:
         _refuse("CANVAS_STUDIO_URL", f"cannot be right: {error}")
-
-
-def _variable(name: str) -> str | None:
-    """A variable without the white space around it, such as the newline of a file; an empty one counts as none."""
-    return os.environ.get(name, "").strip() or None
 
 
 def _from_toml(name: str, path: Path, text: bytes) -> Profile:
@@ -637,42 +623,6 @@ def _place_of_tokens(profile: Profile) -> str:
     return str(_tokens_path(profile.name)) if profile.store == "file" else "the keyring"
 
 
-def _others_can_read(path: Path) -> str | None:
-    """Whether others can change a file, or read one of this user, and what to do.
-
-    Who may read a file of root is root's to say.
-    """
-    if sys.platform == "win32":
-        return None
-    if problem := changed_by_others(path):
-        return problem
-    try:
-        state = path.stat()
-        if state.st_uid != os.getuid() or not state.st_mode & 0o077:
-            return None
-        # Where chmod cannot help, there is nothing that this user could do.
-        if os.statvfs(path).f_flag & os.ST_RDONLY or not _keeps_modes(path.parent):
-            return None
-    except OSError:
-        return None
-    return f"others can read or change {path}: chmod 600 '{path}'"
-
-
-def _keeps_modes(folder: Path) -> bool:
-    """Whether files in a folder can be private; on some drives (FAT, shares, those of Windows in WSL) none can."""
-    try:
-        with tempfile.TemporaryFile(dir=folder) as probe:
-            return not os.fstat(probe.fileno()).st_mode & 0o077
-    except OSError:
-        return True
-
-
-def _make_private_folder(folder: Path) -> None:
-    make_private_folder(folder)
-    if sys.platform != "win32":
-        folder.chmod(0o700)
-
-
 @contextlib.contextmanager
 def _with_tokens(profile: Profile, tokens: Tokens) -> Generator[None]:
     """Put tokens into the store of a profile, and those of before back if what is done with that fails."""
@@ -691,6 +641,15 @@ def _with_tokens(profile: Profile, tokens: Tokens) -> Generator[None]:
             raise
 
 
+def _token_store(profile: Profile) -> FileTokenStore | KeyringTokenStore:
+    from canvas_studio.auth import FileTokenStore, KeyringTokenStore  # noqa: PLC0415 - only who signs in needs it
+
+    if profile.store == "keyring":
+        with _keyring():
+            return KeyringTokenStore(profile.name, service=SERVICE)
+    return FileTokenStore(_tokens_path(profile.name))
+
+
 def _put(profile: Profile, store: FileTokenStore | KeyringTokenStore, tokens: Tokens | None) -> None:
     store.save(tokens)
     if tokens is None and profile.store == "file":
@@ -701,49 +660,28 @@ def _put(profile: Profile, store: FileTokenStore | KeyringTokenStore, tokens: To
 @contextlib.contextmanager
 def _with_secret(name: str, secret: str) -> Generator[None]:
     """Put a secret into the keyring, and that of before back if what is done with that fails."""
-    keyring = _Keyring()
-    before = keyring.get(name)
-    keyring.set(name, secret)
+    with _keyring() as keyring:
+        before = keyring.get(name)
+        keyring.set(name, secret)
     try:
         yield
     except BaseException:
-        with contextlib.suppress(StudioError):
+        with contextlib.suppress(StudioError), _keyring() as keyring:
             keyring.set(name, before) if before else keyring.forget(name)
         raise
 
 
-class _Keyring:
-    """The keyring of the operating system, whose package is an extra."""
-
-    def __init__(self) -> None:
-        try:
-            self._keyring: Any = import_module("keyring")
-            self._errors: Any = import_module("keyring.errors")
-        except ModuleNotFoundError as error:
-            raise TokenStoreError("the keyring is an extra: pip install 'canvas-studio[keyring]'") from error
-
-    def get(self, name: str) -> str | None:
-        with self._told():
-            secret: str | None = self._keyring.get_password(SERVICE, name)
-            return secret
-
-    def set(self, name: str, secret: str) -> None:
-        with self._told():
-            self._keyring.set_password(SERVICE, name, secret)
-
-    def forget(self, name: str) -> None:
-        with self._told(), contextlib.suppress(self._errors.PasswordDeleteError):
-            self._keyring.delete_password(SERVICE, name)
-
-    @contextlib.contextmanager
-    def _told(self) -> Generator[None]:
-        try:
-            yield
-        except Exception as error:
-            raise TokenStoreError(
-                f"the keyring does not work ({type(error).__name__}): is it unlocked? "
-                "Without one, keep the tokens in a file"
-            ) from error
+@contextlib.contextmanager
+def _keyring() -> Generator[Keyring]:
+    """Open the keyring, and turn what it raises into errors of ours."""
+    try:
+        keyring = Keyring(SERVICE)
+    except ModuleNotFoundError as error:
+        raise TokenStoreError("the keyring is an extra: pip install 'canvas-studio[keyring]'") from error
+    with translate_errors(
+        lambda kind: f"the keyring does not work ({kind}): is it unlocked? Without one, keep the tokens in a file"
+    ):
+        yield keyring
 
 
 def _listed(words: Iterable[str], last: str = "or") -> str:

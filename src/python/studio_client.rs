@@ -17,6 +17,7 @@ use super::convert::output::{NoResult, Typed};
 use super::errors::{to_python, warn_of_left_out};
 use crate::api::InvalidArgument;
 use crate::api::check::MAX_PER_PAGE;
+use crate::client::address;
 use crate::client::config::{
     CONNECT_TIMEOUT, MAX_CONCURRENCY, MAX_RETRIES, MAX_RETRY_WAIT, READ_TIMEOUT, RETRY_DELAY, TIMEOUT,
 };
@@ -76,6 +77,22 @@ impl StudioClient {
     pub(crate) fn client(&self, _: Python<'_>) -> PyResult<Option<&Client>> {
         Ok(Some(&self.client))
     }
+}
+
+/// Return the URL of a school, as `StudioClient` understands it.
+///
+/// Args:
+///     school: Its name, host or URL.
+///
+/// Returns:
+///     The URL.
+///
+/// Raises:
+///     InvalidArgumentError: If it cannot be one.
+#[pyfunction]
+#[pyo3(signature = (school))]
+pub(crate) fn school_url(py: Python<'_>, school: Text) -> PyResult<String> {
+    address::school_url(&school.read(py, "url")?).map_err(|refusal| to_python(refusal.into()))
 }
 
 // Python shows the defaults of a signature only as numbers, so they are written once more below; here they are held

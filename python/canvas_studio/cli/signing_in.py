@@ -19,7 +19,7 @@ from canvas_studio import InvalidArgumentError, StudioError, profiles
 from canvas_studio.auth import MemoryTokenStore
 from canvas_studio.cli.terminal import ask, complain, fail, plainly, say
 from canvas_studio.cli.who import ProfileArgument, ProfileOption, describe, greet, one_of
-from canvas_studio.errors import SignInError
+from canvas_studio.errors import SignInError, TokenStoreError
 from canvas_studio.profiles import OUT_OF_BAND, Profile
 
 if TYPE_CHECKING:
@@ -177,9 +177,7 @@ def logout(
         profiles.delete(name)
         say(f"The profile {name!r} is removed, with its developer key and its tokens.")
     else:
-        store = profiles.load(name).token_store()
-        with store.lock():
-            store.save(None)
+        profiles.forget_tokens(profiles.load(name))
         say(f"The tokens of the profile {name!r} are forgotten. Its developer key stays; `logout --all` removes it.")
     say(NOT_REVOKED)
 
@@ -242,8 +240,8 @@ def _key(place: Place, client_id: str | None, *, from_stdin: bool) -> tuple[str,
         secret = ask("Client secret", hidden=True)
     elif environment.get(SECRET_VARIABLE) and (environment.get(ID_VARIABLE) or identifier) == identifier:
         secret = environment[SECRET_VARIABLE]
-    elif place.known and place.known.client_id == identifier:
-        secret = place.known.secret()
+    elif place.known and place.known.client_id == identifier and (found := _known_secret(place.known)):
+        secret = found
     elif sys.stdin.isatty():
         secret = ask("Client secret (it is not shown)", hidden=True)
     else:
@@ -252,6 +250,14 @@ def _key(place: Place, client_id: str | None, *, from_stdin: bool) -> tuple[str,
         if not value:
             fail(f"the {name} is empty", 2)
     return identifier, secret
+
+
+def _known_secret(known: Profile) -> str | None:
+    try:
+        return known.secret()
+    except TokenStoreError as error:
+        complain(f"The client secret of before cannot be read: {error}.")
+        return None
 
 
 def _redirect_uri(known: Profile | None, given: str | None) -> str:

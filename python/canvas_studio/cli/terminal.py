@@ -11,7 +11,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from canvas_studio import InvalidArgumentError, StudioError
+from canvas_studio._tracebacks import clear_locals
+from canvas_studio.errors import InvalidArgumentError, StudioError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -43,19 +44,27 @@ def complain(text: str) -> None:
 @contextmanager
 def plainly() -> Generator[None]:
     """Turn what goes wrong into a sentence and an exit code."""
+    # What a terminal cannot show is shown as something else; names come in every script.
+    for stream in (sys.stdout, sys.stderr):
+        if reconfigure := getattr(stream, "reconfigure", None):
+            reconfigure(errors="replace")
     try:
-        # What a terminal cannot show is shown as something else; names come in every script.
-        for stream in (sys.stdout, sys.stderr):
-            if reconfigure := getattr(stream, "reconfigure", None):
-                reconfigure(errors="replace")
         yield
-    except KeyboardInterrupt:
+    except BaseException as error:
+        clear_locals(error)
+        _end(error)
+        raise
+
+
+def _end(error: BaseException) -> None:
+    """Print what went wrong and end, if it is an error that a person can do something about."""
+    if isinstance(error, KeyboardInterrupt):
         if sys.stdin.isatty():
             typer.echo(err=True)  # behind the ^C
         fail("stopped", 130)
-    except InvalidArgumentError as error:
+    if isinstance(error, InvalidArgumentError):
         fail(error, 2)
-    except (StudioError, OSError) as error:
+    if isinstance(error, (StudioError, OSError)):
         fail(error)
 
 
