@@ -1,10 +1,10 @@
-//! Values that are made once for the process.
+//! Caches a value for the whole process.
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
-/// A value that is made once. Python code may run while it is made, a finalizer for one, and come back here, so nothing is
-/// locked meanwhile; whoever is second throws theirs away.
+/// Returns the cached value, made at the first call. No lock is held while it is made: Python code may run then (a finalizer,
+/// say) and come back here. If two callers make it, the first one wins.
 pub(crate) fn cached<'cell, T>(
     py: Python<'_>,
     cell: &'cell PyOnceLock<T>,

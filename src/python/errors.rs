@@ -1,4 +1,4 @@
-//! The core's errors as the exceptions of `canvas_studio.errors`, which are written in Python.
+//! Converts the core's errors to the exceptions of `canvas_studio.errors`, which are written in Python.
 
 use std::ffi::CString;
 use std::io::ErrorKind;
@@ -17,12 +17,12 @@ use crate::api::json::text::read_json;
 use crate::client::secrets::printable;
 use crate::client::{Error, Network, RequestInfo, StatusError};
 
-/// The exception for an error. If it cannot be made, the exception that says why.
+/// The exception for an error. If making it fails, the exception that says why.
 pub(crate) fn to_python(error: Error) -> PyErr {
     Python::attach(|py| exception(py, error).unwrap_or_else(|problem| problem))
 }
 
-/// The exception for an object that knows no client.
+/// The exception for an operation of an object that has no client.
 pub(crate) fn detached(py: Python<'_>, object: &str, instead: &str) -> PyErr {
     let message = format!(
         "this {object} came from a pickle or a dict, so it knows no client: use a StudioClient, as in {instead}"
@@ -41,18 +41,18 @@ fn exception(py: Python<'_>, error: Error) -> PyResult<PyErr> {
         }
         Error::Closed | Error::Exiting => "ClientClosedError",
         Error::Connection { request, .. } => {
-            describe(&attributes, &request)?;
+            set_request_attributes(&attributes, &request)?;
             attributes.set_item("outcome_unknown", request.outcome_unknown)?;
             "APIConnectionError"
         }
         Error::Timeout { request, .. } => {
-            describe(&attributes, &request)?;
+            set_request_attributes(&attributes, &request)?;
             attributes.set_item("outcome_unknown", request.outcome_unknown)?;
             "APITimeoutError"
         }
         Error::Status(refusal) => {
             let StatusError { request, status, body, request_id, retry_after, .. } = *refusal;
-            describe(&attributes, &request)?;
+            set_request_attributes(&attributes, &request)?;
             attributes.set_item("outcome_unknown", request.outcome_unknown)?;
             attributes.set_item("status_code", status)?;
             attributes.set_item("body", parsed(py, &body)?)?;
@@ -61,18 +61,18 @@ fn exception(py: Python<'_>, error: Error) -> PyResult<PyErr> {
             class_of_status(status)
         }
         Error::Unreadable(unreadable) => {
-            describe(&attributes, &unreadable.request)?;
+            set_request_attributes(&attributes, &unreadable.request)?;
             attributes.set_item("status_code", unreadable.status)?;
             attributes.set_item("json_path", unreadable.path)?;
             attributes.set_item("body", unreadable.excerpt)?;
             "ResponseDecodeError"
         }
         Error::SignIn { reason, answer, .. } => {
-            tell_refusal(&attributes, reason, answer.as_deref())?;
+            set_sign_in_attributes(&attributes, reason, answer.as_deref())?;
             "SignInError"
         }
         Error::LoginRequired { reason, answer, .. } => {
-            tell_refusal(&attributes, reason, answer.as_deref())?;
+            set_sign_in_attributes(&attributes, reason, answer.as_deref())?;
             "LoginRequiredError"
         }
         Error::Store { cause, .. } => {
@@ -89,7 +89,7 @@ fn exception(py: Python<'_>, error: Error) -> PyResult<PyErr> {
         Error::OutOfMemory => return Ok(PyMemoryError::new_err(())),
         Error::Setup(_) => "StudioError",
         Error::File { path, error } => {
-            // With a number Python chooses the class, such as PermissionError.
+            // From the number Python chooses the class, such as PermissionError.
             let named = |name: &str| py.import("errno")?.getattr(name)?.extract::<i32>();
             let number = match (error.kind(), error.raw_os_error()) {
                 (_, Some(number)) => number,
@@ -98,10 +98,10 @@ fn exception(py: Python<'_>, error: Error) -> PyResult<PyErr> {
                 (ErrorKind::PermissionDenied, None) => named("EACCES")?,
                 (_, None) => named("EIO")?,
             };
-            // A text, as Python's own functions give it for most paths.
+            // A str, as in the errors of Python's own functions.
             let path = path.into_os_string();
             let os_error = py.import("builtins")?.getattr("OSError")?;
-            // Windows counts errors in its own way, and Python wants to know which it is.
+            // Windows has error numbers of its own, which Python takes as another argument.
             return Ok(PyErr::from_value(match error.raw_os_error() {
                 Some(_) if cfg!(windows) => os_error.call1((0, error.to_string(), path, number))?,
                 Some(_) => os_error.call1((number, py.import("os")?.call_method1("strerror", (number,))?, path))?,
@@ -112,10 +112,10 @@ fn exception(py: Python<'_>, error: Error) -> PyResult<PyErr> {
     raise(py, class, &message, &attributes)
 }
 
-/// Returns the classes that this module had when it was first imported: these, if it is imported for the first time.
+/// Return the classes that a module had when it was first imported; at the first import, the given ones.
 ///
-/// A program may import the package again (`importlib.reload`, or an emptied `sys.modules`). With the first classes in
-/// both, `except` and `isinstance` know an object by the old names and by the new ones.
+/// A program may import the package again (`importlib.reload`, or an emptied `sys.modules`). With the first classes in both
+/// modules, `except` and `isinstance` work with the old names and with the new ones.
 #[pyfunction]
 #[pyo3(name = "_first_classes", signature = (module, classes: "dict[str, type]"))]
 pub(crate) fn first_classes(py: Python<'_>, module: &str, classes: Py<PyDict>) -> PyResult<Typed<JsonObject>> {
@@ -124,7 +124,7 @@ pub(crate) fn first_classes(py: Python<'_>, module: &str, classes: Py<PyDict>) -
     Ok(Typed::new(first.bind(py).call_method1("setdefault", (module, classes))?.unbind()))
 }
 
-/// Whether a token store says itself what is wrong.
+/// Whether a token store has raised a `TokenStoreError` itself.
 pub(crate) fn is_store_error(py: Python<'_>, raised: &PyErr) -> bool {
     class_named(py, "TokenStoreError").is_ok_and(|class| raised.matches(py, class).unwrap_or(false))
 }
@@ -139,13 +139,17 @@ fn class_named<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> 
     errors.bind(py).getattr(name)
 }
 
-fn tell_refusal(attributes: &Bound<'_, PyDict>, reason: String, answer: Option<&StatusError>) -> PyResult<()> {
+fn set_sign_in_attributes(
+    attributes: &Bound<'_, PyDict>,
+    reason: String,
+    answer: Option<&StatusError>,
+) -> PyResult<()> {
     attributes.set_item("reason", reason)?;
     attributes.set_item("status_code", answer.map(|answer| answer.status))?;
     attributes.set_item("body", answer.map(|answer| parsed(attributes.py(), &answer.body)).transpose()?)
 }
 
-fn describe(attributes: &Bound<'_, PyDict>, request: &RequestInfo) -> PyResult<()> {
+fn set_request_attributes(attributes: &Bound<'_, PyDict>, request: &RequestInfo) -> PyResult<()> {
     attributes.set_item("method", request.method.as_str())?;
     attributes.set_item("url", &request.url)
 }
@@ -171,7 +175,7 @@ fn class_of_status(status: u16) -> &'static str {
     }
 }
 
-/// Warns of the certificates in a bundle that are left out.
+/// Warns of certificates in a bundle that are not trusted.
 pub(crate) fn warn_of_left_out(network: &Network) -> PyResult<()> {
     let Some(warning) = network.warning() else { return Ok(()) };
     Python::attach(|py| PyErr::warn(py, &py.get_type::<PyUserWarning>(), &CString::new(warning)?, 1))

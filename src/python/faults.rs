@@ -1,4 +1,4 @@
-//! What goes wrong in Rust itself, as exceptions that `except Exception` catches: panics, and memory that has run out.
+//! Converts panics and exhausted memory to exceptions that `except Exception` catches.
 
 use std::any::Any;
 use std::io;
@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 
 use crate::memory::{self, ROOM};
 
-/// Keep Rust from printing its panics: the caller gets an exception. A debug log shows them all the same.
+/// Keep Rust from printing panics, since the caller gets an exception. With `CANVAS_STUDIO_LOG=debug` they are printed.
 #[pyfunction]
 pub(crate) fn print_no_panics() {
     if std::env::var_os("CANVAS_STUDIO_LOG").is_none_or(|level| level != "debug") {
@@ -17,18 +17,18 @@ pub(crate) fn print_no_panics() {
     }
 }
 
-/// Runs what Python has called.
+/// Runs a call from Python, and converts a panic in it.
 pub(crate) fn guarded<T>(work: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
     check_memory()?;
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(exception(panic.as_ref())))
 }
 
-/// Refuses to begin where there is too little memory.
+/// Raises `MemoryError` if there is too little memory to start a call.
 pub(crate) fn check_memory() -> PyResult<()> {
     if memory::is_there(ROOM) { Ok(()) } else { Err(PyMemoryError::new_err(())) }
 }
 
-/// Runs what begins threads, which panics where there can be none.
+/// Runs code that starts threads, which panics if the system allows none.
 pub(crate) fn as_io_error<T>(work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     catch_unwind(AssertUnwindSafe(work))
         .unwrap_or_else(|panic| Err(io::Error::other(text_of(panic.as_ref()).to_owned())))
@@ -37,7 +37,7 @@ pub(crate) fn as_io_error<T>(work: impl FnOnce() -> io::Result<T>) -> io::Result
 /// The exception for a panic.
 pub(crate) fn exception(panic: &(dyn Any + Send)) -> PyErr {
     match (Python::attach(PyErr::take), text_of(panic)) {
-        // A call of Python's has failed where that is not foreseen. It is what Python says that it is: no memory, mostly.
+        // A call of Python's C API failed unexpectedly. Python has set the exception, mostly that memory ran out.
         (Some(raised), _) => raised,
         (None, "Python API call failed" | "PyObject pointer is null") => PyMemoryError::new_err(()),
         (None, text) => PyRuntimeError::new_err(format!("a fault in canvas-studio, please report it: {text}")),

@@ -1,4 +1,4 @@
-//! How Python's own writers name and replace files, by the rule that everything here follows.
+//! Functions with which the Python part writes and checks files, by the same rules as the core.
 
 use std::path::{Path, PathBuf};
 
@@ -8,27 +8,27 @@ use super::errors::to_python;
 use crate::client::Error;
 use crate::files;
 
-/// A file beside `path` that nobody else has, for what takes its place once it is whole.
+/// Choose a new name beside `path`, for a file that replaces it once it is complete.
 ///
 /// Args:
-///     path: The file that is to be there in the end.
+///     path: The file to replace.
 ///
 /// Returns:
-///     Where to write meanwhile; nothing is there yet.
+///     The path to write to. No file exists there yet.
 ///
 /// Raises:
-///     OSError: If the file system does not take a name as long as that of `path`.
+///     OSError: If the file system does not allow a name as long as that of `path`.
 #[pyfunction]
 #[expect(clippy::needless_pass_by_value, reason = "pyo3 hands over what it made")]
 pub(crate) fn temporary_path(path: PathBuf) -> PyResult<PathBuf> {
     files::temporary(&path).map_err(|error| named(&path, error))
 }
 
-/// Put bytes into a file that only its owner can read, in place of one that is there: all of them or none.
+/// Replace a file with new content, all of it or none, so that only its owner can read it.
 ///
 /// Args:
 ///     path: The file.
-///     content: What it is to hold.
+///     content: The new content.
 ///
 /// Raises:
 ///     OSError: If it cannot be written, or others can change its folder.
@@ -38,22 +38,22 @@ pub(crate) fn replace_file(py: Python<'_>, path: PathBuf, content: &[u8]) -> PyR
     py.detach(|| files::replace_in_own_folder(&path, content)).map_err(|error| named(&path, error))
 }
 
-/// Say what is wrong with a file that others can change, or in whose folder they can replace it; as ssh does.
+/// Check, as ssh does, that no other user can change a file, or replace it in its folder.
 ///
 /// Args:
 ///     path: The file.
 ///
 /// Returns:
-///     What is wrong and what to do; nothing if all is well, if there is no file, or if it cannot be looked at.
+///     What is wrong and what to do; `None` if all is well, if there is no file, or if it cannot be checked.
 #[pyfunction]
 #[expect(clippy::needless_pass_by_value, reason = "pyo3 hands over what it made")]
 pub(crate) fn changed_by_others(py: Python<'_>, path: PathBuf) -> Option<String> {
     let refused = py.detach(|| files::check(&path)).err()?;
-    // What the system refuses has a number, and is told by whoever reads the file.
+    // An error of the system has a number; whoever reads the file reports it.
     refused.raw_os_error().is_none().then(|| refused.to_string())
 }
 
-/// Make a folder that only its owner can look into, and those above it that are missing, unless it is there.
+/// Make a folder that only its owner can open, with its missing parents, unless it exists.
 ///
 /// Args:
 ///     path: The folder.
@@ -66,7 +66,7 @@ pub(crate) fn make_private_folder(path: PathBuf) -> PyResult<()> {
     files::make_private_folder(&path).map_err(|error| named(&path, error))
 }
 
-/// An error that says which file it is about.
+/// The `OSError` for a file.
 pub(crate) fn named(path: &Path, error: std::io::Error) -> PyErr {
     to_python(Error::file(path, error))
 }

@@ -17,7 +17,7 @@
 /// ```ignore
 /// /// Archive a media.
 /// #[pyo3(signature = (id))]
-/// fn archive_media(&self, py: Python<'_>, id: Id<OfMedia>) -> PyResult<<models::Media as Deliver>::Python> {
+/// fn archive_media(&self, py: Python<'_>, id: Id<OfMedia>) -> PyResult<<models::Media as IntoPython>::Python> {
 ///     let studio = self;
 ///     let id = Argument::read(id, py, "id")?;
 ///     run(py, studio.client(py)?, media::archive(id))
@@ -25,7 +25,7 @@
 /// /// Archive a media.
 /// #[pyo3(signature = (id))]
 /// fn archive_media_async(slf: Py<Self>, py: Python<'_>, id: Id<OfMedia>)
-///     -> PyResult<CoroutineOf<<models::Media as Deliver>::Python>> {
+///     -> PyResult<CoroutineOf<<models::Media as IntoPython>::Python>> {
 ///     let id = Argument::read(id, py, "id")?;
 ///     Ok(CoroutineOf::new("StudioClient.archive_media_async", async move {
 ///         let studio = slf.get();
@@ -44,14 +44,14 @@ macro_rules! operations {
             $(
                 $(#[$about])*
                 fn $name(&self, py: Python<'_> $(, $(#[$how])* $argument: $type)*)
-                    -> PyResult<<$result as $crate::python::convert::output::Deliver>::Python> {
+                    -> PyResult<<$result as $crate::python::convert::output::IntoPython>::Python> {
                     let $this = self;
                     $(let $argument = $crate::python::convert::arguments::Argument::read($argument, py, stringify!($argument))?;)*
                     $crate::python::bridge::run::run(py, $this.client(py)?, $operation)
                 }
                 $(#[$about])*
                 fn $name_async(slf: Py<Self>, py: Python<'_> $(, $(#[$how])* $argument: $type)*)
-                    -> PyResult<$crate::python::bridge::coroutine::CoroutineOf<<$result as $crate::python::convert::output::Deliver>::Python>> {
+                    -> PyResult<$crate::python::bridge::coroutine::CoroutineOf<<$result as $crate::python::convert::output::IntoPython>::Python>> {
                     $(let $argument = $crate::python::convert::arguments::Argument::read($argument, py, stringify!($argument))?;)*
                     let _ = py;
                     Ok($crate::python::bridge::coroutine::CoroutineOf::new(concat!(stringify!($class), ".", stringify!($name_async)), async move {

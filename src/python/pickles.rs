@@ -1,4 +1,4 @@
-//! How a client and an `OAuth` are pickled: without their secrets, which the other process finds again by itself.
+//! Pickles clients and `OAuth` objects without their secrets, which the other process looks up again.
 
 use std::path::Path;
 
@@ -13,10 +13,10 @@ use super::convert::output::{AnyJson, Typed};
 use super::studio_client::StudioClient;
 use crate::client::{Auth, Client};
 
-/// What `__reduce__` returns: what to call, and with what.
+/// What `__reduce__` returns: a callable and its arguments.
 type Reduced<'py> = (Bound<'py, PyAny>, Typed<AnyJson>);
 
-/// The proxy and the authorities that were given to a client. A pickle holds no password.
+/// The `proxy` and `ca_bundle` of a client. A pickle must not contain the password of a proxy.
 fn network_of(client: &Client) -> PyResult<(Option<&str>, Option<&Path>)> {
     client.config().network().given().ok_or_else(|| {
         PyTypeError::new_err("a client is pickled without the password of its proxy: set HTTPS_PROXY instead")

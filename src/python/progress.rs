@@ -1,4 +1,4 @@
-//! Downloads that report how far they are: to a callable, or as a bar.
+//! `DownloadWithProgress`: a download that reports its progress to a callable or a progress bar.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use super::convert::input::{flag_if_it_is, wrong_type};
 use crate::api::{InvalidArgument, Request};
 use crate::client::{Client, Download, Error, Transferred};
 
-/// What a caller wants to be told while something is transferred: a callable, a bar, or nothing.
+/// The argument `progress`: a callable, a progress bar, or nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Progress(Option<Py<PyAny>>);
 
@@ -67,7 +67,7 @@ impl Argument for Progress {
     }
 }
 
-/// A download, and how far it is.
+/// A download and its progress.
 pub(crate) struct DownloadWithProgress {
     download: Download,
     progress: Progress,

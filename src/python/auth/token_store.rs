@@ -26,7 +26,7 @@ use crate::python::bridge::operation::Operation;
 use crate::python::bridge::run::run;
 use crate::python::convert::arguments::{Argument, FilePath, Object};
 use crate::python::convert::input::wrong_type;
-use crate::python::convert::output::{Deliver, TypeHint};
+use crate::python::convert::output::{IntoPython, TypeHint};
 use crate::python::errors::{is_store_error, to_python};
 use crate::stack::with_enough_stack;
 
@@ -273,10 +273,10 @@ impl Operation for Lockable {
 /// A lock on its way to the one who asked for it; Python never sees it.
 pub(crate) struct Locked(Guard);
 
-impl Deliver for Locked {
+impl IntoPython for Locked {
     type Python = Self;
 
-    fn deliver(self, _: Python<'_>, _: Option<&Client>) -> PyResult<Self> {
+    fn into_python(self, _: Python<'_>, _: Option<&Client>) -> PyResult<Self> {
         Ok(self)
     }
 }

@@ -16,7 +16,7 @@ use crate::client::{self, Client};
 use crate::python::convert::arguments::{AnyMapping, Argument, Text};
 use crate::python::convert::input::wrong_type;
 use crate::python::convert::json;
-use crate::python::convert::output::{Deliver, JsonObject, Typed};
+use crate::python::convert::output::{IntoPython, JsonObject, Typed};
 use crate::python::errors::to_python;
 
 /// A moment that a datetime with a zone stands for.
@@ -61,10 +61,10 @@ impl From<client::Tokens> for Tokens {
     }
 }
 
-impl Deliver for client::Tokens {
+impl IntoPython for client::Tokens {
     type Python = Tokens;
 
-    fn deliver(self, _: Python<'_>, _: Option<&Client>) -> PyResult<Tokens> {
+    fn into_python(self, _: Python<'_>, _: Option<&Client>) -> PyResult<Tokens> {
         Ok(self.into())
     }
 }

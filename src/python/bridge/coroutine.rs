@@ -1,4 +1,4 @@
-//! A coroutine as Python's own are, over a Rust future.
+//! `coroutine`: an awaitable over a Rust future that behaves as Python's own coroutines do.
 
 use std::ffi::CString;
 use std::marker::PhantomData;
@@ -16,7 +16,7 @@ use pyo3::{IntoPyObjectExt, intern};
 #[cfg(feature = "stubs")]
 use pyo3::{type_hint_identifier, type_hint_subscript};
 
-use super::event_loop::{Queue, Ticket, running_loop};
+use super::event_loop::{TaskWaker, WakeQueue, running_loop};
 use super::exit::before_exit;
 use crate::python::faults;
 
@@ -29,13 +29,13 @@ pub(crate) struct CoroutineOf<T> {
 }
 
 impl<T: for<'py> IntoPyObject<'py> + Send + 'static> CoroutineOf<T> {
-    /// Makes a coroutine of a future, which begins when it is awaited. `name` is the method's, with its class.
+    /// Makes a coroutine from a future, which starts when it is awaited. `name` is `Class.method`.
     pub(crate) fn new(name: &'static str, running: impl Future<Output = PyResult<T>> + Send + 'static) -> Self {
         let running = Box::pin(async move {
             let result = running.await?;
             Python::attach(|py| result.into_py_any(py))
         });
-        let coroutine = Coroutine { name, state: Mutex::new(State { running: Some(running), place: None }) };
+        let coroutine = Coroutine { name, state: Mutex::new(State { running: Some(running), wait_state: None }) };
         Self { coroutine, result: PhantomData }
     }
 }
@@ -57,7 +57,7 @@ impl<'py, T: IntoPyObject<'py>> IntoPyObject<'py> for CoroutineOf<T> {
     }
 }
 
-/// A coroutine: what Python's own can do, and what they refuse, this one does, too.
+/// A coroutine, with the methods and the errors of Python's own.
 #[pyclass(frozen, name = "coroutine", module = "canvas_studio._core", weakref)]
 pub(crate) struct Coroutine {
     name: &'static str,
@@ -65,17 +65,17 @@ pub(crate) struct Coroutine {
 }
 
 struct State {
-    /// Nothing, once it has ended.
+    /// None once it has ended.
     running: Option<Running>,
-    /// Nothing before it is awaited.
-    place: Option<Place>,
+    /// None until it is awaited.
+    wait_state: Option<WaitState>,
 }
 
-/// Where a coroutine waits.
-struct Place {
-    /// Held, so that it lives as long as somebody waits in it.
-    _queue: Arc<Queue>,
-    ticket: Arc<Ticket>,
+/// The queue and the waker of a coroutine that is being awaited.
+struct WaitState {
+    /// Held, so that it lives as long as a coroutine waits in it.
+    _queue: Arc<WakeQueue>,
+    task_waker: Arc<TaskWaker>,
 }
 
 impl Coroutine {
@@ -83,24 +83,24 @@ impl Coroutine {
         self.state.try_lock().map_err(|_| PyValueError::new_err("coroutine already executing"))
     }
 
-    /// Goes on until there is something to wait for, and gives that to the event loop.
-    fn go_on(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        // What runs here is Python's in part, which may let another thread end the interpreter.
+    /// Runs until there is something to wait for, and gives that to the event loop.
+    fn resume(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        // Part of this is Python code, during which another thread may begin an exit.
         before_exit(|| self.next(py))
     }
 
     fn next(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let mut state = self.state()?;
-        let State { running, place } = &mut *state;
+        let State { running, wait_state } = &mut *state;
         let Some(future) = running else {
             return Err(PyRuntimeError::new_err("cannot reuse already awaited coroutine"));
         };
-        let ticket = match place {
-            Some(place) => &place.ticket,
-            None => match Place::here(py) {
-                Ok(here) => &place.insert(here).ticket,
+        let task_waker = match wait_state {
+            Some(wait_state) => &wait_state.task_waker,
+            None => match WaitState::new(py) {
+                Ok(new) => &wait_state.insert(new).task_waker,
                 Err(error) => {
-                    // It was awaited, if in vain.
+                    // The failed attempt counts as awaited.
                     let ended = running.take();
                     drop(state);
                     drop(ended);
@@ -108,13 +108,13 @@ impl Coroutine {
                 }
             },
         };
-        let waker = Waker::from(Arc::clone(ticket));
+        let waker = Waker::from(Arc::clone(task_waker));
         let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut Context::from_waker(&waker))));
         match polled {
             Ok(Poll::Pending) => {
                 let future = running_loop(py)?.call_method0(intern!(py, "create_future"))?;
-                ticket.wait(Some(PyWeakrefReference::new(&future)?.unbind()));
-                // A future of asyncio gives out itself, once.
+                task_waker.wait(Some(PyWeakrefReference::new(&future)?.unbind()));
+                // The iterator of an asyncio future yields the future itself, once.
                 let given = PyIterator::from_object(&future)?.next();
                 given.unwrap_or_else(|| Ok(py.None().into_bound(py))).map(Bound::unbind)
             }
@@ -133,12 +133,12 @@ impl Coroutine {
         }
     }
 
-    /// Ends it. What it was about is given up.
-    fn end(&self) -> PyResult<()> {
+    /// Ends it and drops its future.
+    fn cancel(&self) -> PyResult<()> {
         let ended = {
             let mut state = self.state()?;
-            if let Some(place) = &state.place {
-                place.ticket.wait(None);
+            if let Some(wait_state) = &state.wait_state {
+                wait_state.task_waker.wait(None);
             }
             state.running.take()
         };
@@ -160,10 +160,10 @@ impl Coroutine {
     }
 
     fn send(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        if !value.is_none() && self.state()?.place.is_none() {
+        if !value.is_none() && self.state()?.wait_state.is_none() {
             return Err(PyTypeError::new_err("can't send non-None value to a just-started coroutine"));
         }
-        self.go_on(py)
+        self.resume(py)
     }
 
     #[pyo3(signature = (typ, val=None, tb=None, /))]
@@ -185,18 +185,18 @@ impl Coroutine {
         if self.state()?.running.is_none() {
             return Err(PyRuntimeError::new_err("cannot reuse already awaited coroutine"));
         }
-        self.end()?;
+        self.cancel()?;
         Err(error)
     }
 
     fn close(&self) -> PyResult<()> {
-        self.end()
+        self.cancel()
     }
 
     fn __await__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
         {
             let state = slf.get().state()?;
-            if state.running.is_some() && state.place.is_some() {
+            if state.running.is_some() && state.wait_state.is_some() {
                 return Err(PyRuntimeError::new_err("coroutine is being awaited already"));
             }
         }
@@ -204,7 +204,7 @@ impl Coroutine {
     }
 
     fn __next__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        self.go_on(py)
+        self.resume(py)
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> String {
@@ -213,20 +213,20 @@ impl Coroutine {
 }
 
 impl Drop for Coroutine {
-    /// Tells of a coroutine that was forgotten, as Python does of its own.
+    /// Warns of a coroutine that was never awaited, as Python does.
     fn drop(&mut self) {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if state.running.is_none() || state.place.is_some() {
+        if state.running.is_none() || state.wait_state.is_some() {
             return;
         }
         let Ok(message) = CString::new(format!("coroutine '{}' was never awaited", self.name)) else { return };
         let warn = |py: Python<'_>| {
-            // It may be dropped because of an exception, which is on its way.
-            let under_way = PyErr::take(py);
+            // It may be dropped because of an exception that is being raised.
+            let raised = PyErr::take(py);
             if let Err(error) = PyErr::warn(py, &py.get_type::<PyRuntimeWarning>(), &message, 1) {
                 error.write_unraisable(py, None);
             }
-            if let Some(error) = under_way {
+            if let Some(error) = raised {
                 error.restore(py);
             }
         };
@@ -237,11 +237,11 @@ impl Drop for Coroutine {
     }
 }
 
-impl Place {
-    /// In the loop that runs.
-    fn here(py: Python<'_>) -> PyResult<Self> {
-        let queue = Queue::of(&running_loop(py)?)?;
-        let ticket = Arc::new(Ticket::new(&queue));
-        Ok(Self { _queue: queue, ticket })
+impl WaitState {
+    /// For the running event loop.
+    fn new(py: Python<'_>) -> PyResult<Self> {
+        let queue = WakeQueue::of(&running_loop(py)?)?;
+        let task_waker = Arc::new(TaskWaker::new(&queue));
+        Ok(Self { _queue: queue, task_waker })
     }
 }

@@ -1,8 +1,8 @@
-//! The queue by which Rust futures wake an event loop of Python's.
+//! The queue through which Rust futures wake a Python event loop.
 //!
-//! What has something new for a coroutine, on whatever thread, puts it into the queue of the coroutine's loop. If nothing
-//! was in there, it also writes a byte into a pipe that the loop watches. The loop's own thread then takes all that is in
-//! the queue. So no foreign thread ever waits for the interpreter, and a loop that is closed is simply not there any more.
+//! A future that can make progress, on whatever thread, puts the waker of its coroutine into the queue of that coroutine's
+//! loop. If the queue was empty, it also writes a byte into a pipe that the loop watches. The loop's own thread then drains
+//! the queue. So no other thread ever waits for the interpreter, and a closed loop simply has no queue any more.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -20,195 +20,196 @@ use pyo3::types::PyWeakrefReference;
 use crate::client::PerProcess;
 use crate::python::cached::cached;
 
-/// What a coroutine waits with: whoever has something new for it puts it into the queue.
-pub(crate) struct Ticket {
-    /// Not held: a loop that is closed lets go of its queue, whoever is still under way.
-    queue: Weak<Queue>,
-    is_waiting: AtomicBool,
-    /// The future of asyncio's for which the coroutine waits. Its task holds it; if this did, too, the garbage collector
-    /// could not see that a loop, its tasks and their coroutines are there for each other only.
+/// The waker of one coroutine: waking it puts it into the queue of its loop.
+pub(crate) struct TaskWaker {
+    /// Weak: a closed loop drops its queue, even if a future is still running.
+    queue: Weak<WakeQueue>,
+    is_queued: AtomicBool,
+    /// The asyncio future that the coroutine awaits. Weak: its task holds it. A strong reference here would keep the garbage
+    /// collector from seeing that a loop, its tasks and their coroutines are reachable only from each other.
     future: Mutex<Option<Py<PyWeakrefReference>>>,
 }
 
-impl Ticket {
-    pub(crate) fn new(queue: &Arc<Queue>) -> Self {
-        Self { queue: Arc::downgrade(queue), is_waiting: AtomicBool::new(false), future: Mutex::new(None) }
+impl TaskWaker {
+    pub(crate) fn new(queue: &Arc<WakeQueue>) -> Self {
+        Self { queue: Arc::downgrade(queue), is_queued: AtomicBool::new(false), future: Mutex::new(None) }
     }
 
-    /// Sets what is to be told when there is something new.
+    /// Sets the future to complete when this waker is woken.
     pub(crate) fn wait(&self, future: Option<Py<PyWeakrefReference>>) {
         let before = mem::replace(&mut *self.future.lock().unwrap_or_else(PoisonError::into_inner), future);
         drop(before);
     }
 
-    /// What is to be told, if it is still there.
+    /// Takes that future, if it still exists.
     fn take<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
-        self.is_waiting.swap(false, Ordering::AcqRel);
+        self.is_queued.swap(false, Ordering::AcqRel);
         let future = self.future.lock().unwrap_or_else(PoisonError::into_inner).take();
         future?.bind(py).upgrade()
     }
 }
 
-impl Wake for Ticket {
+impl Wake for TaskWaker {
     fn wake(self: Arc<Self>) {
-        if !self.is_waiting.swap(true, Ordering::AcqRel)
+        if !self.is_queued.swap(true, Ordering::AcqRel)
             && let Some(queue) = self.queue.upgrade()
         {
-            queue.put(self);
+            queue.push(self);
         }
     }
 }
 
-/// The coroutines of one event loop for which there is something new.
-pub(crate) struct Queue {
+/// The wakers of one event loop that were woken.
+pub(crate) struct WakeQueue {
     event_loop: Py<PyWeakrefReference>,
-    waiting: Mutex<Waiting>,
-    bell: Bell,
+    pending: Mutex<PendingWakers>,
+    wake_pipe: WakePipe,
 }
 
 #[derive(Default)]
-struct Waiting {
-    tickets: Vec<Arc<Ticket>>,
-    /// Whether the loop knows that there are some.
-    is_told: bool,
+struct PendingWakers {
+    wakers: Vec<Arc<TaskWaker>>,
+    /// Whether the loop was notified that there are some.
+    is_notified: bool,
 }
 
-/// How a loop is told that there is something in its queue.
-enum Bell {
-    /// A byte in a pipe that it watches. Neither end ever waits.
+/// How a loop is notified that its queue is not empty.
+enum WakePipe {
+    /// By a byte in a pipe that it watches. Neither end ever blocks.
     #[cfg(unix)]
-    Pipe { rings: std::io::PipeWriter, is_heard: std::io::PipeReader },
-    /// By `call_soon_threadsafe`: for loops that watch no pipe, as that of Windows.
-    Call,
+    Pipe { writer: std::io::PipeWriter, reader: std::io::PipeReader },
+    /// By `call_soon_threadsafe`, for loops that cannot watch a pipe, as on Windows.
+    CallSoon,
 }
 
 /// The queues, by the address of their loop.
-static QUEUES: PerProcess<Mutex<HashMap<usize, Weak<Queue>>>> = PerProcess::new();
+static QUEUES: PerProcess<Mutex<HashMap<usize, Weak<WakeQueue>>>> = PerProcess::new();
 
-impl Queue {
-    /// That of a loop, which is made if there is none yet.
+impl WakeQueue {
+    /// The queue of a loop, made if there is none yet.
     pub(crate) fn of(event_loop: &Bound<'_, PyAny>) -> PyResult<Arc<Self>> {
         let py = event_loop.py();
         let Ok(queues) = QUEUES.get(|| Ok::<_, Infallible>(Mutex::default()));
         let queues = || queues.lock().unwrap_or_else(PoisonError::into_inner);
         let address = event_loop.as_ptr().addr();
         let found = queues().get(&address).and_then(Weak::upgrade);
-        // Another loop may have been there before.
+        // Another loop may have had this address before.
         if let Some(queue) = found
             && queue.event_loop.bind(py).upgrade().is_some_and(|found| found.is(event_loop))
         {
             return Ok(queue);
         }
-        let queue = Self::watched_by(event_loop)?;
+        let queue = Self::new(event_loop)?;
         let mut queues = queues();
         queues.retain(|_, queue| queue.strong_count() > 0);
         queues.insert(address, Arc::downgrade(&queue));
         Ok(queue)
     }
 
-    fn watched_by(event_loop: &Bound<'_, PyAny>) -> PyResult<Arc<Self>> {
+    fn new(event_loop: &Bound<'_, PyAny>) -> PyResult<Arc<Self>> {
         let py = event_loop.py();
-        let make = |bell| -> PyResult<Arc<Self>> {
+        let make = |wake_pipe| -> PyResult<Arc<Self>> {
             let event_loop = PyWeakrefReference::new(event_loop)?.unbind();
-            Ok(Arc::new(Self { event_loop, waiting: Mutex::default(), bell }))
+            Ok(Arc::new(Self { event_loop, pending: Mutex::default(), wake_pipe }))
         };
         #[cfg(unix)]
         {
             use std::io::{PipeReader, PipeWriter};
             use std::os::fd::AsRawFd;
-            let (is_heard, rings) = std::io::pipe()?;
-            let (is_heard, rings): (PipeReader, PipeWriter) = (never_waiting(is_heard)?, never_waiting(rings)?);
-            let watched = is_heard.as_raw_fd();
-            let queue = make(Bell::Pipe { rings, is_heard })?;
-            // The loop holds it from now on, and lets go of it when it is closed.
-            let emptying = Emptying(Arc::clone(&queue));
-            match event_loop.call_method1(intern!(py, "add_reader"), (watched, wake(py)?, emptying)) {
+            let (reader, writer) = std::io::pipe()?;
+            let (reader, writer): (PipeReader, PipeWriter) = (nonblocking(reader)?, nonblocking(writer)?);
+            let watched = reader.as_raw_fd();
+            let queue = make(WakePipe::Pipe { writer, reader })?;
+            // The loop holds it from now on, and drops it when it is closed.
+            let drain = DrainQueue(Arc::clone(&queue));
+            match event_loop.call_method1(intern!(py, "add_reader"), (watched, wake(py)?, drain)) {
                 Ok(_) => return Ok(queue),
                 Err(error) if error.is_instance_of::<PyNotImplementedError>(py) => {}
                 Err(error) => return Err(error),
             }
         }
-        make(Bell::Call)
+        make(WakePipe::CallSoon)
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn pending(&self) -> MutexGuard<'_, PendingWakers> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn put(self: &Arc<Self>, ticket: Arc<Ticket>) {
-        let was_told = {
-            let mut waiting = self.waiting();
-            waiting.tickets.push(ticket);
-            mem::replace(&mut waiting.is_told, true)
+    fn push(self: &Arc<Self>, waker: Arc<TaskWaker>) {
+        let was_notified = {
+            let mut pending = self.pending();
+            pending.wakers.push(waker);
+            mem::replace(&mut pending.is_notified, true)
         };
-        if !was_told {
-            self.tell();
+        if !was_notified {
+            self.notify();
         }
     }
 
-    /// Rings the bell. If nobody hears it, the loop is closed, and there is nothing to be done.
-    fn tell(self: &Arc<Self>) {
-        match &self.bell {
+    /// Notifies the loop. If that fails, the loop is closed, and there is nothing to do.
+    fn notify(self: &Arc<Self>) {
+        match &self.wake_pipe {
             #[cfg(unix)]
-            Bell::Pipe { rings, .. } => {
+            WakePipe::Pipe { writer, .. } => {
                 use std::io::Write;
-                let _ = (&*rings).write(&[1]);
+                let _ = (&*writer).write(&[1]);
             }
-            Bell::Call => {
+            WakePipe::CallSoon => {
                 Python::try_attach(|py| {
                     let event_loop = self.event_loop.bind(py).upgrade()?;
-                    let emptying = Emptying(Arc::clone(self));
+                    let drain = DrainQueue(Arc::clone(self));
                     let wake = wake(py).ok()?;
-                    event_loop.call_method1(intern!(py, "call_soon_threadsafe"), (wake, emptying)).ok().map(drop)
+                    event_loop.call_method1(intern!(py, "call_soon_threadsafe"), (wake, drain)).ok().map(drop)
                 });
             }
         }
     }
 
-    /// Takes all that is in it; on the thread of the loop.
-    fn empty<'py>(&self, py: Python<'py>) -> Vec<Bound<'py, PyAny>> {
+    /// Takes the futures of all wakers in it. Called on the thread of the loop.
+    fn drain<'py>(&self, py: Python<'py>) -> Vec<Bound<'py, PyAny>> {
         #[cfg(unix)]
-        if let Bell::Pipe { is_heard, .. } = &self.bell {
+        if let WakePipe::Pipe { reader, .. } = &self.wake_pipe {
             use std::io::Read;
-            let _ = (&*is_heard).read(&mut [0; 16]);
+            let _ = (&*reader).read(&mut [0; 16]);
         }
-        let tickets = {
-            let mut waiting = self.waiting();
-            waiting.is_told = false;
-            mem::take(&mut waiting.tickets)
+        let wakers = {
+            let mut pending = self.pending();
+            pending.is_notified = false;
+            mem::take(&mut pending.wakers)
         };
-        tickets.iter().filter_map(|ticket| ticket.take(py)).collect()
+        wakers.iter().filter_map(|waker| waker.take(py)).collect()
     }
 }
 
-/// Makes one end of a pipe refuse where it would have to wait.
+/// Makes one end of a pipe non-blocking.
 #[cfg(unix)]
-fn never_waiting<End: From<std::os::fd::OwnedFd>>(end: impl Into<std::os::fd::OwnedFd>) -> std::io::Result<End> {
-    // The standard library sets that of sockets only, but by a call that takes any descriptor.
+fn nonblocking<End: From<std::os::fd::OwnedFd>>(end: impl Into<std::os::fd::OwnedFd>) -> std::io::Result<End> {
+    // The standard library offers this for sockets only, but by a call that works on any descriptor.
     let end = std::os::unix::net::UnixStream::from(end.into());
     end.set_nonblocking(true)?;
     Ok(End::from(end.into()))
 }
 
-impl fmt::Debug for Queue {
+impl fmt::Debug for WakeQueue {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Queue").finish_non_exhaustive()
+        formatter.debug_struct("WakeQueue").finish_non_exhaustive()
     }
 }
 
-/// What Python's few lines call when there is something in the queue: the futures to be told.
+/// Called by `canvas_studio._waking.wake` when the queue is not empty: it returns the futures to complete.
 #[pyclass(frozen, module = "canvas_studio._core")]
 #[derive(Debug)]
-struct Emptying(Arc<Queue>);
+struct DrainQueue(Arc<WakeQueue>);
 
 #[pymethods]
-impl Emptying {
+impl DrainQueue {
     fn __call__<'py>(&self, py: Python<'py>) -> Vec<Bound<'py, PyAny>> {
-        self.0.empty(py)
+        self.0.drain(py)
     }
 }
 
-/// They are Python's, since the interpreter may end a thread in the middle of them, which would end the process in here.
+/// The function that completes the futures. It is written in Python: the interpreter may stop a thread inside of it, and if
+/// that happened in here, the process would abort.
 fn wake(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     py.import("canvas_studio._waking")?.getattr("wake")
 }

@@ -1,5 +1,5 @@
-//! The core's log on its way to Python's `logging`: each line waits with the call that it is about, until the caller's
-//! own thread hands it over.
+//! Passes the core's log records to Python's `logging`. A record waits in the queue of its call until the caller's own
+//! thread flushes it.
 
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -26,29 +26,29 @@ use crate::client::log::TARGET;
 use crate::client::secrets::printable;
 use crate::python::cached::cached;
 
-/// How many lines wait at the most.
-const MOST: usize = 1000;
-/// The levels as `logging` counts them.
+/// How many records a queue holds at most.
+const MAX_PENDING: usize = 1000;
+/// The levels of `logging`.
 const DEBUG: u8 = 10;
 const INFO: u8 = 20;
 const WARNING: u8 = 30;
 const ERROR: u8 = 40;
 const OFF: u8 = u8::MAX;
 
-/// From which level on lines are wanted, as far as the last look at the logger told.
+/// The level from which the program wants records, as `refresh_level` found it last.
 static LEVEL: AtomicU8 = AtomicU8::new(OFF);
-/// Whether the core's lines come here.
+/// Whether the core's records come here.
 static LISTENING: Once = Once::new();
-/// The lines whose call has ended meanwhile, or that belong to none. The next call hands them over.
-static STRAY: PerProcess<Queue> = PerProcess::new();
+/// Records whose call has ended, or that belong to none. The next call flushes them.
+static ORPHANED: PerProcess<LogQueue> = PerProcess::new();
 
 task_local! {
-    /// The queue of the call that is under way.
-    static QUEUE: Arc<Queue>;
+    /// The queue of the current call.
+    static QUEUE: Arc<LogQueue>;
 }
 
-/// Looks up from which level on the program wants lines. If it has not imported `logging`, it wants none.
-pub(crate) fn look(py: Python<'_>) -> PyResult<()> {
+/// Looks up the level from which the program wants records. If it has not imported `logging`, it wants none.
+pub(crate) fn refresh_level(py: Python<'_>) -> PyResult<()> {
     let mut level = OFF;
     if let Some(python) = Logging::get(py)? {
         for candidate in [INFO, DEBUG] {
@@ -60,79 +60,79 @@ pub(crate) fn look(py: Python<'_>) -> PyResult<()> {
         }
     }
     if level != OFF {
-        // Only one can ever be set, and nobody else does.
+        // A process can set this once, and nothing else does.
         LISTENING.call_once(|| drop(set_global_default(Listener)));
     }
     LEVEL.store(level, Ordering::Relaxed);
     Ok(())
 }
 
-/// Hands over what is left, and takes in nothing more: the interpreter is about to exit.
+/// Flushes the last records and accepts no more: the interpreter is exiting.
 pub(crate) fn stop(py: Python<'_>) {
     LEVEL.store(OFF, Ordering::Relaxed);
-    let left = STRAY.existing().map(|stray| stray.take()).unwrap_or_default();
-    if let Err(error) = hand_over(py, left) {
+    let left = ORPHANED.existing().map(|orphaned| orphaned.take()).unwrap_or_default();
+    if let Err(error) = flush(py, left) {
         error.write_unraisable(py, None);
     }
 }
 
 /// The log of one call.
 #[derive(Debug)]
-pub(crate) struct Log(Arc<Queue>);
+pub(crate) struct Log(Arc<LogQueue>);
 
 impl Log {
-    /// Begins it, on the thread and in the context of the caller.
+    /// Starts it, on the thread and in the context of the caller.
     pub(crate) fn begin(py: Python<'_>) -> PyResult<Self> {
-        look(py)?;
-        let mut queue = Queue::default();
+        refresh_level(py)?;
+        let mut queue = LogQueue::default();
         if LEVEL.load(Ordering::Relaxed) != OFF
             && let Some(python) = Logging::get(py)?
         {
-            queue.is_muted = python.is_handing_over.call_method0(py, intern!(py, "get"))?.is_truthy(py)?;
+            queue.is_muted = python.is_flushing.call_method0(py, intern!(py, "get"))?.is_truthy(py)?;
             queue.context = Some(Arc::new(python.copy_context.call0(py)?));
         }
         Ok(Self(Arc::new(queue)))
     }
 
-    /// What runs in it belongs to this call.
-    pub(crate) fn of<F: Future>(&self, running: F) -> TaskLocalFuture<Arc<Queue>, F> {
+    /// Runs a future as part of this call.
+    pub(crate) fn of<F: Future>(&self, running: F) -> TaskLocalFuture<Arc<LogQueue>, F> {
         QUEUE.scope(Arc::clone(&self.0), running)
     }
 
-    /// Waits for a line.
-    pub(crate) async fn filled(&self) {
-        self.0.filled.notified().await;
+    /// Waits for a record.
+    pub(crate) async fn new_records(&self) {
+        self.0.new_records.notified().await;
     }
 
-    /// Gives Python what there is; to be called on the thread and in the context of the caller.
-    pub(crate) fn hand_over(&self, py: Python<'_>) -> PyResult<()> {
+    /// Passes all waiting records to Python. Call it on the thread and in the context of the caller.
+    pub(crate) fn flush(&self, py: Python<'_>) -> PyResult<()> {
         if self.0.is_muted {
             return Ok(());
         }
         let mut lines = self.0.take();
-        if let Some(stray) = STRAY.existing() {
-            let mut strays = stray.take();
-            if !strays.is_empty() {
-                lines.append(&mut strays);
-                lines.sort_by_key(|line| line.moment);
+        if let Some(orphaned) = ORPHANED.existing() {
+            let mut orphans = orphaned.take();
+            if !orphans.is_empty() {
+                lines.append(&mut orphans);
+                lines.sort_by_key(|line| line.time);
             }
         }
-        hand_over(py, lines)
+        flush(py, lines)
     }
 }
 
 impl Drop for Log {
     fn drop(&mut self) {
         let left = {
-            let mut waiting = self.0.waiting();
-            waiting.is_over = true;
-            waiting.take()
+            let mut pending = self.0.pending();
+            pending.is_closed = true;
+            pending.take()
         };
-        keep(left.into_iter().map(|line| line.in_context(self.0.context.as_ref())));
+        add_orphans(left.into_iter().map(|line| line.in_context(self.0.context.as_ref())));
     }
 }
 
-/// Gives a task the log of the call that begins it.
+/// Gives a task the log of the call that starts it.
 pub(crate) fn for_task<F: Future>(running: F) -> impl Future<Output = F::Output> {
     let queue = QUEUE.try_with(Arc::clone).ok();
     async move {
@@ -143,30 +143,30 @@ pub(crate) fn for_task<F: Future>(running: F) -> impl Future<Output = F::Output>
     }
 }
 
-/// Keeps lines for the next call.
-fn keep(lines: impl Iterator<Item = Line>) {
+/// Keeps records for the next call.
+fn add_orphans(lines: impl Iterator<Item = LogRecord>) {
     let mut lines = lines.peekable();
     if lines.peek().is_some() {
-        let Ok(stray) = STRAY.get(|| Ok::<_, Infallible>(Queue::default()));
-        lines.for_each(|line| stray.add(line));
+        let Ok(orphaned) = ORPHANED.get(|| Ok::<_, Infallible>(LogQueue::default()));
+        lines.for_each(|line| orphaned.add(line));
     }
 }
 
-fn hand_over(py: Python<'_>, lines: Vec<Line>) -> PyResult<()> {
+fn flush(py: Python<'_>, lines: Vec<LogRecord>) -> PyResult<()> {
     if lines.is_empty() {
         return Ok(());
     }
     let Some(python) = Logging::get(py)? else { return Ok(()) };
     let mut lines = lines.into_iter();
     for line in lines.by_ref() {
-        match line.deliver(py, python) {
+        match line.emit(py, python) {
             Ok(()) => {}
-            // What a handler or a filter raises is not the call's doing, and must not cost its result.
+            // An error of a handler or a filter must not cost the call its result.
             Err(error) if error.is_instance_of::<PyException>(py) => {
                 error.write_unraisable(py, Some(python.logger.bind(py)));
             }
             Err(interrupt) => {
-                keep(lines);
+                add_orphans(lines);
                 return Err(interrupt);
             }
         }
@@ -174,12 +174,12 @@ fn hand_over(py: Python<'_>, lines: Vec<Line>) -> PyResult<()> {
     Ok(())
 }
 
-/// What is needed of Python, once the program has imported `logging`.
+/// The Python objects needed here, once the program has imported `logging`.
 struct Logging {
     logger: Py<PyAny>,
     handle: Py<PyAny>,
-    /// A context variable, so that it is also known in the tasks that a handler starts.
-    is_handing_over: Py<PyAny>,
+    /// A context variable, so that tasks which a handler starts see it too.
+    is_flushing: Py<PyAny>,
     copy_context: Py<PyAny>,
 }
 
@@ -196,13 +196,13 @@ impl Logging {
             return Ok(None);
         }
         let module = py.import("canvas_studio._logs")?;
-        // Perhaps it is being imported, and this is a finalizer that ran meanwhile.
+        // The module may be half imported: a finalizer that runs during the import gets here.
         let Some(handle) = module.getattr_opt("handle")? else { return Ok(None) };
         let logging = cached(py, &LOGGING, || {
             Ok(Self {
                 logger: module.getattr("logger")?.unbind(),
                 handle: handle.unbind(),
-                is_handing_over: module.getattr("is_handing_over")?.unbind(),
+                is_flushing: module.getattr("is_handing_over")?.unbind(),
                 copy_context: py.import("contextvars")?.getattr("copy_context")?.unbind(),
             })
         })?;
@@ -210,75 +210,75 @@ impl Logging {
     }
 }
 
-/// Lines on their way to Python.
+/// Records that wait for a flush.
 #[derive(Debug, Default)]
-pub(crate) struct Queue {
-    waiting: Mutex<Waiting>,
-    filled: Notify,
-    /// Whether its call is made by a handler or a filter of this very log, which would never come to an end.
+pub(crate) struct LogQueue {
+    pending: Mutex<PendingRecords>,
+    new_records: Notify,
+    /// Whether the call is made by a handler or a filter of this log; logging that call would never end.
     is_muted: bool,
-    /// That of the caller, for the lines that somebody else hands over.
+    /// The caller's context, for the records that another call flushes.
     context: Option<Arc<Py<PyAny>>>,
 }
 
 #[derive(Debug, Default)]
-struct Waiting {
-    lines: Vec<Line>,
+struct PendingRecords {
+    lines: Vec<LogRecord>,
     dropped: u64,
-    /// Whether the call has ended, so that nobody takes what comes now.
-    is_over: bool,
+    /// Whether the call has ended, so that later records are orphans.
+    is_closed: bool,
 }
 
-impl Waiting {
-    fn take(&mut self) -> Vec<Line> {
+impl PendingRecords {
+    fn take(&mut self) -> Vec<LogRecord> {
         let mut lines = mem::take(&mut self.lines);
         let dropped = mem::take(&mut self.dropped);
         if dropped > 0 {
-            let message = format!("{dropped} lines of this log were dropped: more than {MOST} were waiting");
+            let message = format!("{dropped} lines of this log were dropped: more than {MAX_PENDING} were waiting");
             let fields = vec![("dropped", Value::Int(dropped.into()))];
-            lines.push(Line { level: INFO, moment: SystemTime::now(), message, fields, context: None });
+            lines.push(LogRecord { level: INFO, time: SystemTime::now(), message, fields, context: None });
         }
         lines
     }
 }
 
-impl Queue {
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+impl LogQueue {
+    fn pending(&self) -> MutexGuard<'_, PendingRecords> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn add(&self, line: Line) {
+    fn add(&self, line: LogRecord) {
         if self.is_muted {
             return;
         }
-        let mut waiting = self.waiting();
-        if waiting.is_over {
-            drop(waiting);
-            keep([line.in_context(self.context.as_ref())].into_iter());
+        let mut pending = self.pending();
+        if pending.is_closed {
+            drop(pending);
+            add_orphans([line.in_context(self.context.as_ref())].into_iter());
             return;
         }
-        if waiting.lines.len() < MOST {
-            waiting.lines.push(line);
+        if pending.lines.len() < MAX_PENDING {
+            pending.lines.push(line);
         } else {
-            waiting.dropped += 1;
+            pending.dropped += 1;
         }
-        drop(waiting);
-        self.filled.notify_one();
+        drop(pending);
+        self.new_records.notify_one();
     }
 
-    fn take(&self) -> Vec<Line> {
-        self.waiting().take()
+    fn take(&self) -> Vec<LogRecord> {
+        self.pending().take()
     }
 }
 
-/// A line as it was told.
+/// A record of the core's log.
 #[derive(Debug)]
-struct Line {
+struct LogRecord {
     level: u8,
-    moment: SystemTime,
+    time: SystemTime,
     message: String,
     fields: Vec<(&'static str, Value)>,
-    /// The context to deliver it in, if that is not the current one.
+    /// The context to emit it in, if not the current one.
     context: Option<Arc<Py<PyAny>>>,
 }
 
@@ -289,14 +289,14 @@ enum Value {
     Number(f64),
 }
 
-impl Line {
+impl LogRecord {
     fn in_context(mut self, context: Option<&Arc<Py<PyAny>>>) -> Self {
         self.context = self.context.or_else(|| context.cloned());
         self
     }
 
-    fn deliver(self, py: Python<'_>, python: &Logging) -> PyResult<()> {
-        let nanoseconds = self.moment.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+    fn emit(self, py: Python<'_>, python: &Logging) -> PyResult<()> {
+        let nanoseconds = self.time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
         let fields = PyDict::new(py);
         for (name, value) in self.fields {
             match value {
@@ -309,7 +309,7 @@ impl Line {
         match self.context {
             None => handle.call1((level, nanoseconds, self.message, fields))?,
             Some(context) => {
-                // A context can be entered only once at a time, but a copy of it always.
+                // A context cannot be entered twice at a time; a copy of it can.
                 let copy = context.call_method0(py, intern!(py, "copy"))?.into_bound_py_any(py)?;
                 copy.call_method1(intern!(py, "run"), (handle, level, nanoseconds, self.message, fields))?
             }
@@ -318,7 +318,7 @@ impl Line {
     }
 }
 
-impl Visit for Line {
+impl Visit for LogRecord {
     fn record_str(&mut self, field: &Field, value: &str) {
         self.fields.push((field.name(), Value::Text(printable(value).into_owned())));
     }
@@ -345,7 +345,7 @@ impl Visit for Line {
     }
 }
 
-/// Takes in what the core tells; what other crates tell is not for Python.
+/// Receives the core's log events, and ignores those of other crates.
 struct Listener;
 
 impl Subscriber for Listener {
@@ -364,15 +364,15 @@ impl Subscriber for Listener {
     fn event(&self, event: &Event<'_>) {
         let level = number(*event.metadata().level());
         let mut line =
-            Line { level, moment: SystemTime::now(), message: String::new(), fields: Vec::new(), context: None };
+            LogRecord { level, time: SystemTime::now(), message: String::new(), fields: Vec::new(), context: None };
         event.record(&mut line);
         match QUEUE.try_with(Arc::clone) {
             Ok(queue) => queue.add(line),
-            Err(_) => keep([line].into_iter()),
+            Err(_) => add_orphans([line].into_iter()),
         }
     }
 
-    // The core has no spans, and those of other crates are not wanted.
+    // The core has no spans, and those of other crates are ignored.
     fn new_span(&self, _: &Attributes<'_>) -> Id {
         Id::from_u64(1)
     }

@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use super::caller::python_store_of;
 use crate::api::Request;
 use crate::client::{Client, Error};
-use crate::python::convert::output::Deliver;
+use crate::python::convert::output::IntoPython;
 
 /// The runtime that must drive the I/O of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub(crate) enum RuntimeChoice {
 
 /// Anything that can be run. The same value serves both forms, blocking and awaited.
 pub(crate) trait Operation: Send + 'static {
-    type Result: Deliver + Send + 'static;
+    type Result: IntoPython + Send + 'static;
 
     fn start(&self, client: Option<Client>) -> impl Future<Output = Result<Self::Result, Error>> + Send + 'static;
 
@@ -48,7 +48,7 @@ pub(crate) trait Operation: Send + 'static {
     }
 }
 
-impl<T: Deliver + Send + 'static> Operation for Request<T> {
+impl<T: IntoPython + Send + 'static> Operation for Request<T> {
     type Result = T;
 
     fn start(&self, client: Option<Client>) -> impl Future<Output = Result<T, Error>> + Send + 'static {

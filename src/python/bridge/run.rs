@@ -21,7 +21,7 @@ use super::runtime::{
 };
 use crate::api::InvalidArgument;
 use crate::client::{Client, Error, Lent, Limit};
-use crate::python::convert::output::Deliver;
+use crate::python::convert::output::IntoPython;
 use crate::python::errors::to_python;
 use crate::python::faults;
 
@@ -30,7 +30,7 @@ pub(crate) fn run<O: Operation>(
     py: Python<'_>,
     client: Option<&Client>,
     operation: Result<O, InvalidArgument>,
-) -> PyResult<<O::Result as Deliver>::Python> {
+) -> PyResult<<O::Result as IntoPython>::Python> {
     faults::guarded(|| run_on_this_thread(py, client, operation))
 }
 
@@ -38,7 +38,7 @@ fn run_on_this_thread<O: Operation>(
     py: Python<'_>,
     client: Option<&Client>,
     operation: Result<O, InvalidArgument>,
-) -> PyResult<<O::Result as Deliver>::Python> {
+) -> PyResult<<O::Result as IntoPython>::Python> {
     let operation = operation.map_err(|refusal| to_python(refusal.into()))?;
     let caller_runtime = caller_runtime()?;
     let mut executor = Executor::new(&operation, &caller_runtime)?;
@@ -57,7 +57,7 @@ fn run_on_this_thread<O: Operation>(
         py.detach(|| executor.run_pending());
     }
     drop(executor);
-    result?.map_err(to_python)?.deliver(py, client)
+    result?.map_err(to_python)?.into_python(py, client)
 }
 
 /// Waits for a future. At every tick it checks for signals and an exit, passes on log records, and reports progress.
@@ -71,7 +71,7 @@ fn wait<T: Send>(
     let mut running = pin!(running);
     loop {
         let finished = py.detach(|| executor.drive(running.as_mut())).map_err(no_threads)?;
-        log.hand_over(py)?;
+        log.flush(py)?;
         if let Some(result) = finished {
             if result.is_ok() {
                 operation.report_progress(py)?;
@@ -81,7 +81,7 @@ fn wait<T: Send>(
         py.check_signals()?;
         refuse_at_exit()?;
         operation.report_progress(py)?;
-        logs::look(py)?;
+        logs::refresh_level(py)?;
         BlockingCall::resume();
         executor.take_over();
     }
@@ -205,7 +205,7 @@ impl<'runtime> Executor<'runtime> {
 pub(crate) async fn run_async<O: Operation>(
     client: Option<Client>,
     operation: Result<O, InvalidArgument>,
-) -> PyResult<<O::Result as Deliver>::Python> {
+) -> PyResult<<O::Result as IntoPython>::Python> {
     faults::check_memory()?;
     let operation = operation.map_err(|refusal| to_python(refusal.into()))?;
     let shared = shared_runtime()?;
@@ -224,7 +224,7 @@ pub(crate) async fn run_async<O: Operation>(
         }
         let _call = CallGuard::enter();
         Python::attach(|py| {
-            log.hand_over(py)?;
+            log.flush(py)?;
             report_progress(py, &operation)
         })?;
     };
@@ -236,10 +236,10 @@ pub(crate) async fn run_async<O: Operation>(
     })?;
     let _call = CallGuard::enter();
     Python::attach(|py| {
-        log.hand_over(py)?;
+        log.flush(py)?;
         let result = result.map_err(to_python)?;
         report_progress(py, &operation)?;
-        result.deliver(py, client.as_ref())
+        result.into_python(py, client.as_ref())
     })
 }
 
@@ -275,7 +275,7 @@ async fn wait_for_news<T>(
     tokio::select! {
         biased;
         finished = task => Some(finished),
-        () = log.filled() => None,
+        () = log.new_records() => None,
         () = pause => None,
     }
 }

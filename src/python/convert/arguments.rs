@@ -1,4 +1,4 @@
-//! The arguments of methods: each is read when its name is known, so that an error can name it.
+//! Types for the arguments of methods. Each is read once its name is known, so that an error can name it.
 
 use std::marker::PhantomData;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use pyo3::types::PyMapping;
 use pyo3::{type_hint_identifier, type_hint_subscript, type_hint_union};
 
 use super::input::{
-    changes, day, file_path, flag, flag_or, json, number, params, seconds, text, whole, with_article, wrong_type,
+    changes, day, file_path, flag, flag_or, int, json, number, params, seconds, text, with_article, wrong_type,
 };
 use crate::api::permissions::PermissionChange;
 
@@ -31,7 +31,7 @@ impl<A: Argument> Argument for Option<A> {
     }
 }
 
-/// Arguments that pyo3 has read already, through a function of `named`.
+/// Arguments that pyo3 has already read, through a function in `named`.
 macro_rules! already_read {
     ($($type:ty),*) => {
         $(impl Argument for $type {
@@ -46,7 +46,7 @@ macro_rules! already_read {
 
 already_read!(i64, &'static str);
 
-/// Arguments as Python passed them, and the functions that read them.
+/// Declares types for arguments as Python passed them, each with the function that reads it.
 macro_rules! arguments {
     ($($(#[$about:meta])* $argument:ident: $value:ty = $read:path, $hint:expr;)*) => {
         $(
@@ -75,7 +75,7 @@ macro_rules! arguments {
     };
 }
 
-/// Anything that maps names to values.
+/// The type hint of a mapping from names to values.
 #[cfg(feature = "stubs")]
 pub(crate) const MAPPING: PyStaticExpr = type_hint_subscript!(
     type_hint_identifier!("collections.abc", "Mapping"),
@@ -83,7 +83,7 @@ pub(crate) const MAPPING: PyStaticExpr = type_hint_subscript!(
     type_hint_identifier!("typing", "Any")
 );
 
-/// A mapping, for a function whose argument is called `values`.
+/// A mapping from names to values. Errors call it `values`.
 pub(crate) struct AnyMapping<'py>(pub(crate) Bound<'py, PyMapping>);
 
 impl<'py> FromPyObject<'_, 'py> for AnyMapping<'py> {
@@ -102,27 +102,27 @@ impl<'py> FromPyObject<'_, 'py> for AnyMapping<'py> {
 arguments! {
     Text: String = text, type_hint_identifier!("builtins", "str");
     Flag: bool = flag, type_hint_identifier!("builtins", "bool");
-    Int: i64 = whole, type_hint_identifier!("builtins", "int");
+    Int: i64 = int, type_hint_identifier!("builtins", "int");
     Number: f64 = number, type_hint_identifier!("builtins", "float");
-    /// A length of time, as seconds or as a timedelta.
+    /// A duration, in seconds or as a timedelta.
     Seconds: f64 = seconds,
         type_hint_union!(type_hint_identifier!("builtins", "float"), type_hint_identifier!("datetime", "timedelta"));
-    /// A calendar day as a date or as text; whether the text is one, the core checks.
+    /// A calendar day, as a date or as text. The core checks the text.
     Day: String = day,
         type_hint_union!(type_hint_identifier!("datetime", "date"), type_hint_identifier!("builtins", "str"));
     FilePath: PathBuf = file_path, <PathBuf as FromPyObject<'_, '_>>::INPUT_TYPE;
-    /// Changes of permissions, as `PermissionChange` or as dicts with the same names.
+    /// Permission changes, as `PermissionChange` objects or as dicts with the same names.
     Changes: Vec<PermissionChange> = changes, type_hint_subscript!(
         type_hint_identifier!("collections.abc", "Iterable"),
         type_hint_union!(type_hint_identifier!("canvas_studio.models", "PermissionChange"), MAPPING)
     );
-    /// Query parameters of the caller's own.
+    /// Query parameters of a raw request.
     Params: Vec<(String, String)> = params, MAPPING;
-    /// A body of the caller's own, as the text of its JSON.
+    /// The body of a raw request, as JSON text.
     Body: String = json, type_hint_identifier!("typing", "Any");
 }
 
-/// An object of a class of this module.
+/// An object of one of this module's classes.
 #[derive(Debug)]
 pub(crate) struct Object<T>(Py<PyAny>, PhantomData<fn() -> T>);
 
@@ -149,9 +149,9 @@ impl<T: PyTypeInfo> Argument for Object<T> {
     }
 }
 
-/// Arguments with a default that a signature shows: pyo3 asks for a value of the default's own type.
+/// Readers for arguments whose default a signature shows: pyo3 requires a value of the default's own type.
 pub(crate) mod named {
-    use super::{Bound, PyAny, PyResult, seconds, whole};
+    use super::{Bound, PyAny, PyResult, int, seconds};
 
     macro_rules! named {
         ($($name:ident: $value:ty = $read:path;)*) => {
@@ -162,48 +162,48 @@ pub(crate) mod named {
     }
 
     named! {
-        page: i64 = whole;
-        per_page: i64 = whole;
+        page: i64 = int;
+        per_page: i64 = int;
         timeout: f64 = seconds;
         connect_timeout: f64 = seconds;
         read_timeout: f64 = seconds;
-        max_retries: i64 = whole;
+        max_retries: i64 = int;
         retry_delay: f64 = seconds;
         max_retry_wait: f64 = seconds;
-        max_concurrency: i64 = whole;
-        max_connections: i64 = whole;
+        max_concurrency: i64 = int;
+        max_connections: i64 = int;
     }
 }
 
-/// Read a whole number that a class written in Python was given.
+/// Read an argument of a class written in Python: an int.
 #[pyfunction]
 #[pyo3(signature = (name, value))]
 pub(crate) fn read_int(name: &str, value: &Bound<'_, PyAny>) -> PyResult<i64> {
-    whole(name, value)
+    int(name, value)
 }
 
-/// Likewise, what is true or false.
+/// Read an argument of a class written in Python: a bool.
 #[pyfunction]
 #[pyo3(signature = (name, value, expected="True or False"))]
 pub(crate) fn read_bool(name: &str, value: &Bound<'_, PyAny>, expected: &str) -> PyResult<bool> {
     flag_or(name, value, expected)
 }
 
-/// Likewise, what JSON can hold, as the text of its JSON.
+/// Read an argument of a class written in Python: a JSON value, returned as JSON text.
 #[pyfunction]
 #[pyo3(signature = (name, value))]
 pub(crate) fn read_json(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
     json(name, value)
 }
 
-/// Likewise, where a file is.
+/// Read an argument of a class written in Python: the path of a file.
 #[pyfunction]
 #[pyo3(signature = (name, value))]
 pub(crate) fn read_path(name: &str, value: &Bound<'_, PyAny>) -> PyResult<PathBuf> {
     file_path(name, value)
 }
 
-/// Likewise, a length of time in seconds.
+/// Read an argument of a class written in Python: a duration, returned in seconds.
 #[pyfunction]
 #[pyo3(signature = (name, value))]
 pub(crate) fn read_seconds(name: &str, value: &Bound<'_, PyAny>) -> PyResult<f64> {

@@ -1,4 +1,4 @@
-//! Ids as arguments: a number, or the object that has it. Each page declares the ids of its objects.
+//! Ids as arguments: a number, or the object that has it. Each page declares the kinds of ids of its own objects.
 
 use std::marker::PhantomData;
 
@@ -8,17 +8,17 @@ use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
 
 use super::arguments::Argument;
-use super::input::{as_int, whole_if_it_is, with_article, wrong_type};
+use super::input::{as_int, int_if_it_is, with_article, wrong_type};
 
-/// The kinds of object that have ids which may be given as the object itself.
+/// A kind of id, such as that of a media.
 pub(crate) trait IdKind {
-    /// Where its classes are, which are they, and the attribute that holds the id.
+    /// The classes whose objects are accepted: module, class, and the attribute that holds the id.
     const CLASSES: &'static [(&'static str, &'static str, &'static str)];
     #[cfg(feature = "stubs")]
     const HINT: PyStaticExpr;
 }
 
-/// Declares kinds of ids: for each, the classes whose objects may be given, and the attribute that holds the id.
+/// Declares kinds of ids: for each, the classes whose objects are accepted, with the attribute that holds the id.
 macro_rules! ids {
     ($($(#[$about:meta])* $kind:ident: $(($module:literal, $class:literal, $attribute:literal) $hint:expr),+;)*) => {
         $(
@@ -41,7 +41,7 @@ macro_rules! ids {
 
 pub(crate) use ids;
 
-/// An id, given as a number or as the object that has it.
+/// An id, passed as a number or as the object that has it.
 #[derive(Debug)]
 pub(crate) struct Id<K>(Py<PyAny>, PhantomData<K>);
 
@@ -60,7 +60,7 @@ impl<K: IdKind> Argument for Id<K> {
 
     fn read(self, py: Python<'_>, name: &str) -> PyResult<i64> {
         let given = self.0.bind(py);
-        if let Some(id) = whole_if_it_is(given)? {
+        if let Some(id) = int_if_it_is(given)? {
             return Ok(id);
         }
         for (module, class, attribute) in K::CLASSES {

@@ -1,5 +1,5 @@
-//! What a value that Python passes in means, in the core's terms. Each kind of value is read in one place, whichever
-//! argument it is, and what cannot be meant is refused under the argument's name.
+//! Reads Python values as the core's types. Each type is read in one place, whichever argument it is for, and an error
+//! names the argument.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use pyo3::types::{
     PyTuple,
 };
 
-use super::scalars::{is_a, is_missing, is_numpy_time, meant};
+use super::scalars::{is_instance, is_missing, is_numpy_time, plain_value};
 use crate::api::permissions::PermissionChange;
 use crate::api::{InvalidArgument, check};
 use crate::python::errors::to_python;
@@ -24,7 +24,7 @@ pub(crate) fn refused(argument: &str, expected: impl Into<String>) -> PyErr {
     to_python(InvalidArgument::new(argument, expected).into())
 }
 
-/// Says that an argument is of the wrong type: what it must be, what it is, and what to do.
+/// The error for an argument of the wrong type: what it must be, what it is, and what to do.
 pub(crate) fn wrong_type(name: &str, expected: &str, given: &Bound<'_, PyAny>, remedy: Option<String>) -> PyErr {
     let found = match given.get_type().name() {
         _ if given.is_none() => "None".to_owned(),
@@ -36,54 +36,54 @@ pub(crate) fn wrong_type(name: &str, expected: &str, given: &Bound<'_, PyAny>, r
     PyTypeError::new_err(format!("{name} must be {expected}, not {found}{remedy}"))
 }
 
-/// Whether it is an int or as good as one, such as numpy's.
-fn is_whole(given: &Bound<'_, PyAny>) -> bool {
+/// Whether it is an int, or can be used as one, like numpy's.
+fn is_int(given: &Bound<'_, PyAny>) -> bool {
     given.is_exact_instance_of::<PyInt>()
         || (!given.is_instance_of::<PyBool>() && given.hasattr("__index__").unwrap_or(false))
 }
 
-/// A whole number; `True` is none, and what is too large for Studio is as good as the largest there is.
-pub(crate) fn whole(name: &str, given: &Bound<'_, PyAny>) -> PyResult<i64> {
-    match whole_if_it_is(given)? {
+/// An int. `True` is not one. A number outside of 64 bits becomes the largest or smallest of them.
+pub(crate) fn int(name: &str, given: &Bound<'_, PyAny>) -> PyResult<i64> {
+    match int_if_it_is(given)? {
         Some(number) => Ok(number),
         None => Err(wrong_type(name, "an int", given, as_int(given))),
     }
 }
 
-pub(crate) fn whole_if_it_is(given: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
-    let given = meant(given)?;
-    if !is_whole(&given) {
+pub(crate) fn int_if_it_is(given: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
+    let given = plain_value(given)?;
+    if !is_int(&given) {
         return Ok(None);
     }
     match given.extract::<i64>() {
         Err(error) if error.is_instance_of::<PyOverflowError>(given.py()) => {
             Ok(Some(if given.call_method0("__index__")?.lt(0)? { i64::MIN } else { i64::MAX }))
         }
-        // An array, say, which has an index only if it holds one number.
+        // For example an array, which has an index only if it holds exactly one number.
         Err(error) if error.is_instance_of::<PyTypeError>(given.py()) => Ok(None),
         other => other.map(Some),
     }
 }
 
-/// How to make an int of it, if that is plain.
+/// The expression that makes an int of it, if there is an obvious one.
 pub(crate) fn as_int(given: &Bound<'_, PyAny>) -> Option<String> {
-    let given = meant(given).ok()?;
+    let given = plain_value(given).ok()?;
     if let Ok(text) = given.extract::<String>() {
         let is_number = text.len() < 20 && text.trim().parse::<i64>().is_ok();
         return is_number.then(|| format!("int({:?})", text.trim()));
     }
-    let is_number = given.is_instance_of::<PyFloat>() || is_a(&given, "decimal", "Decimal").ok()?;
+    let is_number = given.is_instance_of::<PyFloat>() || is_instance(&given, "decimal", "Decimal").ok()?;
     let number: f64 = given.extract().ok().filter(|_| is_number)?;
     (number.fract() == 0.0 && (1.0..1e15).contains(&number)).then(|| format!("int({number:?})"))
 }
 
-/// A number; `True` is none.
+/// A number. `True` is not one.
 pub(crate) fn number(name: &str, given: &Bound<'_, PyAny>) -> PyResult<f64> {
     number_if_it_is(given)?.ok_or_else(|| wrong_type(name, "a number", given, as_float(given)))
 }
 
 fn number_if_it_is(given: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
-    let given = meant(given)?;
+    let given = plain_value(given)?;
     if given.is_instance_of::<PyBool>() || is_numpy_time(&given)? {
         return Ok(None);
     }
@@ -104,7 +104,7 @@ pub(crate) fn seconds(name: &str, given: &Bound<'_, PyAny>) -> PyResult<f64> {
     if given.is_instance_of::<PyDelta>() && !is_missing(given) {
         return given.call_method0("total_seconds")?.extract();
     }
-    if is_a(given, "numpy", "timedelta64")? && !is_missing(given) {
+    if is_instance(given, "numpy", "timedelta64")? && !is_missing(given) {
         let numpy = given.py().import("numpy")?;
         return given.div(numpy.call_method1("timedelta64", (1, "s"))?)?.extract();
     }
@@ -116,20 +116,20 @@ pub(crate) fn flag(name: &str, given: &Bound<'_, PyAny>) -> PyResult<bool> {
     flag_or(name, given, "True or False")
 }
 
-/// Likewise, for an argument that may also be something else.
+/// A bool, for an argument that also accepts something else.
 pub(crate) fn flag_or(name: &str, given: &Bound<'_, PyAny>, expected: &str) -> PyResult<bool> {
-    let remedy = || is_whole(given).then(|| format!("bool({name})"));
+    let remedy = || is_int(given).then(|| format!("bool({name})"));
     flag_if_it_is(given)?.ok_or_else(|| wrong_type(name, expected, given, remedy()))
 }
 
-/// Whether it is true or false; nothing if it is something else.
+/// The bool that it is, or None.
 pub(crate) fn flag_if_it_is(given: &Bound<'_, PyAny>) -> PyResult<Option<bool>> {
-    Ok(meant(given)?.cast::<PyBool>().ok().map(PyBoolMethods::is_true))
+    Ok(plain_value(given)?.cast::<PyBool>().ok().map(PyBoolMethods::is_true))
 }
 
-/// A text; of a class that is one, such as an enum of texts, the text itself.
+/// A text. A member of a text enum gives its text.
 pub(crate) fn text(name: &str, given: &Bound<'_, PyAny>) -> PyResult<String> {
-    borrowed_text(name, &meant(given)?).map(str::to_owned)
+    borrowed_text(name, &plain_value(given)?).map(str::to_owned)
 }
 
 pub(crate) fn borrowed_text<'a>(name: &str, given: &'a Bound<'_, PyAny>) -> PyResult<&'a str> {
@@ -143,13 +143,13 @@ pub(crate) fn borrowed_text<'a>(name: &str, given: &'a Bound<'_, PyAny>) -> PyRe
     })
 }
 
-/// How to make a text of it, if that is plain. The value is not shown: it may be a secret.
+/// The expression that makes a text of it, if there is an obvious one. It does not show the value, which may be a secret.
 fn as_text(name: &str, given: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
     if given.is_instance_of::<PyBytes>() {
         return Ok(Some(format!("{name}.decode()")));
     }
     let is_number = !given.is_instance_of::<PyBool>() && !is_missing(given) && given.extract::<f64>().is_ok();
-    let is_plain = is_number || given.hasattr("__fspath__")? || is_a(given, "uuid", "UUID")?;
+    let is_plain = is_number || given.hasattr("__fspath__")? || is_instance(given, "uuid", "UUID")?;
     Ok(is_plain.then(|| format!("str({name})")))
 }
 
@@ -158,7 +158,7 @@ pub(crate) fn word(name: &str, given: &Bound<'_, PyAny>, words: &'static [&'stat
 }
 
 pub(crate) fn day(name: &str, given: &Bound<'_, PyAny>) -> PyResult<String> {
-    let given = &meant(given)?;
+    let given = &plain_value(given)?;
     if given.is_instance_of::<PyString>() {
         return text(name, given);
     }
@@ -167,14 +167,14 @@ pub(crate) fn day(name: &str, given: &Bound<'_, PyAny>) -> PyResult<String> {
     if is_missing(given) {
         return refuse(None);
     }
-    // A datetime is a date to Python; which day it means depends on a zone that Studio does not document.
+    // A datetime is also a date. Which day it means depends on a time zone that Studio does not document.
     if given.is_instance_of::<PyDateTime>() {
         return refuse(Some(format!("{name}.date()")));
     }
     if given.is_instance_of::<PyDate>() {
         return given.call_method0("isoformat")?.extract();
     }
-    if is_a(given, "numpy", "datetime64")? {
+    if is_instance(given, "numpy", "datetime64")? {
         let text = given.str()?.to_string();
         return if text.len() == "YYYY-MM-DD".len() {
             Ok(text)
@@ -208,7 +208,7 @@ pub(crate) fn changes(name: &str, given: &Bound<'_, PyAny>) -> PyResult<Vec<Perm
     given.try_iter()?.enumerate().map(read).collect()
 }
 
-/// The names of a change, in the order of `PermissionChange`.
+/// The fields of a change, in the order of `PermissionChange`.
 const CHANGE_FIELDS: [&str; 4] = ["action", "id", "share_type", "permission_type"];
 
 fn read_change(argument: &str, class: &Bound<'_, PyAny>, change: &Bound<'_, PyAny>) -> PyResult<PermissionChange> {
@@ -238,7 +238,7 @@ fn read_change(argument: &str, class: &Bound<'_, PyAny>, change: &Bound<'_, PyAn
     Ok(PermissionChange {
         action: words("action")?.ok_or_else(|| missing("action", ""))?,
         id: match field("id")? {
-            Some(id) => whole(&format!("{argument}.id"), &id)?,
+            Some(id) => int(&format!("{argument}.id"), &id)?,
             None => return Err(missing("id", ": it is the user's or the group's")),
         },
         share_type: words("share_type")?.ok_or_else(|| missing("share_type", ""))?,
@@ -254,22 +254,22 @@ pub(crate) fn params(name: &str, given: &Bound<'_, PyAny>) -> PyResult<Vec<(Stri
     for item in mapping.items()?.iter() {
         let (key, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
         let key = text(&format!("each name in {name}"), &key)?;
-        let place = format!("{name}[{key:?}]");
+        let path = format!("{name}[{key:?}]");
         if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
             for (index, element) in value.try_iter()?.enumerate() {
-                params.push((key.clone(), query_text(&format!("{place}[{index}]"), &element?)?));
+                params.push((key.clone(), query_text(&format!("{path}[{index}]"), &element?)?));
             }
         } else if !value.is_none() {
-            let text = query_text(&place, &value)?;
+            let text = query_text(&path, &value)?;
             params.push((key, text));
         }
     }
     Ok(params)
 }
 
-/// A value as a query writes it.
+/// The text of a value in a query.
 fn query_text(name: &str, given: &Bound<'_, PyAny>) -> PyResult<String> {
-    let value = &meant(given)?;
+    let value = &plain_value(given)?;
     if value.is_instance_of::<PyString>() {
         return text(name, value);
     }
@@ -277,15 +277,15 @@ fn query_text(name: &str, given: &Bound<'_, PyAny>) -> PyResult<String> {
         return Ok(flag.is_true().to_string());
     }
     let unreadable = |error: PyErr| refused(name, format!("cannot be sent: {}", error.value(value.py())));
-    if is_whole(value)
+    if is_int(value)
         && let Ok(number) = value.call_method0("__index__")
     {
         return Ok(number.str().map_err(unreadable)?.to_string());
     }
-    if value.is_instance_of::<PyFloat>() || is_a(value, "decimal", "Decimal")? {
+    if value.is_instance_of::<PyFloat>() || is_instance(value, "decimal", "Decimal")? {
         return finite_text(name, value);
     }
-    let is_time = value.is_instance_of::<PyDate>() || is_a(value, "numpy", "datetime64")?;
+    let is_time = value.is_instance_of::<PyDate>() || is_instance(value, "numpy", "datetime64")?;
     if is_time && !is_missing(value) {
         return if value.is_instance_of::<PyDate>() {
             value.call_method0("isoformat")?.extract()
@@ -293,7 +293,7 @@ fn query_text(name: &str, given: &Bound<'_, PyAny>) -> PyResult<String> {
             Ok(value.str()?.to_string())
         };
     }
-    if is_a(value, "uuid", "UUID")? {
+    if is_instance(value, "uuid", "UUID")? {
         return Ok(value.str()?.to_string());
     }
     let is_group = !value.is_instance_of::<PyBytes>() && value.cast::<PyMapping>().is_err() && value.try_iter().is_ok();
@@ -307,10 +307,10 @@ fn query_text(name: &str, given: &Bound<'_, PyAny>) -> PyResult<String> {
     Err(wrong_type(name, "a str, a number, a bool, a date, or a list of them", given, remedy))
 }
 
-/// A float or a `Decimal`, in digits.
+/// A float or a `Decimal` as decimal digits.
 fn finite_text(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
     let text = value.str()?.to_string();
-    // A number that vanishes as a float would take pages of zeros.
+    // A `Decimal` too small for a float would need pages of zeros.
     let fits = value
         .extract()
         .is_ok_and(|float: f64| float.is_finite() && (float != 0.0 || !value.is_truthy().unwrap_or(true)));
@@ -325,13 +325,13 @@ fn finite_text(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
     value.call_method1("__format__", ("f",))?.extract()
 }
 
-/// A body, as Python's own json writes it: that knows best what of Python can be JSON.
+/// The JSON text of a body, written by Python's own `json`, which knows best what can be JSON.
 pub(crate) fn json(name: &str, given: &Bound<'_, PyAny>) -> PyResult<String> {
     let py = given.py();
-    let place = name.to_owned();
+    let path = name.to_owned();
     let other = PyCFunction::new_closure(py, None, None, move |arguments, _| {
         let value = arguments.get_item(0)?;
-        json_value(&place, &value).map(Bound::unbind)
+        json_value(&path, &value).map(Bound::unbind)
     })?;
     let options = PyDict::new(py);
     options.set_item("allow_nan", false)?;
@@ -345,7 +345,7 @@ pub(crate) fn json(name: &str, given: &Bound<'_, PyAny>) -> PyResult<String> {
         Err(error) if error.is_instance_of::<PyValueError>(py) || error.is_instance_of::<PyRecursionError>(py) => {
             Err(refused(name, format!("{WHAT_JSON_HOLDS}: {}", error.value(py))))
         }
-        // Of a key; what is wrong with a value was said by `json_value`.
+        // The error is about a key. For a value, `json_value` has raised one already.
         Err(error) if error.is_instance_of::<PyTypeError>(py) && error.value(py).to_string().starts_with("keys ") => {
             Err(PyTypeError::new_err(format!("{name} {WHAT_JSON_HOLDS}: {}", error.value(py))))
         }
@@ -355,14 +355,15 @@ pub(crate) fn json(name: &str, given: &Bound<'_, PyAny>) -> PyResult<String> {
 
 const WHAT_JSON_HOLDS: &str = "must be what JSON can hold";
 
-/// What JSON can hold in place of an object that it cannot.
+/// A JSON value in place of an object that JSON cannot hold.
 fn json_value<'py>(name: &str, given: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    let value = meant(given)?;
+    let value = plain_value(given)?;
     if !value.get_type().is(given.get_type()) {
         return Ok(value);
     }
-    let has_text =
-        value.is_instance_of::<PyDate>() || is_a(&value, "numpy", "datetime64")? || is_a(&value, "uuid", "UUID")?;
+    let has_text = value.is_instance_of::<PyDate>()
+        || is_instance(&value, "numpy", "datetime64")?
+        || is_instance(&value, "uuid", "UUID")?;
     if has_text && !is_missing(&value) {
         return Ok(query_text(name, &value)?.into_pyobject(value.py())?.into_any());
     }

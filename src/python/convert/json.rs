@@ -1,4 +1,4 @@
-//! JSON as Python's own values, and the other way round, without losing a digit.
+//! Converts JSON to Python values and back, without losing a digit.
 
 use std::{mem, slice};
 
@@ -9,23 +9,23 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyIterator, PyList, PyMapping, PyString, PyTuple};
 use serde_json::{Map, Number, Value, map};
 
-use super::scalars::meant;
+use super::scalars::plain_value;
 
-/// More digits than this Python makes no `int` of by itself, since that takes ever longer.
-const MOST_DIGITS: usize = 4300;
-/// How deep lists and dicts may be nested: as deep as in an answer. What holds itself is deeper than that.
-const DEEPEST: usize = 127;
-/// How many values a value may hold: as many as fit into the longest answer. Thirty lists of which each holds the one
-/// before it twice hold more, and nobody could wait for them.
-const MOST_VALUES: usize = 8 << 20;
+/// The most digits that Python converts to an `int` by default, since the time grows with their square.
+const MAX_DIGITS: usize = 4300;
+/// How deep lists and dicts may be nested: as deep as in an answer. An object that contains itself is deeper.
+const MAX_DEPTH: usize = 127;
+/// How many values an object may contain: as many as fit into the longest answer. Thirty lists, each with the previous one
+/// twice, contain more, and converting them would take for ever.
+const MAX_VALUES: usize = 8 << 20;
 
-/// A list or a dict that is being made, and what is still to come into it.
-enum Open<'value, 'py> {
+/// A list or a dict under construction, and the values still to be added.
+enum OpenOutput<'value, 'py> {
     List {
         list: Bound<'py, PyList>,
         rest: slice::Iter<'value, Value>,
     },
-    /// `name` is that of the value which is being made.
+    /// `name` is the key of the value under construction.
     Dict {
         dict: Bound<'py, PyDict>,
         rest: map::Iter<'value>,
@@ -33,7 +33,7 @@ enum Open<'value, 'py> {
     },
 }
 
-impl<'value, 'py> Open<'value, 'py> {
+impl<'value, 'py> OpenOutput<'value, 'py> {
     fn next(&mut self) -> Option<&'value Value> {
         match self {
             Self::List { rest, .. } => rest.next(),
@@ -59,19 +59,19 @@ impl<'value, 'py> Open<'value, 'py> {
     }
 }
 
-/// A value as `json.loads` gives it. It does not recurse: the caller's stack may be small, and Python is not called on
-/// another one.
+/// Converts a value as `json.loads` does. It does not recurse: the caller's stack may be small, and Python must not be
+/// called on another one.
 pub(crate) fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
     let mut open = Vec::new();
     let mut next = value;
     loop {
         let mut made = match next {
             Value::Array(items) => {
-                open.push(Open::List { list: PyList::empty(py), rest: items.iter() });
+                open.push(OpenOutput::List { list: PyList::empty(py), rest: items.iter() });
                 None
             }
             Value::Object(fields) => {
-                open.push(Open::Dict { dict: PyDict::new(py), rest: fields.iter(), name: "" });
+                open.push(OpenOutput::Dict { dict: PyDict::new(py), rest: fields.iter(), name: "" });
                 None
             }
             Value::Null => Some(py.None().into_bound(py)),
@@ -79,7 +79,7 @@ pub(crate) fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'
             Value::Number(number) => Some(number_to_python(py, number)?),
             Value::String(text) => Some(PyString::new(py, text).into_any()),
         };
-        // What is whole goes into what it stands in.
+        // A finished value is added to its container.
         next = loop {
             let Some(innermost) = open.last_mut() else {
                 return Ok(made.unwrap_or_else(|| py.None().into_bound(py)));
@@ -89,7 +89,7 @@ pub(crate) fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'
             }
             match innermost.next() {
                 Some(value) => break value,
-                None => made = open.pop().map(Open::into_any),
+                None => made = open.pop().map(OpenOutput::into_any),
             }
         };
     }
@@ -109,11 +109,11 @@ fn number_to_python<'py>(py: Python<'py>, number: &Number) -> PyResult<Bound<'py
     }
     let text = number.as_str();
     if text.contains(['.', 'e', 'E']) {
-        // One that is too large is infinite, as in Python.
+        // A number that is too large is infinite, as in Python.
         let float: f64 = text.parse().map_err(|_| PyValueError::new_err("a number that is none"))?;
         return Ok(PyFloat::new(py, float).into_any());
     }
-    if text.len() <= MOST_DIGITS {
+    if text.len() <= MAX_DIGITS {
         match py.get_type::<PyInt>().call1((text,)) {
             Err(error) if error.is_instance_of::<PyValueError>(py) => {} // the program has set a lower limit
             made => return made,
@@ -122,13 +122,13 @@ fn number_to_python<'py>(py: Python<'py>, number: &Number) -> PyResult<Bound<'py
     Ok(PyString::new(py, text).into_any())
 }
 
-/// A list or a dict of Python's that is being read, and what was read of it.
-enum Reading<'py> {
+/// A Python list or dict that is being read, and what was read of it so far.
+enum OpenInput<'py> {
     List {
         rest: Bound<'py, PyIterator>,
         items: Vec<Value>,
     },
-    /// `name` is that of the value which is being read.
+    /// `name` is the key of the value that is being read.
     Dict {
         rest: Bound<'py, PyIterator>,
         fields: Map<String, Value>,
@@ -136,7 +136,7 @@ enum Reading<'py> {
     },
 }
 
-impl<'py> Reading<'py> {
+impl<'py> OpenInput<'py> {
     fn of(value: &Bound<'py, PyAny>) -> PyResult<Self> {
         if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
             return Ok(Self::List { rest: value.try_iter()?, items: Vec::new() });
@@ -174,20 +174,20 @@ impl<'py> Reading<'py> {
     }
 }
 
-/// A value of Python's as JSON; the text of an error quotes nothing of it. It does not recurse, as `to_python`.
+/// Converts a Python value to JSON. Errors quote nothing of it. Like `to_python`, it does not recurse.
 pub(crate) fn from_python(value: &Bound<'_, PyAny>) -> PyResult<Value> {
     let refuse = |problem: String| Err(PyValueError::new_err(problem));
     let mut open = Vec::new();
     let mut next = value.clone();
-    for _ in 0..MOST_VALUES {
+    for _ in 0..MAX_VALUES {
         let mut read = scalar(&next)?;
         if read.is_none() {
-            if open.len() == DEEPEST {
-                return refuse(format!("it is nested more than {DEEPEST} deep, or holds itself"));
+            if open.len() == MAX_DEPTH {
+                return refuse(format!("it is nested more than {MAX_DEPTH} deep, or holds itself"));
             }
-            open.push(Reading::of(&next)?);
+            open.push(OpenInput::of(&next)?);
         }
-        // What is whole goes into what it stands in.
+        // A finished value is added to its container.
         next = loop {
             let Some(innermost) = open.last_mut() else { return Ok(read.unwrap_or_default()) };
             if let Some(read) = read.take() {
@@ -195,16 +195,16 @@ pub(crate) fn from_python(value: &Bound<'_, PyAny>) -> PyResult<Value> {
             }
             match innermost.next()? {
                 Some(value) => break value,
-                None => read = open.pop().map(Reading::into_value),
+                None => read = open.pop().map(OpenInput::into_value),
             }
         };
     }
-    refuse(format!("it holds more than {MOST_VALUES} values, or some of them again and again"))
+    refuse(format!("it holds more than {MAX_VALUES} values, or some of them again and again"))
 }
 
 #[inline(never)]
 fn scalar(value: &Bound<'_, PyAny>) -> PyResult<Option<Value>> {
-    let value = &meant(value)?;
+    let value = &plain_value(value)?;
     Ok(Some(if value.is_none() {
         Value::Null
     } else if let Ok(flag) = value.cast::<PyBool>() {
@@ -241,7 +241,7 @@ fn int(number: &Bound<'_, PyInt>) -> PyResult<Value> {
     if let Ok(whole) = number.extract::<i64>() {
         return Ok(whole.into());
     }
-    // Of a subclass, the digits are wanted and not what it calls itself.
+    // A subclass may override `__repr__`; the digits are needed.
     let digits = PyInt::type_object(number.py()).call_method1(intern!(number.py(), "__repr__"), (number,))?;
     literal(&digits.extract::<String>()?)
 }
@@ -250,7 +250,7 @@ fn float(number: f64) -> PyResult<Value> {
     match Number::from_f64(number) {
         Some(number) => Ok(number.into()),
         None if number.is_nan() => Ok(Value::Null),
-        // As what is too large for a float is written.
+        // Written as a number that is too large for a float.
         None => literal(if number > 0.0 { "1e999" } else { "-1e999" }),
     }
 }

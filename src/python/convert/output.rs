@@ -1,4 +1,4 @@
-//! What the core returns, as Python's values.
+//! Converts the core's results to Python values.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -22,46 +22,45 @@ use crate::api::raw::Content;
 use crate::client::Client;
 use crate::python::cached::cached;
 
-/// A value that Python gets in a form of its own.
-pub(crate) trait Deliver {
+/// A result that is converted for Python.
+pub(crate) trait IntoPython {
     type Python: for<'py> IntoPyObject<'py> + Send + 'static;
 
-    /// Makes Python's form; objects that can ask for more are given the client.
-    fn deliver(self, py: Python<'_>, client: Option<&Client>) -> PyResult<Self::Python>;
+    /// Converts it. Objects with operations of their own get the client.
+    fn into_python(self, py: Python<'_>, client: Option<&Client>) -> PyResult<Self::Python>;
 }
 
-/// Values that are the same on both sides.
-macro_rules! delivered_as_they_are {
+/// Types that need no conversion.
+macro_rules! unchanged {
     ($($type:ty),*) => {
-        $(impl Deliver for $type {
+        $(impl IntoPython for $type {
             type Python = Self;
 
-            fn deliver(self, _: Python<'_>, _: Option<&Client>) -> PyResult<Self> {
+            fn into_python(self, _: Python<'_>, _: Option<&Client>) -> PyResult<Self> {
                 Ok(self)
             }
         })*
     };
 }
 
-delivered_as_they_are!(i64, u64, f64, String, PathBuf);
+unchanged!(i64, u64, f64, String, PathBuf);
 
-impl<T: Deliver> Deliver for Option<T> {
+impl<T: IntoPython> IntoPython for Option<T> {
     type Python = Option<T::Python>;
 
-    fn deliver(self, py: Python<'_>, client: Option<&Client>) -> PyResult<Self::Python> {
-        self.map(|value| value.deliver(py, client)).transpose()
+    fn into_python(self, py: Python<'_>, client: Option<&Client>) -> PyResult<Self::Python> {
+        self.map(|value| value.into_python(py, client)).transpose()
     }
 }
 
-/// What Python makes of a date's or a time's text by itself. To give it the numbers takes longer, since each is an object
-/// first.
+/// A date or a time that Python parses from its text. Passing numbers takes longer, since each becomes an object first.
 pub(crate) trait FromText: ParseDate {
     type Class: PyTypeInfo;
 
     /// The class's `fromisoformat`.
     fn reader() -> &'static PyOnceLock<Py<PyAny>>;
 
-    /// A text that it reads.
+    /// A text that `fromisoformat` reads.
     fn text(&self) -> String;
 
     fn to_python(py: Python<'_>, text: &str) -> PyResult<Py<PyAny>> {
@@ -98,18 +97,18 @@ from_text! {
     jiff::civil::Date: PyDate, "date", |day| day.to_string();
 }
 
-impl<T: FromText + TypeHint + Copy + 'static> Deliver for Dated<T> {
+impl<T: FromText + TypeHint + Copy + 'static> IntoPython for Dated<T> {
     type Python = Typed<T>;
 
-    fn deliver(self, py: Python<'_>, _: Option<&Client>) -> PyResult<Self::Python> {
+    fn into_python(self, py: Python<'_>, _: Option<&Client>) -> PyResult<Self::Python> {
         T::to_python(py, &self.value().text()).map(Typed::new)
     }
 }
 
-impl<T: FromText + TypeHint + 'static> Deliver for DateSource<'_, T> {
+impl<T: FromText + TypeHint + 'static> IntoPython for DateSource<'_, T> {
     type Python = Typed<T>;
 
-    fn deliver(self, py: Python<'_>, _: Option<&Client>) -> PyResult<Self::Python> {
+    fn into_python(self, py: Python<'_>, _: Option<&Client>) -> PyResult<Self::Python> {
         match self {
             Self::Canonical(text) => T::to_python(py, text),
             Self::Parsed(value) => T::to_python(py, &value.text()),
@@ -118,24 +117,24 @@ impl<T: FromText + TypeHint + 'static> Deliver for DateSource<'_, T> {
     }
 }
 
-/// A text that need not be copied before Python copies it.
-impl Deliver for Cow<'_, str> {
+/// A text that is copied once, by Python.
+impl IntoPython for Cow<'_, str> {
     type Python = Py<PyString>;
 
-    fn deliver(self, py: Python<'_>, _: Option<&Client>) -> PyResult<Self::Python> {
+    fn into_python(self, py: Python<'_>, _: Option<&Client>) -> PyResult<Self::Python> {
         Ok(PyString::new(py, &self).unbind())
     }
 }
 
-impl Deliver for Url {
+impl IntoPython for Url {
     type Python = String;
 
-    fn deliver(self, _: Python<'_>, _: Option<&Client>) -> PyResult<String> {
+    fn into_python(self, _: Python<'_>, _: Option<&Client>) -> PyResult<String> {
         Ok(self.into())
     }
 }
 
-/// A Python object of which only the type hint is known here.
+/// A Python object with the type hint `H`.
 pub(crate) struct Typed<H>(pub(crate) Py<PyAny>, PhantomData<fn() -> H>);
 
 /// How a [`Typed`] object's type is written in the stub.
@@ -171,14 +170,14 @@ impl TypeHint for AnyJson {
     const HINT: PyStaticExpr = type_hint_identifier!("typing", "Any");
 }
 
-/// What an operation returns that only does something.
+/// The result of an operation that returns None.
 #[derive(Debug)]
 pub(crate) struct NoResult;
 
-impl Deliver for NoResult {
+impl IntoPython for NoResult {
     type Python = Typed<Self>;
 
-    fn deliver(self, py: Python<'_>, _: Option<&Client>) -> PyResult<Self::Python> {
+    fn into_python(self, py: Python<'_>, _: Option<&Client>) -> PyResult<Self::Python> {
         Ok(Typed::new(py.None()))
     }
 }
@@ -201,7 +200,7 @@ impl TypeHint for JsonObject {
     );
 }
 
-/// Several of them.
+/// A list of JSON objects.
 #[cfg(feature = "sandbox")]
 #[derive(Debug)]
 pub(crate) struct JsonObjects;
@@ -212,10 +211,10 @@ impl TypeHint for JsonObjects {
     const HINT: PyStaticExpr = type_hint_subscript!(type_hint_identifier!("builtins", "list"), JsonObject::HINT);
 }
 
-impl Deliver for Content {
+impl IntoPython for Content {
     type Python = Typed<AnyJson>;
 
-    fn deliver(self, py: Python<'_>, _: Option<&Client>) -> PyResult<Self::Python> {
+    fn into_python(self, py: Python<'_>, _: Option<&Client>) -> PyResult<Self::Python> {
         Ok(Typed::new(match self {
             Self::Empty => py.None(),
             Self::Text(text) => PyString::new(py, &text).into_any().unbind(),
@@ -224,11 +223,11 @@ impl Deliver for Content {
     }
 }
 
-/// An item of a list without a type of its own here.
-impl Deliver for Value {
+/// An item of a list whose items have no type here.
+impl IntoPython for Value {
     type Python = Typed<JsonObject>;
 
-    fn deliver(self, py: Python<'_>, _: Option<&Client>) -> PyResult<Self::Python> {
+    fn into_python(self, py: Python<'_>, _: Option<&Client>) -> PyResult<Self::Python> {
         Ok(Typed::new(json::to_python(py, &self)?.unbind()))
     }
 }

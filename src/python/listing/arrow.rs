@@ -11,19 +11,19 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 
-use super::columns::{Rows, Words};
+use super::columns::{Rows, WordEncoding};
 use super::reading::{AnyReader, PageReader};
 use super::source::ListingSource;
 use crate::client::{Client, Error};
 use crate::python::bridge::operation::{Operation, RuntimeChoice};
 use crate::python::bridge::run::run;
-use crate::python::convert::output::{AnyJson, Deliver, Typed};
+use crate::python::convert::output::{AnyJson, IntoPython, Typed};
 use crate::python::operations::operations;
 
-impl Deliver for Rows {
+impl IntoPython for Rows {
     type Python = ArrowBatch;
 
-    fn deliver(self, _: Python<'_>, _: Option<&Client>) -> PyResult<ArrowBatch> {
+    fn into_python(self, _: Python<'_>, _: Option<&Client>) -> PyResult<ArrowBatch> {
         let rows = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let batch = rows.unwrap_or_else(|| RecordBatch::new_empty(Arc::new(Schema::empty())));
         Ok(ArrowBatch { batch })
@@ -110,7 +110,7 @@ impl ArrowTable {
 }
 
 /// Reads on.
-pub(crate) struct NextColumns(pub(crate) Arc<dyn AnyReader>, pub(crate) Words);
+pub(crate) struct NextColumns(pub(crate) Arc<dyn AnyReader>, pub(crate) WordEncoding);
 
 impl Operation for NextColumns {
     type Result = Option<Rows>;
@@ -149,7 +149,7 @@ pub(crate) fn stream(
     let (reader, client) = (Arc::clone(reader), client.clone());
     let (schema, next) = match reader.schema() {
         Some(schema) => (schema, None),
-        None => match run(py, Some(&client), Ok(NextColumns(Arc::clone(&reader), Words::Spelled)))? {
+        None => match run(py, Some(&client), Ok(NextColumns(Arc::clone(&reader), WordEncoding::Plain)))? {
             Some(next) => (next.batch.schema(), Some(next.batch)),
             None => (reader.empty_schema(), None),
         },
@@ -163,7 +163,7 @@ impl Stream {
         Python::try_attach(|py| {
             let batch = match self.next.take() {
                 Some(next) => Some(next),
-                None => run(py, Some(&self.client), Ok(NextColumns(Arc::clone(&self.reader), Words::Spelled)))?
+                None => run(py, Some(&self.client), Ok(NextColumns(Arc::clone(&self.reader), WordEncoding::Plain)))?
                     .map(|rows| rows.batch),
             };
             if let (Some(progress), Some(batch)) = (&self.progress, &batch) {
@@ -211,7 +211,7 @@ impl Drop for Stream {
 
 operations! { PageReader {
     /// Read some thousand rows as columns; `None` at the end.
-    next_columns / next_columns_async (reader) -> Option<Rows> = Ok(NextColumns(Arc::clone(&reader.reader), Words::Numbered));
+    next_columns / next_columns_async (reader) -> Option<Rows> = Ok(NextColumns(Arc::clone(&reader.reader), WordEncoding::Dictionary));
 } }
 
 #[pymethods]

@@ -30,14 +30,14 @@ const EPOCH: Date = Date::constant(1970, 1, 1);
 /// How many digits a decimal of Arrow's has at most.
 const DECIMAL_DIGITS: u8 = 38;
 
-/// How the words of a column are written, which are few and come over and over again.
+/// How the encoding of a column are written, which are few and come over and over again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Words {
+pub(crate) enum WordEncoding {
     /// As numbers, and what they mean beside them. Each batch has its own, so this is for batches that will be put
     /// together.
-    Numbered,
-    /// As they are: a file of Arrow's cannot hold batches of which each numbers its words in its own way.
-    Spelled,
+    Dictionary,
+    /// As they are: a file of Arrow's cannot hold batches of which each numbers its encoding in its own way.
+    Plain,
 }
 
 /// The columns of one list's items, the same for all of its batches.
@@ -48,8 +48,9 @@ pub(crate) struct Columns {
 
 impl Columns {
     /// The columns of items of a type. Those without one are known when the first of them are there.
-    pub(crate) fn of<T: Item>(first: &[T], words: Words) -> Self {
-        let mut columns = if T::FIELDS.is_empty() { inferred(&objects(first)) } else { documented(T::FIELDS, words) };
+    pub(crate) fn of<T: Item>(first: &[T], encoding: WordEncoding) -> Self {
+        let mut columns =
+            if T::FIELDS.is_empty() { inferred(&objects(first)) } else { documented(T::FIELDS, encoding) };
         // A name is there once, and once for those too that do not tell capitals from small letters.
         let mut extra = EXTRA.to_owned();
         while columns.iter().any(|column| column.name().eq_ignore_ascii_case(&extra)) {
@@ -62,19 +63,20 @@ impl Columns {
     /// Items without a type. What does not fit into the column of its name stands in the last one.
     fn loose<T: Item>(&self, items: &[T]) -> Result<RecordBatch, ArrowError> {
         let names = self.schema.fields().split_last().map_or(&[][..], |(_, names)| names);
-        let mut builders: Vec<Loose> = names.iter().map(|column| Loose::of(column.data_type())).collect();
+        let mut builders: Vec<InferredBuilder> =
+            names.iter().map(|column| InferredBuilder::of(column.data_type())).collect();
         let mut extra = StringBuilder::new();
         for object in objects(items) {
-            let mut others = object.clone();
+            let mut rest = object.clone();
             for (column, builder) in names.iter().zip(&mut builders) {
                 let value = object.get(column.name()).unwrap_or(&Json::Null);
                 if builder.append(value)? {
-                    others.shift_remove(column.name());
+                    rest.shift_remove(column.name());
                 }
             }
-            append_extra(&mut extra, Some(&others))?;
+            append_extra(&mut extra, Some(&rest))?;
         }
-        self.batch(builders.into_iter().map(Loose::finish).collect(), extra)
+        self.batch(builders.into_iter().map(InferredBuilder::finish).collect(), extra)
     }
 
     fn batch(&self, mut arrays: Vec<ArrayRef>, mut extra: StringBuilder) -> Result<RecordBatch, ArrowError> {
@@ -90,11 +92,11 @@ pub(crate) struct Rows(pub(crate) Arc<Mutex<Option<RecordBatch>>>);
 const MEMORY_OF_TEXT: usize = 4;
 
 /// Items on their way into a batch, page by page as they come.
-pub(crate) struct Gathering<T> {
-    object: Object,
-    words: Words,
+pub(crate) struct BatchBuilder<T> {
+    object: StructBuilder,
+    encoding: WordEncoding,
     extra: StringBuilder,
-    /// Items without a type: what columns they have is seen when enough of them are there.
+    /// Items without a type: what columns they have is inferred when enough of them are there.
     loose: Vec<T>,
     /// Pages that memory could not be had for.
     waiting: VecDeque<Vec<T>>,
@@ -103,22 +105,22 @@ pub(crate) struct Gathering<T> {
     failed: Option<ArrowError>,
 }
 
-impl<T: Item> Gathering<T> {
-    pub(crate) fn new(words: Words) -> Self {
-        let object = Object::of(T::FIELDS, words);
+impl<T: Item> BatchBuilder<T> {
+    pub(crate) fn new(encoding: WordEncoding) -> Self {
+        let object = StructBuilder::of(T::FIELDS, encoding);
         let (extra, loose, waiting) = (StringBuilder::new(), Vec::new(), VecDeque::new());
-        Self { object, words, extra, loose, waiting, length: 0, failed: None }
+        Self { object, encoding, extra, loose, waiting, length: 0, failed: None }
     }
 
     /// Adds a page. If there is no memory for it, it waits.
     pub(crate) fn add(&mut self, items: Vec<T>) {
         self.waiting.push_back(items);
         // Whoever wants the batch asks again.
-        let _ = self.take_in();
+        let _ = self.add_waiting();
     }
 
     /// Takes in the pages that wait.
-    pub(crate) fn take_in(&mut self) -> Result<(), Error> {
+    pub(crate) fn add_waiting(&mut self) -> Result<(), Error> {
         while let Some(items) = self.waiting.pop_front() {
             let length = items.iter().map(|item| item.json().len()).sum::<usize>().saturating_add(self.length);
             // Columns grow to twice their size, and what is there is copied.
@@ -138,18 +140,18 @@ impl<T: Item> Gathering<T> {
             return;
         }
         let texts: Vec<Cow<'_, str>> = items.iter().map(Item::json).collect();
-        let mut others = Others::new();
+        let mut extra_by_row = ExtraByRow::new();
         let mut spans = Vec::with_capacity(items.len() * T::FIELDS.len());
         for (row, (item, text)) in items.iter().zip(&texts).enumerate() {
             match item.spans() {
                 Some((known, false)) => spans.extend_from_slice(known),
-                _ => self.object.find(row, text, &mut spans, &mut others),
+                _ => self.object.find(row, text, &mut spans, &mut extra_by_row),
             }
         }
         let texts: Vec<Option<&str>> = texts.iter().map(|text| Some(text.as_ref())).collect();
-        self.object.append(&texts, &spans, &mut others);
+        self.object.append(&texts, &spans, &mut extra_by_row);
         for row in 0..items.len() {
-            if let Err(error) = append_extra(&mut self.extra, others.remove(&row).as_ref()) {
+            if let Err(error) = append_extra(&mut self.extra, extra_by_row.remove(&row).as_ref()) {
                 self.failed.get_or_insert(error);
             }
         }
@@ -157,7 +159,7 @@ impl<T: Item> Gathering<T> {
 
     /// A row for each item.
     pub(crate) fn finish(self, columns: &OnceLock<Columns>) -> Result<RecordBatch, ArrowError> {
-        let columns = columns.get_or_init(|| Columns::of(&self.loose, self.words));
+        let columns = columns.get_or_init(|| Columns::of(&self.loose, self.encoding));
         match self.failed {
             Some(error) => Err(error),
             None if T::FIELDS.is_empty() => columns.loose(&self.loose),
@@ -166,107 +168,113 @@ impl<T: Item> Gathering<T> {
     }
 }
 
-fn append_extra(extra: &mut StringBuilder, others: Option<&Extra>) -> Result<(), ArrowError> {
-    let text = others.filter(|others| !others.is_empty()).map(serde_json::to_string).transpose();
+fn append_extra(extra: &mut StringBuilder, fields: Option<&Extra>) -> Result<(), ArrowError> {
+    let text = fields.filter(|fields| !fields.is_empty()).map(serde_json::to_string).transpose();
     extra.append_option(text.map_err(|error| ArrowError::ExternalError(Box::new(error)))?);
     Ok(())
 }
 
-fn documented(fields: &'static [Field], words: Words) -> Vec<Column> {
-    let column = |field: &Field| Column::new(field.name, data_type(field.kind, words), !matches!(field.kind, Kind::Id));
+fn documented(fields: &'static [Field], encoding: WordEncoding) -> Vec<Column> {
+    let column =
+        |field: &Field| Column::new(field.name, data_type(field.kind, encoding), !matches!(field.kind, Kind::Id));
     fields.iter().map(column).collect()
 }
 
-fn data_type(kind: Kind, words: Words) -> DataType {
+fn data_type(kind: Kind, encoding: WordEncoding) -> DataType {
     match kind {
         Kind::Id | Kind::Int => DataType::Int64,
         Kind::Number => DataType::Float64,
-        Kind::Word if words == Words::Numbered => {
+        Kind::Word if encoding == WordEncoding::Dictionary => {
             DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
         }
         Kind::Text | Kind::Word => DataType::Utf8,
         Kind::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
         Kind::Day => DataType::Date32,
-        Kind::Object(fields) => DataType::Struct(inside(fields, words)),
+        Kind::Object(fields) => DataType::Struct(inside(fields, encoding)),
     }
 }
 
 /// The columns of an object that may be missing. Where there is no object, there is no id either.
-fn inside(fields: &'static [Field], words: Words) -> Fields {
-    documented(fields, words).into_iter().map(|column| column.with_nullable(true)).collect()
+fn inside(fields: &'static [Field], encoding: WordEncoding) -> Fields {
+    documented(fields, encoding).into_iter().map(|column| column.with_nullable(true)).collect()
 }
 
 /// What is not documented, by the number of the row. There is hardly ever any.
-type Others = BTreeMap<usize, Extra>;
+type ExtraByRow = BTreeMap<usize, Extra>;
 
 /// The columns of objects with documented fields, under way.
-struct Object {
+struct StructBuilder {
     fields: &'static [Field],
-    words: Words,
-    columns: Vec<Builder>,
+    encoding: WordEncoding,
+    columns: Vec<FieldBuilder>,
     order: Order,
 }
 
 /// A column under way.
-enum Builder {
+enum FieldBuilder {
     Int(Int64Builder),
     Number(Float64Builder),
     Text(StringBuilder),
     Word(StringDictionaryBuilder<Int32Type>),
     Moment(TimestampMicrosecondBuilder),
     Day(Date32Builder),
-    Object { object: Object, are_there: NullBufferBuilder },
+    Struct { object: StructBuilder, validity: NullBufferBuilder },
 }
 
-impl Object {
-    fn of(fields: &'static [Field], words: Words) -> Self {
-        let columns = fields.iter().map(|field| Builder::of(field.kind, words)).collect();
-        Self { fields, words, columns, order: Order::default() }
+impl StructBuilder {
+    fn of(fields: &'static [Field], encoding: WordEncoding) -> Self {
+        let columns = fields.iter().map(|field| FieldBuilder::of(field.kind, encoding)).collect();
+        Self { fields, encoding, columns, order: Order::default() }
     }
 
     /// Adds where the fields are in the JSON text of an object, and those that are not documented, if there are any.
-    fn find(&mut self, row: usize, text: &str, spans: &mut Vec<Span>, others: &mut Others) {
+    fn find(&mut self, row: usize, text: &str, spans: &mut Vec<Span>, extra_by_row: &mut ExtraByRow) {
         let from = spans.len();
         spans.resize(from + self.fields.len(), Span::default());
         if let Some(spans) = spans.get_mut(from..) {
             let extra = find_parts(text, self.fields, &mut self.order, spans);
             if !extra.is_empty() {
-                others.insert(row, extra);
+                extra_by_row.insert(row, extra);
             }
         }
     }
 
-    /// Appends objects, or nothing in their place, column by column. `spans` has a row for each of them; `others` is
+    /// Appends objects, or nothing in their index, column by column. `spans` has a row for each of them; `extra_by_row` is
     /// told what in their fields is not documented.
-    fn append(&mut self, texts: &[Option<&str>], spans: &[Span], others: &mut Others) {
+    fn append(&mut self, texts: &[Option<&str>], spans: &[Span], extra_by_row: &mut ExtraByRow) {
         let width = self.fields.len();
-        for (place, (field, builder)) in self.fields.iter().zip(&mut self.columns).enumerate() {
-            let cells = texts.iter().zip(spans.iter().skip(place).step_by(width));
-            builder.append(field, cells.map(|(text, span)| text.and_then(|text| span.of(text))), others);
+        for (index, (field, builder)) in self.fields.iter().zip(&mut self.columns).enumerate() {
+            let cells = texts.iter().zip(spans.iter().skip(index).step_by(width));
+            builder.append(field, cells.map(|(text, span)| text.and_then(|text| span.of(text))), extra_by_row);
         }
     }
 
     fn finish(self) -> Vec<ArrayRef> {
-        self.columns.into_iter().map(Builder::finish).collect()
+        self.columns.into_iter().map(FieldBuilder::finish).collect()
     }
 }
 
-impl Builder {
-    fn of(kind: Kind, words: Words) -> Self {
+impl FieldBuilder {
+    fn of(kind: Kind, encoding: WordEncoding) -> Self {
         match kind {
             Kind::Id | Kind::Int => Self::Int(Int64Builder::new()),
             Kind::Number => Self::Number(Float64Builder::new()),
-            Kind::Word if words == Words::Numbered => Self::Word(StringDictionaryBuilder::new()),
+            Kind::Word if encoding == WordEncoding::Dictionary => Self::Word(StringDictionaryBuilder::new()),
             Kind::Text | Kind::Word => Self::Text(StringBuilder::new()),
             Kind::Timestamp => Self::Moment(TimestampMicrosecondBuilder::new().with_timezone("UTC")),
             Kind::Day => Self::Day(Date32Builder::new()),
             Kind::Object(fields) => {
-                Self::Object { object: Object::of(fields, words), are_there: NullBufferBuilder::new(0) }
+                Self::Struct { object: StructBuilder::of(fields, encoding), validity: NullBufferBuilder::new(0) }
             }
         }
     }
 
-    fn append<'text>(&mut self, field: &Field, cells: impl Iterator<Item = Option<&'text str>>, others: &mut Others) {
+    fn append<'text>(
+        &mut self,
+        field: &Field,
+        cells: impl Iterator<Item = Option<&'text str>>,
+        extra_by_row: &mut ExtraByRow,
+    ) {
         match self {
             Self::Int(builder) => cells.for_each(|raw| builder.append_option(Option::<i64>::read(raw))),
             Self::Number(builder) => cells.for_each(|raw| builder.append_option(Option::<f64>::read(raw))),
@@ -280,17 +288,17 @@ impl Builder {
                 let day = Option::<Cow<'_, str>>::read(raw).and_then(|text| Date::parse(&text));
                 builder.append_option(day.and_then(days_since_epoch));
             }),
-            Self::Object { object, are_there } => {
+            Self::Struct { object, validity } => {
                 let texts: Vec<Option<&str>> = cells.collect();
-                let mut inside = Others::new();
+                let mut inside = ExtraByRow::new();
                 let mut spans = Vec::with_capacity(texts.len() * object.fields.len());
                 for (row, text) in texts.iter().enumerate() {
                     object.find(row, text.unwrap_or("{}"), &mut spans, &mut inside);
-                    are_there.append(text.is_some());
+                    validity.append(text.is_some());
                 }
                 object.append(&texts, &spans, &mut inside);
                 for (row, inside) in inside {
-                    others.entry(row).or_default().insert(field.name.to_owned(), Json::Object(inside));
+                    extra_by_row.entry(row).or_default().insert(field.name.to_owned(), Json::Object(inside));
                 }
             }
         }
@@ -304,8 +312,8 @@ impl Builder {
             Self::Word(mut builder) => Arc::new(builder.finish()),
             Self::Moment(mut builder) => Arc::new(builder.finish()),
             Self::Day(mut builder) => Arc::new(builder.finish()),
-            Self::Object { object, mut are_there } => {
-                Arc::new(StructArray::new(inside(object.fields, object.words), object.finish(), are_there.finish()))
+            Self::Struct { object, mut validity } => {
+                Arc::new(StructArray::new(inside(object.fields, object.encoding), object.finish(), validity.finish()))
             }
         }
     }
@@ -328,38 +336,38 @@ fn objects<T: Item>(items: &[T]) -> Vec<Map<String, Json>> {
 
 /// The columns that the first items have.
 fn inferred(objects: &[Map<String, Json>]) -> Vec<Column> {
-    let mut columns: Vec<(&str, Seen)> = Vec::new();
-    let mut places: HashMap<&str, usize> = HashMap::new();
+    let mut columns: Vec<(&str, InferredType)> = Vec::new();
+    let mut indexes: HashMap<&str, usize> = HashMap::new();
     for (name, value) in objects.iter().flatten() {
-        let place = *places.entry(name).or_insert_with(|| {
-            columns.push((name, Seen::Nothing));
+        let index = *indexes.entry(name).or_insert_with(|| {
+            columns.push((name, InferredType::Nothing));
             columns.len() - 1
         });
-        if let Some((_, seen)) = columns.get_mut(place) {
-            seen.add(value);
+        if let Some((_, inferred)) = columns.get_mut(index) {
+            inferred.add(value);
         }
     }
-    columns.iter().map(|(name, seen)| Column::new(*name, seen.data_type(), true)).collect()
+    columns.iter().map(|(name, inferred)| Column::new(*name, inferred.data_type(), true)).collect()
 }
 
 /// What the first values of a column are. The first that is not null says of which kind they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Seen {
+enum InferredType {
     Nothing,
     Flags,
     Texts,
-    Numbers { has_floats: bool, width: Option<Width> },
+    Numbers { has_floats: bool, width: Option<IntWidth> },
 }
 
 /// How wide whole numbers are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Width {
+enum IntWidth {
     Integer,
     Decimal,
     Text,
 }
 
-impl Seen {
+impl InferredType {
     fn add(&mut self, value: &Json) {
         if *self == Self::Nothing {
             *self = match value {
@@ -372,11 +380,11 @@ impl Seen {
         if let (Self::Numbers { has_floats, width }, Json::Number(number)) = (self, value) {
             if is_integer(number) {
                 *width = (*width).max(Some(if number.is_i64() {
-                    Width::Integer
+                    IntWidth::Integer
                 } else if decimal(number).is_some() {
-                    Width::Decimal
+                    IntWidth::Decimal
                 } else {
-                    Width::Text
+                    IntWidth::Text
                 }));
             } else {
                 // One that is too large is none.
@@ -390,9 +398,9 @@ impl Seen {
             Self::Nothing | Self::Texts => DataType::Utf8,
             Self::Flags => DataType::Boolean,
             Self::Numbers { has_floats: false, width: Some(width) } => match width {
-                Width::Integer => DataType::Int64,
-                Width::Decimal => DataType::Decimal128(DECIMAL_DIGITS, 0),
-                Width::Text => DataType::Utf8,
+                IntWidth::Integer => DataType::Int64,
+                IntWidth::Decimal => DataType::Decimal128(DECIMAL_DIGITS, 0),
+                IntWidth::Text => DataType::Utf8,
             },
             Self::Numbers { .. } => DataType::Float64,
         }
@@ -418,7 +426,7 @@ fn float(number: &Number) -> Option<f64> {
 }
 
 /// A column of which only the first values told what it holds.
-enum Loose {
+enum InferredBuilder {
     Int(Int64Builder),
     Decimal(Decimal128Builder),
     Number(Float64Builder),
@@ -426,7 +434,7 @@ enum Loose {
     Text(StringBuilder),
 }
 
-impl Loose {
+impl InferredBuilder {
     fn of(data_type: &DataType) -> Self {
         match data_type {
             DataType::Int64 => Self::Int(Int64Builder::new()),
@@ -437,7 +445,7 @@ impl Loose {
         }
     }
 
-    /// Whether the value fits; if not, there is nothing in its place.
+    /// Whether the value fits; if not, there is nothing in its index.
     fn append(&mut self, value: &Json) -> Result<bool, ArrowError> {
         let number = value.as_number();
         let fits = |found: bool| found || value.is_null();

@@ -2,7 +2,7 @@
 
 use std::mem;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex as Slot, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex as StdMutex, MutexGuard, OnceLock, PoisonError};
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -15,14 +15,14 @@ use pyo3::types::PyList;
 use pyo3::{type_hint_identifier, type_hint_subscript};
 use tokio::sync::Mutex;
 
-use super::columns::{Columns, Gathering, Rows, Words};
+use super::columns::{BatchBuilder, Columns, Rows, WordEncoding};
 use crate::api::item::Item;
 use crate::client::listing::{Drift, ReaderHandle};
 use crate::client::{Checkpoint, Client, Error, Reader};
 use crate::python::bridge::operation::{Operation, RuntimeChoice};
 use crate::python::bridge::runtime::cleanup;
 use crate::python::convert::arguments::{Argument, Text};
-use crate::python::convert::output::{Deliver, TypeHint, Typed};
+use crate::python::convert::output::{IntoPython, TypeHint, Typed};
 use crate::python::errors::to_python;
 use crate::python::operations::operations;
 
@@ -34,7 +34,7 @@ pub(super) type Running<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Sen
 /// A reading of any list.
 pub(crate) trait AnyReader: Send + Sync {
     fn next_pages(&self) -> Running<Option<Batch>>;
-    fn next_columns(&self, words: Words) -> Running<Option<Rows>>;
+    fn next_columns(&self, encoding: WordEncoding) -> Running<Option<Rows>>;
     /// The columns of a stream, if they are known before the first items are.
     fn schema(&self) -> Option<SchemaRef>;
     /// Those of a list without any items.
@@ -50,58 +50,58 @@ pub(crate) trait AnyReader: Send + Sync {
 }
 
 /// A reading that is asked from several sides.
-struct Shared<T> {
+struct SharedReader<T> {
     reader: Arc<Mutex<Reader<T>>>,
     handle: ReaderHandle<T>,
     /// Known from the start, or from the first items on.
     columns: Arc<OnceLock<Columns>>,
     /// The pages that were read and that Python does not have yet. A call that is given up leaves them to the next one.
-    ready: Arc<Slot<Vec<Vec<T>>>>,
+    ready: Arc<StdMutex<Vec<Vec<T>>>>,
     /// Likewise, the items on their way into columns, and the columns.
-    gathering: Arc<Slot<Option<Gathering<T>>>>,
-    rows: Arc<Slot<Option<RecordBatch>>>,
+    builder: Arc<StdMutex<Option<BatchBuilder<T>>>>,
+    rows: Arc<StdMutex<Option<RecordBatch>>>,
 }
 
-fn opened<T>(slot: &Slot<T>) -> MutexGuard<'_, T> {
+fn lock<T>(slot: &StdMutex<T>) -> MutexGuard<'_, T> {
     slot.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl<T: Item + Deliver + Sync> AnyReader for Shared<T> {
+impl<T: Item + IntoPython + Sync> AnyReader for SharedReader<T> {
     fn next_pages(&self) -> Running<Option<Batch>> {
         let (reader, ready) = (Arc::clone(&self.reader), Arc::clone(&self.ready));
         Box::pin(async move {
             let mut reader = reader.lock().await;
-            let is_ready = !opened(&ready).is_empty();
-            if !is_ready && !reader.next_batch(1, |items| opened(&ready).push(items)).await? {
+            let is_ready = !lock(&ready).is_empty();
+            if !is_ready && !reader.next_batch(1, |items| lock(&ready).push(items)).await? {
                 return Ok(None);
             }
             // Only a call that comes to its end takes them.
             Ok(Some(Batch(Box::new(move |py, client| {
-                let pages = mem::take(&mut *opened(&ready));
-                deliver_all(py, client, pages)
+                let pages = mem::take(&mut *lock(&ready));
+                pages_into_python(py, client, pages)
             }))))
         })
     }
 
-    fn next_columns(&self, words: Words) -> Running<Option<Rows>> {
+    fn next_columns(&self, encoding: WordEncoding) -> Running<Option<Rows>> {
         let (reader, columns) = (Arc::clone(&self.reader), Arc::clone(&self.columns));
-        let (gathering, rows) = (Arc::clone(&self.gathering), Arc::clone(&self.rows));
+        let (builder, rows) = (Arc::clone(&self.builder), Arc::clone(&self.rows));
         Box::pin(async move {
             let mut reader = reader.lock().await;
-            if opened(&rows).is_none() {
-                let has_some = opened(&gathering).is_some();
-                let gather = |items| opened(&gathering).get_or_insert_with(|| Gathering::new(words)).add(items);
+            if lock(&rows).is_none() {
+                let has_some = lock(&builder).is_some();
+                let gather = |items| lock(&builder).get_or_insert_with(|| BatchBuilder::new(encoding)).add(items);
                 if !has_some && !reader.next_batch(ROWS, gather).await? {
                     return Ok(None);
                 }
-                if let Some(gathering) = opened(&gathering).as_mut() {
-                    gathering.take_in()?;
+                if let Some(builder) = lock(&builder).as_mut() {
+                    builder.add_waiting()?;
                 }
-                let gathered = opened(&gathering).take().unwrap_or_else(|| Gathering::new(words));
-                let batch = gathered
+                let builder = lock(&builder).take().unwrap_or_else(|| BatchBuilder::new(encoding));
+                let batch = builder
                     .finish(&columns)
                     .map_err(|error| Error::Setup(format!("no columns can be made: {error}")))?;
-                *opened(&rows) = Some(batch);
+                *lock(&rows) = Some(batch);
             }
             Ok(Some(Rows(rows)))
         })
@@ -112,7 +112,7 @@ impl<T: Item + Deliver + Sync> AnyReader for Shared<T> {
     }
 
     fn empty_schema(&self) -> SchemaRef {
-        Columns::of::<T>(&[], Words::Spelled).schema
+        Columns::of::<T>(&[], WordEncoding::Plain).schema
     }
 
     fn total(&self) -> Option<u64> {
@@ -154,17 +154,21 @@ impl<T: Item + Deliver + Sync> AnyReader for Shared<T> {
     }
 }
 
-fn deliver_all<T: Deliver>(py: Python<'_>, client: Option<&Client>, pages: Vec<Vec<T>>) -> PyResult<Py<PyList>> {
-    let pages: PyResult<Vec<_>> = pages.into_iter().map(|items| deliver_page(py, client, items)).collect();
+fn pages_into_python<T: IntoPython>(
+    py: Python<'_>,
+    client: Option<&Client>,
+    pages: Vec<Vec<T>>,
+) -> PyResult<Py<PyList>> {
+    let pages: PyResult<Vec<_>> = pages.into_iter().map(|items| page_into_python(py, client, items)).collect();
     PyList::new(py, pages?).map(Bound::unbind)
 }
 
-pub(crate) fn deliver_page<'py, T: Deliver>(
+pub(crate) fn page_into_python<'py, T: IntoPython>(
     py: Python<'py>,
     client: Option<&Client>,
     items: Vec<T>,
 ) -> PyResult<Bound<'py, PyList>> {
-    let items: PyResult<Vec<_>> = items.into_iter().map(|item| item.deliver(py, client)?.into_py_any(py)).collect();
+    let items: PyResult<Vec<_>> = items.into_iter().map(|item| item.into_python(py, client)?.into_py_any(py)).collect();
     PyList::new(py, items?)
 }
 
@@ -173,10 +177,10 @@ pub(crate) struct Batch(Box<MakeList>);
 
 type MakeList = dyn FnOnce(Python<'_>, Option<&Client>) -> PyResult<Py<PyList>> + Send;
 
-impl Deliver for Batch {
+impl IntoPython for Batch {
     type Python = Typed<AnyList>;
 
-    fn deliver(self, py: Python<'_>, client: Option<&Client>) -> PyResult<Self::Python> {
+    fn into_python(self, py: Python<'_>, client: Option<&Client>) -> PyResult<Self::Python> {
         (self.0)(py, client).map(Typed::new)
     }
 }
@@ -194,13 +198,13 @@ impl TypeHint for AnyList {
 }
 
 /// A reading, whatever it reads.
-pub(crate) fn any_reader<T: Item + Deliver + Sync>(reader: Reader<T>) -> Arc<dyn AnyReader> {
-    Arc::new(Shared {
+pub(crate) fn any_reader<T: Item + IntoPython + Sync>(reader: Reader<T>) -> Arc<dyn AnyReader> {
+    Arc::new(SharedReader {
         handle: reader.handle(),
         reader: Arc::new(Mutex::new(reader)),
         columns: Arc::default(),
         ready: Arc::default(),
-        gathering: Arc::default(),
+        builder: Arc::default(),
         rows: Arc::default(),
     })
 }

@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::{type_hint_identifier, type_hint_subscript};
 use serde_json::Value;
 
-use super::columns::{Columns, Words};
+use super::columns::{Columns, WordEncoding};
 use super::reading::{AnyReader, PageReader, PyCheckpoint, Running, any_reader};
 use crate::api::item::Item;
 use crate::api::models::{Collection, Course, Media, Perspective, Source, User};
@@ -20,7 +20,7 @@ use crate::client::{Checkpoint, Client, Error, Listing, Options, Reading};
 use crate::python::bridge::exit::before_exit;
 use crate::python::bridge::operation::Operation;
 use crate::python::convert::arguments::{Argument, Object};
-use crate::python::convert::output::{Deliver, TypeHint, Typed};
+use crate::python::convert::output::{IntoPython, TypeHint, Typed};
 use crate::python::errors::to_python;
 use crate::python::operations::operations;
 use crate::python::studio_client::StudioClient;
@@ -39,7 +39,7 @@ trait AnyListing: Send + Sync {
     fn total(&self) -> Running<u64>;
 }
 
-impl<T: Item + Deliver + Sync> AnyListing for Listing<T> {
+impl<T: Item + IntoPython + Sync> AnyListing for Listing<T> {
     fn request(&self) -> String {
         self.shown()
     }
@@ -73,7 +73,7 @@ impl<T: Item + Deliver + Sync> AnyListing for Listing<T> {
     }
 
     fn schema(&self) -> SchemaRef {
-        Columns::of::<T>(&[], Words::Numbered).schema
+        Columns::of::<T>(&[], WordEncoding::Dictionary).schema
     }
 
     fn total(&self) -> Running<u64> {
@@ -86,7 +86,7 @@ impl<T: Item + Deliver + Sync> AnyListing for Listing<T> {
 #[derive(Debug)]
 pub(crate) struct ListingOf<T>(PhantomData<T>);
 
-impl<T: Deliver> TypeHint for ListingOf<T> {
+impl<T: IntoPython> TypeHint for ListingOf<T> {
     #[cfg(feature = "stubs")]
     const HINT: PyStaticExpr = type_hint_subscript!(
         type_hint_identifier!("canvas_studio.listing", "Listing"),
@@ -95,7 +95,7 @@ impl<T: Deliver> TypeHint for ListingOf<T> {
 }
 
 /// Makes the `Listing` of a request; nothing is sent.
-pub(crate) fn make<T: Item + Deliver + Sync>(
+pub(crate) fn make<T: Item + IntoPython + Sync>(
     py: Python<'_>,
     client: Option<&Client>,
     request: Result<Request<Page<T>>, InvalidArgument>,

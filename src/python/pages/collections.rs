@@ -344,7 +344,7 @@ impl Collection {
     fn _repr_html_(&self) -> String {
         let collection = &self.value;
         let text = |name| collection.named::<Option<Cow<'_, str>>>(name).map(Cow::into_owned);
-        value::card(
+        value::html_table(
             text("name").as_deref().unwrap_or("(no name)"),
             &[
                 ("Collection", Some(collection.id().to_string())),

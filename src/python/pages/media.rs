@@ -22,7 +22,7 @@ use crate::python::convert::ids::{Id, ids};
 use crate::python::convert::input::word;
 use crate::python::convert::output::{AnyJson, JsonObject, Typed};
 use crate::python::errors::{detached, to_python};
-use crate::python::listing::reading::deliver_page;
+use crate::python::listing::reading::page_into_python;
 use crate::python::listing::source::lists;
 use crate::python::operations::operations;
 use crate::python::progress::{DownloadWithProgress, Progress};
@@ -596,7 +596,7 @@ impl Media {
     fn _repr_html_(&self) -> String {
         let media = &self.value;
         let text = |name| media.named::<Option<Cow<'_, str>>>(name).map(Cow::into_owned);
-        value::card(
+        value::html_table(
             text("title").as_deref().unwrap_or("(no title)"),
             &[
                 ("Media", Some(media.id().to_string())),
@@ -624,5 +624,5 @@ pub(crate) fn decode_media_page(py: Python<'_>, body: &[u8]) -> PyResult<Typed<A
     };
     let decoded =
         py.detach(|| request.decode(&answer)).map_err(|problem| PyValueError::new_err(problem.to_string()))?;
-    Ok(Typed::new(deliver_page(py, None, decoded.items)?.into_any().unbind()))
+    Ok(Typed::new(page_into_python(py, None, decoded.items)?.into_any().unbind()))
 }

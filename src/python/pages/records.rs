@@ -15,7 +15,7 @@ use crate::client::Client;
 use crate::python::cached::cached;
 use crate::python::convert::ids::ids;
 use crate::python::convert::json::object_to_python;
-use crate::python::convert::output::{Deliver, TypeHint, Typed};
+use crate::python::convert::output::{IntoPython, TypeHint, Typed};
 
 /// A record is its class, called with its fields in their order, the undocumented ones last.
 macro_rules! record {
@@ -25,12 +25,12 @@ macro_rules! record {
             const HINT: PyStaticExpr = type_hint_identifier!("canvas_studio.models", stringify!($name));
         }
 
-        impl Deliver for $name {
+        impl IntoPython for $name {
             type Python = Typed<Self>;
 
-            fn deliver(self, py: Python<'_>, client: Option<&Client>) -> PyResult<Self::Python> {
+            fn into_python(self, py: Python<'_>, client: Option<&Client>) -> PyResult<Self::Python> {
                 let fields = [
-                    $(self.$field.deliver(py, client)?.into_py_any(py)?,)*
+                    $(self.$field.into_python(py, client)?.into_py_any(py)?,)*
                     object_to_python(py, &self.extra)?.into_any().unbind(),
                 ];
                 make(py, stringify!($name), fields)
@@ -61,20 +61,21 @@ fn make<H>(py: Python<'_>, class: &str, fields: impl IntoIterator<Item = Py<PyAn
 }
 
 /// A list inside a record is a tuple, so that the record cannot be changed through it.
-impl<T: Deliver> Deliver for Vec<T> {
+impl<T: IntoPython> IntoPython for Vec<T> {
     type Python = Py<PyTuple>;
 
-    fn deliver(self, py: Python<'_>, client: Option<&Client>) -> PyResult<Self::Python> {
-        let items: PyResult<Vec<_>> = self.into_iter().map(|item| item.deliver(py, client)?.into_py_any(py)).collect();
+    fn into_python(self, py: Python<'_>, client: Option<&Client>) -> PyResult<Self::Python> {
+        let items: PyResult<Vec<_>> =
+            self.into_iter().map(|item| item.into_python(py, client)?.into_py_any(py)).collect();
         PyTuple::new(py, items?).map(Bound::unbind)
     }
 }
 
 /// The undocumented fields of an object.
-impl Deliver for Extra {
+impl IntoPython for Extra {
     type Python = Typed<crate::python::convert::output::JsonObject>;
 
-    fn deliver(self, py: Python<'_>, _: Option<&Client>) -> PyResult<Self::Python> {
+    fn into_python(self, py: Python<'_>, _: Option<&Client>) -> PyResult<Self::Python> {
         Ok(Typed::new(object_to_python(py, &self)?.unbind()))
     }
 }

@@ -57,8 +57,8 @@ impl Fields<'_> {
         read.map_err(|ReadError { problem, path }| {
             // Of a dict, nobody has seen the text.
             let problem = problem.split_once(" at line ").map_or(problem.as_str(), |(problem, _)| problem);
-            let place = path.map_or_else(String::new, |path| format!(" at {path}"));
-            refuse(format!("cannot be right{place}: {problem}"))
+            let index = path.map_or_else(String::new, |path| format!(" at {path}"));
+            refuse(format!("cannot be right{index}: {problem}"))
         })
     }
 }
@@ -66,7 +66,7 @@ impl Fields<'_> {
 /// Every documented field of an object, `None` where there is none, then the others as they were sent.
 pub(crate) fn to_dict<T: Model>(py: Python<'_>, value: &Lazy<T>) -> PyResult<Typed<JsonObject>> {
     guarded(|| {
-        let spans: Vec<Option<&str>> = (0..T::FIELDS.len()).map(|place| value.raw(place)).collect();
+        let spans: Vec<Option<&str>> = (0..T::FIELDS.len()).map(|index| value.raw(index)).collect();
         let dict = fields_to_dict(py, T::FIELDS, &spans)?;
         add_extra(&dict, &value.extra())?;
         Ok(Typed::new(dict.unbind()))
@@ -152,7 +152,7 @@ pub(crate) fn repr(py: Python<'_>, class: &str, fields: &[(&str, Option<Py<PyAny
 
 /// A small table for a notebook: a heading, and a row for each value that is there. Everything is escaped, and nothing is
 /// fetched from elsewhere.
-pub(crate) fn card(heading: &str, rows: &[(&str, Option<String>)]) -> String {
+pub(crate) fn html_table(heading: &str, rows: &[(&str, Option<String>)]) -> String {
     let mut html = format!(
         "<table style=\"font-variant-numeric: tabular-nums\"><thead><tr>\
          <th colspan=\"2\" style=\"text-align: left\" dir=\"auto\">{}</th></tr></thead><tbody>",
@@ -221,7 +221,7 @@ fn escaped(text: &str) -> String {
     safe
 }
 
-/// Emits the `#[pymethods]` block of an object's class: `name: Type;` gives a read-only attribute and a place in
+/// Emits the `#[pymethods]` block of an object's class: `name: Type;` gives a read-only attribute and a index in
 /// `__match_args__`; dicts, equality, pickles and copies are the same for all of them. The class holds `value` and `client`.
 macro_rules! object {
     ($class:ident { $( $(#[$about:meta])* $field:ident: $type:ty; )+ }) => {
@@ -230,12 +230,12 @@ macro_rules! object {
             $(
                 $(#[$about])*
                 #[getter]
-                fn $field(&self, py: Python<'_>) -> PyResult<<$type as $crate::python::convert::output::Deliver>::Python> {
+                fn $field(&self, py: Python<'_>) -> PyResult<<$type as $crate::python::convert::output::IntoPython>::Python> {
                     const INDEX: usize = $crate::api::json::fields::field_index(
                         <models::$class as $crate::api::item::Item>::FIELDS,
                         $crate::api::models::plain_name(stringify!($field)),
                     );
-                    $crate::python::convert::output::Deliver::deliver(self.value.get::<$type>(INDEX), py, self.client.as_ref())
+                    $crate::python::convert::output::IntoPython::into_python(self.value.get::<$type>(INDEX), py, self.client.as_ref())
                 }
             )+
 
@@ -247,7 +247,7 @@ macro_rules! object {
             /// Fields that are not documented, as they were sent.
             #[getter]
             fn extra(&self, py: Python<'_>) -> PyResult<Typed<JsonObject>> {
-                $crate::python::convert::output::Deliver::deliver(self.value.extra(), py, None)
+                $crate::python::convert::output::IntoPython::into_python(self.value.extra(), py, None)
             }
 
             /// Return it as a dict that `json.dumps` takes.
@@ -324,10 +324,10 @@ macro_rules! object {
             };
         }
 
-        impl $crate::python::convert::output::Deliver for models::$class {
+        impl $crate::python::convert::output::IntoPython for models::$class {
             type Python = $class;
 
-            fn deliver(self, _: Python<'_>, client: Option<&$crate::client::Client>) -> PyResult<$class> {
+            fn into_python(self, _: Python<'_>, client: Option<&$crate::client::Client>) -> PyResult<$class> {
                 Ok($class { value: self, client: client.cloned() })
             }
         }
