@@ -1,4 +1,4 @@
-//! What a user of the sandbox adds by hand: somebody, a group, a collection, a media.
+//! Adds users, groups, collections, media and captions to a sandbox, as its user asks.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -11,7 +11,7 @@ use super::options::{Error, read};
 use super::records::{Archived, Caption, Collection, Group, Media, Role, User, words};
 use super::state::State;
 
-/// What fits into an integer of 64 bits with a sign, as numbers are described.
+/// The largest value of a signed 64-bit integer, which is how the reference describes numbers.
 const LARGEST: u64 = i64::MAX as u64;
 
 #[derive(Debug, Deserialize)]
@@ -68,11 +68,11 @@ struct NewCaption {
     subtitle_format: Option<String>,
     status: Option<String>,
     provider: Option<String>,
-    /// Some lines are made up, if it is left out.
+    /// Without a file, some lines are generated.
     text: Option<String>,
 }
 
-/// Adds one of what `kind` names and returns its id, or says which field is wrong.
+/// Adds a record of this kind and returns its id, or says which field is wrong.
 pub(crate) fn add(state: &mut State, admin: u64, kind: &str, fields: Json, now: Timestamp) -> Result<u64, Error> {
     let added = match kind {
         "user" => add_user(state, read(fields)?, now),
@@ -219,7 +219,7 @@ fn known_user(state: &State, id: u64) -> Result<u64, String> {
     if state.users.contains_key(&id) { Ok(id) } else { Err(format!("owner: there is no user {id}")) }
 }
 
-/// Lets media appear and vanish, as other people's work does while a list is read.
+/// Adds and removes media, as other people do while a list is being read.
 pub(crate) fn drift(state: &mut State, admin: u64, active_faults: &mut ActiveFaults, now: Timestamp) {
     for _ in 0..active_faults.vanish {
         let from = active_faults.dice.u64(..state.next_id.max(1));
@@ -229,7 +229,7 @@ pub(crate) fn drift(state: &mut State, admin: u64, active_faults: &mut ActiveFau
         }
     }
     for _ in 0..active_faults.appear {
-        // It cannot fail: there is an administrator, who has a library.
+        // It cannot fail: there is an administrator with a library.
         let _ = add_media(state, admin, NewMedia { title: "Appeared meanwhile".into(), ..NewMedia::default() }, now);
     }
 }

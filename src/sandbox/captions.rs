@@ -1,4 +1,4 @@
-//! The captions of media: those that were added, and those of the library, which are made up when they are asked for.
+//! The captions of media: added ones, and those of the library, which are generated on request.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -8,17 +8,17 @@ use super::records::{Caption, Media, words};
 use super::state::State;
 use jiff::SignedDuration;
 
-/// These two are observed, and both are usable; a third is only known from somebody else's test.
+/// These two are observed and usable. A third is known only from another project's test.
 pub(crate) const PUBLISHED: &str = "published";
 pub(crate) const UPLOADED: &str = "uploaded";
 const UNPUBLISHED: &str = "unpublished";
-/// Made by a machine. Observed; that other captions have another word is not.
+/// Machine-generated. Observed; the word for other captions is not.
 const MACHINE: &str = "notorious";
 /// A guess.
 pub(crate) const BY_HAND: &str = "upload";
-/// The format of captions that say nothing else. Observed.
+/// The default format of captions. Observed.
 pub(crate) const SUBRIP: &str = "srt";
-/// Ids of captions are this many times those of other things, so that what was made up tells whose it is.
+/// The id of a generated caption is the id of its media times this, plus its number.
 const STEP: u64 = 10;
 const SECONDS_OF_A_LINE: u64 = 5;
 const MOST_LINES: u64 = 400;
@@ -75,17 +75,17 @@ fn clock(seconds: u64) -> String {
     format!("{:02}:{:02}:{:02},000", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
-/// What a language is called; one that is not known, by its code.
+/// The name of a language; its code, if the name is unknown.
 pub(crate) fn label(srclang: &str) -> &str {
     LABELS.iter().find(|(code, _)| *code == srclang).map_or(srclang, |(_, label)| label)
 }
 
-/// The captions that a media has.
+/// The captions of a media.
 pub(crate) fn of<'state>(state: &'state State, media: &Media) -> Cow<'state, [Caption]> {
     state.captions.get(&media.id).map_or_else(|| made_up(media).into(), |added| added.as_slice().into())
 }
 
-/// A caption by its id, with the media it belongs to.
+/// Finds a caption by its id, with its media.
 pub(crate) fn find(state: &State, id: u64) -> Option<(&Media, Caption)> {
     let made_up = (!id.is_multiple_of(STEP)).then_some(id / STEP);
     let added = || state.captions.iter().find(|(_, captions)| captions.iter().any(|caption| caption.id == id));
@@ -94,7 +94,7 @@ pub(crate) fn find(state: &State, id: u64) -> Option<(&Media, Caption)> {
     Some((media, caption))
 }
 
-/// Adds a caption to those that the media has. It gets its id here.
+/// Adds a caption to a media, and gives it an id.
 pub(crate) fn add(state: &mut State, media: u64, caption: Caption) -> Option<Caption> {
     let mut captions = of(state, state.media.get(&media)?).into_owned();
     let caption = Caption { id: state.new_id() * STEP, ..caption };
@@ -104,7 +104,7 @@ pub(crate) fn add(state: &mut State, media: u64, caption: Caption) -> Option<Cap
     Some(caption)
 }
 
-/// What a media of the library has: nearly half of those with a file have captions, most of them made by a machine.
+/// Generates the captions of a media of the library: nearly half of those with a file have some, mostly machine-made.
 fn made_up(media: &Media) -> Vec<Caption> {
     let tagged = |tag: &str| media.tags.iter().any(|own| **own == *tag);
     let dice = mix(media.id ^ 0x6361_7074_696f_6e73);

@@ -1,4 +1,4 @@
-//! Numbers that look random and are always the same for the same thing, so that nothing made from them need be kept.
+//! Pseudo-random numbers that are always the same for the same input, so that nothing made from them must be stored.
 
 /// Scatters the bits of a number (the finalizer of SplitMix64).
 pub(crate) fn mix(number: u64) -> u64 {

@@ -1,4 +1,4 @@
-//! Faults on request: which requests they strike, when, and what they do to the answer.
+//! Injected faults: which requests they affect, when, and what they do to the answer.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -7,10 +7,10 @@ use fastrand::Rng;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-/// How many media appear or vanish during one request at the most.
+/// The most media that appear or vanish during one request.
 const MOST_AT_ONCE: u32 = 10_000;
 
-/// Which of the two hosts is asked.
+/// One of the two hosts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Host {
@@ -18,19 +18,19 @@ pub(crate) enum Host {
     Storage,
 }
 
-/// Where a connection is cut.
+/// When a connection is reset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Reset {
-    /// Nothing is carried out.
+    /// Before the request is processed.
     Before,
-    /// It is carried out, and nobody is told.
+    /// After the request is processed, without an answer.
     After,
-    /// It is carried out, and the answer ends in the middle.
+    /// After the request is processed, in the middle of the answer.
     Body,
 }
 
-/// One kind of trouble: where, when and what.
+/// A fault as its user describes it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "they are what its user may set")]
@@ -91,7 +91,7 @@ impl Default for Fault {
 }
 
 impl Fault {
-    /// Whether it makes sense; if not, which field does not and what was expected.
+    /// Checks the fields; an error names the field and what was expected.
     pub(crate) fn check(&self) -> Result<(), String> {
         let positive = |name: &str, value: Option<f64>| match value {
             Some(value) if !(value.is_finite() && value > 0.0) => {
@@ -167,7 +167,7 @@ impl Fault {
         }
     }
 
-    /// Whether it does something besides what becomes of the answer.
+    /// Whether it has an effect besides its outcome.
     fn does_more(&self) -> bool {
         self.delay.is_some() || self.revoke || self.appear > 0 || self.vanish > 0 || self.bandwidth.is_some()
     }
@@ -178,7 +178,7 @@ impl Fault {
             && self.path.as_deref().is_none_or(|wanted| glob(wanted, path))
     }
 
-    /// What it makes of the answer, if anything.
+    /// The outcome of the request.
     fn outcome(&self, cut: f64, wait: Option<f64>) -> Outcome {
         if self.status.is_some() || self.throttle.is_some() {
             return Outcome::Replacement(Box::new(Replacement {
@@ -201,7 +201,7 @@ impl Fault {
     }
 }
 
-/// An answer in place of the true one.
+/// An answer in place of the real one.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Replacement {
     pub(crate) status: u16,
@@ -212,7 +212,7 @@ pub(crate) struct Replacement {
     pub(crate) as_date: bool,
 }
 
-/// What becomes of an answer.
+/// What happens to an answer.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) enum Outcome {
     #[default]
@@ -220,17 +220,17 @@ pub(crate) enum Outcome {
     Replacement(Box<Replacement>),
     ResetBefore,
     ResetAfter,
-    /// After that part of the body.
+    /// Reset after this part of the body.
     ResetBody(f64),
     Truncated(f64),
     Html,
     Malformed(f64),
 }
 
-/// Everything that strikes one request.
+/// The faults that apply to one request, combined.
 #[derive(Debug, Clone)]
 pub(crate) struct ActiveFaults {
-    /// The fault that made the outcome, or else the last one that applied.
+    /// The fault that decided the outcome, or else the last one that applied.
     pub(crate) fault: Option<u64>,
     pub(crate) outcome: Outcome,
     /// Seconds.
@@ -238,9 +238,9 @@ pub(crate) struct ActiveFaults {
     pub(crate) revoke: bool,
     pub(crate) appear: u32,
     pub(crate) vanish: u32,
-    /// Bytes a second.
+    /// Bytes per second.
     pub(crate) bandwidth: Option<f64>,
-    /// For what is left to chance.
+    /// For random choices.
     pub(crate) dice: Rng,
 }
 
@@ -251,7 +251,7 @@ struct Installed {
     seen: u64,
     hits: u64,
     rng: Rng,
-    /// What is left of the budget, and since when.
+    /// The rest of the budget, and when it was computed.
     budget: Option<(f64, Instant)>,
 }
 
@@ -263,7 +263,7 @@ pub(crate) struct Faults {
 }
 
 impl Faults {
-    /// Adds a fault that was checked, and returns its id.
+    /// Adds a checked fault, and returns its id.
     pub(crate) fn add(&mut self, fault: Fault) -> u64 {
         self.last_id += 1;
         let rng = Rng::with_seed(fault.seed);
@@ -286,7 +286,7 @@ impl Faults {
         self.installed.iter().find(|installed| installed.id == id).map(|installed| installed.hits)
     }
 
-    /// What happens to this request. The first fault that has something to say about the answer has the word.
+    /// Combines the faults that apply to this request. The first fault with an outcome decides it.
     pub(crate) fn next_fault(&mut self, host: Host, method: &str, path: &str, now: Instant) -> ActiveFaults {
         let mut active_faults = ActiveFaults {
             fault: None,
@@ -304,7 +304,7 @@ impl Faults {
                 continue;
             }
             installed.seen += 1;
-            // For every request that matches, so that chance does not depend on the other faults.
+            // Drawn for every matching request, so that the draws do not depend on the other faults.
             let (chance, cut, dice) = (installed.rng.f64(), installed.rng.f64(), installed.rng.fork());
             if installed.seen <= fault.after
                 || fault.times.is_some_and(|times| installed.hits >= times)
@@ -322,7 +322,7 @@ impl Faults {
             let outcome = fault.outcome(cut, wait);
             let decided = active_faults.outcome != Outcome::Untouched;
             match (decided, outcome) {
-                // The word is given, and it has nothing else to do.
+                // The outcome is decided, and this fault has no other effect.
                 (true, outcome) if outcome != Outcome::Untouched && !fault.does_more() => continue,
                 (true, _) => {}
                 (false, outcome) => {
@@ -342,7 +342,7 @@ impl Faults {
     }
 }
 
-/// Takes one request out of a budget that fills by `rate` a second; if it is empty, how many seconds until it is not.
+/// Takes one request from a budget that refills by `rate` per second; if it is empty, returns the seconds to wait.
 fn spend(budget: &mut Option<(f64, Instant)>, rate: f64, burst: f64, now: Instant) -> Option<f64> {
     let (left, since) = budget.unwrap_or((burst, now));
     let left = now.saturating_duration_since(since).as_secs_f64().mul_add(rate, left).min(burst);
@@ -355,7 +355,7 @@ fn spend(budget: &mut Option<(f64, Instant)>, rate: f64, burst: f64, now: Instan
     }
 }
 
-/// Whether a pattern fits a path; `*` stands for anything, slashes included.
+/// Whether a pattern matches a path; `*` matches anything, slashes included.
 fn glob(pattern: &str, path: &str) -> bool {
     let Some((first, rest)) = pattern.split_once('*') else { return pattern == path };
     let Some(mut path) = path.strip_prefix(first) else { return false };
@@ -368,8 +368,8 @@ fn glob(pattern: &str, path: &str) -> bool {
     path.ends_with(last)
 }
 
-/// What servers and networks do to a client that behaves: each of these a retry mends. Only what may be repeated blindly
-/// is affected.
+/// Faults as servers and networks have them. A retry fixes each of them; only requests that are safe to retry are
+/// affected.
 pub(crate) fn chaos(seed: u64) -> Vec<Fault> {
     let each = |fault: Fault| Fault { method: Some("GET".into()), ..fault };
     let status = |status, probability| Fault { status: Some(status), probability, ..Fault::default() };
@@ -389,7 +389,7 @@ pub(crate) fn chaos(seed: u64) -> Vec<Fault> {
         Fault { truncate: true, probability: 0.02, ..Fault::default() },
         Fault { delay: Some(0.02), probability: 0.05, ..Fault::default() },
     ];
-    // Half of what fits, since a seed is a number with a sign elsewhere.
+    // Halved, since a seed must fit into a signed integer.
     let own = |number: u64| seed.wrapping_mul(1_000).wrapping_add(number) >> 1;
     (0..).zip(faults).map(|(number, fault)| Fault { seed: own(2 * number), ..each(fault) }).collect()
 }

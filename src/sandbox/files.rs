@@ -1,4 +1,4 @@
-//! The storage host: files behind signed URLs that expire, whole or in part.
+//! The storage host: files behind signed URLs that expire, with range requests.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::pin::Pin;
@@ -16,28 +16,28 @@ use super::operation::TEXT;
 use super::records::{Caption, Media, words};
 use super::studio::Studio;
 
-/// The version that a download gets when it asks for none.
+/// The default version of a download.
 pub(crate) const BEST: &str = "high";
-/// The version that is a description of the others.
+/// The version that lists the others.
 pub(crate) const MANIFEST: &str = "manifest";
-/// How many hundredths of the best version each of the qualities has, in their order.
+/// The size of each quality, in percent of the best version.
 const PARTS: &[u64] = &[100, 55, 25];
 const CHUNK: u64 = 128 * 1024;
-/// What an MP4 file begins with: its brand, and the start of one box with everything else in it.
+/// The first bytes of an MP4 file: its brand, and the start of one box with everything else.
 const BRAND: &[u8] = b"\0\0\0\x18ftypisom\0\0\x02\0isommp42";
 
-/// A URL that opens a version of a media until it expires.
+/// A signed URL for downloading a version of a media.
 pub(crate) fn signed_url(studio: &Studio, media: u64, version: &str, now: Timestamp) -> String {
     let extension = if version == MANIFEST { "mpd" } else { "mp4" };
     format!("{}{}", studio.storage_url, signed(studio, &format!("/media/{media}/{version}.{extension}"), now))
 }
 
-/// A URL that takes the file of a media until it expires.
+/// A signed URL for uploading the file of a media.
 pub(crate) fn upload_url(studio: &Studio, media: u64, now: Timestamp) -> String {
     format!("{}{}", studio.storage_url, signed(studio, &format!("/uploads/{media}"), now))
 }
 
-/// A URL that opens captions until it expires. Observed: it can be relative to the API's host, and needs no token.
+/// A signed URL of captions. Observed: it can be relative to the API's host, and needs no token.
 pub(crate) fn caption_url(studio: &Studio, caption: &Caption, now: Timestamp) -> String {
     signed(studio, &format!("/captions/{}.{}", caption.id, caption.subtitle_format), now)
 }
@@ -48,14 +48,14 @@ fn signed(studio: &Studio, path: &str, now: Timestamp) -> String {
     format!("{path}?Expires={expires}&Signature={signature}&Key-Pair-Id=SANDBOX")
 }
 
-/// Good enough to tell a URL that was signed from one that was made up; it guards nothing.
+/// Good enough to recognise a signed URL; it protects nothing.
 fn signature(studio: &Studio, path: &str, expires: i64) -> String {
     let mut hasher = DefaultHasher::new();
     (&studio.signing_key, path, expires).hash(&mut hasher);
     format!("{:016x}", hasher.finish())
 }
 
-/// Why a URL does not open anything, if it does not.
+/// The error for an unsigned or expired URL.
 fn refused(studio: &Studio, path: &str, query: &[(String, String)], now: Timestamp) -> Option<Response<Body>> {
     let field = |wanted: &str| query.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
     match field("Expires").and_then(|text| text.parse::<i64>().ok()) {
@@ -66,7 +66,7 @@ fn refused(studio: &Studio, path: &str, query: &[(String, String)], now: Timesta
     }
 }
 
-/// Answers what a URL of captions opens.
+/// Answers a request for captions.
 pub(crate) fn caption(studio: &Studio, path: &str, query: &[(String, String)], now: Timestamp) -> Response<Body> {
     if let Some(error) = refused(studio, path, query, now) {
         return error;
@@ -79,7 +79,7 @@ pub(crate) fn caption(studio: &Studio, path: &str, query: &[(String, String)], n
     }
 }
 
-/// Answers what the storage host is asked, with a body of that length.
+/// Answers a request to the storage host whose body has this length.
 pub(crate) fn answer(
     studio: &Studio,
     method: &Method,
@@ -97,7 +97,7 @@ pub(crate) fn answer(
     if !wanted {
         return error_reply(405, "MethodNotAllowed", but);
     }
-    // Amazon's storage says this to a client that takes its token along to another host.
+    // Amazon S3 answers like this when a client sends its token along.
     if headers.contains_key(AUTHORIZATION) && matches!(*parts.as_slice(), ["media" | "uploads", ..]) {
         return error_reply(400, "InvalidArgument", "Only one auth mechanism allowed");
     }
@@ -122,7 +122,7 @@ pub(crate) fn answer(
             if let Some(error) = refused(studio, path, query, now) {
                 return error;
             }
-            // The storage knows nothing of uploads that were completed meanwhile.
+            // The storage host does not know uploads that were completed meanwhile.
             let mut state = studio.state();
             if let Some(upload) = id.parse().ok().and_then(|id| state.uploads.get_mut(&id)) {
                 upload.size = Some(length);
@@ -133,7 +133,7 @@ pub(crate) fn answer(
     }
 }
 
-/// A file that is made while it is read: it has any size, and the same bytes each time.
+/// A file of any size that is generated while it is read, always with the same bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct File {
     seed: u64,
@@ -141,7 +141,7 @@ pub(crate) struct File {
 }
 
 impl File {
-    /// A version of a media, if there is one.
+    /// A version of a media, if it exists.
     pub(crate) fn of(media: &Media, version: &str) -> Option<Self> {
         let (variant, part) = words::QUALITIES
             .iter()
@@ -158,7 +158,7 @@ impl File {
         self.size
     }
 
-    /// Up to `count` bytes from an offset on.
+    /// Up to `count` bytes from an offset.
     pub(crate) fn bytes(self, offset: u64, count: u64) -> Vec<u8> {
         let end = offset.saturating_add(count).min(self.size);
         let first_block = offset / 8;
@@ -216,7 +216,7 @@ enum Part {
     None,
 }
 
-/// What a `Range` header asks for. One that is not understood, or asks for several parts, gets the whole file.
+/// The range of a `Range` header. An invalid header, or one with several ranges, gets the whole file.
 fn part(header: &str, size: u64) -> Part {
     let Some((first, last)) = header.trim().strip_prefix("bytes=").and_then(|range| range.split_once('-')) else {
         return Part::Whole;
@@ -230,12 +230,12 @@ fn part(header: &str, size: u64) -> Part {
     if start < end { Part::Between(start, end) } else { Part::None }
 }
 
-/// A part of a file on its way.
+/// A body that streams a part of a file.
 struct Reading {
     file: File,
     position: u64,
     end: u64,
-    /// Whether the others had their turn since the last piece.
+    /// Whether other tasks have run since the last piece.
     is_turn: bool,
 }
 
@@ -252,7 +252,7 @@ impl HttpBody for Reading {
         }
         self.is_turn = !self.is_turn;
         if self.is_turn {
-            // It is never waited for, so one file would be sent to its end before anybody else is heard.
+            // Generating never waits, so without a yield one file would block all other connections.
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
@@ -287,7 +287,7 @@ fn thumbnail(name: &str) -> Response<Body> {
     answer_text(200, "image/svg+xml", text)
 }
 
-/// As Amazon's storage says no.
+/// An error in the form of Amazon S3.
 fn error_reply(status: u16, code: &str, message: &str) -> Response<Body> {
     let text = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>\n"

@@ -1,4 +1,4 @@
-//! What a list is of, and the lists and pages that were made already: reading page after page must not search each time.
+//! Queries of lists, and the cache of lists and pages: reading page after page must not search each time.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use jiff::civil::Date;
 
 use super::records::Role;
 
-/// Which media a search asks for; all that is given must hold.
+/// The filters of a search, combined with AND.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Criteria {
     pub(crate) title: Option<String>,
@@ -22,7 +22,7 @@ pub(crate) struct Criteria {
     pub(crate) source: Option<String>,
 }
 
-/// From a day to a day, both included.
+/// A range of days, both ends included.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Period {
     pub(crate) start: Option<Date>,
@@ -30,7 +30,7 @@ pub(crate) struct Period {
 }
 
 impl Period {
-    /// Whether the day is in it. What was never viewed has no day, and is in no period but the boundless one. A guess.
+    /// Whether the day is in it. A media that was never viewed matches only the unbounded period. A guess.
     pub(super) fn holds(self, day: impl FnOnce() -> Option<Date>) -> bool {
         if self.start.is_none() && self.end.is_none() {
             return true;
@@ -39,13 +39,13 @@ impl Period {
     }
 }
 
-/// What a list is of.
+/// The query of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Query {
     Collections,
     CollectionMedia(u64),
     Media(Box<Criteria>),
-    /// By an address in lower case.
+    /// The address is in lower case.
     Users {
         email: Option<String>,
         role: Option<Role>,
@@ -54,21 +54,20 @@ pub(crate) enum Query {
     UserMedia(u64),
 }
 
-/// The ids of a list, in its order.
+/// The ids of a list, in order.
 pub(crate) type Ids = Arc<[u64]>;
 
-/// How many lists are remembered, and how many ids in all of them: reading page after page must not search the library
-/// each time.
-const REMEMBERED: usize = 64;
-const REMEMBERED_IDS: usize = 4_000_000;
+/// The most lists in the cache, and the most ids in all of them.
+const MAX_LISTS: usize = 64;
+const MAX_IDS: usize = 4_000_000;
 
-/// How many bytes of pages are remembered: a benchmark that reads them again must not wait for them to be rendered.
-const REMEMBERED_BYTES: usize = 64 * 1024 * 1024;
+/// The most bytes of pages in the cache: a benchmark that reads pages again must not wait for rendering.
+const MAX_BYTES: usize = 64 * 1024 * 1024;
 
-/// About what a key takes, with all around it: what is searched for in vain, which can be long, is not remembered.
-const SIZE_OF_KEY: usize = 512;
+/// The approximate size of a key. Searches without results, whose keys can be long, are not cached.
+const KEY_SIZE: usize = 512;
 
-/// What a page of a list depends on, besides the state.
+/// What a page depends on besides the state.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct PageKey {
     pub(crate) caller: u64,
@@ -77,7 +76,7 @@ pub(crate) struct PageKey {
     pub(crate) per_page: usize,
 }
 
-/// Lists and pages as they were answered. Every change of the state forgets them all.
+/// The cache of lists and pages. Every change of the state clears it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Cache {
     lists: HashMap<(u64, Query), Ids>,
@@ -97,8 +96,8 @@ impl Cache {
     }
 
     pub(crate) fn keep_page(&mut self, key: PageKey, body: Bytes) {
-        let size = body.len() + SIZE_OF_KEY;
-        if self.bytes_of_pages + size > REMEMBERED_BYTES {
+        let size = body.len() + KEY_SIZE;
+        if self.bytes_of_pages + size > MAX_BYTES {
             self.pages.clear();
             self.bytes_of_pages = 0;
         }
@@ -106,14 +105,14 @@ impl Cache {
         self.pages.insert(key, body);
     }
 
-    /// The ids of the list that a caller asks for.
+    /// The cached ids of a caller's list.
     pub(crate) fn list(&self, key: &(u64, Query)) -> Option<Ids> {
         self.lists.get(key).map(Arc::clone)
     }
 
     pub(crate) fn keep_list(&mut self, key: (u64, Query), ids: Ids) {
         let known: usize = self.lists.values().map(|ids| ids.len()).sum();
-        if self.lists.len() >= REMEMBERED || known + ids.len() > REMEMBERED_IDS {
+        if self.lists.len() >= MAX_LISTS || known + ids.len() > MAX_IDS {
             self.lists.clear();
         }
         self.lists.insert(key, ids);

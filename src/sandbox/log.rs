@@ -1,4 +1,4 @@
-//! What was asked, for a user's assertions: bounded, and without secrets.
+//! The request log, for a user's assertions: bounded, and without secrets.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -11,23 +11,23 @@ use url::form_urlencoded;
 use super::faults::Host;
 use super::oauth::SECRET_LENGTH;
 
-/// How many requests are kept, and how many bytes of them in all; older ones are forgotten.
+/// The most requests and bytes in the log; older requests are dropped.
 const KEPT: usize = 100_000;
 const KEPT_BYTES: usize = 128 * 1024 * 1024;
-/// What two texts take beside their bytes.
+/// The memory of two strings besides their bytes.
 const PAIR: usize = 2 * size_of::<String>();
 /// Fields whose values are secrets.
 const SECRETS: &[&str] =
     &["client_secret", "refresh_token", "access_token", "code", "signature", "state", "password", "token"];
 const MASK: &str = "***";
-/// What every secret of the sandbox begins with.
+/// The prefix of every secret of the sandbox.
 const GIVEN_OUT: &str = "sandbox-";
 const SECRET_KINDS: &[&str] =
     &["sandbox-secret-", "sandbox-token-", "sandbox-access-", "sandbox-refresh-", "sandbox-code-"];
 
-/// A request that came.
+/// A received request.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Seen {
+pub(crate) struct LoggedRequest {
     #[serde(serialize_with = "as_seconds")]
     pub(crate) at: Timestamp,
     pub(crate) host: Host,
@@ -37,14 +37,14 @@ pub(crate) struct Seen {
     pub(crate) headers: BTreeMap<String, String>,
     pub(crate) body: String,
     pub(crate) user_id: Option<u64>,
-    /// None if the connection was cut before an answer.
+    /// None if the connection was cut before the answer.
     pub(crate) status: Option<u16>,
-    /// The fault that struck.
+    /// The fault that applied.
     pub(crate) fault: Option<u64>,
 }
 
-impl Seen {
-    /// How much memory whoever sent it has chosen to fill.
+impl LoggedRequest {
+    /// How much memory the request takes.
     fn bytes(&self) -> usize {
         let headers = self.headers.iter().map(|(name, value)| PAIR + name.len() + value.len());
         let query = self.query.iter().map(|(name, value)| PAIR + name.len() + value.len());
@@ -54,12 +54,12 @@ impl Seen {
 
 #[derive(Debug, Default)]
 pub(crate) struct Log {
-    seen: VecDeque<Seen>,
+    seen: VecDeque<LoggedRequest>,
     bytes: usize,
 }
 
 impl Log {
-    pub(crate) fn add(&mut self, seen: Seen) {
+    pub(crate) fn add(&mut self, seen: LoggedRequest) {
         self.bytes += seen.bytes();
         self.seen.push_back(seen);
         while self.seen.len() > KEPT || self.bytes > KEPT_BYTES {
@@ -67,7 +67,7 @@ impl Log {
         }
     }
 
-    pub(crate) fn all(&self) -> Vec<Seen> {
+    pub(crate) fn all(&self) -> Vec<LoggedRequest> {
         self.seen.iter().cloned().collect()
     }
 
@@ -86,7 +86,7 @@ fn is_secret(name: &str) -> bool {
     SECRETS.iter().any(|secret| secret.eq_ignore_ascii_case(name))
 }
 
-/// A text without the secrets that the sandbox gave out, wherever they stand in it.
+/// Masks the secrets that the sandbox issued, anywhere in a text.
 pub(crate) fn masked(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
@@ -102,7 +102,7 @@ pub(crate) fn masked(text: &str) -> String {
     shown
 }
 
-/// How long the secret is that a text begins with, if it begins with one.
+/// The length of the secret at the beginning of a text, if there is one.
 fn secret_length(text: &str) -> Option<usize> {
     let kind = SECRET_KINDS.iter().find(|kind| text.starts_with(**kind))?;
     let letters = text.get(kind.len()..)?.bytes().take_while(u8::is_ascii_alphanumeric).count();
@@ -114,7 +114,7 @@ pub(crate) fn masked_pairs(pairs: Vec<(String, String)>) -> Vec<(String, String)
     pairs.into_iter().map(|(name, value)| (masked(&name), shown(&name, &value))).collect()
 }
 
-/// The scheme of a credential stays, so that a test can see which was used.
+/// Masks credentials, but not their scheme, so that a test can check it.
 pub(crate) fn masked_headers(headers: &HeaderMap) -> BTreeMap<String, String> {
     let shown = |name: &str, value: &str| match name {
         "authorization" | "proxy-authorization" => match value.split_once(' ') {
@@ -128,7 +128,7 @@ pub(crate) fn masked_headers(headers: &HeaderMap) -> BTreeMap<String, String> {
     headers.iter().map(|(name, value)| (name.to_string(), shown(name.as_str(), &text(value)))).collect()
 }
 
-/// A body as text: a form or an object with its secrets masked, anything else as it is.
+/// A body as text, with the secrets in forms and JSON objects masked.
 pub(crate) fn masked_text(body: &[u8]) -> String {
     if let Ok(mut json) = serde_json::from_slice::<Json>(body)
         && mask(&mut json)
@@ -142,7 +142,7 @@ pub(crate) fn masked_text(body: &[u8]) -> String {
     masked(&String::from_utf8_lossy(body))
 }
 
-/// Masks the secrets in some JSON; whether there were any.
+/// Masks the secrets in JSON. Returns whether there were any.
 fn mask(json: &mut Json) -> bool {
     match json {
         Json::Object(fields) => fields.iter_mut().fold(false, |found, (name, value)| {
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn the_log_is_bounded_in_headers_and_query_too() {
-        let seen = Seen {
+        let seen = LoggedRequest {
             at: Timestamp::UNIX_EPOCH,
             host: Host::Api,
             method: "GET".to_owned(),
@@ -180,7 +180,7 @@ mod tests {
             log.add(seen.clone());
         }
         assert_eq!(log.seen.len(), 3);
-        let empty = Seen { query: vec![Default::default(); KEPT_BYTES / PAIR], ..seen };
+        let empty = LoggedRequest { query: vec![Default::default(); KEPT_BYTES / PAIR], ..seen };
         log.add(empty);
         assert_eq!((log.seen.len(), log.bytes), (0, 0));
     }

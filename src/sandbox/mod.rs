@@ -1,7 +1,7 @@
 //! Studio in a box: a stateful Studio on loopback, to try things on and to test against.
 //!
-//! It shares nothing with `api` and `client`: it is a second reading of the reference, so that a slip in one of the two
-//! shows. A server answers both hosts from one thread of its own; everything it knows is in one [`State`].
+//! It shares nothing with `api` and `client`: it is a second reading of the reference, so that an error in either shows.
+//! A server answers for both hosts on a thread of its own, from one [`State`].
 
 mod additions;
 mod assumptions;
@@ -45,10 +45,10 @@ use records::{Role, words};
 use state::State;
 use studio::Studio;
 
-/// The largest file that is handed out in one piece; downloads have no limit.
+/// The largest file that is returned in one piece; downloads have no limit.
 const LARGEST_FILE: u64 = 1 << 30;
 
-/// Where the state comes from, at the start and after a reset.
+/// The source of the state at the start and after a reset.
 #[derive(Debug)]
 enum Origin {
     Library(Library),
@@ -56,7 +56,7 @@ enum Origin {
 }
 
 impl Origin {
-    /// The state as it is at the start, but for the credentials of a library.
+    /// The state at the start, without the credentials of a library.
     fn state(&self) -> Result<State, Error> {
         match self {
             Self::Library(Library { media, seed, .. }) => library::library(*media, *seed),
@@ -77,15 +77,15 @@ pub struct Sandbox {
     studio: Arc<Studio>,
     origin: Origin,
     port: u16,
-    /// Dropped to stop the server.
+    /// Dropping it stops the server.
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
-    /// The process that it runs in; in a fork of that there is nothing to stop.
+    /// The process that it runs in. A forked process has nothing to stop.
     process: u32,
 }
 
 impl Sandbox {
-    /// Starts one, as the options say.
+    /// Starts a sandbox.
     pub fn start(options: Json) -> Result<Self, Error> {
         let Options { port, token_lifetime, url_lifetime, assumptions, library, snapshot } = read(options)?;
         let token_lifetime = lifetime("token_lifetime", token_lifetime)?;
@@ -133,7 +133,7 @@ impl Sandbox {
                     Ok(bound) => bound,
                     Err(error) => return drop(tell.send(Err(error))),
                 };
-                // Another host as well as another port: a client has to see that its token may not go there.
+                // A different host as well as a different port, so that a client must not send its token there.
                 let studio = studio(format!("http://127.0.0.1:{}", ports.0), format!("http://localhost:{}", ports.1));
                 let studio = Arc::new(studio);
                 let _ = tell.send(Ok((Arc::clone(&studio), ports.0)));
@@ -150,7 +150,7 @@ impl Sandbox {
         Ok(Self { studio, origin, port, stop: Some(stop), thread: Some(thread), process: std::process::id() })
     }
 
-    /// Stops the server and frees its ports. In a process that was forked, it leaves the server alone.
+    /// Stops the server and frees its ports. In a forked process it does nothing.
     pub fn stop(&mut self) {
         let (stop, thread) = (self.stop.take(), self.thread.take());
         if self.process != std::process::id() {
@@ -191,12 +191,12 @@ impl Sandbox {
         self.studio.state().credentials.redirect_uris.clone()
     }
 
-    /// How many requests ended in a fault of the sandbox's own.
+    /// How many requests panicked.
     pub fn panics(&self) -> usize {
         self.studio.panics.load(Ordering::SeqCst)
     }
 
-    /// Everything as it was at the start; the key and the administrator's token stay as they are.
+    /// Resets the state, the faults and the log. The key and the administrator's token stay.
     pub fn reset(&self) -> Result<(), Error> {
         let mut fresh = self.origin.state()?;
         let mut state = self.studio.state();
@@ -210,20 +210,20 @@ impl Sandbox {
         Ok(())
     }
 
-    /// Writes the whole state, with its secrets, into a file for its owner alone, which is there as a whole or not at all.
+    /// Writes the state, with its secrets, to a private file, atomically.
     pub fn snapshot(&self, path: &Path) -> Result<(), Error> {
         let text = serde_json::to_vec(&*self.studio.state()).map_err(io::Error::other)?;
         crate::files::replace(path, &text).map_err(Error::from)
     }
 
-    /// All users, the administrator among them.
+    /// All users, including the administrator.
     pub fn users(&self) -> Result<Json, Error> {
         let state = self.studio.state();
         let users: Vec<_> = state.users.values().collect();
         Ok(serde_json::to_value(users).map_err(io::Error::other)?)
     }
 
-    /// What was asked so far.
+    /// The request log.
     pub fn requests(&self) -> Result<Json, Error> {
         let seen = self.studio.log().all();
         Ok(serde_json::to_value(seen).map_err(io::Error::other)?)
@@ -233,14 +233,14 @@ impl Sandbox {
         self.studio.log().clear();
     }
 
-    /// A token of a user that does not expire.
+    /// Issues a token for a user that does not expire.
     pub fn token_for(&self, user: u64) -> Result<String, Error> {
         let mut state = self.studio.state();
         known(&state, user)?;
         Ok(state.credentials.permanent(user))
     }
 
-    /// A set of tokens as the token endpoint answers it.
+    /// Issues tokens as the token endpoint does.
     pub fn oauth_token(&self, user: Option<u64>) -> Result<Json, Error> {
         let user = user.unwrap_or(self.studio.admin);
         let mut state = self.studio.state();
@@ -248,7 +248,7 @@ impl Sandbox {
         Ok(state.credentials.grant(user, self.studio.token_lifetime, Timestamp::now()))
     }
 
-    /// What happens when a user allows what an application asks for with this query of the authorize page.
+    /// Allows an authorization request, as a user does on the authorize page.
     pub fn allow(&self, query: &HashMap<String, String>, user: Option<u64>) -> Result<String, Error> {
         let user = user.unwrap_or(self.studio.admin);
         routes::oauth::allow(&self.studio, query, user, Timestamp::now()).map_err(Error::Wrong)
@@ -259,7 +259,7 @@ impl Sandbox {
         additions::add(&mut self.studio.state(), self.studio.admin, kind, fields, Timestamp::now())
     }
 
-    /// The bytes that a download brings.
+    /// The content of a download.
     pub fn media_file(&self, id: u64, quality: Option<&str>) -> Result<Vec<u8>, Error> {
         let media = self.studio.state().media.get(&id).cloned();
         let media = media.ok_or_else(|| Error::Wrong(format!("there is no media {id}")))?;
@@ -278,7 +278,7 @@ impl Sandbox {
         Ok(self.studio.faults().add(fault(fields)?))
     }
 
-    /// Whether a fault makes sense; if not, which field does not.
+    /// Checks a fault; an error names the field.
     pub fn check_fault(fields: Json) -> Result<(), Error> {
         fault(fields).map(drop)
     }
@@ -291,12 +291,12 @@ impl Sandbox {
         self.studio.faults().clear();
     }
 
-    /// How often a fault has struck.
+    /// How often a fault was applied.
     pub fn fault_hits(&self, id: u64) -> Option<u64> {
         self.studio.faults().hits(id)
     }
 
-    /// The faults that servers and networks have; `options` says from which `seed`.
+    /// Faults as servers and networks have them, from the `seed` in `options`.
     pub fn chaos(options: Json) -> Result<Json, Error> {
         #[derive(Deserialize)]
         struct Seed {

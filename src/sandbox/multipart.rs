@@ -1,18 +1,18 @@
-//! A file that came in a body of several parts.
+//! Reads a file from a multipart body.
 
 use axum::body::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use multer::Multipart;
 
-/// A file, and what it is called on the sender's side; empty if it has no name.
+/// A file, and its file name; empty if it has none.
 #[derive(Debug, Clone)]
 pub(crate) struct File {
     pub(crate) name: String,
     pub(crate) bytes: Bytes,
 }
 
-/// The part of that name in a body that is `multipart/form-data`.
+/// Reads the part of this name from a `multipart/form-data` body.
 pub(crate) async fn file(headers: &HeaderMap, body: &[u8], name: &str) -> Option<File> {
     let boundary = multer::parse_boundary(headers.get(CONTENT_TYPE)?.to_str().ok()?).ok()?;
     let mut parts = Multipart::with_reader(body, boundary);

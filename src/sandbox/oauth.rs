@@ -1,4 +1,4 @@
-//! Who may come in: the developer key, and the codes and tokens that were given out for it.
+//! Credentials: the developer key, and the codes and tokens that were issued for it.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::{self, Formatter};
@@ -12,9 +12,9 @@ use url::Url;
 
 /// Shows the code in the browser instead of redirecting. Observed.
 pub(crate) const OUT_OF_BAND: &str = "urn:ietf:wg:oauth:2.0:oob";
-/// How many letters a secret has.
+/// The number of characters of a secret.
 pub(crate) const SECRET_LENGTH: usize = 40;
-/// How long a code can be exchanged. A guess; the standard recommends no more.
+/// The lifetime of a code. A guess; the standard recommends no more.
 const CODE_LIFETIME: SignedDuration = SignedDuration::from_mins(10);
 
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -22,9 +22,9 @@ pub(crate) struct Credentials {
     pub(crate) client_id: String,
     pub(crate) client_secret: String,
     pub(crate) redirect_uris: Vec<String>,
-    /// The administrator's token that the sandbox hands to its user.
+    /// The administrator's token, which the sandbox returns to its user.
     pub(crate) token: String,
-    /// Whose each access token is, and until when; without a moment, for ever.
+    /// The user and the expiry of each access token; without an expiry it never expires.
     access: HashMap<String, (u64, Option<Timestamp>)>,
     refresh: HashMap<String, u64>,
     codes: HashMap<String, Code>,
@@ -42,13 +42,12 @@ struct Code {
     user: u64,
     redirect_uri: String,
     expires: Timestamp,
-    /// What the verifier has to fit, if the code was asked for with a challenge.
+    /// The PKCE challenge, if the code was requested with one.
     #[serde(default)]
     challenge: Option<Challenge>,
 }
 
-/// What an application sends ahead of its verifier: PKCE, RFC 7636. That Studio takes it is inferred; what becomes of it
-/// there is unknown.
+/// A PKCE challenge (RFC 7636). That Studio accepts it is inferred; what it does with it is unknown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Challenge {
     Plain(String),
@@ -56,7 +55,7 @@ pub(crate) enum Challenge {
 }
 
 impl Challenge {
-    /// Reads the challenge of an authorize page, if there is one.
+    /// Reads the challenge of an authorization request, if it has one.
     pub(crate) fn of(query: &HashMap<String, String>) -> Result<Option<Self>, String> {
         let method = query.get("code_challenge_method").map(String::as_str);
         let Some(text) = query.get("code_challenge") else {
@@ -90,7 +89,7 @@ fn is_pkce(text: &str) -> bool {
         && text.bytes().all(|letter| letter.is_ascii_alphanumeric() || b"-._~".contains(&letter))
 }
 
-/// What the token endpoint says no with. RFC 6749, which Studio is assumed to follow.
+/// An error response of the token endpoint. RFC 6749, which Studio is assumed to follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TokenRefusal {
     pub(crate) status: u16,
@@ -99,7 +98,7 @@ pub(crate) struct TokenRefusal {
 }
 
 impl Credentials {
-    /// A key and a token as they are at the start of a sandbox.
+    /// The credentials of a new sandbox.
     pub(crate) fn new(admin: u64, redirect_uris: Vec<String>) -> Self {
         let mut credentials = Self {
             client_id: random("sandbox-client"),
@@ -111,7 +110,7 @@ impl Credentials {
         credentials
     }
 
-    /// The same key and token; everything that was given out since is forgotten.
+    /// The same key and administrator's token, without anything that was issued since.
     pub(crate) fn renewed(&self, admin: u64) -> Self {
         Self {
             client_id: self.client_id.clone(),
@@ -123,14 +122,14 @@ impl Credentials {
         }
     }
 
-    /// A token of a user that does not expire.
+    /// Issues a token for a user that does not expire.
     pub(crate) fn permanent(&mut self, user: u64) -> String {
         let token = random("sandbox-token");
         self.access.insert(token.clone(), (user, None));
         token
     }
 
-    /// Whose an access token is.
+    /// The user of an access token.
     pub(crate) fn user_of(&self, token: &str, now: Timestamp) -> Option<u64> {
         let (user, expires) = self.access.get(token)?;
         let alive = expires.is_none_or(|expires| now < expires) && !self.revoked.contains(token);
@@ -141,7 +140,7 @@ impl Credentials {
         self.revoked.insert(token.to_owned());
     }
 
-    /// A set of tokens as the token endpoint answers it. Observed.
+    /// Issues tokens as the token endpoint answers them. Observed.
     pub(crate) fn grant(&mut self, user: u64, lifetime: SignedDuration, now: Timestamp) -> Json {
         let (access, refresh) = (random("sandbox-access"), random("sandbox-refresh"));
         self.access.insert(access.clone(), (user, now.checked_add(lifetime).ok()));
@@ -149,14 +148,14 @@ impl Credentials {
         json!({
             "access_token": access,
             "token_type": "Bearer",
-            // A whole number above 0 is observed; parts of a second only tests have.
+            // A positive whole number is observed; only tests have fractions of a second.
             "expires_in": (lifetime + SignedDuration::from_millis(999)).as_secs(),
             "refresh_token": refresh,
             "created_at": now.as_second(),
         })
     }
 
-    /// Whether the authorize page would be shown; if not, why not.
+    /// Checks an authorization request.
     pub(crate) fn check_key(&self, client_id: &str, redirect_uri: &str) -> Result<(), String> {
         if client_id != self.client_id {
             return Err("there is no developer key with this client_id".into());
@@ -168,7 +167,7 @@ impl Credentials {
         Ok(())
     }
 
-    /// The user allows it: where the browser goes then, or the bare code if it goes nowhere.
+    /// Allows an authorization request. Returns where the browser goes, or the code alone if there is no redirect.
     pub(crate) fn allow(
         &mut self,
         user: u64,
@@ -188,7 +187,7 @@ impl Credentials {
         Ok(url.into())
     }
 
-    /// What the token endpoint does: exchanges a code, or refreshes.
+    /// Handles a request to the token endpoint: exchanges a code, or refreshes.
     pub(crate) fn token(
         &mut self,
         form: &HashMap<String, String>,
@@ -217,7 +216,7 @@ impl Credentials {
                         (Some(challenge), Some(verifier)) if !challenge.fits(verifier) => {
                             refuse(400, "invalid_grant", "code_verifier does not fit the code_challenge")
                         }
-                        // RFC 9700, 4.8.2: else an attacker could take the challenge off.
+                        // RFC 9700, 4.8.2: otherwise an attacker could remove the challenge.
                         (None, Some(_)) => refuse(400, "invalid_grant", "the code was asked for without a challenge"),
                         _ => Ok(self.grant(user, lifetime, now)),
                     },
@@ -239,7 +238,7 @@ impl Credentials {
     }
 }
 
-/// Studio takes neither http nor localhost. Observed.
+/// Checks a redirect URI. Studio accepts neither http nor localhost. Observed.
 pub(crate) fn check_redirect_uri(redirect_uri: &str) -> Result<(), String> {
     if redirect_uri == OUT_OF_BAND {
         return Ok(());
@@ -257,7 +256,7 @@ pub(crate) fn check_redirect_uri(redirect_uri: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// A secret that is worth nothing outside of this sandbox, and says where it comes from.
+/// Generates a secret that is worthless outside this sandbox and says where it comes from.
 fn random(prefix: &str) -> String {
     let letters: String = std::iter::repeat_with(fastrand::alphanumeric).take(SECRET_LENGTH).collect();
     format!("{prefix}-{letters}")

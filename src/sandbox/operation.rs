@@ -1,4 +1,4 @@
-//! An operation of the sandbox as one value: from it come its route, the check of what is sent, and its description.
+//! An operation of the sandbox as a value, from which its route, its parameter checks and its description are made.
 
 use axum::body::Bytes;
 use http::Method;
@@ -22,19 +22,19 @@ pub(crate) const TEXT: &str = "text/plain; charset=utf-8";
 const PER_PAGE: usize = 20;
 const MAX_PER_PAGE: i64 = 50;
 
-/// Where a parameter stands.
+/// Where a parameter is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ParameterLocation {
     Path,
     Query,
-    /// A part of a body that is `multipart/form-data`.
+    /// A part of a `multipart/form-data` body.
     Form,
 }
 
-/// What a parameter may be.
+/// The type of a parameter.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Kind {
-    /// A positive whole number of 64 bits.
+    /// A positive 64-bit integer.
     Id,
     Integer {
         least: i64,
@@ -45,7 +45,7 @@ pub(crate) enum Kind {
     Email,
     File,
     Word(&'static [&'static str]),
-    /// Between 1 and 50, with what `assumptions.per_page_clamped` says of more.
+    /// From 1 to 50; `assumptions.per_page_clamped` decides about more.
     PerPage,
 }
 
@@ -59,7 +59,7 @@ pub(crate) struct Parameter {
     pub(crate) about: &'static str,
 }
 
-/// A parameter that was sent and is what it should be.
+/// The value of a valid parameter.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Value {
     Integer(i64),
@@ -77,15 +77,15 @@ pub(crate) struct Operation {
     pub(crate) id: &'static str,
     pub(crate) summary: &'static str,
     pub(crate) parameters: Vec<Parameter>,
-    /// The body's schema.
+    /// The schema of the body.
     pub(crate) body: Option<Json>,
-    /// The statuses it answers, with what they mean and the schema of what comes.
+    /// The statuses of its answers, with their meaning and schema.
     pub(crate) answers: Vec<(u16, &'static str, Option<Json>)>,
-    /// Whether the reference lists 422 for it; if not, a wrong id is not found.
+    /// Whether the reference lists 422 for it; if not, an invalid id is 404.
     lists_422: bool,
-    /// What it answers besides JSON.
+    /// The content type of its answer, if not JSON.
     pub(crate) produces: Option<&'static str>,
-    /// Whether its parameters are taken from a JSON body as well.
+    /// Whether it also accepts its parameters in a JSON body.
     also_in_body: bool,
     pub(crate) handle: Handle,
 }
@@ -147,26 +147,26 @@ impl Operation {
         self
     }
 
-    /// A file in the body, which has to be there.
+    /// Adds a required file in the body.
     pub(crate) fn file(mut self, name: &'static str, about: &'static str) -> Self {
         let (location, kind) = (ParameterLocation::Form, Kind::File);
         self.parameters.push(Parameter { name, location, kind, required: true, default: None, about });
         self
     }
 
-    /// Takes the parameters of its query from a JSON body too. One is documented, the other observed.
+    /// Also accepts the query parameters in a JSON body. One is documented, the other observed.
     pub(crate) fn also_in_body(mut self) -> Self {
         self.also_in_body = true;
         self
     }
 
-    /// The parameter that was added last has to be there.
+    /// Makes the last parameter required.
     pub(crate) fn required(mut self) -> Self {
         self.parameters.last_mut().into_iter().for_each(|parameter| parameter.required = true);
         self
     }
 
-    /// The parameter that was added last is this when it is not there.
+    /// Sets the default of the last parameter.
     pub(crate) fn default(mut self, value: impl Into<Json>) -> Self {
         let value = value.into();
         self.parameters.last_mut().into_iter().for_each(|parameter| parameter.default = Some(value.clone()));
@@ -181,7 +181,7 @@ impl Operation {
             .checked()
     }
 
-    /// Refuses wrong parameters, but for ids, where the reference does not say what becomes of them.
+    /// Rejects invalid parameters other than ids with 422, where the reference does not say what happens.
     pub(crate) fn checked(self) -> Self {
         self.says_no(422, "Some parameter is missing or not valid.")
     }
@@ -200,13 +200,13 @@ impl Operation {
         self
     }
 
-    /// Answers something else than JSON when all goes well.
+    /// Sets the content type of a successful answer that is not JSON.
     pub(crate) fn produces(mut self, content_type: &'static str) -> Self {
         self.produces = Some(content_type);
         self
     }
 
-    /// The refusals that the reference lists for it.
+    /// Adds the error statuses that the reference lists.
     pub(crate) fn refuses(mut self, statuses: &[u16]) -> Self {
         for status in statuses {
             let about = match status {
@@ -224,7 +224,7 @@ impl Operation {
         self
     }
 
-    /// Under which name it asks for a file in the body, if it does.
+    /// The name of its file in the body, if it has one.
     pub(crate) fn file_name(&self) -> Option<&'static str> {
         self.parameters
             .iter()
@@ -232,7 +232,7 @@ impl Operation {
             .map(|parameter| parameter.name)
     }
 
-    /// What counts as the query: where a parameter stands in a JSON body too, the query goes first.
+    /// The query parameters, including those in a JSON body. The query takes precedence.
     pub(crate) fn query_of(&self, query: Vec<(String, String)>, body: &[u8]) -> Vec<(String, String)> {
         let fields: Map<String, Json> =
             if self.also_in_body { serde_json::from_slice(body).unwrap_or_default() } else { Map::new() };
@@ -244,7 +244,7 @@ impl Operation {
         fields.chain(query).collect()
     }
 
-    /// Checks what was sent against the parameters. A wrong id is 404 where the reference lists no 422.
+    /// Reads and checks the parameters. An invalid id is 404 where the reference lists no 422.
     pub(crate) fn read(
         &self,
         path: &[(String, String)],
@@ -254,7 +254,7 @@ impl Operation {
         let mut values = Vec::with_capacity(self.parameters.len());
         for parameter in self.parameters.iter().filter(|parameter| parameter.location != ParameterLocation::Form) {
             let sent = if parameter.location == ParameterLocation::Path { path } else { query };
-            // Of a parameter that stands twice, the last counts, as Rails has it.
+            // Of a repeated parameter the last counts, as in Rails.
             let sent = sent.iter().rev().find(|(name, _)| name == parameter.name).map(|(_, value)| value.as_str());
             let Some(text) = sent else {
                 if parameter.required {
@@ -274,7 +274,7 @@ impl Operation {
     }
 }
 
-/// The schema of an answer that says no.
+/// The schema of an error.
 fn error() -> Json {
     json!({"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}})
 }
@@ -288,7 +288,7 @@ fn is_uuid(text: &str) -> bool {
 }
 
 impl Kind {
-    /// Reads a parameter, or tells what was expected.
+    /// Reads a parameter, or says what was expected.
     fn read(self, text: &str, studio: &Studio) -> Result<Value, String> {
         let whole = |least: i64| {
             let number = text.parse::<i64>().ok().filter(|number| *number >= least && !text.starts_with('+'));
@@ -319,14 +319,14 @@ impl Kind {
     }
 }
 
-/// What a handler is given: who calls, with which parameters.
+/// A call of an operation, as its handler gets it.
 #[derive(Debug)]
 pub(crate) struct Call<'studio> {
     pub(crate) studio: &'studio Studio,
     pub(crate) caller: u64,
     pub(crate) now: Timestamp,
     pub(crate) values: Vec<(&'static str, Value)>,
-    /// The file that came in the body, for an operation that asks for one.
+    /// The file in the body, if the operation has one.
     pub(crate) file: Option<File>,
     pub(crate) body: Bytes,
 }
@@ -357,24 +357,24 @@ impl<'studio> Call<'studio> {
         }
     }
 
-    /// An id of the path, of which the check has seen that it is there.
+    /// An id in the path, which was checked before.
     pub(crate) fn id(&self, name: &str) -> Result<u64, ErrorReply> {
         self.integer(name).ok_or_else(ErrorReply::not_found)
     }
 
-    /// The body as JSON.
+    /// Reads the body as JSON.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, ErrorReply> {
         serde_json::from_slice(&self.body).map_err(|error| ErrorReply::new(422, format!("Invalid body: {error}")))
     }
 
-    /// The file that came in the body.
+    /// The file in the body.
     pub(crate) fn file(&self) -> Result<&File, ErrorReply> {
         self.file
             .as_ref()
             .ok_or_else(|| ErrorReply::new(422, "Invalid body: expected multipart/form-data with the file"))
     }
 
-    /// How things look to the caller.
+    /// Renders records for the caller.
     pub(crate) fn show<'state>(&self, state: &'state State) -> Show<'state>
     where
         'studio: 'state,
@@ -382,7 +382,7 @@ impl<'studio> Call<'studio> {
         Show { state, studio: self.studio, caller: self.caller }
     }
 
-    /// Answers the page that is asked for, as `show` renders its ids.
+    /// Answers the requested page; `show` renders its ids.
     pub(crate) fn page(
         &self,
         state: &mut State,
@@ -407,7 +407,7 @@ impl<'studio> Call<'studio> {
     }
 }
 
-/// An answer.
+/// A complete answer.
 #[derive(Debug, Clone)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -418,7 +418,7 @@ pub(crate) struct Reply {
 
 impl Reply {
     pub(crate) fn json(status: u16, answer: &impl Serialize) -> Result<Self, ErrorReply> {
-        // As large as a page of media is.
+        // About the size of a page of media.
         let mut body = Vec::with_capacity(32 * 1024);
         serde_json::to_writer(&mut body, answer).map_err(|error| ErrorReply::new(500, error.to_string()))?;
         Ok(Self { status, content_type: JSON, headers: Vec::new(), body: body.into() })
@@ -434,7 +434,7 @@ impl Reply {
     }
 }
 
-/// An answer that says no. Observed as an object with `error`.
+/// An error answer. Observed as an object with `error`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ErrorReply {
     pub(crate) status: u16,

@@ -1,4 +1,4 @@
-//! What a user gives to a sandbox, and how an error names what is wrong with it.
+//! The options of a sandbox, and errors about what its user passes in.
 
 use std::io;
 use std::path::PathBuf;
@@ -11,34 +11,34 @@ use serde_json::Value as Json;
 use super::assumptions::Assumptions;
 use super::oauth;
 
-/// The most media that a library is made of.
+/// The largest number of media in a library.
 const MOST_MEDIA: usize = 1_000_000;
 
 /// A hundred years, in seconds.
 const LONGEST_LIFE: f64 = 100.0 * 365.0 * 86_400.0;
 
-/// How a sandbox is made. What is left open stands in Python, where its user sees it.
+/// The options of a sandbox. The defaults are in Python, where users see them.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Options {
-    /// Any free one, if 0.
+    /// 0 means any free port.
     pub(crate) port: u16,
-    /// Seconds that an access token from the token endpoint is good for.
+    /// The lifetime of an access token, in seconds.
     pub(crate) token_lifetime: f64,
-    /// Seconds that a signed URL is good for.
+    /// The lifetime of a signed URL, in seconds.
     pub(crate) url_lifetime: f64,
     pub(crate) assumptions: Assumptions,
-    /// Of a [`Library`].
+    /// The fields of a [`Library`].
     pub(crate) library: Option<Json>,
-    /// A file to take the state from, instead of a library.
+    /// A snapshot file to load instead of a library.
     pub(crate) snapshot: Option<PathBuf>,
 }
 
-/// What a library is made of.
+/// The options of a seeded library.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Library {
-    /// How many media it has; without one there is only an administrator.
+    /// The number of media; with 0 there is only an administrator.
     pub(crate) media: usize,
     pub(crate) seed: u64,
     pub(crate) redirect_uris: Vec<String>,
@@ -57,7 +57,7 @@ impl Library {
     }
 }
 
-/// Why a sandbox cannot do what is asked.
+/// Why a sandbox cannot do what its user asks.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("{0}")]
@@ -66,7 +66,7 @@ pub enum Error {
     Io(#[from] io::Error),
 }
 
-/// What Rust's types of numbers are to a user.
+/// Rust's number types in a user's words.
 const NUMBERS: [(&str, &str); 4] = [
     ("u16", "a whole number from 0 to 65535"),
     ("u64", "a whole number of 0 or more"),
@@ -74,15 +74,15 @@ const NUMBERS: [(&str, &str); 4] = [
     ("f64", "a number"),
 ];
 
-/// Reads what a user gave; what is wrong is told with the name of its field.
+/// Reads fields that a user passes in. An error names the field.
 #[expect(clippy::needless_pass_by_value, reason = "nobody needs them afterwards")]
 pub(crate) fn read<T: DeserializeOwned>(fields: Json) -> Result<T, Error> {
-    // Of its text, since of a `Value` serde_json does not say which number is out of range.
+    // From text, since for a `Value` serde_json does not name the number that is out of range.
     let text = fields.to_string();
     serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(&text)).map_err(|error| {
         let path = error.path().to_string();
         let problem = error.into_inner().to_string();
-        // Nobody has seen the text.
+        // The user does not see the text, so the position in it is removed.
         let problem = problem.rsplit_once(" at line ").map_or(problem.as_str(), |(problem, _)| problem);
         let number = NUMBERS.iter().find_map(|(name, words)| Some((problem.strip_suffix(*name)?, words)));
         let problem = number.map_or_else(|| problem.to_owned(), |(problem, words)| format!("{problem}{words}"));
@@ -90,7 +90,7 @@ pub(crate) fn read<T: DeserializeOwned>(fields: Json) -> Result<T, Error> {
     })
 }
 
-/// Any number that a 64-bit integer with a sign can hold, since snapshots and TOML files have no others.
+/// Checks that a seed fits into a signed 64-bit integer, as in snapshots and TOML files.
 pub(crate) fn check_seed(seed: u64) -> Result<(), Error> {
     if i64::try_from(seed).is_ok() { Ok(()) } else { Err(Error::Wrong(format!("seed: expected at most {}", i64::MAX))) }
 }

@@ -1,4 +1,4 @@
-//! The records that the Studio in the box keeps: people, collections, media, captions, and the words in their fields.
+//! The records of the sandbox: users, groups, collections, media, captions, and the words in their fields.
 
 use std::sync::Arc;
 
@@ -6,27 +6,27 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-/// The words that Studio's documentation never lists; all of them are guesses, but for those that name a source.
+/// Words that Studio's documentation does not list. All are guesses, unless marked.
 pub(crate) mod words {
     /// Observed.
     pub(crate) const FINISHED: &str = "transcoding_finished";
     pub(crate) const FAILED: &str = "transcoding_failed";
     pub(crate) const STATUSES: &[&str] = &[FINISHED, "transcoding_started", "transcoding_queued", FAILED];
     pub(crate) const SOURCES: &[&str] = &["upload", "screen_capture", "webcam", "youtube", "vimeo"];
-    /// Of these Studio has no file.
+    /// Sources of which Studio has no file.
     pub(crate) const EXTERNAL: &[&str] = &["youtube", "vimeo"];
     /// A user's own library and a course's collection. Observed.
     pub(crate) const LIBRARY: &str = "user";
     pub(crate) const COURSE: &str = "course_wide";
-    /// What `POST /collections` makes.
+    /// The type of a collection from `POST /collections`.
     pub(crate) const CUSTOM: &str = "custom";
     pub(crate) const GROUP: &str = "group";
     pub(crate) const FEATURED: &str = "featured_collection";
-    /// What a download can be asked for, best first.
+    /// The qualities of a download, best first.
     pub(crate) const QUALITIES: &[&str] = &["high", "medium", "low"];
 }
 
-/// What somebody may do with a media or a collection. Each includes those before it. Documented for media.
+/// A permission on a media or a collection. Each includes those before it. Documented for media.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Permission {
@@ -47,7 +47,7 @@ impl Permission {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Role {
-    /// Sees and may do everything.
+    /// May see and do everything.
     Admin,
     Teacher,
     Student,
@@ -78,10 +78,10 @@ pub(crate) struct User {
     /// Accounts without an e-mail address exist. Documented.
     pub(crate) email: Option<Arc<str>>,
     pub(crate) role: Role,
-    /// The groups the user is in.
+    /// The user's groups.
     #[serde(default)]
     pub(crate) groups: Vec<u64>,
-    /// The collection that is the user's own library.
+    /// The user's own library, a collection.
     pub(crate) library: u64,
 }
 
@@ -98,7 +98,7 @@ pub(crate) enum ShareType {
     Group,
 }
 
-/// That something is shared with a user or a group directly.
+/// A direct share with a user or a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::struct_field_names, reason = "it is the vendor's name")]
 pub(crate) struct Share {
@@ -116,18 +116,18 @@ pub(crate) struct Collection {
     pub(crate) kind: Arc<str>,
     pub(crate) owner: u64,
     pub(crate) created_at: Timestamp,
-    /// The course in Canvas, whose id has nothing to do with that of the collection.
+    /// The id of the course in Canvas, unrelated to the collection's id.
     pub(crate) course_id: Option<u64>,
     #[serde(default)]
     pub(crate) archived: bool,
-    /// Since when; unknown in snapshots of older versions.
+    /// When it was archived; unknown in snapshots of older versions.
     #[serde(default)]
     pub(crate) archived_at: Option<Timestamp>,
     #[serde(default)]
     pub(crate) shares: Vec<Share>,
 }
 
-/// Whether something is archived, and by what: unarchiving a collection brings back what left with it, and only that.
+/// Whether a media is archived, and how: unarchiving a collection restores only the media archived with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Archived {
@@ -152,24 +152,24 @@ pub(crate) struct Media {
     pub(crate) last_viewed_by_student: Option<Date>,
     pub(crate) transcoding_status: Arc<str>,
     pub(crate) owner: u64,
-    /// Bytes of the best version.
+    /// The size of the best version, in bytes.
     pub(crate) size: u64,
     pub(crate) source: Arc<str>,
-    /// The collection it lives in: with that it is deleted and archived.
+    /// Its home collection: it is deleted and archived with it.
     pub(crate) collection: u64,
-    /// The collections it was put into besides, each of which is a perspective of it.
+    /// The other collections it was added to; each is a perspective.
     #[serde(default)]
     pub(crate) placed: Vec<u64>,
     #[serde(default)]
     pub(crate) tags: Vec<Arc<str>>,
     #[serde(default)]
     pub(crate) archived: Archived,
-    /// Since when; unknown in snapshots of older versions.
+    /// When it was archived; unknown in snapshots of older versions.
     #[serde(default)]
     pub(crate) archived_at: Option<Timestamp>,
     #[serde(default)]
     pub(crate) shares: Vec<Share>,
-    /// What its file is made of; two media with the same are copies of one file.
+    /// The seed of its file; media with the same seed have the same file.
     pub(crate) file: u64,
 }
 
@@ -178,7 +178,7 @@ impl Media {
         words::EXTERNAL.contains(&&*self.source)
     }
 
-    /// All collections it is in: one perspective for each.
+    /// All its collections: one perspective each.
     pub(crate) fn collections(&self) -> impl Iterator<Item = u64> + '_ {
         std::iter::once(self.collection).chain(self.placed.iter().copied())
     }
@@ -193,21 +193,21 @@ pub(crate) struct Caption {
     pub(crate) status: Box<str>,
     pub(crate) provider: Box<str>,
     pub(crate) created_at: Timestamp,
-    /// The file as it was sent; one without is made up when it is read.
+    /// The file as uploaded; without one it is generated on request.
     #[serde(default)]
     pub(crate) file: Option<Vec<u8>>,
 }
 
-/// A media that is not there yet: its id is given, its file may have come.
+/// An upload in progress: the media has an id, and its file may have arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Upload {
     pub(crate) owner: u64,
     pub(crate) collection: u64,
-    /// Bytes, once they came.
+    /// The size in bytes, once the file has arrived.
     pub(crate) size: Option<u64>,
 }
 
-/// The day of a moment, in UTC.
+/// The day of a timestamp, in UTC.
 pub(crate) fn day(moment: Timestamp) -> Date {
     moment.to_zoned(jiff::tz::TimeZone::UTC).date()
 }

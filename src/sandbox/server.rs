@@ -1,4 +1,4 @@
-//! The two hosts on loopback: every request comes in here, meets its faults, is answered and is written down.
+//! The server of both hosts: it accepts each request, applies faults, answers it and logs it.
 
 use std::collections::HashMap;
 use std::io;
@@ -32,26 +32,26 @@ use url::form_urlencoded;
 
 use super::additions::drift;
 use super::faults::{ActiveFaults, Host, Outcome, Replacement};
-use super::log::{Seen, masked, masked_headers, masked_pairs, masked_text};
+use super::log::{LoggedRequest, masked, masked_headers, masked_pairs, masked_text};
 use super::operation::{Call, ErrorReply, JSON, Operation, Reply, TEXT};
 use super::routes::{self, apidocs, oauth};
 use super::studio::Studio;
 use super::{files, multipart};
 
 const API: &str = "/api/public";
-/// How many connections may wait to be accepted.
+/// The most connections that wait to be accepted.
 const BACKLOG: u32 = 1024;
 const MAX_BODY: usize = 1024 * 1024;
-/// How long a client may take to send its headers, and its body.
+/// The time limit for sending headers, and for sending a body.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(30);
-/// After the part of a body that is to arrive, before the connection is cut: it has to be on its way by then.
+/// The delay between a truncated body and the cut, so that the bytes are sent before it.
 const CUT_DELAY: Duration = Duration::from_millis(5);
 
-/// The caller, for whoever writes the request down.
+/// The caller, for the request log.
 #[derive(Debug, Clone, Copy)]
 struct Caller(u64);
 
-/// A listener on loopback.
+/// Listens on loopback.
 pub(crate) fn listen(port: u16) -> io::Result<TcpListener> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
@@ -74,7 +74,7 @@ pub(crate) async fn serve(studio: Arc<Studio>, api: TcpListener, storage: TcpLis
                 continue;
             }
         };
-        // Too many open files, say: those that are there may close some.
+        // Too many open files, perhaps: wait until some are closed.
         let Ok((stream, _)) = accepted else {
             sleep(Duration::from_millis(10)).await;
             continue;
@@ -93,11 +93,11 @@ async fn connection(studio: Arc<Studio>, router: Router, host: Host, stream: Tcp
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(CLIENT_TIMEOUT);
-    // That a client goes away, or talks nonsense, is its own affair.
+    // Errors of the client, such as a closed connection, are ignored.
     let _ = builder.serve_connection(TokioIo::new(wire), service).await;
 }
 
-/// A connection that can end as one does whose other side crashed.
+/// A connection that can be reset, as if the server had crashed.
 struct Wire {
     stream: TcpStream,
     reset: Arc<AtomicBool>,
@@ -150,12 +150,12 @@ impl AsyncWrite for Wire {
     }
 }
 
-/// The connection is to be cut without an answer.
+/// The connection must be cut without an answer.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection is cut, as requested")]
 struct Cut;
 
-/// What happens to one request.
+/// Answers one request.
 async fn respond(
     studio: &Arc<Studio>,
     router: Router,
@@ -173,7 +173,7 @@ async fn respond(
     let at = Timestamp::now();
     let sent = receive_body(host, body).await?;
     corrupt_request(studio, &parts.headers, &mut active_faults);
-    let mut seen = Seen {
+    let mut seen = LoggedRequest {
         at,
         host,
         method: parts.method.to_string(),
@@ -198,7 +198,7 @@ async fn respond(
     };
     let cut = match active_faults.outcome {
         Outcome::ResetBefore | Outcome::ResetAfter => true,
-        // There is no middle in which it could end.
+        // An empty body has no middle.
         Outcome::ResetBody(_) => HttpBody::size_hint(answer.body()).exact() == Some(0),
         _ => false,
     };
@@ -206,7 +206,7 @@ async fn respond(
     let answer = if cut { answer } else { corrupt_response(answer, &active_faults, reset).await };
     seen.status = (!cut).then(|| answer.status().as_u16());
     studio.log().add(seen);
-    // Only now: a client that does not wait for the answer must not undo what was carried out and written down.
+    // The delay comes last: a client that does not wait must not cancel the processing and the logging.
     if active_faults.delay > 0.0 {
         sleep(Duration::from_secs_f64(active_faults.delay)).await;
     }
@@ -217,14 +217,14 @@ async fn respond(
     Ok(answer)
 }
 
-/// What came in a body.
+/// A received body.
 struct RequestBody {
-    /// Empty on the storage host, where files come of which nothing is kept but their length.
+    /// Empty on the storage host, which keeps only the length of a file.
     bytes: Bytes,
     length: u64,
 }
 
-/// Takes a body in, or says why not. If it broke off, nobody is there to be answered.
+/// Receives a body. If it breaks off, the connection is cut.
 async fn receive_body(host: Host, body: Incoming) -> Result<Result<RequestBody, ErrorReply>, Cut> {
     let received = match host {
         Host::Api => timeout(CLIENT_TIMEOUT, Limited::new(body, MAX_BODY).collect()).await.map(|collected| {
@@ -241,7 +241,7 @@ async fn receive_body(host: Host, body: Incoming) -> Result<Result<RequestBody, 
     }
 }
 
-/// Counts what comes, however much that is.
+/// Counts the bytes of a body of any size.
 async fn count_body(mut body: Incoming) -> Result<Result<RequestBody, axum::BoxError>, Elapsed> {
     let mut sent = RequestBody { bytes: Bytes::new(), length: 0 };
     loop {
@@ -261,7 +261,7 @@ async fn route(mut router: Router, request: Request<Body>) -> Response<Body> {
     }
 }
 
-/// What a fault does to the state before the request is looked at.
+/// Applies what faults do before the request is handled: they revoke its token, and add or remove media.
 fn corrupt_request(studio: &Studio, headers: &HeaderMap, active_faults: &mut ActiveFaults) {
     if active_faults.revoke
         && let Some(token) = bearer(headers)
@@ -273,7 +273,7 @@ fn corrupt_request(studio: &Studio, headers: &HeaderMap, active_faults: &mut Act
     }
 }
 
-/// The answer that a fault gives in place of the true one.
+/// Builds the answer that replaces the real one.
 fn replacement_answer(replacement: &Replacement) -> Response<Body> {
     let Replacement { status, body, headers, retry_after, as_date } = replacement;
     let (content_type, text) = match body {
@@ -296,13 +296,13 @@ fn replacement_answer(replacement: &Replacement) -> Response<Body> {
     answer
 }
 
-/// The date that many seconds ahead, as HTTP writes it. It has whole seconds, so it is never too early.
+/// The HTTP date that is this many seconds ahead, rounded up.
 fn http_date(seconds: f64) -> String {
     let ahead = SignedDuration::try_from_secs_f64(seconds).unwrap_or_default() + SignedDuration::from_millis(999);
     Timestamp::now().saturating_add(ahead).unwrap_or_default().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
-/// Does to an answer what a fault says.
+/// Applies faults to an answer.
 async fn corrupt_response(answer: Response<Body>, active_faults: &ActiveFaults, reset: &AtomicBool) -> Response<Body> {
     let answer = match active_faults.outcome {
         Outcome::Html => {
@@ -313,7 +313,7 @@ async fn corrupt_response(answer: Response<Body>, active_faults: &ActiveFaults, 
         }
         Outcome::Malformed(part) => {
             let whole = answer.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-            // Half an object is never JSON, and neither is a bare bracket.
+            // Half an object is never valid JSON, and neither is a lone bracket.
             let cut = whole.slice(..portion(whole.len() as u64, part));
             let cut = if cut.first() == Some(&b'{') { cut } else { Bytes::from_static(b"{") };
             let mut answer = Response::new(Body::from(cut));
@@ -338,14 +338,14 @@ async fn corrupt_response(answer: Response<Body>, active_faults: &ActiveFaults, 
     }
 }
 
-/// How many bytes of so many a part is: never all of them.
+/// The size of a part of a body, always less than the whole.
 fn portion(size: u64, part: f64) -> usize {
     #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let bytes = (size.saturating_sub(1) as f64 * part) as usize;
     bytes
 }
 
-/// Lets only a part of the body through; then the connection ends, by a reset if `reset` is given.
+/// Sends only a part of the body, then ends the connection, with a reset if `reset` is given.
 fn cut_short(answer: Response<Body>, part: f64, reset: Option<&AtomicBool>) -> Response<Body> {
     let Some(size) = HttpBody::size_hint(answer.body()).exact() else { return answer };
     if let Some(reset) = reset {
@@ -388,10 +388,10 @@ impl HttpBody for TruncatedBody {
     }
 }
 
-/// A body that comes slowly.
+/// A body with limited bandwidth.
 struct ThrottledBody {
     body: Body,
-    /// Bytes a second.
+    /// Bytes per second.
     bandwidth: f64,
     left: Bytes,
     pause: Option<Pin<Box<Sleep>>>,
@@ -416,7 +416,7 @@ impl HttpBody for ThrottledBody {
                 None => return Poll::Ready(None),
             }
         }
-        // Twenty times a second, so that a progress bar moves.
+        // Twenty pieces per second, so that a progress bar moves.
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is a positive number of bytes")]
         let step = ((self.bandwidth / 20.0) as usize).max(1).min(self.left.len());
         let bytes = self.left.split_to(step);
@@ -468,7 +468,7 @@ fn router(studio: &Arc<Studio>) -> Router {
         .with_state(Arc::clone(studio))
 }
 
-/// Carries one operation out.
+/// Handles one operation.
 async fn handle_operation(
     FromState(studio): FromState<Arc<Studio>>,
     Extension(operation): Extension<Arc<Operation>>,
@@ -488,7 +488,7 @@ async fn handle_operation(
         answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"Studio\""));
         return answer;
     };
-    // What is not even text is no id of anything.
+    // A path that is not text contains no valid id.
     let Ok(path) = path else { return reply(ErrorReply::not_found().into()) };
     let path: Vec<_> = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let query = operation.query_of(pairs(query.as_deref()), &body);
@@ -531,7 +531,7 @@ fn form(body: &[u8]) -> HashMap<String, String> {
     form_urlencoded::parse(body).into_owned().collect()
 }
 
-/// The same without doubled and trailing slashes, both of which are observed to be taken.
+/// Removes doubled and trailing slashes. Observed: Studio accepts both.
 fn normalized(uri: &Uri) -> Option<Uri> {
     let path = uri.path();
     if !path.contains("//") && (path == "/" || !path.ends_with('/')) {

@@ -1,4 +1,4 @@
-//! How things look in an answer: the sandbox's own reading of the reference, beside the schemas that describe it.
+//! The JSON of answers and its schemas: the sandbox's own reading of the reference.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -68,7 +68,7 @@ pub(crate) struct Media<'state> {
     lti_launch_id: LaunchId,
     #[serde(serialize_with = "as_whole_seconds_if_any")]
     archived_at: Option<Timestamp>,
-    /// Null for those who may not see the collection; not there at all in a list.
+    /// Null for callers that may not see the collection; missing in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[expect(clippy::option_option, reason = "JSON tells null and nothing apart, too")]
     collection: Option<Option<Collection<'state>>>,
@@ -91,7 +91,7 @@ pub(crate) struct Permissions<'state> {
     groups: Vec<Group<'state>>,
 }
 
-/// A list whose items are made while it is written: there is no list of them in between.
+/// A list that is serialized item by item, without an intermediate list.
 #[derive(Debug)]
 pub(crate) struct Each<I>(pub(crate) I);
 
@@ -101,7 +101,7 @@ impl<I: Iterator<Item: Serialize> + Clone> Serialize for Each<I> {
     }
 }
 
-/// What stands beside a list. Observed.
+/// `meta`, which comes with a list. Observed.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct Meta {
     pub(crate) current_page: usize,
@@ -128,22 +128,22 @@ pub(crate) fn user(user: &User, permission: Option<Permission>) -> UserRef<'_> {
     }
 }
 
-/// A user by itself. Which words the roles have is a guess.
+/// A user with roles. The words of the roles are a guess.
 pub(crate) fn user_with_roles(one: &User) -> UserRef<'_> {
     UserRef { role_names: Some([one.role]), ..user(one, None) }
 }
 
-/// What tells one media in a collection from all others.
+/// The UUID of a media in a collection.
 pub(crate) fn perspective_uuid(media: u64, collection: u64) -> Uuid {
     Uuid::of("perspective", media, collection)
 }
 
-/// One media in a collection.
+/// A media in a collection.
 pub(crate) fn perspective(media: &records::Media, collection: u64) -> Perspective<'_> {
     Perspective { uuid: perspective_uuid(media.id, collection), title: &media.title, collection: None }
 }
 
-/// Shows what is in the state to one caller.
+/// Renders records for one caller.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Show<'state> {
     pub(crate) state: &'state State,
@@ -192,14 +192,14 @@ impl<'state> Show<'state> {
         }
     }
 
-    /// With the collection it lives in, as an answer about one media has it.
+    /// With its home collection, as in the answer for a single media.
     pub(crate) fn media_detail(self, media: &'state records::Media) -> Media<'state> {
         let home = self.state.collections.get(&media.collection);
         let home = home.filter(|home| self.state.on_collection(self.caller, home).is_some());
         Media { collection: Some(home.map(|home| self.collection(home))), ..self.media(media) }
     }
 
-    /// With what the caller may do with it.
+    /// With the caller's permission.
     pub(crate) fn media_with_permission(self, media: &'state records::Media) -> Media<'state> {
         Media { permission: self.state.on_media(self.caller, media), ..self.media(media) }
     }
@@ -225,12 +225,12 @@ impl<'state> Show<'state> {
     }
 }
 
-/// Observed: no fractions, and `Z`.
+/// A timestamp without fractions and with `Z`. Observed.
 pub(crate) fn as_whole_seconds<S: Serializer>(moment: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&Timestamp::from_second(moment.as_second()).unwrap_or(*moment))
 }
 
-/// That it is null unless something is archived is inferred.
+/// Null unless archived. Inferred.
 #[expect(clippy::ref_option, reason = "serde calls it so")]
 fn as_whole_seconds_if_any<S: Serializer>(moment: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
     match moment {
@@ -243,7 +243,7 @@ fn as_text<S: Serializer>(value: &impl Display, serializer: S) -> Result<S::Ok, 
     serializer.collect_str(value)
 }
 
-/// Always the same for the same thing, so that it need not be kept.
+/// A UUID that is always the same for the same record, so it is not stored.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Uuid(uuid::Uuid);
 
@@ -284,7 +284,7 @@ impl Display for Thumbnail<'_> {
     }
 }
 
-/// The definitions that the description refers to.
+/// The definitions of the Swagger description.
 pub(crate) fn definitions() -> Json {
     let integer = json!({"type": "integer", "format": "int64"});
     let text = json!({"type": "string"});
@@ -335,25 +335,25 @@ pub(crate) fn definitions() -> Json {
     })
 }
 
-/// Some properties and one more.
+/// Properties with one more.
 fn with(properties: &Json, name: &str, schema: &Json) -> Json {
     let mut properties = properties.clone();
     properties.as_object_mut().into_iter().for_each(|fields| drop(fields.insert(name.to_owned(), schema.clone())));
     properties
 }
 
-/// An object of which every field is always there, and no other.
+/// An object with exactly these fields, all required.
 fn object(properties: &Json) -> Json {
     let names: Vec<&String> = properties.as_object().into_iter().flat_map(serde_json::Map::keys).collect();
     json!({"type": "object", "properties": properties, "required": names, "additionalProperties": false})
 }
 
-/// A definition by its name.
+/// A reference to a definition.
 pub(crate) fn reference(definition: &str) -> Json {
     json!({"$ref": format!("#/definitions/{definition}")})
 }
 
-/// An object with one thing under a key.
+/// An object with one record under a key.
 pub(crate) fn wrapped(key: &str, definition: &str) -> Json {
     json!({"type": "object", "required": [key], "properties": {key: reference(definition)}})
 }
@@ -367,7 +367,7 @@ pub(crate) fn list(key: &str, definition: &str) -> Json {
     })
 }
 
-/// The same with `meta`.
+/// An object with a list under a key, and `meta`.
 pub(crate) fn page(key: &str, definition: &str) -> Json {
     json!({
         "allOf": [
@@ -377,7 +377,7 @@ pub(crate) fn page(key: &str, definition: &str) -> Json {
     })
 }
 
-/// The answer about permissions has no key around it. Documented.
+/// The answer about permissions has no wrapper. Documented.
 pub(crate) fn permissions() -> Json {
     json!({
         "type": "object",

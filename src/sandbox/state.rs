@@ -1,4 +1,4 @@
-//! The state of the Studio in the box and its rules: who may see and do what, and what hangs on what.
+//! The state of a sandbox and its rules: permissions, and what a change affects.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -15,14 +15,14 @@ use super::records::{
     Archived, Caption, Collection, Group, Media, Permission, Role, Share, ShareType, Upload, User, day, words,
 };
 
-/// Why the caller does not get something.
+/// Why access is denied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Denied {
     NotFound,
     Forbidden,
 }
 
-/// The version of what a snapshot holds; a file of another version is refused.
+/// The version of a snapshot; a file of another version is rejected.
 #[derive(Debug, Clone, Copy, Default)]
 struct Version;
 
@@ -47,7 +47,7 @@ impl<'file> Deserialize<'file> for Version {
     }
 }
 
-/// The state of a Studio.
+/// The complete state of a sandbox.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct State {
     version: Version,
@@ -55,15 +55,15 @@ pub(crate) struct State {
     pub(crate) groups: BTreeMap<u64, Group>,
     pub(crate) collections: BTreeMap<u64, Collection>,
     pub(crate) media: BTreeMap<u64, Media>,
-    /// The captions of the media that did not come with the library, or got captions since; by the media's id.
+    /// Captions by media id, for media that were added, or whose captions were changed.
     #[serde(default)]
     pub(crate) captions: BTreeMap<u64, Vec<Caption>>,
     #[serde(default)]
     pub(crate) uploads: BTreeMap<u64, Upload>,
     pub(crate) credentials: Credentials,
-    /// The id that the next thing gets. Ids are never given twice.
+    /// The next id. Ids are never reused.
     pub(crate) next_id: u64,
-    /// Which media are in which collection: made from the media.
+    /// The media of each collection, derived from the media.
     #[serde(skip)]
     members: HashMap<u64, BTreeSet<u64>>,
     #[serde(skip)]
@@ -71,7 +71,7 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// Whether all that is referred to is there; if not, what is not.
+    /// Checks that every reference has a target.
     pub(crate) fn check(&self) -> Result<(), String> {
         let keys = self.users.iter().map(|(key, user)| ("user", *key, user.id));
         let keys = keys.chain(self.groups.iter().map(|(key, group)| ("group", *key, group.id)));
@@ -98,7 +98,7 @@ impl State {
         }
     }
 
-    /// Makes anew what is derived from the rest.
+    /// Rebuilds the derived fields.
     pub(crate) fn index(&mut self) {
         self.forget_lists();
         let last = |ids: Option<&u64>| ids.copied().unwrap_or_default();
@@ -113,12 +113,12 @@ impl State {
         }
     }
 
-    /// To be called after every change.
+    /// Must be called after every change.
     pub(crate) fn forget_lists(&mut self) {
         self.cache.clear();
     }
 
-    /// A page as it was answered before, if nothing has changed since.
+    /// A page that was answered before, if nothing has changed since.
     pub(crate) fn cached_page(&self, key: &PageKey) -> Option<Bytes> {
         self.cache.page(key)
     }
@@ -142,7 +142,7 @@ impl State {
         self.users.values().find(|user| user.email.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(email)))
     }
 
-    /// What shares give a user: the highest of all that reach the user, directly or through a group.
+    /// The highest permission that shares give a user, directly or through a group.
     fn shared(&self, shares: &[Share], user: u64) -> Option<Permission> {
         let groups = self.users.get(&user).map_or(&[][..], |user| &user.groups);
         let reaches = |share: &&Share| match share.share_type {
@@ -152,7 +152,7 @@ impl State {
         shares.iter().filter(reaches).map(|share| share.permission).max()
     }
 
-    /// What a user may do with a collection.
+    /// A user's permission on a collection.
     pub(crate) fn on_collection(&self, user: u64, collection: &Collection) -> Option<Permission> {
         if collection.owner == user || self.is_admin(user) {
             return Some(Permission::Edit);
@@ -160,7 +160,7 @@ impl State {
         self.shared(&collection.shares, user)
     }
 
-    /// What a user may do with a media, by owning it, by its shares, or by those of a collection that it is in, as long as
+    /// A user's permission on a media: as its owner, by its shares, or by the shares of a collection that it is in and
     /// that is not archived.
     pub(crate) fn on_media(&self, user: u64, media: &Media) -> Option<Permission> {
         if media.owner == user || self.is_admin(user) {
@@ -169,13 +169,13 @@ impl State {
         let around = media.collections().filter_map(|id| self.collections.get(&id));
         let around = around.filter(|collection| !collection.archived).filter_map(|collection| {
             let permission = self.on_collection(user, collection)?;
-            // Who puts a media into somebody's course does not give it away. A guess.
+            // Adding a media to a course does not give edit rights to it. A guess.
             Some(if collection.id == media.collection { permission } else { permission.min(Permission::View) })
         });
         self.shared(&media.shares, user).max(around.max())
     }
 
-    /// A collection, if it is there and the caller may do that much with it.
+    /// A collection, if it exists and the caller has at least this permission.
     pub(crate) fn collection(&self, caller: u64, id: u64, least: Permission) -> Result<&Collection, Denied> {
         let collection = self.collections.get(&id).ok_or(Denied::NotFound)?;
         match self.on_collection(caller, collection) {
@@ -184,7 +184,7 @@ impl State {
         }
     }
 
-    /// A media, likewise.
+    /// A media, if it exists and the caller has at least this permission.
     pub(crate) fn media(&self, caller: u64, id: u64, least: Permission) -> Result<&Media, Denied> {
         let media = self.media.get(&id).ok_or(Denied::NotFound)?;
         match self.on_media(caller, media) {
@@ -193,7 +193,7 @@ impl State {
         }
     }
 
-    /// Whether the caller is the owner or an administrator, who alone may download, archive and delete.
+    /// Checks that the caller is the owner or an administrator: only they may download, archive and delete.
     pub(crate) fn owns(&self, caller: u64, owner: u64) -> Result<(), Denied> {
         if caller == owner || self.is_admin(caller) { Ok(()) } else { Err(Denied::Forbidden) }
     }
@@ -213,7 +213,7 @@ impl State {
         ids
     }
 
-    /// The ids that belong into a list, oldest first.
+    /// The ids that match a query, oldest first.
     fn matching(&self, caller: u64, query: &Query, assumptions: &Assumptions) -> Vec<u64> {
         let all = self.is_admin(caller);
         let listed = |media: &Media| assumptions.archived_in_lists || media.archived == Archived::No;
@@ -223,7 +223,7 @@ impl State {
                 let seen = |collection: &&Collection| all || self.on_collection(caller, collection).is_some();
                 self.collections.values().filter(listed).filter(seen).map(|collection| collection.id).collect()
             }
-            // What was only put into an archived collection is archived there too, and nowhere else.
+            // A media that was only added to an archived collection is hidden there, and only there.
             Query::CollectionMedia(id)
                 if !assumptions.archived_in_lists && self.collections.get(id).is_none_or(|found| found.archived) =>
             {
@@ -269,7 +269,7 @@ impl State {
         }
     }
 
-    /// Adds a media, without captions: only those of the library have some from the beginning.
+    /// Adds a media without captions; only media of the library start with some.
     pub(crate) fn insert_media(&mut self, media: Media) {
         self.forget_lists();
         self.captions.insert(media.id, Vec::new());
@@ -279,14 +279,14 @@ impl State {
         self.media.insert(media.id, media);
     }
 
-    /// Adds a user with a library of its own. The id of the library is the one after the user's.
+    /// Adds a user with a library. The library's id is the one after the user's.
     pub(crate) fn insert_user(&mut self, user: User, created_at: Timestamp) {
         self.forget_lists();
         self.collections.insert(
             user.library,
             Collection {
                 id: user.library,
-                // Observed: it can be empty.
+                // Observed: the name can be empty.
                 name: Some("".into()),
                 kind: words::LIBRARY.into(),
                 owner: user.id,
@@ -300,7 +300,7 @@ impl State {
         self.users.insert(user.id, user);
     }
 
-    /// Deletes a media with all its perspectives.
+    /// Deletes a media with its perspectives.
     pub(crate) fn delete_media(&mut self, id: u64) -> Option<Media> {
         self.forget_lists();
         let media = self.media.remove(&id)?;
@@ -313,7 +313,7 @@ impl State {
         Some(media)
     }
 
-    /// Deletes a collection with the media that live in it; those that were only put into it lose that perspective.
+    /// Deletes a collection with its own media; media that were only added to it lose that perspective.
     pub(crate) fn delete_collection(&mut self, id: u64) {
         self.forget_lists();
         for media in self.members.remove(&id).unwrap_or_default() {
@@ -330,12 +330,12 @@ impl State {
         self.forget_lists();
         if let Some(media) = self.media.get_mut(&id) {
             media.archived = Archived::ByItself;
-            // What left before keeps its moment.
+            // A media that was archived before keeps its date.
             media.archived_at = media.archived_at.or(Some(now));
         }
     }
 
-    /// Brings a media back: into `collection`; or to where it was; or, if that is itself archived, to its owner's library.
+    /// Unarchives a media: into `collection`, or its home collection, or its owner's library if that is archived.
     pub(crate) fn unarchive_media(&mut self, id: u64, collection: Option<u64>) {
         self.forget_lists();
         let Some(media) = self.media.get(&id) else { return };
@@ -349,7 +349,7 @@ impl State {
         }
     }
 
-    /// Lets a media live in another collection.
+    /// Changes the home collection of a media.
     fn move_media(&mut self, id: u64, home: u64) {
         let Some(media) = self.media.get_mut(&id) else { return };
         if media.collection != home {
@@ -362,7 +362,7 @@ impl State {
         self.members.entry(home).or_default().insert(id);
     }
 
-    /// Archives a collection with the media that live in it, or brings it back if there is no moment.
+    /// Archives a collection with its own media, or unarchives it if `archived_at` is None.
     pub(crate) fn archive_collection(&mut self, id: u64, archived_at: Option<Timestamp>) {
         self.forget_lists();
         let (from, to) = if archived_at.is_some() {
@@ -381,18 +381,18 @@ impl State {
         }
         if let Some(collection) = self.collections.get_mut(&id) {
             collection.archived = archived_at.is_some();
-            // What is archived a second time keeps its moment.
+            // Archiving twice keeps the first date.
             collection.archived_at = archived_at.and(collection.archived_at.or(archived_at));
         }
     }
 
-    /// The collection of a course in Canvas. Studio knows only those from which somebody has opened it once. Observed.
+    /// The collection of a course in Canvas. Studio knows only courses from which it was opened once. Observed.
     pub(crate) fn course_collection(&self, course_id: u64) -> Result<u64, Denied> {
         let known = self.collections.values().find(|collection| collection.course_id == Some(course_id));
         known.filter(|known| !known.archived).map(|known| known.id).ok_or(Denied::NotFound)
     }
 
-    /// Puts a media into a collection besides the one it lives in.
+    /// Adds a media to a collection besides its home collection.
     pub(crate) fn add_perspective(&mut self, media: u64, collection: u64) {
         self.forget_lists();
         if let Some(found) = self.media.get_mut(&media) {
@@ -403,7 +403,7 @@ impl State {
         }
     }
 
-    /// Everyone who has at least that permission on a media, directly or not. Administrators as such are left out.
+    /// All users with at least this permission on a media, direct or not, without administrators as such.
     pub(crate) fn everyone_on(&self, media: &Media, least: Permission) -> Vec<(&User, Permission)> {
         let around: Vec<&Collection> = media.collections().filter_map(|id| self.collections.get(&id)).collect();
         let shares = media.shares.iter().chain(around.iter().flat_map(|collection| &collection.shares));

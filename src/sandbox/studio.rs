@@ -1,4 +1,4 @@
-//! What the hosts of a sandbox share.
+//! What the two hosts of a sandbox share.
 
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use super::faults::Faults;
 use super::log::Log;
 use super::state::State;
 
-/// One Studio: its URLs, its assumptions, and all that it knows.
+/// A simulated Studio: its URLs, assumptions, state, faults and log.
 #[derive(Debug)]
 pub(crate) struct Studio {
     pub(crate) url: String,
@@ -18,7 +18,7 @@ pub(crate) struct Studio {
     pub(crate) assumptions: Assumptions,
     pub(crate) token_lifetime: SignedDuration,
     pub(crate) url_lifetime: SignedDuration,
-    /// The administrator whose token the sandbox hands out.
+    /// The administrator whose token the sandbox returns.
     pub(crate) admin: u64,
     pub(crate) signing_key: u64,
     pub(crate) state: Mutex<State>,

@@ -1,16 +1,16 @@
-//! The eight years of the library: its days, its terms, and how much is made when.
+//! The calendar of a library: its eight years of days, its terms, and how many media are made when.
 
 use fastrand::Rng;
 use jiff::civil::{Date, Weekday, date};
 use jiff::{Timestamp, ToSpan as _};
 
-/// The day on which the library is looked at: never that of the clock, or no two runs would be alike.
+/// The "today" of a library: fixed, so that all runs are alike.
 pub(super) const AS_OF: Date = date(2026, 9, 1);
-/// The day of the first media, and its beginning in milliseconds since the epoch.
+/// The day of the first media, and its start in milliseconds since the epoch.
 pub(super) const START: Date = date(2018, 9, 1);
 pub(super) const START_MILLISECOND: i64 = 1_535_760_000_000;
 pub(super) const DAY: i64 = 86_400_000;
-/// Hours (UTC) at which media are made, each as often as it is likely.
+/// The hours (UTC) at which media are made; likely hours are repeated.
 const HOURS: &[i64] = &[
     0, 1, 2, 3, 12, 13, 13, 14, 14, 14, 15, 15, 15, 15, 16, 16, 16, 17, 17, 18, 18, 18, 19, 19, 19, 20, 20, 20, 21, 21,
     22, 22, 23,
@@ -33,7 +33,7 @@ impl Term {
     }
 }
 
-/// The days from [`START`] on, and how much is made until the end of each.
+/// The days from [`START`] on, with the cumulative weight of each.
 pub(super) struct Calendar {
     pub(super) days: Vec<Date>,
     made_until: Vec<u64>,
@@ -51,7 +51,7 @@ impl Calendar {
         Self { days, made_until }
     }
 
-    /// The day of a moment, by the table: the calendar itself would take as long as all the rest.
+    /// The day of a timestamp, from the table: computing it would take as long as everything else.
     pub(super) fn day(&self, moment: i64) -> Date {
         let index = usize::try_from((moment - START_MILLISECOND).div_euclid(DAY)).unwrap_or_default();
         self.days.get(index).or(self.days.last()).copied().unwrap_or(START)
@@ -61,7 +61,7 @@ impl Calendar {
         self.days.partition_point(|other| *other < day)
     }
 
-    /// When so many media are made, in order, no two at once.
+    /// Draws the timestamps of this many media, in order, all distinct.
     pub(super) fn moments(&self, rng: &mut Rng, count: usize) -> Vec<i64> {
         let all = self.made_until.last().copied().unwrap_or(1);
         let mut moments = Vec::with_capacity(count);
@@ -81,7 +81,7 @@ impl Calendar {
     }
 }
 
-/// How much is made on a day, against others.
+/// The weight of a day: how many media are made on it, relative to others.
 fn made_on(day: Date) -> u64 {
     let busy = match (day.month(), day.day()) {
         (12, 16..) | (1, ..=12) => 8,
@@ -98,7 +98,7 @@ fn made_on(day: Date) -> u64 {
         _ => 10,
     };
     let years = u64::try_from(day.year() - START.year()).unwrap_or_default();
-    // When nobody could come to class, everything was recorded.
+    // During remote teaching everything was recorded.
     let remote = if (date(2020, 3, 15)..date(2021, 5, 25)).contains(&day) { 19 } else { 10 };
     busy * week * (6 + years) * remote
 }

@@ -1,4 +1,4 @@
-//! The collections of a library: courses in their terms, and what teachers collect besides.
+//! The collections of a library: courses by term, and other collections of teachers.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::template::{Scene, choose};
 use crate::sandbox::records::words::{COURSE, CUSTOM, FEATURED, GROUP};
 use crate::sandbox::records::{Collection, Permission, Share, ShareType};
 
-/// What the numbers of courses end in.
+/// The last digits of course numbers.
 const COURSE_NUMBERS: &[u16] = &[1, 1, 2, 5, 10, 15, 20, 30, 50, 75, 90];
 
 impl Maker {
@@ -17,7 +17,7 @@ impl Maker {
         self.rng.u16(1..=5) * 100 + ending
     }
 
-    /// A course of the teacher in the term of that moment, made if need be; none if the teacher does without.
+    /// A course of the teacher in the current term, created if necessary; none if the teacher has none.
     fn course(&mut self, teacher: usize, moment: i64) -> Option<Course> {
         let term = Term::of(self.calendar.day(moment));
         let person = self.teachers.get_mut(teacher)?;
@@ -53,10 +53,10 @@ impl Maker {
         Some(scene.fill(&mut self.rng, template).into())
     }
 
-    /// The students of a course may watch; who helps in it may change it; colleagues may look.
+    /// The shares of a course: students may watch, an assistant may edit, colleagues may view.
     fn course_shares(&mut self, teacher: usize, scene: &Scene) -> Vec<Share> {
         let mut shares = Vec::new();
-        // Students are few and courses are many: else each would be in hundreds of groups.
+        // There are few students and many courses; otherwise each student would be in hundreds of groups.
         let often = 3.3 * float(self.students.len()) / float(self.count);
         let recent = self.cohorts.len().saturating_sub(12);
         let members = if self.chance(often) {
@@ -126,7 +126,7 @@ impl Maker {
         Some(id)
     }
 
-    /// Where a new media of the teacher lives, and the number of the course that it is for.
+    /// The home collection of a new media, and the number of its course.
     pub(super) fn home(&mut self, teacher: usize, moment: i64) -> (u64, u16) {
         let library = self.teachers.get(teacher).map_or(0, |teacher| teacher.library);
         let course = self.course(teacher, moment);

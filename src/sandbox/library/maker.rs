@@ -1,4 +1,4 @@
-//! Makes a library: who is there from the beginning, who comes later, and what is in the archive at the end.
+//! The maker of a library: its founders, later arrivals, and what is archived at the end.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,24 +12,24 @@ use crate::sandbox::records::words::{COURSE, CUSTOM, FEATURED, GROUP, SOURCES, S
 use crate::sandbox::records::{Archived, Group, Media, Role, User};
 use crate::sandbox::state::State;
 
-/// Somebody who makes media.
+/// A person who makes media.
 #[derive(Debug)]
 pub(super) struct Person {
     pub(super) id: u64,
     pub(super) library: u64,
     pub(super) language: &'static Language,
     pub(super) subject: &'static Subject,
-    /// The group of those who teach the subject.
+    /// The group of the subject's teachers.
     pub(super) department: u64,
-    /// From when on nothing more comes from them.
+    /// When they leave and stop making media.
     pub(super) leaves: i64,
-    /// The term whose courses these are.
+    /// The term of `courses`.
     pub(super) term: Term,
     pub(super) courses: Vec<Course>,
     pub(super) collections: Vec<u64>,
 }
 
-/// A course of a person in a term: its collection, and its number in the catalogue.
+/// A course: its collection, and its number in the catalogue.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Course {
     pub(super) collection: u64,
@@ -42,22 +42,22 @@ pub(super) struct Maker {
     pub(super) state: State,
     pub(super) count: usize,
     pub(super) calendar: Calendar,
-    /// When the latest thing came to be.
+    /// The latest timestamp so far.
     pub(super) clock: i64,
     pub(super) teachers: Vec<Person>,
     pub(super) students: Vec<Person>,
-    /// Who comes when the media of that index is made; the next to come is last.
+    /// Who arrives before the media of that index is made; the next arrival is last.
     pub(super) arrivals: Vec<(usize, Role)>,
-    /// The teachers in the order of how much they make, and the sums of that.
+    /// The teachers ordered by how many media they make, and the cumulative weights.
     pub(super) ranks: Vec<usize>,
     pub(super) made_by: Vec<f64>,
-    /// What is taught, and the groups of those who do.
+    /// The subjects, with the groups of their teachers.
     pub(super) departments: Vec<(u64, &'static Subject)>,
-    /// The groups of the students, in the order in which they came.
+    /// The groups of students, in order of arrival.
     pub(super) cohorts: Vec<u64>,
     pub(super) courses: Vec<u64>,
     pub(super) course_id: u64,
-    /// How many there are so far that may not be finished yet.
+    /// How many recent media there are so far, which may be unfinished.
     pub(super) late: usize,
     pub(super) statuses: Vec<Arc<str>>,
     pub(super) sources: Vec<Arc<str>>,
@@ -95,13 +95,13 @@ impl Maker {
         self.rng.f64() < probability
     }
 
-    /// When something comes to be that is needed at `moment`: shortly before, and not before all that is there.
+    /// A timestamp shortly before `moment`, and after everything that exists.
     pub(super) fn before(&mut self, moment: i64) -> i64 {
         self.clock = self.clock.max(moment - self.rng.i64(0..DAY / 6));
         self.clock
     }
 
-    /// The administrator, the departments, and those who are there from the beginning.
+    /// Creates the administrator, the departments, and the founders.
     pub(super) fn found(&mut self) {
         let id = self.state.new_id();
         let library = self.state.new_id();
@@ -113,7 +113,7 @@ impl Maker {
             return;
         }
 
-        // One teacher for 25 media, and fewer as they become many.
+        // One teacher per 25 media, and fewer in large libraries.
         let teachers = if self.count <= 5000 { (self.count / 25).max(5) } else { (self.count * 8).isqrt() };
         let students = (3 * self.count.isqrt()).clamp(10, 3000);
         for subject in self.words.subjects.iter().take((teachers / 3).max(3)) {
@@ -150,7 +150,7 @@ impl Maker {
         }
     }
 
-    /// Lets those come who come before the media of that index is made.
+    /// Adds the people who arrive before the media of that index is made.
     pub(super) fn arrive(&mut self, index: usize, moment: i64) {
         while let Some((_, role)) = self.arrivals.pop_if(|(at, _)| *at <= index) {
             self.person(role, moment);
@@ -161,24 +161,24 @@ impl Maker {
         Scene { language: person.language, subject: person.subject, course, moment, day: self.calendar.day(moment) }
     }
 
-    /// How many media are made on top and put into the archive, so that the lists show as many as were asked for.
+    /// How many extra media are made and archived, so that lists show as many as requested.
     pub(super) fn archived(&self) -> usize {
         self.count / 50
     }
 
     pub(super) fn finish(mut self, made: Vec<(u64, Media)>) -> State {
         let mut left = self.archived();
-        // In one go, as a school tidies up before the term begins.
+        // All at once, as a school cleans up before a term.
         let archived_at =
             timestamp(START_MILLISECOND + DAY * i64::try_from(self.calendar.days.len()).unwrap_or_default());
         let mut homes: HashMap<u64, usize> = HashMap::new();
         for (_, media) in &made {
             *homes.entry(media.collection).or_default() += 1;
         }
-        // At once, as that fills the nodes of the tree; one by one leaves nearly half of its room empty.
+        // Collected at once, which fills the nodes of the tree; inserting leaves nearly half of them empty.
         self.state.media = made.into_iter().collect();
         self.state.index();
-        // Of each kind the oldest that is not empty, and not too large: what nobody needs any more.
+        // The oldest collection of each kind that is neither empty nor too large.
         for kind in [COURSE, CUSTOM] {
             let size = |id| homes.get(&id).copied().filter(|size| *size <= left / 2);
             let mut collections = self.state.collections.values().filter(|collection| *collection.kind == *kind);
@@ -195,12 +195,12 @@ impl Maker {
     }
 }
 
-/// The words as they are shared by all that holds them.
+/// The words as shared strings.
 fn all(words: &[impl AsRef<str>]) -> Vec<Arc<str>> {
     words.iter().map(|word| word.as_ref().into()).collect()
 }
 
-/// The one of them that is this word.
+/// The shared string of this word.
 pub(super) fn shared(list: &[Arc<str>], word: &str) -> Option<Arc<str>> {
     list.iter().find(|own| ***own == *word).cloned()
 }

@@ -1,4 +1,4 @@
-//! The media of a library: what they are called, how long and large they are, who owns and who saw them.
+//! The media of a library: titles, durations, sizes, owners and views.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::sandbox::records::{Archived, Media, Permission, Share, ShareType};
 /// In seconds.
 pub(super) const DURATIONS: Range<f64> = 2.0..21_600.0;
 
-/// What a title, a duration and a file come to.
+/// The generated fields of a media's content.
 struct Content {
     title: Box<str>,
     description: Option<Box<str>>,
@@ -27,7 +27,7 @@ struct Content {
 }
 
 impl Maker {
-    /// The next media. There is always one, as there is always a teacher.
+    /// Makes the next media. It always succeeds, since there is always a teacher.
     pub(super) fn media(&mut self, index: usize, moment: i64, made: &[(u64, Media)]) -> Option<Media> {
         let copied = if self.chance(0.03) { self.copied(made) } else { None };
         let teacher = self.teacher(moment);
@@ -81,7 +81,7 @@ impl Maker {
         })
     }
 
-    /// What is copied: mostly something of late, and only what has a file.
+    /// The media to copy: mostly a recent one, and only one with a file.
     pub(super) fn copied(&mut self, made: &[(u64, Media)]) -> Option<usize> {
         let oldest = if self.rng.bool() { made.len().saturating_sub(made.len() / 8 + 20) } else { 0 };
         let index = self.rng.choice(oldest..made.len())?;
@@ -108,7 +108,7 @@ impl Maker {
 
     fn content(&mut self, index: usize, mut scene: Scene, by_student: bool) -> Option<Content> {
         let genre = self.genre(by_student)?;
-        // Some teach in a language that is not theirs.
+        // Some people teach in another language than their own.
         if self.chance(0.05) {
             scene.language = self.rng.choice(&self.words.languages).unwrap_or(scene.language);
         }
@@ -153,7 +153,7 @@ impl Maker {
         Some(scene.fill(&mut self.rng, template).into())
     }
 
-    /// Nearly all are finished; some of the latest are not, and a few never will be.
+    /// The transcoding status: nearly all are finished, some recent ones are in progress, a few have failed.
     fn status(&mut self, index: usize) -> Option<&Arc<str>> {
         if index >= self.count - self.count / 12 {
             self.late += 1;
@@ -164,7 +164,7 @@ impl Maker {
         if self.chance(0.016) { self.statuses.last() } else { self.statuses.first() }
     }
 
-    /// The duration in seconds, and the bytes of the file.
+    /// The duration in seconds, and the size in bytes.
     fn extent(&mut self, genre: &Genre) -> (f64, u64) {
         let mut duration = genre.median * self.skew(genre.spread);
         if !DURATIONS.contains(&duration) {
@@ -179,14 +179,14 @@ impl Maker {
         (duration, whole(milliseconds * genre.bit_rate * self.skew(0.4) / 8.0))
     }
 
-    /// A number around 1, log-normal. Made of sums and products alone, which are the same on every machine; logarithms
-    /// are not.
+    /// A log-normal number around 1. It uses only sums and products, which are the same on every machine; logarithms are
+    /// not.
     fn skew(&mut self, spread: f64) -> f64 {
         let normal = (0..12).map(|_| self.rng.f64()).sum::<f64>() - 6.0;
         (0..12).fold(1.0 + normal * spread / 4096.0, |power, _| power * power)
     }
 
-    /// When somebody and when a student saw it last.
+    /// The days of the last view, and of the last view by a student.
     fn views(&mut self, created: Date) -> (Option<Date>, Option<Date>) {
         if self.chance(0.34) {
             return (None, None);
@@ -194,9 +194,9 @@ impl Maker {
         let first = self.calendar.index_of(created);
         let end = self.calendar.days.len();
         let last = match self.rng.u8(..10) {
-            // In its term, and hardly ever after.
+            // Within its term.
             0..5 => self.skewed(first..end.min(first + 120)),
-            // Of late: what is used is used until today.
+            // Recently: media in use are viewed until today.
             5..9 => {
                 let recent = first.max(end.saturating_sub(700));
                 end - 1 - (self.skewed(recent..end) - recent)
@@ -212,14 +212,14 @@ impl Maker {
         (day(last), student.and_then(day))
     }
 
-    /// One of these, the lower the likelier.
+    /// A number from a range; low numbers are likelier.
     fn skewed(&mut self, range: Range<usize>) -> usize {
         let first = range.start;
         let low = self.rng.choice(range.clone()).unwrap_or(first);
         self.rng.choice(range).unwrap_or(first).min(low)
     }
 
-    /// The courses it is shown in besides.
+    /// The other courses it is added to.
     fn placed(&mut self, home: u64) -> Vec<u64> {
         let count = match self.rng.u8(..100) {
             0..90 => return Vec::new(),

@@ -1,4 +1,4 @@
-//! A believable library to try things on: people, courses and eight years of media, the same for the same seed.
+//! The seeded library: realistic users, courses and eight years of media, the same for the same seed.
 
 mod calendar;
 mod collections;
@@ -13,8 +13,8 @@ use self::words::Words;
 use super::options::Error;
 use super::state::State;
 
-/// Makes a library from a seed, in which the lists show so many media; a fiftieth of that is in the archive besides. The
-/// same seed gives the same library, to the byte.
+/// Makes a library from a seed. Lists show this many media; two percent more are archived. The same seed gives the same
+/// library, to the byte.
 pub(crate) fn library(media: usize, seed: u64) -> Result<State, Error> {
     let mut maker = Maker::new(Words::get()?, media, seed);
     maker.found();

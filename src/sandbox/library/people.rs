@@ -8,9 +8,9 @@ use super::template::Scene;
 use super::words::Name;
 use crate::sandbox::records::{Group, Role, User};
 
-/// How many students come together.
+/// How many students arrive together.
 const COHORT: usize = 24;
-/// Whom a list without names would give.
+/// The name from an empty list.
 static NOBODY: Name = Name(String::new(), String::new());
 
 impl Maker {
@@ -20,7 +20,7 @@ impl Maker {
         let known = if role == Role::Teacher { self.teachers.len() } else { self.students.len() };
         let foreign = if role == Role::Teacher { known % 5 % 2 == 1 } else { self.chance(0.25) };
         let (departments, language) = if foreign {
-            // One after the other, so that a small library has many scripts.
+            // In turn, so that even a small library has many scripts.
             let index = if role == Role::Teacher { (known / 5 * 2 + known % 5 / 2) * 5 } else { self.rng.usize(..) };
             (self.departments.get(..1), languages.get(index % languages.len().max(1)).unwrap_or(&words.english))
         } else {
@@ -80,7 +80,7 @@ impl Maker {
         if role == Role::Teacher { self.teachers.push(person) } else { self.students.push(person) }
     }
 
-    /// The group of those students who came together.
+    /// The group of students who arrived together.
     fn cohort(&mut self, known: usize, moment: i64) -> u64 {
         if let Some(cohort) = self.cohorts.get(known / COHORT) {
             return *cohort;
@@ -92,7 +92,7 @@ impl Maker {
         id
     }
 
-    /// A teacher who is there at that moment, some far more often than others.
+    /// A teacher who is active at that moment; some are chosen far more often than others.
     pub(super) fn teacher(&mut self, moment: i64) -> usize {
         let all = self.made_by.last().copied().unwrap_or_default();
         for _ in 0..32 {
@@ -106,7 +106,7 @@ impl Maker {
         0
     }
 
-    /// The students of a course, as a group with their teacher.
+    /// Creates a group of the students of a course and their teacher.
     pub(super) fn section(&mut self, teacher: usize, scene: &Scene) -> u64 {
         let id = self.state.new_id();
         let section = self.rng.u8(1..=12);
@@ -127,7 +127,7 @@ impl Maker {
         id
     }
 
-    /// Somebody else: a colleague or a student.
+    /// Another person: a colleague or a student.
     pub(super) fn someone(&mut self, teacher: usize) -> Option<u64> {
         let people = if self.rng.bool() { &self.teachers } else { &self.students };
         let own = self.teachers.get(teacher)?.id;

@@ -1,4 +1,4 @@
-//! Fills a template of the words: a title, a description, or a name of a collection.
+//! Fills the templates of titles, descriptions, and names of collections.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use super::calendar::{DAY, Term};
 use super::words::{Language, Subject};
 
-/// What the templates are filled with.
+/// The values that fill a template.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scene {
     pub(super) language: &'static Language,
@@ -64,7 +64,7 @@ impl Scene {
     }
 }
 
-/// One of the words of a list, or nothing of an empty one.
+/// A random entry of a list; an empty text from an empty list.
 pub(super) fn choose<'words>(rng: &mut Rng, list: &'words [String]) -> &'words str {
     rng.choice(list).map(String::as_str).unwrap_or_default()
 }

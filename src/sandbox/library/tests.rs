@@ -1,4 +1,4 @@
-//! What holds of every library, and that a seed gives the same library in every version.
+//! Tests of what holds for every library, and that a seed gives the same library in every version.
 
 use std::collections::BTreeSet;
 
@@ -51,7 +51,7 @@ fn the_words_are_complete_and_an_address_can_be_made_of_every_name() {
     assert!(lists.iter().all(|list| !list.is_empty()));
 }
 
-/// A new field of a record changes these digests too: compute them anew on the tree before, with that field added.
+/// A new field of a record changes these digests too: recompute them on the previous tree with that field added.
 #[test]
 fn a_seed_gives_the_same_library_in_every_version() {
     for (media, seed, expected) in [

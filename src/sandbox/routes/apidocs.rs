@@ -1,11 +1,11 @@
-//! The sandbox's description of itself in Swagger 2.0, made from its operations: schema-driven clients live on it.
+//! The sandbox's Swagger 2.0 description, made from its operations, for schema-driven clients.
 
 use serde_json::{Map, Value as Json, json};
 
 use super::super::operation::{Kind, Operation, Parameter, ParameterLocation};
 use super::super::shapes;
 
-/// What `GET /api/public/apidocs` answers.
+/// The answer of `GET /api/public/apidocs`.
 pub(crate) fn description(operations: &[Operation], host: &str) -> Json {
     let mut paths = Map::new();
     for operation in operations {

@@ -1,4 +1,4 @@
-//! The Captions page: the captions of a media, and their files.
+//! The Captions page: captions of a media, and their files.
 
 use serde::Serialize;
 use serde_json::json;
@@ -46,7 +46,7 @@ fn list(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     Reply::json(200, &json!({"caption_files": shown}))
 }
 
-/// That it takes the right to edit is a guess.
+/// Adds captions. That this needs edit rights is a guess.
 fn create(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     let (id, created_at) = (lookup::media(state, call, Permission::Edit)?.id, call.now);
     let srclang = call.text("srclang").unwrap_or_default();
@@ -57,7 +57,7 @@ fn create(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
         None if file.bytes.starts_with(b"WEBVTT") => "vtt",
         _ => captions::SUBRIP,
     };
-    // That a language may have several is a guess, and so is that a human has yet to publish it.
+    // Guesses: a language may have several captions, and a person must still publish new ones.
     let caption = Caption {
         id: 0,
         srclang: srclang.into(),
@@ -83,7 +83,7 @@ fn download(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
 #[derive(Debug, Serialize)]
 struct Shown {
     id: u64,
-    /// Only published captions have one, and only for those who may download them. The first is observed.
+    /// Only published captions have one (observed), and only for callers that may download them (a guess).
     #[serde(skip_serializing_if = "Option::is_none")]
     url: Option<String>,
     srclang: Box<str>,
@@ -92,7 +92,7 @@ struct Shown {
     status: Box<str>,
     #[serde(serialize_with = "shapes::as_whole_seconds")]
     created_at: jiff::Timestamp,
-    /// Not documented; observed.
+    /// Undocumented; observed.
     provider: Box<str>,
 }
 

@@ -1,4 +1,4 @@
-//! The Collection page: what can be asked about collections, and done to them.
+//! The Collection page: operations on collections.
 
 use serde::Serialize;
 use serde_json::{Value as Json, json};
@@ -89,7 +89,7 @@ pub(super) fn operations(bodies: PermissionBodies) -> Vec<Operation> {
     ]
 }
 
-/// What a change answers is unknown: the collection, or an empty object.
+/// The answer to a change is unknown: the collection, or an empty object.
 fn changed() -> Json {
     json!({"type": "object", "properties": {"collection": shapes::reference("Collection")}})
 }
@@ -179,14 +179,14 @@ fn change_permissions(state: &mut State, call: &Call<'_>) -> Result<Reply, Error
     get_permissions(state, call)
 }
 
-/// The id of a collection that the caller owns, or is an administrator of.
+/// The id of a collection that the caller owns or administrates.
 fn owned(state: &State, call: &Call<'_>) -> Result<u64, ErrorReply> {
     let collection = state.collection(call.caller, call.id("collection_id")?, Permission::Access)?;
     state.owns(call.caller, collection.owner)?;
     Ok(collection.id)
 }
 
-/// The same, if it is not the library of a user, without which that user's media would have no home. A guess.
+/// The same, unless it is the library of a user, which that user's media need. A guess.
 fn removable(state: &State, call: &Call<'_>) -> Result<u64, ErrorReply> {
     let id = owned(state, call)?;
     match state.collections.get(&id) {

@@ -1,4 +1,4 @@
-//! The Courses page: the collection of a course in Canvas, and what is in it.
+//! The Courses page: the collection of a course in Canvas, and its media.
 
 use serde_json::json;
 
@@ -38,7 +38,7 @@ fn perspectives(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply>
     Reply::json(200, &json!({"perspectives": perspectives}))
 }
 
-/// The collection of the course. Its own id is not that of the course. Observed.
+/// The collection of a course. Its id is not the id of the course. Observed.
 fn course<'state>(state: &'state State, call: &Call<'_>) -> Result<&'state Collection, ErrorReply> {
     let course_id = call.id("course_id")?;
     let mut collections = state.collections.values();

@@ -1,4 +1,4 @@
-//! The Insights page: who watched how much of a media in a collection, made up from when it was last viewed, and by whom.
+//! The Insights page: who watched how much of a media in a collection, generated from its last views.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::super::shapes::perspective_uuid;
 use super::super::state::State;
 use super::lookup;
 
-/// Into how many parts a media is cut, to say when it was watched. A guess.
+/// The number of parts of a media for which views are counted. A guess.
 const PARTS: u8 = 10;
 
 pub(super) fn operations() -> Vec<Operation> {
@@ -37,7 +37,7 @@ pub(super) fn operations() -> Vec<Operation> {
     ]
 }
 
-/// The rows after the first are observed, down to the one that may be without a value.
+/// The rows after the first are observed, up to the one that may lack a value.
 fn overview(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     let (media, viewers) = viewers(state, call)?;
     let views: u32 = viewers.iter().map(|viewer| u32::from(viewer.views)).sum();
@@ -79,7 +79,7 @@ fn users(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     Ok(Reply::text(200, TEXT, table))
 }
 
-/// Somebody who watched, how often, and how many parts each time.
+/// A viewer: how often they watched, and how many parts each time.
 struct Viewer<'state> {
     user: &'state User,
     views: u8,
@@ -92,14 +92,14 @@ impl Viewer<'_> {
     }
 }
 
-/// The media of the perspective and who watched it: of those who may see it some, but if it was viewed at all its owner,
-/// and if students have viewed it at least one of them.
+/// The media of a perspective and its viewers: some of the users who may see it. If it was viewed, the owner is among
+/// them, and if students viewed it, at least one student.
 fn viewers<'state>(state: &'state State, call: &Call<'_>) -> Result<(&'state Media, Vec<Viewer<'state>>), ErrorReply> {
     let wanted = call.text("perspective_uuid").unwrap_or_default().to_lowercase();
     let is_wanted = |media: &&Media| media.collections().any(|id| perspective_uuid(media.id, id).to_string() == wanted);
     let media = state.media.values().find(is_wanted).ok_or_else(ErrorReply::not_found)?;
     lookup::shown(call, media)?;
-    // Who may look at others' viewing is a guess.
+    // Who may see the views of others is a guess.
     state.media(call.caller, media.id, Permission::Edit)?;
     let everyone = if media.last_viewed.is_some() { state.everyone_on(media, Permission::Access) } else { Vec::new() };
     let first_student = everyone.iter().find(|(user, _)| user.role == Role::Student).map(|(user, _)| user.id);
@@ -125,7 +125,7 @@ fn start_of(part: u8, media: &Media) -> String {
     format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
-/// A text as a cell on one line: that is how it is read.
+/// A text as a CSV cell on one line.
 fn cell(text: &str) -> String {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if text.contains([',', '"']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }

@@ -1,10 +1,10 @@
-//! Finds what a path names, if the caller may do with it what the operation does, and if it is not hidden in the archive.
+//! Finds the media or collection in a path, if the caller has the permission and the archive does not hide it.
 
 use super::super::operation::{Call, ErrorReply};
 use super::super::records::{Archived, Collection, Media, Permission};
 use super::super::state::State;
 
-/// A media that the caller may do that much with, and that is not hidden in the archive.
+/// The media in the path, if the caller has at least this permission and the archive does not hide it.
 pub(super) fn media<'state>(
     state: &'state State,
     call: &Call<'_>,
@@ -15,7 +15,7 @@ pub(super) fn media<'state>(
     Ok(media)
 }
 
-/// A collection, likewise.
+/// The collection in the path, if the caller has at least this permission and the archive does not hide it.
 pub(super) fn collection<'state>(
     state: &'state State,
     call: &Call<'_>,
@@ -26,13 +26,13 @@ pub(super) fn collection<'state>(
     Ok(collection)
 }
 
-/// Whether a media is not hidden in the archive.
+/// Checks that the archive does not hide a media.
 pub(super) fn shown(call: &Call<'_>, media: &Media) -> Result<(), ErrorReply> {
     let shown = media.archived == Archived::No || call.studio.assumptions.archived_readable;
     if shown { Ok(()) } else { Err(ErrorReply::not_found()) }
 }
 
-/// Whether a collection is not, likewise.
+/// Checks that the archive does not hide a collection.
 pub(super) fn shown_collection(call: &Call<'_>, collection: &Collection) -> Result<(), ErrorReply> {
     let shown = !collection.archived || call.studio.assumptions.archived_readable;
     if shown { Ok(()) } else { Err(ErrorReply::not_found()) }

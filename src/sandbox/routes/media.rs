@@ -1,4 +1,4 @@
-//! The Media page: what can be asked about media, and done to them.
+//! The Media page: operations on media.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
@@ -104,7 +104,7 @@ fn search(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     list(state, call, Query::Media(Box::new(criteria)))
 }
 
-/// A page of media, found in whatever way.
+/// Answers a page of media.
 pub(super) fn list(state: &mut State, call: &Call<'_>, query: Query) -> Result<Reply, ErrorReply> {
     #[derive(Serialize)]
     struct List<T> {
@@ -247,7 +247,7 @@ fn sources(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
                 .map(|quality| json!({"url": url(quality), "mime_type": "video/mp4", "definition": quality})),
         );
         let mut manifest = json!({"url": url(files::MANIFEST), "mime_type": "application/dash+xml"});
-        // Everybody who may view it needs the others to play it; this is for those who may download. A guess.
+        // Playing needs the other sources; only callers that may download get this one. A guess.
         if let (Ok(()), Some(fields)) = (state.owns(call.caller, media.owner), manifest.as_object_mut()) {
             fields.insert("download_url".into(), url(files::BEST).into());
         }
@@ -264,7 +264,7 @@ fn users(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     Reply::json(200, &json!({"user_permissions": users}))
 }
 
-/// The collections a media is in that the caller may know of.
+/// The collections of a media that the caller may see.
 fn visible<'state>(
     state: &'state State,
     call: &Call<'_>,
@@ -275,7 +275,7 @@ fn visible<'state>(
     known.filter(move |collection| !collection.archived && state.on_collection(caller, collection).is_some())
 }
 
-/// A media that the caller owns, or is an administrator of, in the archive or not.
+/// A media that the caller owns or administrates, archived or not.
 fn owned<'state>(state: &'state State, call: &Call<'_>) -> Result<&'state Media, ErrorReply> {
     let media = state.media(call.caller, call.id("media_id")?, Permission::Access)?;
     state.owns(call.caller, media.owner)?;

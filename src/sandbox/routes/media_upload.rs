@@ -1,4 +1,4 @@
-//! The Media Upload page: a file is uploaded in three steps, of which the second goes to the storage host.
+//! The Media Upload page: an upload in three steps; the second goes to the storage host.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::super::shapes;
 use super::super::state::State;
 use super::lookup;
 
-/// How many bytes of a file make a second, as nobody looks into it.
+/// Bytes per second: the duration is guessed from the size, since nobody reads the file.
 const BYTES_A_SECOND: u64 = 125_000;
 
 pub(super) fn operations() -> Vec<Operation> {
@@ -28,7 +28,7 @@ pub(super) fn operations() -> Vec<Operation> {
             start,
         )
         .query("user_id", Kind::Id, "ID of the user to upload the media on behalf of.")
-        // Not documented; observed, together with user_id as well.
+        // Undocumented; observed, also together with user_id.
         .query("collection_id", Kind::Id, "ID of the collection to upload the media into.")
         .also_in_body()
         .answers(
@@ -55,7 +55,7 @@ pub(super) fn operations() -> Vec<Operation> {
     ]
 }
 
-/// That a collection has to be one that the caller may edit is a guess.
+/// Starts an upload. That the caller needs edit rights on the collection is a guess.
 fn start(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     let owner = call.integer("user_id").unwrap_or(call.caller);
     if owner != call.caller && !state.is_admin(call.caller) {
@@ -72,7 +72,7 @@ fn start(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     Reply::json(201, &json!({"upload": {"id": id, "url": url}}))
 }
 
-/// The media is there from now on, and its transcoding takes no time. Both are guesses.
+/// Completes an upload. Guesses: the media exists from now on, and transcoding takes no time.
 fn complete(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     let id = call.id("media_id")?;
     let Some(upload) = state.uploads.get(&id).copied() else {

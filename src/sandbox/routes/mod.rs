@@ -1,4 +1,4 @@
-//! The pages of the reference that the sandbox offers, one file each.
+//! The operations of the sandbox, one file per page of the reference.
 
 pub(crate) mod apidocs;
 mod captions;

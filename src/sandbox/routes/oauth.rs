@@ -1,4 +1,4 @@
-//! Signing in: the page on which a user allows it, and the endpoint that gives out tokens. Both lie outside of `/v1`.
+//! OAuth: the authorize page and the token endpoint, both outside `/v1`.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -16,7 +16,7 @@ use super::super::studio::Studio;
 
 const HTML: &str = "text/html; charset=utf-8";
 
-/// `GET /oauth/authorize`: who asks for what, and a button to allow it.
+/// `GET /oauth/authorize`: a page with a button to allow the request.
 pub(crate) fn authorize_page(studio: &Studio, query: &[(String, String)]) -> Reply {
     let state = studio.state();
     let form: HashMap<_, _> = query.iter().cloned().collect();
@@ -59,7 +59,7 @@ pub(crate) fn authorize(studio: &Studio, form: &HashMap<String, String>, now: Ti
     }
 }
 
-/// Lets a user allow what is asked for: where the browser goes then, or the bare code if it goes nowhere.
+/// Allows an authorization request for a user. Returns where the browser goes, or the code alone.
 pub(crate) fn allow(
     studio: &Studio,
     form: &HashMap<String, String>,
@@ -100,7 +100,7 @@ fn check(state: &State, form: &HashMap<String, String>) -> Result<(), String> {
     }
 }
 
-/// The client's id and secret, if they came as HTTP Basic.
+/// The client's id and secret from HTTP Basic, if used.
 fn basic(headers: &HeaderMap) -> Option<(String, String)> {
     let (scheme, encoded) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {

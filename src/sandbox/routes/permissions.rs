@@ -1,4 +1,4 @@
-//! Changes of permissions, which are the same for collections and media: their schema, their forms, and how they are applied.
+//! Permission changes, the same for collections and media: schema, body forms, and applying them.
 
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
@@ -8,7 +8,7 @@ use super::super::operation::{Call, ErrorReply};
 use super::super::records::{Permission, Share, ShareType};
 use super::super::state::State;
 
-/// What a share can be given. That `edit` can be is inferred; whether `access` can be is unknown.
+/// The permissions that can be granted. `edit` is inferred; whether `access` can be granted is unknown.
 const GRANTED: &[Permission] = &[Permission::View, Permission::Edit];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -33,7 +33,7 @@ fn view() -> Permission {
     Permission::View
 }
 
-/// The changes in a body, if it has a form that is taken. That another one is 422 is inferred.
+/// Reads the changes in a body. That an unaccepted form is 422 is inferred.
 pub(super) fn changes(call: &Call<'_>) -> Result<Vec<Change>, ErrorReply> {
     #[derive(Deserialize)]
     struct Nested {
@@ -49,7 +49,7 @@ pub(super) fn changes(call: &Call<'_>) -> Result<Vec<Change>, ErrorReply> {
     }
 }
 
-/// Where both forms are taken, it describes the one that is documented.
+/// The schema of the body. If both forms are accepted, it describes the documented one.
 pub(super) fn changes_schema(bodies: PermissionBodies) -> Json {
     let array = json!({
         "type": "array",
@@ -73,7 +73,7 @@ pub(super) fn changes_schema(bodies: PermissionBodies) -> Json {
     }
 }
 
-/// Carries a batch out on some shares. What cannot be done is 400; what then becomes of the rest is an assumption.
+/// Applies a batch to shares. An impossible change is 400; an assumption decides about the rest of the batch.
 pub(super) fn apply(
     state: &State,
     shares: Vec<Share>,

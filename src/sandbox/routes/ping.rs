@@ -1,4 +1,4 @@
-//! The Ping page: is anybody there, and is the token good.
+//! The Ping page: checks the connection and the token.
 
 use super::super::operation::{Operation, Reply, TEXT};
 

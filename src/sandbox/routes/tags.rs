@@ -1,4 +1,4 @@
-//! The Tags page: the words that a media can be found by.
+//! The Tags page: the tags of a media.
 
 use serde_json::{Value as Json, json};
 
@@ -33,7 +33,7 @@ fn list(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     Reply::json(200, &json!({"tags": tags}))
 }
 
-/// A tag that the media has already is answered as if it were new. A guess.
+/// Adds a tag. An existing tag is answered like a new one. A guess.
 fn create(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     let id = lookup::media(state, call, Permission::Edit)?.id;
     let name = call.text("name").unwrap_or_default();
@@ -46,7 +46,7 @@ fn create(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     Reply::json(201, &json!({"tag": shown(name)}))
 }
 
-/// What is answered is a guess: what was deleted, as of everything else.
+/// Deletes a tag. That the answer is the deleted tag is a guess.
 fn delete(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     let id = lookup::media(state, call, Permission::Edit)?.id;
     let wanted = call.id("tag_id")?;
@@ -61,7 +61,7 @@ fn shown(name: &str) -> Json {
     json!({"id": id_of(name), "name": name})
 }
 
-/// A tag is the same wherever it stands, so its id is made of its name.
+/// The id of a tag, made from its name, since a tag is the same for all media.
 fn id_of(name: &str) -> u64 {
     name.bytes().fold(0, |id, byte| mix(id ^ u64::from(byte))) % 1_000_000_000 + 1
 }

@@ -1,4 +1,4 @@
-//! The User page: people, and what each of them has and sees.
+//! The User page: users, with their media and collections.
 
 use serde::Serialize;
 use serde_json::json;
@@ -45,7 +45,7 @@ pub(super) fn operations() -> Vec<Operation> {
     ]
 }
 
-/// That it takes an administrator, and the whole address, are guesses.
+/// Searches users. That only administrators may search, and only by the whole address, are guesses.
 fn search(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     #[derive(Serialize)]
     struct List<T> {
@@ -102,14 +102,14 @@ fn library(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     Reply::json(200, &json!({"collection": show(state, call, user.id).collection(library)}))
 }
 
-/// The user that is asked about. Others than administrators may only ask about themselves. A guess.
+/// The user in the path. Only administrators may ask about others. A guess.
 fn user<'state>(state: &'state State, call: &Call<'_>) -> Result<&'state User, ErrorReply> {
     let user = state.users.get(&call.id("user_id")?).ok_or_else(ErrorReply::not_found)?;
     state.owns(call.caller, user.id)?;
     Ok(user)
 }
 
-/// Shows things with the permissions that this user has.
+/// Renders records with this user's permissions.
 fn show<'state>(state: &'state State, call: &Call<'state>, user: u64) -> Show<'state> {
     Show { caller: user, ..call.show(state) }
 }
