@@ -540,8 +540,10 @@ def test_a_finalizer_that_calls_while_coroutines_are_under_way_does_no_harm() ->
     assert (ended.stdout, ended.stderr, ended.returncode) == ("True []\n", "", 0)
 
 
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("exits", [10, pytest.param(67, marks=pytest.mark.torture)])
 @pytest.mark.parametrize("program", EXITS.values(), ids=EXITS)
-def test_200_exits_with_requests_in_flight_are_clean(program: str) -> None:
+def test_200_exits_with_requests_in_flight_are_clean(program: str, exits: int) -> None:
     def answer(request: Received) -> Answer:
         """The first at once, so that the exit begins; some never; the others while the interpreter ends."""
         last = request.path.rpartition("/")[2]
@@ -552,5 +554,5 @@ def test_200_exits_with_requests_in_flight_are_clean(program: str) -> None:
         return Answer(headers=media.headers, body=media.body, delay=0 if number == 1 else number * 0.002)
 
     with FaultServer(answer) as server, ThreadPoolExecutor(4) as processes:
-        ended = list(processes.map(run, [program] * 67, [server.url] * 67))
+        ended = list(processes.map(run, [program] * exits, [server.url] * exits))
     assert {(process.returncode, process.stderr) for process in ended} == {(0, "")}

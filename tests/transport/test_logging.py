@@ -737,8 +737,10 @@ studio = StudioClient(sys.argv[1], token="token-of-a-program", retry_delay=0, ma
 """
 
 
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("exits", [10, pytest.param(40, marks=pytest.mark.torture)])
 @pytest.mark.parametrize("program", EXITS.values(), ids=EXITS)
-def test_exits_with_requests_in_flight_are_clean_at_the_level_of_debug(program: str) -> None:
+def test_exits_with_requests_in_flight_are_clean_at_the_level_of_debug(program: str, exits: int) -> None:
     def answer(request: Received) -> Answer:
         """The first at once, so that the exit begins; some never; some are sent again and again."""
         last = request.path.rpartition("/")[2]
@@ -752,6 +754,6 @@ def test_exits_with_requests_in_flight_are_clean_at_the_level_of_debug(program: 
 
     whole = LOGGING_BEGIN + textwrap.dedent(program)
     with FaultServer(answer) as server, ThreadPoolExecutor(4) as processes:
-        ended = list(processes.map(run, [whole] * 40, [server.url] * 40))
+        ended = list(processes.map(run, [whole] * exits, [server.url] * exits))
     assert {(told, code) for _, told, code in ended} == {("", 0)}
     assert all("DEBUG:canvas_studio:GET /media/" in output for output, _, _ in ended)
