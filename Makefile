@@ -8,7 +8,7 @@ WHEELS := target/wheels
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: help demo test torture bench bench-sandbox instructions develop rust stubs check-stubs wheel python docs sdist clean
+.PHONY: help demo test torture changelog release-check bench bench-sandbox instructions develop rust stubs check-stubs wheel python docs sdist clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -45,6 +45,23 @@ develop: $(VENV)/tools ## Build into the virtual environment, for working on it
 
 test: rust check-stubs wheel python instructions docs sdist ## Run everything: about 14 minutes from a fresh clone on two busy cores
 	@echo "== all is well"
+
+changelog: $(VENV)/tools ## Show what the fragments in changes/ will be in CHANGELOG.md
+	@$(BIN)/towncrier build --draft --version "$$($(BIN)/python -c 'import canvas_studio; print(canvas_studio.__version__)')"
+
+release-check: wheel sdist ## Check what a release needs beside make test: licences, metadata, workflows (installs cargo-deny and cargo-about)
+	@echo "== release: licences and sources of the crates"
+	command -v cargo-deny >/dev/null || cargo install --quiet --locked cargo-deny
+	cargo deny --all-features check --hide-inclusion-graph licenses bans sources
+	@echo "== release: what PyPI is given"
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --group release
+	! grep --line-number OWNER pyproject.toml || { echo "fill in OWNER: RELEASING.md" >&2; exit 1; }
+	$(BIN)/validate-pyproject pyproject.toml
+	$(BIN)/twine check --strict $(WHEELS)/*.whl target/sdist/*.tar.gz
+	$(BIN)/check-wheel-contents $(WHEELS)
+	$(BIN)/pyroma --min=10 target/sdist/*.tar.gz
+	@echo "== release: workflows"
+	$(BIN)/zizmor --offline --quiet --pedantic .github
 
 torture: $(VENV)/tools ## Run what takes long: fuzz loops, and programs that PyInstaller freezes (needs make wheel before)
 	@echo "== torture"

@@ -11,8 +11,9 @@ pub mod sandbox;
 mod stack;
 
 /// The compiled part of `canvas_studio`. Import from `canvas_studio` instead.
+// gil_used: until its tests have run on a free-threaded Python, such a Python turns its GIL on.
 #[cfg(feature = "python")]
-#[pyo3::pymodule(gil_used = false)]
+#[pyo3::pymodule(gil_used = true)]
 mod _core {
     #[pymodule_export]
     use crate::python::auth::oauth::OAuth;

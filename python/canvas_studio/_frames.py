@@ -31,8 +31,11 @@ def check(method: str, extra: str) -> None:
     for name in NEEDED[extra]:
         try:
             import_module(name)
-        except ImportError as error:
-            raise ImportError(f"{method}() needs {name}: pip install 'canvas-studio[{extra}]'") from error
+        except ModuleNotFoundError as error:
+            if error.name != name:
+                raise
+            wanted = " ".join(NEEDED[extra])
+            raise ImportError(f"{method}() needs {name}: pip install {wanted}", name=name) from error
 
 
 def to_arrow(source: ListingSource, batches: Sequence[ArrowBatch]) -> pa.Table:

@@ -14,8 +14,10 @@ class Bar:
     def __init__(self, **how: object) -> None:
         try:
             from tqdm.auto import tqdm  # noqa: PLC0415 - an extra
-        except ImportError as error:
-            raise ImportError("progress=True needs tqdm: pip install 'canvas-studio[progress]'") from error
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] != "tqdm":
+                raise
+            raise ImportError("progress=True needs tqdm: pip install tqdm", name="tqdm") from error
         self._tqdm: Callable[..., Any] = tqdm
         self._how = how or {"unit": "B", "unit_scale": True, "unit_divisor": 1024}
         self._bar: Any = None

@@ -71,7 +71,7 @@ class AsyncTokenStore(Protocol):
 
 
 class KeyringTokenStore:
-    """Keeps tokens in the keyring of the operating system. It needs the extra: `pip install 'canvas-studio[keyring]'`.
+    """Keeps tokens in the keyring of the operating system. It needs keyring: `pip install keyring`.
 
     A keyring has no lock, so a file in the folder of the profiles is locked in its place.
 
@@ -85,7 +85,7 @@ class KeyringTokenStore:
             self._keyring = Keyring(service)
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError(
-                "KeyringTokenStore needs keyring: pip install 'canvas-studio[keyring]'", name=error.name
+                "KeyringTokenStore needs keyring: pip install keyring", name=error.name
             ) from error
         self.name = name
         self.service = service

@@ -677,7 +677,7 @@ def _keyring() -> Generator[Keyring]:
     try:
         keyring = Keyring(SERVICE)
     except ModuleNotFoundError as error:
-        raise TokenStoreError("the keyring is an extra: pip install 'canvas-studio[keyring]'") from error
+        raise TokenStoreError("this needs keyring: pip install keyring") from error
     with translate_errors(
         lambda kind: f"the keyring does not work ({kind}): is it unlocked? Without one, keep the tokens in a file"
     ):

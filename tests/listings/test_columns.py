@@ -604,26 +604,38 @@ def test_a_disk_that_is_full_is_an_os_error_and_leaves_nothing(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("method", "package", "extra"),
+    ("method", "package", "to_install"),
     [
-        ("to_arrow", "pyarrow", "arrow"),
-        ("to_parquet", "pyarrow", "arrow"),
-        ("to_pandas", "pandas", "pandas"),
-        ("to_pandas", "pyarrow", "pandas"),
+        ("to_arrow", "pyarrow", "pyarrow"),
+        ("to_parquet", "pyarrow", "pyarrow"),
+        ("to_pandas", "pandas", "pandas pyarrow"),
+        ("to_pandas", "pyarrow", "pandas pyarrow"),
         ("to_polars", "polars", "polars"),
     ],
 )
-def test_a_package_that_is_missing_is_named_with_its_extra_before_anything_is_sent(
-    form: Form, method: str, package: str, extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_package_that_is_missing_is_named_with_what_to_install_before_anything_is_sent(
+    form: Form, method: str, package: str, to_install: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
     arguments = [tmp_path / "media.parquet"] if method == "to_parquet" else []
-    wanted = re.escape(f"{method}() needs {package}: pip install 'canvas-studio[{extra}]'")
+    wanted = re.escape(f"{method}() needs {package}: pip install {to_install}") + "$"
     with FaultServer(paged(library_of(2))) as server:
         with pytest.raises(ImportError, match=wanted):
             form.call(server.client().search_media(), method, *arguments)
         assert server.requests == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_package_that_cannot_be_imported_is_not_called_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "polars.py").write_text("import numpy_of_another_age", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "polars")
+    with FaultServer(paged(library_of(2))) as server:
+        with pytest.raises(ModuleNotFoundError, match="numpy_of_another_age"):
+            server.client().search_media().to_polars()
+        assert server.requests == []
 
 
 def without(*packages: str) -> str:

@@ -18,6 +18,6 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in EXTRA:
             raise
-        sys.stderr.write("canvas-studio: the command line is an extra: pip install 'canvas-studio[cli]'\n")
+        sys.stderr.write("canvas-studio: the command line needs typer and rich: pip install typer rich\n")
         sys.exit(2)
     app()
