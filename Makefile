@@ -63,11 +63,11 @@ release-check: wheel sdist ## Check what a release needs beside make test: licen
 	@echo "== release: workflows"
 	$(BIN)/zizmor --offline --quiet --pedantic .github
 
-torture: $(VENV)/tools ## Run what takes long: fuzz loops, and programs that PyInstaller freezes (needs make wheel before)
+torture: $(VENV)/tools ## Run the long suites: fuzz loops, full counts of kills, exits and chaos seeds, PyInstaller (make wheel first)
 	@echo "== torture"
 	FUZZ_SECONDS=120 cargo nextest run --features sandbox --test core --test-threads 5 fuzz_
 	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --group torture
-	$(BIN)/pytest --quiet -m torture
+	$(BIN)/pytest -n 2 --dist loadfile --quiet -m torture
 
 rust: ## Format, lint and test the core, without Python and with it
 	@echo "== rust: format, lint, test"

@@ -1,4 +1,4 @@
-"""What every test can ask for: both forms of the client, recorded answers, and clients that are closed again."""
+"""Fixtures for all tests: both forms of the client, recorded answers, and clients that are closed at the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Profiles: what is kept about a school, who can read it, and from where a client takes what it was not given."""
+"""Profiles: what is stored about a school, who can read it, and where a client looks for missing settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Eight processes of eight threads each stay signed in on one file, also while they are killed."""
+"""Eight processes with eight threads each stay signed in with one token file, even while processes are killed."""
 
 from __future__ import annotations
 

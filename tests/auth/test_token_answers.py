@@ -1,4 +1,4 @@
-"""Whatever the token endpoint answers: new tokens are never lost for what stands beside them."""
+"""Odd answers of the token endpoint: new tokens are never lost because of another field of the answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stores of tokens: the ones of the package, the ones that users write, and what both may rely on."""
+"""Token stores: those of the package, those that users write, and what both can rely on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bugs of today's Studio scripts, each kept out by a test that carries the number it has in our survey of them."""
+"""Bugs of existing Studio scripts that this client does not have; each test has the bug's number in our survey."""
 
 from __future__ import annotations
 

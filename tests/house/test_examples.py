@@ -1,4 +1,4 @@
-"""What is shown to users works: the programs in `examples/`, and the code on the pages about the sandbox, are run."""
+"""The examples work: the programs in `examples/` and the code in the documentation are run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The house keeps its order: which way its arrows go, what is written once, and what both forms have in common."""
+"""The layout holds: layers depend one way only, every fact is written once, and both forms match."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A listing becomes columns: every value of every item, in its type, whoever reads them; and a Parquet file."""
+"""Listings become columns: every value in its type, for Arrow, pandas and polars; and Parquet files."""
 
 from __future__ import annotations
 

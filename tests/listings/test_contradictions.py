@@ -1,4 +1,4 @@
-"""Where Studio's signs contradict each other, a list is read on, or it is an error; nothing is missing in silence."""
+"""If Studio's pages contradict each other, a listing reads on or raises an error; no item is lost silently."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A list is fetched ahead of its reader: in order, no more than was allowed, and more slowly where it is too much."""
+"""Prefetching: pages arrive in order, never more at once than allowed, and fewer when Studio throttles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A listing is lazy, whole, in order and without repeats, whatever the pages do while it is read."""
+"""Listings are lazy, complete, in order and without duplicates, whatever the pages do during the read."""
 
 from __future__ import annotations
 

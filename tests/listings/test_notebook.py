@@ -1,4 +1,4 @@
-"""In a notebook a listing shows its first rows: one request, everything escaped, and never an exception."""
+"""In a notebook a listing shows its first rows: one request, everything escaped, never an exception."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Progress is told once for each batch that comes, on the thread of the reader, in numbers that end equal."""
+"""Progress is reported once per batch, on the reader's thread, and the last report equals the total."""
 
 from __future__ import annotations
 

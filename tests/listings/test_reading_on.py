@@ -1,4 +1,4 @@
-"""A loop that failed goes on: the next call asks for the page that failed, and no item is lost or given twice."""
+"""After an error a loop can go on: the next call requests the failed page, and no item is lost or repeated."""
 
 from __future__ import annotations
 

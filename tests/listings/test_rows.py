@@ -1,4 +1,4 @@
-"""Rows without an id of their own are told apart by all that they say: none vanishes, and none is given twice."""
+"""Rows without an id are told apart by their content: none is lost and none is repeated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What exists during the whole reading is given exactly once, whatever appears or vanishes; and a reading can go on."""
+"""Items that exist during the whole read are returned exactly once, whatever is added or deleted meanwhile."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An argument is sent as what it means, or refused in a sentence that names it and says what to do."""
+"""Arguments are sent as they are meant, or refused with a message that names them and says what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An answer that is not what the reference says ends in a clear error, quickly, or does no harm at all."""
+"""An answer that breaks the reference raises a clear error quickly, or does no harm."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bad input is refused before anything is sent, in words that name the argument."""
+"""Bad input is refused before anything is sent, with a message that names the argument."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Collection page: each operation sends what is recorded and gives back every documented field."""
+"""The Collection page: every operation sends the recorded request and returns every documented field."""
 
 from __future__ import annotations
 

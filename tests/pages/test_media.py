@@ -1,4 +1,4 @@
-"""The Media page: each operation sends what is recorded and gives back every documented field."""
+"""The Media page: every operation sends the recorded request and returns every documented field."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Objects are plain values: frozen, comparable, picklable, readable in a notebook, and free of network and secrets."""
+"""Objects are plain values: frozen, comparable, picklable, readable in a notebook, without network or secrets."""
 
 from __future__ import annotations
 

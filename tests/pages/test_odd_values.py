@@ -1,4 +1,4 @@
-"""One value that is not as the reference has it loses neither the items beside it nor the fields around it."""
+"""One odd value in an answer loses neither the other items nor the other fields."""
 
 from __future__ import annotations
 

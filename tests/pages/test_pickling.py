@@ -1,4 +1,4 @@
-"""Clients, listings, checkpoints and items pickle, for other processes; a secret is never inside, only where it is."""
+"""Clients, listings, checkpoints and items can be pickled; a pickle says where a secret is, and never holds it."""
 
 from __future__ import annotations
 

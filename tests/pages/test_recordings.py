@@ -1,4 +1,4 @@
-"""The recordings can be trusted: the server accepts nothing else, and nothing in them is secret or about a person."""
+"""Recordings can be trusted: the server accepts only the recorded requests, and no recording holds a secret."""
 
 from __future__ import annotations
 

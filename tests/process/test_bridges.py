@@ -1,4 +1,4 @@
-"""Both bridges between Python and the core: whose thread does the work, and what becomes of connections in between."""
+"""The bridges between Python and the core: which thread does the work, and what happens to idle connections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls do well on whatever thread they are made: one with a small stack, and the last one of a program that exits."""
+"""Calls work on any thread: one with a small stack, and the last one of a program that exits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every writer of files takes the longest name, says which file an error is about, and touches no file of others."""
+"""Everything that writes files accepts the longest names, names the file in errors, and touches no other file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Programs that PyInstaller has frozen: they hold what the core imports by name."""
+"""Programs frozen by PyInstaller include every module that the core imports by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What nobody needs any more is collected, and can be referred to weakly before."""
+"""Objects are collected when nothing needs them, and weak references to them work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One interpreter has the package: a subinterpreter is refused, and a second import in the same one changes nothing."""
+"""Subinterpreters are refused, and a second import in one interpreter changes nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the system gives no thread or no memory, a call raises what `except Exception` catches, and prints nothing."""
+"""If the system gives no thread or no memory, a call raises an exception and prints nothing."""
 
 from __future__ import annotations
 

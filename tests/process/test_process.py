@@ -1,4 +1,4 @@
-"""The client behaves in a process: signals, cancellation, threads, event loops, fork and the end of the interpreter."""
+"""The client in a process: signals, cancellation, threads, event loops, fork and exit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Under everything that servers and networks do, lists come whole and exactly once, and files byte for byte."""
+"""Under the chaos preset, listings stay complete and downloads arrive byte for byte."""
 
 from __future__ import annotations
 

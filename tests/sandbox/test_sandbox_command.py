@@ -1,4 +1,4 @@
-"""`canvas-studio sandbox`: what its options make of the sandbox that it runs."""
+"""The command `canvas-studio sandbox` and what its options do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Downloads of the sandbox: a redirect to another host, a signed URL that expires, and the very bytes of the file."""
+"""Downloads from the sandbox: a redirect to another host, a signed URL that expires, and the bytes of the file."""
 
 from __future__ import annotations
 

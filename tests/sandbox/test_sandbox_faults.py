@@ -1,4 +1,4 @@
-"""A fault strikes the requests that it names, as often as it says, and does to each exactly what its fields say."""
+"""A fault affects the requests that it names, as often as it says, and does exactly what its fields say."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever is sent to the sandbox, it answers or hangs up within a bound, and goes on as if nothing had been."""
+"""The sandbox answers or hangs up in time whatever it is sent, and works as before afterwards."""
 
 from __future__ import annotations
 

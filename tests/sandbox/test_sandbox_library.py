@@ -1,4 +1,4 @@
-"""The seeded library is the same for the same seed, as large as was asked for, and such as a school has it."""
+"""The seeded library: the same seed gives the same library, of the requested size, and like that of a school."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A sandbox from its start to its end: ports, processes, snapshots, resets, what it saw, and what is added to it."""
+"""A sandbox from start to end: ports, processes, snapshots, resets, its log, and what a test adds."""
 
 from __future__ import annotations
 

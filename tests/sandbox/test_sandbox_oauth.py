@@ -1,4 +1,4 @@
-"""Signing in at the sandbox: the page on which somebody allows it, the token endpoint, and tokens that end."""
+"""Signing in at the sandbox: the consent page, the token endpoint, and tokens that expire."""
 
 from __future__ import annotations
 

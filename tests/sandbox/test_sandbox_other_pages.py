@@ -1,4 +1,4 @@
-"""The pages of the sandbox that its own client does not have: captions, tags, courses, insights, uploads and users."""
+"""Pages that only the sandbox has, not the client: captions, tags, courses, insights, uploads and users."""
 
 from __future__ import annotations
 

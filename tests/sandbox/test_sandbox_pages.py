@@ -1,4 +1,4 @@
-"""The Collection and Media pages of the sandbox keep state, its rules hang together, and it refuses as documented."""
+"""The Collection and Media pages of the sandbox keep their state and refuse requests as documented."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pytest plugin gives our users' tests a sandbox and a client, and costs nothing where it is not used."""
+"""The pytest plugin gives users' tests a sandbox and a client, and costs nothing where it is not used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the sandbox answers has, field by field, the shape of what is documented and recorded for the same request."""
+"""The sandbox's answers have the same fields and types as the recorded answers to the same requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Promises of the sandbox that were broken once: each of these tests fails where one of them is broken again."""
+"""Rules of the sandbox that were broken once; each test fails if its rule breaks again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sandbox answers as its own description says, to whatever schemathesis makes of that description."""
+"""The sandbox's answers match its OpenAPI description, for whatever requests schemathesis generates."""
 
 from __future__ import annotations
 

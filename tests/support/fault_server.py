@@ -1,4 +1,4 @@
-"""A server on a real loopback socket whose every answer, and every way of failing to answer, is written in the test."""
+"""A server on a loopback socket; each test decides how it answers or fails to answer."""
 
 from __future__ import annotations
 

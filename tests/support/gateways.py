@@ -1,4 +1,4 @@
-"""What may stand between a client and a server: a front that speaks TLS, and a proxy that wants a password."""
+"""Gateways between client and server: a TLS front, and a proxy that requires a password."""
 
 from __future__ import annotations
 

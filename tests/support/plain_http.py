@@ -1,4 +1,4 @@
-"""Requests that no client of ours has touched: what a server answers to them is seen as it is."""
+"""HTTP requests without our client, to see a server's answers as they are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs Python programs in processes of their own, which begin with a client of the test's server."""
+"""Runs Python programs in their own processes; each begins with a client of the test's server."""
 
 from __future__ import annotations
 

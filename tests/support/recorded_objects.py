@@ -1,4 +1,4 @@
-"""What the recordings say of each object, field by field."""
+"""Checks the objects in the recordings, field by field."""
 
 from __future__ import annotations
 

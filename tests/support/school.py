@@ -1,4 +1,4 @@
-"""A Studio that gives out tokens and refreshes them, on a server whose every answer the test decides."""
+"""A Studio that issues and refreshes tokens; each test decides how it answers."""
 
 from __future__ import annotations
 

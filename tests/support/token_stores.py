@@ -1,4 +1,4 @@
-"""Token stores as users write them, which note each call, and tokens with a number."""
+"""Token stores as users write them, which note each call; and numbered tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a certificate in a bundle may vouch for: the same as with OpenSSL, and what is left out is named."""
+"""Which certificates a CA bundle may vouch for: the same as with OpenSSL; ignored ones are named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""At most `max_connections` requests of a client are under way at once: others wait in line, none for ever."""
+"""At most `max_connections` requests of a client are in flight at once; the others wait, and none forever."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A download whose signs contradict each other is the file as the bytes say it is, or an error; never other bytes."""
+"""If a download's headers contradict each other, the result is the right file or an error, never other bytes."""
 
 from __future__ import annotations
 

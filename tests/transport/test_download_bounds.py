@@ -1,4 +1,4 @@
-"""A download is bounded: in bytes if the caller says so, in attempts and signed URLs whatever a host does."""
+"""Downloads are limited: in bytes if the caller says so, and always in attempts and in signed URLs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A download is the whole file under its name or no file at all, and the token never leaves Studio's own host."""
+"""A download is the complete file or no file, and the token never leaves Studio's own host."""
 
 from __future__ import annotations
 

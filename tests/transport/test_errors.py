@@ -1,4 +1,4 @@
-"""Every failure is one clear exception with what a caller needs to act on, and with no secret in it."""
+"""Every failure is one clear exception with everything that a caller needs to react, and no secret."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers as servers and gateways really send them: odd labels, odd headers, odd compression, odd dates."""
+"""Answers as real servers and gateways send them: odd labels, headers, compression and dates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`logging.getLogger("canvas_studio")` tells what the client does: if asked, once, on the asking side, no secret."""
+"""The logger `canvas_studio` reports what the client does: only on request, once, and without secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A message names the cause that the evidence shows, says what to do next, and shows no more than that needs."""
+"""Error messages name the cause that the evidence shows, say what to do next, and show nothing else."""
 
 from __future__ import annotations
 

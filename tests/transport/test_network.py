@@ -1,4 +1,4 @@
-"""Proxies and certificates: which way a request takes, whom the client trusts, and what it says when it cannot."""
+"""Proxies and certificates: which route a request takes, whom the client trusts, and how it reports failures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nothing is sent to, or said of, a place that is not the school's: URLs, tokens in their place, downloads, stores."""
+"""Nothing is sent to a host that is not the school's: URLs, tokens, downloads, token stores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may be repeated is repeated, what may have happened is not, and every wait and every try has its bound."""
+"""Retries: safe requests are repeated, others are not, and every wait and every number of attempts has a limit."""
 
 from __future__ import annotations
 

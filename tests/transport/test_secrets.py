@@ -1,4 +1,4 @@
-"""No secret is ever shown, whatever is asked for, whatever goes wrong, and whoever looks; nor is one sent astray."""
+"""No secret is ever shown or sent elsewhere, whatever is called and whatever goes wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a request looks on the wire, where servers and gateways are particular about it."""
+"""How a request looks on the wire, where servers and gateways are strict about it."""
 
 from __future__ import annotations
 
