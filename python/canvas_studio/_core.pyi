@@ -1113,7 +1113,7 @@ class OAuth:
 
         Raises:
             InvalidArgumentError: If there is no code in it, or if the URL is another one than the redirect URI.
-            SignInError: If the person did not allow it, if Studio takes the code or the key for wrong, or if the URL has
+            SignInError: If the person denied access, if Studio takes the code or the key for wrong, or if the URL has
                 another `state` (its `reason` is then `other_state`).
             TokenStoreError: If the tokens could not be kept.
 
@@ -1136,7 +1136,7 @@ class OAuth:
 
         Raises:
             InvalidArgumentError: If there is no code in it, or if the URL is another one than the redirect URI.
-            SignInError: If the person did not allow it, if Studio takes the code or the key for wrong, or if the URL has
+            SignInError: If the person denied access, if Studio takes the code or the key for wrong, or if the URL has
                 another `state` (its `reason` is then `other_state`).
             TokenStoreError: If the tokens could not be kept.
 

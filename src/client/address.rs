@@ -30,7 +30,7 @@ pub(super) fn base_url(given: &str) -> Result<Url, InvalidArgument> {
     };
     let given = given.trim();
     if given.contains(|character: char| character.is_whitespace() || character.is_control()) {
-        return refuse("must hold no white space");
+        return refuse("must not contain white space");
     }
     if given.is_empty() {
         return refuse("must not be empty");
@@ -46,10 +46,10 @@ pub(super) fn base_url(given: &str) -> Result<Url, InvalidArgument> {
         return refuse("is not a host");
     };
     if !url.username().is_empty() || url.password().is_some() {
-        return refuse("must hold no user name or password");
+        return refuse("must not contain a user name or password");
     }
     if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
-        return refuse("must hold no path, query or fragment");
+        return refuse("must not contain a path, query or fragment");
     }
     // An underscore is in the names of some hosts, but in that of no school.
     let is_bare = text != given && !given.contains('.');

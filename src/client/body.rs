@@ -129,9 +129,9 @@ fn decompress(headers: &HeaderMap, content_type: &str, mut body: Bytes, limit: u
     match missing {
         Some(coding) if !body.is_empty() && !is_plain(content_type, &body) => Err(Damaged {
             problem: if is_gzip(coding) {
-                "its compression is broken: it is said to be gzip, and is not".to_owned()
+                "its compression is broken: it is labelled gzip and is not gzip".to_owned()
             } else {
-                format!("it is compressed ({}), which was not asked for", coding.escape_default())
+                format!("it is compressed ({}), which was not requested", coding.escape_default())
             },
             start: Vec::new(),
             kind: if is_gzip(coding) { Damage::Passing } else { Damage::Lasting },
@@ -190,7 +190,7 @@ fn decompress_gzip(stream: &[u8], limit: usize) -> Result<Vec<u8>, Damaged> {
             return Ok(content);
         }
         if !rest.starts_with(GZIP) {
-            return broken("after gzip there are bytes that are none", content);
+            return broken("bytes that are not gzip follow it", content);
         }
     }
     broken(&format!("gzip of more than {MAX_MEMBERS} members"), content)

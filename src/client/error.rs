@@ -55,7 +55,7 @@ pub enum Error {
     InvalidArgument(#[from] InvalidArgument),
     #[error("the client is closed: make a new StudioClient")]
     Closed,
-    #[error("the interpreter is about to exit, so no more requests are made")]
+    #[error("the interpreter is exiting: no more requests are sent")]
     Exiting,
     #[error("{message}")]
     Connection { request: RequestInfo, message: String },
@@ -79,7 +79,7 @@ pub enum Error {
     /// The tokens could not be read from their store, or not be written.
     #[error("{message}")]
     Store { message: String, cause: Arc<dyn std::error::Error + Send + Sync> },
-    #[error("there is not enough memory left")]
+    #[error("not enough memory")]
     OutOfMemory,
     #[error("{0}")]
     Setup(String),

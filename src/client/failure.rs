@@ -33,9 +33,9 @@ const SECRET_FIELDS: [&str; 4] = ["client_secret", "code", "code_verifier", "ref
 /// The header in which servers usually say how they name a request. Whether Studio does is unknown.
 const REQUEST_ID: &str = "x-request-id";
 /// What to do if the proxy refuses.
-const PROXY_ADVICE: &str = "the proxy wants a user and a password, proxy=\"http://user:password@host:port\"";
+const PROXY_ADVICE: &str = "the proxy requires a user and a password: proxy=\"http://user:password@host:port\"";
 /// What an error adds when a change may have been made although no answer came.
-const PERHAPS_CARRIED_OUT: &str = "; it may have been carried out all the same: look before repeating it";
+const PERHAPS_CARRIED_OUT: &str = "; it may still have been carried out: check before you repeat it";
 
 /// An attempt that did not succeed: what to say if it was the last, and whether it need be.
 #[derive(Debug)]
@@ -279,7 +279,9 @@ pub(super) fn without_the_wait(mut error: Error, why: GiveUp, policy: &Policy) -
         refusal.advice.push(match why {
             GiveUp::NotRepeatable => return error,
             GiveUp::NoRetriesLeft if policy.max_retries == 0 => "max_retries is 0".into(),
-            GiveUp::NoRetriesLeft => format!("repeated {} times, as max_retries says", policy.max_retries).into(),
+            GiveUp::NoRetriesLeft => {
+                format!("retried {} times, the most that max_retries allows", policy.max_retries).into()
+            }
             GiveUp::WaitTooLong => format!("max_retry_wait is {}", in_words(policy.max_wait)).into(),
             GiveUp::NoTimeLeft => "timeout leaves less time than that".into(),
         });
@@ -291,12 +293,12 @@ pub(super) fn without_the_wait(mut error: Error, why: GiveUp, policy: &Policy) -
 fn advice_on_redirect(from: &Url, to: &Url) -> String {
     let host = to.host_str().unwrap_or_default();
     if to.origin() == from.origin() {
-        "a redirect was not expected here".to_owned()
+        "unexpected redirect".to_owned()
     } else if to.scheme() == "https" && to.port().is_none() {
-        format!("if your school's Studio is there now, give that host: StudioClient(\"{host}\")")
+        format!("if your school's Studio has moved there, use that host: StudioClient(\"{host}\")")
     } else {
         let origin = to.origin().ascii_serialization();
-        format!("if your school's Studio is there now, give that address: StudioClient(\"{origin}\")")
+        format!("if your school's Studio has moved there, use that address: StudioClient(\"{origin}\")")
     }
 }
 
@@ -375,13 +377,13 @@ fn in_words(time: Duration) -> String {
 /// `is_renewed` tells whether the client looks after its token itself.
 fn advice(call: &Call, status: u16, body: &str, is_renewed: bool, outcome_unknown: bool) -> Option<&'static str> {
     if outcome_unknown {
-        return Some("it may have been carried out all the same: look before you repeat it");
+        return Some("it may still have been carried out: check before you repeat it");
     }
     match &call.target {
         Target::Signed(_) => return of_storage(status),
         _ if status < 500 && page_title(body).is_some() => {
             return Some(
-                "Studio's API answers in JSON: is the host given to StudioClient a Studio, and does no proxy answer in its place?",
+                "Studio's API answers in JSON: check that the host given to StudioClient is a Studio, and that no proxy answers for it",
             );
         }
         Target::SignIn(_) => return of_signing_in(status),
@@ -392,31 +394,29 @@ fn advice(call: &Call, status: u16, body: &str, is_renewed: bool, outcome_unknow
     }
     let is_raw = matches!(call.operation.as_ref(), "request" | "paginate");
     Some(match status {
-        300..=399 => "a redirect was not expected here; check the host given to StudioClient",
+        300..=399 => "unexpected redirect; check the host given to StudioClient",
         400 => "check the arguments",
         401 if is_renewed => {
-            "new tokens are refused as well, or cannot be had yet: is it the right school, and may the person still sign in?"
+            "new tokens are rejected too, or cannot be issued yet: check the school, and whether the person may still sign in"
         }
-        401 => "the token is missing, expired or not of this school; get a new one",
-        403 => "the user whose token this is may not do that; an administrator may",
-        404 if is_raw => {
-            "nothing is there, or it is not visible to the token's user: check the path, and the ids in it"
-        }
+        401 => "the token is missing, expired or from another school; get a new one",
+        403 => "the token's user is not allowed to do this; an administrator may be",
+        404 if is_raw => "nothing exists here, or the token's user cannot see it: check the path and the ids in it",
         404 if !names_an_id(call) => "every Studio has this path: check the host given to StudioClient",
         404 => {
-            "there is no such thing at this school, or it is not visible to the token's user: is it an id of Studio's, and \
-             not of Canvas?"
+            "there is no such object at this school, or the token's user cannot see it: check that it is a Studio id, not a \
+             Canvas id"
         }
         405 if is_raw => "check the method and the path",
-        405 => "Studio does not take this method here: please report it, with the version of this package",
+        405 => "Studio does not accept this method here: please report it, with the version of this package",
         407 => PROXY_ADVICE,
         408 => "the request did not arrive in time; try again",
         409 => "conflict: it is already in this state",
-        413 | 414 => "send less at once",
+        413 | 414 => "the request is too large: send less at once",
         422 => "Studio does not accept the arguments: check their values",
         429 => "too many requests: set max_rate, or lower max_concurrency",
-        501 => "the server cannot do that, and will not if it is repeated; check the host given to StudioClient",
-        500..=599 => "a fault on Studio's side; try again later",
+        501 => "the server does not support this, and a retry will not help; check the host given to StudioClient",
+        500..=599 => "an error on Studio's side; try again later",
         _ => return None,
     })
 }
@@ -429,11 +429,11 @@ fn names_an_id(call: &Call) -> bool {
 /// What to do if the host of the files refuses.
 fn of_storage(status: u16) -> Option<&'static str> {
     Some(match status {
-        401 | 403 => "the storage host does not accept the signed URL, which may have expired: download it again",
+        401 | 403 => "the storage host rejects the signed URL, which may have expired: download it again",
         404 | 410 => "the storage host does not have the file",
         407 => PROXY_ADVICE,
         429 => "too many requests to the storage host: download less at once",
-        500..=599 => "a fault of the storage host; try again later",
+        500..=599 => "an error of the storage host; try again later",
         _ => return None,
     })
 }
@@ -441,13 +441,11 @@ fn of_storage(status: u16) -> Option<&'static str> {
 /// What to do if there are no tokens, and OAuth's word for the reason is missing.
 fn of_signing_in(status: u16) -> Option<&'static str> {
     Some(match status {
-        400 | 401 | 403 | 422 => {
-            "Studio gave out no tokens: check the client id, the client secret and the redirect URI"
-        }
-        404 | 405 | 501 => "no tokens are given out here: check the school's URL",
+        400 | 401 | 403 | 422 => "Studio issued no tokens: check the client id, the client secret and the redirect URI",
+        404 | 405 | 501 => "no tokens are issued here: check the school's URL",
         407 => PROXY_ADVICE,
         429 => "too many attempts to sign in; wait",
-        500..=599 => "a fault on Studio's side; try again later",
+        500..=599 => "an error on Studio's side; try again later",
         _ => return None,
     })
 }

@@ -43,13 +43,13 @@ pub(super) fn log_retry(request: &RequestContext<'_>, wait: Duration, failure: &
     let (status, error) = status_and_text(request, &failure.error);
     let reason = reason(status, error.as_deref());
     let error = error.as_deref();
-    info!(target: TARGET, method, path, status, error, wait, "{method} {path}: again in {wait:.1} s: {reason}");
+    info!(target: TARGET, method, path, status, error, wait, "{method} {path}: retrying in {wait:.1} s: {reason}");
 }
 
 /// Logs that changes of permissions are sent once more, in another form.
 pub(super) fn log_other_form(request: &RequestContext<'_>, form: BodyForm) {
     let (method, path) = (request.call.method.as_str(), request.display_path());
-    info!(target: TARGET, method, path, "{method} {path}: again with its body in the other form ({form:?})");
+    info!(target: TARGET, method, path, "{method} {path}: retrying with its body in the other form ({form:?})");
 }
 
 /// The status of an error and what else there is to say. Its own text may quote a query or a body, so that of an
@@ -81,7 +81,7 @@ impl AttemptRecord<'_> {
         let milliseconds = |length: Duration| to_three_places(length.as_secs_f64() * 1000.0);
         let (ms, waited) = (milliseconds(self.began.elapsed()), self.waited.map(milliseconds));
         let (attempt, reason) = (self.attempt, reason(status, error));
-        let line = waited.map_or_else(String::new, |waited| format!(", after {waited:.1} ms in line"));
+        let line = waited.map_or_else(String::new, |waited| format!(", after {waited:.1} ms in the queue"));
         debug!(
             target: TARGET, method, path, status, error, ms, attempt, waited,
             "{method} {path}: {reason} (attempt {attempt}, {ms:.1} ms{line})"
@@ -92,7 +92,7 @@ impl AttemptRecord<'_> {
 impl Drop for AttemptRecord<'_> {
     fn drop(&mut self) {
         if !self.is_emitted {
-            self.emit(None, Some("given up before the answer was there"));
+            self.emit(None, Some("cancelled before the answer arrived"));
         }
     }
 }

@@ -328,13 +328,13 @@ impl Client {
         match tokio::time::timeout(limit, all).await {
             Ok(result) => result,
             Err(_) if is_renewing => {
-                let what = "in all, waiting for tokens that are being renewed";
+                let what = "in total, waiting for tokens to be renewed";
                 Err(self.context(call).timeout(self.config.timeout, what, false))
             }
             Err(_) if hold.is_missing => Err(self.without_permit(call)),
             Err(_) => {
                 let outcome_unknown = call.retry_safety == RetrySafety::OnlyIfNotProcessed;
-                Err(self.context(call).timeout(self.config.timeout, "in all", outcome_unknown))
+                Err(self.context(call).timeout(self.config.timeout, "in total", outcome_unknown))
             }
         }
     }
@@ -361,7 +361,7 @@ impl Client {
     /// Nothing was sent, since too much else is under way.
     fn without_permit(&self, call: &Call) -> Error {
         let most = self.config.max_connections;
-        let what = format!("in all, waiting for others to end: at most {most} are under way at once (max_connections)");
+        let what = format!("in total, waiting for other requests to end: at most {most} run at once (max_connections)");
         self.context(call).timeout(self.config.timeout, &what, false)
     }
 

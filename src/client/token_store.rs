@@ -244,10 +244,11 @@ impl FileStore {
             return Ok(None);
         }
         let unreadable = |problem: String| {
-            let problem = format!("{problem}: log in again, or bring back a copy of the file");
+            let problem = format!("{problem}: log in again, or restore a copy of the file");
             self.failed("read", io::Error::new(io::ErrorKind::InvalidData, problem))
         };
-        let fields = serde_json::from_slice(text).map_err(|_| unreadable("it is not the JSON of tokens".to_owned()))?;
+        let fields =
+            serde_json::from_slice(text).map_err(|_| unreadable("it does not hold tokens as JSON".to_owned()))?;
         Tokens::from_json(&fields).map(Some).map_err(|refusal| unreadable(refusal.to_string()))
     }
 
@@ -275,7 +276,7 @@ impl FileStore {
                     pause = (pause * 2).min(longest);
                 }
                 Err(fs::TryLockError::WouldBlock) => {
-                    let problem = format!("others have held its lock for {LOCK_PATIENCE:?}");
+                    let problem = format!("another process or thread has held its lock for {LOCK_PATIENCE:?}");
                     return Err(self.failed("locked", io::Error::new(io::ErrorKind::TimedOut, problem)));
                 }
                 Err(fs::TryLockError::Error(error)) => return Err(self.failed("locked", error)),

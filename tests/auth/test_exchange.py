@@ -400,7 +400,7 @@ def test_an_answer_with_the_state_that_was_sent_or_without_one_is_taken(form: Fo
 
 
 def test_an_empty_state_is_one_that_was_sent(form: Form) -> None:
-    with FaultServer(json_answer(GRANTED)) as server, pytest.raises(SignInError, match="another state"):
+    with FaultServer(json_answer(GRANTED)) as server, pytest.raises(SignInError, match="the state differs"):
         form.call(oauth_of(server), "exchange", f"{CALLBACK}?code={CODE}&state=state-8", "")
     assert server.requests == []
 

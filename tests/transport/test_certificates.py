@@ -97,7 +97,7 @@ def bundle_of(folder: Path, *issued: Issued) -> Path:
 # Each is a certificate that must not vouch for a server, and what is said of it.
 UNFIT: dict[str, tuple[dict[str, Any], list[Any], str]] = {
     "expired": ({"days": (-9, -1)}, [AUTHORITY], "expired on"),
-    "not good yet": ({"days": (1, 9)}, [AUTHORITY], "is good only from"),
+    "not good yet": ({"days": (1, 9)}, [AUTHORITY], "is valid only from"),
     "for clients": ({}, [AUTHORITY, x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])], "is not for servers"),
     "may not sign": (
         {"issuer": issue("Root", AUTHORITY)},

@@ -199,7 +199,7 @@ def test_the_log_says_how_long_a_request_has_waited(form: Form, caplog: pytest.L
     waited = {line.path: getattr(line, "waited", 0) for line in lines}
     assert waited["/media/9"] == 0
     assert waited["/media/1"] > 0
-    assert [line.getMessage().endswith(" ms in line)") for line in lines if line.path == "/media/1"] == [True]
+    assert [line.getMessage().endswith(" ms in the queue)") for line in lines if line.path == "/media/1"] == [True]
 
 
 def test_close_ends_those_who_wait_in_line(form: Form) -> None:

@@ -208,7 +208,7 @@ def test_failures_have_a_line_too(form: Form, log: Listener) -> None:
     with FaultServer(HANG) as server, pytest.raises(APITimeoutError):
         form.call(server.client(timeout=0.2), "get_media", 1)
     assert log.requests == [("GET", "/media/1", None, 1)]
-    assert log.records[0].error == "given up before the answer was there"
+    assert log.records[0].error == "cancelled before the answer arrived"
     log.records.clear()
 
     broken = Answer(headers={"Content-Type": "application/json", "Content-Encoding": "gzip"}, body=b"\x1f\x8b\x08")
@@ -232,7 +232,7 @@ def test_a_list_tells_its_end(form: Form, log: Listener) -> None:
     assert log.records[-1] is end
     assert len(log.requests) == 3
     assert (end.method, end.path, end.items, end.pages, end.readings) == ("GET", "/media/search", 120, 3, 1)
-    assert log.story == ["GET /media/search: the list is read to its end: 120 items on 3 pages"]
+    assert log.story == ["GET /media/search: the list is complete: 120 items on 3 pages"]
     assert 0 < end.seconds < 60
 
 
@@ -254,8 +254,8 @@ def test_a_list_that_shrinks_says_that_it_is_read_again(form: Form, log: Listene
     with FaultServer(shrinking) as server:
         form.items(server.client().search_media())
     assert log.story == [
-        "GET /media/search: the list changed while it was read, so it is read again (reading 2)",
-        "GET /media/search: the list is read to its end: 55 items on 4 pages",
+        "GET /media/search: the list changed while it was read; reading it again (reading 2)",
+        "GET /media/search: the list is complete: 55 items on 4 pages",
     ]
     again, end = log.at(logging.INFO)
     assert (again.items, again.pages, again.reading) == (55, 2, 2)
@@ -276,12 +276,12 @@ def test_a_download_tells_its_story(form: Form, log: Listener, tmp_path: Path) -
         place = f"{storage.url}/file.mp4"
     of = "GET /media/7/download:"
     begin, wait, *rest = log.at(logging.INFO)
-    assert begin.getMessage() == f"{of} the download begins, with 0 of 100000 bytes"
+    assert begin.getMessage() == f"{of} download started at 0 of 100000 bytes"
     assert wait.getMessage().startswith(f"{of} again in 0.0 s: ")
     assert [record.getMessage().partition(" in ")[0] for record in rest] == [
-        f"{of} the signed URL is good no longer (403), so a new one is asked for",
-        f"{of} the download is continued, with {half} of 100000 bytes",
-        f"{of} the download is finished: 100000 bytes",
+        f"{of} signed URL expired (403); requesting a new one",
+        f"{of} download resumed at {half} of 100000 bytes",
+        f"{of} download finished: 100000 bytes",
     ]
     assert {record.path for record in log.at(logging.INFO)} == {"/media/7/download"}
     assert (begin.bytes, begin.total) == (0, 100_000)
@@ -683,7 +683,7 @@ LEFT_OVER = """
 
 def test_what_is_left_is_told_at_the_exit() -> None:
     with FaultServer(HANG) as server:
-        told = "canvas_studio /media/1 given up before the answer was there\n"
+        told = "canvas_studio /media/1 cancelled before the answer arrived\n"
         assert run(LEFT_OVER, server.url) == (told, "", 0)
 
 
@@ -706,7 +706,7 @@ def test_a_child_tells_only_what_is_its_own() -> None:
     assert (told, code) == ("", 0)
     assert output.splitlines() == [
         "canvas_studio /media/2 None",
-        "canvas_studio /media/1 given up before the answer was there",
+        "canvas_studio /media/1 cancelled before the answer arrived",
         "canvas_studio /media/3 None",
     ]
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from support.forms import Form
 
-LOOK_FIRST = "it may have been carried out all the same: look before you repeat it"
+LOOK_FIRST = "it may still have been carried out: check before you repeat it"
 PAGE = """<!DOCTYPE html>
 <HTML lang="en"><head><meta charset="utf-8"><Title class="x">
   Sign in &amp; go
@@ -64,7 +64,7 @@ def test_a_change_that_was_told_to_come_back_was_not_made(form: Form) -> None:
         (90, {"max_retry_wait": 0.5}, "Studio asks to wait 90 s; max_retry_wait is 0.5 s)"),
         (30, {"timeout": 5}, "Studio asks to wait 30 s; timeout leaves less time than that)"),
         (30, {"max_retries": 0}, "Studio asks to wait 30 s; max_retries is 0)"),
-        (0, {"max_retries": 2}, "Studio asks to wait 0 s; repeated 2 times, as max_retries says)"),
+        (0, {"max_retries": 2}, "Studio asks to wait 0 s; retried 2 times, the most that max_retries allows)"),
     ],
 )
 def test_a_wait_that_was_asked_for_is_said_and_why_nobody_waited(
@@ -110,7 +110,7 @@ def test_a_page_is_cut_to_its_title_and_asked_for_the_host(form: Form, status: i
 )
 def test_a_page_of_any_shape_is_called_one(form: Form, page: str, said: str) -> None:
     error = refusal(form, text_answer(page, "text/html", 502), "get_media", 1)
-    assert str(error) == f"502 for GET /media/1: {said}a fault on Studio's side; try again later)"
+    assert str(error) == f"502 for GET /media/1: {said}an error on Studio's side; try again later)"
 
 
 @pytest.mark.parametrize("content_type", ["text/html", "application/json"])
@@ -172,7 +172,7 @@ def test_a_conflict_says_that_it_is_in_this_state_already(form: Form) -> None:
 
 @pytest.mark.parametrize(
     ("status", "advice"),
-    [(404, "the storage host does not have the file"), (500, "a fault of the storage host; try again later")],
+    [(404, "the storage host does not have the file"), (500, "an error of the storage host; try again later")],
 )
 def test_a_refusal_of_the_storage_host_is_not_put_down_to_studio(
     form: Form, tmp_path: Path, status: int, advice: str
@@ -187,7 +187,7 @@ def test_a_refusal_of_the_storage_host_is_not_put_down_to_studio(
 
 
 @pytest.mark.parametrize(
-    ("status", "advice"), [(404, "no tokens are given out here: check the school's URL"), (403, "check the client id")]
+    ("status", "advice"), [(404, "no tokens are issued here: check the school's URL"), (403, "check the client id")]
 )
 def test_a_refusal_to_give_out_tokens_is_not_put_down_to_a_media(form: Form, status: int, advice: str) -> None:
     with FaultServer(json_answer({"message": "no"}, status)) as server, pytest.raises(APIStatusError) as caught:

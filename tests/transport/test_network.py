@@ -184,7 +184,7 @@ def dated(authority: trustme.CA, begin: timedelta, end: timedelta) -> trustme.Le
 
 @pytest.mark.parametrize(
     ("begin", "end", "words"),
-    [(-30, -2, "expired on {end:%Y-%m-%d}"), (2, 30, "is good only from {begin:%Y-%m-%d}")],
+    [(-30, -2, "expired on {end:%Y-%m-%d}"), (2, 30, "is valid only from {begin:%Y-%m-%d}")],
     ids=["expired", "not yet valid"],
 )
 def test_a_certificate_out_of_its_time_says_when_that_was_and_what_the_clock_says(
@@ -271,7 +271,7 @@ def test_a_server_without_tls_is_told_from_one_with_a_wrong_certificate(form: Fo
     with Mumbling() as server:
         message = refused(form, open_client(f"https://127.0.0.1:{server.port}"))
         assert server.connections == 1
-    assert "the server 127.0.0.1 does not speak TLS there: are the host and the port right?" in message
+    assert "the server 127.0.0.1 does not speak TLS there: check the host and the port" in message
     with Hasty() as server:
         message = refused(form, open_client(f"https://127.0.0.1:{server.port}"))
         assert server.connections == 3

@@ -74,7 +74,7 @@ impl<'client, S: SendsTokenRequest> Authorization<'client, S> {
         let url = self.config.url();
         if let Some(other) = cached.tokens.url.as_ref().filter(|other| **other != url) {
             let message =
-                format!("the tokens of this OAuth are of {other}, not of {url}: it takes one for each school");
+                format!("the tokens of this OAuth belong to {other}, not to {url}: use one OAuth for each school");
             return Err(login_required("other_school", &message));
         }
         let token = cached.tokens.access.clone();

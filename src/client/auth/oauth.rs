@@ -188,21 +188,21 @@ impl OAuth {
             Pasted::Code(code) => code,
             Pasted::OtherState => {
                 let message =
-                    "the answer has another state than was sent, so it belongs to another sign-in, or somebody \
-                               else has made it; nothing was sent: open a new authorization_url()"
+                    "the state differs from the one that was sent, so the answer belongs to another sign-in or was \
+                               forged; no request was sent: open a new authorization_url()"
                         .to_owned();
                 return Err(Error::SignIn { reason: OTHER_STATE.to_owned(), message, answer: None });
             }
             Pasted::Denied { reason, description } => {
                 let said = description.map_or_else(String::new, |said| format!(": {said}"));
                 let what =
-                    if reason == "access_denied" { "the person did not allow it" } else { "Studio refused to sign in" };
+                    if reason == "access_denied" { "the person denied access" } else { "Studio refused the sign-in" };
                 let message = format!("{what} ({reason}{said})");
                 return Err(Error::SignIn { reason, message, answer: None });
             }
             Pasted::ElsewhereAt(host) => {
                 let asked = oauth::address(redirect_uri);
-                let expected = format!("is another address, at {host}, than the one that was asked for: {asked}");
+                let expected = format!("is a URL at {host}, not at the redirect URI that was requested: {asked}");
                 return Err(InvalidArgument::new("code", expected).into());
             }
             Pasted::NoCode => {
@@ -275,7 +275,7 @@ impl OAuth {
         stale: Option<&Arc<CachedTokens>>,
     ) -> Result<(Arc<CachedTokens>, Renewed), Error> {
         if self.store.is_waiting_for_caller() {
-            let message = "a token store cannot use a client that waits for this very store".to_owned();
+            let message = "a token store cannot use a client that is waiting for that same store".to_owned();
             return Err(Error::Store { message, cause: Arc::new(Error::Closed) });
         }
         let mut stale = stale.cloned();
@@ -426,7 +426,7 @@ impl OAuth {
         let is_bound = loaded.url.is_some();
         let own = loaded.url.get_or_insert_with(|| url.clone());
         if *own != url {
-            let message = format!("the tokens in the store are of {own}, not of {url}: log in there");
+            let message = format!("the tokens in the store belong to {own}, not to {url}: log in there");
             return Err(login_required("other_school", &message));
         }
         let is_stale = stale.is_some_and(|stale| stale.tokens.is_same(&loaded));
@@ -435,7 +435,7 @@ impl OAuth {
             _ if is_good => None,
             Some(refresh_token) => Some(refresh_token.clone()),
             None => {
-                let message = "the token has ended, and there is none to refresh it with";
+                let message = "the token has expired, and there is no refresh token";
                 return Err(login_required("no_refresh_token", message));
             }
         };
@@ -446,7 +446,7 @@ impl OAuth {
         }
         let Some(refresh_token) = refresh_token else {
             if stale.is_some() {
-                info!(target: TARGET, url, "another one has refreshed the tokens of {url}");
+                info!(target: TARGET, url, "the tokens of {url} were refreshed by someone else");
             }
             return Ok((Renewed::Found, self.cache(loaded, Origin::Store, StoredBefore::Unknown)));
         };
@@ -459,7 +459,7 @@ impl OAuth {
         let grant = sender.send_token_request(request, Some(patience()));
         let grant = grant.await.map_err(|error| refused(error, true))?;
         let seconds = grant.expires_in.map(|lifetime| lifetime.as_secs_f64());
-        info!(target: TARGET, url, seconds, "the tokens of {url} are refreshed");
+        info!(target: TARGET, url, seconds, "refreshed the tokens of {url}");
         let tokens = Tokens::granted(grant, Some(&refresh_token), asked_at, url);
         Ok((Renewed::Refreshed, self.cache(tokens, Origin::TokenEndpoint, StoredBefore::Was(Some(loaded)))))
     }

@@ -42,15 +42,15 @@ pub(super) fn refused(error: Error, is_refresh: bool) -> Error {
     };
     let said = format!("{}: {}", refusal.status, said_by_server(&refusal.body).unwrap_or_default());
     let message = match (reason.as_str(), is_refresh) {
-        (INVALID_GRANT, true) => format!("log in again: Studio does not take the refresh token any more ({said})"),
+        (INVALID_GRANT, true) => format!("log in again: Studio no longer accepts the refresh token ({said})"),
         (INVALID_GRANT, false) => format!(
-            "Studio does not take the code: it works once, for a few minutes, and only with the redirect URI that it was \
-             asked for with; log in again ({said})"
+            "Studio rejects the code: a code works once, for a few minutes, and only with the redirect URI that it was \
+             requested with; log in again ({said})"
         ),
         ("invalid_client" | "unauthorized_client", _) => {
             format!("Studio does not know this developer key: check the client id and the client secret ({said})")
         }
-        _ => format!("Studio refused to give out tokens ({said})"),
+        _ => format!("Studio refused to issue tokens ({said})"),
     };
     let answer = Some(Box::<StatusError>::clone(refusal));
     if reason == INVALID_GRANT && is_refresh {

@@ -280,7 +280,7 @@ impl<T: Item> Reader<T> {
             }
             SweepEnd::Incomplete(shortage) => {
                 return Err(self.problem(&format!(
-                    "{shortage}. The {} items that came were given. Read the list again, or in smaller parts (by date, \
+                    "{shortage}. The {} items received so far were returned. Read the list again, or in smaller parts (by date, \
                      owner or collection)",
                     state.items
                 )));
@@ -304,7 +304,7 @@ impl<T: Item> Reader<T> {
                 _ => String::new(),
             };
             format!(
-                "the list changed during each of {MAX_SWEEPS} readings{counts}. The {items} items that came were given, \
+                "the list changed during each of {MAX_SWEEPS} readings{counts}. The {items} items received so far were returned, \
                  but others may be missing. Read it at a quieter hour, or in smaller parts (by date, owner or collection)"
             )
         } else {
@@ -328,7 +328,7 @@ impl<T: Item> Reader<T> {
         let why = if state.is_consistent { "two readings must agree" } else { "the list changed while it was read" };
         info!(
             target: TARGET, method, path, items, pages, reading,
-            "{method} {path}: {why}, so it is read again (reading {reading})"
+            "{method} {path}: {why}; reading it again (reading {reading})"
         );
     }
 
@@ -339,7 +339,7 @@ impl<T: Item> Reader<T> {
         let (items, pages, readings) = (state.items, self.pages_read, state.drift.readings);
         info!(
             target: TARGET, method, path, items, pages, readings, seconds,
-            "{method} {path}: the list is read to its end: {items} items on {pages} pages in {seconds:.1} s"
+            "{method} {path}: the list is complete: {items} items on {pages} pages in {seconds:.1} s"
         );
     }
 

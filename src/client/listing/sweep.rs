@@ -404,7 +404,7 @@ impl Sweep {
     /// Why it is not whole although every page was read, if it is not.
     pub(super) fn shortage(&self, request: PageRequest) -> Option<String> {
         let rows = self.rows.filter(|_| !self.total_decreased)?;
-        let last = self.last_page.map_or_else(String::new, |last| format!(" (it names {last} as the last one)"));
+        let last = self.last_page.map_or_else(String::new, |last| format!(" (it says that {last} is the last one)"));
         match (self.total_count, self.stuck_at) {
             (Some(total), _) if (self.is_odd || self.is_counted) && request.before().saturating_add(rows) < total => {
                 Some(format!(
@@ -412,9 +412,9 @@ impl Sweep {
                     request.first_page, request.number
                 ))
             }
-            (None, Some(stuck_at)) => Some(format!(
-                "page {stuck_at} only repeats items of the pages before{last}, so that those which belong on it are missing"
-            )),
+            (None, Some(stuck_at)) => {
+                Some(format!("page {stuck_at} only repeats items of earlier pages{last}, so its own items are missing"))
+            }
             _ => None,
         }
     }

@@ -56,8 +56,9 @@ impl Network {
                 return failure(format!("{other_end} cannot be used: only http and https proxies can"), false);
             }
             if quoted.contains("tunnel error: unsuccessful") {
-                let text =
-                    format!("{other_end} refuses to connect to it: does it allow that host, and is the name right?");
+                let text = format!(
+                    "{other_end} refuses to connect: check that it allows this host, and that the name is right"
+                );
                 return failure(text, true);
             }
         }
@@ -65,16 +66,16 @@ impl Network {
             return Ok(handshake_failure(problem, &other_end, is_at_proxy));
         }
         if quoted == "tls handshake eof" {
-            return failure(format!("{other_end} broke the TLS handshake off: is that a TLS server?"), true);
+            return failure(format!("{other_end} ended the TLS handshake: check that it is a TLS server"), true);
         }
         let said = if error.is_timeout() { String::new() } else { format!("{quoted}: ") };
         failure(
             match &proxy {
                 Some(proxy) if is_at_proxy => {
-                    format!("{other_end} cannot be reached: {said}is {} right?", proxy.source)
+                    format!("{other_end} cannot be reached: {said}check {}", proxy.source)
                 }
-                Some(proxy) => format!("{said}is the school's name right, and does the proxy {} work?", proxy.url),
-                None => format!("{said}is the school's name right, and is there a network or a proxy?"),
+                Some(proxy) => format!("{said}check the school's name and the proxy {}", proxy.url),
+                None => format!("{said}check the school's name, the network and the proxy"),
             },
             true,
         )
@@ -85,14 +86,16 @@ impl Network {
 fn handshake_failure(problem: &rustls::Error, other_end: &str, is_proxy: bool) -> Cause {
     let (text, may_pass) = match problem {
         rustls::Error::InvalidMessage(_) if is_proxy => {
-            (format!("{other_end} does not speak TLS there: should it be http:// and not https://?"), false)
+            (format!("{other_end} does not speak TLS there: use http://, not https://"), false)
         }
         rustls::Error::InvalidMessage(_) => {
-            (format!("{other_end} does not speak TLS there: are the host and the port right?"), false)
+            (format!("{other_end} does not speak TLS there: check the host and the port"), false)
         }
         // Some alerts say that the server is in trouble, and that can pass.
         rustls::Error::AlertReceived(alert) => (
-            format!("{other_end} refused the TLS handshake ({alert:?}): does it do TLS 1.2 or 1.3, for that name?"),
+            format!(
+                "{other_end} refused the TLS handshake ({alert:?}): check that it supports TLS 1.2 or 1.3 for that name"
+            ),
             true,
         ),
         _ => (format!("the TLS handshake with {other_end} failed: {problem}"), false),
@@ -108,13 +111,12 @@ fn find<'error, T: StdError + 'static>(error: &'error (dyn StdError + 'static)) 
 /// What this machine ran out of, if that is why.
 fn shortage(error: &reqwest::Error) -> Option<String> {
     if let Some(problem) = find::<NoThread>(error) {
-        return Some(format!("{problem}: does the system, or a container, limit how many there may be?"));
+        return Some(format!("{problem}: check whether the system or a container limits their number"));
     }
     let system = |cause: &(dyn StdError + 'static)| cause.downcast_ref::<io::Error>()?.raw_os_error();
     let is_file = |code: i32| TOO_MANY_FILES.contains(&code);
     causes(error).filter_map(system).any(is_file).then(|| {
-        "too many files are open, and each connection is one: lower max_connections, or allow more (ulimit -n)"
-            .to_owned()
+        "too many open files, and each connection is one: lower max_connections, or allow more (ulimit -n)".to_owned()
     })
 }
 

@@ -139,7 +139,7 @@ impl RootStore {
             trusted
                 .authority
                 .is_none()
-                .then(|| format!("{name} is a server's own certificate, good for that server alone"))
+                .then(|| format!("{name} is a server's own certificate, valid for that server only"))
         })
     }
 
@@ -219,14 +219,14 @@ fn read(path: &Path) -> Result<(Vec<Trusted>, Vec<LeftOut>), String> {
     }
     match left_out.first() {
         None => Err("it holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)".to_owned()),
-        Some(first) => Err(format!("none of its certificates can vouch for a server: {first}")),
+        Some(first) => Err(format!("none of its certificates can verify a server: {first}")),
     }
 }
 
 fn read_file(path: &Path) -> Result<Certificates, String> {
     let content = fs::read(path).map_err(unreadable)?;
     let certificates: Result<_, pem::Error> = CertificateDer::pem_slice_iter(&content).collect();
-    certificates.map_err(|error| format!("it is not whole ({error})"))
+    certificates.map_err(|error| format!("it is incomplete ({error})"))
 }
 
 fn read_folder(path: &Path) -> Result<Certificates, String> {
@@ -358,7 +358,7 @@ impl Details {
         if now.as_secs() > self.not_after {
             format!("expired on {}", moment(self.not_after))
         } else {
-            format!("is good only from {}", moment(self.not_before))
+            format!("is valid only from {}", moment(self.not_before))
         }
     }
 
@@ -367,10 +367,10 @@ impl Details {
         let clock = format!("this machine's clock says {}", moment(now));
         if now > self.not_after {
             format!(
-                "{self} expired on {not_after}, and {clock}: if that is right, whoever runs the server must renew it"
+                "{self} expired on {not_after}, and {clock}: if that is right, the server's administrator must renew it"
             )
         } else {
-            format!("{self} is good only from {not_before}, but {clock}: is that right?")
+            format!("{self} is valid only from {not_before}, but {clock}: check the clock")
         }
     }
 
@@ -414,6 +414,5 @@ fn quoted(text: &str) -> String {
 
 fn moment(seconds: u64) -> String {
     let moment = i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
-    moment
-        .map_or_else(|| "a day beyond all years".to_owned(), |moment| moment.strftime("%Y-%m-%d %H:%M UTC").to_string())
+    moment.map_or_else(|| "a date out of range".to_owned(), |moment| moment.strftime("%Y-%m-%d %H:%M UTC").to_string())
 }

@@ -58,7 +58,7 @@ impl Proxy {
             if !given.contains("://") || !["http", "https"].contains(&proxy.url.scheme()) {
                 return Err("must be a URL that begins with http:// or https://");
             }
-            is_bare.then_some(proxy).ok_or("must hold no path, query or fragment")
+            is_bare.then_some(proxy).ok_or("must not contain a path, query or fragment")
         });
         read.map_err(|problem| InvalidArgument::new("proxy", wrong_proxy(problem)))
     }
@@ -68,7 +68,7 @@ impl Proxy {
     pub(super) fn read(given: &str, source: &'static str) -> Result<(Self, bool), &'static str> {
         let given = given.trim();
         if given.contains(|character: char| character.is_whitespace() || character.is_control()) {
-            return Err("must hold no white space");
+            return Err("must not contain white space");
         }
         let text = if given.contains("://") { Cow::from(given) } else { format!("http://{given}").into() };
         let Some(mut url) = Url::parse(&text).ok().filter(|url| SCHEMES.contains(&url.scheme()) && url.has_host())
@@ -79,7 +79,7 @@ impl Proxy {
         let is_bare = matches!(behind, [Some("" | "/"), None, None]);
         // A user or a password that is not percent-encoded ends the host too early, and what follows would be taken for it.
         if behind.into_iter().flatten().any(|part| part.contains('@')) {
-            return Err("must have a host behind the user and the password");
+            return Err("must have a host after the user and the password");
         }
         url.set_path("");
         url.set_query(None);
@@ -96,7 +96,7 @@ impl Proxy {
         let stripped = url.set_username("").and_then(|()| url.set_password(None));
         // reqwest would silently go without a proxy whose URL it cannot read.
         if stripped.is_err() || url.as_str().parse::<Uri>().is_err() {
-            return Err("has a host that cannot be right");
+            return Err("has an invalid host");
         }
         Ok((Self { url, authorization, secrets, source }, is_bare))
     }
@@ -139,9 +139,9 @@ impl ProxyInUse {
             variable => format!("{variable}="),
         };
         if self.has_password {
-            format!("the proxy {} refuses the user and password: are they right in {setting}{WITH_PASSWORD}?", self.url)
+            format!("the proxy {} rejects the user and password: check them in {setting}{WITH_PASSWORD}", self.url)
         } else {
-            format!("the proxy {} wants a user and a password: give them as {setting}{WITH_PASSWORD}", self.url)
+            format!("the proxy {} requires a user and a password: give them as {setting}{WITH_PASSWORD}", self.url)
         }
     }
 }

@@ -186,12 +186,12 @@ impl Chain<'_> {
         };
         match problem {
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => format!(
-                "{own} is for {}, not for \"{}\": is that the right host? The login page of a network answers so too",
+                "{own} is for {}, not for \"{}\": check the host; the login page of a network answers like this, too",
                 own.for_whom(),
                 self.server_name.to_str()
             ),
             CertificateError::UnknownIssuer | CertificateError::BadSignature => self.untrusted(&own, trusted),
-            CertificateError::Revoked => format!("{own} was revoked: whoever runs the server has to replace it"),
+            CertificateError::Revoked => format!("{own} was revoked: the server's administrator has to replace it"),
             problem => {
                 if let Some(untimely) = untimely() {
                     return untimely.out_of_time(self.now);
@@ -202,7 +202,7 @@ impl Chain<'_> {
                 };
                 if problem.contains("CaUsedAsEndEntity") {
                     return format!(
-                        "{own} is that of an authority, with which no server may show itself: the server needs a \
+                        "{own} belongs to an authority, and no server may use such a certificate: the server needs a \
                          certificate of its own, issued by it"
                     );
                 }
@@ -217,7 +217,7 @@ impl Chain<'_> {
         if let Some(store) = &trusted.store
             && let Some(reason) = store.why_not(issuer, self.now)
         {
-            return format!("{own} comes from an authority in {} that vouches for nothing: {reason}", trusted.source);
+            return format!("{own} comes from an authority in {} that cannot be trusted: {reason}", trusted.source);
         }
         let remedy = if trusted.is_bundle {
             "add that authority's certificate to it, since a bundle replaces the certificates of this machine"
@@ -226,7 +226,7 @@ impl Chain<'_> {
              authority's certificate with ca_bundle=\"/path/to/ca.pem\" or REQUESTS_CA_BUNDLE"
         };
         let perhaps = if self.intermediates.is_empty() && own.subject != own.issuer {
-            "; or the server does not show the certificates in between, which whoever runs it has to change"
+            "; or the server does not send the intermediate certificates, which its administrator has to change"
         } else {
             ""
         };

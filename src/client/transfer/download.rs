@@ -110,7 +110,7 @@ impl Client {
         let seconds = to_three_places(began.elapsed().as_secs_f64());
         info!(
             target: TARGET, method = "GET", path, bytes, seconds,
-            "GET {path}: the download is finished: {bytes} bytes in {seconds:.1} s"
+            "GET {path}: download finished: {bytes} bytes in {seconds:.1} s"
         );
         Ok(file)
     }
@@ -142,7 +142,7 @@ impl Client {
                     let path = part.of.as_str();
                     info!(
                         target: TARGET, method = "GET", path, status = 403,
-                        "GET {path}: the signed URL is good no longer (403), so a new one is asked for"
+                        "GET {path}: signed URL expired (403); requesting a new one"
                     );
                     url = self.signed(request, &mut hold).await?;
                 }
@@ -229,7 +229,7 @@ impl Client {
     ) -> Result<bool, Failure> {
         let content_type = recordings::content_type(response.headers());
         if media_type_and_charset(&content_type).0 == "multipart/byteranges" {
-            let problem = "it is multipart/byteranges, several parts where one file was asked for";
+            let problem = "it is multipart/byteranges, several parts instead of one file";
             return Err(self.quoted(request, response, problem, Bytes::new()).await);
         }
         let head = Head::of(&response);
@@ -237,7 +237,7 @@ impl Client {
             Ok(Holds::Whole(total)) => (true, total.unwrap_or(u64::MAX), total),
             Ok(Holds::Next { end, total }) => (part.known.length == 0, end, total),
             Err(problem) if part.known.length > 0 => {
-                part.tell_doubt(&problem);
+                part.log_doubt(&problem);
                 part.restart().map_err(Failure::last)?;
                 return Ok(false);
             }
@@ -268,14 +268,14 @@ impl Client {
         part.known.total = total;
         part.known.version.join(head.version);
         part.open().await.map_err(Failure::last)?;
-        part.tell_start();
+        part.log_start();
         transferred.total.store(total.unwrap_or(UNKNOWN), Ordering::Relaxed);
         transferred.done.store(part.known.length, Ordering::Relaxed);
 
         while let Some(chunk) = next {
             if chunk.len() as u64 > end - part.known.length {
                 part.restart().map_err(Failure::last)?;
-                return Err(request.download_broke(&format!("more came than the {end} bytes that were announced")));
+                return Err(request.download_broke(&format!("more than the announced {end} bytes arrived")));
             }
             if chunk.len() as u64 > part.max_bytes - part.known.length {
                 return Err(request.too_large(response.status().as_u16(), part.max_bytes, "no length was announced"));
@@ -291,7 +291,9 @@ impl Client {
             Some(total) if total == length => Ok(true),
             Some(total) => Err(request.download_broke(&format!("it ended after {length} of {total} bytes"))),
             None if end == u64::MAX => Ok(true),
-            None => Err(request.download_broke(&format!("nothing says whether these {length} bytes are all of it"))),
+            None => {
+                Err(request.download_broke(&format!("it does not say whether these {length} bytes are the whole file")))
+            }
         }
     }
 
@@ -372,21 +374,21 @@ impl Part {
         }
     }
 
-    fn tell_start(&self) {
+    fn log_start(&self) {
         let (path, bytes, total) = (self.of.as_str(), self.known.length, self.known.total);
         let goal = total.map_or_else(|| "an unknown number of".to_owned(), |total| total.to_string());
-        let how = if bytes == 0 { "begins" } else { "is continued" };
+        let how = if bytes == 0 { "started" } else { "resumed" };
         info!(
             target: TARGET, method = "GET", path, bytes, total,
-            "GET {path}: the download {how}, with {bytes} of {goal} bytes"
+            "GET {path}: download {how} at {bytes} of {goal} bytes"
         );
     }
 
-    fn tell_doubt(&self, problem: &str) {
+    fn log_doubt(&self, problem: &str) {
         let (path, bytes) = (self.of.as_str(), self.known.length);
         info!(
             target: TARGET, method = "GET", path, bytes,
-            "GET {path}: the answer does not continue the download, which begins again: {problem}"
+            "GET {path}: the answer does not continue the download; starting again: {problem}"
         );
     }
 

@@ -118,8 +118,10 @@ impl Head {
                 Ok(Holds::Whole(total))
             }
             (200 | 206, Range::Bytes(start, end, total)) => self.part(known, start, end, total),
-            (206, Range::Missing | Range::Total(_)) => Err("it is a part, and does not say which".to_owned()),
-            (200 | 206, Range::Unreadable) => Err("its Content-Range makes no sense".to_owned()),
+            (206, Range::Missing | Range::Total(_)) => {
+                Err("it is a part of the file and does not say which".to_owned())
+            }
+            (200 | 206, Range::Unreadable) => Err("its Content-Range is malformed".to_owned()),
             (status, _) => Err(format!("{status} is not the status of a file")),
         }
     }
@@ -127,15 +129,15 @@ impl Head {
     fn part(&self, known: &Known, start: u64, end: u64, total: Option<u64>) -> Result<Holds, String> {
         let is_resumed = known.length > 0;
         if start != known.length {
-            return Err(format!("it begins at byte {start}, and byte {} was asked for", known.length));
+            return Err(format!("it begins at byte {start}, not at byte {} as requested", known.length));
         }
         if is_resumed && known.version.contradicts(&self.version) {
-            return Err("it is of another version of the file".to_owned());
+            return Err("it belongs to another version of the file".to_owned());
         }
         if let (Some(before), Some(now)) = (known.total, total)
             && before != now
         {
-            return Err(format!("it is of a file of {now} bytes, and that was one of {before}"));
+            return Err(format!("it belongs to a file of {now} bytes, not of {before}"));
         }
         let total = total.or(known.total);
         if total.is_some_and(|total| total < end) {

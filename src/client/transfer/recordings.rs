@@ -44,11 +44,11 @@ pub(super) fn why_not_saved(headers: &HeaderMap, start: &[u8]) -> Option<String>
         return Some("it is empty".to_owned());
     }
     if start.starts_with(GZIP) {
-        return Some("it is compressed (gzip), which was not asked for".to_owned());
+        return Some("it is compressed (gzip), which was not requested".to_owned());
     }
     // What is said to be gzip and does not begin like it is not gzip; other compressions cannot be told by their bytes.
     if let Some(coding) = body::codings(headers).find(|coding| !is_gzip(coding)) {
-        return Some(format!("it is compressed ({}), which was not asked for", coding.escape_default()));
+        return Some(format!("it is compressed ({}), which was not requested", coding.escape_default()));
     }
     if is_text(&content_type) {
         return Some(not_a_recording(&content_type));
