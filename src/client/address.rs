@@ -1,4 +1,4 @@
-//! The addresses of schools: reads a name, host or URL, and says which URLs may be used without TLS.
+//! School addresses: reads a name, host or URL, and decides which URLs may be used without TLS.
 
 use std::net::IpAddr;
 
@@ -6,10 +6,10 @@ use url::{Host, Url, form_urlencoded};
 
 use crate::api::InvalidArgument;
 
-/// Where every school's Studio is, unless a whole host is given. Documented.
+/// The domain of every school's Studio, unless a full host is given. Documented.
 const DOMAIN: &str = "instructuremedia.com";
 
-/// The URL of a school that is given by name, host or URL: the same for each.
+/// The URL of a school given by name, host or URL: the same for each.
 pub fn school_url(given: &str) -> Result<String, InvalidArgument> {
     base_url(given).map(|base| without_path(&base))
 }
@@ -18,7 +18,7 @@ pub(super) fn without_path(base: &Url) -> String {
     base.as_str().trim_end_matches('/').to_owned()
 }
 
-/// Reads a school's name, a host or a URL. No message quotes it: it may hold a password, or be a token.
+/// Reads a school's name, host or URL. No message quotes it: it may contain a password or be a token.
 pub(super) fn base_url(given: &str) -> Result<Url, InvalidArgument> {
     let refuse = |expected: &str| {
         Err(InvalidArgument::new(
@@ -51,7 +51,7 @@ pub(super) fn base_url(given: &str) -> Result<Url, InvalidArgument> {
     if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
         return refuse("must not contain a path, query or fragment");
     }
-    // An underscore is in the names of some hosts, but in that of no school.
+    // Some host names contain an underscore, but no school's name does.
     let is_bare = text != given && !given.contains('.');
     if url.domain().is_some_and(|name| !is_host_name(name) || (is_bare && name.contains('_'))) {
         return refuse("is not a host: between its dots are at most 63 letters, digits and dashes");
@@ -64,7 +64,7 @@ pub(super) fn base_url(given: &str) -> Result<Url, InvalidArgument> {
     }
 }
 
-/// Whether the DNS could know a name. RFC 1035, section 2.3.4. A token that stands in the place of the URL mostly could not.
+/// Whether a name is valid in the DNS. RFC 1035, section 2.3.4. A token passed as the URL mostly is not.
 fn is_host_name(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
     let is_label = |label: &str| {
@@ -76,7 +76,7 @@ fn is_host_name(name: &str) -> bool {
     name.len() <= 253 && name.split('.').all(is_label)
 }
 
-/// Whether a URL stays on this machine, where nobody can listen in.
+/// Whether a URL points to this machine, where nobody can eavesdrop.
 pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
@@ -86,8 +86,8 @@ pub(super) fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// Adds to the query of a URL. A space becomes `%20`: `+` means a space in forms, and not all that reads a URL reads it as
-/// a form. (A `+` in a value is `%2B`.)
+/// Adds to the query of a URL. A space becomes `%20`: `+` means a space only in forms, and not every reader of a URL
+/// treats it as a form. (A `+` in a value is `%2B`.)
 pub(super) fn add_query<N: AsRef<str>, V: AsRef<str>>(url: &mut Url, pairs: impl IntoIterator<Item = (N, V)>) {
     let added = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish().replace('+', "%20");
     if !added.is_empty() {

@@ -1,4 +1,4 @@
-//! The attempts at one call: counts them, and waits between them.
+//! Counts the attempts at one call, and waits between them.
 
 use std::time::Duration;
 
@@ -14,27 +14,27 @@ use super::retry::{self, Decision, Outcome, Policy};
 pub(super) struct Attempts<'client> {
     policy: &'client Policy,
     pace: &'client Pace,
-    /// How many there were.
+    /// How many attempts were made.
     made: u32,
-    /// How many retries there were since something was gained.
+    /// How many retries were made since the last progress.
     retries: u32,
     deadline: Option<Instant>,
 }
 
 impl<'client> Attempts<'client> {
-    /// `limit` is the time for all of them together.
+    /// `limit` is the time for all attempts together.
     pub(super) fn new(policy: &'client Policy, pace: &'client Pace, limit: Option<Duration>) -> Self {
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
         Self { policy, pace, made: 0, retries: 0, deadline }
     }
 
-    /// The number of the attempt that begins now.
+    /// Starts an attempt and returns its number.
     pub(super) fn next(&mut self) -> u32 {
         self.made += 1;
         self.made
     }
 
-    /// Waits until the next attempt, or gives the failure back if there is to be none.
+    /// Waits until the next attempt, or returns the error if there is none.
     pub(super) async fn wait_or_give_up(
         &mut self,
         request: &RequestContext<'_>,
@@ -44,7 +44,7 @@ impl<'client> Attempts<'client> {
         let safety = request.call.retry_safety;
         let decision = retry::decide(self.policy, safety, failure.outcome, self.retries, remaining, fastrand::f64());
         if let Outcome::Status(429, _) | Outcome::Status(503, Some(_)) = failure.outcome {
-            // What is fetched ahead waits as well.
+            // Prefetched pages wait as well.
             let wait = if let Decision::Wait(wait) = decision { wait } else { Duration::ZERO };
             self.pace.throttled(wait);
         }
@@ -59,7 +59,7 @@ impl<'client> Attempts<'client> {
         }
     }
 
-    /// Something was gained, so the counting starts anew.
+    /// Progress was made, so the retries are counted anew.
     pub(super) fn progressed(&mut self) {
         self.retries = 0;
     }

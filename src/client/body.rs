@@ -1,6 +1,6 @@
-//! The body of an answer: gathered as it comes, decompressed, and turned into UTF-8.
+//! The body of an answer: collected, decompressed and converted to UTF-8.
 //!
-//! A label is believed only where the bytes do not contradict it.
+//! Labels are trusted only where the bytes do not contradict them.
 
 use std::collections::TryReserveError;
 use std::io::{self, Read};
@@ -14,20 +14,20 @@ use super::headers::header_text;
 use crate::api::answer::{USUAL_TYPES, media_type_and_charset};
 use crate::memory;
 
-/// The longest answer that is read into memory. A page of fifty media is about 27 kB.
+/// The longest answer that is read into memory. A page of fifty media takes about 27 kB.
 pub(super) const MAX_ANSWER: usize = 16 << 20;
-/// How every member of a gzip stream begins. RFC 1952; 8 is the only method there is.
+/// The first bytes of every gzip member. RFC 1952; 8 is the only method.
 pub(super) const GZIP: &[u8] = &[0x1f, 0x8b, 8];
-/// How often a body may have been compressed, one time over the other.
+/// How many layers of compression a body may have.
 const MAX_LAYERS: usize = 2;
-/// How many members a gzip stream may have. Each costs a little time, even an empty one.
+/// How many members a gzip stream may have. Each costs some time, even an empty one.
 const MAX_MEMBERS: usize = 10_000;
-/// How many times longer than gzip its content is, roughly: room for it at the start.
+/// The usual compression ratio of gzip, to reserve memory.
 const USUAL_RATIO: usize = 8;
 /// How many times longer a text can become in UTF-8.
 const TIMES_AS_LONG: usize = 3;
 
-/// A body as far as it has come. Mostly it comes at once, and then it is not copied.
+/// The body received so far. It mostly arrives in one chunk, which is not copied.
 #[derive(Debug)]
 pub(super) enum BodyBuffer {
     AtOnce(Bytes),
@@ -41,7 +41,7 @@ impl Default for BodyBuffer {
 }
 
 impl BodyBuffer {
-    /// Adds what came next. `expected` is how much comes in all, as far as the server says.
+    /// Adds a chunk. `expected` is the length of the whole body, as far as the server announced it.
     pub(super) fn add(&mut self, chunk: Bytes, expected: usize) -> Result<(), TryReserveError> {
         match self {
             Self::AtOnce(first) if first.is_empty() => *first = chunk,
@@ -79,17 +79,17 @@ impl BodyBuffer {
 #[derive(Debug)]
 pub(super) struct Damaged {
     pub(super) problem: String,
-    /// Its start, as far as that can be read.
+    /// The start of the body, as far as it can be read.
     pub(super) start: Vec<u8>,
     pub(super) kind: Damage,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Damage {
-    /// It may be whole the next time.
+    /// A retry may succeed.
     Passing,
     Lasting,
-    /// It is whole, and there is no memory for it.
+    /// The body is intact, but there is not enough memory.
     OutOfMemory,
 }
 
@@ -103,8 +103,8 @@ impl Damaged {
     }
 }
 
-/// Reads a body that has come: without its compression, and in UTF-8 where that can be had. It takes no more memory than
-/// `limit`, whatever was sent.
+/// Decompresses a body and converts it to UTF-8 where possible. Takes at most `limit` bytes of memory, whatever was
+/// sent.
 pub(super) fn read(headers: &HeaderMap, body: Bytes, limit: usize) -> Result<Bytes, Damaged> {
     if !memory::is_there(body.len().saturating_mul(TIMES_AS_LONG)) {
         return Err(Damaged::out_of_memory());
@@ -115,7 +115,7 @@ pub(super) fn read(headers: &HeaderMap, body: Bytes, limit: usize) -> Result<Byt
 
 fn decompress(headers: &HeaderMap, content_type: &str, mut body: Bytes, limit: usize) -> Result<Bytes, Damaged> {
     let named: Vec<String> = codings(headers).collect();
-    // Servers that compress without saying so are met, and so are files that are gzip by themselves.
+    // Some servers compress without saying so, and some files are gzip themselves.
     if named.is_empty() && content_type.contains("gzip") {
         return Ok(body);
     }
@@ -124,7 +124,7 @@ fn decompress(headers: &HeaderMap, content_type: &str, mut body: Bytes, limit: u
         body = decompress_gzip(&body, limit)?.into();
         layers += 1;
     }
-    // What was named and is not there: the label is wrong only if the rest is plain.
+    // A layer that is named and missing: the label is wrong only if the rest is plain.
     let missing = named.iter().find(|coding| layers == 0 || !is_gzip(coding));
     match missing {
         Some(coding) if !body.is_empty() && !is_plain(content_type, &body) => Err(Damaged {
@@ -151,7 +151,7 @@ pub(super) fn is_gzip(coding: &str) -> bool {
     ["gzip", "x-gzip"].contains(&coding)
 }
 
-/// Whether bytes are what their type says, and nobody has compressed them.
+/// Whether the bytes match their type and are not compressed.
 fn is_plain(content_type: &str, body: &[u8]) -> bool {
     if media_type_and_charset(content_type).0.ends_with("json") && !matches!(body.trim_ascii_start(), [b'{' | b'[', ..])
     {
@@ -161,7 +161,7 @@ fn is_plain(content_type: &str, body: &[u8]) -> bool {
     !body.iter().any(is_control) && simdutf8::basic::from_utf8(body).is_ok()
 }
 
-/// All members of a gzip stream, each checked against its checksum.
+/// Decompresses all members of a gzip stream, each with its checksum.
 fn decompress_gzip(stream: &[u8], limit: usize) -> Result<Vec<u8>, Damaged> {
     let broken = |problem: &str, start: Vec<u8>| {
         Err(Damaged { problem: format!("its compression is broken: {problem}"), start, kind: Damage::Passing })
@@ -196,7 +196,7 @@ fn decompress_gzip(stream: &[u8], limit: usize) -> Result<Vec<u8>, Damaged> {
     broken(&format!("gzip of more than {MAX_MEMBERS} members"), content)
 }
 
-/// The body in UTF-8, or as it is where it is neither that nor what its header says.
+/// The body in UTF-8, or unchanged if it is neither UTF-8 nor in the encoding that its header names.
 fn to_utf8(content_type: &str, body: Bytes) -> Bytes {
     match Encoding::for_bom(&body) {
         Some((encoding, length)) => {
@@ -208,7 +208,7 @@ fn to_utf8(content_type: &str, body: Bytes) -> Bytes {
     }
     let Some(named) = media_type_and_charset(content_type).1 else { return body };
     let Some(encoding) = Encoding::for_label(named.as_bytes()) else { return body };
-    // The first is the default of many servers, and all that is UTF-8 has a zero in every other byte of UTF-16.
+    // Windows-1252 is the default of many servers, and UTF-8 text read as UTF-16 would have a zero in every other byte.
     let is_doubtful = [WINDOWS_1252, UTF_16LE, UTF_16BE].contains(&encoding);
     if encoding == UTF_8 || (is_doubtful && !body.contains(&0) && simdutf8::basic::from_utf8(&body).is_ok()) {
         return body;
@@ -217,7 +217,7 @@ fn to_utf8(content_type: &str, body: Bytes) -> Bytes {
     decoded(encoding, &body).unwrap_or(body)
 }
 
-/// Which UTF-16 it is, if nothing says so: the zeros of ASCII characters tell.
+/// The byte order of UTF-16 without a mark: the zeros of ASCII characters show it.
 fn byte_order(body: &[u8]) -> &'static Encoding {
     let zeros = |first: usize| body.iter().skip(first).step_by(2).filter(|byte| **byte == 0).count();
     if zeros(0) > zeros(1) { UTF_16BE } else { UTF_16LE }
@@ -303,7 +303,7 @@ mod tests {
         ] {
             assert_eq!(to_utf8(content_type, body.into()), text, "{content_type}");
         }
-        // What cannot be read is left as it is, so that the error says so.
+        // A text that cannot be decoded stays unchanged, so that the error quotes it.
         for content_type in ["text/plain", "text/plain; charset=klingon", "text/plain; charset=utf-8"] {
             assert_eq!(to_utf8(content_type, latin.clone().into()), latin, "{content_type}");
         }

@@ -1,4 +1,4 @@
-//! What a client is told once: where Studio is, how to get there, and how long to wait.
+//! The configuration of a client: the school's address, the network, timeouts, retries and limits.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,12 +12,12 @@ use super::network::{Cause, Network};
 use super::retry::Policy;
 use crate::api::{Call, InvalidArgument, Target};
 
-/// Where the API is on a host. Documented.
+/// The path of the API on a host. Documented.
 const API_PATH: &str = "/api/public/v1";
-/// Where a person signs in, and where tokens are given out. Documented.
+/// The path of the sign-in pages and of the token endpoint. Documented.
 const SIGN_IN_PATH: &str = "/api/public";
 
-/// The defaults, in seconds where they are times.
+/// The defaults; times are in seconds.
 pub const TIMEOUT: f64 = 120.0;
 pub const CONNECT_TIMEOUT: f64 = 5.0;
 pub const READ_TIMEOUT: f64 = 30.0;
@@ -25,30 +25,30 @@ pub const MAX_RETRIES: i64 = 2;
 pub const RETRY_DELAY: f64 = 0.5;
 pub const MAX_RETRY_WAIT: f64 = 60.0;
 pub const MAX_CONCURRENCY: i64 = 16;
-/// The most that may be asked for: a list is no reason for more connections to one school.
+/// The maximum of `max_concurrency`: a list does not need more connections to one school.
 const MOST_CONCURRENCY: i64 = 64;
 pub const MAX_CONNECTIONS: i64 = 100;
-/// The most that may be asked for. Each connection is an open file, and many systems allow a process 1024.
+/// The maximum of `max_connections`. Each connection is an open file, and many systems allow a process 1024.
 const MOST_CONNECTIONS: i64 = 1000;
 
-/// What may differ from one call to the next; what is not given stays as it was.
+/// Options that may differ from call to call; `None` leaves the current value.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Options {
-    /// Seconds for the whole call, with all its repetitions; infinity is no limit.
+    /// Seconds for the whole call with all retries; infinity means no limit.
     pub timeout: Option<f64>,
     pub connect_timeout: Option<f64>,
     /// Seconds without a byte from the server.
     pub read_timeout: Option<f64>,
     pub max_retries: Option<i64>,
-    /// Seconds of back-off before the first repetition.
+    /// Seconds of back-off before the first retry.
     pub retry_delay: Option<f64>,
-    /// Seconds that a server may ask the client to wait.
+    /// The longest wait that a server may ask for, in seconds.
     pub max_retry_wait: Option<f64>,
-    /// How many pages of one list are asked for at once.
+    /// How many pages of one list are requested at once.
     pub max_concurrency: Option<i64>,
-    /// How many requests are under way at once.
+    /// How many requests run at once.
     pub max_connections: Option<i64>,
-    /// How many requests a second begin at the most; infinity is no limit.
+    /// How many requests may start per second; infinity means no limit.
     pub max_rate: Option<f64>,
 }
 
@@ -94,7 +94,7 @@ impl Config {
         config.with(defaults)?.with(options)
     }
 
-    /// The same, but for what is given.
+    /// The same configuration with these options changed.
     pub fn with(&self, options: Options) -> Result<Self, InvalidArgument> {
         let mut config = self.clone();
         for (argument, given, setting) in [
@@ -145,7 +145,7 @@ impl Config {
         Ok(config)
     }
 
-    /// What was set, so that another like it can be made.
+    /// The options of this configuration, to make another like it.
     pub fn options(&self) -> Options {
         Options {
             timeout: Some(self.timeout.as_secs_f64()),
@@ -164,8 +164,8 @@ impl Config {
         &self.network
     }
 
-    /// How long making a connection may take: never longer than waiting for a byte, so that it is always known whether
-    /// there was a connection on which a request could have been carried out.
+    /// The connect timeout, never longer than the read timeout: so it is always known whether there was a connection on
+    /// which a request could have been carried out.
     pub(super) fn time_to_connect(&self) -> Duration {
         self.connect_timeout.min(self.read_timeout)
     }
@@ -179,7 +179,7 @@ impl Config {
         &self.base
     }
 
-    /// A page of signing in.
+    /// The URL of a sign-in page or of the token endpoint.
     pub(super) fn sign_in_url(&self, path: &str, query: impl IntoIterator<Item = (&'static str, String)>) -> Url {
         let mut url = self.base.clone();
         url.set_path(&format!("{SIGN_IN_PATH}{path}"));
@@ -187,7 +187,7 @@ impl Config {
         url
     }
 
-    /// Where a request goes.
+    /// The URL of a request.
     pub(super) fn url_for(&self, call: &Call) -> Url {
         let mut url = match &call.target {
             Target::Studio(path) => {
@@ -202,7 +202,7 @@ impl Config {
         url
     }
 
-    /// Tells connections which way to take: those to Studio, or those to wherever it redirects.
+    /// Applies the network settings to connections: to Studio, or to the hosts that it redirects to.
     pub(super) fn apply_network(
         &self,
         builder: reqwest::ClientBuilder,
@@ -211,18 +211,18 @@ impl Config {
         self.network.apply(builder, &self.base, is_to_studio)
     }
 
-    /// Why there is no connection to a URL. `quoted` is the innermost cause.
+    /// Explains why there is no connection to a URL. `quoted` is the innermost cause.
     pub(super) fn cause(&self, url: &Url, error: &reqwest::Error, quoted: &str) -> Result<Cause, Error> {
         self.network.cause(&self.base, url, error, quoted)
     }
 
-    /// Whether a redirect may lead to a URL: nothing but https, except from this machine to itself. A school elsewhere does
-    /// not choose what is asked of the servers on this machine.
+    /// Whether a redirect may lead to this URL: only https, except from this machine to itself. A school elsewhere must
+    /// not choose what is requested from servers on this machine.
     pub(super) fn is_private(&self, url: &Url) -> bool {
         url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url) && is_loopback(&self.base))
     }
 
-    /// What must not be shown.
+    /// The secrets of the network settings.
     pub(super) fn secrets(&self) -> impl Iterator<Item = SecretString> {
         self.network.secrets()
     }
@@ -234,7 +234,7 @@ impl fmt::Display for Config {
     }
 }
 
-/// A number of seconds; `None` if it is no length of time. What is too long to count is the longest there is.
+/// A duration; `None` if the number is not one. Durations that are too long to represent become the longest.
 fn duration(seconds: f64) -> Option<Duration> {
     (seconds >= 0.0).then(|| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
 }

@@ -12,37 +12,37 @@ use serde_json::Value;
 use crate::api::InvalidArgument;
 use crate::api::json::text::read_json;
 
-/// Which request it was, as far as it may be shown.
+/// The request that failed, with secrets masked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestInfo {
     pub method: Method,
-    /// Without the query if the URL is signed.
+    /// Signed URLs are shown without their query.
     pub url: String,
     /// Whether the request may have been carried out although no answer came.
     pub outcome_unknown: bool,
 }
 
-/// An answer with a status that says no.
+/// An answer with an error status.
 #[derive(Debug, Clone)]
 pub struct StatusError {
     pub request: RequestInfo,
     pub status: u16,
-    /// The body as text, cut if it was very long.
+    /// The body as text, cut if it is very long.
     pub body: String,
     pub request_id: Option<String>,
     pub retry_after: Option<Duration>,
-    /// The path that was asked for, what the server said, and what to do next, for the message.
+    /// For the message: the requested path, what the server said, and what to do next.
     pub(super) display_path: String,
     pub(super) server_message: Option<String>,
     pub(super) advice: Vec<Cow<'static, str>>,
 }
 
-/// An answer that could not be read.
+/// An answer that could not be decoded.
 #[derive(Debug, Clone)]
 pub struct Unreadable {
     pub request: RequestInfo,
     pub status: u16,
-    /// Where in the JSON, such as `media[3].owner.id`.
+    /// The path in the JSON, such as `media[3].owner.id`.
     pub path: Option<String>,
     /// The start of the body.
     pub excerpt: String,
@@ -65,18 +65,18 @@ pub enum Error {
     Status(Box<StatusError>),
     #[error("{}", .0.message)]
     Unreadable(Box<Unreadable>),
-    /// A list that cannot be promised to be whole.
+    /// A list that may be incomplete.
     #[error("{0}")]
     ListChanged(String),
     #[error("{}: {error}", path.display())]
     File { path: PathBuf, error: Arc<io::Error> },
-    /// Signing in did not give tokens. `reason` is OAuth's word for it.
+    /// The sign-in gave no tokens. `reason` is the OAuth error code.
     #[error("{message}")]
     SignIn { reason: String, message: String, answer: Option<Box<StatusError>> },
-    /// There are no tokens, and only a person can change that.
+    /// There are no usable tokens, and only a person can change that.
     #[error("{message}")]
     LoginRequired { reason: String, message: String, answer: Option<Box<StatusError>> },
-    /// The tokens could not be read from their store, or not be written.
+    /// The token store could not be read or written.
     #[error("{message}")]
     Store { message: String, cause: Arc<dyn std::error::Error + Send + Sync> },
     #[error("not enough memory")]
@@ -86,7 +86,7 @@ pub enum Error {
 }
 
 impl StatusError {
-    /// The word under `error`, which is how OAuth says what is wrong. RFC 6749.
+    /// The OAuth error code, under `error`. RFC 6749.
     pub(super) fn error_word(&self) -> Option<String> {
         let body: Value = read_json(&self.body).ok()?;
         Some(body.get("error")?.as_str()?.trim().to_owned())
@@ -114,7 +114,7 @@ impl Error {
         Self::File { path: path.to_owned(), error: Arc::new(error) }
     }
 
-    /// A token store that was left before its work was done.
+    /// A token store whose event loop ended before it had finished.
     pub fn abandoned() -> Self {
         let message = "the event loop of the token store ended before its work was done".to_owned();
         Self::Store { message, cause: Arc::new(Self::Exiting) }

@@ -1,4 +1,4 @@
-//! Makes the error of a request that failed, from the request, its URL and the secrets that it must not show.
+//! Makes errors from a failed request, its URL and the secrets that the error must not show.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -19,25 +19,25 @@ use crate::api::{Answer, Body, Call, DecodeError, RetrySafety, Target};
 
 /// How much of a body an error quotes, in characters.
 pub(super) const EXCERPT: usize = 500;
-/// How much of what is not understood is read, to quote it.
+/// How many bytes of an answer that cannot be read are quoted.
 pub(super) const QUOTED: usize = 4096;
-/// The longest body of a refusal that is quoted.
+/// How many bytes of an error answer are read.
 pub(super) const MAX_REFUSAL: usize = 64 << 10;
-/// How far into a page its title is looked for, and how much of it is shown, in characters.
+/// How far into an HTML page its title is searched, and how much of it is shown, in characters.
 const PAGE_HEAD: usize = 4096;
 const TITLE: usize = 100;
-/// The shortest value in the query of a signed URL that is a secret by itself; shorter ones are dates and the like.
+/// The shortest value in a signed URL's query that counts as a secret; shorter ones are dates and the like.
 const SHORTEST_SIGNATURE: usize = 8;
-/// Which fields of a form are secrets.
+/// The form fields that are secrets.
 const SECRET_FIELDS: [&str; 4] = ["client_secret", "code", "code_verifier", "refresh_token"];
-/// The header in which servers usually say how they name a request. Whether Studio does is unknown.
+/// The usual header for a server's request id. Whether Studio sends it is unknown.
 const REQUEST_ID: &str = "x-request-id";
-/// What to do if the proxy refuses.
+/// Advice if the proxy rejects the request.
 const PROXY_ADVICE: &str = "the proxy requires a user and a password: proxy=\"http://user:password@host:port\"";
-/// What an error adds when a change may have been made although no answer came.
+/// Added to an error if a change may have been made although no answer came.
 const PERHAPS_CARRIED_OUT: &str = "; it may still have been carried out: check before you repeat it";
 
-/// An attempt that did not succeed: what to say if it was the last, and whether it need be.
+/// A failed attempt: its error, and what the retry decision needs.
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) error: Error,
@@ -45,7 +45,7 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    /// One that is not followed by another attempt.
+    /// A failure that is never retried.
     pub(super) fn last(error: Error) -> Self {
         Self { error, outcome: Outcome::Final }
     }
@@ -55,7 +55,8 @@ impl Failure {
     }
 }
 
-/// A request as errors and log lines need it: where it goes, and what they must not show. Made once for each attempt.
+/// A request as errors and log lines need it: its URL, and the secrets that they must not show. Made once for each
+/// attempt.
 #[derive(Debug)]
 pub(super) struct RequestContext<'call> {
     pub(super) call: &'call Call,
@@ -64,7 +65,7 @@ pub(super) struct RequestContext<'call> {
 }
 
 impl<'call> RequestContext<'call> {
-    /// `secrets` are those of the client; the request may hold others.
+    /// `secrets` are the client's; those of the request are added.
     pub(super) fn new(call: &'call Call, url: Url, secrets: Secrets) -> Self {
         let form = match &call.body {
             Some(Body::Form(form)) => form.0.as_slice(),
@@ -88,7 +89,7 @@ impl<'call> RequestContext<'call> {
         RequestInfo { method: self.call.method.clone(), url, outcome_unknown }
     }
 
-    /// Where the request goes, as a log line may show it.
+    /// The path as a log line may show it.
     pub(super) fn display_path(&self) -> String {
         self.mask(&self.call.display_path())
     }
@@ -101,17 +102,17 @@ impl<'call> RequestContext<'call> {
         self.secrets.mask(text)
     }
 
-    /// The whole call as it may be shown.
+    /// The whole call with secrets masked.
     pub(super) fn masked_call(&self) -> String {
         self.secrets.mask_plain(&format!("{:?}", self.call))
     }
 
-    /// Whether repeating the request could carry out a change twice.
+    /// Whether a retry could make a change twice.
     fn may_repeat_a_change(&self) -> bool {
         self.call.retry_safety != RetrySafety::Always
     }
 
-    /// It took too long. `what` says what did.
+    /// A timeout. `what` completes the message: what took too long.
     pub(super) fn timeout(&self, limit: Duration, what: &str, outcome_unknown: bool) -> Error {
         let request = self.info(outcome_unknown);
         let mut message =
@@ -122,12 +123,12 @@ impl<'call> RequestContext<'call> {
         Error::Timeout { request, message }
     }
 
-    /// Nothing came from the server for too long.
+    /// The server sent nothing for too long.
     pub(super) fn read_timeout(&self, limit: Duration) -> Failure {
         Failure::interrupted(self.timeout(limit, "without a byte from the server", self.may_repeat_a_change()))
     }
 
-    /// There is no connection. `timeout` is the time that there was to make one, if that was too short.
+    /// No connection could be made. `timeout` is the connect timeout, if it has passed.
     pub(super) fn not_connected(&self, cause: &str, timeout: Option<Duration>, may_pass: bool) -> Failure {
         let (request, host) = (self.info(false), self.host());
         let error = match timeout {
@@ -140,7 +141,7 @@ impl<'call> RequestContext<'call> {
         Failure { error, outcome: if may_pass { Outcome::NotConnected } else { Outcome::Final } }
     }
 
-    /// The connection broke while the request was under way.
+    /// The connection broke during the request.
     pub(super) fn connection_broke(&self, cause: &str) -> Failure {
         let outcome_unknown = self.may_repeat_a_change();
         let request = self.info(outcome_unknown);
@@ -159,7 +160,7 @@ impl<'call> RequestContext<'call> {
         Failure::interrupted(Error::Connection { request, message })
     }
 
-    /// An answer of which the body cannot be read.
+    /// An answer whose body cannot be read.
     pub(super) fn damaged(&self, status: u16, damaged: &Damaged) -> Failure {
         if damaged.kind == Damage::OutOfMemory {
             return Failure::last(Error::OutOfMemory);
@@ -169,18 +170,18 @@ impl<'call> RequestContext<'call> {
         if damaged.kind == Damage::Passing { Failure::interrupted(error) } else { Failure::last(error) }
     }
 
-    /// An answer that is not what the operation answers with.
+    /// An answer that does not decode as the operation's result.
     pub(super) fn error(&self, answer: &Answer, error: DecodeError) -> Error {
-        // What gives out tokens is not quoted.
+        // Answers of the token endpoint are never quoted.
         let is_secret = matches!(self.call.target, Target::SignIn(_));
         let body = if is_secret { "***".to_owned() } else { self.secrets.mask_body(&answer.body, QUOTED) };
-        // They may quote what came.
+        // Both may quote the answer.
         let problem = self.secrets.mask_body(error.problem.as_bytes(), EXCERPT);
         let path = error.path.map(|path| self.secrets.mask_body(path.as_bytes(), EXCERPT));
         self.unreadable(answer.status, &problem, path, &body, !error.hides_body)
     }
 
-    /// An answer that is not a file, and is not to be saved as one. `start` is the start of its body.
+    /// An answer that must not be saved as the file. `start` is the start of its body.
     pub(super) fn no_file(&self, status: u16, problem: &str, start: &[u8]) -> Failure {
         let (problem, start) = (self.mask(problem), self.secrets.mask_body(start, QUOTED));
         Failure::last(self.unreadable(status, &problem, None, &start, true))
@@ -193,7 +194,7 @@ impl<'call> RequestContext<'call> {
         Failure::last(self.unreadable(status, &problem, None, "", false))
     }
 
-    /// `is_quoted` says whether the message shows how the body begins; it may hold what concerns people.
+    /// `is_quoted` says whether the message quotes the start of the body, which may contain personal data.
     fn unreadable(&self, status: u16, problem: &str, path: Option<String>, body: &str, is_quoted: bool) -> Error {
         let request = self.info(false);
         let place = path.as_ref().map_or_else(String::new, |path| format!(" at {path}"));
@@ -208,7 +209,7 @@ impl<'call> RequestContext<'call> {
         Error::Unreadable(Box::new(Unreadable { request, status, path, excerpt, message }))
     }
 
-    /// An answer that says yes, and shows that nothing came of it.
+    /// An answer with a success status that shows that nothing was changed.
     pub(super) fn without_effect(&self, answer: &Answer, problem: &str) -> Error {
         let (request, status) = (self.info(false), answer.status);
         let body = self.secrets.mask_body(&answer.body, QUOTED);
@@ -218,12 +219,12 @@ impl<'call> RequestContext<'call> {
         Error::Unreadable(Box::new(Unreadable { request, status, path: None, excerpt, message }))
     }
 
-    /// A refusal of which no more is known than this. Nothing in `body` is masked.
+    /// An error answer with only a status and a body, which is not masked here.
     pub(super) fn refused(&self, status: u16, body: String) -> Error {
         Error::Status(Box::new(self.status_error(status, body, None, None, false, false)))
     }
 
-    /// An answer with a status that says no. `is_renewed` tells whether the client looks after its token itself.
+    /// An answer with an error status. `is_renewed` says whether the client renews its token itself.
     pub(super) fn refusal(
         &self,
         status: u16,
@@ -239,7 +240,7 @@ impl<'call> RequestContext<'call> {
             Target::Studio(_) | Target::Signed(_) => Cow::Borrowed(body),
         };
         let body = self.secrets.mask_body(&body, MAX_REFUSAL);
-        // With 503 and a time to come back, it was not carried out: it is repeated, too.
+        // A 503 with `Retry-After` was not carried out, so it is safe to retry.
         let is_unclear = status == 408 || (status >= 500 && (status, retry_after.is_some()) != (503, true));
         let outcome_unknown = self.may_repeat_a_change() && is_unclear;
         let mut error = self.status_error(status, body, request_id, retry_after, is_renewed, outcome_unknown);
@@ -271,7 +272,7 @@ impl<'call> RequestContext<'call> {
     }
 }
 
-/// A refusal after which the client did not wait as it was asked to, and why.
+/// Adds to the error why the client did not wait as long as the server asked.
 pub(super) fn without_the_wait(mut error: Error, why: GiveUp, policy: &Policy) -> Error {
     if let Error::Status(refusal) = &mut error
         && refusal.retry_after.is_some()
@@ -289,7 +290,7 @@ pub(super) fn without_the_wait(mut error: Error, why: GiveUp, policy: &Policy) -
     error
 }
 
-/// What to do about a redirect that was not expected.
+/// Advice on an unexpected redirect.
 fn advice_on_redirect(from: &Url, to: &Url) -> String {
     let host = to.host_str().unwrap_or_default();
     if to.origin() == from.origin() {
@@ -302,7 +303,7 @@ fn advice_on_redirect(from: &Url, to: &Url) -> String {
     }
 }
 
-/// What must not be shown of a signed URL. Whoever answers it may quote any part of its query.
+/// The secrets in a signed URL. Whoever answers it may quote any part of its query.
 fn signature_of(url: &Url) -> impl Iterator<Item = SecretString> {
     let values = url.query_pairs().flat_map(|(_, value)| {
         let parts = value.split(|character: char| character == '/' || character.is_whitespace());
@@ -315,8 +316,8 @@ fn signature_of(url: &Url) -> impl Iterator<Item = SecretString> {
         .map(SecretString::from)
 }
 
-/// What may be quoted of the token endpoint, as JSON: what OAuth says is wrong. RFC 6749, 5.2. Anything else that stands there
-/// may be a token, in whatever form.
+/// What may be quoted from the token endpoint, as JSON: its error code and description. RFC 6749, 5.2. Anything else
+/// there may be a token, in whatever form.
 fn of_oauth(body: &[u8]) -> String {
     let fields: Value = serde_json::from_slice(body).unwrap_or_default();
     let said = ["error", "error_description"].iter().filter_map(|name| {
@@ -327,8 +328,8 @@ fn of_oauth(body: &[u8]) -> String {
     if said.is_empty() { String::new() } else { Value::Object(said).to_string() }
 }
 
-/// The text under `error`, which is where Studio's own clients find it; other shapes are shown as they are. Observed. Of
-/// a page there is only the title.
+/// The text under `error`, where Studio's own clients look for it; other bodies are shown as they are. Observed. Of an
+/// HTML page, only the title is shown.
 pub(super) fn said_by_server(body: &str) -> Option<String> {
     if let Some(title) = page_title(body) {
         return Some(format!("an HTML page{title}"));
@@ -348,11 +349,11 @@ pub(super) fn said_by_server(body: &str) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-/// The title of an HTML page, or else its first heading, as a sentence goes on; empty if it has neither. Nothing if it is
-/// no page.
+/// The title of an HTML page, or its first heading, ready to continue a sentence; empty if it has neither. `None` if
+/// the body is not an HTML page.
 fn page_title(body: &str) -> Option<String> {
     let start: String = body.trim_start_matches('\u{feff}').trim_start().chars().take(PAGE_HEAD).collect();
-    // As long as the text itself, so that places in one are places in the other.
+    // The same length as the text, so that positions in one are positions in the other.
     let tags = start.to_ascii_lowercase();
     if !tags.starts_with("<!doctype html") && !tags.starts_with("<html") {
         return None;
@@ -368,13 +369,13 @@ fn page_title(body: &str) -> Option<String> {
     Some(inside("title").or_else(|| inside("h1")).map_or_else(String::new, |title| format!(", {title:?}")))
 }
 
-/// A length of time as a message says it.
+/// A duration as messages show it.
 fn in_words(time: Duration) -> String {
     format!("{} s", time.as_secs_f64())
 }
 
-/// What to do next: by what answered, what the operation says of this status, or what the status says by itself.
-/// `is_renewed` tells whether the client looks after its token itself.
+/// Advice on what to do next, by who answered, by what the operation says of the status, or by the status alone.
+/// `is_renewed` says whether the client renews its token itself.
 fn advice(call: &Call, status: u16, body: &str, is_renewed: bool, outcome_unknown: bool) -> Option<&'static str> {
     if outcome_unknown {
         return Some("it may still have been carried out: check before you repeat it");
@@ -421,12 +422,12 @@ fn advice(call: &Call, status: u16, body: &str, is_renewed: bool, outcome_unknow
     })
 }
 
-/// Whether a path is about something in particular; the others every Studio has.
+/// Whether the path contains an id. Paths without one exist in every Studio.
 fn names_an_id(call: &Call) -> bool {
     call.display_path().split('/').any(|segment| segment.starts_with(|letter: char| letter.is_ascii_digit()))
 }
 
-/// What to do if the host of the files refuses.
+/// Advice if the storage host answers with an error.
 fn of_storage(status: u16) -> Option<&'static str> {
     Some(match status {
         401 | 403 => "the storage host rejects the signed URL, which may have expired: download it again",
@@ -438,7 +439,7 @@ fn of_storage(status: u16) -> Option<&'static str> {
     })
 }
 
-/// What to do if there are no tokens, and OAuth's word for the reason is missing.
+/// Advice if the token endpoint answers with an error but without an OAuth error code.
 fn of_signing_in(status: u16) -> Option<&'static str> {
     Some(match status {
         400 | 401 | 403 | 422 => "Studio issued no tokens: check the client id, the client secret and the redirect URI",

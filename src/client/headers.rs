@@ -1,4 +1,4 @@
-//! What the headers of an answer say, whatever bytes they hold.
+//! Reads headers of an answer, whatever bytes they contain.
 
 use http::header::{self, HeaderMap};
 use percent_encoding::{CONTROLS, percent_encode};
@@ -6,21 +6,21 @@ use url::Url;
 
 use crate::api::{Call, Target};
 
-/// A header as text: UTF-8, or else Latin-1, which is what HTTP allows beside ASCII.
+/// A header as text: UTF-8, or else Latin-1, which HTTP allows besides ASCII.
 pub(super) fn header_text(headers: &HeaderMap, name: &str) -> Option<String> {
     let value = headers.get(name)?.as_bytes();
     Some(str::from_utf8(value).map_or_else(|_| value.iter().copied().map(char::from).collect(), str::to_owned))
 }
 
-/// Where an answer leads. Bytes that no URL may hold are percent-encoded, as browsers do it.
+/// The target of a redirect. Bytes that are not allowed in a URL are percent-encoded, as browsers do.
 pub(super) fn location(response: &reqwest::Response) -> Option<Url> {
     let location = response.headers().get(header::LOCATION)?;
     let location = percent_encode(location.as_bytes(), CONTROLS).to_string();
     response.url().join(&location).ok().filter(|_| response.status().is_redirection())
 }
 
-/// Whether a redirect leads to another host that has the same path: then it is the whole Studio that is there, and not the
-/// file that was asked for.
+/// Whether a redirect leads to the same path on another host: then it is the whole Studio that has moved, and not the
+/// requested file.
 pub(super) fn is_of_a_move(call: &Call, response: &reqwest::Response) -> bool {
     matches!(call.target, Target::Studio(_))
         && location(response).is_some_and(|location| {

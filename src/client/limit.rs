@@ -1,4 +1,4 @@
-//! How many requests of a client are under way at once: a request that finds no permit free waits in line for one.
+//! Limits how many requests of a client run at once: a request without a free permit waits in a queue.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -12,25 +12,25 @@ use tokio::time::Instant;
 
 use super::process::{PerProcess, generation};
 
-/// The limit of a client, shared with those that `with_options` made of it.
+/// The request limit of a client, shared with the clients that `with_options` derives from it.
 #[derive(Debug, Clone)]
 pub struct Limit(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
     most: usize,
-    /// A forked child has none of its parent's requests, so it has permits of its own.
+    /// A forked child has none of its parent's requests, so it has its own permits.
     permits: PerProcess<Permits>,
 }
 
 #[derive(Debug)]
 struct Permits {
-    /// Given out first come, first served.
+    /// Granted first come, first served.
     free: Semaphore,
-    /// How many pages more may be asked for ahead. Those on the runtime of the callers hold no other permit while their
-    /// reader is away, and they are connections too.
+    /// How many more pages may be prefetched. On the caller's runtime, a prefetched page holds no other permit while
+    /// its reader is away, but it is still a connection.
     ahead: Semaphore,
-    /// How many permits were lent that are still out; who gives one back pays for it.
+    /// How many extra permits were withdrawn while in use; the next permit that is returned pays one back.
     owed: AtomicUsize,
     generation: u32,
 }
@@ -40,7 +40,7 @@ impl Limit {
         Self(Arc::new(Shared { most, permits: PerProcess::new() }))
     }
 
-    /// A permit, if one is free. Nobody who waits is overtaken, since a permit that is waited for is never free.
+    /// A permit, if one is free. It never overtakes a waiting request, since a permit that one waits for is never free.
     pub(super) fn try_take(&self) -> Option<Permit> {
         Permits::try_take(&self.permits())
     }
@@ -55,8 +55,8 @@ impl Limit {
         Permit(permits)
     }
 
-    /// A permit for a page that is asked for ahead. If the page comes in while its reader is away, the last free one is
-    /// left to a call.
+    /// A permit for a prefetched page. A page that arrives even while its reader is away leaves the last free permit to
+    /// a call.
     pub(super) fn spare(&self, comes_by_itself: bool) -> Option<Arc<Spare>> {
         let permits = self.permits();
         if comes_by_itself && permits.free.available_permits() < 2 {
@@ -69,8 +69,8 @@ impl Limit {
         Some(Arc::new(Spare { state, permits }))
     }
 
-    /// Adds a permit for as long as the requests of a call are not driven, since Python runs something in the middle of
-    /// it: that may wait for a request of its own.
+    /// Adds a permit while Python code runs in the middle of a call, whose requests then make no progress: that code
+    /// may wait for a request of its own.
     pub fn lend(&self) -> Lent {
         let permits = self.permits();
         permits.free.add_permits(1);
@@ -96,13 +96,13 @@ impl Permits {
         Some(Permit(Arc::clone(self)))
     }
 
-    /// Whether they belong to this process. Another thread may have held a lock of theirs during the fork.
+    /// Whether the permits belong to this process. Another thread may have held one of their locks during the fork.
     fn are_own(&self) -> bool {
         self.generation == generation()
     }
 }
 
-/// Leave for one request to be under way.
+/// The permit for one running request.
 #[derive(Debug)]
 pub(super) struct Permit(Arc<Permits>);
 
@@ -115,7 +115,7 @@ impl Drop for Permit {
     }
 }
 
-/// A permit more for a while.
+/// One extra permit, until it is dropped.
 #[derive(Debug)]
 pub struct Lent(Arc<Permits>);
 
@@ -127,7 +127,7 @@ impl Drop for Lent {
     }
 }
 
-/// The permit of a page that is asked for ahead. While its reader is away and nobody drives the request, it is free for
+/// The permit of a prefetched page. While its reader is away and nothing drives the request, the permit is free for
 /// others.
 #[derive(Debug)]
 pub(super) struct Spare {
@@ -143,7 +143,8 @@ struct State {
 }
 
 impl Spare {
-    /// Says whether an attempt may begin. It does not wait: it might be given a permit while nobody drives it.
+    /// Starts an attempt if there is a permit, and returns whether there is. It never waits: a permit could be granted
+    /// while nothing drives the request.
     pub(super) fn begin(&self) -> bool {
         let mut state = self.state();
         if state.permit.is_none() && !state.is_away {
@@ -162,7 +163,7 @@ impl Spare {
         state.permit = None;
     }
 
-    /// The reader has left, or does not want the page any more.
+    /// The reader is away, or no longer wants the page.
     pub(super) fn leave(&self) {
         if self.permits.are_own() {
             let mut state = self.state();
@@ -171,7 +172,7 @@ impl Spare {
         }
     }
 
-    /// The reader is back. What is under way goes on, even if no permit is free by now.
+    /// The reader is back. A running request continues even if no permit is free by now.
     pub(super) fn come_back(&self) {
         let mut state = self.state();
         state.is_away = false;
@@ -193,15 +194,15 @@ impl Drop for Spare {
     }
 }
 
-/// The permit of one call: taken for each attempt, and not held during the waits in between.
+/// The permit of one call: taken for each attempt, released during the waits in between.
 #[derive(Debug, Default)]
 pub(super) struct Hold {
     permit: Option<Permit>,
-    /// For a page that is asked for ahead.
+    /// For a prefetched page.
     spare: Option<Arc<Spare>>,
-    /// Whether there is none, which is why the call does not go on.
+    /// Whether the call is stopped for want of a permit.
     pub(super) is_missing: bool,
-    /// How long the call waited for it, until somebody is told.
+    /// How long the call waited for a permit; taken by the next log line.
     pub(super) waited: Option<Duration>,
 }
 
@@ -210,7 +211,7 @@ impl Hold {
         Self { spare: Some(spare), ..Self::default() }
     }
 
-    /// Takes a permit if it need not wait for it.
+    /// Takes a permit if one is free.
     pub(super) fn try_begin(&mut self, limit: &Limit) -> bool {
         let is_there = if let Some(spare) = &self.spare {
             spare.begin()
@@ -222,7 +223,7 @@ impl Hold {
         is_there
     }
 
-    /// Waits for a permit. A page that is asked for ahead never does.
+    /// Waits for a permit. A prefetched page never does.
     pub(super) async fn begin(&mut self, limit: &Limit) {
         let began = Instant::now();
         self.permit = Some(limit.take().await);
@@ -234,7 +235,7 @@ impl Hold {
         self.spare.is_none()
     }
 
-    /// Waits for something that is no request of this call, and does not hold the permit while it takes.
+    /// Awaits something other than a request of this call, and releases the permit while it takes.
     pub(super) async fn not_during<T>(&mut self, waiting: impl Future<Output = T>) -> T {
         let mut waiting = pin!(waiting);
         poll_fn(|context| {
@@ -247,7 +248,7 @@ impl Hold {
         .await
     }
 
-    /// Gives it back until the next attempt.
+    /// Releases the permit until the next attempt.
     pub(super) fn end(&mut self) {
         self.permit = None;
         if let Some(spare) = &self.spare {
@@ -311,7 +312,7 @@ mod tests {
         one.leave();
         two.leave();
         assert_eq!(free(&limit), 2);
-        // They are connections all the same.
+        // They are still connections.
         assert!(limit.spare(false).is_none());
         let call = limit.try_take().unwrap();
         one.come_back();
@@ -344,7 +345,7 @@ mod tests {
         let mut hold = Hold::ahead(Arc::clone(&spare));
         assert!(!hold.try_begin(&limit));
         assert!(hold.is_missing && !hold.may_wait());
-        // What waits for its turn when the reader leaves goes on.
+        // A page that waits for the rate limit when the reader leaves continues.
         spare.leave();
         assert!(hold.try_begin(&limit));
     }

@@ -10,10 +10,10 @@ use super::error::Error;
 use super::failure::{Failure, RequestContext};
 use crate::api::permissions::BodyForm;
 
-/// Where all lines go; Python's logger has the same name.
+/// The target of all lines; Python's logger has the same name.
 pub const TARGET: &str = "canvas_studio";
 
-/// Runs an attempt and logs how it went, also if nobody waits for its end. `waited` is how long it waited in line before.
+/// Runs an attempt and logs its outcome, even if it is cancelled. `waited` is how long it waited in the queue before.
 pub(super) async fn with_logging<T>(
     request: &RequestContext<'_>,
     attempt: u32,
@@ -33,7 +33,7 @@ pub(super) async fn with_logging<T>(
     result
 }
 
-/// Logs why a request is sent again, and when.
+/// Logs why and when a request is retried.
 pub(super) fn log_retry(request: &RequestContext<'_>, wait: Duration, failure: &Failure) {
     if !enabled!(target: TARGET, Level::INFO) {
         return;
@@ -46,14 +46,14 @@ pub(super) fn log_retry(request: &RequestContext<'_>, wait: Duration, failure: &
     info!(target: TARGET, method, path, status, error, wait, "{method} {path}: retrying in {wait:.1} s: {reason}");
 }
 
-/// Logs that changes of permissions are sent once more, in another form.
+/// Logs that permission changes are retried in the other form.
 pub(super) fn log_other_form(request: &RequestContext<'_>, form: BodyForm) {
     let (method, path) = (request.call.method.as_str(), request.display_path());
     info!(target: TARGET, method, path, "{method} {path}: retrying with its body in the other form ({form:?})");
 }
 
-/// The status of an error and what else there is to say. Its own text may quote a query or a body, so that of an
-/// answer is not used.
+/// The status of an error and the rest of its text. The text of an error answer is left out, since it may quote a query
+/// or a body.
 fn status_and_text(request: &RequestContext<'_>, error: &Error) -> (Option<u16>, Option<String>) {
     match error {
         Error::Status(refusal) => (Some(refusal.status), None),
@@ -62,7 +62,7 @@ fn status_and_text(request: &RequestContext<'_>, error: &Error) -> (Option<u16>,
     }
 }
 
-/// The line of an attempt that is under way.
+/// The log line of a running attempt.
 struct AttemptRecord<'attempt> {
     request: &'attempt RequestContext<'attempt>,
     attempt: u32,
@@ -97,7 +97,7 @@ impl Drop for AttemptRecord<'_> {
     }
 }
 
-/// What is shorter is noise.
+/// More digits would be noise.
 pub(super) fn to_three_places(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
 }

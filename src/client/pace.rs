@@ -1,4 +1,4 @@
-//! How fast a client goes: how many requests a second begin, and how many pages of a list are asked for at once.
+//! Rate and concurrency: how many requests start per second, and how many pages of a list are requested at once.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -6,39 +6,39 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-/// An answer that takes longer than this, and so many times as long as the quickest, says that the server is busy.
+/// A server counts as busy when an answer takes longer than this, and this many times as long as the fastest.
 const SLOW: Duration = Duration::from_millis(500);
 const SLOWER: u32 = 4;
 
-/// What all clones of a client know together. There is no lock, which a fork could leave locked for ever.
+/// State that all clones of a client share. It has no lock, which a fork could leave locked forever.
 #[derive(Debug, Clone, Default)]
 pub struct Pace(Arc<Shared>);
 
-/// Moments are nanoseconds since [`start`].
+/// Times are nanoseconds since [`start`].
 #[derive(Debug, Default)]
 struct Shared {
-    /// When the next request has its turn.
+    /// When the next request may pass.
     next: AtomicU64,
-    /// When the next one may begin, if others waited for a permit after they had their turn.
+    /// When the next request may start, if requests had to wait for a permit after they had passed.
     next_start: AtomicU64,
-    /// Until when no page is fetched ahead.
+    /// Until when no page is prefetched.
     held_until: AtomicU64,
-    /// How often the server said that it is too much.
+    /// How often the server throttled a request.
     throttlings: AtomicU64,
 }
 
 impl Pace {
-    /// Waits for the turn of a request, if only so many a second may begin.
+    /// Waits until the rate limit lets a request pass.
     pub async fn turn(&self, rate: Option<f64>) {
         wait_for_turn(&self.0.next, rate).await;
     }
 
-    /// Keeps the distance between requests that had their turns and begin later, all at once perhaps.
+    /// Keeps requests apart that passed earlier and start later, perhaps all at once.
     pub async fn start(&self, rate: Option<f64>) {
         wait_for_turn(&self.0.next_start, rate).await;
     }
 
-    /// The server said that it is too much, and for so long the request waits now.
+    /// The server throttled a request, which now waits for this long.
     pub fn throttled(&self, wait: Duration) {
         self.0.throttlings.fetch_add(1, Ordering::Relaxed);
         let until = since_start().saturating_add(nanoseconds(wait));
@@ -53,7 +53,7 @@ impl Pace {
         self.0.held_until.load(Ordering::Relaxed) > since_start()
     }
 
-    /// Waits until pages may be fetched ahead again.
+    /// Waits until pages may be prefetched again.
     pub async fn hold(&self) {
         loop {
             let until = self.0.held_until.load(Ordering::Relaxed);
@@ -65,7 +65,7 @@ impl Pace {
     }
 }
 
-/// Waits until `next`, which is then so much later that no more than `rate` a second pass.
+/// Waits until `next` and moves it on, so that at most `rate` requests per second pass.
 async fn wait_for_turn(next: &AtomicU64, rate: Option<f64>) {
     let Some(rate) = rate else { return };
     let interval = nanoseconds(Duration::try_from_secs_f64(1.0 / rate).unwrap_or(Duration::MAX));
@@ -91,14 +91,14 @@ fn nanoseconds(length: Duration) -> u64 {
     u64::try_from(length.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// How many pages of one list are under way: throttling halves it, slow answers lower it, success raises it again.
+/// How many pages of one list are requested at once: throttling halves it, slow answers lower it, success raises it.
 #[derive(Debug)]
 pub struct ConcurrencyLimit {
     most: usize,
     now: usize,
-    /// How many answers were good since the last change.
+    /// How many answers in a row were good since the last change.
     good: usize,
-    /// How many answers still belong to the requests before the last cut.
+    /// How many answers are still to come of the requests sent before the last cut.
     stale: usize,
     quickest: Duration,
     throttlings: u64,
@@ -113,19 +113,19 @@ impl ConcurrencyLimit {
         self.now
     }
 
-    /// Never more than this from now on.
+    /// Lowers the maximum for good.
     pub fn at_most(&mut self, most: usize) {
         self.most = self.most.min(most.max(1));
         self.now = self.now.min(self.most);
     }
 
-    /// Takes in how long a page took, and how often the server has said so far that it is too much.
+    /// Records how long a page took, and how often the server has throttled requests so far.
     pub fn answered(&mut self, took: Duration, throttlings: u64) {
         let was_throttled = throttlings > self.throttlings;
         self.throttlings = throttlings;
         self.quickest = self.quickest.min(took);
         if self.stale > 0 {
-            // It was asked for before the cut, so it says nothing of what the cut has done.
+            // It was requested before the cut, so it does not show what the cut achieved.
             self.stale -= 1;
         } else if was_throttled {
             self.stale = self.now;
@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn throttling_halves_the_width_once_for_what_was_under_way() {
         assert_eq!(after([(50, 1)]), 8);
-        // The other fifteen of the same round are refused, too.
+        // The other fifteen of the same round are throttled, too.
         assert_eq!(after((1..=16).map(|number| (50, number))), 8);
         assert_eq!(after((1..=18).map(|number| (50, number))), 4);
         assert_eq!(after((1..=200).map(|number| (50, number))), 1);
@@ -173,9 +173,9 @@ mod tests {
     #[test]
     fn answers_that_are_slow_beside_the_quickest_lower_it_one_by_one() {
         assert_eq!(after([(50, 0), (600, 0)]), 15);
-        // Slow by themselves, but not beside the others: a page simply takes that long.
+        // Slow in absolute terms, but no slower than the others: a page simply takes that long.
         assert_eq!(after([(600, 0); 64]), 16);
-        // Four times the quickest, but nobody would call that slow.
+        // Many times the fastest, but too short to count as slow.
         assert_eq!(after([(2, 0), (20, 0), (20, 0)]), 16);
     }
 

@@ -1,6 +1,6 @@
-//! In which form changes of permissions are sent, and whether an answer shows that they were made: a pure decision.
+//! Decides in which form permission changes are sent, and whether an answer shows that they were made: pure functions.
 //!
-//! Studio accepts one of two forms, and which one shows only when it is tried.
+//! Studio accepts one of two forms, and only trying shows which.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,7 +10,7 @@ use crate::api::answer::from_json;
 use crate::api::permissions::{BodyForm, Changes, rejects_form};
 use crate::api::{Answer, Body, Call};
 
-/// The form that Studio accepted last. Clients that differ only in options share it.
+/// The form that Studio accepted last, shared by clients that differ only in options.
 #[derive(Debug, Default)]
 pub(super) struct AcceptedForm(AtomicBool);
 
@@ -24,7 +24,7 @@ impl AcceptedForm {
     }
 }
 
-/// What came of the first form.
+/// The result of the first form.
 pub(super) enum First {
     Made(Answer),
     /// It is certain that nothing was changed, so the other form may be tried.
@@ -40,7 +40,7 @@ pub(super) enum FirstFailure {
 }
 
 impl FirstFailure {
-    /// The changes that are still to be made: of several, only those that the list does not show.
+    /// The changes still to be made: only those that the list does not show.
     pub(super) fn left<'changes>(&'changes self, changes: &'changes Changes) -> &'changes Changes {
         match self {
             Self::Refused(_) => changes,
@@ -49,7 +49,8 @@ impl FirstFailure {
     }
 }
 
-/// Decides what came of the first form. It is an error if the changes may have been made, or the form was not the reason.
+/// Judges the result of the first form. It is an error if the changes may have been made, or if the form was not the
+/// reason.
 pub(super) fn judge_first(changes: &Changes, result: Result<Answer, Error>) -> Result<First, Error> {
     match result {
         Ok(answer) => Ok(match not_made(changes, &answer) {
@@ -61,7 +62,7 @@ pub(super) fn judge_first(changes: &Changes, result: Result<Answer, Error>) -> R
     }
 }
 
-/// Decides what came of the second form.
+/// Judges the result of the second form.
 pub(super) fn judge_second(
     request: &RequestContext<'_>,
     changes: &Changes,
@@ -84,7 +85,7 @@ pub(super) fn judge_second(
     }
 }
 
-/// Studio said yes, and its list says that nothing came of it.
+/// The error if Studio accepted the changes and its list does not show them.
 fn without_effect(request: &RequestContext<'_>, answer: &Answer, left: &Changes, other: Option<&Error>) -> Error {
     let other = other.map_or_else(String::new, |error| format!("; the other form of the body was refused: {error}"));
     let problem = format!(
@@ -99,9 +100,9 @@ pub(super) fn with_form(call: &Call, changes: &Changes, form: BodyForm) -> Call 
     Call { body: Some(Body::Permissions(changes.clone(), form)), ..call.clone() }
 }
 
-/// The changes that an answer shows not to have been made.
+/// The changes that the answer's list does not show.
 fn not_made(changes: &Changes, answer: &Answer) -> Option<Changes> {
-    // What is no JSON is told when it is read.
+    // An answer that is not JSON is reported when it is decoded.
     from_json(answer).ok().map(|list| changes.not_made(&list)).filter(|left| !left.is_empty())
 }
 

@@ -1,4 +1,4 @@
-//! Values that belong to one process, or to one of its runtimes: after a fork, the child makes its own.
+//! Values that belong to one process or to one of its runtimes: after a fork, the child makes its own.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -6,19 +6,20 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use arc_swap::ArcSwapOption;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-/// The runtime on which work goes on when the call that began it is given up, if there is one besides the caller's.
+/// The runtime on which work continues after the call that started it was cancelled, if there is one besides the
+/// caller's.
 pub static BACKGROUND: PerProcess<Handle> = PerProcess::new();
 
-/// Where work goes on that no call may take along.
+/// The runtime for work that must not end with its call.
 pub(super) fn background() -> Handle {
     BACKGROUND.existing().map_or_else(Handle::current, |handle| Handle::clone(&handle))
 }
 
-/// How many forks this process is away from the one that loaded this library. To ask the system who one is would cost
-/// several calls of it for each request.
+/// How many forks separate this process from the one that loaded the library. Asking the system for the process id
+/// would cost several calls per request.
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
-/// To be called in the child of a fork, before anything else here.
+/// Called in the child after a fork, before anything else here.
 pub fn forked() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
 }
@@ -27,14 +28,14 @@ pub(super) fn generation() -> u32 {
     GENERATION.load(Ordering::Relaxed)
 }
 
-/// A value, and the process that made it.
+/// A value and the process that made it.
 #[derive(Debug)]
 struct Made<T> {
     generation: u32,
     value: Arc<T>,
 }
 
-/// Holds a value for the process that made it. There is no lock, which a fork could leave locked for ever.
+/// Holds a value for the process that made it. It has no lock, which a fork could leave locked forever.
 #[derive(Debug)]
 pub struct PerProcess<T> {
     made: ArcSwapOption<Made<T>>,
@@ -57,7 +58,7 @@ impl<T> PerProcess<T> {
         let previous = self.made.compare_and_swap(&found, Some(fresh));
         match (&*previous, found) {
             (Some(previous), Some(inherited)) if Arc::ptr_eq(previous, &inherited) => {
-                // The threads behind it stayed in the parent; dropping it here would wait for them.
+                // Its threads stayed in the parent; dropping it here would wait for them.
                 std::mem::forget(inherited);
                 Ok(value)
             }
@@ -67,7 +68,7 @@ impl<T> PerProcess<T> {
         }
     }
 
-    /// Forgets the value; the next one who asks makes another.
+    /// Drops the value; the next `get` makes another.
     pub fn clear(&self) {
         if let Some(made) = self.made.swap(None).filter(|made| made.generation != generation()) {
             // As above.
@@ -88,22 +89,22 @@ impl<T> Default for PerProcess<T> {
     }
 }
 
-/// Whether a runtime has no threads of its own: nothing comes in on it but during a call.
+/// Whether a runtime has no threads of its own: nothing arrives on it except during a call.
 pub(super) fn is_driven_by_callers(runtime: &Handle) -> bool {
     runtime.runtime_flavor() == RuntimeFlavor::CurrentThread
 }
 
-/// A value for each kind of runtime: a connection is driven by the one on which it was made, and by no other.
+/// One value per kind of runtime: a connection is driven only by the runtime on which it was opened.
 #[derive(Debug, Default)]
 pub struct PerRuntime<T> {
     /// For the runtime that callers drive on their own threads.
     of_callers: PerProcess<T>,
-    /// For the one that has threads of its own.
+    /// For the runtime that has threads of its own.
     shared: PerProcess<T>,
 }
 
 impl<T> PerRuntime<T> {
-    /// The one for the runtime that this runs on.
+    /// The value for the current runtime.
     pub fn here(&self) -> &PerProcess<T> {
         match Handle::try_current() {
             Ok(runtime) if is_driven_by_callers(&runtime) => &self.of_callers,
@@ -111,7 +112,7 @@ impl<T> PerRuntime<T> {
         }
     }
 
-    /// Forgets both.
+    /// Drops both values.
     pub fn clear(&self) {
         self.of_callers.clear();
         self.shared.clear();

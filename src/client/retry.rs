@@ -1,4 +1,4 @@
-//! Whether a request that failed is sent again, and when: a pure decision.
+//! Decides whether and when a failed request is sent again: a pure function.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,14 +6,14 @@ use http::header::{DATE, HeaderMap, RETRY_AFTER};
 
 use crate::api::RetrySafety;
 
-/// The longest wait that the client chooses by itself.
+/// The longest back-off that the client chooses itself.
 const MAX_BACKOFF: Duration = Duration::from_secs(8);
 
-/// How often and how patiently requests are repeated.
+/// How often requests are retried, and how long the client waits.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Policy {
     pub max_retries: u32,
-    /// The back-off before the first repetition; it doubles with each.
+    /// The back-off before the first retry; it doubles with each.
     pub delay: Duration,
     /// The longest wait that a server may ask for.
     pub max_wait: Duration,
@@ -22,36 +22,37 @@ pub struct Policy {
 /// How an attempt failed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Outcome {
-    /// No connection was made, so nothing was carried out.
+    /// There was no connection, so nothing was carried out.
     NotConnected,
-    /// The connection broke, or nothing came for too long; the server may have carried it out.
+    /// The connection broke or the server was silent for too long; it may have carried the request out.
     Interrupted,
-    /// The server answered with this status, and perhaps said when to come back.
+    /// The server answered with this status, and perhaps with `Retry-After`.
     Status(u16, Option<Duration>),
-    /// The answer would be the same again.
+    /// A retry would give the same result.
     Final,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Decision {
-    /// Send it again after this time.
+    /// Retry after this time.
     Wait(Duration),
     GiveUp(GiveUp),
 }
 
-/// Why a request is not sent again.
+/// Why a request is not retried.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum GiveUp {
-    /// The answer would be the same, or it may have been carried out.
+    /// A retry would give the same result, or could make a change twice.
     NotRepeatable,
     NoRetriesLeft,
     /// The server asks for a longer wait than `max_retry_wait`.
     WaitTooLong,
-    /// The wait would outlast the time for the whole call.
+    /// The wait would exceed the call's timeout.
     NoTimeLeft,
 }
 
-/// Decides, given how many repetitions there were, the time left in all, and a chance from 0 to 1 that spreads clients.
+/// Decides from the number of retries so far, the time left in total, and a random number from 0 to 1 that spreads
+/// clients.
 pub fn decide(
     policy: &Policy,
     safety: RetrySafety,
@@ -81,15 +82,15 @@ pub fn decide(
 
 fn may_be_retried(safety: RetrySafety, outcome: Outcome) -> bool {
     match (outcome, safety) {
-        // Not carried out, whatever it was.
+        // Not carried out in any case.
         (Outcome::NotConnected | Outcome::Status(429, _) | Outcome::Status(503, Some(_)), _)
         | (Outcome::Interrupted | Outcome::Status(408 | 500 | 502 | 503 | 504, _), RetrySafety::Always) => true,
         _ => false,
     }
 }
 
-/// Reads the `Retry-After` header: seconds, or an HTTP date, which counts from the server's own `Date`. What is malformed
-/// says nothing.
+/// Reads the `Retry-After` header: seconds, or an HTTP date, which is relative to the server's own `Date`. A malformed
+/// value counts as missing.
 pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     let header = text(RETRY_AFTER)?;
@@ -98,11 +99,11 @@ pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
         return Some(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX));
     }
     let now = text(DATE).and_then(moment).unwrap_or_else(SystemTime::now);
-    // A date that has passed means: now.
+    // A date in the past means: now.
     Some(moment(header)?.duration_since(now).unwrap_or(Duration::ZERO))
 }
 
-/// A date in one of HTTP's three forms, or as mail writes it.
+/// A date in one of HTTP's three formats, or in that of e-mail.
 fn moment(text: &str) -> Option<SystemTime> {
     let read = httpdate::parse_http_date(text).ok();
     read.or_else(|| Some(jiff::fmt::rfc2822::parse(text).ok()?.timestamp().into()))

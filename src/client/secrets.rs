@@ -1,28 +1,28 @@
-//! What must not be shown, and how it is taken out of texts that quote a server or a request.
+//! Masks secrets in texts that quote a server or a request.
 //!
-//! A text is cut to a bounded length first, and each rule then looks at each of its characters once.
+//! A text is cut to a bounded length first, and each rule then reads each of its characters once.
 
 use std::borrow::Cow;
 
 use memchr::memmem;
 use secrecy::{ExposeSecret, SecretString};
 
-/// Shorter secrets are not masked: they are none, and would be found in the middle of words.
+/// Shorter values are not masked: they are no secrets, and would be found inside words.
 const SHORTEST: usize = 4;
-/// The longest secret that is found where it lies across the end of what is quoted. Tokens and signed URLs are shorter.
+/// The longest secret that is found across the end of the quoted text. Tokens and signed URLs are shorter.
 const LONGEST: usize = 8 << 10;
 /// So much of the beginning of a secret may be missing: where an escape seems to stand in front of it, as in `%` before
 /// `ab`, they are read together.
 const SWALLOWED: usize = 4;
 /// The shortest rest of a secret that gives it away.
 const SHORTEST_REST: usize = 8;
-/// How much more than is quoted has to be there, so that no secret survives where it is cut.
+/// How many bytes beyond the quoted text are needed, so that no secret survives at the cut.
 pub(crate) const ROOM: usize = LONGEST * WRITTEN_LONGEST;
-/// How many characters one character may be written with, as in `\u002f`.
+/// How many characters may encode one character, as in `\u002f`.
 const WRITTEN_LONGEST: usize = 6;
-/// How often a text may have been escaped, one time over the other, as a URL is in JSON that stands in JSON.
+/// How many layers of escapes are undone, as of a URL in JSON inside JSON.
 const LAYERS: usize = 3;
-/// What stands in place of a secret.
+/// The replacement of a secret.
 const MASK: &str = "***";
 
 /// Under these names JSON and forms hold secrets, whoever's they are. RFC 6749, RFC 7636, OpenID Connect.
@@ -40,29 +40,29 @@ impl FromIterator<SecretString> for Secrets {
 }
 
 impl Secrets {
-    /// These, and others.
+    /// Adds other secrets.
     pub(crate) fn and(mut self, others: impl IntoIterator<Item = SecretString>) -> Self {
         self.0.extend(Self::from_iter(others).0);
         self
     }
 
-    /// The start of a body, without what must not be shown. No secret survives where it is cut.
+    /// The start of a body with secrets masked. No secret survives at the cut.
     pub fn mask_body(&self, body: &[u8], limit: usize) -> String {
         let text = String::from_utf8_lossy(body.get(..limit.saturating_add(ROOM)).unwrap_or(body));
         self.masked(&text, limit, true)
     }
 
-    /// Hides in a text what must not be shown: the secrets, and of any URL the query and the user.
+    /// Masks secrets in a text, and the query and the user of every URL.
     pub(crate) fn mask(&self, text: &str) -> String {
         self.masked(text, text.len(), true)
     }
 
-    /// Hides the secrets alone, as they are and as they stand in a URL.
+    /// Masks only the known secrets, plain and URL-encoded.
     pub(crate) fn mask_plain(&self, text: &str) -> String {
         self.masked(text, text.len(), false)
     }
 
-    /// A text up to a limit. A span that begins before the limit is hidden as a whole.
+    /// A text up to a limit. A span that begins before the limit is masked as a whole.
     fn masked(&self, text: &str, limit: usize, is_foreign: bool) -> String {
         let mut spans = Vec::new();
         let mut layer = Layer::of(text);
@@ -89,8 +89,8 @@ impl Secrets {
     }
 }
 
-/// A text that may go to a terminal or into a log: characters that move the cursor, end a line or turn the direction of
-/// writing are escaped. Servers, certificates and file names can hold them.
+/// Escapes a text for a terminal or a log: characters that move the cursor, end a line or change the writing direction.
+/// Servers, certificates and file names can contain them.
 pub fn printable(text: &str) -> Cow<'_, str> {
     let is_odd = |character: char| {
         character.is_control()
@@ -110,7 +110,7 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// A part of a text that is hidden, and what stands in its place.
+/// A masked part of a text, and its replacement.
 struct Span {
     start: usize,
     end: usize,
@@ -140,10 +140,10 @@ fn replaced(text: &str, limit: usize, mut spans: Vec<Span>) -> String {
     shown
 }
 
-/// A text with one layer of escapes undone, and where in the text as it was each of its bytes is from.
+/// A text with one layer of escapes undone, and the original position of each byte.
 struct Layer {
     bytes: Vec<u8>,
-    /// For each byte where it begins, and at the end where the text ends.
+    /// The position of each byte, and at the end that of the end.
     origins: Vec<usize>,
 }
 
@@ -152,7 +152,7 @@ impl Layer {
         Self { bytes: text.as_bytes().to_vec(), origins: (0..=text.len()).collect() }
     }
 
-    /// The same with one more layer undone: percent-encoding, and the escapes of JSON and HTML.
+    /// Undoes one more layer: percent-encoding, and the escapes of JSON and HTML.
     fn below(&self) -> Self {
         let mut below = Self { bytes: Vec::with_capacity(self.bytes.len()), origins: Vec::new() };
         let mut at = 0;
@@ -170,7 +170,7 @@ impl Layer {
         self.origins.get(at).copied().unwrap_or_default()
     }
 
-    /// Whether a byte stands in the text as it is.
+    /// Whether a byte is unescaped in the original text.
     fn is_plain(&self, at: usize) -> bool {
         self.origin(at + 1) == self.origin(at) + 1
     }
@@ -191,7 +191,7 @@ impl Layer {
         }
     }
 
-    /// Hides the values of the names under which secrets stand.
+    /// Masks values whose names mark them as secrets.
     fn find_named(&self, spans: &mut Vec<Span>) {
         for name in NAMES {
             for found in memmem::find_iter(&self.bytes, name) {
@@ -211,7 +211,7 @@ impl Layer {
                         at += 1;
                         self.quote_ends(at, *quote, false)
                     }
-                    // A list or an object: nobody knows where the secrets in it end.
+                    // A list or an object: it is unknown where the secrets in it end.
                     Some([b'[' | b'{', ..]) | None => self.bytes.len(),
                     Some(_) => self.skip(at, |byte| !byte.is_ascii_whitespace() && !b"&,;\"'<>})".contains(&byte)),
                 };
@@ -220,7 +220,7 @@ impl Layer {
         }
     }
 
-    /// Where a text in quotes ends; at the end of all if it was cut.
+    /// The end of a quoted text; the end of everything if it was cut off.
     fn quote_ends(&self, start: usize, quote: u8, is_escaped: bool) -> usize {
         let mut at = start;
         while let Some(byte) = self.bytes.get(at) {
@@ -234,18 +234,18 @@ impl Layer {
         self.bytes.len()
     }
 
-    /// Hides the query and the user of each URL.
+    /// Masks the query and the user of every URL.
     fn find_in_urls(&self, spans: &mut Vec<Span>) {
         let starts: Vec<usize> = memmem::find_iter(&self.bytes, "://").map(|found| found + 3).collect();
         for (index, start) in starts.iter().copied().enumerate() {
-            // Another URL may follow at once.
+            // Another URL may follow directly.
             let next = starts.get(index + 1).map_or(self.bytes.len(), |next| next - 3);
             let mut end = start;
             let (mut host_ends, mut query) = (None, None);
             while end < next {
                 let byte = self.bytes.get(end).copied().unwrap_or_default();
                 if self.is_plain(end) && (byte.is_ascii_whitespace() || b"<>\"".contains(&byte)) {
-                    // A quote that JSON has escaped does not end the URL.
+                    // A quote escaped by JSON does not end the URL.
                     let is_escaped = byte == b'"' && self.bytes.get(end - 1) == Some(&b'\\');
                     if !is_escaped {
                         break;
@@ -278,7 +278,7 @@ impl Layer {
     }
 }
 
-/// The byte at the beginning of a text, and how many bytes it is written with.
+/// The first byte of a text, and how many bytes encode it.
 fn unescaped(text: &[u8]) -> (u8, usize) {
     let (byte, length) = match text {
         [b'%', high, low, ..] => (byte_of([*high, *low]), 3),
@@ -427,7 +427,7 @@ mod tests {
 
     #[test]
     fn a_text_that_is_made_to_be_slow_is_not() {
-        // Each of them was quadratic once. They are long enough that this would not end.
+        // Each of these was quadratic once. They are long enough that a quadratic search would not finish.
         let size = 1 << 18;
         for part in ["https://a/ ", "%", "\\", "access_token:\"", "access_token=[", "aaaa", "://@?", "&amp;", "\\u00"] {
             let text = part.repeat(size / part.len());

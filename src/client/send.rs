@@ -1,4 +1,4 @@
-//! How a request travels: `Client::send` is the one road that everything to Studio takes.
+//! The request pipeline: `Client::send` authorizes a request, sends it, classifies the answer and retries.
 
 use std::any::Any;
 use std::convert::Infallible;
@@ -39,18 +39,18 @@ use crate::api::request::without_query;
 use crate::api::{Answer, Body, Call, Request, RetrySafety, Target};
 use crate::memory;
 
-/// How many times as much memory as the body of an answer takes what is read of it, at the most.
+/// Reading an answer takes at most this many times the memory of its body.
 const MEMORY_OF_BODY: usize = 4;
-/// What a body is, but for the token endpoint's.
+/// The content type of request bodies, except at the token endpoint.
 const JSON: &str = "application/json";
-/// How the token endpoint is asked. Observed.
+/// The content type of token requests. Observed.
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Sends requests to one Studio. Cheap to clone: every item of a list has one.
 #[derive(Debug, Clone)]
 pub struct Client(Arc<Parts>);
 
-/// What clones have in common, and partly those with other options, too.
+/// The state that clones share, some of it also with clients derived by other options.
 #[derive(Debug, Clone)]
 pub struct Parts {
     pub(super) config: Config,
@@ -63,7 +63,7 @@ pub struct Parts {
     accepted_form: Arc<AcceptedForm>,
 }
 
-/// Something that lives as long as a client, for those who make clients.
+/// A value that lives as long as the client, for the code that creates clients.
 pub type Attached = Arc<dyn Any + Send + Sync>;
 
 impl Deref for Client {
@@ -78,7 +78,7 @@ impl Deref for Client {
 #[derive(Debug, Default)]
 struct Closing {
     is_closed: AtomicBool,
-    /// Wakes those who are under way. It has locks inside, so a forked child needs its own.
+    /// Wakes running calls. It has locks inside, so a forked child needs its own.
     wakes: PerProcess<Notify>,
 }
 
@@ -97,36 +97,36 @@ impl Client {
         }))
     }
 
-    /// The same client with something attached to it.
+    /// The same client with a value attached.
     #[must_use]
     pub fn with_attached(&self, attached: Attached) -> Self {
         Self(Arc::new(Parts { attached: Some(attached), ..Parts::clone(self) }))
     }
 
-    /// What is attached to it.
+    /// The attached value.
     pub fn attached<T: Any>(&self) -> Option<&T> {
         self.attached.as_deref()?.downcast_ref()
     }
 
-    /// The same, if nobody else has this client or what is attached to it: what holds on to that is this value alone.
+    /// The attached value, if this `Client` is the only owner of it and of the client's state.
     pub fn attached_to_this_alone<T: Any>(&self) -> Option<&T> {
         let attached = self.attached.as_ref().filter(|attached| Arc::strong_count(attached) == 1)?;
         if Arc::strong_count(&self.0) == 1 { attached.downcast_ref() } else { None }
     }
 
-    /// A client with other options; it shares the connections unless the time to make one differs, the pace, and the limit
-    /// unless that differs, and is closed by itself.
+    /// A client with other options. It shares the connections unless the connect timeout differs, the pace, and the
+    /// request limit unless that differs. It is closed separately.
     pub fn with(&self, options: Options) -> Result<Self, Error> {
         self.derive(options, Arc::default(), None)
     }
 
-    /// The same client, closed together with this one, that takes another time for something.
+    /// The same client with other options, closed together with this one.
     pub(super) fn with_overrides(&self, options: Options) -> Result<Self, Error> {
         self.derive(options, Arc::clone(&self.closing), None)
     }
 
-    /// The same client with other options, for a request that others wait for, with permits or without: it does not wait
-    /// for one of theirs.
+    /// The same client with other options, for a request that other requests wait for. It has a permit of its own,
+    /// since those requests may hold all of the client's.
     fn beside(&self, options: Options) -> Result<Self, Error> {
         self.derive(options, Arc::default(), Some(Limit::new(1)))
     }
@@ -134,7 +134,7 @@ impl Client {
     fn derive(&self, options: Options, closing: Arc<Closing>, limit: Option<Limit>) -> Result<Self, Error> {
         let config = self.config.with(options)?;
         let limit = limit.unwrap_or_else(|| {
-            // Those who share permits have to agree how many there are, or some would wait for ever.
+            // Clients that share permits must agree on their number, or some would wait forever.
             let same = config.max_connections == self.config.max_connections;
             if same { self.limit.clone() } else { Limit::new(config.max_connections) }
         });
@@ -151,12 +151,12 @@ impl Client {
         &self.auth
     }
 
-    /// Whether its token store wants to know for whom it works.
+    /// Whether the token store needs to know its caller.
     pub fn needs_caller(&self) -> bool {
         matches!(&*self.auth, Auth::OAuth(oauth) if oauth.needs_caller())
     }
 
-    /// Whether calls may begin work that goes on without them.
+    /// Whether calls may start work that continues without them.
     pub fn renews(&self) -> bool {
         matches!(&*self.auth, Auth::OAuth(_))
     }
@@ -169,30 +169,30 @@ impl Client {
         &self.limit
     }
 
-    /// A permit for a page that is asked for ahead, if one is free.
+    /// A permit for a prefetched page, if one is free.
     pub(super) fn spare(&self, comes_by_itself: bool) -> Option<Arc<Spare>> {
         self.limit.spare(comes_by_itself)
     }
 
-    /// Ends what is under way and refuses what comes.
+    /// Cancels running calls and rejects new ones.
     pub fn close(&self) {
         self.closing.is_closed.store(true, Ordering::SeqCst);
         self.closing.wakes().notify_waiters();
-        // Those who differ from it only in options make new connections when they need them.
+        // Clients that differ only in options open new connections when they need them.
         self.connections.clear();
     }
 
-    /// A request as it may be shown.
+    /// A request as it may be shown, with secrets masked.
     pub fn shown(&self, call: &Call) -> String {
         self.context(call).masked_call()
     }
 
-    /// A request as errors and log lines need it.
+    /// The context of a request for errors and log lines.
     pub(super) fn context<'call>(&self, call: &'call Call) -> RequestContext<'call> {
         RequestContext::new(call, self.config.url_for(call), self.secrets())
     }
 
-    /// What no error and no log may show.
+    /// The secrets that no error and no log line may show.
     fn secrets(&self) -> Secrets {
         self.auth.secrets().and(self.config.secrets())
     }
@@ -203,10 +203,10 @@ impl Client {
         self.read(request, &answer)
     }
 
-    /// Sends a request: authorize, send, classify, repeat.
+    /// Sends a request and returns the raw answer.
     pub(crate) async fn ask(&self, call: &Call) -> Result<Answer, Error> {
         let mut hold = Hold::default();
-        // It is large, and whoever hands it on should not have to copy it.
+        // The future is large, and callers should not have to copy it.
         match &call.body {
             Some(Body::Permissions(changes, _)) => {
                 self.until_closed(Box::pin(self.change_permissions(call, changes))).await
@@ -215,14 +215,14 @@ impl Client {
         }
     }
 
-    /// Likewise, ahead of whoever wants the answer; `None` if there is no permit for it any more.
+    /// Sends a prefetch request; `None` if it lost its permit.
     pub(super) async fn ask_ahead(&self, call: &Call, spare: Arc<Spare>) -> Option<Result<Answer, Error>> {
         let mut hold = Hold::ahead(spare);
         let result = self.until_closed(Box::pin(self.answer(call, &mut hold))).await;
         (!hold.is_missing).then_some(result)
     }
 
-    /// Refuses a redirect to where what is private could be read.
+    /// Rejects a redirect to a URL on which private data could be read in transit.
     pub(super) fn check_private(&self, request: &RequestContext<'_>, url: &Url) -> Result<(), Error> {
         if self.config.is_private(url) {
             return Ok(());
@@ -244,8 +244,8 @@ impl Client {
         request.decode(answer).map_err(|error| self.context(call).error(answer, error))
     }
 
-    /// Sends changes of permissions in the form that Studio accepted last, or else as an array; and once in the other form,
-    /// if it is certain that the first was not carried out.
+    /// Sends permission changes in the form that Studio accepted last, or else as an array. If it is certain that the
+    /// first attempt changed nothing, sends them once in the other form.
     async fn change_permissions(&self, call: &Call, changes: &Changes) -> Result<Answer, Error> {
         self.turn(call).await;
         let begun = Instant::now();
@@ -269,14 +269,14 @@ impl Client {
         Ok(answer)
     }
 
-    /// The whole answer to a call, within the time for one. If there is one, the permit for it is still held.
+    /// The complete answer to a call, within its timeout. On success, the call still holds its permit.
     pub(super) async fn answer(&self, call: &Call, hold: &mut Hold) -> Result<Answer, Error> {
-        // Waiting for one's turn is not waiting for Studio.
+        // Waiting for the rate limit does not count against the timeout.
         self.turn(call).await;
         self.answer_within(call, self.config.timeout, hold).await
     }
 
-    /// The whole answer to a call whose turn it is.
+    /// The complete answer to a call that has passed the rate limit.
     pub(super) async fn answer_within(&self, call: &Call, limit: Duration, hold: &mut Hold) -> Result<Answer, Error> {
         let mut attempts = Attempts::new(&self.config.policy, &self.pace, Some(limit));
         let mut authorization = Authorization::new(&self.auth, &self.config, self);
@@ -293,7 +293,7 @@ impl Client {
                     if !self.admit(call, hold).await? {
                         break token;
                     }
-                    // The token may have ended meanwhile.
+                    // The token may have expired while the call waited.
                 };
                 if let Target::Studio(_) = call.target {
                     self.pace.start(self.config.max_rate).await;
@@ -339,14 +339,14 @@ impl Client {
         }
     }
 
-    /// Waits until a request to Studio may begin.
+    /// Waits until the rate limit lets a request to Studio start.
     pub(super) async fn turn(&self, call: &Call) {
         if let Target::Studio(_) = call.target {
             self.pace.turn(self.config.max_rate).await;
         }
     }
 
-    /// Takes the permit for an attempt, if the call does not have it yet. Says whether that took a while.
+    /// Takes the permit for an attempt, unless the call holds one already. Returns whether it had to wait.
     pub(super) async fn admit(&self, call: &Call, hold: &mut Hold) -> Result<bool, Error> {
         if hold.try_begin(&self.limit) {
             return Ok(false);
@@ -358,14 +358,14 @@ impl Client {
         Ok(true)
     }
 
-    /// Nothing was sent, since too much else is under way.
+    /// The error of a call that got no permit in time. No request was sent.
     fn without_permit(&self, call: &Call) -> Error {
         let most = self.config.max_connections;
         let what = format!("in total, waiting for other requests to end: at most {most} run at once (max_connections)");
         self.context(call).timeout(self.config.timeout, &what, false)
     }
 
-    /// One attempt: the request, and the whole answer.
+    /// One attempt: the request and its complete answer.
     async fn exchange(&self, request: &RequestContext<'_>, token: Option<&SecretString>) -> Result<Answer, Failure> {
         let mut response = self.attempt(request, token).await?;
         let status = response.status().as_u16();
@@ -373,7 +373,7 @@ impl Client {
         let location = location(&response).filter(|_| request.call.wants_redirect);
         let expected = response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
         let mut body = BodyBuffer::default();
-        // Where there is a redirect, a body is of no use, and some servers send a page with it.
+        // The body of a redirect is not needed, and some servers send a page with it.
         while location.is_none()
             && let Some(chunk) = self.chunk(request, &mut response).await?
         {
@@ -388,7 +388,7 @@ impl Client {
         }
     }
 
-    /// One attempt, until the answer's headers are there and say yes.
+    /// One attempt, until the headers of a successful answer have arrived.
     pub(super) async fn attempt(
         &self,
         request: &RequestContext<'_>,
@@ -402,7 +402,7 @@ impl Client {
         Err(self.refusal(request, response).await)
     }
 
-    /// The `Date` of whatever the server answers to a ping without a token: a refusal has one, too.
+    /// The `Date` header of the answer to a ping without a token, whatever its status.
     pub async fn server_date(&self) -> Result<Option<String>, Error> {
         let call = Call::get("server_date", "/ping");
         let request = self.context(&call);
@@ -410,7 +410,7 @@ impl Client {
         Ok(header_text(response.await?.headers(), header::DATE.as_str()))
     }
 
-    /// The only place where something is sent. It returns once the answer's headers are there, whatever they say.
+    /// Sends the request; nothing else does. Returns once the headers have arrived, whatever the status.
     async fn respond(
         &self,
         context: &RequestContext<'_>,
@@ -427,8 +427,8 @@ impl Client {
             request = request.header(name, value);
         }
         request = match &call.body {
-            // RFC 9110, 8.6: a method that means something by its content says so when there is none. Some gateways
-            // answer 411 otherwise.
+            // RFC 9110, 8.6: a method whose content has a meaning declares an empty body. Some gateways answer 411
+            // otherwise.
             None if [Method::POST, Method::PUT, Method::PATCH].contains(&call.method) => {
                 request.header(header::CONTENT_LENGTH, 0)
             }
@@ -439,12 +439,12 @@ impl Client {
             }
             Some(Body::Form(form)) => request.header(header::CONTENT_TYPE, FORM).body(form.encoded()),
         };
-        // The time without a byte begins when there is a connection.
+        // The read timeout starts once there is a connection.
         let limit = self.config.time_to_connect().saturating_add(self.config.read_timeout);
         self.in_time(context, limit, pin!(request.send())).await
     }
 
-    /// The next bytes of an answer.
+    /// The next chunk of an answer's body.
     pub(super) async fn chunk(
         &self,
         request: &RequestContext<'_>,
@@ -453,7 +453,7 @@ impl Client {
         self.in_time(request, self.config.read_timeout, pin!(response.chunk())).await
     }
 
-    /// Waits for the server, but no longer than the time in which something must come.
+    /// Waits for the server, at most for `limit`.
     async fn in_time<T>(
         &self,
         request: &RequestContext<'_>,
@@ -467,11 +467,11 @@ impl Client {
         }
     }
 
-    /// Runs something until the client is closed.
+    /// Runs a future until the client is closed.
     pub(super) async fn until_closed<T>(&self, running: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let wakes = self.closing.wakes();
         let mut notified = pin!(wakes.notified());
-        // From here on no closing can be missed, so now is the time to look whether there was one.
+        // From here on no `close()` is missed, so check now whether there was one.
         notified.as_mut().enable();
         if self.closing.is_closed.load(Ordering::SeqCst) {
             return Err(Error::Closed);
@@ -483,11 +483,11 @@ impl Client {
         }
     }
 
-    /// An answer with a status that says no.
+    /// Reads an answer with an error status.
     async fn refusal(&self, request: &RequestContext<'_>, mut response: reqwest::Response) -> Failure {
         let headers = response.headers().clone();
         let mut body = Vec::new();
-        // The status says enough; what of its body arrives in time is an extra.
+        // The status is enough for the error; the body is included as far as it arrives in time.
         let reading = async {
             while body.len() < MAX_REFUSAL + ROOM
                 && let Ok(Some(chunk)) = self.chunk(request, &mut response).await
@@ -499,7 +499,7 @@ impl Client {
         let body = match body::read(&headers, body.into(), MAX_REFUSAL + ROOM) {
             Ok(body) => body,
             Err(damaged) if damaged.start.is_empty() => damaged.problem.into(),
-            // Perhaps it was cut off here.
+            // The body may have been cut off here.
             Err(damaged) => damaged.start.into(),
         };
         let is_renewed = matches!((&*self.auth, &request.call.target), (Auth::OAuth(_), Target::Studio(_)));
@@ -526,7 +526,7 @@ impl SendsTokenRequest for Client {
     async fn send_token_request(&self, request: Request<Grant>, patience: Option<Options>) -> Result<Grant, Error> {
         let client = patience.map_or_else(|| Ok(self.clone()), |options| self.beside(options))?;
         let answer = client.ask(&request.call).await?;
-        // Some say no with a status that says yes. Nothing else of such an answer is shown.
+        // Some servers report errors with a success status. The error quotes nothing else of such an answer.
         if let Some(refusal) = oauth::token_error(&answer) {
             let body = json!({"error": refusal.error, "error_description": refusal.description}).to_string();
             let context = client.context(&request.call);
@@ -544,7 +544,7 @@ impl Closing {
 }
 
 fn bearer(token: &SecretString) -> HeaderValue {
-    // Tokens were checked to be visible ASCII, so this cannot fail; if it did, Studio would answer 401.
+    // Tokens are checked to be visible ASCII, so this cannot fail; if it did, Studio would answer 401.
     let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
         .unwrap_or_else(|_| HeaderValue::from_static(""));
     value.set_sensitive(true);

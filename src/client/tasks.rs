@@ -1,4 +1,4 @@
-//! Work that goes on beside the call that began it, until it is done or nobody wants it any more.
+//! Tasks that run beside the call that started them, until they finish or are dropped.
 
 use std::panic::resume_unwind;
 use std::pin::Pin;
@@ -12,7 +12,7 @@ use super::error::Error;
 
 type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Gives work what is known of the caller (whose log, whose event loop), since a task does not inherit it.
+/// Gives a task the context of its caller (its log, its event loop), since a task does not inherit it.
 pub type Context = fn(Work) -> Work;
 
 static CONTEXT: OnceLock<Context> = OnceLock::new();
@@ -22,7 +22,7 @@ pub fn install_task_context(context: Context) {
     let _ = CONTEXT.set(context);
 }
 
-/// Something under way. Dropped, it is ended.
+/// A running task; dropping it cancels it.
 #[derive(Debug)]
 pub struct Task<T> {
     handle: JoinHandle<()>,
@@ -30,12 +30,12 @@ pub struct Task<T> {
 }
 
 impl<T: Send + 'static> Task<T> {
-    /// Begins on a runtime, in the caller's context.
+    /// Starts it on a runtime, in the caller's context.
     pub fn begin(runtime: &Handle, running: impl Future<Output = T> + Send + 'static) -> Self {
         let (tell, result) = oneshot::channel();
         let running = Box::pin(running);
         let work: Work = Box::pin(async move {
-            // If nobody waits any more, nobody need be told.
+            // Nobody may be waiting any more.
             let _ = tell.send(running.await);
         });
         let work = match CONTEXT.get() {
@@ -49,7 +49,7 @@ impl<T: Send + 'static> Task<T> {
         self.handle.is_finished()
     }
 
-    /// Waits for the result. It can be left, and waited for again.
+    /// Waits for the result. The wait can be cancelled and repeated.
     pub async fn wait(&mut self) -> Result<T, Error> {
         match (&mut self.result).await {
             Ok(value) => Ok(value),

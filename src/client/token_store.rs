@@ -1,4 +1,4 @@
-//! Where tokens are kept between requests, between programs and between processes.
+//! Token stores: where tokens are kept between requests, programs and processes.
 
 use std::any::Any;
 use std::fmt;
@@ -23,23 +23,22 @@ use crate::api::InvalidArgument;
 use crate::api::oauth::{self, Grant};
 use crate::files;
 
-/// How long others may hold a store's lock: longer than a few of them can take to refresh, one after the other. Callers
-/// mostly have less patience.
+/// How long to wait for a store's lock: longer than several refreshes in a row can take. Calls mostly time out earlier.
 const LOCK_PATIENCE: Duration = Duration::from_secs(300);
-/// How long to wait before looking at a lock again: at first, and at most.
+/// The pause before trying a lock again: at first, and at most.
 const LOCK_PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
 
 /// A future on the heap, of any type.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// The tokens that a person's signing in gave.
+/// The tokens of a person's sign-in.
 #[derive(Debug, Clone)]
 pub struct Tokens {
     pub access: SecretString,
     pub refresh: Option<SecretString>,
-    /// When the access token ends, by this machine's clock, if that is known.
+    /// When the access token expires, by this machine's clock, if known.
     pub expires_at: Option<Timestamp>,
-    /// The school that they are of.
+    /// The school of the tokens.
     pub url: Option<String>,
 }
 
@@ -50,8 +49,8 @@ impl PartialEq for Tokens {
 }
 
 impl Tokens {
-    /// What the token endpoint gave, counted from the moment before it was asked. Without a new refresh token, the one
-    /// that was sent stays good.
+    /// The tokens that the token endpoint granted; their lifetime counts from just before the request. Without a new
+    /// refresh token, the old one stays valid.
     pub(super) fn granted(grant: Grant, sent: Option<&SecretString>, asked_at: Timestamp, url: String) -> Self {
         Self {
             access: grant.access_token,
@@ -65,7 +64,7 @@ impl Tokens {
         self.access.expose_secret() == other.access.expose_secret()
     }
 
-    /// Whether the access token has expired, as far as is known.
+    /// Whether the access token is known to have expired.
     pub(super) fn have_ended(&self) -> bool {
         self.expires_at.is_some_and(|end| end <= Timestamp::now())
     }
@@ -74,7 +73,7 @@ impl Tokens {
         std::iter::once(self.access.clone()).chain(self.refresh.clone())
     }
 
-    /// All of it, secrets and all.
+    /// All fields, including the secrets.
     pub fn to_json(&self) -> Value {
         json!({
             "access_token": self.access.expose_secret(),
@@ -84,7 +83,7 @@ impl Tokens {
         })
     }
 
-    /// Reads what [`Tokens::to_json`] gave, or what the token endpoint answers.
+    /// Reads the output of [`Tokens::to_json`], or an answer of the token endpoint.
     pub fn from_json(fields: &Value) -> Result<Self, InvalidArgument> {
         let wrong = |name: &str, expected: &str| InvalidArgument::new(name, expected);
         if !fields.is_object() {
@@ -94,7 +93,7 @@ impl Tokens {
             wrong(error.path.as_deref().unwrap_or("values"), "must be a token of visible ASCII characters")
         })?;
         oauth::given_token("access_token", grant.access_token.expose_secret())?;
-        // Nobody has an older one here, as after a refresh, so one that is wrong is not passed over.
+        // There is no older refresh token to fall back on here, unlike after a refresh, so an invalid one is an error.
         let has_refresh = !matches!(fields.get("refresh_token"), None | Some(Value::Null))
             && fields.get("refresh_token").and_then(Value::as_str).is_none_or(|text| !text.trim().is_empty());
         if has_refresh && grant.refresh_token.is_none() {
@@ -120,49 +119,49 @@ impl Tokens {
     }
 }
 
-/// What is to become of what a store holds.
+/// What to do with the content of a store.
 #[derive(Debug)]
 pub enum Change {
     Keep,
-    /// These from now on; none to forget them.
+    /// Save these; `None` deletes the tokens.
     Save(Option<Tokens>),
 }
 
-/// Decides, by what a store holds.
+/// Decides by the content of the store.
 pub type Decide = Box<dyn FnOnce(Option<Tokens>) -> BoxFuture<Result<Change, Error>> + Send>;
 
-/// A place that keeps tokens.
+/// A token store.
 pub trait TokenStore: Any + Send + Sync + fmt::Debug {
-    /// Locks, loads, lets decide, saves, unlocks. What was saved is safe when this ends, and not before.
+    /// Locks, loads, calls `decide`, saves and unlocks. The change is safe when the future completes, and not before.
     ///
-    /// It runs to its end even if nobody waits for it any more.
+    /// It runs to completion even if nobody waits for it any more.
     fn update(&self, decide: Decide) -> BoxFuture<Result<(), Error>>;
 
-    /// Whether it wants to know for whom it works.
+    /// Whether it needs to know its caller.
     fn needs_caller(&self) -> bool {
         false
     }
 
-    /// Where it does its work for the caller of now. Who works elsewhere does not wait for what is under way there: the
-    /// event loop may have stopped, or be the caller's own.
+    /// The site where it works for the current caller. A caller on another site does not wait for work in progress
+    /// there: that event loop may have stopped, or be the caller's own.
     fn work_site(&self) -> usize {
         0
     }
 
-    /// Whether the caller is itself part of what the store is doing, and would wait for itself.
+    /// Whether the caller runs inside the store, and would wait for itself.
     fn is_waiting_for_caller(&self) -> bool {
         false
     }
 }
 
-/// Keeps tokens as long as the process lives.
+/// Keeps tokens in memory.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStore(Arc<Memory>);
 
 #[derive(Debug, Default)]
 struct Memory {
     tokens: ArcSwapOption<Tokens>,
-    /// After a fork, nobody in the child could open the lock that a thread of the parent holds.
+    /// After a fork, nothing in the child could release a lock that a thread of the parent holds.
     lock: PerProcess<Mutex<()>>,
 }
 
@@ -194,13 +193,13 @@ impl TokenStore for MemoryStore {
     }
 }
 
-/// Keeps tokens in a file that only its owner can read, for all processes that know its path.
+/// Keeps tokens in a file that only its owner can read, shared by all processes that know its path.
 #[derive(Debug, Clone)]
 pub struct FileStore {
     path: PathBuf,
 }
 
-/// The lock of a file store; it opens when it is dropped, or when its process ends.
+/// The lock of a file store; it is released when it is dropped, or when its process exits.
 #[derive(Debug)]
 pub struct FileLock {
     file: fs::File,
@@ -209,8 +208,8 @@ pub struct FileLock {
 
 impl Drop for FileLock {
     fn drop(&mut self) {
-        // Closing the file would not do: a child that was forked meanwhile has it open as well. That child's copy, on the
-        // other hand, must not open the parent's lock.
+        // Closing the file is not enough: a child forked meanwhile has it open as well. And that child's copy must not
+        // release the parent's lock.
         if self.of_process == std::process::id() {
             let _ = self.file.unlock();
         }
@@ -252,8 +251,8 @@ impl FileStore {
         Tokens::from_json(&fields).map(Some).map_err(|refusal| unreadable(refusal.to_string()))
     }
 
-    /// Writes another file and gives it the name of the old one, so that there is always a whole one. To forget, a file
-    /// that says so takes its place.
+    /// Writes a new file and renames it over the old one, so that the file is always complete. To delete tokens, the
+    /// new file says that there are none.
     pub fn save(&self, tokens: Option<&Tokens>) -> Result<(), Error> {
         let text = tokens.map_or(Value::Null, Tokens::to_json).to_string();
         self.make_folder()
@@ -261,7 +260,7 @@ impl FileStore {
             .map_err(|error| self.failed("written", error))
     }
 
-    /// Waits until no other process and no other thread has it.
+    /// Waits until no other process or thread holds the lock.
     pub async fn lock(&self) -> Result<FileLock, Error> {
         let lock = || files::open_lock(&files::beside(&files::resolve(&self.path)?, ".lock")?);
         let opened = self.make_folder().and_then(|()| lock());

@@ -1,4 +1,4 @@
-//! Whose token a request is sent with, through all its attempts.
+//! Chooses the token of a request, through all its attempts.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,15 +14,15 @@ use crate::client::config::Config;
 use crate::client::error::Error;
 use crate::client::secrets::Secrets;
 
-/// How often one request may be refused for its token and sent again with another that was found in the store.
+/// How often one request may be rejected for its token and retried with another from the store.
 const MAX_RENEWALS: u32 = 3;
 
-/// What authorizes the requests of a client.
+/// How a client authorizes its requests.
 #[derive(Debug, Clone)]
 pub enum Auth {
-    /// A token that somebody else looks after.
+    /// A fixed token that the caller manages.
     Token(SecretString),
-    /// Tokens that follow each other.
+    /// Tokens that are refreshed.
     OAuth(Arc<OAuth>),
 }
 
@@ -31,7 +31,7 @@ impl Auth {
         oauth::given_token("token", token).map(Self::Token)
     }
 
-    /// What must not be shown.
+    /// The secrets that must not be shown.
     pub(crate) fn secrets(&self) -> Secrets {
         match self {
             Self::Token(token) => Secrets::from_iter([token.clone()]),
@@ -56,7 +56,7 @@ impl<'client, S: SendsTokenRequest> Authorization<'client, S> {
         Self { auth, config, sender, cached: None, renewals: 0, was_refreshed: false }
     }
 
-    /// The token to send now; renewed before, if it is about to end.
+    /// The token to send now, renewed first if it is about to expire.
     pub(crate) async fn token(&mut self) -> Result<SecretString, Error> {
         let oauth = match self.auth {
             Auth::Token(token) => return Ok(token.clone()),
@@ -82,7 +82,8 @@ impl<'client, S: SendsTokenRequest> Authorization<'client, S> {
         Ok(token)
     }
 
-    /// After Studio has refused the token: whether there is another one to try. At most one refresh for a request.
+    /// Called after Studio has rejected the token: returns whether there is another one to try. At most one refresh per
+    /// request.
     pub(crate) async fn renew(&mut self) -> Result<bool, Error> {
         let Auth::OAuth(oauth) = self.auth else { return Ok(false) };
         let refused = self.cached.take();
@@ -90,7 +91,7 @@ impl<'client, S: SendsTokenRequest> Authorization<'client, S> {
         if self.was_refreshed || is_hopeless || self.renewals >= MAX_RENEWALS {
             return Ok(false);
         }
-        // Perhaps others have renewed it while this request was under way.
+        // Another request may have renewed it meanwhile.
         if oauth.usable(refused.as_deref()).is_none() {
             self.renewed(oauth, refused.as_ref()).await?;
         }
@@ -98,7 +99,7 @@ impl<'client, S: SendsTokenRequest> Authorization<'client, S> {
         Ok(true)
     }
 
-    /// Studio has taken the token.
+    /// Called when Studio has accepted the token.
     pub(crate) fn accepted(&self) {
         if let Some(cached) = &self.cached {
             cached.is_proven.store(true, Ordering::Relaxed);

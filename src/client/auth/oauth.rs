@@ -21,33 +21,33 @@ use crate::client::log::TARGET;
 use crate::client::process::{PerProcess, background};
 use crate::client::token_store::{BoxFuture, Change, TokenStore, Tokens};
 
-/// How long before its end a token is followed by the next: this part of its lifetime, but no more than this time.
+/// How long before its expiry a token is renewed: this fraction of its lifetime, but at most this time.
 const EARLY: (u32, Duration) = (64, Duration::from_secs(60));
-/// How long after one attempt to be early the next may come, if the first has failed.
+/// The pause between two early renewals, if the first has failed.
 const EARLY_PAUSE: Duration = Duration::from_secs(5);
-/// How long the call that makes such an attempt waits for it.
+/// How long the call that starts an early renewal waits for it.
 const EARLY_WAIT: Duration = Duration::from_secs(2);
-/// How long a refresh may take, in seconds, with all its repetitions, however patient or impatient the client is: one that
-/// is given up may have been carried out, and then the refresh token is used up; and others wait for it.
+/// The timeout of a refresh with all retries, in seconds, whatever the client's own: an abandoned refresh may have been
+/// carried out, which uses the refresh token up; and other requests wait for it.
 const REFRESH_TIMEOUT: f64 = 60.0;
-/// How long the token endpoint may be silent, likewise.
+/// The read timeout of a refresh, in seconds.
 const REFRESH_READ_TIMEOUT: f64 = 30.0;
-/// How old a token has to be to be refreshed again, if Studio has never accepted it. A younger one is not refused for its age,
-/// so another would be refused as well; and many requests at once must not become as many refreshes.
+/// A token that Studio has never accepted is not refreshed again before this age. A younger one is not rejected for its
+/// age, so a new one would be rejected as well; and many requests at once must not cause as many refreshes.
 const FRESH_TOKEN_GRACE: Duration = Duration::from_secs(60);
-/// How many secrets of the past are remembered, to mask them: those of sixteen refreshes.
+/// How many earlier secrets are kept for masking: those of sixteen refreshes.
 const PAST: usize = 32;
-/// The reason of an error about an answer that is not to the request that was sent.
+/// The `reason` of an error if the answer belongs to another sign-in.
 const OTHER_STATE: &str = "other_state";
 
-/// What to do if the school of tokens cannot be stored.
+/// Advice if the school of the tokens cannot be stored.
 const BIND_BEFORE_USE: &str = "The tokens do not say of which school they are, so this is stored before they are used: \
     store them with their `url`, or let the store save them";
 
-/// How many renewals this process has under way.
+/// The renewals of this process that are in progress.
 static IN_FLIGHT: PerProcess<AtomicUsize> = PerProcess::new();
 
-/// How many renewals are under way: the process must not end before they do, or their tokens are lost.
+/// How many renewals are in progress: the process must not exit before they end, or their tokens are lost.
 pub fn renewals_under_way() -> usize {
     IN_FLIGHT.existing().map_or(0, |count| count.load(Ordering::SeqCst))
 }
@@ -59,43 +59,43 @@ pub struct OAuth {
     store: Arc<dyn TokenStore>,
     /// Read without a lock, for every request.
     cached: ArcSwapOption<CachedTokens>,
-    /// The renewals that are under way, by where the store does its work: mostly one.
+    /// The renewals in progress, by the site where the store works: mostly one.
     renewals: PerProcess<Mutex<HashMap<usize, Outcome>>>,
-    /// When a renewal was last begun before its time.
+    /// When an early renewal was last started.
     early: ArcSwapOption<Instant>,
-    /// Held while Studio is asked: a renewal whose store has given up, with the event loop that it ran on, say, may still
-    /// be asking when the next one begins.
+    /// Held during a refresh: a renewal whose store has stopped (because its event loop ended, say) may still be
+    /// waiting for Studio when the next one starts.
     asking: PerProcess<tokio::sync::Mutex<()>>,
 }
 
-/// Tokens in memory.
+/// The tokens in memory.
 #[derive(Debug)]
 pub(super) struct CachedTokens {
     pub(super) tokens: Tokens,
-    /// When it is time for the next, if the end is known.
+    /// When to renew them, if their expiry is known.
     pub(super) renew_at: Option<Timestamp>,
     /// Whether the store has them; they are not used before that.
     is_saved: AtomicBool,
-    /// When this process got them by a refresh, if it did.
+    /// When this process refreshed them, if it did.
     refreshed_at: Option<Instant>,
     /// Whether Studio has accepted the access token.
     pub(super) is_proven: AtomicBool,
     /// What the store held before them.
     before: StoredBefore,
-    /// The secrets before these, the latest first: requests with them may still be under way, and they must not be shown.
+    /// The earlier secrets, latest first: requests that use them may still be running, and they must not be shown.
     past: Vec<SecretString>,
 }
 
 /// What a store held before the tokens that are in memory.
 #[derive(Debug)]
 enum StoredBefore {
-    /// The store could not say, or has given them itself.
+    /// Unknown, or the store itself provided the tokens.
     Unknown,
     Was(Option<Tokens>),
 }
 
 impl StoredBefore {
-    /// Whether a store that holds this is as it was.
+    /// Whether the store's content is unchanged.
     fn is(&self, loaded: Option<&Tokens>) -> bool {
         match self {
             Self::Unknown => false,
@@ -107,23 +107,24 @@ impl StoredBefore {
     }
 }
 
-/// What a renewal comes to; nothing while it is under way.
+/// The result of a renewal; `None` while it is in progress.
 type Outcome = watch::Receiver<Option<Result<Renewed, Error>>>;
 
-/// Where other tokens came from.
+/// Where the new tokens came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Renewed {
-    /// They were in the store: somebody else has refreshed them.
+    /// The store had them: another process or thread has refreshed them.
     Found,
-    /// They were in the store without a school. This client's is the first that uses them, and is stored with them.
+    /// The store had them without a school. They are bound to this client's school, the first that uses them, and
+    /// stored with it.
     Bound,
     Refreshed,
 }
 
-/// Where tokens that are kept in memory come from.
+/// Where the tokens in memory come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Origin {
-    /// The store, which has them as they are.
+    /// The store, which has them unchanged.
     Store,
     /// The store, which does not have their school yet.
     StoreWithoutSchool,
@@ -145,7 +146,7 @@ impl OAuth {
         })
     }
 
-    /// The school that its tokens are of, if they have been read.
+    /// The school of the tokens, if they have been read.
     pub fn school(&self) -> Option<String> {
         self.cached.load().as_ref().and_then(|cached| cached.tokens.url.clone())
     }
@@ -162,7 +163,7 @@ impl OAuth {
         &self.key.client_secret
     }
 
-    /// The page on which a person allows it.
+    /// The URL of the page on which a person grants access.
     pub fn authorization_url(
         &self,
         config: &Config,
@@ -174,7 +175,7 @@ impl OAuth {
         Ok(config.sign_in_url(oauth::AUTHORIZE, query).into())
     }
 
-    /// Turns what a person pasted into tokens, and keeps them.
+    /// Exchanges what a person pasted for tokens, and stores them.
     pub async fn exchange(
         self: &Arc<Self>,
         config: &Config,
@@ -214,7 +215,7 @@ impl OAuth {
         let request = oauth::exchange(&self.key, code, redirect_uri, code_verifier);
         let grant = sender.send_token_request(request, None).await.map_err(|error| refused(error, false))?;
         let tokens = Tokens::granted(grant, None, asked_at, config.url());
-        // The code is used up: if they cannot be saved now, then at the next request.
+        // The code is used up, so if saving fails now, the next request saves them.
         self.cache(tokens.clone(), Origin::TokenEndpoint, StoredBefore::Unknown);
         let (oauth, saved) = (Arc::clone(self), tokens.clone());
         let updating = self.store.update(Box::new(move |loaded| {
@@ -222,12 +223,12 @@ impl OAuth {
             Box::pin(async { Ok(Change::Save(Some(saved))) })
         }));
         self.finish(updating).await?;
-        // Whatever a renewal has put there meanwhile, these are newer.
+        // These are newer than whatever a renewal has cached meanwhile.
         self.cache(tokens.clone(), Origin::Store, StoredBefore::Unknown);
         Ok(tokens)
     }
 
-    /// Forgets the tokens, here and in the store.
+    /// Deletes the tokens, in memory and in the store.
     pub async fn forget(&self) -> Result<(), Error> {
         self.finish(self.store.update(Box::new(|_| Box::pin(async { Ok(Change::Save(None)) })))).await?;
         self.cached.store(None);
@@ -260,14 +261,14 @@ impl OAuth {
         cached
     }
 
-    /// The tokens in memory, unless they are the ones that Studio has refused, or not safe yet.
+    /// The cached tokens, unless Studio has rejected them or they are not saved yet.
     pub(super) fn usable(&self, refused: Option<&CachedTokens>) -> Option<Arc<CachedTokens>> {
         self.cached
             .load_full()
             .filter(|cached| cached.is_saved() && refused.is_none_or(|refused| !cached.tokens.is_same(&refused.tokens)))
     }
 
-    /// Gets other tokens than `stale`: joins the renewal that is under way, or begins one.
+    /// Gets tokens other than `stale`: joins the renewal in progress, or starts one.
     pub(super) async fn renew(
         self: &Arc<Self>,
         config: &Config,
@@ -282,17 +283,17 @@ impl OAuth {
         loop {
             let (mut outcome, is_own) = self.join(config, sender, stale.as_ref());
             let renewed = match outcome.wait_for(Option::is_some).await.map(|outcome| outcome.clone()) {
-                // It was a caller's who is gone, and with whom the loop of an async store is gone.
+                // The renewal ended with the event loop of another caller's async store.
                 Ok(Some(Err(error))) if !is_own && error.is_abandoned() => continue,
                 Ok(Some(renewed)) => renewed?,
                 _ => return Err(Error::Exiting),
             };
-            // What others had renewed before these tokens were stale is of no help.
+            // A renewal that ended before these tokens became stale does not help.
             let cached = if is_own { self.usable(None) } else { self.usable(stale.as_deref()) };
             let Some(cached) = cached else { continue };
             let is_stale = stale.as_ref().is_some_and(|stale| stale.tokens.is_same(&cached.tokens));
             if renewed == Renewed::Bound && (is_stale || cached.tokens.have_ended()) {
-                // Their school is stored. Now they can be sent there, to be refreshed.
+                // Their school is stored, so they can now be sent there to be refreshed.
                 stale = Some(cached);
                 continue;
             }
@@ -300,8 +301,8 @@ impl OAuth {
         }
     }
 
-    /// Begins a renewal for those who come later. The one who begins it waits a little, since the loop of an async store may
-    /// end with the call; if that is not enough, the tokens are still good.
+    /// Starts an early renewal. The call that starts it waits briefly, since the event loop of an async store may end
+    /// with the call; if that is not enough, the tokens are still valid.
     pub(super) async fn renew_early(
         self: &Arc<Self>,
         config: &Config,
@@ -338,7 +339,8 @@ impl OAuth {
         }
     }
 
-    /// Begins a renewal. It goes on whatever becomes of those who wait for it, since tokens that are given up are lost.
+    /// Starts a renewal. It runs as its own task, which no call owns, since tokens of an abandoned refresh would be
+    /// lost.
     fn begin(
         self: &Arc<Self>,
         config: &Config,
@@ -347,7 +349,7 @@ impl OAuth {
         site: usize,
     ) -> Outcome {
         let (tell, outcome) = watch::channel(None);
-        // Not the caller's runtime, which rests when the caller has left. The store may ask which one this is.
+        // Not the caller's runtime, which stops when the caller has left. The store may ask which one this is.
         let background = background();
         let _entered = background.enter();
         let (oauth, sender, url) = (Arc::clone(self), sender.clone(), config.url());
@@ -385,7 +387,7 @@ impl OAuth {
         outcome
     }
 
-    /// Lets go of a renewal that has ended: an error may hold on to much.
+    /// Drops a renewal that has ended: its error may hold much memory.
     fn forget_renewal(&self, site: usize, ended: &Outcome) {
         if let Some(renewals) = self.renewals.existing() {
             let mut renewals = renewals.lock().unwrap_or_else(PoisonError::into_inner);
@@ -395,7 +397,7 @@ impl OAuth {
         }
     }
 
-    /// What to do about what the store holds, under its lock.
+    /// Decides what to do with the content of the store, under the store's lock.
     async fn decide(
         &self,
         url: String,
@@ -407,12 +409,12 @@ impl OAuth {
         let _asking = asking.lock().await;
         if let Some(cached) = self.cached.load_full() {
             let is_as_it_was = cached.before.is(loaded.as_ref());
-            // They are newer than what the store holds, unless somebody has signed in or out meanwhile.
+            // They are newer than the store's, unless somebody has signed in or out meanwhile.
             if !cached.is_saved() && (is_as_it_was || matches!(cached.before, StoredBefore::Unknown)) {
                 let renewed = if cached.refreshed_at.is_some() { Renewed::Refreshed } else { Renewed::Bound };
                 return Ok((renewed, cached));
             }
-            // It was read before they were saved, under a lock that does not keep everybody away.
+            // The store was read before they were saved, under a lock that does not exclude everybody.
             if cached.is_saved() && is_as_it_was && stale.is_none_or(|stale| !stale.tokens.is_same(&cached.tokens)) {
                 return Ok((Renewed::Found, cached));
             }
@@ -420,7 +422,7 @@ impl OAuth {
         let Some(mut loaded) = loaded else {
             return Err(login_required("no_tokens", "nobody has signed in: the token store is empty"));
         };
-        // A store may drop the school of the tokens. It is remembered here as well.
+        // A store may lose the school of the tokens, so it is remembered here as well.
         let known = self.cached.load_full().filter(|cached| cached.tokens.is_same(&loaded));
         loaded.url = loaded.url.or_else(|| known.and_then(|cached| cached.tokens.url.clone()));
         let is_bound = loaded.url.is_some();
@@ -451,7 +453,7 @@ impl OAuth {
             return Ok((Renewed::Found, self.cache(loaded, Origin::Store, StoredBefore::Unknown)));
         };
         if self.cached.load().as_ref().is_none_or(|cached| !cached.tokens.is_same(&loaded)) {
-            // So that what is replaced is known, and masked.
+            // So that the replaced tokens are known, and masked.
             self.cache(loaded.clone(), Origin::Store, StoredBefore::Unknown);
         }
         let asked_at = Timestamp::now();
@@ -464,7 +466,7 @@ impl OAuth {
         Ok((Renewed::Refreshed, self.cache(tokens, Origin::TokenEndpoint, StoredBefore::Was(Some(loaded)))))
     }
 
-    /// Carries a change of the store through, whatever becomes of the caller.
+    /// Completes a change of the store, even if the caller leaves.
     async fn finish(&self, updating: BoxFuture<Result<(), Error>>) -> Result<(), Error> {
         let counted = InFlight::begin();
         let updating = async move {
@@ -487,7 +489,7 @@ impl CachedTokens {
     }
 }
 
-/// Counts a renewal for as long as it is under way.
+/// Counts a renewal as long as it is in progress.
 struct InFlight(Arc<AtomicUsize>);
 
 impl InFlight {
@@ -504,7 +506,7 @@ impl Drop for InFlight {
     }
 }
 
-/// The limits of a refresh, in place of the client's own.
+/// The timeouts of a refresh, instead of the client's own.
 fn patience() -> Options {
     Options { timeout: Some(REFRESH_TIMEOUT), read_timeout: Some(REFRESH_READ_TIMEOUT), ..Options::default() }
 }

@@ -1,4 +1,4 @@
-//! Requests to the token endpoint, and what its refusals mean.
+//! Requests to the token endpoint, and what its errors mean.
 
 use crate::api::Request;
 use crate::api::oauth::Grant;
@@ -6,9 +6,9 @@ use crate::client::config::Options;
 use crate::client::error::{Error, StatusError};
 use crate::client::failure::said_by_server;
 
-/// What the token endpoint says if only the person can help. RFC 6749, which Studio is inferred to follow.
+/// The error code that only the person can resolve. RFC 6749, which Studio is inferred to follow.
 const INVALID_GRANT: &str = "invalid_grant";
-/// The words that only a token endpoint says. RFC 6749, section 5.2.
+/// The error codes that only a token endpoint uses. RFC 6749, section 5.2.
 const OAUTH_WORDS: [&str; 6] = [
     "invalid_request",
     "invalid_client",
@@ -20,8 +20,8 @@ const OAUTH_WORDS: [&str; 6] = [
 
 /// Sends requests to the token endpoint.
 pub trait SendsTokenRequest: Clone + Send + Sync + 'static {
-    /// Sends one. With `patience`, these options count in place of the sender's own, closing the sender does not end the
-    /// request, and it does not wait for requests that wait for it.
+    /// Sends one. With `patience`, these options replace the sender's own, closing the sender does not cancel the
+    /// request, and it needs no permit that requests which wait for it could hold.
     fn send_token_request(
         &self,
         request: Request<Grant>,
@@ -29,10 +29,10 @@ pub trait SendsTokenRequest: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Grant, Error>> + Send;
 }
 
-/// The token endpoint's no, as what it means for whoever signs in. Other failures stay what they are.
+/// Translates an error of the token endpoint into what it means for the sign-in. Other errors stay unchanged.
 pub(super) fn refused(error: Error, is_refresh: bool) -> Error {
     let Error::Status(refusal) = &error else { return error };
-    // Without OAuth's word, or with another status, it was perhaps not the token endpoint that answered.
+    // Without an OAuth error code, or with another status, the answer may not be the token endpoint's.
     let Some(reason) = refusal.error_word().filter(|reason| match refusal.status {
         200..300 | 400 | 401 => true,
         402..500 => OAUTH_WORDS.contains(&reason.as_str()),
@@ -60,7 +60,7 @@ pub(super) fn refused(error: Error, is_refresh: bool) -> Error {
     }
 }
 
-/// There are no tokens that could be used, and only a person can change that.
+/// There are no usable tokens, and only a person can change that.
 pub(super) fn login_required(reason: &str, message: &str) -> Error {
     Error::LoginRequired { reason: reason.to_owned(), message: message.to_owned(), answer: None }
 }

@@ -1,4 +1,4 @@
-//! Where the reading of a list is, in a form that another process can go on from. It holds no token.
+//! Checkpoints: the state of a reading as JSON, so that another process can continue it. It contains no token.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,19 +11,18 @@ use crate::client::error::Error;
 use crate::client::secrets::printable;
 use crate::client::send::Client;
 
-/// What is written first, so that a later form can be told from this one. Version 1 told items without a type apart by
-/// their ids.
+/// The format version. Version 1 distinguished items without a type by their ids.
 const VERSION: u32 = 2;
-/// How much of a checkpoint that cannot be right is quoted, in characters.
+/// How much of an invalid checkpoint is quoted, in characters.
 const QUOTED: usize = 200;
 
-/// A list's request, and how far its reading is.
+/// A list's request, and the state of its reading.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Checkpoint {
     version: u32,
     /// The school's URL, since the same path at another school is another list.
     school: String,
-    /// What its items are, as [`Item::NAME`] has it.
+    /// The kind of its items, see [`Item::NAME`].
     pub item: String,
     operation: String,
     path: String,
@@ -38,7 +37,7 @@ impl Checkpoint {
         let call = &request.call;
         let path = match &call.target {
             Target::Studio(path) => path.clone(),
-            // No list is anywhere else.
+            // Lists exist only in Studio's API.
             Target::SignIn(_) | Target::Signed(_) => String::new(),
         };
         let key = match &request.locator {
@@ -58,7 +57,7 @@ impl Checkpoint {
         }
     }
 
-    /// Reads what [`Checkpoint::to_json`] has written.
+    /// Reads the output of [`Checkpoint::to_json`].
     pub fn from_json(text: &str) -> Result<Self, InvalidArgument> {
         let refused = |expected: String| InvalidArgument::new("checkpoint", expected);
         let mut read: Self = serde_json::from_str(without_mark(text))
@@ -82,12 +81,12 @@ impl Checkpoint {
         serde_json::to_string(self).map_err(|error| Error::Setup(format!("the checkpoint cannot be written: {error}")))
     }
 
-    /// How many items were given so far.
+    /// How many items were returned so far.
     pub fn items(&self) -> u64 {
         self.state.items
     }
 
-    /// The path of the list, as far as it may be shown.
+    /// The path of the list.
     pub fn path(&self) -> &str {
         &self.path
     }
@@ -108,7 +107,7 @@ impl Checkpoint {
     }
 }
 
-/// What a message quotes of a checkpoint, which anybody can have written.
+/// A part of a checkpoint as a message quotes it: anybody may have written it.
 fn quoted(text: &str) -> String {
     printable(&text.chars().take(QUOTED).collect::<String>()).into_owned()
 }

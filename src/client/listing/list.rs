@@ -1,4 +1,4 @@
-//! A list that has not been read yet: which request, which pages, and from where on.
+//! A list that has not been read yet: its request, its pages and its starting point.
 
 use super::checkpoint::Checkpoint;
 use super::page::count;
@@ -10,12 +10,12 @@ use crate::client::config::Options;
 use crate::client::error::Error;
 use crate::client::send::Client;
 
-/// A list that has not been read yet. Every reading starts anew, or where the checkpoint is.
+/// A list that has not been read yet. Every reading starts from the beginning, or from the checkpoint.
 #[derive(Debug)]
 pub struct Listing<T> {
     client: Client,
     request: Request<Page<T>>,
-    /// The last page of the range that is wanted, if not all are.
+    /// The last page to read, if the range has an end.
     last: Option<i64>,
     from: Option<State>,
 }
@@ -52,23 +52,23 @@ impl<T: Item> Listing<T> {
         self.request.per_page()
     }
 
-    /// Only the pages from the first to the last, as Studio counts them; without a last, to the end.
+    /// Only these pages, counted as Studio counts them; without a last page, to the end.
     #[must_use]
     pub fn range(&self, first: i64, last: Option<i64>) -> Self {
         Self { client: self.client.clone(), request: self.request.at_page(first), last, from: None }
     }
 
-    /// The same list by the same client, but with other options.
+    /// The same list with other options of the client.
     pub fn with(&self, options: Options) -> Result<Self, Error> {
         Ok(Self { client: self.client.with_overrides(options)?, ..self.clone() })
     }
 
-    /// Where a reading is that has not begun.
+    /// The checkpoint of a reading that has not started.
     pub fn beginning(&self, reading: Reading) -> Option<Checkpoint> {
         self.read(reading).handle().checkpoint(None)
     }
 
-    /// Begins to read it.
+    /// Starts a reading.
     pub fn read(&self, reading: Reading) -> Reader<T> {
         let state = match &self.from {
             Some(state) => state.limited_to(reading.limit),
@@ -77,10 +77,10 @@ impl<T: Item> Listing<T> {
         Reader::new(self.client.clone(), self.request.clone(), self.last, state)
     }
 
-    /// How many items there are now: what Studio says, or where it says nothing that can be right, what there is to read.
+    /// The current number of items: Studio's total, or if that is missing or implausible, the number read.
     pub async fn total(&self) -> Result<u64, Error> {
         if let (Some(first_page), None) = (self.request.page(), &self.from) {
-            // Only of a part it matters how many there are on a page.
+            // The page size matters only for a part of the list.
             let is_part = first_page > 1 || self.last.is_some();
             let request = if is_part { self.request.clone() } else { self.request.with_per_page(1) };
             let page = self.client.send(&request).await?;
@@ -103,12 +103,12 @@ impl<T: Item> Listing<T> {
 }
 
 impl Client {
-    /// The list that a request asks for; nothing is sent before it is read.
+    /// The list of a request; nothing is sent before it is read.
     pub fn list<T>(&self, request: Request<Page<T>>) -> Listing<T> {
         Listing { client: self.clone(), request, last: None, from: None }
     }
 
-    /// The list of which a checkpoint was taken, from there on.
+    /// The list of a checkpoint, from there on.
     pub fn resume<T: Item>(&self, checkpoint: &Checkpoint) -> Result<Listing<T>, Error> {
         let request = checkpoint.request(self)?;
         let from = checkpoint.has_begun().then(|| checkpoint.state.clone());

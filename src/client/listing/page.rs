@@ -1,4 +1,4 @@
-//! One page of a list: which of its items were not given yet, and what to read next.
+//! Takes in one page of a list: decides which items are new, and what to read next.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::mem;
@@ -10,21 +10,21 @@ use super::sweep::{PageContent, PageRange, State, Sweep};
 use crate::api::Page;
 use crate::api::item::{Identity, Item};
 
-/// A page of which items are given out.
+/// A page whose items were returned to the caller.
 #[derive(Debug)]
 pub(super) struct InHand {
     pub(super) number: i64,
-    /// What was known of the sweep before it came.
+    /// The state of the sweep before this page.
     pub(super) sweep: Sweep,
     pub(super) given: Vec<Identity>,
 }
 
-/// What the pages of a reading have shown so far, to tell a list that has no end.
+/// Remembers repeated pages, to detect a list without an end.
 #[derive(Debug, Default)]
 pub(super) struct Repeats {
-    /// What the page before held, to tell a server that says the same again and again.
+    /// The content of the previous page, to detect a server that repeats itself.
     previous: Option<u64>,
-    /// How many pages in a row have brought nothing new.
+    /// How many pages in a row brought nothing new.
     pub(super) pages_without_news: i64,
 }
 
@@ -32,19 +32,19 @@ pub(super) struct Repeats {
 #[derive(Debug)]
 pub(super) enum NextStep {
     Page,
-    /// That is as far as was asked for, and not the end of the list.
+    /// The limit is reached, which is not the end of the list.
     Stop,
-    /// It was the last page. Perhaps something is missing although every page was read: what.
+    /// It was the last page. The text says what is missing although every page was read, if anything is.
     EndSweep(Option<String>),
 }
 
 impl Repeats {
-    /// Another sweep begins.
+    /// Starts another sweep.
     pub(super) fn begin_sweep(&mut self) {
         self.previous = None;
     }
 
-    /// Takes a page in: its items that were not given yet, the page if it has any, and what follows it.
+    /// Takes in a page: returns its new items, the page if it has any, and the next step.
     pub(super) fn take<T: Item>(
         &mut self,
         state: &mut State,
@@ -63,17 +63,17 @@ impl Repeats {
         let is_another = meta.and_then(|meta| meta.current_page).is_some_and(|current| current != number);
         let page = Sorted::new(state, &sweep, came.iter().map(Item::identity).collect());
         let is_empty = came.is_empty();
-        // A page that says something new is not the one before.
+        // A page with news is not a repetition.
         let is_repeated =
             !is_empty && (last_page.is_none() || page.is_by_content || page.duplicates == came.len()) && {
                 let content = fingerprint(&page.identities);
                 self.previous.replace(content) == Some(content)
             };
-        // Without a last page, one that says the very same as that before is the same page, and not another.
+        // Without a known last page, a page equal to the previous one is the same page again.
         let is_same_page = is_repeated && (last_page.is_none() || (page.is_by_content && is_another));
         let most = state.left.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
         let rows = count(&came);
-        // Behind a checkpoint of version 1, nobody knows which of them were given on this very page.
+        // After a checkpoint of version 1, it is unknown which of them were returned from this very page.
         let duplicates = if state.is_of_version_1 { 0 } else { i64::try_from(page.duplicates).unwrap_or(i64::MAX) };
         let is_steady = sweep.count().is_none_or(|count| state.sweep.count() == Some(count));
         let (items, given, fresh) = if is_same_page { Default::default() } else { page.pick(state, came, most) };
@@ -111,14 +111,14 @@ pub(super) fn count<T>(items: &[T]) -> i64 {
     i64::try_from(items.len()).unwrap_or(i64::MAX)
 }
 
-/// Tells pages apart, for lists that do not say which page is the last.
+/// A fingerprint of a page, for lists that do not name their last page.
 fn fingerprint(identities: &[Identity]) -> u64 {
     let mut hasher = DefaultHasher::new();
     identities.hash(&mut hasher);
     hasher.finish()
 }
 
-/// The items of a page, told apart from those of the pages before.
+/// The items of a page, compared with those of earlier pages.
 struct Sorted {
     pub(super) identities: Vec<Identity>,
     pub(super) is_by_content: bool,
@@ -128,11 +128,11 @@ struct Sorted {
 }
 
 impl Sorted {
-    /// `before` is what was known of the sweep before this page came.
+    /// `before` is the state of the sweep before this page.
     pub(super) fn new(state: &State, before: &Sweep, identities: Vec<Identity>) -> Self {
         let is_by_content = matches!(identities.first(), Some(Identity::Content(_)));
-        // An item without an id that says the same as one of a page before is another one, unless others may have pushed
-        // that one back here. Which of the two it is, only another sweep can tell.
+        // An item without an id that equals one of an earlier page is a different item, unless new items may have
+        // pushed the earlier one here. Only another sweep can decide which.
         let may_have_moved = state.current.is_none()
             && match (before.total_count, state.sweep.total_count) {
                 (Some(before), Some(now)) => before < now,
@@ -145,8 +145,8 @@ impl Sorted {
         Self { identities, is_by_content, are_duplicates, duplicates }
     }
 
-    /// Takes in what was found; returns what was not given yet, at most so much of it, with its identities, and how many
-    /// came in this sweep for the first time.
+    /// Records the items; returns those not returned before (at most `most`), their identities, and how many appeared
+    /// in this sweep for the first time.
     pub(super) fn pick<T: Item>(self, state: &mut State, came: Vec<T>, most: usize) -> (Vec<T>, Vec<Identity>, i64) {
         let (mut items, mut given) = (Vec::with_capacity(came.len()), Vec::with_capacity(came.len()));
         let mut page = SeenIds::default();
@@ -154,7 +154,7 @@ impl Sorted {
         let mut earlier = Earlier::of(state, self.is_by_content);
         for ((item, identity), is_duplicate) in came.into_iter().zip(self.identities).zip(self.are_duplicates) {
             if items.len() == most {
-                // What is behind a limit was not read.
+                // Items beyond the limit count as not read.
                 break;
             }
             let identity = if self.is_by_content && !is_duplicate {
@@ -182,7 +182,7 @@ impl Sorted {
     }
 }
 
-/// Tells which items of a list without ids were given before a checkpoint of version 1, which knew them by other names.
+/// Recognizes items without ids that were returned before a checkpoint of version 1, which identified them differently.
 struct Earlier {
     is_asked: bool,
     skip: usize,
@@ -208,7 +208,7 @@ impl Earlier {
     }
 }
 
-/// What told an item without a type from others in version 1.
+/// The identity of an item without a type in version 1.
 fn identity_of_version_1<T: Item>(item: &T, is_consistent: bool) -> Option<Identity> {
     let text = item.json();
     let fields: Value = serde_json::from_str(&text).ok()?;

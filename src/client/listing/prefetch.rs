@@ -1,4 +1,4 @@
-//! Requests pages ahead of the reader, on the runtime on which they come in.
+//! Prefetches pages ahead of the reader, on the runtime on which they arrive.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -18,17 +18,17 @@ use crate::client::process::{PerProcess, is_driven_by_callers};
 use crate::client::send::Client;
 use crate::client::tasks::Task;
 
-/// A reader that is away for longer than this between two calls takes its time. Connections cannot be left alone for long.
+/// A reader that is away longer than this between two calls counts as slow. Connections cannot be left alone for long.
 const LONG: Duration = Duration::from_secs(1);
 
-/// A page that was asked for ahead of the reader.
+/// A page that was requested ahead of the reader.
 #[derive(Debug)]
 struct Prefetched<T> {
     number: i64,
-    /// What came, unless there was no permit to try it again, and how long it took.
+    /// The result and how long it took; no result if a retry got no permit.
     task: Task<(Option<Fetching<T>>, Duration)>,
     spare: Weak<Spare>,
-    /// How long the reader had been away when it was asked for.
+    /// How long the reader had been away in total when the page was requested.
     away: Duration,
 }
 
@@ -40,15 +40,15 @@ impl<T: Send + 'static> Prefetched<T> {
 
 impl<T> Drop for Prefetched<T> {
     fn drop(&mut self) {
-        // The request ends when its runtime is driven, which may be much later.
+        // The request is cancelled only when its runtime is driven again, which may be much later.
         if let Some(spare) = self.spare.upgrade() {
             spare.leave();
         }
     }
 }
 
-/// A caller who drives the requests on a thread of its own takes the answers apart there, while others come in; a task
-/// leaves that to those that fetch them.
+/// A blocking caller decodes the answers on its own thread, while others arrive; in an async call, the prefetch tasks
+/// decode them.
 #[derive(Debug)]
 enum Fetched<T> {
     Answer(Answer),
@@ -57,24 +57,24 @@ enum Fetched<T> {
 
 type Fetching<T> = Result<Fetched<T>, Error>;
 
-/// Where the pages come in that were asked for ahead.
+/// The runtime on which prefetched pages arrive.
 #[derive(Debug, Default)]
 pub struct PrefetchRuntime {
-    /// The runtime of the call that first asked for one.
+    /// The runtime of the call that first requested one.
     runtime: PerProcess<Handle>,
-    /// Whether the reader takes its time. Then it is not left to its calls to drive what is under way.
+    /// Whether the reader is slow. Then its calls are not relied on to drive the requests.
     is_slow: AtomicBool,
-    /// The permits of the pages under way that come in during a blocking call only.
+    /// The permits of the pages that arrive only during a blocking call.
     spares: Mutex<Vec<Weak<Spare>>>,
 }
 
 impl PrefetchRuntime {
-    /// The runtime, if something was asked for there.
+    /// The runtime, if pages were requested on it.
     pub fn runtime(&self) -> Option<Arc<Handle>> {
         self.runtime.existing()
     }
 
-    /// Whether pages come in during a blocking call only.
+    /// Whether pages arrive only during a blocking call.
     pub fn is_driven(&self) -> bool {
         self.runtime().is_some_and(|runtime| is_driven_by_callers(&runtime))
     }
@@ -94,7 +94,7 @@ impl PrefetchRuntime {
     }
 }
 
-/// A reader during a call. Before and after, the permits of pages that nobody drives are for others.
+/// Marks the reader as present during a call. Otherwise, permits of pages that nothing drives are free for others.
 pub(super) struct PresentReader(Arc<PrefetchRuntime>);
 
 impl PresentReader {
@@ -114,17 +114,17 @@ impl Drop for PresentReader {
     }
 }
 
-/// The pages of one reading that are requested ahead of the reader.
+/// The prefetched pages of one reading.
 #[derive(Debug)]
 pub(super) struct Prefetch<T> {
     client: Client,
     request: Request<Page<T>>,
     pages: PageRange,
     limit: ConcurrencyLimit,
-    /// The next page and those behind it, as far as they were requested.
+    /// The next page and the pages after it, as far as they were requested.
     queue: VecDeque<Prefetched<T>>,
     runtime: Arc<PrefetchRuntime>,
-    /// How long the reader was away between its calls, and since when it is.
+    /// How long the reader was away between its calls in total, and since when it is away now.
     away: Duration,
     left_at: Option<Instant>,
 }
@@ -160,36 +160,36 @@ impl<T: Send + 'static> Prefetch<T> {
         self.left_at = Some(Instant::now());
     }
 
-    /// Whether the next page has come.
+    /// Whether the next page has arrived.
     pub(super) fn is_ready(&self) -> bool {
         self.queue.front().is_some_and(Prefetched::is_ready)
     }
 
-    /// Ends what is under way.
+    /// Cancels the requests.
     pub(super) fn clear(&mut self) {
         self.queue.clear();
     }
 
-    /// Requests anew what was requested, on the runtime of the call that needs it.
+    /// Cancels the requests, and lets the next call choose its own runtime.
     pub(super) fn reset(&mut self) {
         self.queue.clear();
         self.runtime.runtime.clear();
     }
 
-    /// The fewer pages are under way together, the less can move between them.
+    /// Requests fewer pages at once, so that less can move between them.
     pub(super) fn slow_down(&mut self) {
         self.limit.at_most(self.limit.now() / 4);
     }
 
-    /// The next page, which perhaps is there already.
-    /// `last` is the last page that may be requested ahead, if it is known that there are any.
+    /// The next page, which may have arrived already. `last` is the last page that may be prefetched, if it is known.
     pub(super) async fn fetch(&mut self, number: i64, last: Option<i64>) -> Result<Page<T>, Error> {
         if self.runtime.runtime().is_none() || (self.runtime.is_driven() && task::try_id().is_some()) {
-            // Those who drove it stayed in the parent of a fork, or an event loop reads on, which drives nothing.
+            // The threads that drove the runtime stayed in the parent of a fork, or an event loop continues the
+            // reading, which does not drive it.
             self.reset();
         }
         if self.queue.front().is_some_and(|next| next.number != number) {
-            // A call was given up when it had the page that should be there.
+            // A cancelled call had already taken the page that should be here.
             self.queue.clear();
         }
         let is_driven = self.runtime.is_driven();
@@ -201,7 +201,7 @@ impl<T: Send + 'static> Prefetch<T> {
         if let Some(next) = self.queue.front_mut() {
             let (result, took) = next.task.wait().await?;
             if is_driven {
-                // Nothing comes in there while the reader is away.
+                // Nothing arrives there while the reader is away.
                 away = self.away.saturating_sub(next.away);
             }
             self.queue.pop_front();
@@ -215,12 +215,12 @@ impl<T: Send + 'static> Prefetch<T> {
         };
         self.limit.answered(took, self.client.pace().throttlings());
         let came = match result {
-            // It was asked for together with others, which was too much. Alone, it may be welcome.
+            // Requested together with others, it was throttled. Alone, it may be accepted.
             Err(Error::Status(refusal)) if refusal.status == 429 && !was_alone => {
                 self.client.pace().hold().await;
                 self.client.ask(&request.call).await.map(Fetched::Answer)
             }
-            // It was the reader who took so long.
+            // The time out was the reader's, not the server's.
             Err(Error::Timeout { .. }) if away > took => self.client.ask(&request.call).await.map(Fetched::Answer),
             result => result,
         };
@@ -232,18 +232,18 @@ impl<T: Send + 'static> Prefetch<T> {
         }
     }
 
-    /// Asks for the pages behind one that has come, before that is worked on: Studio need not wait for it.
+    /// Requests the pages after one that has arrived, before that page is processed, so that Studio is not idle.
     async fn send_prefetch(&mut self, next: i64, last: Option<i64>) {
         if self.send(next, last) && is_driven_by_callers(&Handle::current()) {
-            // The requests are sent now, since nobody drives them before the next call. The answers wait in the sockets.
+            // Sends the requests now, since nothing drives them before the next call. The answers wait in the sockets.
             task::yield_now().await;
         }
     }
 
-    /// Asks for the next page and those behind it, if it is known that there are any. Says whether it did.
+    /// Requests the next page and the pages after it, if any are known. Returns whether it did.
     ///
-    /// While answers wait for the reader, it asks for several at once, when there is room for them: to look after the
-    /// connections costs more than one request more.
+    /// While answers wait for the reader, it requests several pages at once when there is room: switching to the
+    /// connections costs more than one more request.
     fn send(&mut self, next: i64, last: Option<i64>) -> bool {
         if self.queue.len() > self.limit.now() / 2 && self.queue.front().is_some_and(Prefetched::is_ready) {
             return false;
@@ -251,7 +251,7 @@ impl<T: Send + 'static> Prefetch<T> {
         let Some(last) = last else { return false };
         let Ok(runtime) = self.runtime.runtime.get(|| Ok::<_, Infallible>(Handle::current()));
         if self.runtime.is_slow() && is_driven_by_callers(&runtime) {
-            // What is under way there is taken in, and then the reading moves.
+            // Pages requested there are read first, and then the reading moves.
             if self.queue.is_empty() {
                 self.runtime.runtime.clear();
             }
@@ -292,12 +292,12 @@ impl<T: Send + 'static> Prefetch<T> {
         self.queue.len() > before
     }
 
-    /// The first request is sent as it was made: an operation without paging is not given a page number.
+    /// The first request is sent unchanged: an operation without paging gets no page number.
     fn request_for(&self, page: i64) -> Request<Page<T>> {
         if page == self.pages.first { self.request.clone() } else { self.request.at_page(page) }
     }
 
-    /// The last page that may be requested ahead, by what is known of the list.
+    /// The last page that may be prefetched, by what is known of the list.
     pub(super) fn last_page(&self, state: &State) -> Option<i64> {
         let known = state.sweep.last_page.filter(|_| self.pages.is_paged)?;
         let mut last = self.pages.last.map_or(known, |wanted| wanted.min(known));

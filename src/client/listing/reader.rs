@@ -15,14 +15,14 @@ use crate::client::error::Error;
 use crate::client::log::{TARGET, to_three_places};
 use crate::client::send::Client;
 
-/// How many pages in a row may bring nothing before it is no list that has an end.
+/// How many pages in a row may bring nothing new before the list counts as endless.
 const MAX_PAGES_WITHOUT_NEWS: i64 = 100;
-/// Statuses that say of a page that there is none, where others say so with an empty one.
+/// Error statuses that may mean that a page does not exist, where other servers send an empty one.
 const NO_SUCH_PAGE: [u16; 4] = [400, 404, 416, 422];
-/// How many pages a batch has at the most.
+/// The most pages in a batch.
 const MAX_BATCH_PAGES: usize = 32;
 
-/// How many of a list's items are on the pages that are wanted.
+/// How many of a list's items are in the range of pages.
 pub(super) fn total_in_range<T>(request: &Request<Page<T>>, last: Option<i64>, total: i64) -> u64 {
     let per_page = request.per_page().unwrap_or(0);
     let before = request.page().unwrap_or(1).saturating_sub(1).saturating_mul(per_page);
@@ -43,18 +43,18 @@ pub struct Reader<T> {
     /// How many pages it has read.
     pages_read: u64,
     prefetch: Prefetch<T>,
-    /// The error of a page behind those of the last batch.
+    /// The error of a page after the last batch.
     failed: Option<Error>,
 }
 
-/// Where a reading is, for those who ask while it goes on.
+/// The position of a reading, shared with its handles.
 #[derive(Debug)]
 struct ReaderPosition {
     state: State,
-    /// How many items were taken in so far by this reading, and how many of them were handed over.
+    /// How many items this reading has taken in, and how many of them it has returned.
     taken: u64,
     handed_over: u64,
-    /// What was taken in since the last batch was handed over, and that batch.
+    /// The pages taken in since the last batch, and that batch.
     in_hand: Vec<InHand>,
 }
 
@@ -62,7 +62,7 @@ fn locked(position: &Mutex<ReaderPosition>) -> MutexGuard<'_, ReaderPosition> {
     position.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Tells where a reading is.
+/// Shows the position of a reading while it runs.
 #[derive(Debug)]
 pub struct ReaderHandle<T> {
     client: Client,
@@ -73,7 +73,7 @@ pub struct ReaderHandle<T> {
 }
 
 impl<T: Item> ReaderHandle<T> {
-    /// How many items there are in all, as Studio said last.
+    /// The total number of items, as Studio said last.
     pub fn total(&self) -> Option<u64> {
         let state = &locked(&self.position).state;
         let total = total_in_range(&self.request, self.last, state.sweep.total_count.or(state.drift.last_total)?);
@@ -84,13 +84,13 @@ impl<T: Item> ReaderHandle<T> {
         locked(&self.position).state.drift
     }
 
-    /// Where pages are under way.
+    /// The runtime of the prefetched pages.
     pub fn prefetch_runtime(&self) -> &PrefetchRuntime {
         &self.runtime
     }
 
-    /// Where the reading is, when so many items of it were given on, or all that were handed over; nothing if that was before
-    /// what was handed over last.
+    /// The checkpoint after so many items were passed on, or after all that were returned; `None` if that was before
+    /// the last batch.
     pub fn checkpoint(&self, given: Option<u64>) -> Option<Checkpoint> {
         let position = locked(&self.position);
         let mut state = position.state.clone();
@@ -112,7 +112,7 @@ impl<T: Item> ReaderHandle<T> {
         if unread > 0 {
             return None;
         }
-        // If another sweep is under way, it comes by what was not given.
+        // If another sweep is running, it finds what was not passed on.
         if let Some((page, given)) = first_unread
             && (state.is_done || state.next_page > page.number)
         {
@@ -124,7 +124,7 @@ impl<T: Item> ReaderHandle<T> {
 }
 
 impl<T: Item> Reader<T> {
-    /// `last` is the last page of the range that is wanted, if not all are.
+    /// `last` is the last page to read, if the range has an end.
     pub(super) fn new(client: Client, request: Request<Page<T>>, last: Option<i64>, state: State) -> Self {
         let first = request.page().unwrap_or(1);
         let pages = PageRange { first, last, per_page: request.per_page(), is_paged: request.page().is_some() };
@@ -142,24 +142,25 @@ impl<T: Item> Reader<T> {
         }
     }
 
-    /// All that is ready, at least one page with items which were not there before; `None` at the end.
+    /// All pages that are ready, at least one with new items; `None` at the end.
     ///
-    /// After an error, or when the call was given up, it can be called again, and goes on with the page that failed.
+    /// After an error or a cancelled call, it can be called again, and continues with the page that failed.
     pub async fn next_pages(&mut self) -> Result<Option<Vec<Vec<T>>>, Error> {
         let mut pages = Vec::new();
         let are_there = self.next_batch(1, |items| pages.push(items)).await?;
         Ok(are_there.then_some(pages))
     }
 
-    /// Likewise, page by page as they come, and at least so many items if there are. Says whether there were any.
+    /// Passes on pages as they arrive, with at least `enough` items if there are so many. Returns whether there were
+    /// any.
     ///
-    /// What it has given it does not give again, also if the call is given up. It must not be called again before that
-    /// was handed on, since then it counts as given.
+    /// It passes every item on once, even if the call is cancelled. Pass the items on before you call it again, which
+    /// counts them as returned.
     pub async fn next_batch(&mut self, enough: usize, mut give: impl FnMut(Vec<T>)) -> Result<bool, Error> {
         let _present = PresentReader::new(self.prefetch.runtime());
         let sweep = {
             let mut position = locked(&self.position);
-            // Whoever asks for more has given on what was handed over.
+            // A caller that asks for more has passed on the last batch.
             position.in_hand.clear();
             position.state.drift.readings
         };
@@ -179,7 +180,7 @@ impl<T: Item> Reader<T> {
                 break;
             }
             let fetched = match self.fetch().await {
-                // There might have been more, but that is where the list ends.
+                // There might have been more pages, but the list ends here.
                 Err(Error::Status(refusal)) if NO_SUCH_PAGE.contains(&refusal.status) && self.is_behind() => {
                     Ok(Page { items: Vec::new(), meta: None })
                 }
@@ -192,7 +193,7 @@ impl<T: Item> Reader<T> {
                     give(items);
                 }
                 Err(error) => {
-                    // It goes on with the page that failed, and with nothing behind it.
+                    // The next call continues with the page that failed.
                     self.prefetch.clear();
                     if count == 0 {
                         return Err(error);
@@ -203,7 +204,7 @@ impl<T: Item> Reader<T> {
             }
         }
         if count == 0 {
-            // Whoever keeps the reading wants to know how it went, and not what there was.
+            // A finished reading keeps only its statistics.
             locked(&self.position).state.forget();
             return Ok(false);
         }
@@ -215,19 +216,19 @@ impl<T: Item> Reader<T> {
         Ok(true)
     }
 
-    /// Tells where it is, also while it goes on.
+    /// A handle that shows the position while the reading runs.
     pub fn handle(&self) -> ReaderHandle<T> {
         let (client, request) = (self.client.clone(), self.request.clone());
         let (position, runtime) = (Arc::clone(&self.position), Arc::clone(self.prefetch.runtime()));
         ReaderHandle { client, request, last: self.pages.last, position, runtime }
     }
 
-    /// Ends what is under way: nobody reads on.
+    /// Cancels prefetched pages: the reading is abandoned.
     pub fn close(&mut self) {
         self.prefetch.clear();
     }
 
-    /// The next page, which perhaps is there already.
+    /// The next page, which may have arrived already.
     async fn fetch(&mut self) -> Result<Page<T>, Error> {
         let (number, last) = {
             let state = &locked(&self.position).state;
@@ -241,18 +242,18 @@ impl<T: Item> Reader<T> {
         self.prefetch.fetch(number, last).await
     }
 
-    /// Requests anew what was requested ahead, on the runtime of the call that needs it.
+    /// Drops prefetched pages, so that they are requested again on the runtime of the next call.
     pub fn drop_prefetched(&mut self) {
         self.prefetch.reset();
     }
 
-    /// Whether the next page is behind all that Studio says there are.
+    /// Whether the next page is beyond the end that Studio announces.
     fn is_behind(&self) -> bool {
         let state = &locked(&self.position).state;
         state.sweep.is_behind(self.pages.request(state.next_page))
     }
 
-    /// Takes a page in, and decides what to read next. It is an error only where there is nothing new on the page.
+    /// Takes in a page and decides what to read next. Fails only if the page has nothing new.
     fn take(&mut self, page: Page<T>) -> Result<Vec<T>, Error> {
         let position = Arc::clone(&self.position);
         let ReaderPosition { state, taken, in_hand, .. } = &mut *locked(&position);
@@ -271,7 +272,7 @@ impl<T: Item> Reader<T> {
         Ok(items)
     }
 
-    /// Every page was read once more: is that enough?
+    /// Ends a sweep over all pages.
     fn end_sweep(&mut self, state: &mut State, shortage: Option<String>) -> Result<(), Error> {
         match state.end_sweep(shortage, self.pages.first) {
             SweepEnd::Whole => {
@@ -295,7 +296,7 @@ impl<T: Item> Reader<T> {
         Ok(())
     }
 
-    /// Why it is not read once more, or not on.
+    /// The error if the reading does not continue.
     fn given_up(&self, state: &State) -> Error {
         let (items, page) = (state.items, state.next_page.saturating_sub(1));
         self.problem(&if state.drift.readings > MAX_SWEEPS {
@@ -321,7 +322,7 @@ impl<T: Item> Reader<T> {
         Error::ListChanged(format!("{method} {path}: {what}"))
     }
 
-    /// Logs that the list is read once more.
+    /// Logs that another sweep starts.
     fn log_sweep(&self, state: &State) {
         let (method, path) = self.method_and_path();
         let (items, pages, reading) = (state.items, self.pages_read, state.drift.readings);
@@ -332,7 +333,7 @@ impl<T: Item> Reader<T> {
         );
     }
 
-    /// Logs that the list was read to its end.
+    /// Logs that the list is complete.
     fn log_end(&self, state: &State) {
         let seconds = to_three_places(self.began.map_or(0.0, |began| began.elapsed().as_secs_f64()));
         let (method, path) = self.method_and_path();

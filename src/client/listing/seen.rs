@@ -1,4 +1,4 @@
-//! Which items there were: small enough for all numbers of a million, and of as many more as Studio has.
+//! A set of item identities, compact enough for a million numbers.
 
 use std::collections::HashSet;
 use std::io::Error;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::api::item::Identity;
 
-/// A set of identities.
+/// A set of item identities.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct SeenIds {
     numbers: RoaringTreemap,
@@ -27,7 +27,8 @@ impl SeenIds {
         }
     }
 
-    /// Takes one in, and says whether it is new. For a page; of many, each would move all numbers that are larger.
+    /// Adds one and returns whether it is new. Meant for a page: in a large set, each insertion would move all larger
+    /// numbers.
     pub(super) fn insert(&mut self, identity: &Identity) -> bool {
         match identity {
             Identity::Number(number) => self.numbers.insert(number.cast_unsigned()),
@@ -36,7 +37,7 @@ impl SeenIds {
         }
     }
 
-    /// Takes in those of a page.
+    /// Adds those of a page.
     pub(super) fn extend(&mut self, page: &Self) {
         self.numbers |= &page.numbers;
         self.texts.extend(page.texts.iter().cloned());
@@ -61,12 +62,12 @@ impl SeenIds {
         self.numbers.is_empty() && self.texts.is_empty() && self.contents.is_empty()
     }
 
-    /// Whether there are texts in it.
+    /// Whether it contains texts.
     pub(super) fn has_texts(&self) -> bool {
         !self.texts.is_empty()
     }
 
-    /// Whether there are items in it that have no id.
+    /// Whether it contains items without an id.
     pub(super) fn is_by_content(&self) -> bool {
         !self.contents.is_empty()
     }
@@ -75,11 +76,11 @@ impl SeenIds {
         self.texts.clear();
     }
 
-    /// How many items that say the same there are from the `from`th on. All before the last of them are there.
+    /// How many equal items there are from the `from`th on. All before the last of them are present.
     pub(super) fn count_of(&self, identity: &Identity, from: u64) -> u64 {
         let has = |number: u64| self.contains(&identity.nth(number));
         let (mut known, mut step) = (from, 1);
-        // A million equal rows are found with forty looks.
+        // Finds a million equal rows in forty steps.
         while has(known + step - 1) {
             known += step;
             step *= 2;
@@ -93,7 +94,7 @@ impl SeenIds {
         known
     }
 
-    /// How many of these the other set has not.
+    /// How many of these are missing in the other set.
     pub(super) fn without(&self, other: &Self) -> u64 {
         let numbers = self.numbers.len() - self.numbers.intersection_len(&other.numbers);
         numbers
@@ -102,7 +103,7 @@ impl SeenIds {
     }
 }
 
-/// As it is written into a checkpoint.
+/// The format in a checkpoint.
 #[derive(Serialize, Deserialize)]
 struct Written {
     numbers: String,

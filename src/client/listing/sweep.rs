@@ -1,4 +1,4 @@
-//! One pass over the pages of a list: what came, whether it fits what Studio says of the list, and whether the list is whole.
+//! One sweep over the pages of a list: what was found, whether it fits what Studio says, and whether the list is whole.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -7,17 +7,17 @@ use super::seen::SeenIds;
 use crate::api::item::{Identity, Item, Meta};
 use crate::api::models::Source;
 
-/// How often a list is read from the start because it changed meanwhile.
+/// How many sweeps a changing list gets.
 pub(super) const MAX_SWEEPS: u32 = 10;
-/// How often a list is read whose count rose, in a way that might have hidden that items vanished.
+/// How many sweeps a list gets whose total rose in a way that may have hidden that items vanished.
 const MAX_SWEEPS_OF_A_GROWING_LIST: u32 = 3;
-/// After so many sweeps in a row that brought nothing new, a list that shrinks all the time is taken for whole.
+/// After so many sweeps in a row without news, a list that keeps shrinking counts as whole.
 const MAX_SWEEPS_WITHOUT_NEWS: u32 = 2;
 
 /// How a list is read.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Reading {
-    /// How many items at the most.
+    /// The most items to read.
     pub limit: Option<u64>,
     /// Whether to read until two sweeps agree.
     pub is_consistent: bool,
@@ -26,41 +26,41 @@ pub struct Reading {
 /// What happened to a list while it was read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Drift {
-    /// How often it was begun to be read.
+    /// How many sweeps were started.
     pub readings: u32,
-    /// How many items only a repeated reading brought: added meanwhile, or moved out of sight before.
+    /// How many items only a later sweep found: added meanwhile, or moved out of sight before.
     pub appeared: u64,
-    /// How many items were given that the last whole reading found no longer.
+    /// How many returned items the last complete sweep did not find any more.
     pub vanished: u64,
-    /// Studio's own count, at first and at last.
+    /// Studio's own total, the first and the last.
     pub first_total: Option<i64>,
     pub last_total: Option<i64>,
 }
 
-/// How far a reading is; all that another process needs to go on.
+/// The state of a reading: all that another process needs to continue.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct State {
     pub(super) is_consistent: bool,
     pub(super) is_done: bool,
     pub(super) next_page: i64,
-    /// Which items of the next page were given already. They are not among those that were seen, since they will be.
+    /// The items of the next page that were returned already. They are not in `seen`, since they will be seen again.
     #[serde(default)]
     pub(super) partial: SeenIds,
-    /// Whether the next page is the first one behind a checkpoint of version 1, and how many of its items without an id
-    /// had been given.
+    /// Whether the next page is the first after a checkpoint of version 1, and how many of its items without an id had
+    /// been returned.
     #[serde(default)]
     pub(super) is_of_version_1: bool,
     pub(super) skip: usize,
-    /// How many items were given, and how many there may still be.
+    /// How many items were returned, and how many more may be.
     pub(super) items: u64,
     pub(super) left: Option<u64>,
-    /// What was given: while items appear and vanish, those behind them move from page to page.
+    /// The returned items: while items appear and vanish, those after them move from page to page.
     pub(super) seen: SeenIds,
-    /// What the first sweep, the one before, and this one found, once there is more than one.
+    /// What the first, the previous and the current sweep found, once there is more than one.
     pub(super) first: Option<SeenIds>,
     pub(super) before: Option<SeenIds>,
     pub(super) current: Option<SeenIds>,
-    /// How many pages there were in the sweep before: so many may well bring nothing new in this one.
+    /// How many pages the previous sweep had: so many may bring nothing new in this one.
     pub(super) pages_before: i64,
     pub(super) sweep: Sweep,
     /// How many sweeps in a row brought nothing new.
@@ -91,7 +91,7 @@ impl State {
         }
     }
 
-    /// The same with no more items than this still to come.
+    /// The same state with at most this many items to come.
     pub(super) fn limited_to(&self, limit: Option<u64>) -> Self {
         Self { left: self.left.into_iter().chain(limit).min(), ..self.clone() }
     }
@@ -111,34 +111,34 @@ impl State {
             && self.sweep.is_possible()
     }
 
-    /// Keeps only what tells how it went.
+    /// Keeps only the statistics.
     pub(super) fn forget(&mut self) {
         self.seen = SeenIds::default();
         (self.first, self.before, self.current) = (None, None, None);
     }
 
-    /// That of a checkpoint of version 1, which told items without a type by their ids.
+    /// Converts the state of a checkpoint of version 1, which identified items without a type by their ids.
     pub(super) fn of_version_1(mut self, item: &str, first_page: Option<i64>) -> Self {
         self.is_of_version_1 = true;
         if self.drift.readings > 1 && [Value::NAME, Source::NAME].contains(&item) {
-            // What the sweeps found is not known as it is now, so this one begins anew.
+            // The sweeps' findings cannot be converted, so the current sweep starts anew.
             (self.first, self.before, self.current) = (None, None, Some(SeenIds::default()));
             (self.next_page, self.skip, self.sweep) = (first_page.unwrap_or(1), 0, Sweep::new());
         }
         self
     }
 
-    /// What was found so far in this sweep.
+    /// The items found so far in this sweep.
     pub(super) fn found(&self) -> &SeenIds {
         self.current.as_ref().unwrap_or(&self.seen)
     }
 
-    /// Goes back to a page of which not everything was given. `sweep` is what was known before it came, and `given` what of
-    /// it was given.
+    /// Goes back to a page whose items were only partly returned. `sweep` is the state before it arrived, and `given`
+    /// what was returned of it.
     pub(super) fn go_back_to(&mut self, page: i64, sweep: &Sweep, given: &[Identity], first_page: i64) {
         self.is_done = false;
         if self.drift.readings > 1 {
-            // In which order the pages of this sweep were found is not kept, so the sweep begins anew.
+            // The order of this sweep's findings is not kept, so the sweep starts anew.
             (self.next_page, self.current) = (first_page, Some(SeenIds::default()));
             self.sweep = Sweep::new();
             self.sweep.brought_any = sweep.brought_any;
@@ -151,12 +151,12 @@ impl State {
         }
     }
 
-    /// Ends a sweep, and decides whether the list is whole. If not, the next sweep begins. `shortage` says what is missing
+    /// Ends a sweep and decides whether the list is whole; if not, starts the next. `shortage` says what is missing
     /// although every page was read.
     pub(super) fn end_sweep(&mut self, shortage: Option<String>, first_page: i64) -> SweepEnd {
         let is_by_content = self.seen.is_by_content();
         if is_by_content && self.current.is_some() {
-            // What was given before a checkpoint of version 1 is known by its content now.
+            // Items returned before a checkpoint of version 1 are known by their content now.
             self.seen.forget_texts();
         }
         let found = self.current.as_ref().unwrap_or(&self.seen);
@@ -175,7 +175,7 @@ impl State {
         };
         let is_whole = is_whole(signs);
         if let Some(shortage) = shortage.filter(|_| is_whole) {
-            // Whoever asks once more asks for the last page again.
+            // The next call requests the last page again.
             return SweepEnd::Incomplete(shortage);
         }
         self.sweeps_without_news = sweeps_without_news;
@@ -199,9 +199,9 @@ impl State {
 #[derive(Debug)]
 pub(super) enum SweepEnd {
     Whole,
-    /// Every page was read, and something is missing: what.
+    /// Every page was read, and items are missing: the text says which.
     Incomplete(String),
-    /// The list is read once more.
+    /// Another sweep starts.
     Again,
 }
 
@@ -216,9 +216,10 @@ struct Signs {
     total_decreased: bool,
     /// How many sweeps in a row brought nothing new, this one included.
     sweeps_without_news: u32,
-    /// Whether all that earlier sweeps gave was found again. A list that only grows hides nothing from who reads it in order.
+    /// Whether all items of earlier sweeps were found again. A list that only grows hides nothing from a reader that
+    /// goes in order.
     only_grew: bool,
-    /// Whether all that moved during this sweep was pushed back by items that appeared.
+    /// Whether everything that moved during this sweep was pushed back by new items.
     is_plain: bool,
     /// How many sweeps there were, this one included.
     sweeps: u32,
@@ -238,41 +239,41 @@ fn is_whole(signs: Signs) -> bool {
 /// More than any reading counts: a page of 50 items each millisecond takes half a day for so many.
 const MOST: i64 = 1 << 31;
 
-/// What is known of one pass over the pages.
+/// What is known of one sweep.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "they are signs, and each can be there without the others")]
 pub(super) struct Sweep {
     pub(super) last_page: Option<i64>,
     pub(super) total_count: Option<i64>,
-    /// Whether Studio's count fell from one page to the next. Then an item may have moved to a page that had been read
-    /// already: forward, since items vanished; or backward, since others appeared and the later page was answered first.
-    /// Read in order, items that appear only push others to pages that are still to come.
+    /// Whether Studio's total fell from one page to the next. Then an item may have moved to a page that had been read
+    /// already: forward, since items vanished; or backward, since others appeared and the later page was answered
+    /// first. In a reading in order, new items only push others to pages still to come.
     #[serde(rename = "fell")]
     pub(super) total_decreased: bool,
-    /// How many items came again on a later page.
+    /// How many items appeared again on a later page.
     #[serde(rename = "again")]
     duplicates: i64,
-    /// Studio's count on the first page that had one, or that of pages.
+    /// Studio's total on the first page that had one, or else its number of pages.
     first: Option<i64>,
     pub(super) brought_any: bool,
-    /// How many items were on its pages, repeated pages left out. Unknown behind a checkpoint of version 1.
+    /// How many items its pages had, without repeated pages. Unknown after a checkpoint of version 1.
     #[serde(default)]
     rows: Option<i64>,
-    /// How many of them were different ones, and how many were on the fullest page.
+    /// How many of them were distinct, and how many the fullest page had.
     #[serde(default)]
     found: i64,
     #[serde(default)]
     fullest: i64,
-    /// Whether something that a page said did not fit what content.
+    /// Whether a page's statements did not fit its content.
     #[serde(default)]
     is_odd: bool,
-    /// Whether the last page counted the list itself.
+    /// Whether the last page had a total.
     #[serde(default)]
     is_counted: bool,
-    /// Whether a page said that there is another one behind it.
+    /// Whether a page announced a next one.
     #[serde(default)]
     has_next: bool,
-    /// The last page that only repeated others, although Studio says that it is one of several.
+    /// The last page that only repeated others, although Studio counts it as one of several.
     #[serde(default)]
     stuck_at: Option<i64>,
 }
@@ -304,23 +305,23 @@ pub(super) struct PageRequest {
 }
 
 impl PageRequest {
-    /// How many items are on the pages before the first one, if they are full.
+    /// How many items the pages before the first one have, if they are full.
     fn before(self) -> i64 {
         self.first_page.saturating_sub(1).saturating_mul(self.per_page.unwrap_or(0))
     }
 }
 
-/// What was on a page.
+/// The content of a page, in numbers.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PageContent {
     pub(super) rows: i64,
-    /// How many came in this sweep for the first time.
+    /// How many items were new in this sweep.
     pub(super) fresh: i64,
     /// How many were on an earlier page of this sweep.
     pub(super) duplicates: i64,
-    /// Whether the page is the one before once more, and was left out.
+    /// Whether it is the previous page again, and was left out.
     pub(super) is_same_page: bool,
-    /// Whether Studio's count is that of the page before.
+    /// Whether Studio's total is the same as on the previous page.
     pub(super) is_steady: bool,
 }
 
@@ -336,7 +337,7 @@ impl Sweep {
         said.chain(own.clone()).all(|count| count >= 0) && own.into_iter().all(|count| count <= MOST)
     }
 
-    /// Takes in what a page says of the list.
+    /// Records what a page says about the list.
     pub(super) fn hear(&mut self, meta: Meta) {
         let fell =
             |before: Option<i64>, now: Option<i64>| matches!((before, now), (Some(before), Some(now)) if now < before);
@@ -350,7 +351,7 @@ impl Sweep {
         self.first = self.first.or(self.count());
     }
 
-    /// Takes in what was on the page, which is held against what it says.
+    /// Records the content of a page, and compares it with what the page says.
     pub(super) fn count_in(&mut self, request: PageRequest, content: PageContent, meta: Option<Meta>) {
         self.fullest = self.fullest.max(content.rows);
         self.found += content.fresh;
@@ -365,11 +366,11 @@ impl Sweep {
         }
         self.is_counted = meta.is_some_and(|meta| meta.total_count.is_some());
         self.has_next = meta.map_or(self.has_next, |meta| meta.has_next);
-        // The last page has to fit what the others said, too.
+        // The last page must fit what the others said, too.
         let is_last = content.fresh > 0 && self.last_page == Some(request.number);
         let known =
             is_last.then(|| Meta { last_page: self.last_page, total_count: self.total_count, ..Meta::default() });
-        // It may count an item once that is on it twice.
+        // Studio may count an item once that is on the page twice.
         let fits = |meta| {
             [content.rows, content.fresh + content.duplicates]
                 .iter()
@@ -382,16 +383,17 @@ impl Sweep {
         self.total_count.or(self.last_page)
     }
 
-    /// Whether all that moved was pushed back, once for each item that appeared. Where other items vanished, either the
-    /// count fell, or as many appeared behind as were missed in front; then fewer come again than the count rose.
+    /// Whether everything that moved was pushed back, once for each new item. If other items vanished, either the total
+    /// fell, or as many appeared at the end as were missed at the front; then fewer items repeat than the total rose.
     ///
-    /// Items without an id that come again may also be others that say the same, which only another sweep can tell.
+    /// Items without an id that repeat may also be different items with equal content, which only another sweep can
+    /// decide.
     pub(super) fn is_plain(&self, is_by_content: bool) -> bool {
         let rose = self.count().zip(self.first).map_or(0, |(count, first)| count - first);
         !self.total_decreased && self.duplicates == rose && !(is_by_content && self.duplicates > 0)
     }
 
-    /// Whether there may be more behind the page that is said to be the last. If the count moves, the list is read again
+    /// Whether there may be more items after the announced last page. If the total changes, the list is read again
     /// anyway.
     pub(super) fn is_doubtful(&mut self, request: PageRequest) -> bool {
         let is_steady = self.first == self.count();
@@ -401,7 +403,7 @@ impl Sweep {
         !self.total_decreased && (self.is_odd || self.has_next || self.shortage(request).is_some())
     }
 
-    /// Why it is not whole although every page was read, if it is not.
+    /// What is missing although every page was read, if anything is.
     pub(super) fn shortage(&self, request: PageRequest) -> Option<String> {
         let rows = self.rows.filter(|_| !self.total_decreased)?;
         let last = self.last_page.map_or_else(String::new, |last| format!(" (it says that {last} is the last one)"));

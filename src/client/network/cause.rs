@@ -1,4 +1,4 @@
-//! Why there is no connection to a server, and what to do about it.
+//! Explains why a connection failed, and what to do about it.
 
 use std::error::Error as StdError;
 use std::io;
@@ -12,19 +12,19 @@ use super::settings::Network;
 use super::tls::{Rejected, WithoutAuthorities};
 use crate::client::error::Error;
 
-/// How Unix says that this process, or the whole system, has too many open files: EMFILE and ENFILE.
+/// The Unix error codes for too many open files, in the process or the system: EMFILE and ENFILE.
 const TOO_MANY_FILES: &[i32] = if cfg!(unix) { &[24, 23] } else { &[] };
 
 /// Why there is no connection.
 pub(crate) struct Cause {
-    /// What went wrong, and what to do about it.
+    /// What happened, and what to do about it.
     pub(crate) text: String,
-    /// Whether it may go better the next time.
+    /// Whether a retry may succeed.
     pub(crate) may_pass: bool,
 }
 
 impl Network {
-    /// Why there is no connection to `url`. `quoted` is the innermost cause.
+    /// Explains why there is no connection to `url`. `quoted` is the innermost cause.
     pub(crate) fn cause(&self, base: &Url, url: &Url, error: &reqwest::Error, quoted: &str) -> Result<Cause, Error> {
         if let Some(WithoutAuthorities(problem)) = find(error) {
             return Err(Error::Setup(problem.clone()));
@@ -33,7 +33,7 @@ impl Network {
             return Ok(Cause { text, may_pass: true });
         }
         let proxy = self.proxy_in_use(base, url);
-        // Only what happens between this machine and the proxy; what goes through the tunnel is the server's.
+        // Only failures between this machine and the proxy; what goes through the tunnel is the server's.
         let is_at_proxy = causes(error).any(|cause| cause.to_string().starts_with("tunnel error"))
             || (proxy.is_some() && url.scheme() == "http");
         let other_end = match &proxy {
@@ -82,7 +82,7 @@ impl Network {
     }
 }
 
-/// A TLS handshake that failed, but not for a certificate.
+/// Explains a failed TLS handshake whose reason is not the certificate.
 fn handshake_failure(problem: &rustls::Error, other_end: &str, is_proxy: bool) -> Cause {
     let (text, may_pass) = match problem {
         rustls::Error::InvalidMessage(_) if is_proxy => {
@@ -91,7 +91,7 @@ fn handshake_failure(problem: &rustls::Error, other_end: &str, is_proxy: bool) -
         rustls::Error::InvalidMessage(_) => {
             (format!("{other_end} does not speak TLS there: check the host and the port"), false)
         }
-        // Some alerts say that the server is in trouble, and that can pass.
+        // Some alerts report a temporary problem of the server.
         rustls::Error::AlertReceived(alert) => (
             format!(
                 "{other_end} refused the TLS handshake ({alert:?}): check that it supports TLS 1.2 or 1.3 for that name"
@@ -103,12 +103,12 @@ fn handshake_failure(problem: &rustls::Error, other_end: &str, is_proxy: bool) -
     Cause { text, may_pass }
 }
 
-/// The cause of that type.
+/// The first cause of this type.
 fn find<'error, T: StdError + 'static>(error: &'error (dyn StdError + 'static)) -> Option<&'error T> {
     causes(error).find_map(|cause| cause.downcast_ref())
 }
 
-/// What this machine ran out of, if that is why.
+/// The resource that this machine ran out of, if that is the reason.
 fn shortage(error: &reqwest::Error) -> Option<String> {
     if let Some(problem) = find::<NoThread>(error) {
         return Some(format!("{problem}: check whether the system or a container limits their number"));
@@ -120,13 +120,13 @@ fn shortage(error: &reqwest::Error) -> Option<String> {
     })
 }
 
-/// An error and all that caused it.
+/// An error and its causes.
 fn causes<'error>(error: &'error (dyn StdError + 'static)) -> impl Iterator<Item = &'error (dyn StdError + 'static)> {
     std::iter::successors(Some(error), |&error| cause_of(error))
 }
 
 fn cause_of<'error>(error: &'error (dyn StdError + 'static)) -> Option<&'error (dyn StdError + 'static)> {
-    // These two hold errors that they do not tell as their source.
+    // These two contain errors that they do not return as their source.
     if let Some(held) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
         return Some(held);
     }

@@ -1,8 +1,8 @@
-//! The certificates that a client trusts: what each of them may vouch for, and which are left out.
+//! The certificates that a client trusts: what each of them may verify, and which are left out.
 //!
-//! webpki takes every certificate that it is given as a trust anchor for what it is worth: it looks neither at its dates,
-//! nor at whether it is an authority at all. OpenSSL does, so a bundle that is right for curl and requests may hold
-//! certificates that must vouch for nothing. This module makes that difference up.
+//! webpki accepts every given certificate as a trust anchor: it checks neither its dates nor whether it is an authority
+//! at all. OpenSSL does, so a bundle that works with curl and requests may contain certificates that must not be
+//! trusted. This module makes up the difference.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -22,17 +22,17 @@ use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::ext::pkix::{self, BasicConstraints, ExtendedKeyUsage, SubjectAltName};
 use x509_cert::{Certificate, Version};
 
-/// The variables that name a file of certificates; the first that is set counts. Python's tools read them.
+/// The environment variables for a file of certificates; the first that is set counts. Python's tools read them.
 const VARIABLES: [&str; 2] = ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"];
 /// Folders of certificates that OpenSSL reads besides `SSL_CERT_FILE`.
 const FOLDERS: &str = "SSL_CERT_DIR";
-/// The longest file of a folder that is read, in bytes; all the authorities of a system take 0.2 MB.
+/// The largest file of a folder that is read, in bytes; all authorities of a system take 0.2 MB.
 const LONGEST_OF_FOLDER: u64 = 4_000_000;
 /// How many of the names in a certificate are shown.
 const NAMES_SHOWN: usize = 5;
-/// How much of a name in a certificate is shown, in characters: a stranger wrote it.
+/// How much of a certificate's name is shown, in characters: a stranger wrote it.
 const NAME_SHOWN: usize = 200;
-/// How many of the certificates that are left out are named.
+/// How many of the left-out certificates are named.
 const LEFT_OUT_SHOWN: usize = 5;
 
 /// Certificates from a file or a folder, or those of this machine.
@@ -40,11 +40,11 @@ pub(super) struct RootStore {
     certificates: Vec<Trusted>,
     left_out: Vec<LeftOut>,
     path: PathBuf,
-    /// What named the path.
+    /// The argument or variable that named the path.
     source: &'static str,
 }
 
-/// A certificate that vouches for something.
+/// A certificate that is trusted for something.
 struct Trusted {
     der: CertificateDer<'static>,
     details: Details,
@@ -54,11 +54,11 @@ struct Trusted {
 
 struct Authority {
     anchor: TrustAnchor<'static>,
-    /// How many authorities may stand between it and a server, if it says so.
+    /// How many authorities may be between it and a server, if it is limited.
     max_between: Option<usize>,
 }
 
-/// A certificate that vouches for nothing.
+/// A certificate that is not trusted.
 struct LeftOut {
     name: String,
     subject: String,
@@ -73,9 +73,9 @@ impl RootStore {
         Ok(Self { certificates, left_out, path, source: "ca_bundle" })
     }
 
-    /// The certificates that the environment names, if it does.
+    /// The certificates that the environment names, if any.
     pub(super) fn of_environment() -> Result<Option<Self>, String> {
-        // An empty variable, as an unset line of a .env file leaves it, counts as not set.
+        // An empty variable, as in a .env file, counts as unset.
         let set = |name: &&str| Some(trimmed(std::env::var_os(name)?)).filter(|value| !value.is_empty());
         let Some((name, path)) = VARIABLES.iter().find_map(|name| Some((*name, PathBuf::from(set(name)?)))) else {
             return Ok(None);
@@ -113,7 +113,7 @@ impl RootStore {
         &self.path
     }
 
-    /// Which certificates are left out, and why; nothing if none are.
+    /// Which certificates are left out, and why; `None` if none are.
     pub(super) fn warning(&self) -> Option<String> {
         let count = self.left_out.len();
         if count == 0 {
@@ -127,7 +127,7 @@ impl RootStore {
         Some(format!("{self:?}: {counted} left out: {}", reasons.join("; ")))
     }
 
-    /// Why the certificate of this name vouches for no other, if it does not.
+    /// Why the certificate with this name verifies no other, if so.
     pub(super) fn why_not(&self, subject: &str, now: UnixTime) -> Option<String> {
         let left_out = self.left_out.iter().find(|each| each.subject == subject).map(ToString::to_string);
         left_out.or_else(|| {
@@ -153,7 +153,7 @@ impl RootStore {
         let certificate = EndEntityCert::try_from(end_entity).map_err(refused)?;
         let is_timely = |trusted: &&Trusted| trusted.details.is_timely(now);
         let timely = || self.certificates.iter().filter(is_timely);
-        // A server that shows a self-signed certificate which is trusted by itself needs no authority.
+        // A self-signed server certificate that is trusted itself needs no authority.
         if !timely().any(|trusted| trusted.details.is_self_issued() && trusted.der == *end_entity) {
             let authorities: Vec<&Authority> = timely().filter_map(|trusted| trusted.authority.as_ref()).collect();
             let anchors: Vec<TrustAnchor<'_>> = authorities.iter().map(|each| each.anchor.clone()).collect();
@@ -199,7 +199,7 @@ impl fmt::Display for LeftOut {
     }
 }
 
-/// What a server shows, and when.
+/// A server's certificate chain, and the time to verify it for.
 pub(super) struct Chain<'shown> {
     pub(super) end_entity: &'shown CertificateDer<'shown>,
     pub(super) intermediates: &'shown [CertificateDer<'shown>],
@@ -230,7 +230,7 @@ fn read_file(path: &Path) -> Result<Certificates, String> {
 }
 
 fn read_folder(path: &Path) -> Result<Certificates, String> {
-    // Such folders hold other things too, and most certificates under two names.
+    // Such folders contain other files too, and most certificates under two names.
     let is_like_one =
         |path: &PathBuf| fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() <= LONGEST_OF_FOLDER);
     let files = fs::read_dir(path).map_err(unreadable)?.flatten().map(|entry| entry.path()).filter(is_like_one);
@@ -242,8 +242,8 @@ fn unreadable(error: io::Error) -> String {
     format!("it cannot be read ({error})")
 }
 
-/// Tells the certificates that vouch for something from the others. One that is out of its time is kept, since it may
-/// come to be in it while the process runs, but named.
+/// Separates the trusted certificates from the others. A certificate outside its validity period is kept, since it may
+/// become valid while the process runs, but is named.
 fn sort(certificates: Certificates) -> (Vec<Trusted>, Vec<LeftOut>) {
     let now = UnixTime::now();
     let (mut trusted, mut left_out) = (Vec::new(), Vec::new());
@@ -270,8 +270,8 @@ fn sort(certificates: Certificates) -> (Vec<Trusted>, Vec<LeftOut>) {
     (trusted, left_out)
 }
 
-/// The authority that a certificate is, if it is one; nothing for a server's self-signed certificate, which is good for
-/// that server alone; or why it vouches for nothing. The rules are OpenSSL's.
+/// The authority of a certificate, if it is one; `None` for a self-signed server certificate, valid for that server
+/// only; or why it is not trusted. The rules are OpenSSL's.
 fn authority(der: &CertificateDer<'_>, details: &Details) -> Result<Option<Authority>, String> {
     let odd = |what: &str| format!("has {what} that cannot be read");
     let certificate = Certificate::from_der(der).map_err(|_| "cannot be read".to_owned())?;
@@ -287,7 +287,7 @@ fn authority(der: &CertificateDer<'_>, details: &Details) -> Result<Option<Autho
     let may_sign = usage.as_ref().map(|(_, usage)| usage.key_cert_sign());
     let is_authority = match &constraints {
         Some((_, constraints)) => constraints.ca,
-        // Before there were extensions, an authority was what had signed itself.
+        // Before there were extensions, an authority was a self-signed certificate.
         None if certificate.version() == Version::V1 => details.is_self_issued(),
         None => may_sign == Some(true),
     };
@@ -312,7 +312,7 @@ fn refused(error: webpki::Error) -> CertificateError {
     }
 }
 
-/// What a certificate says.
+/// The content of a certificate.
 #[derive(Clone)]
 pub(super) struct Details {
     pub(super) subject: String,
@@ -348,12 +348,12 @@ impl Details {
         (self.not_before..=self.not_after).contains(&now.as_secs())
     }
 
-    /// Its subject, or if it has none, whom it is for.
+    /// Its subject, or its host names if it has none.
     fn name(&self) -> String {
         if self.subject.is_empty() { self.for_whom() } else { quoted(&self.subject) }
     }
 
-    /// When it was, or will be, good.
+    /// When it was or will be valid.
     fn when(&self, now: UnixTime) -> String {
         if now.as_secs() > self.not_after {
             format!("expired on {}", moment(self.not_after))
@@ -392,7 +392,7 @@ impl fmt::Display for Details {
     }
 }
 
-/// A name of a server in a certificate.
+/// A server's name in a certificate.
 fn name(name: &GeneralName) -> Option<String> {
     match name {
         GeneralName::DnsName(name) => Some(name.to_string()),
@@ -407,7 +407,7 @@ fn name(name: &GeneralName) -> Option<String> {
     }
 }
 
-/// A text from a certificate, which anybody can have written, on one line.
+/// A text from a certificate, which anybody may have written, as one line.
 fn quoted(text: &str) -> String {
     format!("{:?}", text.chars().take(NAME_SHOWN).collect::<String>())
 }

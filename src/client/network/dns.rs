@@ -1,4 +1,4 @@
-//! Looks up the names of hosts: each name once for all who wait for it, and only a few names at a time.
+//! Resolves host names: each name once for all requests that wait for it, and only a few at a time.
 
 use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
@@ -12,16 +12,16 @@ use tokio::sync::watch;
 
 use crate::client::process::PerProcess;
 
-/// How many names are looked up at once. The system's way to do it takes a thread for each.
+/// How many names are resolved at once. The system's resolver takes a thread for each.
 const MOST: usize = 8;
 
-/// The look-ups of this process, for all its clients: a forked child begins its own.
+/// The lookups of this process, for all its clients: a forked child starts its own.
 static LOOK_UPS: PerProcess<LookUps> = PerProcess::new();
 
-/// What the system says of a name; nothing while it is asked.
+/// The addresses of a name; `None` while the lookup runs.
 type Outcome = Option<Result<Arc<[SocketAddr]>, Problem>>;
 
-/// An error that can be given to all who wait.
+/// An error that can be cloned for every waiting request.
 #[derive(Debug, Clone)]
 struct Problem {
     code: Option<i32>,
@@ -39,12 +39,12 @@ impl Problem {
     }
 }
 
-/// A name cannot be looked up, since the system starts no more threads.
+/// A name cannot be resolved, since the system starts no more threads.
 #[derive(Debug, thiserror::Error)]
 #[error("no thread to look the name up: {0}")]
 pub(super) struct NoThread(io::Error);
 
-/// Hands names to the look-ups of this process.
+/// The resolver for reqwest, backed by the lookups of this process.
 #[derive(Debug)]
 pub(crate) struct Names;
 
@@ -58,7 +58,7 @@ impl Resolve for Names {
     }
 }
 
-/// Asks the operating system, as every other program does.
+/// Resolves a name with the operating system, as other programs do.
 fn system(name: &str) -> io::Result<Vec<SocketAddr>> {
     (name, 0).to_socket_addrs().map(Iterator::collect)
 }
@@ -71,9 +71,9 @@ struct LookUps {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The names that are asked for, until there is an answer.
+    /// The names being resolved.
     wanted: HashMap<String, watch::Receiver<Outcome>>,
-    /// Those that no thread has begun with.
+    /// The names that no thread has taken yet.
     waiting: VecDeque<(String, watch::Sender<Outcome>)>,
     threads: usize,
 }
@@ -83,7 +83,7 @@ impl LookUps {
         Self { look_up, state: Mutex::default() }
     }
 
-    /// Joins the look-up of a name, or begins it. It goes on whatever becomes of those who wait for it.
+    /// Joins the lookup of a name, or starts it. It continues even if nobody waits any more.
     async fn ask(self: &Arc<Self>, name: &str) -> io::Result<Vec<SocketAddr>> {
         let mut outcome = self.begin(name)?;
         match outcome.wait_for(Option::is_some).await.as_deref() {
@@ -99,12 +99,12 @@ impl LookUps {
             return Ok(outcome.clone());
         }
         if state.threads < MOST {
-            // Not one of the runtime's, which ends the process if none can be started.
+            // Not a thread of the runtime, which aborts the process if it cannot start one.
             let look_ups = Arc::clone(self);
             let thread = thread::Builder::new().name("canvas-studio".to_owned()).spawn(move || look_ups.work());
             match thread {
                 Ok(_) => state.threads += 1,
-                // Those that are there get to it.
+                // The running threads will get to it.
                 Err(_) if state.threads > 0 => {}
                 Err(error) => return Err(io::Error::new(error.kind(), NoThread(error))),
             }
@@ -115,7 +115,7 @@ impl LookUps {
         Ok(outcome)
     }
 
-    /// Looks up what waits, until nothing does.
+    /// Resolves waiting names until there are none.
     fn work(&self) {
         loop {
             let (name, tell) = {
@@ -128,9 +128,9 @@ impl LookUps {
             };
             let found = (self.look_up)(&name);
             let found = found.map(Arc::from).map_err(|error| Problem::of(&error));
-            // Whoever comes now begins anew: nothing is remembered.
+            // The next request starts a new lookup: nothing is cached.
             self.state().wanted.remove(&name);
-            // If nobody waits any more, nobody need be told.
+            // Nobody may be waiting any more.
             let _ = tell.send(Some(found));
         }
     }
@@ -179,7 +179,7 @@ mod tests {
         }
         assert_eq!(ALL.load(Ordering::SeqCst), 11);
         assert!((2..=MOST).contains(&HIGHEST.load(Ordering::SeqCst)));
-        // What was found is not kept, and a thread that has ended is followed by another.
+        // Results are not cached, and a thread that has ended is replaced.
         look_ups.ask("host0").await.unwrap();
         assert_eq!(ALL.load(Ordering::SeqCst), 12);
     }

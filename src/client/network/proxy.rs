@@ -1,4 +1,4 @@
-//! Proxies: how one is named, by an argument or by the environment, and which connections go through it.
+//! Proxies: how they are configured, by argument or environment, and which connections use them.
 
 use std::borrow::Cow;
 use std::ffi::OsString;
@@ -14,38 +14,38 @@ use url::Url;
 use crate::api::InvalidArgument;
 use crate::client::address::is_loopback;
 
-/// The kinds of proxies. What is wrong with those that cannot be used is told when there is no connection.
+/// The schemes of proxies. Those that cannot be used are reported when a connection fails.
 const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
 
-/// Where a proxy is named, if not by a variable.
+/// The sources of a proxy, besides the environment variables.
 const GIVEN: &str = "proxy=";
 pub(super) const SYSTEM: &str = "the system's setting";
 
-/// How a proxy is written that wants to know who uses it.
+/// The format of a proxy with authentication.
 const WITH_PASSWORD: &str = "\"http://user:password@host:port\"";
 
-/// reqwest takes the brackets around such an address for a part of the server's name, and ends with "Invalid Server Name"
+/// reqwest takes the brackets of such an address for a part of the server's name, and fails with "Invalid Server Name"
 /// (https://github.com/seanmonstar/reqwest/issues/3094).
 pub(super) const NO_IPV6: &str =
     "cannot lead to a school that is named by an IPv6 address: name the school's host instead";
 
-/// The variables that may name a proxy; of each pair the first that is set counts. What is not encrypted stays on this
-/// machine, so `HTTP_PROXY` is for nothing here.
+/// The environment variables for a proxy; of each pair, the first that is set counts. Unencrypted requests stay on this
+/// machine, so `HTTP_PROXY` is not used.
 const VARIABLES: [[&str; 2]; 2] = [["HTTPS_PROXY", "https_proxy"], ["ALL_PROXY", "all_proxy"]];
 
 #[derive(Debug, Clone)]
 pub(super) struct Proxy {
     /// Without user and password.
     pub(super) url: Url,
-    /// The header that it is told.
+    /// The `Proxy-Authorization` header.
     pub(super) authorization: Option<SecretString>,
-    /// The password in every form in which it could be met.
+    /// The password in every form in which it could appear.
     pub(super) secrets: Vec<SecretString>,
-    /// Where it was named.
+    /// The argument or variable that named it.
     pub(super) source: &'static str,
 }
 
-/// The proxy between a client and a server, as far as it may be shown.
+/// The proxy that a connection uses, without its password.
 pub(super) struct ProxyInUse {
     pub(super) url: String,
     pub(super) source: &'static str,
@@ -63,8 +63,8 @@ impl Proxy {
         read.map_err(|problem| InvalidArgument::new("proxy", wrong_proxy(problem)))
     }
 
-    /// Reads the URL of a proxy, and whether there is nothing behind the host; else what is wrong with it, which quotes
-    /// nothing: any part of it may be the password.
+    /// Reads the URL of a proxy, and whether it ends after the host. Errors quote nothing: any part may be the
+    /// password.
     pub(super) fn read(given: &str, source: &'static str) -> Result<(Self, bool), &'static str> {
         let given = given.trim();
         if given.contains(|character: char| character.is_whitespace() || character.is_control()) {
@@ -77,7 +77,8 @@ impl Proxy {
         };
         let behind = [Some(url.path()), url.query(), url.fragment()];
         let is_bare = matches!(behind, [Some("" | "/"), None, None]);
-        // A user or a password that is not percent-encoded ends the host too early, and what follows would be taken for it.
+        // A user or password that is not percent-encoded ends the host too early, and the rest would be taken for the
+        // path.
         if behind.into_iter().flatten().any(|part| part.contains('@')) {
             return Err("must have a host after the user and the password");
         }
@@ -94,7 +95,7 @@ impl Proxy {
             secrets = vec![plain.into(), password.unwrap_or_default().into(), encoded.into()];
         }
         let stripped = url.set_username("").and_then(|()| url.set_password(None));
-        // reqwest would silently go without a proxy whose URL it cannot read.
+        // reqwest silently ignores a proxy whose URL it cannot read.
         if stripped.is_err() || url.as_str().parse::<Uri>().is_err() {
             return Err("has an invalid host");
         }
@@ -105,7 +106,7 @@ impl Proxy {
         url.scheme() == "https" || self.is_for_all()
     }
 
-    /// What is not encrypted goes through a proxy only if that was given, and is on this machine.
+    /// Unencrypted requests go only through a proxy that was given as an argument and is on this machine.
     fn is_for_all(&self) -> bool {
         self.source == GIVEN && is_loopback(&self.url)
     }
@@ -146,17 +147,17 @@ impl ProxyInUse {
     }
 }
 
-/// What the variables of the environment say about the proxy of encrypted connections, if they say something.
+/// The proxy settings of the environment for encrypted connections.
 pub(super) struct Environment {
-    /// It, or why it cannot be used.
+    /// The proxy, or why it cannot be used.
     pub(super) proxy: Result<Proxy, String>,
-    /// The hosts that are not behind it, as curl writes them.
+    /// The hosts that bypass it, in curl's format.
     pub(super) exempt: String,
 }
 
 impl Environment {
     pub(super) fn read() -> Option<Self> {
-        // Under CGI a stranger can set them.
+        // Under CGI, the client of the web server can set them.
         if std::env::var_os("REQUEST_METHOD").is_some() {
             return None;
         }
@@ -171,14 +172,14 @@ impl Environment {
         Some(Self { proxy, exempt: hosts.collect::<Vec<_>>().join(",") })
     }
 
-    /// Whether a host is not behind the proxy.
+    /// Whether a host bypasses the proxy.
     pub(super) fn is_exempt(&self, url: &Url) -> bool {
         let behind = Matcher::builder().https("http://proxy.invalid").no(&self.exempt).build();
         url.as_str().parse().is_ok_and(|url| behind.intercept(&url).is_none())
     }
 }
 
-/// The first of the variables that is set, and its name, if it is not empty.
+/// The first variable that is set, and its name, unless it is empty.
 fn variable(names: &[&'static str]) -> Option<(&'static str, OsString)> {
     let found = names.iter().find_map(|name| Some((*name, std::env::var_os(name)?)));
     found.filter(|(_, value)| !value.to_string_lossy().trim().is_empty())

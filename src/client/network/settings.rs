@@ -18,7 +18,7 @@ use crate::client::address::is_loopback;
 use crate::client::error::Error;
 use crate::client::process::PerProcess;
 
-/// What a client is told about the network that it is in; the environment and the system say the rest.
+/// The network settings of a client; the environment and the system provide the rest.
 #[derive(Debug, Clone, Default)]
 pub struct Network {
     proxy: Option<Proxy>,
@@ -37,12 +37,12 @@ impl Network {
         })
     }
 
-    /// Which of the given certificates are left out, and why; nothing if none are.
+    /// Which of the given certificates are left out, and why; `None` if none are.
     pub fn warning(&self) -> Option<String> {
         self.authorities.as_ref().and_then(|store| store.warning())
     }
 
-    /// The proxy that was given, and the authorities: what makes another like it. Not if the proxy has a password.
+    /// The given proxy and certificates, to make the same settings again. `None` if the proxy has a password.
     pub fn given(&self) -> Option<(Option<&str>, Option<&Path>)> {
         let proxy = match &self.proxy {
             Some(proxy) if proxy.authorization.is_some() => return None,
@@ -51,7 +51,7 @@ impl Network {
         Some((proxy, self.authorities.as_ref().map(|authorities| authorities.path())))
     }
 
-    /// Refuses a way on which what is private could be read.
+    /// Rejects a proxy on which private data could be read in transit.
     pub(crate) fn check(&self, base: &Url) -> Result<(), InvalidArgument> {
         match &self.proxy {
             Some(proxy) if base.scheme() == "http" && !is_loopback(&proxy.url) => Err(InvalidArgument::new(
@@ -65,21 +65,21 @@ impl Network {
         }
     }
 
-    /// Tells connections which way to take: those to `base`, or those to wherever it redirects.
+    /// Applies the settings to connections: to `base`, or to the hosts that it redirects to.
     pub(crate) fn apply(&self, builder: ClientBuilder, base: &Url, is_to_base: bool) -> Result<ClientBuilder, Error> {
         let setup = |error: &dyn StdError| Error::Setup(format!("no connections can be made: {error}"));
         let tls = self.tls.get(|| tls::configuration(self.authorities.clone())).map_err(|error| setup(&error))?;
         let builder = builder.tls_backend_preconfigured(ClientConfig::clone(&tls));
         Ok(match &self.proxy {
             Some(proxy) => builder.proxy(proxy.used().map_err(|error| setup(&error))?),
-            // A server on this machine is not behind a proxy.
+            // A server on this machine is not reached through a proxy.
             None if is_loopback(base) => builder.no_proxy(),
             None => match Environment::read() {
                 Some(Environment { proxy: Ok(proxy), exempt }) => {
                     let exempt = NoProxy::from_string(&exempt);
                     builder.proxy(proxy.used().map_err(|error| setup(&error))?.no_proxy(exempt))
                 }
-                // Without a word, one that cannot be right would be passed over.
+                // Otherwise an invalid proxy would be silently ignored.
                 Some(environment) => match environment.proxy {
                     Err(problem) if !(is_to_base && environment.is_exempt(base)) => return Err(Error::Setup(problem)),
                     _ => builder.no_proxy(),
@@ -89,12 +89,12 @@ impl Network {
         })
     }
 
-    /// What must not be shown.
+    /// The secrets of the proxy.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = SecretString> {
         self.proxy.iter().flat_map(|proxy| proxy.secrets.iter().cloned())
     }
 
-    /// Which proxy the connections to `url` go through.
+    /// The proxy that connections to `url` use.
     pub(super) fn proxy_in_use(&self, base: &Url, url: &Url) -> Option<ProxyInUse> {
         if let Some(proxy) = &self.proxy {
             return proxy.is_for(url).then(|| proxy.in_use());
@@ -106,7 +106,7 @@ impl Network {
             let is_exempt = environment.is_exempt(url);
             return environment.proxy.ok().filter(|proxy| proxy.is_for(url) && !is_exempt).map(|proxy| proxy.in_use());
         }
-        // What reqwest looks up when it is told nothing.
+        // reqwest's own default.
         let proxy = Matcher::from_system().intercept(&url.as_str().parse().ok()?)?;
         let (read, _) = Proxy::read(&proxy.uri().to_string(), SYSTEM).ok()?;
         Some(ProxyInUse { has_password: proxy.basic_auth().is_some(), ..read.in_use() })

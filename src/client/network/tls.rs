@@ -1,4 +1,4 @@
-//! Whom a client trusts, and what it says about a certificate that it does not trust.
+//! TLS: which certificates a client trusts, and why it rejects others.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -15,8 +15,7 @@ use crate::client::log::TARGET;
 /// How messages name the certificates of this machine.
 const SYSTEM: &str = "the trust store of this machine";
 
-/// How the connections of a client are encrypted. `given` is what the caller trusts instead of what the environment or
-/// the system says.
+/// The TLS configuration. `given` are the caller's certificates, instead of those of the environment or the system.
 pub(super) fn configuration(given: Option<Arc<RootStore>>) -> Result<ClientConfig, rustls::Error> {
     let provider = Arc::new(crypto::ring::default_provider());
     let verifier = Verifier { given, provider: Arc::clone(&provider), trusted: OnceLock::new() };
@@ -29,36 +28,36 @@ pub(super) fn configuration(given: Option<Arc<RootStore>>) -> Result<ClientConfi
     Ok(configuration)
 }
 
-/// Nobody can be trusted, since the list of those who are cannot be read.
+/// The trusted certificates cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct WithoutAuthorities(pub(super) String);
 
-/// A certificate that is not trusted: which it is, why, and what to do.
+/// A rejected certificate: which one, why, and what to do.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct Rejected(String);
 
-/// Verifies certificates, and says what is wrong with those that it rejects.
+/// Verifies certificates, and explains rejections.
 #[derive(Debug)]
 struct Verifier {
     given: Option<Arc<RootStore>>,
     provider: Arc<CryptoProvider>,
-    /// Made when it is needed, so that what is not encrypted needs no certificates.
+    /// Made on first use, so that unencrypted connections need no certificates.
     trusted: OnceLock<ChainVerifier>,
 }
 
-/// Verifies what a server shows.
+/// Verifies a server's certificate chain.
 type VerifyChain = dyn Fn(&Chain<'_>) -> Result<(), rustls::Error> + Send + Sync;
 
-/// Whom a client trusts.
+/// Verifies certificate chains against the trusted certificates.
 struct ChainVerifier {
     verify: Box<VerifyChain>,
     /// The trusted certificates, unless only the system knows them.
     store: Option<Arc<RootStore>>,
-    /// Where they are from.
+    /// The source of the certificates, for messages.
     source: String,
-    /// Whether they stand in for those of this machine.
+    /// Whether they replace the certificates of this machine.
     is_bundle: bool,
 }
 
@@ -73,7 +72,7 @@ impl Verifier {
         };
         let verifier = match bundle {
             Some(store) => {
-                // What the caller named was warned of when the client was made.
+                // A bundle given as an argument was warned about when the client was made.
                 if let (None, Some(warning)) = (&self.given, store.warning()) {
                     info!(target: TARGET, "{warning}");
                 }
@@ -99,7 +98,7 @@ impl ChainVerifier {
         Self { verify: Box::new(verify), store: Some(store), source, is_bundle }
     }
 
-    /// Linux and the BSDs keep certificates in files, which are read by the same rules as a bundle.
+    /// Linux and the BSDs keep certificates in files, which are read like a bundle.
     #[cfg(all(unix, not(target_vendor = "apple"), not(target_os = "android")))]
     fn of_system(provider: &Arc<CryptoProvider>) -> Result<Self, WithoutAuthorities> {
         let store = RootStore::of_system().map_err(|problem| {
@@ -111,7 +110,7 @@ impl ChainVerifier {
         Ok(Self::of_store(Arc::new(store), SYSTEM.to_owned(), false, provider))
     }
 
-    /// Windows and macOS verify by themselves.
+    /// Windows and macOS verify certificates themselves.
     #[cfg(not(all(unix, not(target_vendor = "apple"), not(target_os = "android"))))]
     fn of_system(provider: &Arc<CryptoProvider>) -> Result<Self, WithoutAuthorities> {
         let verifier = rustls_platform_verifier::Verifier::new(Arc::clone(provider)).map_err(|error| {
@@ -174,12 +173,12 @@ impl ServerCertVerifier for Verifier {
 }
 
 impl Chain<'_> {
-    /// Which certificate it is, what is wrong with it, and what to do.
+    /// Explains a rejection: which certificate, what is wrong, and what to do.
     fn explain(&self, problem: &CertificateError, trusted: &ChainVerifier) -> String {
         let Some(own) = Details::of(self.end_entity) else {
             return format!("cannot be read: {problem}");
         };
-        // The systems have words of their own for this, so it is looked at here.
+        // The systems' own error messages differ, so the dates are checked here.
         let untimely = || {
             let above = self.intermediates.iter().filter_map(Details::of);
             std::iter::once(own.clone()).chain(above).find(|details| !details.is_timely(self.now))

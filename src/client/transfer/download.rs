@@ -1,4 +1,4 @@
-//! Downloads: from Studio's redirect, over the storage host, into a file that is whole or not there.
+//! Downloads a file: from Studio's redirect, through the storage host, to a file that is complete or absent.
 
 use std::fs;
 use std::io::{self, BufWriter, Seek, Write};
@@ -31,21 +31,21 @@ use crate::files;
 
 /// How many redirects from one storage host to the next are followed.
 const MAX_REDIRECTS: usize = 5;
-/// How many bytes are gathered before they are written.
+/// How many bytes are buffered before they are written.
 const BUFFER: usize = 1 << 17;
-/// How long a download waits for another one that is writing the same file: one that was cancelled takes a moment.
+/// How long a download waits for another one that writes the same file: a cancelled one takes a moment to end.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// Attempts are counted anew once this share of a file, or `SHORTEST_STEP` if that is more, has come since the last time.
-/// So a download makes at most `STEPS` times as many attempts as one that brings nothing.
+/// Attempts are counted anew after every step: this share of a file, or `SHORTEST_STEP` if that is more. So a download
+/// makes at most `STEPS` times as many attempts as one that makes no progress.
 const STEPS: u64 = 1000;
-/// The fewest bytes for which attempts are counted anew.
+/// The smallest step, in bytes.
 const SHORTEST_STEP: u64 = 4 << 10;
-/// How many new signed URLs one download asks for at most.
+/// How many new signed URLs one download may request.
 const MAX_RENEWALS: u32 = 100;
-/// Stands for a length that is not known.
+/// Stands for an unknown length.
 const UNKNOWN: u64 = u64::MAX;
 
-/// A file to fetch: which, where to, and how many bytes it may have.
+/// A file to download: which, where to, and its maximum size.
 #[derive(Debug, Clone)]
 pub struct Download {
     request: Request<Url>,
@@ -54,7 +54,7 @@ pub struct Download {
 }
 
 impl Download {
-    /// Checks that the file could be there before anything is sent.
+    /// Checks the path before anything is sent.
     pub fn new(request: Request<Url>, path: PathBuf, max_bytes: Option<i64>) -> Result<Self, InvalidArgument> {
         let max_bytes = check::max_bytes(max_bytes)?;
         let refuse = |expected: String| Err(InvalidArgument::new("path", expected));
@@ -73,7 +73,7 @@ impl Download {
     }
 }
 
-/// How far a download is; read from another thread while it runs.
+/// The progress of a download; read from another thread while it runs.
 #[derive(Debug)]
 pub struct Transferred {
     done: AtomicU64,
@@ -85,7 +85,7 @@ impl Transferred {
         Self { done: AtomicU64::new(0), total: AtomicU64::new(UNKNOWN) }
     }
 
-    /// Bytes that are there, and bytes in all if the server has said so.
+    /// The bytes received so far, and the total if the server has announced it.
     pub fn read(&self) -> (u64, Option<u64>) {
         let total = self.total.load(Ordering::Relaxed);
         (self.done.load(Ordering::Relaxed), (total != UNKNOWN).then_some(total))
@@ -99,7 +99,7 @@ impl Default for Transferred {
 }
 
 impl Client {
-    /// Fetches a file; it has its name only when all of it is there.
+    /// Downloads a file, which gets its name only when it is complete.
     pub async fn download(&self, download: &Download, transferred: &Transferred) -> Result<PathBuf, Error> {
         let began = Instant::now();
         let path = self.context(&download.request.call).display_path();
@@ -115,7 +115,7 @@ impl Client {
         Ok(file)
     }
 
-    /// Reads until the file is whole, with a new signed URL if the old one has expired.
+    /// Downloads until the file is complete, with a new signed URL if the old one has expired.
     async fn fill(&self, part: &mut Part, request: &Request<Url>, transferred: &Transferred) -> Result<(), Error> {
         let mut hold = Hold::default();
         let mut url = self.signed(request, &mut hold).await?;
@@ -128,14 +128,14 @@ impl Client {
                 return Ok(());
             };
             hold.end();
-            // What was fetched before a new beginning does not count a second time.
+            // Bytes fetched before a restart do not count a second time.
             if part.known.length >= counted + part.step() {
                 counted = part.known.length;
                 attempts.progressed();
                 may_renew = true;
             }
             match failure.outcome {
-                // That is how a signed URL says that it has expired.
+                // An expired signed URL answers with 403.
                 Outcome::Status(403, _) if may_renew && renewals < MAX_RENEWALS => {
                     may_renew = false;
                     renewals += 1;
@@ -156,8 +156,8 @@ impl Client {
         }
     }
 
-    /// Asks for the signed URL, with a permit that is kept for the file: the URL is soon good no longer, and a file takes
-    /// its time. So a download has no limit for how long it waits for others to end.
+    /// Requests the signed URL, with a permit that is kept for the file: the URL expires soon, and a file takes time.
+    /// So a download waits for a permit without a limit.
     async fn signed(&self, request: &Request<Url>, hold: &mut Hold) -> Result<Url, Error> {
         loop {
             self.admit(&request.call, hold).await?;
@@ -168,7 +168,7 @@ impl Client {
         }
     }
 
-    /// One attempt at what is missing of the file.
+    /// One attempt to fetch the rest of the file.
     async fn fetch(
         &self,
         url: &Url,
@@ -177,12 +177,12 @@ impl Client {
         attempt: u32,
         hold: &mut Hold,
     ) -> Result<(), Failure> {
-        // What is in doubt is asked for once more, as a whole, which leaves no room for doubts.
+        // In doubt, the whole file is requested once more, which leaves no room for doubt.
         while !self.fetch_rest(url, part, transferred, attempt, hold).await? {}
         Ok(())
     }
 
-    /// Asks for what is missing; whether the answer could be taken.
+    /// Requests the rest of the file; returns whether the answer could be used.
     async fn fetch_rest(
         &self,
         url: &Url,
@@ -218,8 +218,8 @@ impl Client {
         Err(Failure::last(self.context(&call).refused(302, format!("redirected more than {MAX_REDIRECTS} times"))))
     }
 
-    /// Takes in the bytes of an answer, after a look at whether they are those that were asked for. If that is in doubt,
-    /// what is there is given up, and so is the answer.
+    /// Writes the bytes of an answer, after checking that they are the requested ones. In doubt, both the file so far
+    /// and the answer are dropped.
     async fn receive(
         &self,
         request: &RequestContext<'_>,
@@ -243,7 +243,7 @@ impl Client {
             }
             Err(problem) => return Err(request.no_file(response.status().as_u16(), &problem, b"")),
         };
-        // Without a length, the end of the part is the least that the file has.
+        // Without a total, the file is at least as long as this part.
         let announced = total.or((end != u64::MAX).then_some(end));
         if let Some(bytes) = announced.filter(|bytes| *bytes > part.max_bytes) {
             return Err(request.too_large(
@@ -281,7 +281,7 @@ impl Client {
                 return Err(request.too_large(response.status().as_u16(), part.max_bytes, "no length was announced"));
             }
             part.write(&chunk).map_err(Failure::last)?;
-            // Before more is asked for, which then comes into the same memory.
+            // Frees the memory before the next chunk arrives.
             drop(chunk);
             transferred.done.store(part.known.length, Ordering::Relaxed);
             next = self.chunk(request, &mut response).await?;
@@ -297,7 +297,7 @@ impl Client {
         }
     }
 
-    /// The next bytes of an answer: so many at least, unless there are no more.
+    /// Collects at least `wanted` bytes of an answer, unless it ends earlier.
     async fn gather(
         &self,
         request: &RequestContext<'_>,
@@ -314,7 +314,7 @@ impl Client {
         Ok(gathered)
     }
 
-    /// An answer that must not be saved as if it were the file, with the start of its body.
+    /// The failure for an answer that must not be saved as the file, with the start of its body.
     async fn quoted(
         &self,
         request: &RequestContext<'_>,
@@ -329,17 +329,17 @@ impl Client {
     }
 }
 
-/// A file under way, as `NAME.part`. It is removed unless it was finished.
+/// An unfinished file, `NAME.part`. It is removed unless it is finished.
 #[derive(Debug)]
 struct Part {
     path: PathBuf,
-    /// The path of the request for it, for the log.
+    /// The path of its request, for the log.
     of: String,
     max_bytes: u64,
-    /// Only there when something is to be written, so that a refusal touches no file.
+    /// Opened only when there is something to write, so that an error answer touches no file.
     file: Option<Writer>,
     known: Known,
-    /// The label under which it began.
+    /// The content type with which it started.
     content_type: String,
 }
 
@@ -349,12 +349,12 @@ impl Part {
         Ok(Self { path, of, max_bytes, file: None, known: Known::default(), content_type: String::new() })
     }
 
-    /// How many bytes must come for attempts to be counted anew.
+    /// How many bytes make a step, after which attempts are counted anew.
     fn step(&self) -> u64 {
         SHORTEST_STEP.max(self.known.total.unwrap_or(0) / STEPS)
     }
 
-    /// Makes the file, for this download alone. What a process that was killed has left is thrown away.
+    /// Opens the file for this download alone. Leftovers of a killed process are discarded.
     async fn open(&mut self) -> Result<(), Error> {
         if self.file.is_some() {
             return Ok(());
@@ -401,7 +401,7 @@ impl Part {
         Ok(())
     }
 
-    /// Throws away what is there.
+    /// Discards the content.
     fn restart(&mut self) -> Result<(), Error> {
         if let Some(file) = &mut self.file {
             file.restart().map_err(|error| Error::file(&self.path, error))?;
@@ -410,13 +410,13 @@ impl Part {
         Ok(())
     }
 
-    /// Gives the file its name, in place of one that has it already.
+    /// Renames the file to its name, replacing an existing one.
     fn finish(mut self, target: &Path) -> Result<PathBuf, Error> {
         if let Some(file) = &mut self.file {
             file.flush().map_err(|error| Error::file(&self.path, error))?;
             files::rename(file.0.get_ref(), &self.path, target).map_err(|error| Error::file(target, error))?;
         }
-        // Only now, since the lock goes with it.
+        // Only now, since this releases the lock.
         self.file = None;
         Ok(target.to_owned())
     }
@@ -425,13 +425,13 @@ impl Part {
 impl Drop for Part {
     fn drop(&mut self) {
         if self.file.is_some() {
-            // Nothing can be done about a file that cannot be removed; the next download begins it anew.
+            // If it cannot be removed, the next download overwrites it.
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
-/// Writes large pieces as they come, so that their memory can be used again at once, and gathers small ones.
+/// Writes large chunks directly, so that their memory is free again at once, and buffers small ones.
 #[derive(Debug)]
 struct Writer(BufWriter<fs::File>);
 
@@ -452,14 +452,14 @@ impl Writer {
         on_disk(|| self.0.flush())
     }
 
-    /// Throws away what is there.
+    /// Discards the content.
     fn restart(&mut self) -> io::Result<()> {
         self.0.rewind()?;
         self.0.get_ref().set_len(0)
     }
 }
 
-/// Waits for a disk. A caller who drives the runtime waits for this alone; elsewhere others go on meanwhile.
+/// Waits for the disk. On a caller's own runtime it simply blocks; elsewhere other tasks continue meanwhile.
 fn on_disk<T>(work: impl FnOnce() -> T) -> T {
     match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
         Ok(RuntimeFlavor::MultiThread) => block_in_place(work),

@@ -1,13 +1,13 @@
-//! Which bytes of a file an answer holds, by all that it says of itself: a pure decision.
+//! Decides which bytes of a file an answer holds, by everything it says about itself: a pure function.
 //!
-//! A status is one sign among several. Where they contradict each other, the answer is not taken.
+//! The status is one sign among several. If they contradict each other, the answer is not used.
 
 use http::header::{self, HeaderMap, HeaderName};
 
 use crate::client::body;
 use crate::client::headers::header_text;
 
-/// What tells one version of a file from another.
+/// What distinguishes the versions of a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Version {
     etag: Option<String>,
@@ -24,14 +24,14 @@ impl Version {
         }
     }
 
-    /// What `If-Range` may hold: a strong entity tag, or else the date of the last change.
+    /// The value for `If-Range`: a strong entity tag, or else the date of the last change.
     pub(super) fn if_range(&self) -> Option<&str> {
         let strong = self.etag.as_deref().filter(|tag| !tag.starts_with("W/"));
-        // What is not ASCII cannot be sent as it came.
+        // Text that is not ASCII cannot be sent back.
         strong.or(self.last_modified.as_deref()).filter(|validator| validator.is_ascii())
     }
 
-    /// Whether an answer says that the file is another by now. It need not say anything, and a tag may be a weak one.
+    /// Whether an answer says that the file has changed. It need not say anything, and a tag may be a weak one.
     fn contradicts(&self, later: &Self) -> bool {
         let differ = |known: &Option<String>, said: &Option<String>| known.is_some() && said.is_some() && known != said;
         differ(&self.etag, &later.etag)
@@ -39,7 +39,7 @@ impl Version {
             || (!later.codings.is_empty() && self.codings != later.codings)
     }
 
-    /// Takes up what a part of the same version says.
+    /// Adds what another answer for the same version says.
     pub(super) fn join(&mut self, later: Self) {
         if self.codings.is_empty() {
             self.codings = later.codings;
@@ -49,7 +49,7 @@ impl Version {
     }
 }
 
-/// What is there of a file, and what is known of it.
+/// What has been received of a file, and what is known of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Known {
     pub(super) length: u64,
@@ -57,19 +57,19 @@ pub(super) struct Known {
     pub(super) version: Version,
 }
 
-/// What a `Content-Range` says.
+/// The content of a `Content-Range` header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Range {
     Missing,
-    /// It is there, and makes no sense.
+    /// It is present but malformed.
     Unreadable,
-    /// Only how long all of it is.
+    /// Only the total length.
     Total(u64),
-    /// From one byte to another, which is not in it any more, and how long all of it is.
+    /// The first byte, the end (exclusive), and the total length if it is known.
     Bytes(u64, u64, Option<u64>),
 }
 
-/// An answer that has begun, as far as its head tells of its bytes.
+/// The head of an answer, as far as it describes the bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Head {
     status: u16,
@@ -78,12 +78,12 @@ pub(super) struct Head {
     pub(super) version: Version,
 }
 
-/// Which bytes follow.
+/// Which bytes the answer holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Holds {
     /// The whole file, of this length if that is known.
     Whole(Option<u64>),
-    /// What comes next, up to `end`, of so many bytes in all if that is known.
+    /// The next bytes up to `end`, with the total length if it is known.
     Next { end: u64, total: Option<u64> },
 }
 
@@ -98,8 +98,8 @@ impl Head {
         }
     }
 
-    /// Decides which bytes follow, or says what is wrong. Unless nothing was there, a range was asked for: all that comes
-    /// behind what is there.
+    /// Decides which bytes the answer holds, or says what is wrong. If something was received before, the rest was
+    /// requested.
     pub(super) fn holds(&self, known: &Known) -> Result<Holds, String> {
         let is_resumed = known.length > 0;
         match (self.status, self.range) {
@@ -111,7 +111,7 @@ impl Head {
                 if self.length.is_some_and(|length| Some(length) != total) {
                     return Err(CONTRADICTION.to_owned());
                 }
-                // The rest of a file under this status looks like a whole file, but for its length.
+                // With this status, the rest of a file looks like a whole file, except for its length.
                 if is_resumed && (total.is_none() || total != known.total) {
                     return Err("it may be the whole file or the rest of it".to_owned());
                 }
@@ -149,7 +149,7 @@ impl Head {
             Some(length) if self.status == 200 && !is_resumed && total == Some(length) => {
                 return Ok(Holds::Whole(total));
             }
-            // A chunked part is counted while it comes. That it is one at all, two signs have to say.
+            // A chunked part is measured while it arrives. Two signs must say that it is a part.
             None if self.status == 206 || !is_resumed => {}
             _ => return Err(CONTRADICTION.to_owned()),
         }
@@ -159,10 +159,10 @@ impl Head {
     }
 }
 
-/// Signs that contradict each other.
+/// The problem of contradicting signs.
 const CONTRADICTION: &str = "its status, its Content-Range and its Content-Length contradict each other";
 
-/// The value of a header, if it is there; an error if it is there several times with different values.
+/// The value of a header, if present; an error if it occurs several times with different values.
 fn single<'answer>(headers: &'answer HeaderMap, name: &HeaderName) -> Result<Option<&'answer str>, ()> {
     let mut values = headers.get_all(name).iter();
     let Some(first) = values.next() else { return Ok(None) };

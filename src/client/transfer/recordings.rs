@@ -1,4 +1,4 @@
-//! Whether what comes is a recording: its first bytes are asked before its labels.
+//! Decides whether a body is a recording: by its first bytes before its labels.
 
 use encoding_rs::UTF_8;
 use http::header::{self, HeaderMap};
@@ -7,14 +7,14 @@ use crate::api::answer::media_type_and_charset;
 use crate::client::body::{self, GZIP, is_gzip};
 use crate::client::headers::header_text;
 
-/// How many bytes are looked at: two packets of an MPEG transport stream.
+/// How many bytes are examined: two packets of an MPEG transport stream.
 pub(super) const START: usize = 512;
-/// The boxes with which files of the MP4 and QuickTime family begin; their names stand behind four bytes of length.
+/// The first boxes of files of the MP4 and QuickTime family; their names follow four bytes of length.
 const BOXES: [&[u8]; 13] = [
     b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"styp", b"sidx", b"moof", b"uuid", b"emsg", b"prft",
 ];
-/// How other recordings begin: Matroska and WebM, ID3 (MP3, AAC), AVI and WAVE, Ogg, Flash, FLAC, AIFF, Core Audio, Windows
-/// Media, MPEG program and video streams.
+/// The first bytes of other recordings: Matroska and WebM, ID3 (MP3, AAC), AVI and WAVE, Ogg, Flash, FLAC, AIFF, Core
+/// Audio, Windows Media, MPEG program and video streams.
 const SIGNATURES: [&[u8]; 13] = [
     b"\x1a\x45\xdf\xa3",
     b"ID3",
@@ -30,11 +30,11 @@ const SIGNATURES: [&[u8]; 13] = [
     b"\0\0\x01\xb3",
     b"#!AMR",
 ];
-/// How a packet of an MPEG transport stream begins, and how long packets are, without and with a time before each.
+/// The first byte of an MPEG transport stream packet, and the packet lengths without and with a timestamp.
 const PACKET: u8 = 0x47;
 const PACKETS: [(usize, usize); 2] = [(0, 188), (4, 192)];
 
-/// Why an answer that begins with these bytes is not to be saved. `start` is shorter than [`START`] only if that is all.
+/// Why an answer with this start must not be saved. `start` is shorter than [`START`] only if the body is.
 pub(super) fn why_not_saved(headers: &HeaderMap, start: &[u8]) -> Option<String> {
     if is_recording(start) {
         return None;
@@ -46,7 +46,8 @@ pub(super) fn why_not_saved(headers: &HeaderMap, start: &[u8]) -> Option<String>
     if start.starts_with(GZIP) {
         return Some("it is compressed (gzip), which was not requested".to_owned());
     }
-    // What is said to be gzip and does not begin like it is not gzip; other compressions cannot be told by their bytes.
+    // A body labelled gzip that does not start like gzip is not gzip; other compressions cannot be recognized by their
+    // bytes.
     if let Some(coding) = body::codings(headers).find(|coding| !is_gzip(coding)) {
         return Some(format!("it is compressed ({}), which was not requested", coding.escape_default()));
     }
@@ -56,12 +57,12 @@ pub(super) fn why_not_saved(headers: &HeaderMap, start: &[u8]) -> Option<String>
     begins_like_text(&content_type, start).then(|| "it is JSON, HTML or XML, not a video or audio file".to_owned())
 }
 
-/// What an answer is in place of a recording, by its media type.
+/// What the answer is instead of a recording, by its media type.
 pub(super) fn not_a_recording(content_type: &str) -> String {
     format!("it is {}, not a video or audio file", content_type.escape_debug())
 }
 
-/// The media type that an answer says it has.
+/// The content type of an answer.
 pub(super) fn content_type(headers: &HeaderMap) -> String {
     header_text(headers, header::CONTENT_TYPE.as_str()).unwrap_or_default()
 }
@@ -73,7 +74,7 @@ pub(super) fn is_text(content_type: &str) -> bool {
 }
 
 fn is_recording(start: &[u8]) -> bool {
-    // A text may begin with "RIFF", but no recording is without a byte that no text holds.
+    // A text may begin with "RIFF", but every recording contains a byte that no text does.
     start.iter().any(|byte| byte.is_ascii_control() && !byte.is_ascii_whitespace())
         && (BOXES.iter().any(|name| start.get(4..8) == Some(name))
             || SIGNATURES.iter().any(|signature| start.starts_with(signature))
@@ -84,9 +85,9 @@ fn is_recording(start: &[u8]) -> bool {
             || matches!(start, [0xff, second, ..] if second & 0xe0 == 0xe0 && *second < 0xfe))
 }
 
-/// Whether a file begins as JSON, HTML and XML do. Some films do as well; a byte that no text holds tells them.
+/// Whether a file begins like JSON, HTML or XML. Some videos do as well, but contain a byte that no text does.
 fn begins_like_text(content_type: &str, start: &[u8]) -> bool {
-    // By its byte order mark, if there is one.
+    // Decoded by its byte order mark, if there is one.
     let (text, ..) = UTF_8.decode(start);
     let (media_type, _) = media_type_and_charset(content_type);
     let is_media = media_type.starts_with("video/") || media_type.starts_with("audio/");
