@@ -87,15 +87,15 @@ pub(super) struct Damaged {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Damage {
     /// A retry may succeed.
-    Passing,
-    Lasting,
+    Temporary,
+    Permanent,
     /// The body is intact, but there is not enough memory.
     OutOfMemory,
 }
 
 impl Damaged {
     pub(super) fn too_long(limit: usize, start: Vec<u8>) -> Self {
-        Self { problem: format!("it is longer than {} MiB", limit >> 20), start, kind: Damage::Lasting }
+        Self { problem: format!("it is longer than {} MiB", limit >> 20), start, kind: Damage::Permanent }
     }
 
     fn out_of_memory() -> Self {
@@ -134,7 +134,7 @@ fn decompress(headers: &HeaderMap, content_type: &str, mut body: Bytes, limit: u
                 format!("it is compressed ({}), which was not requested", coding.escape_default())
             },
             start: Vec::new(),
-            kind: if is_gzip(coding) { Damage::Passing } else { Damage::Lasting },
+            kind: if is_gzip(coding) { Damage::Temporary } else { Damage::Permanent },
         }),
         _ => Ok(body),
     }
@@ -164,7 +164,7 @@ fn is_plain(content_type: &str, body: &[u8]) -> bool {
 /// Decompresses all members of a gzip stream, each with its checksum.
 fn decompress_gzip(stream: &[u8], limit: usize) -> Result<Vec<u8>, Damaged> {
     let broken = |problem: &str, start: Vec<u8>| {
-        Err(Damaged { problem: format!("its compression is broken: {problem}"), start, kind: Damage::Passing })
+        Err(Damaged { problem: format!("its compression is broken: {problem}"), start, kind: Damage::Temporary })
     };
     let mut content = Vec::new();
     let expected = stream.len().saturating_mul(USUAL_RATIO).min(limit);

@@ -115,8 +115,12 @@ impl<'call> RequestContext<'call> {
     /// A timeout. `what` completes the message: what took too long.
     pub(super) fn timeout(&self, limit: Duration, what: &str, outcome_unknown: bool) -> Error {
         let request = self.info(outcome_unknown);
-        let mut message =
-            format!("{} {} took longer than {} {what}", request.method, self.call.display_path(), in_words(limit));
+        let mut message = format!(
+            "{} {} took longer than {} {what}",
+            request.method,
+            self.call.display_path(),
+            format_seconds(limit)
+        );
         if outcome_unknown {
             message.push_str(PERHAPS_CARRIED_OUT);
         }
@@ -129,16 +133,16 @@ impl<'call> RequestContext<'call> {
     }
 
     /// No connection could be made. `timeout` is the connect timeout, if it has passed.
-    pub(super) fn not_connected(&self, cause: &str, timeout: Option<Duration>, may_pass: bool) -> Failure {
+    pub(super) fn not_connected(&self, cause: &str, timeout: Option<Duration>, is_temporary: bool) -> Failure {
         let (request, host) = (self.info(false), self.host());
         let error = match timeout {
             Some(limit) => {
-                let message = format!("no connection to {host} within {}: {cause}", in_words(limit));
+                let message = format!("no connection to {host} within {}: {cause}", format_seconds(limit));
                 Error::Timeout { request, message }
             }
             None => Error::Connection { request, message: format!("no connection to {host}: {cause}") },
         };
-        Failure { error, outcome: if may_pass { Outcome::NotConnected } else { Outcome::Final } }
+        Failure { error, outcome: if is_temporary { Outcome::NotConnected } else { Outcome::Final } }
     }
 
     /// The connection broke during the request.
@@ -167,7 +171,7 @@ impl<'call> RequestContext<'call> {
         }
         let start = self.secrets.mask_body(&damaged.start, QUOTED);
         let error = self.unreadable(status, &damaged.problem, None, &start, true);
-        if damaged.kind == Damage::Passing { Failure::interrupted(error) } else { Failure::last(error) }
+        if damaged.kind == Damage::Temporary { Failure::interrupted(error) } else { Failure::last(error) }
     }
 
     /// An answer that does not decode as the operation's result.
@@ -264,7 +268,7 @@ impl<'call> RequestContext<'call> {
         let mut advice: Vec<_> = advice.map(Cow::Borrowed).into_iter().collect();
         if let Some(wait) = retry_after {
             let host = if matches!(self.call.target, Target::Signed(_)) { "the storage host" } else { "Studio" };
-            advice.push(format!("{host} asks to wait {}", in_words(wait)).into());
+            advice.push(format!("{host} asks to wait {}", format_seconds(wait)).into());
         }
         let (display_path, server_message) = (self.call.display_path(), said_by_server(&body));
         let request = self.info(outcome_unknown);
@@ -283,7 +287,7 @@ pub(super) fn without_the_wait(mut error: Error, why: GiveUp, policy: &Policy) -
             GiveUp::NoRetriesLeft => {
                 format!("retried {} times, the most that max_retries allows", policy.max_retries).into()
             }
-            GiveUp::WaitTooLong => format!("max_retry_wait is {}", in_words(policy.max_wait)).into(),
+            GiveUp::WaitTooLong => format!("max_retry_wait is {}", format_seconds(policy.max_wait)).into(),
             GiveUp::NoTimeLeft => "timeout leaves less time than that".into(),
         });
     }
@@ -370,7 +374,7 @@ fn page_title(body: &str) -> Option<String> {
 }
 
 /// A duration as messages show it.
-fn in_words(time: Duration) -> String {
+fn format_seconds(time: Duration) -> String {
     format!("{} s", time.as_secs_f64())
 }
 

@@ -14,7 +14,7 @@ use super::process::{PerProcess, generation};
 
 /// The request limit of a client, shared with the clients that `with_options` derives from it.
 #[derive(Debug, Clone)]
-pub struct Limit(Arc<Shared>);
+pub struct RequestLimit(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
@@ -35,7 +35,7 @@ struct Permits {
     generation: u32,
 }
 
-impl Limit {
+impl RequestLimit {
     pub(super) fn new(most: usize) -> Self {
         Self(Arc::new(Shared { most, permits: PerProcess::new() }))
     }
@@ -57,7 +57,7 @@ impl Limit {
 
     /// A permit for a prefetched page. A page that arrives even while its reader is away leaves the last free permit to
     /// a call.
-    pub(super) fn spare(&self, comes_by_itself: bool) -> Option<Arc<Spare>> {
+    pub(super) fn prefetch_permit(&self, comes_by_itself: bool) -> Option<Arc<PrefetchPermit>> {
         let permits = self.permits();
         if comes_by_itself && permits.free.available_permits() < 2 {
             return None;
@@ -66,15 +66,15 @@ impl Limit {
         let permit = Permits::try_take(&permits)?;
         ahead.forget();
         let state = Mutex::new(State { permit: Some(permit), is_under_way: true, is_away: false });
-        Some(Arc::new(Spare { state, permits }))
+        Some(Arc::new(PrefetchPermit { state, permits }))
     }
 
     /// Adds a permit while Python code runs in the middle of a call, whose requests then make no progress: that code
     /// may wait for a request of its own.
-    pub fn lend(&self) -> Lent {
+    pub fn lend(&self) -> ExtraPermit {
         let permits = self.permits();
         permits.free.add_permits(1);
-        Lent(permits)
+        ExtraPermit(permits)
     }
 
     fn permits(&self) -> Arc<Permits> {
@@ -117,9 +117,9 @@ impl Drop for Permit {
 
 /// One extra permit, until it is dropped.
 #[derive(Debug)]
-pub struct Lent(Arc<Permits>);
+pub struct ExtraPermit(Arc<Permits>);
 
-impl Drop for Lent {
+impl Drop for ExtraPermit {
     fn drop(&mut self) {
         if self.0.are_own() && self.0.free.forget_permits(1) == 0 {
             self.0.owed.fetch_add(1, Ordering::SeqCst);
@@ -130,7 +130,7 @@ impl Drop for Lent {
 /// The permit of a prefetched page. While its reader is away and nothing drives the request, the permit is free for
 /// others.
 #[derive(Debug)]
-pub(super) struct Spare {
+pub(super) struct PrefetchPermit {
     state: Mutex<State>,
     permits: Arc<Permits>,
 }
@@ -142,7 +142,7 @@ struct State {
     is_away: bool,
 }
 
-impl Spare {
+impl PrefetchPermit {
     /// Starts an attempt if there is a permit, and returns whether there is. It never waits: a permit could be granted
     /// while nothing drives the request.
     pub(super) fn begin(&self) -> bool {
@@ -186,7 +186,7 @@ impl Spare {
     }
 }
 
-impl Drop for Spare {
+impl Drop for PrefetchPermit {
     fn drop(&mut self) {
         if self.permits.are_own() {
             self.permits.ahead.add_permits(1);
@@ -196,23 +196,23 @@ impl Drop for Spare {
 
 /// The permit of one call: taken for each attempt, released during the waits in between.
 #[derive(Debug, Default)]
-pub(super) struct Hold {
+pub(super) struct CallPermit {
     permit: Option<Permit>,
     /// For a prefetched page.
-    spare: Option<Arc<Spare>>,
+    spare: Option<Arc<PrefetchPermit>>,
     /// Whether the call is stopped for want of a permit.
     pub(super) is_missing: bool,
     /// How long the call waited for a permit; taken by the next log line.
     pub(super) waited: Option<Duration>,
 }
 
-impl Hold {
-    pub(super) fn ahead(spare: Arc<Spare>) -> Self {
+impl CallPermit {
+    pub(super) fn ahead(spare: Arc<PrefetchPermit>) -> Self {
         Self { spare: Some(spare), ..Self::default() }
     }
 
     /// Takes a permit if one is free.
-    pub(super) fn try_begin(&mut self, limit: &Limit) -> bool {
+    pub(super) fn try_begin(&mut self, limit: &RequestLimit) -> bool {
         let is_there = if let Some(spare) = &self.spare {
             spare.begin()
         } else {
@@ -224,7 +224,7 @@ impl Hold {
     }
 
     /// Waits for a permit. A prefetched page never does.
-    pub(super) async fn begin(&mut self, limit: &Limit) {
+    pub(super) async fn begin(&mut self, limit: &RequestLimit) {
         let began = Instant::now();
         self.permit = Some(limit.take().await);
         self.is_missing = false;
@@ -261,13 +261,13 @@ impl Hold {
 mod tests {
     use super::*;
 
-    fn free(limit: &Limit) -> usize {
+    fn free(limit: &RequestLimit) -> usize {
         limit.permits().free.available_permits()
     }
 
     #[tokio::test]
     async fn a_permit_goes_to_whoever_waits_longest() {
-        let limit = Limit::new(1);
+        let limit = RequestLimit::new(1);
         let first = limit.take().await;
         let (other, order) = (limit.clone(), Arc::new(Mutex::new(Vec::new())));
         let waiting: Vec<_> = (0..3)
@@ -291,7 +291,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_lent_is_paid_back_at_once_or_with_the_next_permit() {
-        let limit = Limit::new(1);
+        let limit = RequestLimit::new(1);
         let outer = limit.take().await;
         let lent = limit.lend();
         let nested = limit.try_take().unwrap();
@@ -306,14 +306,14 @@ mod tests {
 
     #[test]
     fn a_page_asked_for_ahead_holds_a_permit_only_while_its_reader_is_there() {
-        let limit = Limit::new(2);
-        let (one, two) = (limit.spare(false).unwrap(), limit.spare(false).unwrap());
-        assert!(limit.spare(false).is_none());
+        let limit = RequestLimit::new(2);
+        let (one, two) = (limit.prefetch_permit(false).unwrap(), limit.prefetch_permit(false).unwrap());
+        assert!(limit.prefetch_permit(false).is_none());
         one.leave();
         two.leave();
         assert_eq!(free(&limit), 2);
         // They are still connections.
-        assert!(limit.spare(false).is_none());
+        assert!(limit.prefetch_permit(false).is_none());
         let call = limit.try_take().unwrap();
         one.come_back();
         two.come_back();
@@ -324,25 +324,25 @@ mod tests {
         assert!(one.begin());
         drop((one, two));
         assert_eq!(free(&limit), 2);
-        assert!(limit.spare(false).is_some());
+        assert!(limit.prefetch_permit(false).is_some());
     }
 
     #[test]
     fn a_page_that_comes_by_itself_leaves_the_last_permit_to_a_call() {
-        let limit = Limit::new(2);
-        let spare = limit.spare(true);
+        let limit = RequestLimit::new(2);
+        let spare = limit.prefetch_permit(true);
         assert!(spare.is_some());
-        assert!(limit.spare(true).is_none());
+        assert!(limit.prefetch_permit(true).is_none());
         assert!(limit.try_take().is_some());
     }
 
     #[test]
     fn an_attempt_ahead_does_not_wait_for_a_permit() {
-        let limit = Limit::new(1);
-        let spare = limit.spare(false).unwrap();
+        let limit = RequestLimit::new(1);
+        let spare = limit.prefetch_permit(false).unwrap();
         spare.end();
         let _call = limit.try_take().unwrap();
-        let mut hold = Hold::ahead(Arc::clone(&spare));
+        let mut hold = CallPermit::ahead(Arc::clone(&spare));
         assert!(!hold.try_begin(&limit));
         assert!(hold.is_missing && !hold.may_wait());
         // A page that waits for the rate limit when the reader leaves continues.

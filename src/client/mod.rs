@@ -26,7 +26,7 @@ pub mod transfer;
 pub use auth::{Auth, OAuth};
 pub use config::{Config, Options};
 pub use error::{Error, RequestInfo, StatusError, Unreadable};
-pub use limit::{Lent, Limit};
+pub use limit::{ExtraPermit, RequestLimit};
 pub use listing::{Checkpoint, Listing, Reader, Reading};
 pub use network::Network;
 pub use pace::Pace;

@@ -25,7 +25,7 @@ use super::connections::{Connections, root_cause};
 use super::error::Error;
 use super::failure::{Failure, MAX_REFUSAL, RequestContext};
 use super::headers::{header_text, is_of_a_move, location};
-use super::limit::{Hold, Limit, Spare};
+use super::limit::{CallPermit, PrefetchPermit, RequestLimit};
 use super::log::{log_other_form, with_logging};
 use super::network::Cause;
 use super::pace::Pace;
@@ -58,7 +58,7 @@ pub struct Parts {
     connections: Arc<Connections>,
     closing: Arc<Closing>,
     pub(super) pace: Pace,
-    limit: Limit,
+    limit: RequestLimit,
     attached: Option<Attached>,
     accepted_form: Arc<AcceptedForm>,
 }
@@ -84,7 +84,7 @@ struct Closing {
 
 impl Client {
     pub fn new(config: Config, auth: Auth) -> Self {
-        let limit = Limit::new(config.max_connections);
+        let limit = RequestLimit::new(config.max_connections);
         Self(Arc::new(Parts {
             config,
             auth: Arc::new(auth),
@@ -127,16 +127,16 @@ impl Client {
 
     /// The same client with other options, for a request that other requests wait for. It has a permit of its own,
     /// since those requests may hold all of the client's.
-    fn beside(&self, options: Options) -> Result<Self, Error> {
-        self.derive(options, Arc::default(), Some(Limit::new(1)))
+    fn with_own_permit(&self, options: Options) -> Result<Self, Error> {
+        self.derive(options, Arc::default(), Some(RequestLimit::new(1)))
     }
 
-    fn derive(&self, options: Options, closing: Arc<Closing>, limit: Option<Limit>) -> Result<Self, Error> {
+    fn derive(&self, options: Options, closing: Arc<Closing>, limit: Option<RequestLimit>) -> Result<Self, Error> {
         let config = self.config.with(options)?;
         let limit = limit.unwrap_or_else(|| {
             // Clients that share permits must agree on their number, or some would wait forever.
             let same = config.max_connections == self.config.max_connections;
-            if same { self.limit.clone() } else { Limit::new(config.max_connections) }
+            if same { self.limit.clone() } else { RequestLimit::new(config.max_connections) }
         });
         let same = config.time_to_connect() == self.config.time_to_connect();
         let connections = if same { Arc::clone(&self.connections) } else { Arc::default() };
@@ -165,13 +165,13 @@ impl Client {
         &self.pace
     }
 
-    pub fn limit(&self) -> &Limit {
+    pub fn limit(&self) -> &RequestLimit {
         &self.limit
     }
 
     /// A permit for a prefetched page, if one is free.
-    pub(super) fn spare(&self, comes_by_itself: bool) -> Option<Arc<Spare>> {
-        self.limit.spare(comes_by_itself)
+    pub(super) fn prefetch_permit(&self, comes_by_itself: bool) -> Option<Arc<PrefetchPermit>> {
+        self.limit.prefetch_permit(comes_by_itself)
     }
 
     /// Cancels running calls and rejects new ones.
@@ -199,13 +199,13 @@ impl Client {
 
     /// Sends a request and reads the answer.
     pub async fn send<T>(&self, request: &Request<T>) -> Result<T, Error> {
-        let answer = self.ask(&request.call).await?;
+        let answer = self.send_call(&request.call).await?;
         self.read(request, &answer)
     }
 
     /// Sends a request and returns the raw answer.
-    pub(crate) async fn ask(&self, call: &Call) -> Result<Answer, Error> {
-        let mut hold = Hold::default();
+    pub(crate) async fn send_call(&self, call: &Call) -> Result<Answer, Error> {
+        let mut hold = CallPermit::default();
         // The future is large, and callers should not have to copy it.
         match &call.body {
             Some(Body::Permissions(changes, _)) => {
@@ -216,8 +216,8 @@ impl Client {
     }
 
     /// Sends a prefetch request; `None` if it lost its permit.
-    pub(super) async fn ask_ahead(&self, call: &Call, spare: Arc<Spare>) -> Option<Result<Answer, Error>> {
-        let mut hold = Hold::ahead(spare);
+    pub(super) async fn prefetch(&self, call: &Call, spare: Arc<PrefetchPermit>) -> Option<Result<Answer, Error>> {
+        let mut hold = CallPermit::ahead(spare);
         let result = self.until_closed(Box::pin(self.answer(call, &mut hold))).await;
         (!hold.is_missing).then_some(result)
     }
@@ -247,10 +247,10 @@ impl Client {
     /// Sends permission changes in the form that Studio accepted last, or else as an array. If it is certain that the
     /// first attempt changed nothing, sends them once in the other form.
     async fn change_permissions(&self, call: &Call, changes: &Changes) -> Result<Answer, Error> {
-        self.turn(call).await;
+        self.wait_for_rate(call).await;
         let begun = Instant::now();
         let (form, timeout) = (self.accepted_form.get(), self.config.timeout);
-        let first = self.answer_within(&with_form(call, changes, form), timeout, &mut Hold::default()).await;
+        let first = self.answer_within(&with_form(call, changes, form), timeout, &mut CallPermit::default()).await;
         let first = match judge_first(changes, first)? {
             First::Made(answer) => {
                 self.accepted_form.set(form);
@@ -261,23 +261,28 @@ impl Client {
         let (request, form) = (self.context(call), form.other());
         log_other_form(&request, form);
         let rest = timeout.saturating_sub(begun.elapsed());
-        self.turn(call).await;
+        self.wait_for_rate(call).await;
         let call = with_form(call, first.left(changes), form);
-        let second = self.answer_within(&call, rest, &mut Hold::default()).await;
+        let second = self.answer_within(&call, rest, &mut CallPermit::default()).await;
         let answer = judge_second(&request, changes, first, second)?;
         self.accepted_form.set(form);
         Ok(answer)
     }
 
     /// The complete answer to a call, within its timeout. On success, the call still holds its permit.
-    pub(super) async fn answer(&self, call: &Call, hold: &mut Hold) -> Result<Answer, Error> {
+    pub(super) async fn answer(&self, call: &Call, hold: &mut CallPermit) -> Result<Answer, Error> {
         // Waiting for the rate limit does not count against the timeout.
-        self.turn(call).await;
+        self.wait_for_rate(call).await;
         self.answer_within(call, self.config.timeout, hold).await
     }
 
     /// The complete answer to a call that has passed the rate limit.
-    pub(super) async fn answer_within(&self, call: &Call, limit: Duration, hold: &mut Hold) -> Result<Answer, Error> {
+    pub(super) async fn answer_within(
+        &self,
+        call: &Call,
+        limit: Duration,
+        hold: &mut CallPermit,
+    ) -> Result<Answer, Error> {
         let mut attempts = Attempts::new(&self.config.policy, &self.pace, Some(limit));
         let mut authorization = Authorization::new(&self.auth, &self.config, self);
         let mut is_renewing = false;
@@ -290,7 +295,7 @@ impl Client {
                         Target::SignIn(_) | Target::Signed(_) => None,
                     };
                     is_renewing = false;
-                    if !self.admit(call, hold).await? {
+                    if !self.take_permit(call, hold).await? {
                         break token;
                     }
                     // The token may have expired while the call waited.
@@ -299,9 +304,9 @@ impl Client {
                     self.pace.start(self.config.max_rate).await;
                 }
                 let request = self.context(call);
-                let exchange = pin!(self.exchange(&request, token.as_ref()));
+                let attempt = pin!(self.attempt_whole(&request, token.as_ref()));
                 let status = |answer: &Answer| answer.status;
-                match with_logging(&request, attempts.next(), hold.waited.take(), status, exchange).await {
+                match with_logging(&request, attempts.next(), hold.waited.take(), status, attempt).await {
                     Ok(answer) => {
                         authorization.accepted();
                         return Ok(answer);
@@ -312,7 +317,7 @@ impl Client {
                         if !authorization.renew().await? {
                             return Err(error);
                         }
-                        self.turn(call).await;
+                        self.wait_for_rate(call).await;
                     }
                     Err(failure) => {
                         hold.end();
@@ -320,7 +325,7 @@ impl Client {
                             authorization.accepted();
                         }
                         attempts.wait_or_give_up(&request, failure).await?;
-                        self.turn(call).await;
+                        self.wait_for_rate(call).await;
                     }
                 }
             }
@@ -340,14 +345,14 @@ impl Client {
     }
 
     /// Waits until the rate limit lets a request to Studio start.
-    pub(super) async fn turn(&self, call: &Call) {
+    pub(super) async fn wait_for_rate(&self, call: &Call) {
         if let Target::Studio(_) = call.target {
             self.pace.turn(self.config.max_rate).await;
         }
     }
 
     /// Takes the permit for an attempt, unless the call holds one already. Returns whether it had to wait.
-    pub(super) async fn admit(&self, call: &Call, hold: &mut Hold) -> Result<bool, Error> {
+    pub(super) async fn take_permit(&self, call: &Call, hold: &mut CallPermit) -> Result<bool, Error> {
         if hold.try_begin(&self.limit) {
             return Ok(false);
         }
@@ -366,7 +371,11 @@ impl Client {
     }
 
     /// One attempt: the request and its complete answer.
-    async fn exchange(&self, request: &RequestContext<'_>, token: Option<&SecretString>) -> Result<Answer, Failure> {
+    async fn attempt_whole(
+        &self,
+        request: &RequestContext<'_>,
+        token: Option<&SecretString>,
+    ) -> Result<Answer, Failure> {
         let mut response = self.attempt(request, token).await?;
         let status = response.status().as_u16();
         let content_type = header_text(response.headers(), header::CONTENT_TYPE.as_str()).unwrap_or_default();
@@ -394,7 +403,7 @@ impl Client {
         request: &RequestContext<'_>,
         token: Option<&SecretString>,
     ) -> Result<reqwest::Response, Failure> {
-        let response = self.respond(request, token).await?;
+        let response = self.send_once(request, token).await?;
         let (status, call) = (response.status(), request.call);
         if status.is_success() || (status.is_redirection() && call.wants_redirect && !is_of_a_move(call, &response)) {
             return Ok(response);
@@ -406,12 +415,13 @@ impl Client {
     pub async fn server_date(&self) -> Result<Option<String>, Error> {
         let call = Call::get("server_date", "/ping");
         let request = self.context(&call);
-        let response = self.until_closed(async { self.respond(&request, None).await.map_err(|failure| failure.error) });
+        let response =
+            self.until_closed(async { self.send_once(&request, None).await.map_err(|failure| failure.error) });
         Ok(header_text(response.await?.headers(), header::DATE.as_str()))
     }
 
     /// Sends the request; nothing else does. Returns once the headers have arrived, whatever the status.
-    async fn respond(
+    async fn send_once(
         &self,
         context: &RequestContext<'_>,
         token: Option<&SecretString>,
@@ -513,9 +523,9 @@ impl Client {
             return request.connection_broke(&quoted);
         }
         match self.config.cause(&request.url, error, &quoted) {
-            Ok(Cause { text, may_pass }) => {
+            Ok(Cause { text, is_temporary }) => {
                 let timeout = error.is_timeout().then(|| self.config.time_to_connect());
-                request.not_connected(&text, timeout, may_pass)
+                request.not_connected(&text, timeout, is_temporary)
             }
             Err(error) => Failure::last(error),
         }
@@ -524,8 +534,8 @@ impl Client {
 
 impl SendsTokenRequest for Client {
     async fn send_token_request(&self, request: Request<Grant>, patience: Option<Options>) -> Result<Grant, Error> {
-        let client = patience.map_or_else(|| Ok(self.clone()), |options| self.beside(options))?;
-        let answer = client.ask(&request.call).await?;
+        let client = patience.map_or_else(|| Ok(self.clone()), |options| self.with_own_permit(options))?;
+        let answer = client.send_call(&request.call).await?;
         // Some servers report errors with a success status. The error quotes nothing else of such an answer.
         if let Some(refusal) = oauth::token_error(&answer) {
             let body = json!({"error": refusal.error, "error_description": refusal.description}).to_string();

@@ -1,4 +1,4 @@
-//! The one road, against a server that says what it is told to: what is sent, and what a change of the list does.
+//! The request pipeline, against a scripted server: what is sent, and what a change of the list does.
 
 use std::sync::{Arc, Mutex};
 

@@ -60,7 +60,7 @@ pub struct OAuth {
     /// Read without a lock, for every request.
     cached: ArcSwapOption<CachedTokens>,
     /// The renewals in progress, by the site where the store works: mostly one.
-    renewals: PerProcess<Mutex<HashMap<usize, Outcome>>>,
+    renewals: PerProcess<Mutex<HashMap<usize, Renewal>>>,
     /// When an early renewal was last started.
     early: ArcSwapOption<Instant>,
     /// Held during a refresh: a renewal whose store has stopped (because its event loop ended, say) may still be
@@ -108,7 +108,7 @@ impl StoredBefore {
 }
 
 /// The result of a renewal; `None` while it is in progress.
-type Outcome = watch::Receiver<Option<Result<Renewed, Error>>>;
+type Renewal = watch::Receiver<Option<Result<Renewed, Error>>>;
 
 /// Where the new tokens came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -325,7 +325,7 @@ impl OAuth {
         config: &Config,
         sender: &impl SendsTokenRequest,
         stale: Option<&Arc<CachedTokens>>,
-    ) -> (Outcome, bool) {
+    ) -> (Renewal, bool) {
         let Ok(renewals) = self.renewals.get(|| Ok::<_, Infallible>(Mutex::default()));
         let mut renewals = renewals.lock().unwrap_or_else(PoisonError::into_inner);
         let site = self.store.work_site();
@@ -347,7 +347,7 @@ impl OAuth {
         sender: &impl SendsTokenRequest,
         stale: Option<Arc<CachedTokens>>,
         site: usize,
-    ) -> Outcome {
+    ) -> Renewal {
         let (tell, outcome) = watch::channel(None);
         // Not the caller's runtime, which stops when the caller has left. The store may ask which one this is.
         let background = background();
@@ -388,7 +388,7 @@ impl OAuth {
     }
 
     /// Drops a renewal that has ended: its error may hold much memory.
-    fn forget_renewal(&self, site: usize, ended: &Outcome) {
+    fn forget_renewal(&self, site: usize, ended: &Renewal) {
         if let Some(renewals) = self.renewals.existing() {
             let mut renewals = renewals.lock().unwrap_or_else(PoisonError::into_inner);
             if renewals.get(&site).is_some_and(|outcome| outcome.same_channel(ended)) {

@@ -12,7 +12,7 @@ use tokio::task;
 use super::sweep::{PageRange, State};
 use crate::api::{Answer, Page, Request};
 use crate::client::error::Error;
-use crate::client::limit::Spare;
+use crate::client::limit::PrefetchPermit;
 use crate::client::pace::ConcurrencyLimit;
 use crate::client::process::{PerProcess, is_driven_by_callers};
 use crate::client::send::Client;
@@ -27,7 +27,7 @@ struct Prefetched<T> {
     number: i64,
     /// The result and how long it took; no result if a retry got no permit.
     task: Task<(Option<Fetching<T>>, Duration)>,
-    spare: Weak<Spare>,
+    spare: Weak<PrefetchPermit>,
     /// How long the reader had been away in total when the page was requested.
     away: Duration,
 }
@@ -65,7 +65,7 @@ pub struct PrefetchRuntime {
     /// Whether the reader is slow. Then its calls are not relied on to drive the requests.
     is_slow: AtomicBool,
     /// The permits of the pages that arrive only during a blocking call.
-    spares: Mutex<Vec<Weak<Spare>>>,
+    spares: Mutex<Vec<Weak<PrefetchPermit>>>,
 }
 
 impl PrefetchRuntime {
@@ -83,13 +83,13 @@ impl PrefetchRuntime {
         self.is_slow.load(Ordering::Relaxed)
     }
 
-    fn keep(&self, spare: &Arc<Spare>) {
+    fn keep(&self, spare: &Arc<PrefetchPermit>) {
         let mut spares = self.spares();
         spares.retain(|spare| spare.strong_count() > 0);
         spares.push(Arc::downgrade(spare));
     }
 
-    fn spares(&self) -> MutexGuard<'_, Vec<Weak<Spare>>> {
+    fn spares(&self) -> MutexGuard<'_, Vec<Weak<PrefetchPermit>>> {
         self.spares.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -211,17 +211,19 @@ impl<T: Send + 'static> Prefetch<T> {
             came
         } else {
             let began = Instant::now();
-            (self.client.ask(&request.call).await.map(Fetched::Answer), began.elapsed())
+            (self.client.send_call(&request.call).await.map(Fetched::Answer), began.elapsed())
         };
         self.limit.answered(took, self.client.pace().throttlings());
         let came = match result {
             // Requested together with others, it was throttled. Alone, it may be accepted.
             Err(Error::Status(refusal)) if refusal.status == 429 && !was_alone => {
                 self.client.pace().hold().await;
-                self.client.ask(&request.call).await.map(Fetched::Answer)
+                self.client.send_call(&request.call).await.map(Fetched::Answer)
             }
             // The time out was the reader's, not the server's.
-            Err(Error::Timeout { .. }) if away > took => self.client.ask(&request.call).await.map(Fetched::Answer),
+            Err(Error::Timeout { .. }) if away > took => {
+                self.client.send_call(&request.call).await.map(Fetched::Answer)
+            }
             result => result,
         };
         let came = came?;
@@ -264,7 +266,7 @@ impl<T: Send + 'static> Prefetch<T> {
             if number > last {
                 break;
             }
-            let Some(spare) = self.client.spare(!is_driven) else { break };
+            let Some(spare) = self.client.prefetch_permit(!is_driven) else { break };
             let permit = Arc::downgrade(&spare);
             if is_driven {
                 self.runtime.keep(&spare);
@@ -276,7 +278,7 @@ impl<T: Send + 'static> Prefetch<T> {
                     client.pace().hold().await;
                 }
                 let began = Instant::now();
-                let answer = client.ask_ahead(&request.call, spare).await;
+                let answer = client.prefetch(&request.call, spare).await;
                 let took = began.elapsed();
                 let read = |answer| {
                     if is_task {

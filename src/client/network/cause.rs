@@ -9,7 +9,7 @@ use url::Url;
 use super::dns::NoThread;
 use super::proxy::NO_IPV6;
 use super::settings::Network;
-use super::tls::{Rejected, WithoutAuthorities};
+use super::tls::{Rejected, RootStoreUnavailable};
 use crate::client::error::Error;
 
 /// The Unix error codes for too many open files, in the process or the system: EMFILE and ENFILE.
@@ -20,17 +20,17 @@ pub(crate) struct Cause {
     /// What happened, and what to do about it.
     pub(crate) text: String,
     /// Whether a retry may succeed.
-    pub(crate) may_pass: bool,
+    pub(crate) is_temporary: bool,
 }
 
 impl Network {
     /// Explains why there is no connection to `url`. `quoted` is the innermost cause.
     pub(crate) fn cause(&self, base: &Url, url: &Url, error: &reqwest::Error, quoted: &str) -> Result<Cause, Error> {
-        if let Some(WithoutAuthorities(problem)) = find(error) {
+        if let Some(RootStoreUnavailable(problem)) = find(error) {
             return Err(Error::Setup(problem.clone()));
         }
         if let Some(text) = shortage(error) {
-            return Ok(Cause { text, may_pass: true });
+            return Ok(Cause { text, is_temporary: true });
         }
         let proxy = self.proxy_in_use(base, url);
         // Only failures between this machine and the proxy; what goes through the tunnel is the server's.
@@ -40,7 +40,7 @@ impl Network {
             Some(proxy) if is_at_proxy => format!("the proxy {}", proxy.url),
             _ => format!("the server {}", url.host_str().unwrap_or_default()),
         };
-        let failure = |text: String, may_pass| Ok(Cause { text, may_pass });
+        let failure = |text: String, is_temporary| Ok(Cause { text, is_temporary });
         if let Some(rejected) = find::<Rejected>(error) {
             let whose = if is_at_proxy { format!("of {other_end}, the") } else { "its".to_owned() };
             return failure(format!("{whose} certificate {rejected}"), false);
@@ -84,7 +84,7 @@ impl Network {
 
 /// Explains a failed TLS handshake whose reason is not the certificate.
 fn handshake_failure(problem: &rustls::Error, other_end: &str, is_proxy: bool) -> Cause {
-    let (text, may_pass) = match problem {
+    let (text, is_temporary) = match problem {
         rustls::Error::InvalidMessage(_) if is_proxy => {
             (format!("{other_end} does not speak TLS there: use http://, not https://"), false)
         }
@@ -100,7 +100,7 @@ fn handshake_failure(problem: &rustls::Error, other_end: &str, is_proxy: bool) -
         ),
         _ => (format!("the TLS handshake with {other_end} failed: {problem}"), false),
     };
-    Cause { text, may_pass }
+    Cause { text, is_temporary }
 }
 
 /// The first cause of this type.

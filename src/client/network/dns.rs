@@ -16,10 +16,10 @@ use crate::client::process::PerProcess;
 const MOST: usize = 8;
 
 /// The lookups of this process, for all its clients: a forked child starts its own.
-static LOOK_UPS: PerProcess<LookUps> = PerProcess::new();
+static LOOKUPS: PerProcess<Lookups> = PerProcess::new();
 
 /// The addresses of a name; `None` while the lookup runs.
-type Outcome = Option<Result<Arc<[SocketAddr]>, Problem>>;
+type Lookup = Option<Result<Arc<[SocketAddr]>, Problem>>;
 
 /// An error that can be cloned for every waiting request.
 #[derive(Debug, Clone)]
@@ -46,13 +46,13 @@ pub(super) struct NoThread(io::Error);
 
 /// The resolver for reqwest, backed by the lookups of this process.
 #[derive(Debug)]
-pub(crate) struct Names;
+pub(crate) struct Resolver;
 
-impl Resolve for Names {
+impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let Ok(look_ups) = LOOK_UPS.get(|| Ok::<_, Infallible>(LookUps::new(system)));
+        let Ok(lookups) = LOOKUPS.get(|| Ok::<_, Infallible>(Lookups::new(system)));
         Box::pin(async move {
-            let addresses = look_ups.ask(name.as_str()).await?;
+            let addresses = lookups.ask(name.as_str()).await?;
             Ok(Box::new(addresses.into_iter()) as Addrs)
         })
     }
@@ -64,7 +64,7 @@ fn system(name: &str) -> io::Result<Vec<SocketAddr>> {
 }
 
 #[derive(Debug)]
-struct LookUps {
+struct Lookups {
     look_up: fn(&str) -> io::Result<Vec<SocketAddr>>,
     state: Mutex<State>,
 }
@@ -72,13 +72,13 @@ struct LookUps {
 #[derive(Debug, Default)]
 struct State {
     /// The names being resolved.
-    wanted: HashMap<String, watch::Receiver<Outcome>>,
+    wanted: HashMap<String, watch::Receiver<Lookup>>,
     /// The names that no thread has taken yet.
-    waiting: VecDeque<(String, watch::Sender<Outcome>)>,
+    waiting: VecDeque<(String, watch::Sender<Lookup>)>,
     threads: usize,
 }
 
-impl LookUps {
+impl Lookups {
     fn new(look_up: fn(&str) -> io::Result<Vec<SocketAddr>>) -> Self {
         Self { look_up, state: Mutex::default() }
     }
@@ -93,15 +93,15 @@ impl LookUps {
         }
     }
 
-    fn begin(self: &Arc<Self>, name: &str) -> io::Result<watch::Receiver<Outcome>> {
+    fn begin(self: &Arc<Self>, name: &str) -> io::Result<watch::Receiver<Lookup>> {
         let mut state = self.state();
         if let Some(outcome) = state.wanted.get(name).filter(|outcome| outcome.has_changed().is_ok()) {
             return Ok(outcome.clone());
         }
         if state.threads < MOST {
             // Not a thread of the runtime, which aborts the process if it cannot start one.
-            let look_ups = Arc::clone(self);
-            let thread = thread::Builder::new().name("canvas-studio".to_owned()).spawn(move || look_ups.work());
+            let lookups = Arc::clone(self);
+            let thread = thread::Builder::new().name("canvas-studio".to_owned()).spawn(move || lookups.work());
             match thread {
                 Ok(_) => state.threads += 1,
                 // The running threads will get to it.
@@ -165,14 +165,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_is_looked_up_once_for_all_and_few_at_a_time() {
-        let look_ups = Arc::new(LookUps::new(slow));
+        let lookups = Arc::new(Lookups::new(slow));
         let asking: Vec<_> = (0..200)
             .map(|number| {
-                let look_ups = Arc::clone(&look_ups);
-                tokio::spawn(async move { look_ups.ask(&format!("host{}", number % 10)).await })
+                let lookups = Arc::clone(&lookups);
+                tokio::spawn(async move { lookups.ask(&format!("host{}", number % 10)).await })
             })
             .collect();
-        let failing = look_ups.ask("nowhere").await.unwrap_err();
+        let failing = lookups.ask("nowhere").await.unwrap_err();
         assert_eq!((failing.kind(), failing.to_string().as_str()), (io::ErrorKind::NotFound, "no such name"));
         for task in asking {
             assert_eq!(task.await.unwrap().unwrap().len(), 1);
@@ -180,7 +180,7 @@ mod tests {
         assert_eq!(ALL.load(Ordering::SeqCst), 11);
         assert!((2..=MOST).contains(&HIGHEST.load(Ordering::SeqCst)));
         // Results are not cached, and a thread that has ended is replaced.
-        look_ups.ask("host0").await.unwrap();
+        lookups.ask("host0").await.unwrap();
         assert_eq!(ALL.load(Ordering::SeqCst), 12);
     }
 }

@@ -8,5 +8,5 @@ mod settings;
 mod tls;
 
 pub(crate) use cause::Cause;
-pub(crate) use dns::Names;
+pub(crate) use dns::Resolver;
 pub use settings::Network;

@@ -22,24 +22,24 @@ use crate::client::process::PerProcess;
 #[derive(Debug, Clone, Default)]
 pub struct Network {
     proxy: Option<Proxy>,
-    authorities: Option<Arc<RootStore>>,
+    root_store: Option<Arc<RootStore>>,
     /// Made once for all connections, since reading the certificates takes milliseconds.
     tls: Arc<PerProcess<ClientConfig>>,
 }
 
 impl Network {
     pub fn new(proxy: Option<&str>, ca_bundle: Option<PathBuf>) -> Result<Self, InvalidArgument> {
-        let authorities = ca_bundle.map(RootStore::given).transpose();
+        let root_store = ca_bundle.map(RootStore::given).transpose();
         Ok(Self {
             proxy: proxy.map(Proxy::new).transpose()?,
-            authorities: authorities.map_err(|problem| InvalidArgument::new("ca_bundle", problem))?.map(Arc::new),
+            root_store: root_store.map_err(|problem| InvalidArgument::new("ca_bundle", problem))?.map(Arc::new),
             tls: Arc::default(),
         })
     }
 
     /// Which of the given certificates are left out, and why; `None` if none are.
     pub fn warning(&self) -> Option<String> {
-        self.authorities.as_ref().and_then(|store| store.warning())
+        self.root_store.as_ref().and_then(|store| store.warning())
     }
 
     /// The given proxy and certificates, to make the same settings again. `None` if the proxy has a password.
@@ -48,7 +48,7 @@ impl Network {
             Some(proxy) if proxy.authorization.is_some() => return None,
             proxy => proxy.as_ref().map(|proxy| proxy.url.as_str()),
         };
-        Some((proxy, self.authorities.as_ref().map(|authorities| authorities.path())))
+        Some((proxy, self.root_store.as_ref().map(|store| store.path())))
     }
 
     /// Rejects a proxy on which private data could be read in transit.
@@ -68,7 +68,7 @@ impl Network {
     /// Applies the settings to connections: to `base`, or to the hosts that it redirects to.
     pub(crate) fn apply(&self, builder: ClientBuilder, base: &Url, is_to_base: bool) -> Result<ClientBuilder, Error> {
         let setup = |error: &dyn StdError| Error::Setup(format!("no connections can be made: {error}"));
-        let tls = self.tls.get(|| tls::configuration(self.authorities.clone())).map_err(|error| setup(&error))?;
+        let tls = self.tls.get(|| tls::configuration(self.root_store.clone())).map_err(|error| setup(&error))?;
         let builder = builder.tls_backend_preconfigured(ClientConfig::clone(&tls));
         Ok(match &self.proxy {
             Some(proxy) => builder.proxy(proxy.used().map_err(|error| setup(&error))?),

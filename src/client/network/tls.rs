@@ -31,7 +31,7 @@ pub(super) fn configuration(given: Option<Arc<RootStore>>) -> Result<ClientConfi
 /// The trusted certificates cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(super) struct WithoutAuthorities(pub(super) String);
+pub(super) struct RootStoreUnavailable(pub(super) String);
 
 /// A rejected certificate: which one, why, and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -62,13 +62,13 @@ struct ChainVerifier {
 }
 
 impl Verifier {
-    fn trusted(&self) -> Result<&ChainVerifier, WithoutAuthorities> {
+    fn trusted(&self) -> Result<&ChainVerifier, RootStoreUnavailable> {
         if let Some(verifier) = self.trusted.get() {
             return Ok(verifier);
         }
         let bundle = match &self.given {
             Some(given) => Some(Arc::clone(given)),
-            None => RootStore::of_environment().map_err(WithoutAuthorities)?.map(Arc::new),
+            None => RootStore::of_environment().map_err(RootStoreUnavailable)?.map(Arc::new),
         };
         let verifier = match bundle {
             Some(store) => {
@@ -100,9 +100,9 @@ impl ChainVerifier {
 
     /// Linux and the BSDs keep certificates in files, which are read like a bundle.
     #[cfg(all(unix, not(target_vendor = "apple"), not(target_os = "android")))]
-    fn of_system(provider: &Arc<CryptoProvider>) -> Result<Self, WithoutAuthorities> {
+    fn of_system(provider: &Arc<CryptoProvider>) -> Result<Self, RootStoreUnavailable> {
         let store = RootStore::of_system().map_err(|problem| {
-            WithoutAuthorities(format!(
+            RootStoreUnavailable(format!(
                 "this machine has no certificates of authorities ({problem}): install them (the package \
                  ca-certificates), or name a file of them with ca_bundle= or SSL_CERT_FILE"
             ))
@@ -112,9 +112,9 @@ impl ChainVerifier {
 
     /// Windows and macOS verify certificates themselves.
     #[cfg(not(all(unix, not(target_vendor = "apple"), not(target_os = "android"))))]
-    fn of_system(provider: &Arc<CryptoProvider>) -> Result<Self, WithoutAuthorities> {
+    fn of_system(provider: &Arc<CryptoProvider>) -> Result<Self, RootStoreUnavailable> {
         let verifier = rustls_platform_verifier::Verifier::new(Arc::clone(provider)).map_err(|error| {
-            WithoutAuthorities(format!(
+            RootStoreUnavailable(format!(
                 "the certificates of this machine cannot be used ({error}): name a file of them with ca_bundle="
             ))
         })?;

@@ -22,7 +22,7 @@ use crate::client::attempts::Attempts;
 use crate::client::error::Error;
 use crate::client::failure::{Failure, QUOTED, RequestContext};
 use crate::client::headers::location;
-use crate::client::limit::Hold;
+use crate::client::limit::CallPermit;
 use crate::client::log::{TARGET, to_three_places, with_logging};
 use crate::client::retry::Outcome;
 use crate::client::secrets::ROOM;
@@ -117,13 +117,13 @@ impl Client {
 
     /// Downloads until the file is complete, with a new signed URL if the old one has expired.
     async fn fill(&self, part: &mut Part, request: &Request<Url>, transferred: &Transferred) -> Result<(), Error> {
-        let mut hold = Hold::default();
+        let mut hold = CallPermit::default();
         let mut url = self.signed(request, &mut hold).await?;
         let (mut may_renew, mut renewals) = (true, 0);
         let mut counted = 0;
         let mut attempts = Attempts::new(&self.config.policy, &self.pace, None);
         loop {
-            self.admit(&request.call, &mut hold).await?;
+            self.take_permit(&request.call, &mut hold).await?;
             let Err(failure) = self.fetch(&url, part, transferred, attempts.next(), &mut hold).await else {
                 return Ok(());
             };
@@ -158,9 +158,9 @@ impl Client {
 
     /// Requests the signed URL, with a permit that is kept for the file: the URL expires soon, and a file takes time.
     /// So a download waits for a permit without a limit.
-    async fn signed(&self, request: &Request<Url>, hold: &mut Hold) -> Result<Url, Error> {
+    async fn signed(&self, request: &Request<Url>, hold: &mut CallPermit) -> Result<Url, Error> {
         loop {
-            self.admit(&request.call, hold).await?;
+            self.take_permit(&request.call, hold).await?;
             match Box::pin(self.answer(&request.call, hold)).await {
                 Err(Error::Timeout { .. }) if hold.is_missing => {}
                 answer => return self.read(request, &answer?),
@@ -175,7 +175,7 @@ impl Client {
         part: &mut Part,
         transferred: &Transferred,
         attempt: u32,
-        hold: &mut Hold,
+        hold: &mut CallPermit,
     ) -> Result<(), Failure> {
         // In doubt, the whole file is requested once more, which leaves no room for doubt.
         while !self.fetch_rest(url, part, transferred, attempt, hold).await? {}
@@ -189,7 +189,7 @@ impl Client {
         part: &mut Part,
         transferred: &Transferred,
         attempt: u32,
-        hold: &mut Hold,
+        hold: &mut CallPermit,
     ) -> Result<bool, Failure> {
         let mut url = url.clone();
         for _ in 0..=MAX_REDIRECTS {

@@ -20,7 +20,7 @@ use super::runtime::{
     off_runtime, shared_runtime,
 };
 use crate::api::InvalidArgument;
-use crate::client::{Client, Error, Lent, Limit};
+use crate::client::{Client, Error, ExtraPermit, RequestLimit};
 use crate::python::convert::output::IntoPython;
 use crate::python::errors::to_python;
 use crate::python::faults;
@@ -91,8 +91,8 @@ fn wait<T: Send>(
 /// makes a call, the outer request is not driven, but holds a permit of `max_connections`. With no other permit left, the
 /// inner call would wait for ever. So the outer call lends its permit.
 struct BlockingCall {
-    limit: Option<Limit>,
-    lent: Option<Lent>,
+    limit: Option<RequestLimit>,
+    lent: Option<ExtraPermit>,
 }
 
 thread_local! {
