@@ -16,7 +16,7 @@ SECRET = "CANVAS_STUDIO_CLIENT_SECRET"  # noqa: S105 - likewise
 
 
 @clears_locals
-def token_place(token: str) -> str:
+def token_source(token: str) -> str:
     """Say where another process finds this token.
 
     Raises:
@@ -31,7 +31,7 @@ def token_place(token: str) -> str:
 
 
 @clears_locals
-def secret_place(client_id: str, secret: str) -> str:
+def secret_source(client_id: str, secret: str) -> str:
     """Say where another process finds the secret of this developer key: a variable, or a profile.
 
     Raises:
@@ -53,33 +53,33 @@ def secret_place(client_id: str, secret: str) -> str:
 
 
 @clears_locals
-def secret_at(place: str) -> str:
+def secret_from(source: str) -> str:
     """Find what was named.
 
     Raises:
         InvalidArgumentError: If it is not there.
         TokenStoreError: If a keyring has it no longer.
     """
-    if place.startswith("profile "):
-        return profiles.load(place.removeprefix("profile ")).secret()
-    if secret := os.environ.get(place):
+    if source.startswith("profile "):
+        return profiles.load(source.removeprefix("profile ")).secret()
+    if secret := os.environ.get(source):
         return secret
     raise InvalidArgumentError(
-        f"{place} is not set here: the process that pickled the client had it, and this one needs it, too",
-        argument=place,
+        f"{source} is not set here: the process that pickled the client had it, and this one needs it, too",
+        argument=source,
     )
 
 
 @clears_locals
-def oauth(client_id: str, place: str, store: Any, **rest: Any) -> OAuth:  # noqa: ANN401 - OAuth's own
+def oauth(client_id: str, source: str, store: Any, **rest: Any) -> OAuth:  # noqa: ANN401 - OAuth's own
     """Make an `OAuth` from what its pickle held."""
-    return OAuth(client_id, secret_at(place), store=store, **rest)
+    return OAuth(client_id, secret_from(source), store=store, **rest)
 
 
 @clears_locals
-def client(url: str, place: str | None, auth: OAuth | None, options: dict[str, Any]) -> StudioClient:
+def client(url: str, source: str | None, auth: OAuth | None, options: dict[str, Any]) -> StudioClient:
     """Make a client from what its pickle held."""
-    return StudioClient(url, token=None if place is None else secret_at(place), auth=auth, **options)
+    return StudioClient(url, token=None if source is None else secret_from(source), auth=auth, **options)
 
 
 def _is(known: str | None, secret: str) -> bool:

@@ -672,7 +672,7 @@ class _AsyncItems(_Reader[Item]):
 class _Reading:
     """One reading of a listing: what is asked for more, what was given out, and who is told of it."""
 
-    __slots__ = ("_bar", "_done", "_is_asked", "_place", "_progress", "_told", "is_done", "pages", "reader")
+    __slots__ = ("_bar", "_done", "_is_asked", "_position", "_progress", "_reported", "is_done", "pages", "reader")
 
     def __init__(self, reader: PageReader, progress: bool | Callable[[int, int | None], object]) -> None:  # noqa: FBT001
         self.reader = reader
@@ -682,9 +682,9 @@ class _Reading:
         self._is_asked = Lock()
         # How many items there are up to the end of the page that is being given out, and what is left of it. This is
         # one tuple, so that a checkpoint that comes in between, from a signal or a thread, finds both or neither.
-        self._place: tuple[int, Iterator[Any]] | None = (0, iter(()))
+        self._position: tuple[int, Iterator[Any]] | None = (0, iter(()))
         self._done = 0
-        self._told: tuple[int, int | None] | None = None
+        self._reported: tuple[int, int | None] | None = None
         self._bar: Items | None = None
         if progress is True:
             from canvas_studio._progress import Items  # noqa: PLC0415 - only needed here
@@ -751,56 +751,56 @@ class _Reading:
             self.pages += batch
         # Last, since it may raise.
         if self._progress is not None:
-            self._tell_of(None if batch is None else sum(map(len, batch)))
+            self._report(None if batch is None else sum(map(len, batch)))
 
     def next_columns(self) -> ArrowBatch | None:
-        self._place = None
+        self._position = None
         batch = self.reader.next_columns()
-        self._tell_of(None if batch is None else batch.num_rows)
+        self._report(None if batch is None else batch.num_rows)
         return batch
 
     async def next_columns_async(self) -> ArrowBatch | None:
-        self._place = None
+        self._position = None
         batch = await self.reader.next_columns_async()
-        self._tell_of(None if batch is None else batch.num_rows)
+        self._report(None if batch is None else batch.num_rows)
         return batch
 
-    def _tell_of(self, count: int | None) -> None:
+    def _report(self, count: int | None) -> None:
         """Tell that so many items have come, or that no more will."""
         if self._progress is None:
             return
         self._done += count or 0
         total = self._done if count is None else self.reader.total
-        told = (self._done, None if total is None else max(total, self._done))
-        if told != self._told:
-            self._told = told
-            self._progress(*told)
+        state = (self._done, None if total is None else max(total, self._done))
+        if state != self._reported:
+            self._reported = state
+            self._progress(*state)
 
     def hand_over_progress(self) -> Callable[[int, int | None], object] | None:
         """Leave it to a stream of columns to tell of the progress: the bar ends with the stream."""
-        self._place = None
+        self._position = None
         progress, self._progress, self._bar = self._progress, None, None
         return progress
 
     def one_by_one(self, page: list[Any]) -> Iterator[Any]:
         """Give out the items of a page one by one."""
         items = iter(page)
-        self._place = (self._end() + len(page), items)
+        self._position = (self._end() + len(page), items)
         return items
 
     def at_once(self, page: list[Any]) -> list[Any]:
         """Give out a page as a whole."""
-        self._place = (self._end() + len(page), iter(()))
+        self._position = (self._end() + len(page), iter(()))
         return page
 
     def _end(self) -> int:
-        return 0 if self._place is None else self._place[0]
+        return 0 if self._position is None else self._position[0]
 
     def checkpoint(self) -> Checkpoint | None:
         """The place behind what was given out, or `None` if the reader is too far ahead of it."""
-        if self._place is None:
+        if self._position is None:
             return self.reader.checkpoint(None)
-        end, left = self._place
+        end, left = self._position
         return self.reader.checkpoint(end - length_hint(left))
 
 

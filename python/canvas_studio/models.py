@@ -194,8 +194,8 @@ class Source(Record):
 
 
 def _without_query(url: str | None) -> str | None:
-    place, mark, _ = (url or "").partition("?")
-    return f"{place}?***" if mark else url
+    address, mark, _ = (url or "").partition("?")
+    return f"{address}?***" if mark else url
 
 
 @dataclass(frozen=True, slots=True)

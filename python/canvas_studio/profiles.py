@@ -513,12 +513,12 @@ def _of_environment(
             f"is {given[1]}, but CANVAS_STUDIO_URL is {variable[1]}, and {which} belongs to that: "
             "pass a token too, or unset the variables",
         )
-    place = given or variable
-    if place is None:
+    chosen = given or variable
+    if chosen is None:
         only = read_variable("CANVAS_STUDIO_PROFILE") or next(iter(names()), None)
         but = f"; {which} is not sent to the school of the profile {only!r}" if only else ""
         _refuse("url", f"is missing: pass it, or set CANVAS_STUDIO_URL{but} (unset {which} to use profiles)")
-    where, url = place
+    where, url = chosen
     if which == "CANVAS_STUDIO_TOKEN":
         return Settings(url=url, token=credentials[which], url_from=where, credentials_from=which, **rest)
 

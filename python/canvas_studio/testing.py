@@ -9,7 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from canvas_studio import StudioClient
+    from canvas_studio._core import StudioClient
     from canvas_studio.sandbox import Sandbox
 
 __all__ = ["studio_client", "studio_sandbox"]

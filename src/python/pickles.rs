@@ -28,7 +28,7 @@ impl StudioClient {
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
         let pickles = py.import("canvas_studio._pickles")?;
         let (place, auth) = match self.client.auth() {
-            Auth::Token(token) => (Some(pickles.call_method1("token_place", (token.expose_secret(),))?), None),
+            Auth::Token(token) => (Some(pickles.call_method1("token_source", (token.expose_secret(),))?), None),
             Auth::OAuth(_) => (None, self.auth().map(|auth| auth.oauth.clone_ref(py))),
         };
         let config = self.client.config();
@@ -55,7 +55,7 @@ impl OAuth {
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
         let pickles = py.import("canvas_studio._pickles")?;
         let (id, secret) = (self.client_id(), self.oauth.client_secret().expose_secret());
-        let place = pickles.call_method1("secret_place", (id, secret))?;
+        let place = pickles.call_method1("secret_source", (id, secret))?;
         let rest = PyDict::new(py);
         rest.set_item("redirect_uri", &self.redirect_uri)?;
         if let Some(client) = &self.client {

@@ -20,7 +20,8 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from canvas_studio import Media, Owner, PermissionChange, Permissions, StudioClient
+from canvas_studio._core import Media, StudioClient
+from canvas_studio.models import Owner, PermissionChange, Permissions
 from canvas_studio.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -107,20 +108,20 @@ class Guide:
         if self._wait and self._number:
             self.pause()
         self._number += 1
-        self.say(f"\n{self._number} of {STEPS}: {title}\n", style="bold")
+        self.echo(f"\n{self._number} of {STEPS}: {title}\n", style="bold")
         lines = textwrap.indent(lines_of(function), "    ")
         if self.console.is_terminal:
             self.console.print(Syntax(lines, "python", theme="ansi_dark", background_color="default"))
         else:
-            self.say(lines)
-        self.say("")
+            self.echo(lines)
+        self.echo("")
         asked, began = len(self._box.requests), time.perf_counter()
         result = function(*arguments)
         seconds, requests = time.perf_counter() - began, len(self._box.requests) - asked
-        self.say(f"{requests} request{'s' * (requests != 1)}, {seconds:.2f} seconds", style="dim")
+        self.echo(f"{requests} request{'s' * (requests != 1)}, {seconds:.2f} seconds", style="dim")
         return result
 
-    def say(self, text: str, style: str = "") -> None:
+    def echo(self, text: str, style: str = "") -> None:
         """Print a text as it is."""
         self.console.print(Text(text, style=style), soft_wrap=True)
 
@@ -176,11 +177,11 @@ def run(number: int, output: Path | None, *, wait: bool, fast: bool) -> None:
     folder = output or Path(tempfile.mkdtemp(prefix="canvas-studio-demo-"))
     with Sandbox(media=number) as box:
         guide = Guide(box, wait=wait)
-        guide.say(f"The Studio of a school that does not exist runs on this machine, at {box.url}.")
-        guide.say("Each step shows the lines that it runs. At a real school they would be the same.")
+        guide.echo(f"The Studio of a school that does not exist runs on this machine, at {box.url}.")
+        guide.echo("Each step shows the lines that it runs. At a real school they would be the same.")
         studio, collections, media, newest = guide.step("what there is", library, box.url, box.token)
         with studio:
-            guide.say(f"{collections:,} collections and {media:,} media. The newest media:")
+            guide.echo(f"{collections:,} collections and {media:,} media. The newest media:")
             guide.show(
                 "title,source,>minutes,last viewed",
                 [(item.title, item.source, _minutes([item]), item.last_viewed) for item in newest],
@@ -190,18 +191,18 @@ def run(number: int, output: Path | None, *, wait: bool, fast: bool) -> None:
             path = guide.step("a table of everything", table, studio, folder / "media.csv")
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
-        guide.say(f"{path} has {len(rows):,} rows of {len(rows[0])} columns, among them:")
+        guide.echo(f"{path} has {len(rows):,} rows of {len(rows[0])} columns, among them:")
         columns = ("title", "size", "owner_email")
         guide.show(",".join(columns), [tuple(row[column] for column in columns) for row in rows[:4]])
-    guide.say("What next?\n", style="bold")
-    guide.say(f"    {path}  is yours: open it in a spreadsheet")
-    guide.say("    canvas-studio sandbox  runs such a Studio for your own code, and prints how to reach it")
-    guide.say('    StudioClient("myschool", token="...")  is the same client at your school; the README says how')
+    guide.echo("What next?\n", style="bold")
+    guide.echo(f"    {path}  is yours: open it in a spreadsheet")
+    guide.echo("    canvas-studio sandbox  runs such a Studio for your own code, and prints how to reach it")
+    guide.echo('    StudioClient("myschool", token="...")  is the same client at your school; the README says how')
 
 
 def _take_stock(guide: Guide, studio: StudioClient) -> None:
     owned = guide.step("who owns how much", inventory, studio)
-    guide.say(f"{len(owned):,} people own media. Those with the most gigabytes:")
+    guide.echo(f"{len(owned):,} people own media. Those with the most gigabytes:")
     largest = sorted(owned.items(), key=lambda pair: _size(pair[1]), reverse=True)[:ROWS]
     guide.show(
         "owner,e-mail,>media,>GB,>minutes",
@@ -212,9 +213,9 @@ def _take_stock(guide: Guide, studio: StudioClient) -> None:
     )
 
     never, forgotten = guide.step("what nobody watches", unwatched, studio)
-    guide.say(f"{len(never):,} media ({_gigabytes(never)} GB) were never viewed.")
-    guide.say(f"{len(forgotten):,} more ({_gigabytes(forgotten)} GB) were last viewed before September 2024.")
-    guide.say("The largest of all these:")
+    guide.echo(f"{len(never):,} media ({_gigabytes(never)} GB) were never viewed.")
+    guide.echo(f"{len(forgotten):,} more ({_gigabytes(forgotten)} GB) were last viewed before September 2024.")
+    guide.echo("The largest of all these:")
     guide.show(
         "title,owner,>GB,last viewed",
         [
@@ -232,7 +233,7 @@ def _share_and_download(guide: Guide, studio: StudioClient, box: Sandbox, folder
     colleague = next(colleagues, None) or box.add_user()
     before, after = guide.step(f"a colleague may edit {media.title!r}", share, media, colleague)
     for when, permissions in (("Before", before), ("After", after)):
-        guide.say(f"{when + ':':<8}{_with_whom(permissions)}")
+        guide.echo(f"{when + ':':<8}{_with_whom(permissions)}")
 
     title = "a download"
     if not fast:
@@ -240,7 +241,7 @@ def _share_and_download(guide: Guide, studio: StudioClient, box: Sandbox, folder
         box.faults.add(host="storage", bandwidth=bandwidth)
         title += f" (the host is told to give {bandwidth / 1e6:.1f} MB/s, so that there is something to see)"
     file = guide.step(title, download, media, folder / f"media-{media.id}.mp4")
-    guide.say(f"{file} has {file.stat().st_size:,} bytes. They are invented: it is not a film.")
+    guide.echo(f"{file} has {file.stat().st_size:,} bytes. They are invented: it is not a film.")
 
 
 def _recording(studio: StudioClient, box: Sandbox) -> Media:

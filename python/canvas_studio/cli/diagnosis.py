@@ -18,18 +18,10 @@ from urllib.parse import urlsplit
 
 import typer
 
-from canvas_studio import (
-    APIConnectionError,
-    APITimeoutError,
-    AuthenticationError,
-    InternalServerError,
-    InvalidArgumentError,
-    StudioClient,
-    StudioError,
-    profiles,
-)
+from canvas_studio import profiles
+from canvas_studio._core import StudioClient
 from canvas_studio.cli.person import identify
-from canvas_studio.cli.terminal import plainly, printable, say
+from canvas_studio.cli.terminal import echo, errors_as_text, printable
 from canvas_studio.cli.who import (
     AsJson,
     ProfileOption,
@@ -40,7 +32,15 @@ from canvas_studio.cli.who import (
     pongs,
     role,
 )
-from canvas_studio.errors import LoginRequiredError
+from canvas_studio.errors import (
+    APIConnectionError,
+    APITimeoutError,
+    AuthenticationError,
+    InternalServerError,
+    InvalidArgumentError,
+    LoginRequiredError,
+    StudioError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -123,7 +123,7 @@ class Proxy:
     port: int
 
 
-@plainly()
+@errors_as_text()
 def ping(
     *,
     profile: Annotated[
@@ -169,8 +169,8 @@ def ping(
         typer.echo(json.dumps(told, indent=2))
     else:
         well = "All is well." if target.settings else "All that was looked at is well."
-        say()
-        say(f"Not in order: {', '.join(failed)}." if failed else well, style="bold")
+        echo()
+        echo(f"Not in order: {', '.join(failed)}." if failed else well, style="bold")
     if failed:
         raise typer.Exit(1)
 
@@ -460,6 +460,6 @@ def _said(error: BaseException) -> str:
 
 
 def _show(step: Step) -> None:
-    say(f"{step.state:<8}{step.name:<13}{step.detail}", style=STYLES[step.state])
+    echo(f"{step.state:<8}{step.name:<13}{step.detail}", style=STYLES[step.state])
     if step.next:
-        say(f"{'':<21}-> {step.next}")
+        echo(f"{'':<21}-> {step.next}")

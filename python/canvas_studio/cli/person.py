@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
-from canvas_studio import (
+from canvas_studio.errors import (
     APIStatusError,
     AuthenticationError,
-    Owner,
     PermissionDeniedError,
     ResponseDecodeError,
     StudioError,
 )
+from canvas_studio.models import Owner
 
 if TYPE_CHECKING:
-    from canvas_studio import StudioClient
+    from canvas_studio._core import StudioClient
 
 # The type of a collection that is somebody's own library. Observed.
 LIBRARY: Final = "user"

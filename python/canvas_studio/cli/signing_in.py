@@ -15,11 +15,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import typer
 
-from canvas_studio import InvalidArgumentError, StudioError, profiles
+from canvas_studio import profiles
 from canvas_studio.auth import MemoryTokenStore
-from canvas_studio.cli.terminal import ask, complain, fail, plainly, say
+from canvas_studio.cli.terminal import ask, echo, errors_as_text, fail, print_error
 from canvas_studio.cli.who import ProfileArgument, ProfileOption, describe, greet, one_of
-from canvas_studio.errors import SignInError, TokenStoreError
+from canvas_studio.errors import InvalidArgumentError, SignInError, StudioError, TokenStoreError
 from canvas_studio.profiles import OUT_OF_BAND, Profile
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class CannotBeRightError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SignInTarget:
     """Where to sign in, and what is known from before.
 
     Attributes:
@@ -76,7 +76,7 @@ class Place:
     replaced: Profile | None
 
 
-@plainly()
+@errors_as_text()
 def login(
     *,
     school: Annotated[
@@ -133,16 +133,16 @@ def login(
     The client secret is asked for, or read from CANVAS_STUDIO_CLIENT_SECRET or standard input. It is no argument, since
     others could see that.
     """
-    place = _place(school, url, profile)
-    known = place.known
+    target = _target(school, url, profile)
+    known = target.known
     try:
         store = _store(known, keyring=keyring)
         if store == "keyring":
             profiles.check_keyring()
-        identifier, secret = _key(place, client_id, from_stdin=client_secret_stdin)
+        identifier, secret = _key(target, client_id, from_stdin=client_secret_stdin)
         wanted = Profile(
-            name=place.name,
-            url=place.url,
+            name=target.name,
+            url=target.url,
             client_id=identifier,
             client_secret=secret,
             redirect_uri=_redirect_uri(known, redirect_uri),
@@ -153,16 +153,16 @@ def login(
         tokens = _sign_in(wanted, browser=not no_browser)
     except EOFError:
         fail("nothing was entered, so nobody is signed in")
-    _keep(place, wanted, tokens)
-    say(f"\nSigned in. The profile {wanted.name!r} is in {wanted.path}.\n")
+    _keep(target, wanted, tokens)
+    echo(f"\nSigned in. The profile {wanted.name!r} is in {wanted.path}.\n")
     settings = profiles.find(profile=wanted.name)
     identity = greet(settings)
     describe(settings, identity)
     if identity.administrator is False:
-        say(f"\n{NOT_AN_ADMINISTRATOR}")
+        echo(f"\n{NOT_AN_ADMINISTRATOR}")
 
 
-@plainly()
+@errors_as_text()
 def logout(
     *,
     profile: ProfileArgument = None,
@@ -175,14 +175,14 @@ def logout(
     name = profiles.choose(one_of(profile, profile_option))
     if everything and name in profiles.names():
         profiles.delete(name)
-        say(f"The profile {name!r} is removed, with its developer key and its tokens.")
+        echo(f"The profile {name!r} is removed, with its developer key and its tokens.")
     else:
         profiles.forget_tokens(profiles.load(name))
-        say(f"The tokens of the profile {name!r} are forgotten. Its developer key stays; `logout --all` removes it.")
-    say(NOT_REVOKED)
+        echo(f"The tokens of the profile {name!r} are forgotten. Its developer key stays; `logout --all` removes it.")
+    echo(NOT_REVOKED)
 
 
-def _place(school: str | None, url: str | None, profile: str | None) -> Place:
+def _target(school: str | None, url: str | None, profile: str | None) -> SignInTarget:
     """Find out which school is meant, and which profile."""
     if url is not None:
         if school and profile:
@@ -196,18 +196,18 @@ def _place(school: str | None, url: str | None, profile: str | None) -> Place:
         profile = profiles.choose()
     if school is None and profile in known:
         found = profiles.load(profile)
-        return Place(profile, found.url, found, found)
+        return SignInTarget(profile, found.url, found, found)
     if school is None and not sys.stdin.isatty():
         fail("the school is missing: canvas-studio login SCHOOL", 2)
     return _at(profiles.school_url(school or ask("School (its name, host or URL)")), profile)
 
 
-def _at(url: str, name: str | None) -> Place:
+def _at(url: str, name: str | None) -> SignInTarget:
     chosen = profiles.check_name(name) if name else name_for(url)
     found = profiles.load(chosen) if chosen in profiles.names() else None
     if found and found.url != url and name is None:
         fail(f"there is a profile {chosen!r} already, of {found.url}: name this one with --profile", 2)
-    return Place(chosen, url, found if found and found.url == url else None, found)
+    return SignInTarget(chosen, url, found if found and found.url == url else None, found)
 
 
 def name_for(url: str) -> str:
@@ -223,24 +223,24 @@ def name_for(url: str) -> str:
     return name if profiles.is_name(name) else f"school-{name}"[:64]
 
 
-def _key(place: Place, client_id: str | None, *, from_stdin: bool) -> tuple[str, str]:
+def _key(target: SignInTarget, client_id: str | None, *, from_stdin: bool) -> tuple[str, str]:
     """The developer key: what was given, what is in the environment, what is known, what is typed."""
     at_variable = os.environ.get("CANVAS_STUDIO_URL", "").strip()
     # The key of one school is not tried at another.
-    of_this_school = not at_variable or profiles.school_url(at_variable) == place.url
+    of_this_school = not at_variable or profiles.school_url(at_variable) == target.url
     environment: Mapping[str, str] = os.environ if of_this_school else {}
     environment = {name: environment.get(name, "").strip() for name in (ID_VARIABLE, SECRET_VARIABLE)}
-    identifier = client_id or environment.get(ID_VARIABLE) or (place.known.client_id if place.known else None)
+    identifier = client_id or environment.get(ID_VARIABLE) or (target.known.client_id if target.known else None)
     if identifier is None:
         if not sys.stdin.isatty():
             fail(f"the client id is missing: --client-id, or {ID_VARIABLE}", 2)
-        say(f"A developer key is made by an administrator of Studio, in {KEYS}.")
+        echo(f"A developer key is made by an administrator of Studio, in {KEYS}.")
         identifier = ask("Client id")
     if from_stdin:
         secret = ask("Client secret", hidden=True)
     elif environment.get(SECRET_VARIABLE) and (environment.get(ID_VARIABLE) or identifier) == identifier:
         secret = environment[SECRET_VARIABLE]
-    elif place.known and place.known.client_id == identifier and (found := _known_secret(place.known)):
+    elif target.known and target.known.client_id == identifier and (found := _known_secret(target.known)):
         secret = found
     elif sys.stdin.isatty():
         secret = ask("Client secret (it is not shown)", hidden=True)
@@ -256,7 +256,7 @@ def _known_secret(known: Profile) -> str | None:
     try:
         return known.secret()
     except TokenStoreError as error:
-        complain(f"The client secret of before cannot be read: {error}.")
+        print_error(f"The client secret of before cannot be read: {error}.")
         return None
 
 
@@ -297,22 +297,22 @@ def _sign_in(wanted: Profile, *, browser: bool) -> Tokens:
                 fail(f"nobody is signed in: {problem}")
         if not left:
             fail(f"nobody is signed in: {problem}")
-        complain(f"That did not work: {problem}.\nTry again ({left} more).")
+        print_error(f"That did not work: {problem}.\nTry again ({left} more).")
     raise AssertionError
 
 
 def _explain(page: str, wanted: Profile) -> None:
-    say(f"Sign in at {wanted.url}", style="bold")
-    say("\nOpen this page in a browser, sign in to Studio, and allow it:\n")
-    say(page)
+    echo(f"Sign in at {wanted.url}", style="bold")
+    echo("\nOpen this page in a browser, sign in to Studio, and allow it:\n")
+    echo(page)
     if wanted.redirect_uri == OUT_OF_BAND:
-        say("\nStudio then shows a code.")
+        echo("\nStudio then shows a code.")
     else:
-        say(
+        echo(
             f"\nThe browser then goes to {wanted.redirect_uri}, with a code behind it. It does not matter whether a "
             "page is there: what counts is the address."
         )
-    say(
+    echo(
         "If Studio shows an error instead, the developer key does not fit: its client id has to be "
         f"{wanted.client_id}, and among its redirect URIs has to be {wanted.redirect_uri} (see {KEYS}).\n"
     )
@@ -346,13 +346,13 @@ def _check_pasted(pasted: str) -> None:
         )
 
 
-def _keep(place: Place, wanted: Profile, tokens: Tokens) -> None:
+def _keep(target: SignInTarget, wanted: Profile, tokens: Tokens) -> None:
     """Keep the profile and the tokens, or leave what was there; then remove what is of no use any more."""
     profiles.save(wanted, tokens)
-    before = place.replaced
+    before = target.replaced
     if before is None or before.store == wanted.store:
         return
     try:
         profiles.forget(before)
     except (StudioError, OSError) as error:
-        complain(f"The profile is in its new place, but what is in the old one could not be removed: {error}")
+        print_error(f"The profile is in its new place, but what is in the old one could not be removed: {error}")

@@ -28,11 +28,11 @@ def fail(reason: object, code: int = 1) -> Never:
     Raises:
         typer.Exit: Always.
     """
-    complain(f"canvas-studio: {reason}")
+    print_error(f"canvas-studio: {reason}")
     raise typer.Exit(code)
 
 
-def complain(text: str) -> None:
+def print_error(text: str) -> None:
     """Print something to the standard error; what a server said may be in it.
 
     Args:
@@ -42,7 +42,7 @@ def complain(text: str) -> None:
 
 
 @contextmanager
-def plainly() -> Generator[None]:
+def errors_as_text() -> Generator[None]:
     """Turn what goes wrong into a sentence and an exit code."""
     # What a terminal cannot show is shown as something else; names come in every script.
     for stream in (sys.stdout, sys.stderr):
@@ -68,7 +68,7 @@ def _end(error: BaseException) -> None:
         fail(error)
 
 
-def say(text: str = "", style: str = "") -> None:
+def echo(text: str = "", style: str = "") -> None:
     """Print a text as it is, however long its lines are.
 
     Args:

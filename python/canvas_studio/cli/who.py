@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any, TypedDict, cast
 
 import typer
 
-from canvas_studio import AuthenticationError, profiles
+from canvas_studio import profiles
 from canvas_studio.cli.person import identify
-from canvas_studio.cli.terminal import fail, plainly, printable, say
-from canvas_studio.errors import LoginRequiredError
+from canvas_studio.cli.terminal import echo, errors_as_text, fail, printable
+from canvas_studio.errors import AuthenticationError, LoginRequiredError
 
 if TYPE_CHECKING:
-    from canvas_studio import Owner, StudioClient
+    from canvas_studio._core import StudioClient
     from canvas_studio.auth import TokenStore
     from canvas_studio.cli.person import Identity
+    from canvas_studio.models import Owner
     from canvas_studio.profiles import Settings
 
 ProfileArgument = Annotated[str | None, typer.Argument(metavar="[PROFILE]", help="Which profile.", show_default=False)]
@@ -33,7 +34,7 @@ class TokenFacts(TypedDict):
     refreshable: bool
 
 
-@plainly()
+@errors_as_text()
 def whoami(*, profile: ProfileArgument = None, profile_option: ProfileOption = None, as_json: AsJson = False) -> None:
     """Say who is signed in, as far as Studio lets it be known."""
     settings = profiles.find(profile=one_of(profile, profile_option))
@@ -203,10 +204,10 @@ def describe(settings: Settings, identity: Identity) -> None:
         identity: Who it is.
     """
     who = f"probably {person_name(identity.person)}" if identity.person else "not known"
-    say(f"You are   {who}", style="bold")
-    say(f"          ({identity.reason}; Studio has no way to ask)")
-    say(f"Role      {role(identity)}")
-    say(f"School    {settings.url}")
+    echo(f"You are   {who}", style="bold")
+    echo(f"          ({identity.reason}; Studio has no way to ask)")
+    echo(f"Role      {role(identity)}")
+    echo(f"School    {settings.url}")
     if settings.profile is not None:
-        say(f"Profile   {settings.profile.name}")
-    say(f"Token     {lifetime(settings)}")
+        echo(f"Profile   {settings.profile.name}")
+    echo(f"Token     {lifetime(settings)}")
