@@ -116,12 +116,12 @@ impl Sandbox {
             panics: AtomicUsize::new(0),
         };
         let (stop, stopped) = oneshot::channel::<()>();
-        let (tell, told) = mpsc::channel();
+        let (report_start, started) = mpsc::channel();
         let thread = std::thread::Builder::new().name("studio-sandbox".into());
         let thread = thread.spawn(move || {
             let runtime = match Builder::new_current_thread().enable_all().build() {
                 Ok(runtime) => runtime,
-                Err(error) => return drop(tell.send(Err(error))),
+                Err(error) => return drop(report_start.send(Err(error))),
             };
             runtime.block_on(async move {
                 let ports = async {
@@ -131,12 +131,12 @@ impl Sandbox {
                 };
                 let (api, storage, ports) = match ports.await {
                     Ok(bound) => bound,
-                    Err(error) => return drop(tell.send(Err(error))),
+                    Err(error) => return drop(report_start.send(Err(error))),
                 };
                 // A different host as well as a different port, so that a client must not send its token there.
                 let studio = studio(format!("http://127.0.0.1:{}", ports.0), format!("http://localhost:{}", ports.1));
                 let studio = Arc::new(studio);
-                let _ = tell.send(Ok((Arc::clone(&studio), ports.0)));
+                let _ = report_start.send(Ok((Arc::clone(&studio), ports.0)));
                 tokio::select! {
                     () = server::serve(studio, api, storage) => {}
                     _ = stopped => {}
@@ -146,7 +146,7 @@ impl Sandbox {
         let no_thread =
             |error: io::Error| io::Error::new(error.kind(), format!("no thread for the sandbox's server: {error}"));
         let thread = thread.map_err(no_thread)?;
-        let (studio, port) = told.recv().map_err(|_| io::Error::other("the server ended at once"))??;
+        let (studio, port) = started.recv().map_err(|_| io::Error::other("the server ended at once"))??;
         Ok(Self { studio, origin, port, stop: Some(stop), thread: Some(thread), process: std::process::id() })
     }
 
