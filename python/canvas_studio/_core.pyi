@@ -49,20 +49,20 @@ __version__: Final[str]
 @final
 class ArrowBatch:
     """
-    Some rows of a listing, as columns.
+    A batch of rows of a listing, as columns.
     """
     def __arrow_c_array__(self, /, requested_schema: Any | None = None) -> tuple[Any, Any]: ...
     def __arrow_c_schema__(self, /) -> Any: ...
     @property
     def num_rows(self, /) -> int:
         """
-        How many rows there are.
+        The number of rows.
         """
 
 @final
 class ArrowTable:
     """
-    Batches that were read, as one table.
+    Several batches as one table.
     """
     def __arrow_c_schema__(self, /) -> Any: ...
     def __arrow_c_stream__(self, /, requested_schema: Any | None = None) -> Any: ...
@@ -71,10 +71,10 @@ class ArrowTable:
 @final
 class Checkpoint:
     """
-    Where the reading of a list is: exactly behind the last item that was given.
+    The position of a reading in a list: exactly after the last item that was yielded.
 
-    `StudioClient.resume` goes on there, in any process. It can be pickled and written as JSON. It holds no token, but the
-    query of the list, which may name a person.
+    `StudioClient.resume` continues there, in any process. It can be pickled and written as JSON. It contains no token,
+    but it contains the query of the list, which may name a person.
     """
     def __eq__(self, value: object, /) -> bool: ...
     def __ne__(self, value: object, /) -> bool: ...
@@ -83,7 +83,7 @@ class Checkpoint:
     @staticmethod
     def from_json(text: str) -> Checkpoint:
         """
-        Read what `to_json` wrote.
+        Make a checkpoint from the text of `to_json`.
 
         Args:
             text: The JSON.
@@ -92,16 +92,16 @@ class Checkpoint:
             The checkpoint.
 
         Raises:
-            InvalidArgumentError: If it is something else.
+            InvalidArgumentError: If the text is not a checkpoint.
         """
     @property
     def items(self, /) -> int:
         """
-        How many items were given so far.
+        How many items were yielded so far.
         """
     def to_json(self, /) -> str:
         """
-        Write it as text.
+        Return it as JSON text.
 
         Returns:
             JSON on one line.
@@ -112,8 +112,8 @@ class Collection:
     """
     A collection of media.
 
-    It is what Studio said when it was asked: it does not change, and reading an attribute sends nothing. Every
-    attribute but `id` may be `None`.
+    It is a snapshot of Studio's answer: it does not change, and reading an attribute sends no request. Every attribute
+    but `id` may be `None`.
     """
 
     __match_args__: Final[
@@ -176,17 +176,17 @@ class Collection:
         Change with whom it is shared.
 
         Args:
-            changes: `PermissionChange` objects, or dicts with the same names. Whether Studio carries out either all of
-                them or none is not documented.
+            changes: `PermissionChange` objects, or dicts with the same names. Whether Studio applies all of them or
+                none is not documented.
 
         Returns:
             All users and groups with whom it is shared now.
 
         Raises:
-            BadRequestError: 400, if one to update or destroy does not exist, or one to create exists already.
+            BadRequestError: 400, if one to update or destroy does not exist, or one to create already exists.
             PermissionDeniedError: 403, if the caller may not do that.
             NotFoundError: 404, if it is no longer there.
-            ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
+            ResponseDecodeError: If Studio accepts the change, but its list shows that it did not make it.
 
         Reference: Collection page, POST /collections/{collection_id}/permissions.
         """
@@ -197,17 +197,17 @@ class Collection:
         Change with whom it is shared.
 
         Args:
-            changes: `PermissionChange` objects, or dicts with the same names. Whether Studio carries out either all of
-                them or none is not documented.
+            changes: `PermissionChange` objects, or dicts with the same names. Whether Studio applies all of them or
+                none is not documented.
 
         Returns:
             All users and groups with whom it is shared now.
 
         Raises:
-            BadRequestError: 400, if one to update or destroy does not exist, or one to create exists already.
+            BadRequestError: 400, if one to update or destroy does not exist, or one to create already exists.
             PermissionDeniedError: 403, if the caller may not do that.
             NotFoundError: 404, if it is no longer there.
-            ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
+            ResponseDecodeError: If Studio accepts the change, but its list shows that it did not make it.
 
         Reference: Collection page, POST /collections/{collection_id}/permissions.
         """
@@ -219,11 +219,11 @@ class Collection:
     @property
     def created_at(self, /) -> datetime | None:
         """
-        When it was made, in UTC.
+        When it was created, in UTC.
         """
     def delete(self, /) -> Collection | None:
         """
-        Delete it with all its media and perspectives. There is no way back.
+        Delete it with all its media and perspectives. This cannot be undone.
 
         Returns:
             The collection as it was, or `None` if Studio's answer holds none (its body is hardly documented).
@@ -236,7 +236,7 @@ class Collection:
         """
     def delete_async(self, /) -> Coroutine[Any, Any, Collection | None]:
         """
-        Delete it with all its media and perspectives. There is no way back.
+        Delete it with all its media and perspectives. This cannot be undone.
 
         Returns:
             The collection as it was, or `None` if Studio's answer holds none (its body is hardly documented).
@@ -250,12 +250,12 @@ class Collection:
     @property
     def extra(self, /) -> dict[str, Any]:
         """
-        Fields that are not documented, as they were sent.
+        Undocumented fields, as they were sent.
         """
     @staticmethod
     def from_dict(fields: Mapping[str, Any]) -> Collection:
         """
-        Make one from a dict such as `to_dict()` returns. It knows no client.
+        Make an object from a dict such as `to_dict()` returns. It has no client.
 
         Args:
             fields: The fields; all but `id` may be missing.
@@ -264,8 +264,8 @@ class Collection:
             The object.
 
         Raises:
-            InvalidArgumentError: If there is no `id` that can be read, or if it cannot be JSON. Any other field that
-                cannot be read stands in `extra`.
+            InvalidArgumentError: If there is no `id` that can be read, or if it cannot be JSON. Any other field
+                that cannot be read stands in `extra`.
         """
     @property
     def id(self, /) -> int:
@@ -277,8 +277,8 @@ class Collection:
         List the media in it.
 
         Args:
-            page: The page to begin with.
-            per_page: How many items are asked for at once, 1 to 50.
+            page: The page to start at.
+            per_page: How many items to request at once, 1 to 50.
 
         Returns:
             A listing of `Media`.
@@ -293,12 +293,12 @@ class Collection:
     @property
     def owner(self, /) -> Owner | None:
         """
-        To whom it belongs.
+        The owner.
         """
     @property
     def permission(self, /) -> str | None:
         """
-        What the caller may do with it. The words are not documented.
+        What the caller may do with it. The values are not documented.
         """
     def permissions(self, /) -> Permissions:
         """
@@ -328,7 +328,7 @@ class Collection:
         """
     def refresh(self, /) -> Collection:
         """
-        Ask for it anew.
+        Fetch it again.
 
         Returns:
             The collection as it is now; this object does not change.
@@ -340,7 +340,7 @@ class Collection:
         """
     def refresh_async(self, /) -> Coroutine[Any, Any, Collection]:
         """
-        Ask for it anew.
+        Fetch it again.
 
         Returns:
             The collection as it is now; this object does not change.
@@ -352,7 +352,7 @@ class Collection:
         """
     def to_dict(self, /) -> dict[str, Any]:
         """
-        Return it as a dict that `json.dumps` takes.
+        Return it as a dict that `json.dumps` accepts.
 
         Returns:
             Every documented field, `None` where Studio sent none, then the undocumented ones as they were sent.
@@ -364,7 +364,7 @@ class Collection:
         """
     def unarchive(self, /) -> Collection | None:
         """
-        Bring it back from the archive, with all its media and perspectives.
+        Unarchive it, with all its media and perspectives.
 
         Returns:
             The collection, or `None` if Studio's answer holds none (its body is not documented).
@@ -377,7 +377,7 @@ class Collection:
         """
     def unarchive_async(self, /) -> Coroutine[Any, Any, Collection | None]:
         """
-        Bring it back from the archive, with all its media and perspectives.
+        Unarchive it, with all its media and perspectives.
 
         Returns:
             The collection, or `None` if Studio's answer holds none (its body is not documented).
@@ -394,8 +394,8 @@ class FileTokenStore:
     """
     Keeps tokens in a file, for all processes that know its path.
 
-    Only its owner can read the file. It is replaced as a whole, so that there is always a complete one, and locked
-    through a second file beside it, `PATH.lock`. Folders that are missing are made.
+    Only its owner can read the file. It is replaced atomically, so it is always complete, and it is locked through a
+    second file beside it, `PATH.lock`. Missing folders are created.
 
     Args:
         path: The file.
@@ -414,14 +414,14 @@ class FileTokenStore:
             The tokens, or `None` if there are none.
 
         Raises:
-            TokenStoreError: If the file cannot be read, or does not hold tokens.
+            TokenStoreError: If the file cannot be read, or does not contain tokens.
         """
     def lock(self, /) -> StoreLock:
         """
-        Keep other processes, and other threads, from refreshing.
+        Lock out refreshes by other processes and other threads.
 
         Returns:
-            A context manager, for one `with`.
+            A context manager for one `with` block.
         """
     @property
     def path(self, /) -> Path:
@@ -430,10 +430,10 @@ class FileTokenStore:
         """
     def save(self, /, tokens: Tokens | None) -> None:
         """
-        Keep tokens in place of those that are there.
+        Replace the tokens.
 
         Args:
-            tokens: The tokens; `None` forgets them.
+            tokens: The new tokens; `None` deletes them.
 
         Raises:
             TokenStoreError: If the file cannot be written.
@@ -442,7 +442,7 @@ class FileTokenStore:
 @final
 class ListingSource:
     """
-    What a `Listing` reads from.
+    The source from which a `Listing` reads.
     """
     def __reduce__(self, /) -> tuple[Any, tuple[StudioClient, Checkpoint]]: ...
     @property
@@ -453,20 +453,20 @@ class ListingSource:
     @property
     def first_page(self, /) -> int | None:
         """
-        The page to begin with; `None` for a list without pages, or one that is resumed.
+        The page to start at; `None` for a list without pages, or one that is resumed.
         """
     @property
     def per_page(self, /) -> int | None:
         """
-        How many items are asked for at once.
+        How many items to request at once.
         """
     def range(self, /, first: int, last: int | None) -> ListingSource:
         """
-        Only the pages from the first to the last, or to the end.
+        The pages from the first to the last, or to the end.
         """
     def read(self, /, limit: int | None, consistent: bool) -> PageReader:
         """
-        Begin to read; nothing is sent.
+        Start a reading. Nothing is sent.
         """
     @property
     def request(self, /) -> str:
@@ -475,15 +475,15 @@ class ListingSource:
         """
     def total(self, /) -> int:
         """
-        Ask how many items there are.
+        Ask Studio how many items there are.
         """
     def total_async(self, /) -> Coroutine[Any, Any, int]:
         """
-        Ask how many items there are.
+        Ask Studio how many items there are.
         """
     def within(self, /, seconds: float) -> ListingSource:
         """
-        The same, if it answers within so many seconds.
+        The same list with a time limit in seconds, and without retries.
         """
 
 @final
@@ -491,8 +491,8 @@ class Media:
     """
     A video or an audio recording.
 
-    It is what Studio said when it was asked: it does not change, and reading an attribute sends nothing. Every
-    attribute but `id` may be `None`; lists send fewer of them than `get_media`.
+    It is a snapshot of Studio's answer: it does not change, and reading an attribute sends no request. Every attribute
+    but `id` may be `None`; lists send fewer of them than `get_media`.
     """
 
     __match_args__: Final[
@@ -563,17 +563,17 @@ class Media:
         Change with whom it is shared.
 
         Args:
-            changes: `PermissionChange` objects, or dicts with the same names. Whether Studio carries out either all of
-                them or none is not documented.
+            changes: `PermissionChange` objects, or dicts with the same names. Whether Studio applies all of them or
+                none is not documented.
 
         Returns:
             All users and groups with whom it is shared now.
 
         Raises:
-            BadRequestError: 400, if one to update or destroy does not exist, or one to create exists already.
+            BadRequestError: 400, if one to update or destroy does not exist, or one to create already exists.
             PermissionDeniedError: 403, if the caller may not do that.
             NotFoundError: 404, if it is no longer there.
-            ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
+            ResponseDecodeError: If Studio accepts the change, but its list shows that it did not make it.
 
         Reference: Media page, /media/{media_id}/permissions (POST is observed; of two bodies, one is inferred and one typed by a public client).
         """
@@ -584,24 +584,24 @@ class Media:
         Change with whom it is shared.
 
         Args:
-            changes: `PermissionChange` objects, or dicts with the same names. Whether Studio carries out either all of
-                them or none is not documented.
+            changes: `PermissionChange` objects, or dicts with the same names. Whether Studio applies all of them or
+                none is not documented.
 
         Returns:
             All users and groups with whom it is shared now.
 
         Raises:
-            BadRequestError: 400, if one to update or destroy does not exist, or one to create exists already.
+            BadRequestError: 400, if one to update or destroy does not exist, or one to create already exists.
             PermissionDeniedError: 403, if the caller may not do that.
             NotFoundError: 404, if it is no longer there.
-            ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
+            ResponseDecodeError: If Studio accepts the change, but its list shows that it did not make it.
 
         Reference: Media page, /media/{media_id}/permissions (POST is observed; of two bodies, one is inferred and one typed by a public client).
         """
     @property
     def collection(self, /) -> Collection | None:
         """
-        The collection that it is in; only `get_media`, `refresh` and the like tell.
+        The collection that it is in. Only `get_media`, `refresh` and the like set it.
         """
     def courses(self, /) -> Listing[Course]:
         """
@@ -626,15 +626,15 @@ class Media:
         Args:
             course_id: The course's id in Canvas, or a `Course` or a `Collection` that has one.
             embed_type: `embed` for a player with media tabs, `bare_embed` for the player alone.
-            downloadable: Whether viewers may download it; Studio's own default if left out.
+            downloadable: Whether viewers may download it; Studio's own default if omitted.
 
         Returns:
             The URL. It works only when it is launched over LTI.
 
         Raises:
             PermissionDeniedError: 403, if the caller may not do that.
-            NotFoundError: 404, if it is no longer there, or if Studio has not met the course: somebody has to open Studio
-                from the course in Canvas once (observed).
+            NotFoundError: 404, if it is no longer there, or if Studio has not met the course: somebody has to open
+                Studio from the course in Canvas once (observed).
             UnprocessableEntityError: 422, if something is not valid.
 
         Reference: Media page, /media/{media_id}/create_embed (the method, POST, is observed).
@@ -653,15 +653,15 @@ class Media:
         Args:
             course_id: The course's id in Canvas, or a `Course` or a `Collection` that has one.
             embed_type: `embed` for a player with media tabs, `bare_embed` for the player alone.
-            downloadable: Whether viewers may download it; Studio's own default if left out.
+            downloadable: Whether viewers may download it; Studio's own default if omitted.
 
         Returns:
             The URL. It works only when it is launched over LTI.
 
         Raises:
             PermissionDeniedError: 403, if the caller may not do that.
-            NotFoundError: 404, if it is no longer there, or if Studio has not met the course: somebody has to open Studio
-                from the course in Canvas once (observed).
+            NotFoundError: 404, if it is no longer there, or if Studio has not met the course: somebody has to open
+                Studio from the course in Canvas once (observed).
             UnprocessableEntityError: 422, if something is not valid.
 
         Reference: Media page, /media/{media_id}/create_embed (the method, POST, is observed).
@@ -669,11 +669,11 @@ class Media:
     @property
     def created_at(self, /) -> datetime | None:
         """
-        When it was made, in UTC.
+        When it was created, in UTC.
         """
     def delete(self, /) -> Media:
         """
-        Delete it with all its perspectives. There is no way back.
+        Delete it with all its perspectives. This cannot be undone.
 
         Returns:
             The media as it was.
@@ -686,7 +686,7 @@ class Media:
         """
     def delete_async(self, /) -> Coroutine[Any, Any, Media]:
         """
-        Delete it with all its perspectives. There is no way back.
+        Delete it with all its perspectives. This cannot be undone.
 
         Returns:
             The media as it was.
@@ -714,15 +714,15 @@ class Media:
         """
         Download it into a file.
 
-        It is written to `PATH.part` and has its name only when it is whole. A broken connection is taken up where it
-        broke; if the signed URL expires, a new one is asked for.
+        It is written to `PATH.part` and renamed when it is complete. After a broken connection the download resumes; if
+        the signed URL expires, a new one is requested.
 
         Args:
-            path: The file; one that is there is replaced.
-            quality: Which version; the best if left out. The words are not documented.
+            path: The file. An existing one is replaced.
+            quality: Which version; the best if omitted. The values are not documented.
             progress: `True` for a progress bar (needs tqdm), or a callable that is given the bytes so far and the bytes
                 in all (`None` if unknown), several times a second, on the calling thread.
-            max_bytes: The most bytes that the file may have, 1 or more; no limit if left out. A larger file is refused,
+            max_bytes: The most bytes that the file may have, 1 or more; no limit if omitted. A larger file is refused,
                 before it is transferred if its length is announced, and nothing of it stays.
 
         Returns:
@@ -732,7 +732,7 @@ class Media:
             PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
             NotFoundError: 404, if it is no longer there, or not in that quality.
             UnprocessableEntityError: 422, if it is external (YouTube, Vimeo).
-            ResponseDecodeError: If what comes is not a recording, or is larger than `max_bytes`.
+            ResponseDecodeError: If the response is not a recording, or is larger than `max_bytes`.
             OSError: If the file cannot be written.
 
         Reference: Media page, GET /media/{media_id}/download.
@@ -749,15 +749,15 @@ class Media:
         """
         Download it into a file.
 
-        It is written to `PATH.part` and has its name only when it is whole. A broken connection is taken up where it
-        broke; if the signed URL expires, a new one is asked for.
+        It is written to `PATH.part` and renamed when it is complete. After a broken connection the download resumes; if
+        the signed URL expires, a new one is requested.
 
         Args:
-            path: The file; one that is there is replaced.
-            quality: Which version; the best if left out. The words are not documented.
+            path: The file. An existing one is replaced.
+            quality: Which version; the best if omitted. The values are not documented.
             progress: `True` for a progress bar (needs tqdm), or a callable that is given the bytes so far and the bytes
                 in all (`None` if unknown), several times a second, on the calling thread.
-            max_bytes: The most bytes that the file may have, 1 or more; no limit if left out. A larger file is refused,
+            max_bytes: The most bytes that the file may have, 1 or more; no limit if omitted. A larger file is refused,
                 before it is transferred if its length is announced, and nothing of it stays.
 
         Returns:
@@ -767,7 +767,7 @@ class Media:
             PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
             NotFoundError: 404, if it is no longer there, or not in that quality.
             UnprocessableEntityError: 422, if it is external (YouTube, Vimeo).
-            ResponseDecodeError: If what comes is not a recording, or is larger than `max_bytes`.
+            ResponseDecodeError: If the response is not a recording, or is larger than `max_bytes`.
             OSError: If the file cannot be written.
 
         Reference: Media page, GET /media/{media_id}/download.
@@ -777,10 +777,10 @@ class Media:
         Get the signed URL from which it can be downloaded for 24 hours. Treat it as a secret.
 
         Args:
-            quality: Which version; the best if left out. The words are not documented.
+            quality: Which version; the best if omitted. The values are not documented.
 
         Returns:
-            The URL. It must not be sent the access token.
+            The URL. Do not send the access token to it.
 
         Raises:
             PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
@@ -794,10 +794,10 @@ class Media:
         Get the signed URL from which it can be downloaded for 24 hours. Treat it as a secret.
 
         Args:
-            quality: Which version; the best if left out. The words are not documented.
+            quality: Which version; the best if omitted. The values are not documented.
 
         Returns:
-            The URL. It must not be sent the access token.
+            The URL. Do not send the access token to it.
 
         Raises:
             PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
@@ -819,12 +819,12 @@ class Media:
     @property
     def extra(self, /) -> dict[str, Any]:
         """
-        Fields that are not documented, as they were sent.
+        Undocumented fields, as they were sent.
         """
     @staticmethod
     def from_dict(fields: Mapping[str, Any]) -> Media:
         """
-        Make one from a dict such as `to_dict()` returns. It knows no client.
+        Make an object from a dict such as `to_dict()` returns. It has no client.
 
         Args:
             fields: The fields; all but `id` may be missing.
@@ -833,8 +833,8 @@ class Media:
             The object.
 
         Raises:
-            InvalidArgumentError: If there is no `id` that can be read, or if it cannot be JSON. Any other field that
-                cannot be read stands in `extra`.
+            InvalidArgumentError: If there is no `id` that can be read, or if it cannot be JSON. Any other field
+                that cannot be read stands in `extra`.
         """
     @property
     def id(self, /) -> int:
@@ -859,7 +859,7 @@ class Media:
     @property
     def owner(self, /) -> Owner | None:
         """
-        To whom it belongs.
+        The owner.
         """
     def permissions(self, /) -> Permissions:
         """
@@ -889,7 +889,7 @@ class Media:
         """
     def perspectives(self, /) -> Listing[Perspective]:
         """
-        List its perspectives: where it is placed.
+        List its perspectives, which are the places where it appears.
 
         Returns:
             A listing of `Perspective`, each with its collection.
@@ -898,7 +898,7 @@ class Media:
         """
     def refresh(self, /) -> Media:
         """
-        Ask for it anew.
+        Fetch it again.
 
         Returns:
             The media as it is now; this object does not change.
@@ -910,7 +910,7 @@ class Media:
         """
     def refresh_async(self, /) -> Coroutine[Any, Any, Media]:
         """
-        Ask for it anew.
+        Fetch it again.
 
         Returns:
             The media as it is now; this object does not change.
@@ -928,7 +928,7 @@ class Media:
     @property
     def source(self, /) -> str | None:
         """
-        Where it comes from. The words are not documented.
+        Its source. The values are not documented.
         """
     def sources(self, /) -> Listing[Source]:
         """
@@ -942,7 +942,7 @@ class Media:
     @property
     def thumbnail_url(self, /) -> str | None:
         """
-        Where its thumbnail is. That of an audio recording may look right and yet not load.
+        The URL of the thumbnail. For an audio recording it may look valid and still not load.
         """
     @property
     def title(self, /) -> str | None:
@@ -951,7 +951,7 @@ class Media:
         """
     def to_dict(self, /) -> dict[str, Any]:
         """
-        Return it as a dict that `json.dumps` takes.
+        Return it as a dict that `json.dumps` accepts.
 
         Returns:
             Every documented field, `None` where Studio sent none, then the undocumented ones as they were sent.
@@ -959,14 +959,14 @@ class Media:
     @property
     def transcoding_status(self, /) -> str | None:
         """
-        How far Studio is with it: `transcoding_finished` is ready; the other words are not documented.
+        The processing state. `transcoding_finished` means ready; the other values are not documented.
         """
     def unarchive(self, /, *, collection_id: int | Collection | None = None) -> Media:
         """
-        Bring it back from the archive, with all its perspectives.
+        Unarchive it, with all its perspectives.
 
         Args:
-            collection_id: The collection, or its id, into which it is put; left out, it is not moved.
+            collection_id: The collection, or its id, to move it into; if omitted, it is not moved.
 
         Returns:
             The media.
@@ -979,10 +979,10 @@ class Media:
         """
     def unarchive_async(self, /, *, collection_id: int | Collection | None = None) -> Coroutine[Any, Any, Media]:
         """
-        Bring it back from the archive, with all its perspectives.
+        Unarchive it, with all its perspectives.
 
         Args:
-            collection_id: The collection, or its id, into which it is put; left out, it is not moved.
+            collection_id: The collection, or its id, to move it into; if omitted, it is not moved.
 
         Returns:
             The media.
@@ -998,7 +998,8 @@ class Media:
         List everyone who has access to it, directly or not.
 
         Args:
-            min_permission: The least that they may do: `access`, `view` or `edit`, each of which includes those before.
+            min_permission: The minimum permission: `access`, `view` or `edit`, each of which includes the previous
+                ones.
 
         Returns:
             A listing of `User`, each with a permission.
@@ -1009,12 +1010,12 @@ class Media:
 @final
 class MemoryTokenStore:
     """
-    Keeps tokens for as long as this process lives.
+    Keeps tokens in memory, until the process ends.
 
-    It is not for several processes: after a fork, both would refresh with the same refresh token, which works once.
+    Do not share it between processes: after a fork, both would refresh with the same refresh token, which works once.
 
     Args:
-        tokens: What it holds at first.
+        tokens: The tokens to start with.
     """
     def __new__(cls, /, tokens: Tokens | None = None) -> MemoryTokenStore: ...
     def __reduce__(self, /) -> str: ...
@@ -1028,17 +1029,17 @@ class MemoryTokenStore:
         """
     def lock(self, /) -> StoreLock:
         """
-        Keep others from refreshing.
+        Lock out other refreshes.
 
         Returns:
-            A context manager, for one `with`.
+            A context manager for one `with` block.
         """
     def save(self, /, tokens: Tokens | None) -> None:
         """
-        Keep tokens in place of those that are there.
+        Replace the tokens.
 
         Args:
-            tokens: The tokens; `None` forgets them.
+            tokens: The new tokens; `None` deletes them.
         """
 
 @final
@@ -1046,21 +1047,21 @@ class OAuth:
     """
     The sign-in of one person at one school: a developer key, and where the person's tokens are kept.
 
-    Share it between clients: they refresh the tokens together, once.
+    Share it between clients: a token is then refreshed once for all of them.
 
     Args:
         client_id: The developer key's id.
         client_secret: Its secret.
-        store: Where the tokens are: a `FileTokenStore`, a `KeyringTokenStore`, a `MemoryTokenStore` (if left out), or a
-            store of your own.
+        store: Where the tokens are kept: a `FileTokenStore`, a `KeyringTokenStore`, a `MemoryTokenStore` (if omitted),
+            or a store of your own.
         url: The school, as for `StudioClient`. Only `authorization_url()` and `exchange()` need it.
-        redirect_uri: Where Studio sends the browser with the code. It is one of the developer key's; with the default
+        redirect_uri: Where Studio sends the browser with the code: one of the developer key's URIs. With the default
             Studio shows the code instead.
         proxy: For `exchange()`, as for `StudioClient`, which has its own for refreshing.
         ca_bundle: Likewise.
 
     Raises:
-        InvalidArgumentError: If an argument cannot be right.
+        InvalidArgumentError: If an argument is invalid.
     """
     def __new__(
         cls,
@@ -1078,20 +1079,20 @@ class OAuth:
     def __repr__(self, /) -> str: ...
     def authorization_url(self, /, *, state: str | None = None, code_verifier: str | None = None) -> str:
         """
-        Make the URL of the page on which a person signs in and allows it. Nothing is sent.
+        Make the URL of the page on which a person signs in and allows access. Nothing is sent.
 
         Args:
-            state: A value of your own that nobody can guess, such as `secrets.token_urlsafe()`. Keep it in the session of
-                the person, and give it to `exchange()`: Studio sends it back (observed in 2026; it did not in 2024).
-            code_verifier: A second such value, `secrets.token_urlsafe(48)`, for PKCE (RFC 7636): the code is then good only
-                together with it, so nobody can slip in a code of their own. Keep it like the `state`, and give it to
-                `exchange()`. Studio tolerates it (inferred); whether it checks it is unknown.
+            state: An unguessable value of your own, such as `secrets.token_urlsafe()`. Keep it in the person's session
+                and pass it to `exchange()`: Studio sends it back (observed in 2026; it did not in 2024).
+            code_verifier: A second such value, `secrets.token_urlsafe(48)`, for PKCE (RFC 7636): the code then works
+                only together with it, so nobody can inject a code of their own. Keep it like the `state`, and pass it
+                to `exchange()`. Studio tolerates it (inferred); whether it checks it is unknown.
 
         Returns:
             The URL, for a browser.
 
         Raises:
-            InvalidArgumentError: If the school was not given, or the `code_verifier` is none.
+            InvalidArgumentError: If the school was not given, or the `code_verifier` is not a valid one.
         """
     @property
     def client_id(self, /) -> str:
@@ -1100,22 +1101,22 @@ class OAuth:
         """
     def exchange(self, /, code: str, state: str | None = None, *, code_verifier: str | None = None) -> Tokens:
         """
-        Turn the code of a person's signing in into tokens, and keep them in the store.
+        Exchange the code of a sign-in for tokens, and save them in the store.
 
         Args:
             code: The code, or the whole URL that the browser was redirected to, as a person pastes it.
-            state: The `state` that `authorization_url()` was given. If the URL has another one, nothing is sent. One
-                without any is accepted: Studio sent none back in 2024, and does in 2026 (observed).
+            state: The `state` that `authorization_url()` was given. If the URL has another one, nothing is sent. A URL
+                without one is accepted: Studio did not send it back in 2024, and does in 2026 (observed).
             code_verifier: The `code_verifier` that `authorization_url()` was given.
 
         Returns:
-            The tokens; by then they are in the store.
+            The tokens, after they were saved.
 
         Raises:
             InvalidArgumentError: If there is no code in it, or if the URL is another one than the redirect URI.
-            SignInError: If the person denied access, if Studio takes the code or the key for wrong, or if the URL has
+            SignInError: If the person denied access, if Studio rejects the code or the key, or if the URL has
                 another `state` (its `reason` is then `other_state`).
-            TokenStoreError: If the tokens could not be kept.
+            TokenStoreError: If the tokens could not be saved.
 
         Reference: none; observed in several clients, and in the vendor's guide for Postman.
         """
@@ -1123,28 +1124,28 @@ class OAuth:
         self, /, code: str, state: str | None = None, *, code_verifier: str | None = None
     ) -> Coroutine[Any, Any, Tokens]:
         """
-        Turn the code of a person's signing in into tokens, and keep them in the store.
+        Exchange the code of a sign-in for tokens, and save them in the store.
 
         Args:
             code: The code, or the whole URL that the browser was redirected to, as a person pastes it.
-            state: The `state` that `authorization_url()` was given. If the URL has another one, nothing is sent. One
-                without any is accepted: Studio sent none back in 2024, and does in 2026 (observed).
+            state: The `state` that `authorization_url()` was given. If the URL has another one, nothing is sent. A URL
+                without one is accepted: Studio did not send it back in 2024, and does in 2026 (observed).
             code_verifier: The `code_verifier` that `authorization_url()` was given.
 
         Returns:
-            The tokens; by then they are in the store.
+            The tokens, after they were saved.
 
         Raises:
             InvalidArgumentError: If there is no code in it, or if the URL is another one than the redirect URI.
-            SignInError: If the person denied access, if Studio takes the code or the key for wrong, or if the URL has
+            SignInError: If the person denied access, if Studio rejects the code or the key, or if the URL has
                 another `state` (its `reason` is then `other_state`).
-            TokenStoreError: If the tokens could not be kept.
+            TokenStoreError: If the tokens could not be saved.
 
         Reference: none; observed in several clients, and in the vendor's guide for Postman.
         """
     def forget(self, /) -> None:
         """
-        Log out: forget the tokens, here and in the store. Studio has no documented way to revoke them.
+        Log out: delete the tokens, here and in the store. Studio documents no way to revoke them.
 
         Returns:
             None.
@@ -1156,7 +1157,7 @@ class OAuth:
         """
     def forget_async(self, /) -> Coroutine[Any, Any, None]:
         """
-        Log out: forget the tokens, here and in the store. Studio has no documented way to revoke them.
+        Log out: delete the tokens, here and in the store. Studio documents no way to revoke them.
 
         Returns:
             None.
@@ -1174,7 +1175,7 @@ class OAuth:
     @property
     def store(self, /) -> TokenStore | AsyncTokenStore:
         """
-        Where the tokens are.
+        Where the tokens are kept.
         """
     @property
     def url(self, /) -> str | None:
@@ -1189,48 +1190,48 @@ class PageReader:
     """
     def arrow_stream(self, /, progress: Any | None) -> Any:
         """
-        Read it as a stream of Arrow's, in a capsule. `progress` is called with the rows so far and in all.
+        Return the reading as an Arrow stream in a capsule. `progress` is called with the rows so far and in total.
         """
     def checkpoint(self, /, given: int | None) -> Checkpoint | None:
         """
-        Where it is, when so many items of this reading were given on, or all that were handed over. `None` if that
-        is before what was handed over last.
+        The position after so many items of this reading, or after all that were returned. `None` if that is before the
+        last returned pages.
         """
     def close(self, /) -> None:
         """
-        Stop reading ahead.
+        Stop prefetching.
         """
     @property
     def drift(self, /) -> tuple[int, int, int, int | None, int | None]:
         """
-        What happened to the list so far.
+        How the list has changed during the reading.
         """
     def next_columns(self, /) -> ArrowBatch | None:
         """
-        Read some thousand rows as columns; `None` at the end.
+        Read some thousand rows as columns; `None` at the end of the list.
         """
     def next_columns_async(self, /) -> Coroutine[Any, Any, ArrowBatch | None]:
         """
-        Read some thousand rows as columns; `None` at the end.
+        Read some thousand rows as columns; `None` at the end of the list.
         """
     def next_pages(self, /) -> list[list[Any]] | None:
         """
-        Read what is ready: the items of each page that has any; `None` at the end.
+        Read the pages that are ready: the items of each page that has any; `None` at the end of the list.
         """
     def next_pages_async(self, /) -> Coroutine[Any, Any, list[list[Any]] | None]:
         """
-        Read what is ready: the items of each page that has any; `None` at the end.
+        Read the pages that are ready: the items of each page that has any; `None` at the end of the list.
         """
     @property
     def total(self, /) -> int | None:
         """
-        How many items there are in all, as Studio said last.
+        The number of items in the list, as Studio reported it last.
         """
 
 @final
 class SandboxServer:
     """
-    The server behind `canvas_studio.sandbox.Sandbox`, which is what to use.
+    The server behind `canvas_studio.sandbox.Sandbox`. Use that class instead.
     """
     def __new__(cls, /, options: Any) -> SandboxServer: ...
     def add(self, /, kind: str, fields: Any) -> int: ...
@@ -1253,7 +1254,7 @@ class SandboxServer:
     @property
     def panics(self, /) -> int:
         """
-        How many requests ended in a fault of the sandbox's own.
+        How many requests ended with a panic in the sandbox.
         """
     @property
     def port(self, /) -> int: ...
@@ -1275,7 +1276,7 @@ class SandboxServer:
 @final
 class StoreLock:
     """
-    The lock of a token store, for one `with`.
+    The lock of a token store, for one `with` block.
     """
     def __enter__(self, /) -> None: ...
     def __exit__(self, /, _kind: Any, _error: Any, _traceback: Any) -> None: ...
@@ -1286,37 +1287,37 @@ class StudioClient:
     A client of one school's Studio.
 
     It can be used from any number of threads and event loops, and after a fork. Every operation has two forms: `f`
-    blocks, and `f_async` is a coroutine with the same arguments, result and exceptions. What lists returns a `Listing`,
-    which is read with `for` or with `async for`.
+    blocks, and `f_async` is a coroutine with the same arguments, result and exceptions. List operations return a
+    `Listing`, which is read with `for` or `async for`.
 
-    It can be pickled for other processes, which find its secrets again where this one finds them: in the environment
-    (`CANVAS_STUDIO_TOKEN`), or in a profile and the token store of its `OAuth`. No secret is in the pickle.
+    It can be pickled for other processes, which look up its secrets where this one finds them: in the environment
+    (`CANVAS_STUDIO_TOKEN`), or in a profile and the token store of its `OAuth`. The pickle contains no secret.
 
     Args:
         url: The school's name (`"myschool"`), its host, or its URL. `http` only on this machine.
-        token: An access token that you look after.
-        auth: Instead of a token, an `OAuth`, which looks after its tokens itself.
+        token: An access token that you manage yourself.
+        auth: Instead of a token, an `OAuth`, which refreshes and stores its tokens.
         proxy: The proxy's URL (`"http://host:port"`, or `"http://user:password@host:port"`), instead of `HTTPS_PROXY`,
             `NO_PROXY` and the system's settings.
         ca_bundle: A file in PEM form, or a folder of such files, with the certificate authorities to trust, instead of
             `REQUESTS_CA_BUNDLE`, `SSL_CERT_FILE` and the system's trust store.
-        timeout: Seconds (or a timedelta) for one call with all its repetitions; `float("inf")` for no limit. Downloads
-            have none.
-        connect_timeout: Seconds for making a connection; it never takes longer than `read_timeout`.
+        timeout: Seconds (or a timedelta) for one call with all its retries; `float("inf")` for no limit. Downloads have
+            none.
+        connect_timeout: Seconds for opening a connection, at most `read_timeout`.
         read_timeout: Seconds without a byte from the server.
-        max_retries: How often a request is repeated. What may have been carried out is never repeated blindly.
-        retry_delay: Seconds before the first repetition; they double with each, and chance shortens them.
-        max_retry_wait: Seconds that a server may ask to be left alone; if it asks for more, the error is raised.
-        max_concurrency: How many pages of one list are asked for at once, 1 to 64. It falls by itself where Studio says
-            that it is too much, or becomes slow.
-        max_connections: How many requests are under way at once, 1 to 1000, and so how many connections there are. Further
-            calls wait in line, which counts as part of `timeout`. Clients made by `with_options` share it with this one,
-            unless they are given another.
-        max_rate: How many requests a second begin at the most; no limit if left out. Clients made by `with_options` share
-            it with this one.
+        max_retries: How often a request is retried. A request that may have been processed is never retried blindly.
+        retry_delay: Seconds before the first retry. The delay doubles with each retry, and is shortened at random.
+        max_retry_wait: The longest wait in seconds that a server may ask for; if it asks for more, the error is raised.
+        max_concurrency: How many pages of one list to request at once, 1 to 64. It is lowered automatically if Studio
+            reports too many requests or becomes slow.
+        max_connections: How many requests may be in progress at once, 1 to 1000, and so how many connections. Further
+            calls wait, which counts towards `timeout`. Clients made by `with_options` share it with this one, unless
+            they set their own.
+        max_rate: How many requests to start per second at most; no limit if omitted. Clients made by `with_options`
+            share it with this one.
 
     Raises:
-        InvalidArgumentError: If an argument cannot be right.
+        InvalidArgumentError: If an argument is invalid.
     """
     def __aenter__(self, /) -> Coroutine[Any, Any, StudioClient]: ...
     def __aexit__(self, /, _kind: Any, _error: Any, _traceback: Any) -> Coroutine[Any, Any, None]: ...
@@ -1345,7 +1346,7 @@ class StudioClient:
     def __repr__(self, /) -> str: ...
     def _server_date(self, /) -> str | None:
         """
-        What time it is at the server, as its `Date` says it; for `canvas-studio ping`.
+        The time of the server, from its `Date` header; for `canvas-studio ping`.
         """
     def archive_collection(self, /, id: int | Collection) -> Collection | None:
         """
@@ -1421,18 +1422,18 @@ class StudioClient:
 
         Args:
             id: The collection, or its id.
-            changes: `PermissionChange` objects, or dicts with the same names. Whether Studio carries out either all of
-                them or none is not documented.
+            changes: `PermissionChange` objects, or dicts with the same names. Whether Studio applies all of them or
+                none is not documented.
 
         Returns:
             All users and groups with whom it is shared now.
 
         Raises:
-            BadRequestError: 400, if one to update or destroy does not exist, or one to create exists already.
+            BadRequestError: 400, if one to update or destroy does not exist, or one to create already exists.
             PermissionDeniedError: 403, if the caller may not do that.
             NotFoundError: 404, if there is no such collection.
             UnprocessableEntityError: 422, if something is not valid.
-            ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
+            ResponseDecodeError: If Studio accepts the change, but its list shows that it did not make it.
 
         Reference: Collection page, POST /collections/{collection_id}/permissions.
         """
@@ -1444,18 +1445,18 @@ class StudioClient:
 
         Args:
             id: The collection, or its id.
-            changes: `PermissionChange` objects, or dicts with the same names. Whether Studio carries out either all of
-                them or none is not documented.
+            changes: `PermissionChange` objects, or dicts with the same names. Whether Studio applies all of them or
+                none is not documented.
 
         Returns:
             All users and groups with whom it is shared now.
 
         Raises:
-            BadRequestError: 400, if one to update or destroy does not exist, or one to create exists already.
+            BadRequestError: 400, if one to update or destroy does not exist, or one to create already exists.
             PermissionDeniedError: 403, if the caller may not do that.
             NotFoundError: 404, if there is no such collection.
             UnprocessableEntityError: 422, if something is not valid.
-            ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
+            ResponseDecodeError: If Studio accepts the change, but its list shows that it did not make it.
 
         Reference: Collection page, POST /collections/{collection_id}/permissions.
         """
@@ -1467,18 +1468,18 @@ class StudioClient:
 
         Args:
             id: The media, or its id.
-            changes: `PermissionChange` objects, or dicts with the same names. Whether Studio carries out either all of
-                them or none is not documented.
+            changes: `PermissionChange` objects, or dicts with the same names. Whether Studio applies all of them or
+                none is not documented.
 
         Returns:
             All users and groups with whom it is shared now.
 
         Raises:
-            BadRequestError: 400, if one to update or destroy does not exist, or one to create exists already.
+            BadRequestError: 400, if one to update or destroy does not exist, or one to create already exists.
             PermissionDeniedError: 403, if the caller may not do that.
             NotFoundError: 404, if there is no such media.
             UnprocessableEntityError: 422, if something is not valid.
-            ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
+            ResponseDecodeError: If Studio accepts the change, but its list shows that it did not make it.
 
         Reference: Media page, /media/{media_id}/permissions (POST is observed; of two bodies, one is inferred and one typed by a public client).
         """
@@ -1490,39 +1491,39 @@ class StudioClient:
 
         Args:
             id: The media, or its id.
-            changes: `PermissionChange` objects, or dicts with the same names. Whether Studio carries out either all of
-                them or none is not documented.
+            changes: `PermissionChange` objects, or dicts with the same names. Whether Studio applies all of them or
+                none is not documented.
 
         Returns:
             All users and groups with whom it is shared now.
 
         Raises:
-            BadRequestError: 400, if one to update or destroy does not exist, or one to create exists already.
+            BadRequestError: 400, if one to update or destroy does not exist, or one to create already exists.
             PermissionDeniedError: 403, if the caller may not do that.
             NotFoundError: 404, if there is no such media.
             UnprocessableEntityError: 422, if something is not valid.
-            ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
+            ResponseDecodeError: If Studio accepts the change, but its list shows that it did not make it.
 
         Reference: Media page, /media/{media_id}/permissions (POST is observed; of two bodies, one is inferred and one typed by a public client).
         """
     def close(self, /) -> None:
         """
-        End what is under way with `ClientClosedError`, and refuse what comes.
+        End calls in progress with `ClientClosedError`, and refuse new ones.
         """
     def create_collection(self, /, name: str, *, user_id: int | Owner | User | None = None) -> Collection:
         """
-        Make a collection.
+        Create a collection.
 
         Args:
             name: Its name.
-            user_id: The Studio user (an id, an `Owner` or a `User`) in whose library it is made; the caller's own if
-                left out. Only an administrator may make one for another user.
+            user_id: The Studio user (an id, an `Owner` or a `User`) in whose library it is created; the caller's own if
+                omitted. Only an administrator may create one for another user.
 
         Returns:
             The new collection.
 
         Raises:
-            PermissionDeniedError: 403, if the caller may not make it for that user.
+            PermissionDeniedError: 403, if the caller may not create it for that user.
             NotFoundError: 404, if there is no such user.
             UnprocessableEntityError: 422, if the user id is not valid.
 
@@ -1532,18 +1533,18 @@ class StudioClient:
         self, /, name: str, *, user_id: int | Owner | User | None = None
     ) -> Coroutine[Any, Any, Collection]:
         """
-        Make a collection.
+        Create a collection.
 
         Args:
             name: Its name.
-            user_id: The Studio user (an id, an `Owner` or a `User`) in whose library it is made; the caller's own if
-                left out. Only an administrator may make one for another user.
+            user_id: The Studio user (an id, an `Owner` or a `User`) in whose library it is created; the caller's own if
+                omitted. Only an administrator may create one for another user.
 
         Returns:
             The new collection.
 
         Raises:
-            PermissionDeniedError: 403, if the caller may not make it for that user.
+            PermissionDeniedError: 403, if the caller may not create it for that user.
             NotFoundError: 404, if there is no such user.
             UnprocessableEntityError: 422, if the user id is not valid.
 
@@ -1565,15 +1566,15 @@ class StudioClient:
             media_id: The media, or its id.
             course_id: The course's id in Canvas, or a `Course` or a `Collection` that has one.
             embed_type: `embed` for a player with media tabs, `bare_embed` for the player alone.
-            downloadable: Whether viewers may download it; Studio's own default if left out.
+            downloadable: Whether viewers may download it; Studio's own default if omitted.
 
         Returns:
             The URL. It works only when it is launched over LTI.
 
         Raises:
             PermissionDeniedError: 403, if the caller may not do that.
-            NotFoundError: 404, if there is no such media, or if Studio has not met the course: somebody has to open Studio
-                from the course in Canvas once (observed).
+            NotFoundError: 404, if there is no such media, or if Studio has not met the course: somebody has to open
+                Studio from the course in Canvas once (observed).
             UnprocessableEntityError: 422, if something is not valid.
 
         Reference: Media page, /media/{media_id}/create_embed (the method, POST, is observed).
@@ -1594,22 +1595,22 @@ class StudioClient:
             media_id: The media, or its id.
             course_id: The course's id in Canvas, or a `Course` or a `Collection` that has one.
             embed_type: `embed` for a player with media tabs, `bare_embed` for the player alone.
-            downloadable: Whether viewers may download it; Studio's own default if left out.
+            downloadable: Whether viewers may download it; Studio's own default if omitted.
 
         Returns:
             The URL. It works only when it is launched over LTI.
 
         Raises:
             PermissionDeniedError: 403, if the caller may not do that.
-            NotFoundError: 404, if there is no such media, or if Studio has not met the course: somebody has to open Studio
-                from the course in Canvas once (observed).
+            NotFoundError: 404, if there is no such media, or if Studio has not met the course: somebody has to open
+                Studio from the course in Canvas once (observed).
             UnprocessableEntityError: 422, if something is not valid.
 
         Reference: Media page, /media/{media_id}/create_embed (the method, POST, is observed).
         """
     def delete_collection(self, /, id: int | Collection) -> Collection | None:
         """
-        Delete a collection with all its media and perspectives. There is no way back.
+        Delete a collection with all its media and perspectives. This cannot be undone.
 
         Args:
             id: The collection, or its id.
@@ -1626,7 +1627,7 @@ class StudioClient:
         """
     def delete_collection_async(self, /, id: int | Collection) -> Coroutine[Any, Any, Collection | None]:
         """
-        Delete a collection with all its media and perspectives. There is no way back.
+        Delete a collection with all its media and perspectives. This cannot be undone.
 
         Args:
             id: The collection, or its id.
@@ -1643,7 +1644,7 @@ class StudioClient:
         """
     def delete_media(self, /, id: int | Media) -> Media:
         """
-        Delete a media with all its perspectives. There is no way back.
+        Delete a media with all its perspectives. This cannot be undone.
 
         Args:
             id: The media, or its id.
@@ -1659,7 +1660,7 @@ class StudioClient:
         """
     def delete_media_async(self, /, id: int | Media) -> Coroutine[Any, Any, Media]:
         """
-        Delete a media with all its perspectives. There is no way back.
+        Delete a media with all its perspectives. This cannot be undone.
 
         Args:
             id: The media, or its id.
@@ -1686,16 +1687,16 @@ class StudioClient:
         """
         Download a media into a file.
 
-        It is written to `PATH.part` and has its name only when it is whole. A broken connection is taken up where it
-        broke; if the signed URL expires, a new one is asked for.
+        It is written to `PATH.part` and renamed when it is complete. After a broken connection the download resumes; if
+        the signed URL expires, a new one is requested.
 
         Args:
             id: The media, or its id.
-            path: The file; one that is there is replaced.
-            quality: Which version; the best if left out. The words are not documented.
+            path: The file. An existing one is replaced.
+            quality: Which version; the best if omitted. The values are not documented.
             progress: `True` for a progress bar (needs tqdm), or a callable that is given the bytes so far and the bytes
                 in all (`None` if unknown), several times a second, on the calling thread.
-            max_bytes: The most bytes that the file may have, 1 or more; no limit if left out. A larger file is refused,
+            max_bytes: The most bytes that the file may have, 1 or more; no limit if omitted. A larger file is refused,
                 before it is transferred if its length is announced, and nothing of it stays.
 
         Returns:
@@ -1704,8 +1705,9 @@ class StudioClient:
         Raises:
             PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
             NotFoundError: 404, if there is no such media, or not in that quality.
-            UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo), or Studio does not accept `quality`.
-            ResponseDecodeError: If what comes is not a recording, or is larger than `max_bytes`.
+            UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo), or Studio does not accept
+                `quality`.
+            ResponseDecodeError: If the response is not a recording, or is larger than `max_bytes`.
             OSError: If the file cannot be written.
 
         Reference: Media page, GET /media/{media_id}/download.
@@ -1723,16 +1725,16 @@ class StudioClient:
         """
         Download a media into a file.
 
-        It is written to `PATH.part` and has its name only when it is whole. A broken connection is taken up where it
-        broke; if the signed URL expires, a new one is asked for.
+        It is written to `PATH.part` and renamed when it is complete. After a broken connection the download resumes; if
+        the signed URL expires, a new one is requested.
 
         Args:
             id: The media, or its id.
-            path: The file; one that is there is replaced.
-            quality: Which version; the best if left out. The words are not documented.
+            path: The file. An existing one is replaced.
+            quality: Which version; the best if omitted. The values are not documented.
             progress: `True` for a progress bar (needs tqdm), or a callable that is given the bytes so far and the bytes
                 in all (`None` if unknown), several times a second, on the calling thread.
-            max_bytes: The most bytes that the file may have, 1 or more; no limit if left out. A larger file is refused,
+            max_bytes: The most bytes that the file may have, 1 or more; no limit if omitted. A larger file is refused,
                 before it is transferred if its length is announced, and nothing of it stays.
 
         Returns:
@@ -1741,8 +1743,9 @@ class StudioClient:
         Raises:
             PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
             NotFoundError: 404, if there is no such media, or not in that quality.
-            UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo), or Studio does not accept `quality`.
-            ResponseDecodeError: If what comes is not a recording, or is larger than `max_bytes`.
+            UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo), or Studio does not accept
+                `quality`.
+            ResponseDecodeError: If the response is not a recording, or is larger than `max_bytes`.
             OSError: If the file cannot be written.
 
         Reference: Media page, GET /media/{media_id}/download.
@@ -1769,33 +1772,33 @@ class StudioClient:
         """
         Make a client from arguments, environment variables, and a profile that `canvas-studio login` has made.
 
-        An argument wins over a variable, and a variable over the profile: `CANVAS_STUDIO_URL`, `CANVAS_STUDIO_TOKEN`,
-        or `CANVAS_STUDIO_CLIENT_ID`, `CANVAS_STUDIO_CLIENT_SECRET` and `CANVAS_STUDIO_TOKEN_FILE`; `CANVAS_STUDIO_PROFILE`
-        names the profile. With a profile that is named here, the variables are not looked at. Nothing secret is sent to a
-        URL that came from elsewhere.
+        An argument overrides a variable, and a variable overrides the profile: `CANVAS_STUDIO_URL`,
+        `CANVAS_STUDIO_TOKEN`, or `CANVAS_STUDIO_CLIENT_ID`, `CANVAS_STUDIO_CLIENT_SECRET` and
+        `CANVAS_STUDIO_TOKEN_FILE`; `CANVAS_STUDIO_PROFILE` names the profile. With the argument `profile`, the
+        variables are ignored. A secret is never sent to a URL from another source.
 
         Args:
-            profile: The profile; if left out, the variable's, or the only one that there is.
+            profile: The profile; if omitted, that of the variable, or the only one that exists.
             url: Instead of `CANVAS_STUDIO_URL`.
             token: Instead of `CANVAS_STUDIO_TOKEN`.
             auth: Instead of a token.
-            proxy: As for the client itself, and so are the others.
-            ca_bundle: Likewise.
-            timeout: Likewise.
-            connect_timeout: Likewise.
-            read_timeout: Likewise.
-            max_retries: Likewise.
-            retry_delay: Likewise.
-            max_retry_wait: Likewise.
-            max_concurrency: Likewise.
-            max_connections: Likewise.
-            max_rate: Likewise.
+            proxy: The same as for the client itself.
+            ca_bundle: The same.
+            timeout: The same.
+            connect_timeout: The same.
+            read_timeout: The same.
+            max_retries: The same.
+            retry_delay: The same.
+            max_retry_wait: The same.
+            max_concurrency: The same.
+            max_connections: The same.
+            max_rate: The same.
 
         Returns:
             A client.
 
         Raises:
-            InvalidArgumentError: If something is missing, does not fit together, or cannot be right.
+            InvalidArgumentError: If a setting is missing, invalid, or contradicts another.
         """
     def get_collection(self, /, id: int | Collection) -> Collection:
         """
@@ -1871,15 +1874,16 @@ class StudioClient:
 
         Args:
             id: The media, or its id.
-            quality: Which version; the best if left out. The words are not documented.
+            quality: Which version; the best if omitted. The values are not documented.
 
         Returns:
-            The URL. It must not be sent the access token.
+            The URL. Do not send the access token to it.
 
         Raises:
             PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
             NotFoundError: 404, if there is no such media, or not in that quality.
-            UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo), or Studio does not accept `quality`.
+            UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo), or Studio does not accept
+                `quality`.
 
         Reference: Media page, GET /media/{media_id}/download.
         """
@@ -1889,15 +1893,16 @@ class StudioClient:
 
         Args:
             id: The media, or its id.
-            quality: Which version; the best if left out. The words are not documented.
+            quality: Which version; the best if omitted. The values are not documented.
 
         Returns:
-            The URL. It must not be sent the access token.
+            The URL. Do not send the access token to it.
 
         Raises:
             PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
             NotFoundError: 404, if there is no such media, or not in that quality.
-            UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo), or Studio does not accept `quality`.
+            UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo), or Studio does not accept
+                `quality`.
 
         Reference: Media page, GET /media/{media_id}/download.
         """
@@ -1975,8 +1980,8 @@ class StudioClient:
 
         Args:
             id: The collection, or its id.
-            page: The page to begin with.
-            per_page: How many items are asked for at once, 1 to 50.
+            page: The page to start at.
+            per_page: How many items to request at once, 1 to 50.
 
         Returns:
             A listing of `Media`.
@@ -1992,8 +1997,8 @@ class StudioClient:
         List the collections that the caller may see.
 
         Args:
-            page: The page to begin with.
-            per_page: How many items are asked for at once, 1 to 50.
+            page: The page to start at.
+            per_page: How many items to request at once, 1 to 50.
 
         Returns:
             A listing of `Collection`.
@@ -2019,7 +2024,7 @@ class StudioClient:
         """
     def list_media_perspectives(self, /, id: int | Media) -> Listing[Perspective]:
         """
-        List the perspectives of a media: where it is placed.
+        List the perspectives of a media, which are the places where it appears.
 
         Args:
             id: The media, or its id.
@@ -2058,7 +2063,8 @@ class StudioClient:
 
         Args:
             id: The media, or its id.
-            min_permission: The least that they may do: `access`, `view` or `edit`, each of which includes those before.
+            min_permission: The minimum permission: `access`, `view` or `edit`, each of which includes the previous
+                ones.
 
         Returns:
             A listing of `User`, each with a permission.
@@ -2074,14 +2080,14 @@ class StudioClient:
         self, /, path: str, *, key: str, params: Mapping[str, Any] | None = None, page: "int" = 1, per_page: "int" = 50
     ) -> Listing[dict[str, Any]]:
         """
-        Read any list of Studio's API page by page, as every other list is read.
+        Read any list of Studio's API, like every other list.
 
         Args:
-            path: The part behind `/api/public/v1`, such as `"/users/7/media"`.
-            key: The name under which the answer holds the items, such as `"media"`.
+            path: The part after `/api/public/v1`, such as `"/users/7/media"`.
+            key: The key of the items in the answer, such as `"media"`.
             params: The query: strings, numbers, bools, dates, UUIDs, or lists of them; `None` is left out.
-            page: The page to begin with.
-            per_page: How many items are asked for at once, 1 to 50.
+            page: The page to start at.
+            per_page: How many items to request at once, 1 to 50.
 
         Returns:
             A listing of dicts.
@@ -2092,11 +2098,11 @@ class StudioClient:
         self, /, method: str, path: str, *, params: Mapping[str, Any] | None = None, json: Any | None = None
     ) -> Any:
         """
-        Send any request to Studio's API, with the token, the repetitions and the errors of every other.
+        Send any request to Studio's API, with the same token, retries and errors as every other request.
 
         Args:
-            method: `GET`, `POST`, `PUT`, `PATCH` or `DELETE`. Only a `GET` is repeated when it may have been carried out.
-            path: The part behind `/api/public/v1`, such as `"/users/7"`.
+            method: `GET`, `POST`, `PUT`, `PATCH` or `DELETE`. Only a `GET` is retried if it may have been processed.
+            path: The part after `/api/public/v1`, such as `"/users/7"`.
             params: The query: strings, numbers, bools, dates, UUIDs, or lists of them; `None` is left out.
             json: The body.
 
@@ -2105,8 +2111,8 @@ class StudioClient:
 
         Raises:
             InvalidArgumentError: If the request would leave Studio's API.
-            APIStatusError: If Studio says no.
-            ResponseDecodeError: If the answer is neither.
+            APIStatusError: If Studio answers with an error status.
+            ResponseDecodeError: If the answer is none of these.
 
         Reference: every page.
         """
@@ -2114,11 +2120,11 @@ class StudioClient:
         self, /, method: str, path: str, *, params: Mapping[str, Any] | None = None, json: Any | None = None
     ) -> Coroutine[Any, Any, Any]:
         """
-        Send any request to Studio's API, with the token, the repetitions and the errors of every other.
+        Send any request to Studio's API, with the same token, retries and errors as every other request.
 
         Args:
-            method: `GET`, `POST`, `PUT`, `PATCH` or `DELETE`. Only a `GET` is repeated when it may have been carried out.
-            path: The part behind `/api/public/v1`, such as `"/users/7"`.
+            method: `GET`, `POST`, `PUT`, `PATCH` or `DELETE`. Only a `GET` is retried if it may have been processed.
+            path: The part after `/api/public/v1`, such as `"/users/7"`.
             params: The query: strings, numbers, bools, dates, UUIDs, or lists of them; `None` is left out.
             json: The body.
 
@@ -2127,24 +2133,24 @@ class StudioClient:
 
         Raises:
             InvalidArgumentError: If the request would leave Studio's API.
-            APIStatusError: If Studio says no.
-            ResponseDecodeError: If the answer is neither.
+            APIStatusError: If Studio answers with an error status.
+            ResponseDecodeError: If the answer is none of these.
 
         Reference: every page.
         """
     def resume(self, /, checkpoint: Checkpoint) -> Listing[Any]:
         """
-        Go on with a list where a checkpoint was taken of its reading, perhaps in another process.
+        Continue a list at a checkpoint, perhaps in another process.
 
         Args:
-            checkpoint: What `Listing.checkpoint` has given.
+            checkpoint: A checkpoint from `Listing.checkpoint`.
 
         Returns:
-            A listing of what had not been given. If items vanished or appeared meanwhile, the list is read again, as it
-            is in one process.
+            A listing of the items that were not yielded yet. If items vanished or appeared meanwhile, the list is read
+            again, as it is within one process.
 
         Raises:
-            InvalidArgumentError: If it is of another school.
+            InvalidArgumentError: If the checkpoint belongs to another school.
 
         Reference: the page of the list.
         """
@@ -2168,23 +2174,23 @@ class StudioClient:
         per_page: "int" = 50,
     ) -> Listing[Media]:
         """
-        Search for media. All that is given must hold; if nothing is given, everything that the caller may see is found.
+        Search for media. Filters are combined with AND; without any, all media that the caller may see are found.
 
         Args:
             title: A part of the title.
-            min_size: The least size, in bytes.
-            max_size: The greatest size, in bytes.
+            min_size: The minimum size, in bytes.
+            max_size: The maximum size, in bytes.
             start_date: The first day of creation, as a date or as `"YYYY-MM-DD"`.
             end_date: The last day of creation.
             last_viewed_start_date: The first day of the last view.
             last_viewed_end_date: The last day of the last view.
             last_viewed_by_student_start_date: The first day of the last view by a student.
             last_viewed_by_student_end_date: The last day of the last view by a student.
-            owner: The e-mail address of the owner. Owners without one cannot be searched for.
-            tag: The whole name of a tag.
-            source: Where the media comes from. The words are not documented.
-            page: The page to begin with.
-            per_page: How many items are asked for at once, 1 to 50.
+            owner: The e-mail address of the owner. Owners without one cannot be found this way.
+            tag: The full name of a tag.
+            source: The source of the media. The values are not documented.
+            page: The page to start at.
+            per_page: How many items to request at once, 1 to 50.
 
         Returns:
             A listing of `Media`.
@@ -2196,7 +2202,7 @@ class StudioClient:
         """
     def unarchive_collection(self, /, id: int | Collection) -> Collection | None:
         """
-        Bring a collection back from the archive, with all its media and perspectives.
+        Unarchive a collection, with all its media and perspectives.
 
         Args:
             id: The collection, or its id.
@@ -2213,7 +2219,7 @@ class StudioClient:
         """
     def unarchive_collection_async(self, /, id: int | Collection) -> Coroutine[Any, Any, Collection | None]:
         """
-        Bring a collection back from the archive, with all its media and perspectives.
+        Unarchive a collection, with all its media and perspectives.
 
         Args:
             id: The collection, or its id.
@@ -2230,11 +2236,11 @@ class StudioClient:
         """
     def unarchive_media(self, /, id: int | Media, *, collection_id: int | Collection | None = None) -> Media:
         """
-        Bring a media back from the archive, with all its perspectives.
+        Unarchive a media, with all its perspectives.
 
         Args:
             id: The media, or its id.
-            collection_id: The collection, or its id, into which it is put; left out, it is not moved.
+            collection_id: The collection, or its id, to move it into; if omitted, it is not moved.
 
         Returns:
             The media.
@@ -2249,11 +2255,11 @@ class StudioClient:
         self, /, id: int | Media, *, collection_id: int | Collection | None = None
     ) -> Coroutine[Any, Any, Media]:
         """
-        Bring a media back from the archive, with all its perspectives.
+        Unarchive a media, with all its perspectives.
 
         Args:
             id: The media, or its id.
-            collection_id: The collection, or its id, into which it is put; left out, it is not moved.
+            collection_id: The collection, or its id, to move it into; if omitted, it is not moved.
 
         Returns:
             The media.
@@ -2286,39 +2292,39 @@ class StudioClient:
         """
         Make a client with other options, for some calls.
 
-        It shares the connections of this one, unless connecting may take another time, and is closed by itself.
+        It shares the connections of this one, unless `connect_timeout` differs, and is closed separately.
 
         Args:
-            timeout: As for the client itself, and so are the others; what is left out stays as it is.
-            connect_timeout: Likewise.
-            read_timeout: Likewise.
-            max_retries: Likewise.
-            retry_delay: Likewise.
-            max_retry_wait: Likewise.
-            max_concurrency: Likewise.
-            max_connections: Likewise; another number is counted for the new client alone, and those made of it.
-            max_rate: Likewise; `float("inf")` for no limit.
+            timeout: The same as for the client itself; an option that is omitted stays as it is.
+            connect_timeout: The same.
+            read_timeout: The same.
+            max_retries: The same.
+            retry_delay: The same.
+            max_retry_wait: The same.
+            max_concurrency: The same.
+            max_connections: The same; a new limit counts for the new client, and for clients made from it.
+            max_rate: The same; `float("inf")` for no limit.
 
         Returns:
             The client.
 
         Raises:
-            InvalidArgumentError: If an argument cannot be right.
+            InvalidArgumentError: If an argument is invalid.
         """
 
 @final
 class Tokens:
     """
-    The tokens that a person's signing in gave. They are secrets: they are shown to nobody, and not pickled.
+    The tokens of a sign-in. They are secrets: `repr` does not show them, and they cannot be pickled.
 
     Args:
-        access_token: What authorizes requests.
-        refresh_token: What gives the next access token, once.
-        expires_at: When the access token ends, as a datetime with a zone; `None` if that is not known.
+        access_token: The token that authorizes requests.
+        refresh_token: The token that gets the next access token. It works once.
+        expires_at: When the access token expires, as a datetime with a time zone; `None` if unknown.
         url: The school's URL; tokens are sent to no other.
 
     Raises:
-        InvalidArgumentError: If something is no token.
+        InvalidArgumentError: If an argument is invalid.
     """
     def __eq__(self, other: object, /) -> bool: ...
     def __new__(
@@ -2335,12 +2341,12 @@ class Tokens:
     @property
     def access_token(self, /) -> str:
         """
-        What authorizes requests.
+        The token that authorizes requests.
         """
     @property
     def expires_at(self, /) -> datetime | None:
         """
-        When the access token ends, in UTC, if that is known.
+        When the access token expires, in UTC, if known.
         """
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> Tokens:
@@ -2348,22 +2354,22 @@ class Tokens:
         Make them from a dict such as `to_dict()` returns, or from the token endpoint's own answer.
 
         Args:
-            values: The dict. Of other names in it, such as the columns of a table, nothing is read.
+            values: The dict. Other keys in it, such as further columns of a table, are ignored.
 
         Returns:
             The tokens.
 
         Raises:
-            InvalidArgumentError: If something in it cannot be right; the text does not quote it.
+            InvalidArgumentError: If a value is invalid. The message does not quote it.
         """
     @property
     def refresh_token(self, /) -> str | None:
         """
-        What gives the next access token, once.
+        The token that gets the next access token. It works once.
         """
     def to_dict(self, /) -> dict[str, Any]:
         """
-        Return them as a dict that `json.dumps` takes, for a database. The dict holds the secrets as they are.
+        Return them as a dict that `json.dumps` accepts, for a database. The dict contains the secrets in plain text.
 
         Returns:
             `access_token`, `refresh_token`, `expires_at` (ISO 8601) and `url`.
@@ -2376,38 +2382,38 @@ class Tokens:
 
 def _decode_media_page(body: bytes) -> Any:
     """
-    Reads the body of a page of media as a listing does, without a server: only to count what that costs.
+    Decode the body of a page of media as a listing does, to measure what that costs without a server.
     """
 
 def _first_classes(module: str, classes: "dict[str, type]") -> dict[str, Any]:
     """
-    Returns the classes that this module had when it was first imported: these, if it is imported for the first time.
+    Return the classes that a module had when it was first imported; at the first import, the given ones.
 
     A program may import the package again (`importlib.reload`, or an emptied `sys.modules`). With the first classes in
-    both, `except` and `isinstance` know an object by the old names and by the new ones.
+    both modules, `except` and `isinstance` work with the old names and with the new ones.
     """
 
 def changed_by_others(path: str | PathLike[str]) -> str | None:
     """
-    Say what is wrong with a file that others can change, or in whose folder they can replace it; as ssh does.
+    Check, as ssh does, that no other user can change a file, or replace it in its folder.
 
     Args:
         path: The file.
 
     Returns:
-        What is wrong and what to do; nothing if all is well, if there is no file, or if it cannot be looked at.
+        What is wrong and what to do; `None` if all is well, if there is no file, or if it cannot be checked.
     """
 
 def forked() -> None:
     """
-    Lets the child of a fork know that it is one: what runs the requests stayed in the parent.
+    Marks this process as the child of a fork. The threads that run requests stayed in the parent.
 
     Registered with `os.register_at_fork` when the package is imported.
     """
 
 def make_private_folder(path: str | PathLike[str]) -> None:
     """
-    Make a folder that only its owner can look into, and those above it that are missing, unless it is there.
+    Make a folder that only its owner can open, with its missing parents, unless it exists.
 
     Args:
         path: The folder.
@@ -2418,41 +2424,41 @@ def make_private_folder(path: str | PathLike[str]) -> None:
 
 def print_no_panics() -> None:
     """
-    Keep Rust from printing its panics: the caller gets an exception. A debug log shows them all the same.
+    Keep Rust from printing panics, since the caller gets an exception. With `CANVAS_STUDIO_LOG=debug` they are printed.
     """
 
 def read_bool(name: str, value: Any, expected: str = "True or False") -> bool:
     """
-    Likewise, what is true or false.
+    Read an argument of a class written in Python: a bool.
     """
 
 def read_int(name: str, value: Any) -> int:
     """
-    Read a whole number that a class written in Python was given.
+    Read an argument of a class written in Python: an int.
     """
 
 def read_json(name: str, value: Any) -> str:
     """
-    Likewise, what JSON can hold, as the text of its JSON.
+    Read an argument of a class written in Python: a JSON value, returned as JSON text.
     """
 
 def read_path(name: str, value: Any) -> Path:
     """
-    Likewise, where a file is.
+    Read an argument of a class written in Python: the path of a file.
     """
 
 def read_seconds(name: str, value: Any) -> float:
     """
-    Likewise, a length of time in seconds.
+    Read an argument of a class written in Python: a duration, returned in seconds.
     """
 
 def replace_file(path: str | PathLike[str], content: bytes) -> None:
     """
-    Put bytes into a file that only its owner can read, in place of one that is there: all of them or none.
+    Replace a file with new content, all of it or none, so that only its owner can read it.
 
     Args:
         path: The file.
-        content: What it is to hold.
+        content: The new content.
 
     Raises:
         OSError: If it cannot be written, or others can change its folder.
@@ -2469,26 +2475,26 @@ def school_url(school: str) -> str:
         The URL.
 
     Raises:
-        InvalidArgumentError: If it cannot be one.
+        InvalidArgumentError: If it is not a valid school.
     """
 
 def shut_down() -> None:
     """
-    Stops everything before the interpreter is taken apart: a thread that came back later would end the process.
+    Stops all work before the interpreter is finalized: a thread that returned to Python later would abort the process.
 
     Registered with `atexit` when the package is imported.
     """
 
 def temporary_path(path: str | PathLike[str]) -> Path:
     """
-    A file beside `path` that nobody else has, for what takes its place once it is whole.
+    Choose a new name beside `path`, for a file that replaces it once it is complete.
 
     Args:
-        path: The file that is to be there in the end.
+        path: The file to replace.
 
     Returns:
-        Where to write meanwhile; nothing is there yet.
+        The path to write to. No file exists there yet.
 
     Raises:
-        OSError: If the file system does not take a name as long as that of `path`.
+        OSError: If the file system does not allow a name as long as that of `path`.
     """

@@ -3,8 +3,8 @@
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
-/// Returns the cached value, made at the first call. No lock is held while it is made: Python code may run then (a finalizer,
-/// say) and come back here. If two callers make it, the first one wins.
+/// Returns the cached value, made at the first call. No lock is held while it is made: Python code may run then (a
+/// finalizer, say) and come back here. If two callers make it, the first one wins.
 pub(crate) fn cached<'cell, T>(
     py: Python<'_>,
     cell: &'cell PyOnceLock<T>,

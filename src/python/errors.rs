@@ -114,8 +114,8 @@ fn exception(py: Python<'_>, error: Error) -> PyResult<PyErr> {
 
 /// Return the classes that a module had when it was first imported; at the first import, the given ones.
 ///
-/// A program may import the package again (`importlib.reload`, or an emptied `sys.modules`). With the first classes in both
-/// modules, `except` and `isinstance` work with the old names and with the new ones.
+/// A program may import the package again (`importlib.reload`, or an emptied `sys.modules`). With the first classes in
+/// both modules, `except` and `isinstance` work with the old names and with the new ones.
 #[pyfunction]
 #[pyo3(name = "_first_classes", signature = (module, classes: "dict[str, type]"))]
 pub(crate) fn first_classes(py: Python<'_>, module: &str, classes: Py<PyDict>) -> PyResult<Typed<JsonObject>> {

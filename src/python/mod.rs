@@ -1,4 +1,4 @@
-//! How Python sees the client: classes over the core's values, and the bridge between two ways of waiting.
+//! The Python classes over the core, and the bridge between Python's threads and event loops and the core's runtimes.
 
 pub(crate) mod auth;
 pub(crate) mod bridge;

@@ -1,7 +1,7 @@
-//! The macro that makes two methods out of one line for each operation: one that blocks, and its async form.
+//! The macro `operations!`: one line for each operation makes two methods, a blocking and an async one.
 
-/// Emits a `#[pymethods]` block: `name / name_async (this, argument: Type) -> Result = request;` gives a blocking and an
-/// async method with the same signature and docstring, both over the value that `request` builds. The class has a
+/// Emits a `#[pymethods]` block: `name / name_async (this, argument: Type) -> Result = request;` gives a blocking and
+/// an async method with the same signature and docstring, both over the value that `request` builds. The class has a
 /// `client` method.
 ///
 /// So the line

@@ -1,4 +1,4 @@
-//! The sandbox's server as `canvas_studio.sandbox` uses it: plain values in, plain values out.
+//! `SandboxServer`: the sandbox as `canvas_studio.sandbox` uses it, with plain values in and out.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -14,13 +14,13 @@ use super::convert::output::{JsonObject, JsonObjects, Typed};
 use super::files;
 use crate::sandbox::{Error, Sandbox};
 
-/// The server behind `canvas_studio.sandbox.Sandbox`, which is what to use.
+/// The server behind `canvas_studio.sandbox.Sandbox`. Use that class instead.
 #[pyclass(module = "canvas_studio._core", frozen)]
 #[derive(Debug)]
 pub(crate) struct SandboxServer {
-    /// Taken by `close`.
+    /// None after `close`.
     sandbox: RwLock<Option<Sandbox>>,
-    /// The process that started it; in a fork there is no server.
+    /// The process that started it: after a fork, the child has no server.
     process: u32,
     url: String,
     storage_url: String,
@@ -93,14 +93,14 @@ impl SandboxServer {
         self.with(py, |sandbox| Ok(sandbox.redirect_uris()))
     }
 
-    /// How many requests ended in a fault of the sandbox's own.
+    /// How many requests ended with a panic in the sandbox.
     #[getter]
     fn panics(&self, py: Python<'_>) -> PyResult<usize> {
         self.with(py, |sandbox| Ok(sandbox.panics()))
     }
 
     fn close(&self, py: Python<'_>) {
-        // In a fork the lock may be held by a thread that is not there.
+        // After a fork, a thread that no longer exists may hold the lock.
         if self.process == std::process::id() {
             py.detach(|| self.sandbox.write().unwrap_or_else(PoisonError::into_inner).take());
         }

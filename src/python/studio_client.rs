@@ -1,4 +1,4 @@
-//! `StudioClient`: every operation of Studio's, by id.
+//! `StudioClient`: its constructor, options and context manager. Its operations are in `pages`.
 
 use std::sync::Arc;
 
@@ -26,37 +26,37 @@ use crate::client::{Auth, Client, Config, Error, Network, Options};
 /// A client of one school's Studio.
 ///
 /// It can be used from any number of threads and event loops, and after a fork. Every operation has two forms: `f`
-/// blocks, and `f_async` is a coroutine with the same arguments, result and exceptions. What lists returns a `Listing`,
-/// which is read with `for` or with `async for`.
+/// blocks, and `f_async` is a coroutine with the same arguments, result and exceptions. List operations return a
+/// `Listing`, which is read with `for` or `async for`.
 ///
-/// It can be pickled for other processes, which find its secrets again where this one finds them: in the environment
-/// (`CANVAS_STUDIO_TOKEN`), or in a profile and the token store of its `OAuth`. No secret is in the pickle.
+/// It can be pickled for other processes, which look up its secrets where this one finds them: in the environment
+/// (`CANVAS_STUDIO_TOKEN`), or in a profile and the token store of its `OAuth`. The pickle contains no secret.
 ///
 /// Args:
 ///     url: The school's name (`"myschool"`), its host, or its URL. `http` only on this machine.
-///     token: An access token that you look after.
-///     auth: Instead of a token, an `OAuth`, which looks after its tokens itself.
+///     token: An access token that you manage yourself.
+///     auth: Instead of a token, an `OAuth`, which refreshes and stores its tokens.
 ///     proxy: The proxy's URL (`"http://host:port"`, or `"http://user:password@host:port"`), instead of `HTTPS_PROXY`,
 ///         `NO_PROXY` and the system's settings.
 ///     ca_bundle: A file in PEM form, or a folder of such files, with the certificate authorities to trust, instead of
 ///         `REQUESTS_CA_BUNDLE`, `SSL_CERT_FILE` and the system's trust store.
-///     timeout: Seconds (or a timedelta) for one call with all its repetitions; `float("inf")` for no limit. Downloads
-///         have none.
-///     connect_timeout: Seconds for making a connection; it never takes longer than `read_timeout`.
+///     timeout: Seconds (or a timedelta) for one call with all its retries; `float("inf")` for no limit. Downloads have
+///         none.
+///     connect_timeout: Seconds for opening a connection, at most `read_timeout`.
 ///     read_timeout: Seconds without a byte from the server.
-///     max_retries: How often a request is repeated. What may have been carried out is never repeated blindly.
-///     retry_delay: Seconds before the first repetition; they double with each, and chance shortens them.
-///     max_retry_wait: Seconds that a server may ask to be left alone; if it asks for more, the error is raised.
-///     max_concurrency: How many pages of one list are asked for at once, 1 to 64. It falls by itself where Studio says
-///         that it is too much, or becomes slow.
-///     max_connections: How many requests are under way at once, 1 to 1000, and so how many connections there are. Further
-///         calls wait in line, which counts as part of `timeout`. Clients made by `with_options` share it with this one,
-///         unless they are given another.
-///     max_rate: How many requests a second begin at the most; no limit if left out. Clients made by `with_options` share
-///         it with this one.
+///     max_retries: How often a request is retried. A request that may have been processed is never retried blindly.
+///     retry_delay: Seconds before the first retry. The delay doubles with each retry, and is shortened at random.
+///     max_retry_wait: The longest wait in seconds that a server may ask for; if it asks for more, the error is raised.
+///     max_concurrency: How many pages of one list to request at once, 1 to 64. It is lowered automatically if Studio
+///         reports too many requests or becomes slow.
+///     max_connections: How many requests may be in progress at once, 1 to 1000, and so how many connections. Further
+///         calls wait, which counts towards `timeout`. Clients made by `with_options` share it with this one, unless
+///         they set their own.
+///     max_rate: How many requests to start per second at most; no limit if omitted. Clients made by `with_options`
+///         share it with this one.
 ///
 /// Raises:
-///     InvalidArgumentError: If an argument cannot be right.
+///     InvalidArgumentError: If an argument is invalid.
 #[pyclass(frozen, weakref, module = "canvas_studio")]
 #[derive(Debug)]
 pub(crate) struct StudioClient {
@@ -88,15 +88,14 @@ impl StudioClient {
 ///     The URL.
 ///
 /// Raises:
-///     InvalidArgumentError: If it cannot be one.
+///     InvalidArgumentError: If it is not a valid school.
 #[pyfunction]
 #[pyo3(signature = (school))]
 pub(crate) fn school_url(py: Python<'_>, school: Text) -> PyResult<String> {
     address::school_url(&school.read(py, "url")?).map_err(|refusal| to_python(refusal.into()))
 }
 
-// Python shows the defaults of a signature only as numbers, so they are written once more below; here they are held
-// to the core's.
+// A signature shows only literal defaults, so they are repeated below. These checks keep them equal to the core's.
 const _: () = assert!(TIMEOUT == 120.0 && CONNECT_TIMEOUT == 5.0 && READ_TIMEOUT == 30.0);
 const _: () = assert!(MAX_RETRIES == 2 && RETRY_DELAY == 0.5 && MAX_RETRY_WAIT == 60.0);
 const _: () = assert!(MAX_PER_PAGE == 50 && MAX_CONCURRENCY == 16);
@@ -171,33 +170,33 @@ impl StudioClient {
 
     /// Make a client from arguments, environment variables, and a profile that `canvas-studio login` has made.
     ///
-    /// An argument wins over a variable, and a variable over the profile: `CANVAS_STUDIO_URL`, `CANVAS_STUDIO_TOKEN`,
-    /// or `CANVAS_STUDIO_CLIENT_ID`, `CANVAS_STUDIO_CLIENT_SECRET` and `CANVAS_STUDIO_TOKEN_FILE`; `CANVAS_STUDIO_PROFILE`
-    /// names the profile. With a profile that is named here, the variables are not looked at. Nothing secret is sent to a
-    /// URL that came from elsewhere.
+    /// An argument overrides a variable, and a variable overrides the profile: `CANVAS_STUDIO_URL`,
+    /// `CANVAS_STUDIO_TOKEN`, or `CANVAS_STUDIO_CLIENT_ID`, `CANVAS_STUDIO_CLIENT_SECRET` and
+    /// `CANVAS_STUDIO_TOKEN_FILE`; `CANVAS_STUDIO_PROFILE` names the profile. With the argument `profile`, the
+    /// variables are ignored. A secret is never sent to a URL from another source.
     ///
     /// Args:
-    ///     profile: The profile; if left out, the variable's, or the only one that there is.
+    ///     profile: The profile; if omitted, that of the variable, or the only one that exists.
     ///     url: Instead of `CANVAS_STUDIO_URL`.
     ///     token: Instead of `CANVAS_STUDIO_TOKEN`.
     ///     auth: Instead of a token.
-    ///     proxy: As for the client itself, and so are the others.
-    ///     ca_bundle: Likewise.
-    ///     timeout: Likewise.
-    ///     connect_timeout: Likewise.
-    ///     read_timeout: Likewise.
-    ///     max_retries: Likewise.
-    ///     retry_delay: Likewise.
-    ///     max_retry_wait: Likewise.
-    ///     max_concurrency: Likewise.
-    ///     max_connections: Likewise.
-    ///     max_rate: Likewise.
+    ///     proxy: The same as for the client itself.
+    ///     ca_bundle: The same.
+    ///     timeout: The same.
+    ///     connect_timeout: The same.
+    ///     read_timeout: The same.
+    ///     max_retries: The same.
+    ///     retry_delay: The same.
+    ///     max_retry_wait: The same.
+    ///     max_concurrency: The same.
+    ///     max_connections: The same.
+    ///     max_rate: The same.
     ///
     /// Returns:
     ///     A client.
     ///
     /// Raises:
-    ///     InvalidArgumentError: If something is missing, does not fit together, or cannot be right.
+    ///     InvalidArgumentError: If a setting is missing, invalid, or contradicts another.
     #[staticmethod]
     #[pyo3(signature = (profile=None, *, url=None, token=None, auth=None, proxy=None, ca_bundle=None, timeout: "float | timedelta" = 120.0, connect_timeout: "float | timedelta" = 5.0,
         read_timeout: "float | timedelta" = 30.0, max_retries: "int" = 2, retry_delay: "float | timedelta" = 0.5,
@@ -257,24 +256,24 @@ impl StudioClient {
 
     /// Make a client with other options, for some calls.
     ///
-    /// It shares the connections of this one, unless connecting may take another time, and is closed by itself.
+    /// It shares the connections of this one, unless `connect_timeout` differs, and is closed separately.
     ///
     /// Args:
-    ///     timeout: As for the client itself, and so are the others; what is left out stays as it is.
-    ///     connect_timeout: Likewise.
-    ///     read_timeout: Likewise.
-    ///     max_retries: Likewise.
-    ///     retry_delay: Likewise.
-    ///     max_retry_wait: Likewise.
-    ///     max_concurrency: Likewise.
-    ///     max_connections: Likewise; another number is counted for the new client alone, and those made of it.
-    ///     max_rate: Likewise; `float("inf")` for no limit.
+    ///     timeout: The same as for the client itself; an option that is omitted stays as it is.
+    ///     connect_timeout: The same.
+    ///     read_timeout: The same.
+    ///     max_retries: The same.
+    ///     retry_delay: The same.
+    ///     max_retry_wait: The same.
+    ///     max_concurrency: The same.
+    ///     max_connections: The same; a new limit counts for the new client, and for clients made from it.
+    ///     max_rate: The same; `float("inf")` for no limit.
     ///
     /// Returns:
     ///     The client.
     ///
     /// Raises:
-    ///     InvalidArgumentError: If an argument cannot be right.
+    ///     InvalidArgumentError: If an argument is invalid.
     #[pyo3(signature = (*, timeout=None, connect_timeout=None, read_timeout=None, max_retries=None, retry_delay=None,
         max_retry_wait=None, max_concurrency=None, max_connections=None, max_rate=None))]
     fn with_options(
@@ -302,25 +301,25 @@ impl StudioClient {
             max_rate: max_rate.read(py, "max_rate")?,
         });
         let client = client.map_err(to_python)?;
-        // Each has a reference of its own, so that Python's garbage collector can count them.
+        // Each client holds a reference of its own, so that Python's garbage collector can count them.
         Ok(Self::of(match self.auth() {
             Some(auth) => client.with_attached(Arc::new(auth.clone_ref(py))),
             None => client,
         }))
     }
 
-    /// What time it is at the server, as its `Date` says it; for `canvas-studio ping`.
+    /// The time of the server, from its `Date` header; for `canvas-studio ping`.
     fn _server_date(&self, py: Python<'_>) -> PyResult<Option<String>> {
         run(py, Some(&self.client), Ok(ServerDate))
     }
 
-    // As for OAuth. If an object, a listing or a call has the client as well, whoever has that keeps it alive.
+    // As in `OAuth`. If an object, a listing or a call holds the client too, the owner of that keeps it alive.
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 hands it over")]
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.client.attached_to_this_alone::<AttachedAuth>().map_or(Ok(()), |auth| auth.traverse(&visit))
     }
 
-    /// End what is under way with `ClientClosedError`, and refuse what comes.
+    /// End calls in progress with `ClientClosedError`, and refuse new ones.
     fn close(&self) {
         close(&self.client);
     }
@@ -350,7 +349,7 @@ impl StudioClient {
     }
 }
 
-/// Asks the server for the time.
+/// Asks the server for its time.
 struct ServerDate;
 
 impl Operation for ServerDate {

@@ -1,4 +1,4 @@
-//! Signing in: `OAuth`, `Tokens`, and the token stores.
+//! The classes `OAuth` and `Tokens`, and the token stores.
 
 pub(crate) mod oauth;
 pub(crate) mod token_store;

@@ -21,26 +21,26 @@ use crate::python::operations::operations;
 
 /// The sign-in of one person at one school: a developer key, and where the person's tokens are kept.
 ///
-/// Share it between clients: they refresh the tokens together, once.
+/// Share it between clients: a token is then refreshed once for all of them.
 ///
 /// Args:
 ///     client_id: The developer key's id.
 ///     client_secret: Its secret.
-///     store: Where the tokens are: a `FileTokenStore`, a `KeyringTokenStore`, a `MemoryTokenStore` (if left out), or a
-///         store of your own.
+///     store: Where the tokens are kept: a `FileTokenStore`, a `KeyringTokenStore`, a `MemoryTokenStore` (if omitted),
+///         or a store of your own.
 ///     url: The school, as for `StudioClient`. Only `authorization_url()` and `exchange()` need it.
-///     redirect_uri: Where Studio sends the browser with the code. It is one of the developer key's; with the default
+///     redirect_uri: Where Studio sends the browser with the code: one of the developer key's URIs. With the default
 ///         Studio shows the code instead.
 ///     proxy: For `exchange()`, as for `StudioClient`, which has its own for refreshing.
 ///     ca_bundle: Likewise.
 ///
 /// Raises:
-///     InvalidArgumentError: If an argument cannot be right.
+///     InvalidArgumentError: If an argument is invalid.
 #[pyclass(frozen, weakref, module = "canvas_studio")]
 #[derive(Debug)]
 pub(crate) struct OAuth {
     pub(crate) oauth: Arc<client::OAuth>,
-    /// For the school that it is of, if that was said.
+    /// The client of its school, if the school was given.
     pub(crate) client: Option<Client>,
     pub(crate) redirect_uri: String,
     pub(crate) store: Py<PyAny>,
@@ -58,7 +58,7 @@ impl OAuth {
         })
     }
 
-    /// Refuses to be used for another school.
+    /// Returns an error if it belongs to another school.
     pub(crate) fn check_school(&self, config: &Config) -> Result<(), InvalidArgument> {
         match self.client.as_ref().map(|client| client.config().url()).or_else(|| self.oauth.school()) {
             Some(own) if own != config.url() => {
@@ -96,7 +96,7 @@ impl OAuth {
     }
 }
 
-/// A code that is about to become tokens.
+/// The exchange of a code for tokens.
 #[derive(Clone)]
 struct Exchange {
     oauth: Arc<client::OAuth>,
@@ -130,7 +130,7 @@ impl Operation for Exchange {
     }
 }
 
-/// Tokens that are about to be forgotten.
+/// The deletion of the tokens.
 struct Forgetting {
     oauth: Arc<client::OAuth>,
     store: Option<Arc<Py<PyAny>>>,
@@ -153,38 +153,38 @@ impl Operation for Forgetting {
     }
 }
 
-/// pyo3 asks for a value of the default's own type.
+/// A reader for an argument with a default: pyo3 requires a value of the default's own type.
 fn redirect_uri_text<'a>(given: &'a Bound<'_, PyAny>) -> PyResult<&'a str> {
     borrowed_text("redirect_uri", given)
 }
 
-// Python shows defaults only as literals, so this one is written once more below; here it is held to the core's.
+// A signature shows only literal defaults, so this one is repeated below. This check keeps it equal to the core's.
 const _: () = assert!(matches!(OUT_OF_BAND.as_bytes(), b"urn:ietf:wg:oauth:2.0:oob"));
 
 operations! { OAuth {
-    /// Turn the code of a person's signing in into tokens, and keep them in the store.
+    /// Exchange the code of a sign-in for tokens, and save them in the store.
     ///
     /// Args:
     ///     code: The code, or the whole URL that the browser was redirected to, as a person pastes it.
-    ///     state: The `state` that `authorization_url()` was given. If the URL has another one, nothing is sent. One
-    ///         without any is accepted: Studio sent none back in 2024, and does in 2026 (observed).
+    ///     state: The `state` that `authorization_url()` was given. If the URL has another one, nothing is sent. A URL
+    ///         without one is accepted: Studio did not send it back in 2024, and does in 2026 (observed).
     ///     code_verifier: The `code_verifier` that `authorization_url()` was given.
     ///
     /// Returns:
-    ///     The tokens; by then they are in the store.
+    ///     The tokens, after they were saved.
     ///
     /// Raises:
     ///     InvalidArgumentError: If there is no code in it, or if the URL is another one than the redirect URI.
-    ///     SignInError: If the person denied access, if Studio takes the code or the key for wrong, or if the URL has
+    ///     SignInError: If the person denied access, if Studio rejects the code or the key, or if the URL has
     ///         another `state` (its `reason` is then `other_state`).
-    ///     TokenStoreError: If the tokens could not be kept.
+    ///     TokenStoreError: If the tokens could not be saved.
     ///
     /// Reference: none; observed in several clients, and in the vendor's guide for Postman.
     #[pyo3(signature = (code, state=None, *, code_verifier=None))]
     exchange / exchange_async (oauth, code: Text, state: Option<Text>, code_verifier: Option<Text>) -> client::Tokens
         = oauth.exchanging(&code, state, code_verifier);
 
-    /// Log out: forget the tokens, here and in the store. Studio has no documented way to revoke them.
+    /// Log out: delete the tokens, here and in the store. Studio documents no way to revoke them.
     ///
     /// Returns:
     ///     None.
@@ -200,7 +200,8 @@ operations! { OAuth {
 #[pymethods]
 impl OAuth {
     #[new]
-    #[pyo3(signature = (client_id, client_secret, *, store=None, url=None, redirect_uri: "str" = "urn:ietf:wg:oauth:2.0:oob",
+    #[pyo3(signature = (client_id, client_secret, *, store=None, url=None,
+        redirect_uri: "str" = "urn:ietf:wg:oauth:2.0:oob",
         proxy=None, ca_bundle=None))]
     fn new(
         py: Python<'_>,
@@ -247,26 +248,26 @@ impl OAuth {
         &self.redirect_uri
     }
 
-    /// Where the tokens are.
+    /// Where the tokens are kept.
     #[getter]
     fn store(&self, py: Python<'_>) -> Typed<super::token_store::AnyStoreHint> {
         Typed::new(self.store.clone_ref(py))
     }
 
-    /// Make the URL of the page on which a person signs in and allows it. Nothing is sent.
+    /// Make the URL of the page on which a person signs in and allows access. Nothing is sent.
     ///
     /// Args:
-    ///     state: A value of your own that nobody can guess, such as `secrets.token_urlsafe()`. Keep it in the session of
-    ///         the person, and give it to `exchange()`: Studio sends it back (observed in 2026; it did not in 2024).
-    ///     code_verifier: A second such value, `secrets.token_urlsafe(48)`, for PKCE (RFC 7636): the code is then good only
-    ///         together with it, so nobody can slip in a code of their own. Keep it like the `state`, and give it to
-    ///         `exchange()`. Studio tolerates it (inferred); whether it checks it is unknown.
+    ///     state: An unguessable value of your own, such as `secrets.token_urlsafe()`. Keep it in the person's session
+    ///         and pass it to `exchange()`: Studio sends it back (observed in 2026; it did not in 2024).
+    ///     code_verifier: A second such value, `secrets.token_urlsafe(48)`, for PKCE (RFC 7636): the code then works
+    ///         only together with it, so nobody can inject a code of their own. Keep it like the `state`, and pass it
+    ///         to `exchange()`. Studio tolerates it (inferred); whether it checks it is unknown.
     ///
     /// Returns:
     ///     The URL, for a browser.
     ///
     /// Raises:
-    ///     InvalidArgumentError: If the school was not given, or the `code_verifier` is none.
+    ///     InvalidArgumentError: If the school was not given, or the `code_verifier` is not a valid one.
     #[pyo3(signature = (*, state=None, code_verifier=None))]
     fn authorization_url(&self, py: Python<'_>, state: Option<Text>, code_verifier: Option<Text>) -> PyResult<String> {
         let (state, code_verifier) = (state.read(py, "state")?, code_verifier.read(py, "code_verifier")?);
@@ -276,7 +277,7 @@ impl OAuth {
         url.map_err(|refusal| to_python(refusal.into()))
     }
 
-    // It cannot be changed, so whatever closes a circle with it is something else, which can be cleared.
+    // It is immutable, so a reference cycle always has another object in it, which Python can clear.
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 hands it over")]
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.store)

@@ -1,4 +1,5 @@
-//! Token stores as Python sees them: ours as classes, and the users' own, blocking or async, as ours.
+//! Token stores: the classes `MemoryTokenStore` and `FileTokenStore`, and `PythonStore`, which calls a user's own
+//! store.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -30,7 +31,7 @@ use crate::python::convert::output::{IntoPython, TypeHint};
 use crate::python::errors::{is_store_error, to_python};
 use crate::stack::with_enough_stack;
 
-/// Any object that keeps tokens.
+/// The argument `store`: any object that keeps tokens.
 pub(crate) struct AnyStore {
     pub(crate) object: Py<PyAny>,
     pub(crate) store: Arc<dyn TokenStore>,
@@ -74,12 +75,12 @@ impl TypeHint for AnyStoreHint {
     const HINT: PyStaticExpr = <AnyStore as FromPyObject<'_, '_>>::INPUT_TYPE;
 }
 
-/// Keeps tokens for as long as this process lives.
+/// Keeps tokens in memory, until the process ends.
 ///
-/// It is not for several processes: after a fork, both would refresh with the same refresh token, which works once.
+/// Do not share it between processes: after a fork, both would refresh with the same refresh token, which works once.
 ///
 /// Args:
-///     tokens: What it holds at first.
+///     tokens: The tokens to start with.
 #[pyclass(frozen, weakref, module = "canvas_studio")]
 #[derive(Debug)]
 pub(crate) struct MemoryTokenStore {
@@ -110,20 +111,20 @@ impl MemoryTokenStore {
         self.store.load().map(Tokens::from)
     }
 
-    /// Keep tokens in place of those that are there.
+    /// Replace the tokens.
     ///
     /// Args:
-    ///     tokens: The tokens; `None` forgets them.
+    ///     tokens: The new tokens; `None` deletes them.
     #[pyo3(signature = (tokens))]
     fn save(&self, py: Python<'_>, tokens: Option<Object<Tokens>>) -> PyResult<()> {
         self.store.save(tokens.read(py, "tokens")?.map(|tokens| tokens.get().tokens.clone()));
         Ok(())
     }
 
-    /// Keep others from refreshing.
+    /// Lock out other refreshes.
     ///
     /// Returns:
-    ///     A context manager, for one `with`.
+    ///     A context manager for one `with` block.
     fn lock(&self) -> StoreLock {
         StoreLock::new(Lockable::Memory(self.store.clone()))
     }
@@ -136,8 +137,8 @@ impl MemoryTokenStore {
 
 /// Keeps tokens in a file, for all processes that know its path.
 ///
-/// Only its owner can read the file. It is replaced as a whole, so that there is always a complete one, and locked
-/// through a second file beside it, `PATH.lock`. Folders that are missing are made.
+/// Only its owner can read the file. It is replaced atomically, so it is always complete, and it is locked through a
+/// second file beside it, `PATH.lock`. Missing folders are created.
 ///
 /// Args:
 ///     path: The file.
@@ -171,15 +172,15 @@ impl FileTokenStore {
     ///     The tokens, or `None` if there are none.
     ///
     /// Raises:
-    ///     TokenStoreError: If the file cannot be read, or does not hold tokens.
+    ///     TokenStoreError: If the file cannot be read, or does not contain tokens.
     fn load(&self, py: Python<'_>) -> PyResult<Option<Tokens>> {
         Ok(py.detach(|| self.store.load()).map_err(to_python)?.map(Tokens::from))
     }
 
-    /// Keep tokens in place of those that are there.
+    /// Replace the tokens.
     ///
     /// Args:
-    ///     tokens: The tokens; `None` forgets them.
+    ///     tokens: The new tokens; `None` deletes them.
     ///
     /// Raises:
     ///     TokenStoreError: If the file cannot be written.
@@ -189,10 +190,10 @@ impl FileTokenStore {
         py.detach(|| self.store.save(tokens.as_ref())).map_err(to_python)
     }
 
-    /// Keep other processes, and other threads, from refreshing.
+    /// Lock out refreshes by other processes and other threads.
     ///
     /// Returns:
-    ///     A context manager, for one `with`.
+    ///     A context manager for one `with` block.
     fn lock(&self) -> StoreLock {
         StoreLock::new(Lockable::File(self.store.clone()))
     }
@@ -214,7 +215,7 @@ enum Lockable {
     File(FileStore),
 }
 
-/// A lock that was got; it opens when it is dropped.
+/// An acquired lock. Dropping it releases it.
 #[derive(Debug)]
 #[expect(dead_code, reason = "they are there to be dropped")]
 pub(crate) enum Guard {
@@ -222,7 +223,7 @@ pub(crate) enum Guard {
     File(FileLock),
 }
 
-/// The lock of a token store, for one `with`.
+/// The lock of a token store, for one `with` block.
 #[pyclass(frozen, weakref, module = "canvas_studio")]
 #[derive(Debug)]
 pub(crate) struct StoreLock {
@@ -270,7 +271,7 @@ impl Operation for Lockable {
     }
 }
 
-/// A lock on its way to the one who asked for it; Python never sees it.
+/// An acquired lock as the result of an operation. Python never sees it.
 pub(crate) struct Locked(Guard);
 
 impl IntoPython for Locked {
@@ -291,7 +292,7 @@ impl<'py> IntoPyObject<'py> for Locked {
     }
 }
 
-/// A store that a user has written. The object itself comes with each call.
+/// A store that a user has written in Python. The object itself comes with each call.
 struct PythonStore {
     address: usize,
     is_async: bool,
@@ -304,8 +305,8 @@ impl fmt::Debug for PythonStore {
 }
 
 impl TokenStore for PythonStore {
-    /// On a thread of Python's own, so that what the store does hinders nobody else, and an exit can leave it behind; an
-    /// async store goes to the loop of the caller.
+    /// Runs a blocking store on a Python thread, so that it blocks no other work and an exit need not wait for it, and
+    /// an async store on the caller's event loop.
     fn update(&self, decide: Decide) -> BoxFuture<Result<(), Error>> {
         let is_async = self.is_async;
         let Some(caller) = caller::current() else {
@@ -315,7 +316,7 @@ impl TokenStore for PythonStore {
         let refused = Arc::new(Mutex::new(None));
         let decision =
             Decision { decide: Mutex::new(Some(decide)), refused: Arc::clone(&refused), runtime: Handle::current() };
-        // Only for a moment: the interpreter is not waited for on a worker of the runtime.
+        // A short-lived thread, because a worker of the runtime must not wait for the interpreter.
         let started = thread::Builder::new().spawn(move || {
             Python::try_attach(|py| {
                 let finished = Finished { tell: Mutex::new(Some(tell)) };
@@ -363,7 +364,7 @@ fn store_error(py: Python<'_>, raised: PyErr) -> Error {
     Error::Store { message, cause: Arc::new(raised) }
 }
 
-/// Runs `canvas_studio.auth`'s few lines over the store, where the store wants to be.
+/// Calls `canvas_studio.auth._begin`, which runs the store on a thread or an event loop.
 fn begin(py: Python<'_>, caller: &Caller, is_async: bool, decision: Decision, finished: Finished) -> PyResult<()> {
     let auth = py.import("canvas_studio.auth")?;
     let Caller { store, context, event_loop, .. } = caller;
@@ -371,11 +372,11 @@ fn begin(py: Python<'_>, caller: &Caller, is_async: bool, decision: Decision, fi
     auth.call_method1("_begin", (store, is_async, inside, decision, finished, context, event_loop)).map(drop)
 }
 
-/// What is to become of the tokens of a store, for those few lines.
+/// Decides, from the tokens in a store, whether to refresh and save them. `_begin` calls it.
 #[pyclass(frozen, module = "canvas_studio._core")]
 pub(crate) struct Decision {
     decide: Mutex<Option<Decide>>,
-    /// Why there are no tokens, for those who wait: what comes out of the store's lock may be another exception.
+    /// The error of the refresh, for the waiting call: the store's lock may raise another exception on its way out.
     refused: Arc<Mutex<Option<Error>>>,
     runtime: Handle,
 }
@@ -401,12 +402,13 @@ impl Decision {
 
 #[pymethods]
 impl Decision {
-    /// Decide by what the store holds, and refresh if need be: an empty tuple to keep it, or what to save.
+    /// Decide, from the loaded tokens, and refresh them if necessary. An empty tuple means that there is nothing to
+    /// save.
     #[pyo3(signature = (loaded))]
     fn decide(&self, py: Python<'_>, loaded: Option<&Bound<'_, Tokens>>) -> PyResult<Py<PyTuple>> {
         let deciding = self.start(loaded)?;
         let decided = py.detach(|| {
-            // The runtime may be stopped meanwhile, which it takes for a fault.
+            // If the runtime is stopped meanwhile, tokio panics.
             let decide = || with_enough_stack(|| self.runtime.block_on(deciding));
             let decided = catch_unwind(AssertUnwindSafe(decide));
             park_if_finalizing();
@@ -415,7 +417,7 @@ impl Decision {
         self.tell(py, decided)
     }
 
-    /// The same, to be awaited. It goes on if that is cancelled.
+    /// The same, awaited. The refresh continues if this is cancelled.
     #[pyo3(signature = (loaded))]
     fn decide_async(slf: Py<Self>, loaded: Option<Py<Tokens>>) -> CoroutineOf<Py<PyTuple>> {
         CoroutineOf::new("Decision.decide_async", async move {
@@ -431,7 +433,7 @@ impl Decision {
     }
 }
 
-/// Takes in how the work on a store ended. If it is forgotten without a word, those who wait are told that, too.
+/// Receives the result of the work on a store. If it is dropped without a result, the waiting call gets an error.
 #[pyclass(frozen, module = "canvas_studio._core")]
 pub(crate) struct Finished {
     tell: Mutex<Option<oneshot::Sender<Result<(), PyErr>>>>,
@@ -442,7 +444,7 @@ impl Finished {
     #[pyo3(signature = (error))]
     fn __call__(&self, error: Option<Bound<'_, PyAny>>) {
         if let Some(tell) = self.tell.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            // If nobody waits any more, nobody need be told.
+            // It fails if no call waits any more, which is fine.
             let _ = tell.send(error.map_or(Ok(()), |error| Err(PyErr::from_value(error))));
         }
     }

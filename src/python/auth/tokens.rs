@@ -1,4 +1,4 @@
-//! `Tokens`: what a person's signing in gave, as Python sees it.
+//! `Tokens`: the tokens of a sign-in, as Python sees them.
 
 use jiff::Timestamp;
 use pyo3::IntoPyObjectExt;
@@ -19,7 +19,7 @@ use crate::python::convert::json;
 use crate::python::convert::output::{IntoPython, JsonObject, Typed};
 use crate::python::errors::to_python;
 
-/// A moment that a datetime with a zone stands for.
+/// The argument `expires_at`: a datetime with a time zone.
 struct Moment(Timestamp);
 
 impl<'a, 'py> FromPyObject<'a, 'py> for Moment {
@@ -39,16 +39,16 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Moment {
     }
 }
 
-/// The tokens that a person's signing in gave. They are secrets: they are shown to nobody, and not pickled.
+/// The tokens of a sign-in. They are secrets: `repr` does not show them, and they cannot be pickled.
 ///
 /// Args:
-///     access_token: What authorizes requests.
-///     refresh_token: What gives the next access token, once.
-///     expires_at: When the access token ends, as a datetime with a zone; `None` if that is not known.
+///     access_token: The token that authorizes requests.
+///     refresh_token: The token that gets the next access token. It works once.
+///     expires_at: When the access token expires, as a datetime with a time zone; `None` if unknown.
 ///     url: The school's URL; tokens are sent to no other.
 ///
 /// Raises:
-///     InvalidArgumentError: If something is no token.
+///     InvalidArgumentError: If an argument is invalid.
 #[pyclass(frozen, weakref, module = "canvas_studio")]
 #[derive(Debug)]
 pub(crate) struct Tokens {
@@ -94,19 +94,19 @@ impl Tokens {
         Ok(Self { tokens: client::Tokens { access, refresh, expires_at, url } })
     }
 
-    /// What authorizes requests.
+    /// The token that authorizes requests.
     #[getter]
     fn access_token(&self) -> &str {
         self.tokens.access.expose_secret()
     }
 
-    /// What gives the next access token, once.
+    /// The token that gets the next access token. It works once.
     #[getter]
     fn refresh_token(&self) -> Option<&str> {
         self.tokens.refresh.as_ref().map(ExposeSecret::expose_secret)
     }
 
-    /// When the access token ends, in UTC, if that is known.
+    /// When the access token expires, in UTC, if known.
     #[getter]
     fn expires_at(&self) -> Option<Timestamp> {
         self.tokens.expires_at
@@ -118,7 +118,7 @@ impl Tokens {
         self.tokens.url.as_deref()
     }
 
-    /// Return them as a dict that `json.dumps` takes, for a database. The dict holds the secrets as they are.
+    /// Return them as a dict that `json.dumps` accepts, for a database. The dict contains the secrets in plain text.
     ///
     /// Returns:
     ///     `access_token`, `refresh_token`, `expires_at` (ISO 8601) and `url`.
@@ -129,13 +129,13 @@ impl Tokens {
     /// Make them from a dict such as `to_dict()` returns, or from the token endpoint's own answer.
     ///
     /// Args:
-    ///     values: The dict. Of other names in it, such as the columns of a table, nothing is read.
+    ///     values: The dict. Other keys in it, such as further columns of a table, are ignored.
     ///
     /// Returns:
     ///     The tokens.
     ///
     /// Raises:
-    ///     InvalidArgumentError: If something in it cannot be right; the text does not quote it.
+    ///     InvalidArgumentError: If a value is invalid. The message does not quote it.
     #[staticmethod]
     #[pyo3(signature = (values))]
     fn from_dict(py: Python<'_>, values: AnyMapping<'_>) -> PyResult<Self> {
@@ -152,7 +152,7 @@ impl Tokens {
                 let value = if is_moment { value.call_method0("isoformat")? } else { value };
                 match json::from_python(&value) {
                     Ok(value) => drop(known.insert(name.to_owned(), value)),
-                    // As in the token endpoint's answer, these need not be right.
+                    // Like in an answer of the token endpoint, these may be invalid.
                     Err(_) if ["expires_in", "created_at"].contains(&name) => {}
                     Err(_) => return Err(refuse(InvalidArgument::new(name, "must be a text"))),
                 }

@@ -15,8 +15,8 @@ tokio::task_local! {
 /// The Python side of a call.
 #[derive(Debug)]
 pub(crate) struct Caller {
-    /// RuntimeGuard by each call. The core's `OAuth` does not hold it: Python's garbage collector must see every holder, or it could
-    /// not collect a store that refers to its own client.
+    /// Held by each call. The core's `OAuth` does not hold it: Python's garbage collector must see every
+    /// holder, or it could not collect a store that refers to its own client.
     pub(crate) store: Py<PyAny>,
     pub(crate) context: Py<PyAny>,
     pub(crate) event_loop: Option<Py<PyAny>>,

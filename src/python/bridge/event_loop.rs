@@ -1,8 +1,9 @@
 //! The queue through which Rust futures wake a Python event loop.
 //!
-//! A future that can make progress, on whatever thread, puts the waker of its coroutine into the queue of that coroutine's
-//! loop. If the queue was empty, it also writes a byte into a pipe that the loop watches. The loop's own thread then drains
-//! the queue. So no other thread ever waits for the interpreter, and a closed loop simply has no queue any more.
+//! A future that can make progress, on whatever thread, puts the waker of its coroutine into the queue of that
+//! coroutine's loop. If the queue was empty, it also writes a byte into a pipe that the loop watches. The loop's own
+//! thread then drains the queue. So no other thread ever waits for the interpreter, and a closed loop simply has no
+//! queue any more.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -25,8 +26,8 @@ pub(crate) struct TaskWaker {
     /// Weak: a closed loop drops its queue, even if a future is still running.
     queue: Weak<WakeQueue>,
     is_queued: AtomicBool,
-    /// The asyncio future that the coroutine awaits. Weak: its task holds it. A strong reference here would keep the garbage
-    /// collector from seeing that a loop, its tasks and their coroutines are reachable only from each other.
+    /// The asyncio future that the coroutine awaits. Weak: its task holds it. A strong reference here would keep the
+    /// garbage collector from seeing that a loop, its tasks and their coroutines are reachable only from each other.
     future: Mutex<Option<Py<PyWeakrefReference>>>,
 }
 
@@ -208,8 +209,8 @@ impl DrainQueue {
     }
 }
 
-/// The function that completes the futures. It is written in Python: the interpreter may stop a thread inside of it, and if
-/// that happened in here, the process would abort.
+/// The function that completes the futures. It is written in Python: the interpreter may stop a thread inside of it,
+/// and if that happened in here, the process would abort.
 fn wake(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     py.import("canvas_studio._waking")?.getattr("wake")
 }

@@ -50,8 +50,8 @@ pub(crate) fn refuse_at_exit() -> PyResult<()> {
     }
 }
 
-/// Runs Python code, and makes an exit wait for it as it does for calls. If the interpreter stopped the thread inside this
-/// code, the process would abort.
+/// Runs Python code, and makes an exit wait for it as it does for calls. If the interpreter stopped the thread inside
+/// this code, the process would abort.
 pub(crate) fn before_exit<T>(run: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
     let _call = CallGuard::enter();
     refuse_at_exit()?;

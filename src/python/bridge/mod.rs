@@ -1,6 +1,6 @@
-//! Between Python's ways of waiting and the core's: blocking calls, coroutines, interrupts, forks and exits.
+//! Runs the core's futures for Python: blocking calls, coroutines, interrupts, forks and exits.
 //!
-//! Nothing else in this crate knows of threads, of the interpreter's lock, of signals or of processes.
+//! Nothing else in this crate deals with threads, the interpreter's lock, signals or processes.
 
 pub(crate) mod caller;
 pub(crate) mod coroutine;

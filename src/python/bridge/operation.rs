@@ -34,7 +34,8 @@ pub(crate) trait Operation: Send + 'static {
         RuntimeChoice::Any
     }
 
-    /// Drops the requests that earlier calls started on the caller runtime, which is unavailable now, and sends them again.
+    /// Drops the requests that earlier calls started on the caller runtime, which is unavailable now, and sends them
+    /// again.
     fn restart_elsewhere(&self) {}
 
     /// Whether it reports progress.

@@ -25,7 +25,8 @@ use crate::python::convert::output::IntoPython;
 use crate::python::errors::to_python;
 use crate::python::faults;
 
-/// Runs an operation on the calling thread. Other Python threads keep running; Ctrl-C ends the operation and its request.
+/// Runs an operation on the calling thread. Other Python threads keep running; Ctrl-C ends the operation and its
+/// request.
 pub(crate) fn run<O: Operation>(
     py: Python<'_>,
     client: Option<&Client>,
@@ -87,9 +88,9 @@ fn wait<T: Send>(
     }
 }
 
-/// A blocking call of this thread. If Python code that runs during it (a progress callable, a signal handler, a finalizer)
-/// makes a call, the outer request is not driven, but holds a permit of `max_connections`. With no other permit left, the
-/// inner call would wait for ever. So the outer call lends its permit.
+/// A blocking call of this thread. If Python code that runs during it (a progress callable, a signal handler, a
+/// finalizer) makes a call, the outer request is not driven, but holds a permit of `max_connections`. With no other
+/// permit left, the inner call would wait for ever. So the outer call lends its permit.
 struct BlockingCall {
     limit: Option<RequestLimit>,
     lent: Option<ExtraPermit>,

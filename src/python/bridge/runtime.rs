@@ -1,4 +1,5 @@
-//! The two runtimes: the caller runtime, which blocking calls drive on their own threads, and the shared one, with a thread.
+//! The two runtimes: the caller runtime, which blocking calls drive on their own threads, and the shared one, with a
+//! thread.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -26,11 +27,13 @@ use crate::stack::with_enough_stack;
 
 /// How often a call checks for signals and reports progress.
 pub(crate) const TICK: Duration = Duration::from_millis(50);
-/// A timer of the shared runtime that is due before the usual time limits of requests, so that setting those wakes nothing.
+/// A timer of the shared runtime that is due before the usual time limits of requests, so that setting those wakes
+/// nothing.
 const EARLIEST_TIMER: Duration = Duration::from_secs(10);
 /// One thread: a second one would take over some work, and cost more than that in wake-ups.
 const THREADS: usize = 1;
-/// How often an idle runtime is polled after requests were dropped: once to notice, and once to close their connections.
+/// How often an idle runtime is polled after requests were dropped: once to notice, and once to close their
+/// connections.
 const IDLE_POLLS: usize = 2;
 
 static SHARED_RUNTIME: PerProcess<SharedRuntime> = PerProcess::new();
@@ -212,8 +215,8 @@ pub(crate) fn caller_runtime() -> PyResult<Arc<CallerRuntime>> {
     CALLER_RUNTIME.get(start).map_err(no_threads)
 }
 
-/// Waits, even on a thread of a runtime, where waiting is not allowed. That happens if Python's garbage collector runs there
-/// and calls a `__del__` that makes a call.
+/// Waits, even on a thread of a runtime, where waiting is not allowed. That happens if Python's garbage collector runs
+/// there and calls a `__del__` that makes a call.
 pub(crate) fn off_runtime<T: Send>(wait: impl FnOnce() -> T + Send) -> io::Result<T> {
     match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
         Err(_) => Ok(wait()),
@@ -235,8 +238,8 @@ pub(crate) struct SharedRuntime {
 }
 
 impl SharedRuntime {
-    /// Waits on this thread until the next tick; `None` if the future is not finished then, or if the caller runtime that
-    /// this thread waits for has become free. (A timer of this runtime would wake its thread each time it is set.)
+    /// Waits on this thread until the next tick; `None` if the future is not finished then, or if the caller runtime
+    /// that this thread waits for has become free. (A timer of this runtime would wake its thread each time it is set.)
     pub(crate) fn wait<T>(
         &self,
         mut running: Pin<&mut impl Future<Output = T>>,

@@ -143,7 +143,8 @@ pub(crate) fn borrowed_text<'a>(name: &str, given: &'a Bound<'_, PyAny>) -> PyRe
     })
 }
 
-/// The expression that makes a text of it, if there is an obvious one. It does not show the value, which may be a secret.
+/// The expression that makes a text of it, if there is an obvious one. It does not show the value, which may be a
+/// secret.
 fn as_text(name: &str, given: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
     if given.is_instance_of::<PyBytes>() {
         return Ok(Some(format!("{name}.decode()")));

@@ -15,8 +15,8 @@ use super::scalars::plain_value;
 const MAX_DIGITS: usize = 4300;
 /// How deep lists and dicts may be nested: as deep as in an answer. An object that contains itself is deeper.
 const MAX_DEPTH: usize = 127;
-/// How many values an object may contain: as many as fit into the longest answer. Thirty lists, each with the previous one
-/// twice, contain more, and converting them would take for ever.
+/// How many values an object may contain: as many as fit into the longest answer. Thirty lists, each with the previous
+/// one twice, contain more, and converting them would take for ever.
 const MAX_VALUES: usize = 8 << 20;
 
 /// A list or a dict under construction, and the values still to be added.

@@ -1,4 +1,4 @@
-//! Values on their way between Python and the core: arguments in, results out.
+//! Converts arguments to the core's types, and results to Python's.
 
 pub(crate) mod arguments;
 pub(crate) mod ids;

@@ -3,8 +3,8 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString};
 
-/// The value of an enum member, the Python scalar of a numpy scalar, or the object itself. Dates and times of numpy stay as
-/// they are, since Python's are less precise.
+/// The value of an enum member, the Python scalar of a numpy scalar, or the object itself. Dates and times of numpy
+/// stay as they are, since Python's are less precise.
 pub(crate) fn plain_value<'py>(given: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let is_plain = given.is_exact_instance_of::<PyString>()
         || given.is_exact_instance_of::<PyInt>()

@@ -1,4 +1,4 @@
-//! How columns are handed to Python: over Arrow's C interface, which polars, pandas, pyarrow and DuckDB read.
+//! Exports columns to Python through Arrow's C interface, which polars, pandas, pyarrow and DuckDB read.
 
 use std::ffi::CStr;
 use std::sync::{Arc, PoisonError};
@@ -34,7 +34,7 @@ fn refused(error: &ArrowError) -> PyErr {
     PyValueError::new_err(error.to_string())
 }
 
-/// What Arrow's protocol passes on. Python's name for its type is younger than the Pythons that we are for.
+/// A PyCapsule of Arrow's protocol. Its type has no name in the oldest Python that we support.
 pub(crate) type Capsule = Typed<AnyJson>;
 
 fn capsule<T: Send + 'static>(py: Python<'_>, value: T, name: &'static CStr) -> PyResult<Capsule> {
@@ -50,7 +50,7 @@ fn stream_capsule(py: Python<'_>, batches: Box<dyn RecordBatchReader + Send>) ->
     capsule(py, FFI_ArrowArrayStream::new(batches), c"arrow_array_stream")
 }
 
-/// Some rows of a listing, as columns.
+/// A batch of rows of a listing, as columns.
 #[pyclass(frozen, module = "canvas_studio._core")]
 #[derive(Debug)]
 pub(crate) struct ArrowBatch {
@@ -59,7 +59,7 @@ pub(crate) struct ArrowBatch {
 
 #[pymethods]
 impl ArrowBatch {
-    /// How many rows there are.
+    /// The number of rows.
     #[getter]
     fn num_rows(&self) -> usize {
         self.batch.num_rows()
@@ -71,7 +71,7 @@ impl ArrowBatch {
 
     #[pyo3(signature = (requested_schema=None))]
     fn __arrow_c_array__(&self, py: Python<'_>, requested_schema: Option<Py<PyAny>>) -> PyResult<(Capsule, Capsule)> {
-        // Whoever would like other types converts them; the protocol allows that.
+        // The protocol allows us to ignore this: a consumer that needs other types converts them.
         drop(requested_schema);
         let rows = StructArray::from(self.batch.clone());
         let (array, _): (FFI_ArrowArray, FFI_ArrowSchema) = to_ffi(&rows.to_data()).map_err(|error| refused(&error))?;
@@ -79,7 +79,7 @@ impl ArrowBatch {
     }
 }
 
-/// Batches that were read, as one table.
+/// Several batches as one table.
 #[pyclass(frozen, module = "canvas_studio._core")]
 #[derive(Debug)]
 pub(crate) struct ArrowTable {
@@ -109,7 +109,7 @@ impl ArrowTable {
     }
 }
 
-/// Reads on.
+/// Reads the next rows as columns.
 pub(crate) struct NextColumns(pub(crate) Arc<dyn AnyReader>, pub(crate) WordEncoding);
 
 impl Operation for NextColumns {
@@ -128,18 +128,18 @@ impl Operation for NextColumns {
     }
 }
 
-/// A reading as a stream of Arrow's, which asks Studio when somebody asks it.
+/// A reading as an Arrow stream. It requests pages when its consumer asks for a batch.
 struct Stream {
     reader: Arc<dyn AnyReader>,
     client: Client,
     schema: SchemaRef,
-    /// What was read already: to know the columns, or before the progress raised.
+    /// A batch that was read already: to find out the columns, or before the progress callable raised an exception.
     next: Option<RecordBatch>,
     progress: Option<Py<PyAny>>,
     done: u64,
 }
 
-/// Makes a stream of a reading. If its items have no type, that needs the first page.
+/// Makes an Arrow stream of a reading. If its items have no type, this reads the first page.
 pub(crate) fn stream(
     py: Python<'_>,
     reader: &Arc<dyn AnyReader>,
@@ -158,7 +158,7 @@ pub(crate) fn stream(
 }
 
 impl Stream {
-    /// Nothing, if the interpreter is gone.
+    /// Reads the next batch; None if the interpreter has exited.
     fn read(&mut self) -> Option<PyResult<Option<RecordBatch>>> {
         Python::try_attach(|py| {
             let batch = match self.next.take() {
@@ -169,7 +169,7 @@ impl Stream {
             if let (Some(progress), Some(batch)) = (&self.progress, &batch) {
                 let done = self.done + batch.num_rows() as u64;
                 if let Err(error) = progress.call1(py, (done, self.reader.total())) {
-                    // Whoever asks once more gets these rows.
+                    // If the consumer asks again, it gets these rows.
                     self.next = Some(batch.clone());
                     self.progress = None;
                     return Err(error);
@@ -191,7 +191,7 @@ impl Iterator for Stream {
         match self.read() {
             Some(Ok(batch)) => batch.map(Ok),
             Some(Err(error)) => Some(Err(ArrowError::ExternalError(Box::new(error)))),
-            // The list has not come to its end.
+            // The list has not ended.
             None => Some(Err(ArrowError::ExternalError(Box::new(Error::Exiting)))),
         }
     }
@@ -210,13 +210,14 @@ impl Drop for Stream {
 }
 
 operations! { PageReader {
-    /// Read some thousand rows as columns; `None` at the end.
-    next_columns / next_columns_async (reader) -> Option<Rows> = Ok(NextColumns(Arc::clone(&reader.reader), WordEncoding::Dictionary));
+    /// Read some thousand rows as columns; `None` at the end of the list.
+    next_columns / next_columns_async (reader) -> Option<Rows>
+        = Ok(NextColumns(Arc::clone(&reader.reader), WordEncoding::Dictionary));
 } }
 
 #[pymethods]
 impl PageReader {
-    /// Read it as a stream of Arrow's, in a capsule. `progress` is called with the rows so far and in all.
+    /// Return the reading as an Arrow stream in a capsule. `progress` is called with the rows so far and in total.
     #[pyo3(signature = (progress))]
     fn arrow_stream(&self, py: Python<'_>, progress: Option<Py<PyAny>>) -> PyResult<Capsule> {
         stream(py, &self.reader, &self.client, progress)

@@ -1,4 +1,4 @@
-//! Items as columns of Arrow's, built from their JSON text without a Python object in between.
+//! Builds Arrow columns from the JSON text of items, without making Python objects.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -22,36 +22,36 @@ use crate::api::json::scan::Order;
 use crate::client::Error;
 use crate::memory;
 
-/// The column of what is not documented, as JSON.
+/// The column of the undocumented fields, as JSON.
 const EXTRA: &str = "extra";
-/// From when on Arrow counts days.
+/// The day from which Arrow counts days.
 const EPOCH: Date = Date::constant(1970, 1, 1);
 
-/// How many digits a decimal of Arrow's has at most.
+/// The most digits of an Arrow decimal.
 const DECIMAL_DIGITS: u8 = 38;
 
-/// How the encoding of a column are written, which are few and come over and over again.
+/// How the values of a column are written that has few distinct words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WordEncoding {
-    /// As numbers, and what they mean beside them. Each batch has its own, so this is for batches that will be put
-    /// together.
+    /// As a dictionary and indexes into it. Each batch has its own dictionary, so this is for batches that will be
+    /// combined.
     Dictionary,
-    /// As they are: a file of Arrow's cannot hold batches of which each numbers its encoding in its own way.
+    /// As plain text: an Arrow file cannot hold batches with different dictionaries.
     Plain,
 }
 
-/// The columns of one list's items, the same for all of its batches.
+/// The columns of a list, the same for all of its batches.
 #[derive(Debug, Clone)]
 pub(crate) struct Columns {
     pub(crate) schema: SchemaRef,
 }
 
 impl Columns {
-    /// The columns of items of a type. Those without one are known when the first of them are there.
+    /// The columns for a type of items. For items without a type they are inferred from the first items.
     pub(crate) fn of<T: Item>(first: &[T], encoding: WordEncoding) -> Self {
         let mut columns =
             if T::FIELDS.is_empty() { inferred(&objects(first)) } else { documented(T::FIELDS, encoding) };
-        // A name is there once, and once for those too that do not tell capitals from small letters.
+        // Column names are unique, even if compared without case.
         let mut extra = EXTRA.to_owned();
         while columns.iter().any(|column| column.name().eq_ignore_ascii_case(&extra)) {
             extra.push('_');
@@ -60,7 +60,7 @@ impl Columns {
         Self { schema: Arc::new(Schema::new(columns)) }
     }
 
-    /// Items without a type. What does not fit into the column of its name stands in the last one.
+    /// A batch of items without a type. A value that does not fit its column goes into the last one.
     fn loose<T: Item>(&self, items: &[T]) -> Result<RecordBatch, ArrowError> {
         let names = self.schema.fields().split_last().map_or(&[][..], |(_, names)| names);
         let mut builders: Vec<InferredBuilder> =
@@ -85,22 +85,22 @@ impl Columns {
     }
 }
 
-/// Rows on their way to Python. Only a call that comes to its end takes them.
+/// Rows for Python. Only a call that completes takes them, so none are lost if it is cancelled.
 pub(crate) struct Rows(pub(crate) Arc<Mutex<Option<RecordBatch>>>);
 
-/// How many times as much memory as the texts of its items a batch takes while it is made, at the most.
+/// The most memory that building a batch takes, as a multiple of the length of its items' texts.
 const MEMORY_OF_TEXT: usize = 4;
 
-/// Items on their way into a batch, page by page as they come.
+/// Builds a batch from pages, one by one.
 pub(crate) struct BatchBuilder<T> {
     object: StructBuilder,
     encoding: WordEncoding,
     extra: StringBuilder,
-    /// Items without a type: what columns they have is inferred when enough of them are there.
+    /// Items without a type. Their columns are inferred once there are enough of them.
     loose: Vec<T>,
-    /// Pages that memory could not be had for.
+    /// Pages that wait because memory ran out.
     waiting: VecDeque<Vec<T>>,
-    /// How long the texts of all items are.
+    /// The length of the texts of all items.
     length: usize,
     failed: Option<ArrowError>,
 }
@@ -115,15 +115,15 @@ impl<T: Item> BatchBuilder<T> {
     /// Adds a page. If there is no memory for it, it waits.
     pub(crate) fn add(&mut self, items: Vec<T>) {
         self.waiting.push_back(items);
-        // Whoever wants the batch asks again.
+        // The caller that needs the batch tries again and gets the error.
         let _ = self.add_waiting();
     }
 
-    /// Takes in the pages that wait.
+    /// Adds the pages that wait.
     pub(crate) fn add_waiting(&mut self) -> Result<(), Error> {
         while let Some(items) = self.waiting.pop_front() {
             let length = items.iter().map(|item| item.json().len()).sum::<usize>().saturating_add(self.length);
-            // Columns grow to twice their size, and what is there is copied.
+            // A growing column doubles its memory and copies its content.
             if !memory::is_there(memory::ROOM.saturating_add(length.saturating_mul(MEMORY_OF_TEXT))) {
                 self.waiting.push_front(items);
                 return Err(Error::OutOfMemory);
@@ -157,7 +157,7 @@ impl<T: Item> BatchBuilder<T> {
         }
     }
 
-    /// A row for each item.
+    /// Makes the batch, with one row for each item.
     pub(crate) fn finish(self, columns: &OnceLock<Columns>) -> Result<RecordBatch, ArrowError> {
         let columns = columns.get_or_init(|| Columns::of(&self.loose, self.encoding));
         match self.failed {
@@ -194,15 +194,15 @@ fn data_type(kind: Kind, encoding: WordEncoding) -> DataType {
     }
 }
 
-/// The columns of an object that may be missing. Where there is no object, there is no id either.
+/// The columns of a nested object. They are all nullable, even the id: the object may be missing.
 fn inside(fields: &'static [Field], encoding: WordEncoding) -> Fields {
     documented(fields, encoding).into_iter().map(|column| column.with_nullable(true)).collect()
 }
 
-/// What is not documented, by the number of the row. There is hardly ever any.
+/// The undocumented fields by row. Most rows have none.
 type ExtraByRow = BTreeMap<usize, Extra>;
 
-/// The columns of objects with documented fields, under way.
+/// Builds the columns of objects with documented fields.
 struct StructBuilder {
     fields: &'static [Field],
     encoding: WordEncoding,
@@ -210,7 +210,7 @@ struct StructBuilder {
     order: Order,
 }
 
-/// A column under way.
+/// Builds one column.
 enum FieldBuilder {
     Int(Int64Builder),
     Number(Float64Builder),
@@ -227,7 +227,7 @@ impl StructBuilder {
         Self { fields, encoding, columns, order: Order::default() }
     }
 
-    /// Adds where the fields are in the JSON text of an object, and those that are not documented, if there are any.
+    /// Finds the fields in the JSON text of an object: adds their spans, and the undocumented ones, if there are any.
     fn find(&mut self, row: usize, text: &str, spans: &mut Vec<Span>, extra_by_row: &mut ExtraByRow) {
         let from = spans.len();
         spans.resize(from + self.fields.len(), Span::default());
@@ -239,8 +239,8 @@ impl StructBuilder {
         }
     }
 
-    /// Appends objects, or nothing in their index, column by column. `spans` has a row for each of them; `extra_by_row` is
-    /// told what in their fields is not documented.
+    /// Appends objects (or nulls), column by column. `spans` has the spans of each object. Undocumented fields of
+    /// nested objects are added to `extra_by_row`.
     fn append(&mut self, texts: &[Option<&str>], spans: &[Span], extra_by_row: &mut ExtraByRow) {
         let width = self.fields.len();
         for (index, (field, builder)) in self.fields.iter().zip(&mut self.columns).enumerate() {
@@ -323,18 +323,18 @@ fn days_since_epoch(day: Date) -> Option<i32> {
     i32::try_from(day.duration_since(EPOCH).as_hours() / 24).ok()
 }
 
-/// Items without a type, as the objects that they are.
+/// Items without a type as JSON objects.
 fn objects<T: Item>(items: &[T]) -> Vec<Map<String, Json>> {
     let object = |item: &T| match serde_json::from_str(&item.json()) {
         Ok(Json::Object(object)) => object,
-        // What is no object has no fields, but it is not lost.
+        // A value that is not an object has no fields, but is not lost.
         Ok(other) => Map::from_iter([("value".to_owned(), other)]),
         Err(_) => Map::new(),
     };
     items.iter().map(object).collect()
 }
 
-/// The columns that the first items have.
+/// The columns of the first items.
 fn inferred(objects: &[Map<String, Json>]) -> Vec<Column> {
     let mut columns: Vec<(&str, InferredType)> = Vec::new();
     let mut indexes: HashMap<&str, usize> = HashMap::new();
@@ -350,7 +350,7 @@ fn inferred(objects: &[Map<String, Json>]) -> Vec<Column> {
     columns.iter().map(|(name, inferred)| Column::new(*name, inferred.data_type(), true)).collect()
 }
 
-/// What the first values of a column are. The first that is not null says of which kind they are.
+/// The type of a column, inferred from its first values: the first one that is not null decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum InferredType {
     Nothing,
@@ -359,7 +359,7 @@ enum InferredType {
     Numbers { has_floats: bool, width: Option<IntWidth> },
 }
 
-/// How wide whole numbers are.
+/// The type that holds all integers of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum IntWidth {
     Integer,
@@ -387,7 +387,7 @@ impl InferredType {
                     IntWidth::Text
                 }));
             } else {
-                // One that is too large is none.
+                // A number that is too large for a float is not one.
                 *has_floats |= number.as_f64().is_some();
             }
         }
@@ -407,17 +407,17 @@ impl InferredType {
     }
 }
 
-/// Whether a number is written as a whole one.
+/// Whether a number is written as an integer.
 fn is_integer(number: &Number) -> bool {
     !number.as_str().contains(['.', 'e', 'E'])
 }
 
-/// A whole number, if a decimal can hold it.
+/// An integer, if a decimal can hold it.
 fn decimal(number: &Number) -> Option<i128> {
     number.as_i128().filter(|whole| whole.unsigned_abs() < 10_u128.pow(DECIMAL_DIGITS.into()))
 }
 
-/// A number as a float, unless it were to lose a digit of a whole one.
+/// A number as a float, unless it is an integer that would lose a digit.
 fn float(number: &Number) -> Option<f64> {
     let float = number.as_f64()?;
     #[expect(clippy::cast_possible_truncation, reason = "what is too large is not the same afterwards")]
@@ -425,7 +425,7 @@ fn float(number: &Number) -> Option<f64> {
     (!is_integer(number) || is_exact()).then_some(float)
 }
 
-/// A column of which only the first values told what it holds.
+/// Builds a column whose type was inferred from its first values.
 enum InferredBuilder {
     Int(Int64Builder),
     Decimal(Decimal128Builder),
@@ -445,7 +445,7 @@ impl InferredBuilder {
         }
     }
 
-    /// Whether the value fits; if not, there is nothing in its index.
+    /// Appends a value, or null if it does not fit. Says whether it fits.
     fn append(&mut self, value: &Json) -> Result<bool, ArrowError> {
         let number = value.as_number();
         let fits = |found: bool| found || value.is_null();

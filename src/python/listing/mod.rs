@@ -1,4 +1,4 @@
-//! Lists: what a `Listing` reads from, page by page or as columns.
+//! The classes behind `Listing`: its source, its readings, and its columns.
 
 pub(crate) mod arrow;
 pub(crate) mod columns;

@@ -1,4 +1,4 @@
-//! One reading of a list: its pages as they come, and where it is.
+//! `PageReader`: one reading of a list, page by page, and `Checkpoint`, its position.
 
 use std::mem;
 use std::pin::Pin;
@@ -26,7 +26,7 @@ use crate::python::convert::output::{IntoPython, TypeHint, Typed};
 use crate::python::errors::to_python;
 use crate::python::operations::operations;
 
-/// How many rows a batch of columns has at least, if there are so many.
+/// The minimum number of rows of a batch of columns, except for the last one.
 const ROWS: usize = 8192;
 
 pub(super) type Running<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
@@ -35,29 +35,29 @@ pub(super) type Running<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Sen
 pub(crate) trait AnyReader: Send + Sync {
     fn next_pages(&self) -> Running<Option<Batch>>;
     fn next_columns(&self, encoding: WordEncoding) -> Running<Option<Rows>>;
-    /// The columns of a stream, if they are known before the first items are.
+    /// The columns of a stream, if they are known without reading items.
     fn schema(&self) -> Option<SchemaRef>;
-    /// Those of a list without any items.
+    /// The columns of an empty list.
     fn empty_schema(&self) -> SchemaRef;
     fn total(&self) -> Option<u64>;
     fn drift(&self) -> Drift;
-    /// Where its pages are under way.
+    /// The runtime on which its requests run.
     fn runtime(&self) -> RuntimeChoice;
-    /// Asks for them anew, wherever the next call runs.
+    /// Drops its prefetched pages, so that the next call requests them again on its own runtime.
     fn restart_elsewhere(&self);
     fn checkpoint(&self, given: Option<u64>) -> Option<Checkpoint>;
     fn close(&self);
 }
 
-/// A reading that is asked from several sides.
+/// A reading that several threads may use.
 struct SharedReader<T> {
     reader: Arc<Mutex<Reader<T>>>,
     handle: ReaderHandle<T>,
-    /// Known from the start, or from the first items on.
+    /// Set once the columns are known: for items without a type, from the first items.
     columns: Arc<OnceLock<Columns>>,
-    /// The pages that were read and that Python does not have yet. A call that is given up leaves them to the next one.
+    /// Pages that were read, but not returned to Python yet. A cancelled call leaves them for the next one.
     ready: Arc<StdMutex<Vec<Vec<T>>>>,
-    /// Likewise, the items on their way into columns, and the columns.
+    /// The unfinished batch of columns, and below it the finished one. A cancelled call leaves them, too.
     builder: Arc<StdMutex<Option<BatchBuilder<T>>>>,
     rows: Arc<StdMutex<Option<RecordBatch>>>,
 }
@@ -75,7 +75,7 @@ impl<T: Item + IntoPython + Sync> AnyReader for SharedReader<T> {
             if !is_ready && !reader.next_batch(1, |items| lock(&ready).push(items)).await? {
                 return Ok(None);
             }
-            // Only a call that comes to its end takes them.
+            // Only a call that completes takes them.
             Ok(Some(Batch(Box::new(move |py, client| {
                 let pages = mem::take(&mut *lock(&ready));
                 pages_into_python(py, client, pages)
@@ -135,7 +135,7 @@ impl<T: Item + IntoPython + Sync> AnyReader for SharedReader<T> {
     }
 
     fn restart_elsewhere(&self) {
-        // Whoever reads at this moment is at home.
+        // If another thread holds the lock, it is reading on the right runtime.
         if let Ok(mut reader) = self.reader.try_lock() {
             reader.drop_prefetched();
         }
@@ -146,7 +146,7 @@ impl<T: Item + IntoPython + Sync> AnyReader for SharedReader<T> {
     }
 
     fn close(&self) {
-        // Whoever reads at this moment is not done.
+        // If another thread holds the lock, it is still reading.
         if let Ok(mut reader) = self.reader.try_lock() {
             reader.close();
         }
@@ -172,7 +172,7 @@ pub(crate) fn page_into_python<'py, T: IntoPython>(
     PyList::new(py, items?)
 }
 
-/// Items on their way to Python.
+/// Pages of items that are converted for Python.
 pub(crate) struct Batch(Box<MakeList>);
 
 type MakeList = dyn FnOnce(Python<'_>, Option<&Client>) -> PyResult<Py<PyList>> + Send;
@@ -197,7 +197,7 @@ impl TypeHint for AnyList {
     );
 }
 
-/// A reading, whatever it reads.
+/// A reading, without the type of its items.
 pub(crate) fn any_reader<T: Item + IntoPython + Sync>(reader: Reader<T>) -> Arc<dyn AnyReader> {
     Arc::new(SharedReader {
         handle: reader.handle(),
@@ -227,7 +227,7 @@ impl PageReader {
     }
 }
 
-/// Reads on.
+/// Reads the next pages.
 struct NextPages(Arc<dyn AnyReader>);
 
 impl Operation for NextPages {
@@ -250,55 +250,55 @@ impl Operation for NextPages {
 type DriftFields = (u32, u64, u64, Option<i64>, Option<i64>);
 
 operations! { PageReader {
-    /// Read what is ready: the items of each page that has any; `None` at the end.
+    /// Read the pages that are ready: the items of each page that has any; `None` at the end of the list.
     next_pages / next_pages_async (reader) -> Option<Batch> = Ok(NextPages(Arc::clone(&reader.reader)));
 } }
 
 #[pymethods]
 impl PageReader {
-    /// How many items there are in all, as Studio said last.
+    /// The number of items in the list, as Studio reported it last.
     #[getter]
     fn total(&self) -> Option<u64> {
         self.reader.total()
     }
 
-    /// What happened to the list so far.
+    /// How the list has changed during the reading.
     #[getter]
     fn drift(&self) -> DriftFields {
         let Drift { readings, appeared, vanished, first_total, last_total } = self.reader.drift();
         (readings, appeared, vanished, first_total, last_total)
     }
 
-    /// Where it is, when so many items of this reading were given on, or all that were handed over. `None` if that
-    /// is before what was handed over last.
+    /// The position after so many items of this reading, or after all that were returned. `None` if that is before the
+    /// last returned pages.
     #[pyo3(signature = (given))]
     fn checkpoint(&self, given: Option<u64>) -> Option<PyCheckpoint> {
         self.reader.checkpoint(given).map(PyCheckpoint)
     }
 
-    /// Stop reading ahead.
+    /// Stop prefetching.
     fn close(&self) {
         self.reader.close();
     }
 }
 
-/// Where the reading of a list is: exactly behind the last item that was given.
+/// The position of a reading in a list: exactly after the last item that was yielded.
 ///
-/// `StudioClient.resume` goes on there, in any process. It can be pickled and written as JSON. It holds no token, but the
-/// query of the list, which may name a person.
+/// `StudioClient.resume` continues there, in any process. It can be pickled and written as JSON. It contains no token,
+/// but it contains the query of the list, which may name a person.
 #[pyclass(frozen, eq, weakref, name = "Checkpoint", module = "canvas_studio")]
 #[derive(Debug, PartialEq)]
 pub(crate) struct PyCheckpoint(pub(crate) Checkpoint);
 
 #[pymethods]
 impl PyCheckpoint {
-    /// How many items were given so far.
+    /// How many items were yielded so far.
     #[getter]
     fn items(&self) -> u64 {
         self.0.items()
     }
 
-    /// Write it as text.
+    /// Return it as JSON text.
     ///
     /// Returns:
     ///     JSON on one line.
@@ -306,7 +306,7 @@ impl PyCheckpoint {
         self.0.to_json().map_err(to_python)
     }
 
-    /// Read what `to_json` wrote.
+    /// Make a checkpoint from the text of `to_json`.
     ///
     /// Args:
     ///     text: The JSON.
@@ -315,7 +315,7 @@ impl PyCheckpoint {
     ///     The checkpoint.
     ///
     /// Raises:
-    ///     InvalidArgumentError: If it is something else.
+    ///     InvalidArgumentError: If the text is not a checkpoint.
     #[staticmethod]
     #[pyo3(signature = (text))]
     fn from_json(py: Python<'_>, text: Text) -> PyResult<Self> {

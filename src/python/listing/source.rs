@@ -1,4 +1,4 @@
-//! What a `Listing` is made from: the request of a list, and the client that sends it.
+//! `ListingSource`, from which a `Listing` reads: the request of a list and its client; and the macro `lists!`.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use crate::python::errors::to_python;
 use crate::python::operations::operations;
 use crate::python::studio_client::StudioClient;
 
-/// A list of any items.
+/// A list, without the type of its items.
 trait AnyListing: Send + Sync {
     fn request(&self) -> String;
     fn fields(&self) -> Vec<&'static str>;
@@ -94,7 +94,7 @@ impl<T: IntoPython> TypeHint for ListingOf<T> {
     );
 }
 
-/// Makes the `Listing` of a request; nothing is sent.
+/// Makes the `Listing` of a request. Nothing is sent.
 pub(crate) fn make<T: Item + IntoPython + Sync>(
     py: Python<'_>,
     client: Option<&Client>,
@@ -111,8 +111,8 @@ pub(crate) fn made_of<H>(py: Python<'_>, source: ListingSource) -> PyResult<Type
     Ok(Typed::new(listing.unbind()))
 }
 
-/// Emits a `#[pymethods]` block: `name (this, argument: Type) -> Item = request;` gives a method that returns a `Listing`.
-/// The class has a `client` method.
+/// Emits a `#[pymethods]` block: `name (this, argument: Type) -> Item = request;` gives a method that returns a
+/// `Listing`. The class has a `client` method.
 macro_rules! lists {
     ($class:ident { $(
         $(#[$about:meta])*
@@ -135,7 +135,7 @@ macro_rules! lists {
 
 pub(crate) use lists;
 
-/// The type of a `Listing` of which only the one who asked knows what is in it.
+/// The type of a `Listing` whose items can be of any type.
 #[derive(Debug)]
 pub(crate) struct ListingOfAny;
 
@@ -147,7 +147,7 @@ impl TypeHint for ListingOfAny {
     );
 }
 
-/// What a `Listing` reads from.
+/// The source from which a `Listing` reads.
 #[pyclass(frozen, module = "canvas_studio._core")]
 pub(crate) struct ListingSource {
     listing: Arc<dyn AnyListing>,
@@ -160,17 +160,17 @@ impl ListingSource {
         Ok(Some(&self.client))
     }
 
-    /// The columns of its items; none if they have no type.
+    /// The columns of its items; without fields if the items have no type.
     pub(crate) fn schema(&self) -> SchemaRef {
         self.listing.schema()
     }
 
     fn checkpoint(&self) -> PyResult<PyCheckpoint> {
-        // A reading that has not begun has given everything that was handed over.
+        // A reading that has not started has nothing left to yield.
         self.listing.beginning().map(PyCheckpoint).ok_or_else(|| to_python(Error::Closed))
     }
 
-    /// The list of which a checkpoint was taken.
+    /// The list of a checkpoint.
     pub(crate) fn resumed(client: &Client, checkpoint: &Checkpoint) -> Result<Self, Error> {
         let listing: Arc<dyn AnyListing> = match checkpoint.item.as_str() {
             Media::NAME => Arc::new(client.resume::<Media>(checkpoint)?),
@@ -201,7 +201,7 @@ impl Operation for Total {
 }
 
 operations! { ListingSource {
-    /// Ask how many items there are.
+    /// Ask Studio how many items there are.
     total / total_async (source) -> u64 = Ok(Total(Arc::clone(&source.listing)));
 } }
 
@@ -219,25 +219,25 @@ impl ListingSource {
         self.listing.fields()
     }
 
-    /// The page to begin with; `None` for a list without pages, or one that is resumed.
+    /// The page to start at; `None` for a list without pages, or one that is resumed.
     #[getter]
     fn first_page(&self) -> Option<i64> {
         self.listing.first_page()
     }
 
-    /// How many items are asked for at once.
+    /// How many items to request at once.
     #[getter]
     fn per_page(&self) -> Option<i64> {
         self.listing.per_page()
     }
 
-    /// Only the pages from the first to the last, or to the end.
+    /// The pages from the first to the last, or to the end.
     #[pyo3(signature = (first, last))]
     fn range(&self, first: i64, last: Option<i64>) -> Self {
         Self { listing: self.listing.range(first, last), client: self.client.clone() }
     }
 
-    /// The same, if it answers within so many seconds.
+    /// The same list with a time limit in seconds, and without retries.
     #[pyo3(signature = (seconds))]
     fn within(&self, seconds: f64) -> PyResult<Self> {
         let timeout = Some(seconds.min(self.client.config().timeout.as_secs_f64()));
@@ -246,7 +246,7 @@ impl ListingSource {
         Ok(Self { listing, client: self.client.clone() })
     }
 
-    /// Begin to read; nothing is sent.
+    /// Start a reading. Nothing is sent.
     #[pyo3(signature = (limit, consistent))]
     fn read(&self, limit: Option<u64>, consistent: bool) -> PageReader {
         let reading = Reading { limit, is_consistent: consistent };
@@ -262,17 +262,17 @@ impl ListingSource {
 
 #[pymethods]
 impl StudioClient {
-    /// Go on with a list where a checkpoint was taken of its reading, perhaps in another process.
+    /// Continue a list at a checkpoint, perhaps in another process.
     ///
     /// Args:
-    ///     checkpoint: What `Listing.checkpoint` has given.
+    ///     checkpoint: A checkpoint from `Listing.checkpoint`.
     ///
     /// Returns:
-    ///     A listing of what had not been given. If items vanished or appeared meanwhile, the list is read again, as it
-    ///     is in one process.
+    ///     A listing of the items that were not yielded yet. If items vanished or appeared meanwhile, the list is read
+    ///     again, as it is within one process.
     ///
     /// Raises:
-    ///     InvalidArgumentError: If it is of another school.
+    ///     InvalidArgumentError: If the checkpoint belongs to another school.
     ///
     /// Reference: the page of the list.
     #[pyo3(signature = (checkpoint))]

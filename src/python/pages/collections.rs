@@ -1,4 +1,4 @@
-//! The Collection page: its methods of `StudioClient`, and `Collection` with the same without the id.
+//! The Collection page: its methods of `StudioClient`, and the class `Collection`.
 
 use std::borrow::Cow;
 
@@ -20,18 +20,18 @@ use crate::python::operations::operations;
 use crate::python::studio_client::StudioClient;
 
 operations! { StudioClient {
-    /// Make a collection.
+    /// Create a collection.
     ///
     /// Args:
     ///     name: Its name.
-    ///     user_id: The Studio user (an id, an `Owner` or a `User`) in whose library it is made; the caller's own if
-    ///         left out. Only an administrator may make one for another user.
+    ///     user_id: The Studio user (an id, an `Owner` or a `User`) in whose library it is created; the caller's own if
+    ///         omitted. Only an administrator may create one for another user.
     ///
     /// Returns:
     ///     The new collection.
     ///
     /// Raises:
-    ///     PermissionDeniedError: 403, if the caller may not make it for that user.
+    ///     PermissionDeniedError: 403, if the caller may not create it for that user.
     ///     NotFoundError: 404, if there is no such user.
     ///     UnprocessableEntityError: 422, if the user id is not valid.
     ///
@@ -57,7 +57,7 @@ operations! { StudioClient {
     #[pyo3(signature = (id))]
     get_collection / get_collection_async (studio, id: Id<OfCollection>) -> models::Collection = collections::get(id);
 
-    /// Delete a collection with all its media and perspectives. There is no way back.
+    /// Delete a collection with all its media and perspectives. This cannot be undone.
     ///
     /// Args:
     ///     id: The collection, or its id.
@@ -93,7 +93,7 @@ operations! { StudioClient {
     archive_collection / archive_collection_async (studio, id: Id<OfCollection>) -> Option<models::Collection>
         = collections::archive(id);
 
-    /// Bring a collection back from the archive, with all its media and perspectives.
+    /// Unarchive a collection, with all its media and perspectives.
     ///
     /// Args:
     ///     id: The collection, or its id.
@@ -133,18 +133,18 @@ operations! { StudioClient {
     ///
     /// Args:
     ///     id: The collection, or its id.
-    ///     changes: `PermissionChange` objects, or dicts with the same names. Whether Studio carries out either all of
-    ///         them or none is not documented.
+    ///     changes: `PermissionChange` objects, or dicts with the same names. Whether Studio applies all of them or
+    ///         none is not documented.
     ///
     /// Returns:
     ///     All users and groups with whom it is shared now.
     ///
     /// Raises:
-    ///     BadRequestError: 400, if one to update or destroy does not exist, or one to create exists already.
+    ///     BadRequestError: 400, if one to update or destroy does not exist, or one to create already exists.
     ///     PermissionDeniedError: 403, if the caller may not do that.
     ///     NotFoundError: 404, if there is no such collection.
     ///     UnprocessableEntityError: 422, if something is not valid.
-    ///     ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
+    ///     ResponseDecodeError: If Studio accepts the change, but its list shows that it did not make it.
     ///
     /// Reference: Collection page, POST /collections/{collection_id}/permissions.
     #[pyo3(signature = (id, changes))]
@@ -156,22 +156,24 @@ lists! { StudioClient {
     /// List the collections that the caller may see.
     ///
     /// Args:
-    ///     page: The page to begin with.
-    ///     per_page: How many items are asked for at once, 1 to 50.
+    ///     page: The page to start at.
+    ///     per_page: How many items to request at once, 1 to 50.
     ///
     /// Returns:
     ///     A listing of `Collection`.
     ///
     /// Reference: Collection page, GET /collections.
     #[pyo3(signature = (*, page: "int" = 1, per_page: "int" = 50))]
-    list_collections (studio, #[pyo3(from_py_with = named::page)] page: i64, #[pyo3(from_py_with = named::per_page)] per_page: i64) -> models::Collection = collections::list(page, per_page);
+    list_collections (studio,
+        #[pyo3(from_py_with = named::page)] page: i64, #[pyo3(from_py_with = named::per_page)] per_page: i64)
+        -> models::Collection = collections::list(page, per_page);
 
     /// List the media in a collection.
     ///
     /// Args:
     ///     id: The collection, or its id.
-    ///     page: The page to begin with.
-    ///     per_page: How many items are asked for at once, 1 to 50.
+    ///     page: The page to start at.
+    ///     per_page: How many items to request at once, 1 to 50.
     ///
     /// Returns:
     ///     A listing of `Media`.
@@ -182,14 +184,15 @@ lists! { StudioClient {
     ///
     /// Reference: Collection page, GET /collections/{collection_id}/media.
     #[pyo3(signature = (id, *, page: "int" = 1, per_page: "int" = 50))]
-    list_collection_media (studio, id: Id<OfCollection>, #[pyo3(from_py_with = named::page)] page: i64, #[pyo3(from_py_with = named::per_page)] per_page: i64) -> models::Media
-        = collections::list_media(id, page, per_page);
+    list_collection_media (studio, id: Id<OfCollection>,
+        #[pyo3(from_py_with = named::page)] page: i64, #[pyo3(from_py_with = named::per_page)] per_page: i64)
+        -> models::Media = collections::list_media(id, page, per_page);
 } }
 
 /// A collection of media.
 ///
-/// It is what Studio said when it was asked: it does not change, and reading an attribute sends nothing. Every
-/// attribute but `id` may be `None`.
+/// It is a snapshot of Studio's answer: it does not change, and reading an attribute sends no request. Every attribute
+/// but `id` may be `None`.
 #[pyclass(frozen, weakref, module = "canvas_studio")]
 #[derive(Debug)]
 pub(crate) struct Collection {
@@ -215,7 +218,7 @@ ids! {
 }
 
 operations! { Collection {
-    /// Ask for it anew.
+    /// Fetch it again.
     ///
     /// Returns:
     ///     The collection as it is now; this object does not change.
@@ -226,7 +229,7 @@ operations! { Collection {
     /// Reference: Collection page, GET /collections/{collection_id}.
     refresh / refresh_async (collection) -> models::Collection = collections::get(collection.value.id());
 
-    /// Delete it with all its media and perspectives. There is no way back.
+    /// Delete it with all its media and perspectives. This cannot be undone.
     ///
     /// Returns:
     ///     The collection as it was, or `None` if Studio's answer holds none (its body is hardly documented).
@@ -250,7 +253,7 @@ operations! { Collection {
     /// Reference: Collection page, POST /collections/{collection_id}/archive.
     archive / archive_async (collection) -> Option<models::Collection> = collections::archive(collection.value.id());
 
-    /// Bring it back from the archive, with all its media and perspectives.
+    /// Unarchive it, with all its media and perspectives.
     ///
     /// Returns:
     ///     The collection, or `None` if Studio's answer holds none (its body is not documented).
@@ -260,7 +263,8 @@ operations! { Collection {
     ///     NotFoundError: 404, if it is no longer there.
     ///
     /// Reference: Collection page, /collections/{collection_id}/unarchive (the method, POST, is inferred).
-    unarchive / unarchive_async (collection) -> Option<models::Collection> = collections::unarchive(collection.value.id());
+    unarchive / unarchive_async (collection) -> Option<models::Collection>
+        = collections::unarchive(collection.value.id());
 
     /// Get the users and groups with whom it is shared.
     ///
@@ -272,22 +276,23 @@ operations! { Collection {
     ///     NotFoundError: 404, if it is no longer there.
     ///
     /// Reference: Collection page, GET /collections/{collection_id}/permissions.
-    permissions / permissions_async (collection) -> models::Permissions = collections::permissions(collection.value.id());
+    permissions / permissions_async (collection) -> models::Permissions
+        = collections::permissions(collection.value.id());
 
     /// Change with whom it is shared.
     ///
     /// Args:
-    ///     changes: `PermissionChange` objects, or dicts with the same names. Whether Studio carries out either all of
-    ///         them or none is not documented.
+    ///     changes: `PermissionChange` objects, or dicts with the same names. Whether Studio applies all of them or
+    ///         none is not documented.
     ///
     /// Returns:
     ///     All users and groups with whom it is shared now.
     ///
     /// Raises:
-    ///     BadRequestError: 400, if one to update or destroy does not exist, or one to create exists already.
+    ///     BadRequestError: 400, if one to update or destroy does not exist, or one to create already exists.
     ///     PermissionDeniedError: 403, if the caller may not do that.
     ///     NotFoundError: 404, if it is no longer there.
-    ///     ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
+    ///     ResponseDecodeError: If Studio accepts the change, but its list shows that it did not make it.
     ///
     /// Reference: Collection page, POST /collections/{collection_id}/permissions.
     #[pyo3(signature = (changes))]
@@ -299,16 +304,17 @@ lists! { Collection {
     /// List the media in it.
     ///
     /// Args:
-    ///     page: The page to begin with.
-    ///     per_page: How many items are asked for at once, 1 to 50.
+    ///     page: The page to start at.
+    ///     per_page: How many items to request at once, 1 to 50.
     ///
     /// Returns:
     ///     A listing of `Media`.
     ///
     /// Reference: Collection page, GET /collections/{collection_id}/media.
     #[pyo3(signature = (*, page: "int" = 1, per_page: "int" = 50))]
-    media (collection, #[pyo3(from_py_with = named::page)] page: i64, #[pyo3(from_py_with = named::per_page)] per_page: i64) -> models::Media
-        = collections::list_media(collection.value.id(), page, per_page);
+    media (collection,
+        #[pyo3(from_py_with = named::page)] page: i64, #[pyo3(from_py_with = named::per_page)] per_page: i64)
+        -> models::Media = collections::list_media(collection.value.id(), page, per_page);
 } }
 
 object! { Collection {
@@ -318,11 +324,11 @@ object! { Collection {
     name: Option<Cow<'_, str>>;
     /// The type: `user` is somebody's own library, `course_wide` a course's; others exist.
     r#type: Option<Cow<'_, str>>;
-    /// What the caller may do with it. The words are not documented.
+    /// What the caller may do with it. The values are not documented.
     permission: Option<Cow<'_, str>>;
-    /// To whom it belongs.
+    /// The owner.
     owner: Option<models::Owner>;
-    /// When it was made, in UTC.
+    /// When it was created, in UTC.
     created_at: Option<DateSource<'_, Moment>>;
     /// The id of the course in Canvas, for a course's collection.
     course_id: Option<i64>;

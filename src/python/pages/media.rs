@@ -1,4 +1,4 @@
-//! The Media page: its methods of `StudioClient`, and `Media` with the same without the id.
+//! The Media page: its methods of `StudioClient`, and the class `Media`.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -45,7 +45,7 @@ operations! { StudioClient {
     #[pyo3(signature = (id))]
     get_media / get_media_async (studio, id: Id<OfMedia>) -> models::Media = media::get(id);
 
-    /// Delete a media with all its perspectives. There is no way back.
+    /// Delete a media with all its perspectives. This cannot be undone.
     ///
     /// Args:
     ///     id: The media, or its id.
@@ -77,11 +77,11 @@ operations! { StudioClient {
     #[pyo3(signature = (id))]
     archive_media / archive_media_async (studio, id: Id<OfMedia>) -> models::Media = media::archive(id);
 
-    /// Bring a media back from the archive, with all its perspectives.
+    /// Unarchive a media, with all its perspectives.
     ///
     /// Args:
     ///     id: The media, or its id.
-    ///     collection_id: The collection, or its id, into which it is put; left out, it is not moved.
+    ///     collection_id: The collection, or its id, to move it into; if omitted, it is not moved.
     ///
     /// Returns:
     ///     The media.
@@ -101,35 +101,38 @@ operations! { StudioClient {
     ///     media_id: The media, or its id.
     ///     course_id: The course's id in Canvas, or a `Course` or a `Collection` that has one.
     ///     embed_type: `embed` for a player with media tabs, `bare_embed` for the player alone.
-    ///     downloadable: Whether viewers may download it; Studio's own default if left out.
+    ///     downloadable: Whether viewers may download it; Studio's own default if omitted.
     ///
     /// Returns:
     ///     The URL. It works only when it is launched over LTI.
     ///
     /// Raises:
     ///     PermissionDeniedError: 403, if the caller may not do that.
-    ///     NotFoundError: 404, if there is no such media, or if Studio has not met the course: somebody has to open Studio
-    ///         from the course in Canvas once (observed).
+    ///     NotFoundError: 404, if there is no such media, or if Studio has not met the course: somebody has to open
+    ///         Studio from the course in Canvas once (observed).
     ///     UnprocessableEntityError: 422, if something is not valid.
     ///
     /// Reference: Media page, /media/{media_id}/create_embed (the method, POST, is observed).
-    #[pyo3(signature = (media_id, *, course_id, embed_type: "Literal['embed', 'bare_embed']" = "embed", downloadable=None))]
-    create_embed / create_embed_async (studio, media_id: Id<OfMedia>, course_id: Id<OfCourse>, #[pyo3(from_py_with = embed_type)] embed_type: &'static str,
-        downloadable: Option<Flag>) -> String = media::create_embed(media_id, course_id, embed_type, downloadable);
+    #[pyo3(signature = (media_id, *, course_id,
+        embed_type: "Literal['embed', 'bare_embed']" = "embed", downloadable=None))]
+    create_embed / create_embed_async (studio, media_id: Id<OfMedia>, course_id: Id<OfCourse>,
+        #[pyo3(from_py_with = embed_type)] embed_type: &'static str, downloadable: Option<Flag>) -> String
+        = media::create_embed(media_id, course_id, embed_type, downloadable);
 
     /// Get the signed URL from which a media can be downloaded for 24 hours. Treat it as a secret.
     ///
     /// Args:
     ///     id: The media, or its id.
-    ///     quality: Which version; the best if left out. The words are not documented.
+    ///     quality: Which version; the best if omitted. The values are not documented.
     ///
     /// Returns:
-    ///     The URL. It must not be sent the access token.
+    ///     The URL. Do not send the access token to it.
     ///
     /// Raises:
     ///     PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
     ///     NotFoundError: 404, if there is no such media, or not in that quality.
-    ///     UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo), or Studio does not accept `quality`.
+    ///     UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo), or Studio does not accept
+    ///         `quality`.
     ///
     /// Reference: Media page, GET /media/{media_id}/download.
     #[pyo3(signature = (id, *, quality=None))]
@@ -138,16 +141,16 @@ operations! { StudioClient {
 
     /// Download a media into a file.
     ///
-    /// It is written to `PATH.part` and has its name only when it is whole. A broken connection is taken up where it
-    /// broke; if the signed URL expires, a new one is asked for.
+    /// It is written to `PATH.part` and renamed when it is complete. After a broken connection the download resumes; if
+    /// the signed URL expires, a new one is requested.
     ///
     /// Args:
     ///     id: The media, or its id.
-    ///     path: The file; one that is there is replaced.
-    ///     quality: Which version; the best if left out. The words are not documented.
+    ///     path: The file. An existing one is replaced.
+    ///     quality: Which version; the best if omitted. The values are not documented.
     ///     progress: `True` for a progress bar (needs tqdm), or a callable that is given the bytes so far and the bytes
     ///         in all (`None` if unknown), several times a second, on the calling thread.
-    ///     max_bytes: The most bytes that the file may have, 1 or more; no limit if left out. A larger file is refused,
+    ///     max_bytes: The most bytes that the file may have, 1 or more; no limit if omitted. A larger file is refused,
     ///         before it is transferred if its length is announced, and nothing of it stays.
     ///
     /// Returns:
@@ -156,8 +159,9 @@ operations! { StudioClient {
     /// Raises:
     ///     PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
     ///     NotFoundError: 404, if there is no such media, or not in that quality.
-    ///     UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo), or Studio does not accept `quality`.
-    ///     ResponseDecodeError: If what comes is not a recording, or is larger than `max_bytes`.
+    ///     UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo), or Studio does not accept
+    ///         `quality`.
+    ///     ResponseDecodeError: If the response is not a recording, or is larger than `max_bytes`.
     ///     OSError: If the file cannot be written.
     ///
     /// Reference: Media page, GET /media/{media_id}/download.
@@ -188,18 +192,18 @@ operations! { StudioClient {
     ///
     /// Args:
     ///     id: The media, or its id.
-    ///     changes: `PermissionChange` objects, or dicts with the same names. Whether Studio carries out either all of
-    ///         them or none is not documented.
+    ///     changes: `PermissionChange` objects, or dicts with the same names. Whether Studio applies all of them or
+    ///         none is not documented.
     ///
     /// Returns:
     ///     All users and groups with whom it is shared now.
     ///
     /// Raises:
-    ///     BadRequestError: 400, if one to update or destroy does not exist, or one to create exists already.
+    ///     BadRequestError: 400, if one to update or destroy does not exist, or one to create already exists.
     ///     PermissionDeniedError: 403, if the caller may not do that.
     ///     NotFoundError: 404, if there is no such media.
     ///     UnprocessableEntityError: 422, if something is not valid.
-    ///     ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
+    ///     ResponseDecodeError: If Studio accepts the change, but its list shows that it did not make it.
     ///
     /// Reference: Media page, /media/{media_id}/permissions (POST is observed; of two bodies, one is inferred and one typed by a public client).
     #[pyo3(signature = (id, changes))]
@@ -208,23 +212,23 @@ operations! { StudioClient {
 } }
 
 lists! { StudioClient {
-    /// Search for media. All that is given must hold; if nothing is given, everything that the caller may see is found.
+    /// Search for media. Filters are combined with AND; without any, all media that the caller may see are found.
     ///
     /// Args:
     ///     title: A part of the title.
-    ///     min_size: The least size, in bytes.
-    ///     max_size: The greatest size, in bytes.
+    ///     min_size: The minimum size, in bytes.
+    ///     max_size: The maximum size, in bytes.
     ///     start_date: The first day of creation, as a date or as `"YYYY-MM-DD"`.
     ///     end_date: The last day of creation.
     ///     last_viewed_start_date: The first day of the last view.
     ///     last_viewed_end_date: The last day of the last view.
     ///     last_viewed_by_student_start_date: The first day of the last view by a student.
     ///     last_viewed_by_student_end_date: The last day of the last view by a student.
-    ///     owner: The e-mail address of the owner. Owners without one cannot be searched for.
-    ///     tag: The whole name of a tag.
-    ///     source: Where the media comes from. The words are not documented.
-    ///     page: The page to begin with.
-    ///     per_page: How many items are asked for at once, 1 to 50.
+    ///     owner: The e-mail address of the owner. Owners without one cannot be found this way.
+    ///     tag: The full name of a tag.
+    ///     source: The source of the media. The values are not documented.
+    ///     page: The page to start at.
+    ///     per_page: How many items to request at once, 1 to 50.
     ///
     /// Returns:
     ///     A listing of `Media`.
@@ -235,14 +239,17 @@ lists! { StudioClient {
     /// Reference: Media page, GET /media/search.
     #[pyo3(signature = (*, title=None, min_size=None, max_size=None, start_date=None, end_date=None,
         last_viewed_start_date=None, last_viewed_end_date=None, last_viewed_by_student_start_date=None,
-        last_viewed_by_student_end_date=None, owner=None, tag=None, source=None, page: "int" = 1, per_page: "int" = 50))]
+        last_viewed_by_student_end_date=None, owner=None, tag=None, source=None,
+        page: "int" = 1, per_page: "int" = 50))]
     search_media (studio, title: Option<Text>, min_size: Option<Int>, max_size: Option<Int>,
         start_date: Option<Day>, end_date: Option<Day>, last_viewed_start_date: Option<Day>,
         last_viewed_end_date: Option<Day>, last_viewed_by_student_start_date: Option<Day>,
         last_viewed_by_student_end_date: Option<Day>, owner: Option<Text>, tag: Option<Text>,
-        source: Option<Text>, #[pyo3(from_py_with = named::page)] page: i64, #[pyo3(from_py_with = named::per_page)] per_page: i64) -> models::Media = media::search(&media::Search { title, min_size, max_size, start_date, end_date, last_viewed_start_date,
-            last_viewed_end_date, last_viewed_by_student_start_date, last_viewed_by_student_end_date, owner, tag, source },
-            page, per_page);
+        source: Option<Text>,
+        #[pyo3(from_py_with = named::page)] page: i64, #[pyo3(from_py_with = named::per_page)] per_page: i64)
+        -> models::Media = media::search(&media::Search { title, min_size, max_size, start_date, end_date, last_viewed_start_date,
+            last_viewed_end_date, last_viewed_by_student_start_date, last_viewed_by_student_end_date, owner, tag,
+            source }, page, per_page);
 
     /// List the courses that contain a media.
     ///
@@ -261,7 +268,7 @@ lists! { StudioClient {
     #[pyo3(signature = (id))]
     list_media_courses (studio, id: Id<OfMedia>) -> models::Course = media::courses(id);
 
-    /// List the perspectives of a media: where it is placed.
+    /// List the perspectives of a media, which are the places where it appears.
     ///
     /// Args:
     ///     id: The media, or its id.
@@ -298,7 +305,8 @@ lists! { StudioClient {
     ///
     /// Args:
     ///     id: The media, or its id.
-    ///     min_permission: The least that they may do: `access`, `view` or `edit`, each of which includes those before.
+    ///     min_permission: The minimum permission: `access`, `view` or `edit`, each of which includes the previous
+    ///         ones.
     ///
     /// Returns:
     ///     A listing of `User`, each with a permission.
@@ -310,14 +318,15 @@ lists! { StudioClient {
     ///
     /// Reference: Media page, GET /media/{media_id}/users.
     #[pyo3(signature = (id, *, min_permission: "Literal['access', 'view', 'edit']" = "access"))]
-    list_media_users (studio, id: Id<OfMedia>, #[pyo3(from_py_with = min_permission)] min_permission: &'static str) -> models::User
+    list_media_users (studio, id: Id<OfMedia>,
+        #[pyo3(from_py_with = min_permission)] min_permission: &'static str) -> models::User
         = media::users(id, min_permission);
 } }
 
 /// A video or an audio recording.
 ///
-/// It is what Studio said when it was asked: it does not change, and reading an attribute sends nothing. Every
-/// attribute but `id` may be `None`; lists send fewer of them than `get_media`.
+/// It is a snapshot of Studio's answer: it does not change, and reading an attribute sends no request. Every attribute
+/// but `id` may be `None`; lists send fewer of them than `get_media`.
 #[pyclass(frozen, weakref, module = "canvas_studio")]
 #[derive(Debug)]
 pub(crate) struct Media {
@@ -338,7 +347,7 @@ ids! {
     OfMedia: ("canvas_studio._core", "Media", "id") <Media as pyo3::PyTypeInfo>::TYPE_HINT;
 }
 
-/// Arguments with a default: pyo3 asks for a value of the default's own type.
+/// A reader for an argument with a default: pyo3 requires a value of the default's own type.
 pub(crate) fn embed_type(given: &Bound<'_, PyAny>) -> PyResult<&'static str> {
     word("embed_type", given, EMBED_TYPES)
 }
@@ -348,7 +357,7 @@ pub(crate) fn min_permission(given: &Bound<'_, PyAny>) -> PyResult<&'static str>
 }
 
 operations! { Media {
-    /// Ask for it anew.
+    /// Fetch it again.
     ///
     /// Returns:
     ///     The media as it is now; this object does not change.
@@ -359,7 +368,7 @@ operations! { Media {
     /// Reference: Media page, GET /media/{media_id}.
     refresh / refresh_async (this) -> models::Media = media::get(this.value.id());
 
-    /// Delete it with all its perspectives. There is no way back.
+    /// Delete it with all its perspectives. This cannot be undone.
     ///
     /// Returns:
     ///     The media as it was.
@@ -383,10 +392,10 @@ operations! { Media {
     /// Reference: Media page, /media/{media_id}/archive (the method, POST, is inferred).
     archive / archive_async (this) -> models::Media = media::archive(this.value.id());
 
-    /// Bring it back from the archive, with all its perspectives.
+    /// Unarchive it, with all its perspectives.
     ///
     /// Args:
-    ///     collection_id: The collection, or its id, into which it is put; left out, it is not moved.
+    ///     collection_id: The collection, or its id, to move it into; if omitted, it is not moved.
     ///
     /// Returns:
     ///     The media.
@@ -405,29 +414,30 @@ operations! { Media {
     /// Args:
     ///     course_id: The course's id in Canvas, or a `Course` or a `Collection` that has one.
     ///     embed_type: `embed` for a player with media tabs, `bare_embed` for the player alone.
-    ///     downloadable: Whether viewers may download it; Studio's own default if left out.
+    ///     downloadable: Whether viewers may download it; Studio's own default if omitted.
     ///
     /// Returns:
     ///     The URL. It works only when it is launched over LTI.
     ///
     /// Raises:
     ///     PermissionDeniedError: 403, if the caller may not do that.
-    ///     NotFoundError: 404, if it is no longer there, or if Studio has not met the course: somebody has to open Studio
-    ///         from the course in Canvas once (observed).
+    ///     NotFoundError: 404, if it is no longer there, or if Studio has not met the course: somebody has to open
+    ///         Studio from the course in Canvas once (observed).
     ///     UnprocessableEntityError: 422, if something is not valid.
     ///
     /// Reference: Media page, /media/{media_id}/create_embed (the method, POST, is observed).
     #[pyo3(signature = (*, course_id, embed_type: "Literal['embed', 'bare_embed']" = "embed", downloadable=None))]
-    create_embed / create_embed_async (this, course_id: Id<OfCourse>, #[pyo3(from_py_with = embed_type)] embed_type: &'static str, downloadable: Option<Flag>)
-        -> String = media::create_embed(this.value.id(), course_id, embed_type, downloadable);
+    create_embed / create_embed_async (this, course_id: Id<OfCourse>,
+        #[pyo3(from_py_with = embed_type)] embed_type: &'static str, downloadable: Option<Flag>) -> String
+        = media::create_embed(this.value.id(), course_id, embed_type, downloadable);
 
     /// Get the signed URL from which it can be downloaded for 24 hours. Treat it as a secret.
     ///
     /// Args:
-    ///     quality: Which version; the best if left out. The words are not documented.
+    ///     quality: Which version; the best if omitted. The values are not documented.
     ///
     /// Returns:
-    ///     The URL. It must not be sent the access token.
+    ///     The URL. Do not send the access token to it.
     ///
     /// Raises:
     ///     PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
@@ -441,15 +451,15 @@ operations! { Media {
 
     /// Download it into a file.
     ///
-    /// It is written to `PATH.part` and has its name only when it is whole. A broken connection is taken up where it
-    /// broke; if the signed URL expires, a new one is asked for.
+    /// It is written to `PATH.part` and renamed when it is complete. After a broken connection the download resumes; if
+    /// the signed URL expires, a new one is requested.
     ///
     /// Args:
-    ///     path: The file; one that is there is replaced.
-    ///     quality: Which version; the best if left out. The words are not documented.
+    ///     path: The file. An existing one is replaced.
+    ///     quality: Which version; the best if omitted. The values are not documented.
     ///     progress: `True` for a progress bar (needs tqdm), or a callable that is given the bytes so far and the bytes
     ///         in all (`None` if unknown), several times a second, on the calling thread.
-    ///     max_bytes: The most bytes that the file may have, 1 or more; no limit if left out. A larger file is refused,
+    ///     max_bytes: The most bytes that the file may have, 1 or more; no limit if omitted. A larger file is refused,
     ///         before it is transferred if its length is announced, and nothing of it stays.
     ///
     /// Returns:
@@ -459,13 +469,15 @@ operations! { Media {
     ///     PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
     ///     NotFoundError: 404, if it is no longer there, or not in that quality.
     ///     UnprocessableEntityError: 422, if it is external (YouTube, Vimeo).
-    ///     ResponseDecodeError: If what comes is not a recording, or is larger than `max_bytes`.
+    ///     ResponseDecodeError: If the response is not a recording, or is larger than `max_bytes`.
     ///     OSError: If the file cannot be written.
     ///
     /// Reference: Media page, GET /media/{media_id}/download.
     #[pyo3(signature = (path, *, quality=None, progress=Progress::default(), max_bytes=None))]
     download / download_async (this, path: FilePath, quality: Option<Text>, progress: Progress,
-        max_bytes: Option<Int>) -> PathBuf = DownloadWithProgress::new(media::download_url(this.value.id(), quality.as_deref()), path, progress, max_bytes);
+        max_bytes: Option<Int>) -> PathBuf
+        = DownloadWithProgress::new(
+            media::download_url(this.value.id(), quality.as_deref()), path, progress, max_bytes);
 
     /// Get the users and groups with whom it is shared directly.
     ///
@@ -482,17 +494,17 @@ operations! { Media {
     /// Change with whom it is shared.
     ///
     /// Args:
-    ///     changes: `PermissionChange` objects, or dicts with the same names. Whether Studio carries out either all of
-    ///         them or none is not documented.
+    ///     changes: `PermissionChange` objects, or dicts with the same names. Whether Studio applies all of them or
+    ///         none is not documented.
     ///
     /// Returns:
     ///     All users and groups with whom it is shared now.
     ///
     /// Raises:
-    ///     BadRequestError: 400, if one to update or destroy does not exist, or one to create exists already.
+    ///     BadRequestError: 400, if one to update or destroy does not exist, or one to create already exists.
     ///     PermissionDeniedError: 403, if the caller may not do that.
     ///     NotFoundError: 404, if it is no longer there.
-    ///     ResponseDecodeError: If Studio says yes, and its list shows that it did not make the change.
+    ///     ResponseDecodeError: If Studio accepts the change, but its list shows that it did not make it.
     ///
     /// Reference: Media page, /media/{media_id}/permissions (POST is observed; of two bodies, one is inferred and one typed by a public client).
     #[pyo3(signature = (changes))]
@@ -509,7 +521,7 @@ lists! { Media {
     /// Reference: Media page, GET /media/{media_id}/courses.
     courses (this) -> models::Course = media::courses(this.value.id());
 
-    /// List its perspectives: where it is placed.
+    /// List its perspectives, which are the places where it appears.
     ///
     /// Returns:
     ///     A listing of `Perspective`, each with its collection.
@@ -528,14 +540,16 @@ lists! { Media {
     /// List everyone who has access to it, directly or not.
     ///
     /// Args:
-    ///     min_permission: The least that they may do: `access`, `view` or `edit`, each of which includes those before.
+    ///     min_permission: The minimum permission: `access`, `view` or `edit`, each of which includes the previous
+    ///         ones.
     ///
     /// Returns:
     ///     A listing of `User`, each with a permission.
     ///
     /// Reference: Media page, GET /media/{media_id}/users.
     #[pyo3(signature = (*, min_permission: "Literal['access', 'view', 'edit']" = "access"))]
-    users (this, #[pyo3(from_py_with = min_permission)] min_permission: &'static str) -> models::User = media::users(this.value.id(), min_permission);
+    users (this, #[pyo3(from_py_with = min_permission)] min_permission: &'static str) -> models::User
+        = media::users(this.value.id(), min_permission);
 } }
 
 object! { Media {
@@ -547,21 +561,21 @@ object! { Media {
     description: Option<Cow<'_, str>>;
     /// The length in seconds, with fractions.
     duration: Option<f64>;
-    /// When it was made, in UTC.
+    /// When it was created, in UTC.
     created_at: Option<DateSource<'_, Moment>>;
     /// The day on which somebody last viewed it.
     last_viewed: Option<DateSource<'_, jiff::civil::Date>>;
     /// The day on which a student last viewed it.
     last_viewed_by_student: Option<DateSource<'_, jiff::civil::Date>>;
-    /// Where its thumbnail is. That of an audio recording may look right and yet not load.
+    /// The URL of the thumbnail. For an audio recording it may look valid and still not load.
     thumbnail_url: Option<Cow<'_, str>>;
-    /// How far Studio is with it: `transcoding_finished` is ready; the other words are not documented.
+    /// The processing state. `transcoding_finished` means ready; the other values are not documented.
     transcoding_status: Option<Cow<'_, str>>;
-    /// To whom it belongs.
+    /// The owner.
     owner: Option<models::Owner>;
     /// The size in bytes.
     size: Option<i64>;
-    /// Where it comes from. The words are not documented.
+    /// Its source. The values are not documented.
     source: Option<Cow<'_, str>>;
     /// Its id for embedding.
     embed_id: Option<Cow<'_, str>>;
@@ -569,7 +583,7 @@ object! { Media {
     lti_launch_id: Option<Cow<'_, str>>;
     /// When it was archived, in UTC; `None` unless it is archived (inferred).
     archived_at: Option<DateSource<'_, Moment>>;
-    /// The collection that it is in; only `get_media`, `refresh` and the like tell.
+    /// The collection that it is in. Only `get_media`, `refresh` and the like set it.
     collection: Option<models::Collection>;
 } }
 
@@ -611,7 +625,7 @@ impl Media {
     }
 }
 
-/// Reads the body of a page of media as a listing does, without a server: only to count what that costs.
+/// Decode the body of a page of media as a listing does, to measure what that costs without a server.
 #[pyfunction]
 #[pyo3(name = "_decode_media_page", signature = (body))]
 pub(crate) fn decode_media_page(py: Python<'_>, body: &[u8]) -> PyResult<Typed<AnyJson>> {

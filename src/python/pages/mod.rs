@@ -1,4 +1,4 @@
-//! One file per page of Studio's reference: its methods of `StudioClient`, its objects and their methods.
+//! One file per page of Studio's reference: methods of `StudioClient`, object classes, and the methods of those.
 
 pub(crate) mod collections;
 pub(crate) mod media;

@@ -1,4 +1,4 @@
-//! Requests of the caller's own: any path of Studio's API, and any of its lists.
+//! Raw requests: any path of Studio's API, and any of its lists.
 
 use pyo3::prelude::*;
 
@@ -9,11 +9,11 @@ use crate::python::operations::operations;
 use crate::python::studio_client::StudioClient;
 
 operations! { StudioClient {
-    /// Send any request to Studio's API, with the token, the repetitions and the errors of every other.
+    /// Send any request to Studio's API, with the same token, retries and errors as every other request.
     ///
     /// Args:
-    ///     method: `GET`, `POST`, `PUT`, `PATCH` or `DELETE`. Only a `GET` is repeated when it may have been carried out.
-    ///     path: The part behind `/api/public/v1`, such as `"/users/7"`.
+    ///     method: `GET`, `POST`, `PUT`, `PATCH` or `DELETE`. Only a `GET` is retried if it may have been processed.
+    ///     path: The part after `/api/public/v1`, such as `"/users/7"`.
     ///     params: The query: strings, numbers, bools, dates, UUIDs, or lists of them; `None` is left out.
     ///     json: The body.
     ///
@@ -22,8 +22,8 @@ operations! { StudioClient {
     ///
     /// Raises:
     ///     InvalidArgumentError: If the request would leave Studio's API.
-    ///     APIStatusError: If Studio says no.
-    ///     ResponseDecodeError: If the answer is neither.
+    ///     APIStatusError: If Studio answers with an error status.
+    ///     ResponseDecodeError: If the answer is none of these.
     ///
     /// Reference: every page.
     #[pyo3(signature = (method, path, *, params=None, json=None))]
@@ -32,21 +32,22 @@ operations! { StudioClient {
 } }
 
 lists! { StudioClient {
-    /// Read any list of Studio's API page by page, as every other list is read.
+    /// Read any list of Studio's API, like every other list.
     ///
     /// Args:
-    ///     path: The part behind `/api/public/v1`, such as `"/users/7/media"`.
-    ///     key: The name under which the answer holds the items, such as `"media"`.
+    ///     path: The part after `/api/public/v1`, such as `"/users/7/media"`.
+    ///     key: The key of the items in the answer, such as `"media"`.
     ///     params: The query: strings, numbers, bools, dates, UUIDs, or lists of them; `None` is left out.
-    ///     page: The page to begin with.
-    ///     per_page: How many items are asked for at once, 1 to 50.
+    ///     page: The page to start at.
+    ///     per_page: How many items to request at once, 1 to 50.
     ///
     /// Returns:
     ///     A listing of dicts.
     ///
     /// Reference: every page with `page` and `per_page`.
     #[pyo3(signature = (path, *, key, params=None, page: "int" = 1, per_page: "int" = 50))]
-    paginate (studio, path: Text, key: Text, params: Option<Params>, #[pyo3(from_py_with = named::page)] page: i64, #[pyo3(from_py_with = named::per_page)] per_page: i64)
+    paginate (studio, path: Text, key: Text, params: Option<Params>,
+        #[pyo3(from_py_with = named::page)] page: i64, #[pyo3(from_py_with = named::per_page)] per_page: i64)
         -> serde_json::Value
         = raw::paginate(&path, key, params.unwrap_or_default(), page, per_page);
 } }

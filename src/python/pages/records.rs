@@ -1,4 +1,5 @@
-//! The small records of Studio's answers, as the dataclasses of `canvas_studio.models`.
+//! Converts the records in Studio's answers (`Owner`, `User`, `Course`, ...) to the dataclasses of
+//! `canvas_studio.models`.
 
 use pyo3::IntoPyObjectExt;
 #[cfg(feature = "stubs")]
@@ -17,7 +18,7 @@ use crate::python::convert::ids::ids;
 use crate::python::convert::json::object_to_python;
 use crate::python::convert::output::{IntoPython, TypeHint, Typed};
 
-/// A record is its class, called with its fields in their order, the undocumented ones last.
+/// Converts a record by calling its dataclass with the fields in order, the undocumented ones last.
 macro_rules! record {
     ($name:ident { $($field:ident),* }) => {
         impl TypeHint for $name {
@@ -71,7 +72,7 @@ impl<T: IntoPython> IntoPython for Vec<T> {
     }
 }
 
-/// The undocumented fields of an object.
+/// The undocumented fields of a record.
 impl IntoPython for Extra {
     type Python = Typed<crate::python::convert::output::JsonObject>;
 

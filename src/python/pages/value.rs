@@ -1,4 +1,4 @@
-//! What `Collection` and `Media` have in common as Python values: dicts, equality, pickles, and how they look.
+//! What the object classes have in common: the macro `object!`, dicts, equality, hashes, `repr` and HTML.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -28,7 +28,7 @@ use crate::python::errors::to_python;
 use crate::python::faults::guarded;
 use crate::stack::with_enough_stack;
 
-/// The fields of an object, as a dict of Python's.
+/// The argument of `from_dict`.
 pub(crate) struct Fields<'py>(Bound<'py, PyAny>);
 
 impl<'py> FromPyObject<'_, 'py> for Fields<'py> {
@@ -42,7 +42,7 @@ impl<'py> FromPyObject<'_, 'py> for Fields<'py> {
 }
 
 impl Fields<'_> {
-    /// Reads them as the object that Studio would have sent.
+    /// Reads it like an object that Studio has sent.
     pub(crate) fn read<T: DeserializeOwned>(self) -> PyResult<T> {
         let refuse = |problem: String| to_python(InvalidArgument::new("fields", problem).into());
         let value = from_python(&self.0).map_err(|problem| {
@@ -55,15 +55,15 @@ impl Fields<'_> {
         })?;
         let read = with_enough_stack(move || read_text(&value.to_string()));
         read.map_err(|ReadError { problem, path }| {
-            // Of a dict, nobody has seen the text.
+            // The user passed a dict and never saw its text, so a line number means nothing.
             let problem = problem.split_once(" at line ").map_or(problem.as_str(), |(problem, _)| problem);
-            let index = path.map_or_else(String::new, |path| format!(" at {path}"));
-            refuse(format!("cannot be right{index}: {problem}"))
+            let location = path.map_or_else(String::new, |path| format!(" at {path}"));
+            refuse(format!("cannot be right{location}: {problem}"))
         })
     }
 }
 
-/// Every documented field of an object, `None` where there is none, then the others as they were sent.
+/// The documented fields of an object, `None` where one is missing, then the others as they were sent.
 pub(crate) fn to_dict<T: Model>(py: Python<'_>, value: &Lazy<T>) -> PyResult<Typed<JsonObject>> {
     guarded(|| {
         let spans: Vec<Option<&str>> = (0..T::FIELDS.len()).map(|index| value.raw(index)).collect();
@@ -73,7 +73,7 @@ pub(crate) fn to_dict<T: Model>(py: Python<'_>, value: &Lazy<T>) -> PyResult<Typ
     })
 }
 
-/// Among what is not documented is what is, where it was not what it should be.
+/// Adds the undocumented fields, and the documented ones that could not be read.
 fn add_extra(dict: &Bound<'_, PyDict>, extra: &Extra) -> PyResult<()> {
     extra.iter().try_for_each(|(name, value)| dict.set_item(name, json::to_python(dict.py(), value)?))
 }
@@ -105,7 +105,7 @@ fn fields_to_dict<'py>(
     Ok(dict)
 }
 
-/// The documented fields of a class, as `match` takes them by position.
+/// The documented fields of a class, in the order in which `match` takes them by position.
 pub(crate) trait MatchArgs {
     const NAMES: &'static [&'static str];
     #[cfg(feature = "stubs")]
@@ -130,14 +130,14 @@ pub(crate) fn pydantic_schema<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound
     class.py().import("canvas_studio._pydantic")?.call_method1("of_object", (class,))
 }
 
-/// By kind and id, as equality is.
+/// A hash of the class and the id, which decide equality too.
 pub(crate) fn hash(kind: &str, id: i64) -> u64 {
     let mut hasher = DefaultHasher::new();
     (kind, id).hash(&mut hasher);
     hasher.finish()
 }
 
-/// Such as `Media(id=1, title='Intro')`; what is missing is left out.
+/// A `repr` such as `Media(id=1, title='Intro')`, without the fields that are missing.
 pub(crate) fn repr(py: Python<'_>, class: &str, fields: &[(&str, Option<Py<PyAny>>)]) -> PyResult<String> {
     let mut text = format!("{class}(");
     for (index, (name, value)) in fields.iter().filter(|(_, value)| value.is_some()).enumerate() {
@@ -150,8 +150,8 @@ pub(crate) fn repr(py: Python<'_>, class: &str, fields: &[(&str, Option<Py<PyAny
     Ok(text + ")")
 }
 
-/// A small table for a notebook: a heading, and a row for each value that is there. Everything is escaped, and nothing is
-/// fetched from elsewhere.
+/// A small HTML table for a notebook: a heading, and a row for each value that is not missing. All text is escaped, and
+/// the table loads nothing.
 pub(crate) fn html_table(heading: &str, rows: &[(&str, Option<String>)]) -> String {
     let mut html = format!(
         "<table style=\"font-variant-numeric: tabular-nums\"><thead><tr>\
@@ -173,17 +173,17 @@ pub(crate) fn html_table(heading: &str, rows: &[(&str, Option<String>)]) -> Stri
     html + "</tbody></table>"
 }
 
-/// How an owner is called.
+/// The name of an owner.
 pub(crate) fn owner(owner: Option<Owner>) -> Option<String> {
     owner.and_then(|owner| owner.display_name.or(owner.full_name))
 }
 
-/// A moment to the minute, in UTC.
+/// A time to the minute, in UTC.
 pub(crate) fn minute(moment: Option<Timestamp>) -> Option<String> {
     moment.map(|moment| moment.value().in_utc().strftime("%Y-%m-%d %H:%M").to_string())
 }
 
-/// Seconds as a clock shows them: `1:02:03`, `12:15`.
+/// A duration in seconds as text: `1:02:03`, `12:15`.
 pub(crate) fn clock(seconds: f64) -> String {
     #[expect(
         clippy::cast_possible_truncation,
@@ -194,7 +194,7 @@ pub(crate) fn clock(seconds: f64) -> String {
     if hours == 0 { format!("{minutes}:{seconds:02}") } else { format!("{hours}:{minutes:02}:{seconds:02}") }
 }
 
-/// Bytes by human measure: `1.2 GB`, `12 B`.
+/// A size in bytes as text: `1.2 GB`, `12 B`.
 pub(crate) fn bytes(size: i64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "two digits are shown")]
     let size_in = |unit: i64| size as f64 / unit as f64;
@@ -221,8 +221,9 @@ fn escaped(text: &str) -> String {
     safe
 }
 
-/// Emits the `#[pymethods]` block of an object's class: `name: Type;` gives a read-only attribute and a index in
-/// `__match_args__`; dicts, equality, pickles and copies are the same for all of them. The class holds `value` and `client`.
+/// Emits the `#[pymethods]` block of an object's class: `name: Type;` gives a read-only attribute and an item of
+/// `__match_args__`; dicts, equality, pickles and copies are the same for all classes. The class holds `value` and
+/// `client`.
 macro_rules! object {
     ($class:ident { $( $(#[$about:meta])* $field:ident: $type:ty; )+ }) => {
         #[pyo3::pymethods]
@@ -244,13 +245,13 @@ macro_rules! object {
                 value::match_args(py)
             }
 
-            /// Fields that are not documented, as they were sent.
+            /// Undocumented fields, as they were sent.
             #[getter]
             fn extra(&self, py: Python<'_>) -> PyResult<Typed<JsonObject>> {
                 $crate::python::convert::output::IntoPython::into_python(self.value.extra(), py, None)
             }
 
-            /// Return it as a dict that `json.dumps` takes.
+            /// Return it as a dict that `json.dumps` accepts.
             ///
             /// Returns:
             ///     Every documented field, `None` where Studio sent none, then the undocumented ones as they were sent.
@@ -258,7 +259,7 @@ macro_rules! object {
                 value::to_dict(py, &self.value)
             }
 
-            /// Make one from a dict such as `to_dict()` returns. It knows no client.
+            /// Make an object from a dict such as `to_dict()` returns. It has no client.
             ///
             /// Args:
             ///     fields: The fields; all but `id` may be missing.
@@ -267,8 +268,8 @@ macro_rules! object {
             ///     The object.
             ///
             /// Raises:
-            ///     InvalidArgumentError: If there is no `id` that can be read, or if it cannot be JSON. Any other field that
-            ///         cannot be read stands in `extra`.
+            ///     InvalidArgumentError: If there is no `id` that can be read, or if it cannot be JSON. Any other field
+            ///         that cannot be read stands in `extra`.
             #[staticmethod]
             #[pyo3(signature = (fields))]
             fn from_dict(fields: value::Fields<'_>) -> PyResult<Self> {
