@@ -24,7 +24,7 @@ $(VENV)/tools: pyproject.toml
 
 demo: $(VENV)/tools ## Build, and be led through the package on a Studio in a box (80 seconds the first time)
 	@echo "== building (80 seconds the first time, seconds after that)"
-	VIRTUAL_ENV=$(VENV) $(BIN)/maturin develop --uv --quiet
+	VIRTUAL_ENV=$(VENV) $(BIN)/maturin develop --uv
 	$(BIN)/canvas-studio demo --output demo-output
 
 bench: wheel ## Measure the release build beside other clients: 25 minutes on two idle cores; BENCH=quick for six
@@ -37,6 +37,7 @@ bench-sandbox: wheel ## Measure the sandbox itself
 instructions: ## Count the instructions from page to objects, against orjson; needs valgrind
 	@echo "== instructions: page to objects, against orjson"
 	@command -v valgrind >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+		echo "   installing Debian's package valgrind, which counts them" && \
 		{ apt-get update && apt-get install --yes valgrind; } >/dev/null 2>&1; } || true
 	$(BIN)/python -m benches.instructions
 

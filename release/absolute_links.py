@@ -20,6 +20,8 @@ def absolute(text: str, source: str) -> str:
     def whole(target: str, kind: str) -> str:
         if target.startswith("#") or re.match(r"[a-z]+:", target):
             return target
+        if target.startswith("../../"):  # GitHub's own pages of this repository
+            return f"{source}/{target.removeprefix('../../')}"
         return f"{source}/{kind}/main/{target}"
 
     def link(match: re.Match[str]) -> str:

@@ -408,11 +408,11 @@ def blocks(language: str) -> list[Any]:
 def blocks_at_a_school() -> list[Any]:
     """The code about signing in, which is for a school; but for the stores that need a database."""
     wanted: list[Any] = []
-    for page in (HOUSE / "README.md", HOUSE / "docs/from-postman.md", HOUSE / "docs/signing-in.md"):
+    for page in (HOUSE / "docs/tour.md", HOUSE / "docs/from-postman.md", HOUSE / "docs/signing-in.md"):
         text = page.read_text(encoding="utf-8")
         for found in re.finditer(r"^( *)```python\n(.*?)^\1```$", text, re.MULTILINE | re.DOTALL):
             code = textwrap.dedent(found[2])
-            is_of_them = page.name != "README.md" or "OAuth(" in code
+            is_of_them = page.name != "tour.md" or "OAuth(" in code
             if is_of_them and not re.search("canvas_studio.sandbox|import psycopg|from sqlalchemy", code):
                 line = text[: found.start()].count("\n") + 1
                 wanted.append(pytest.param(code, id=f"{page.relative_to(HOUSE)}:{line}"))

@@ -21,7 +21,7 @@ PROJECT = tomllib.loads((HOUSE / "pyproject.toml").read_text(encoding="utf-8"))[
 
 @pytest.fixture
 def absolute(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], str]:
-    monkeypatch.syspath_prepend(HOUSE / "release")
+    monkeypatch.setattr(sys, "path", [str(HOUSE / "release"), *sys.path])
     rewrite: Callable[[str, str], str] = import_module("absolute_links").absolute
     return rewrite
 
@@ -51,6 +51,20 @@ def test_every_link_of_the_readme_is_a_whole_one_on_pypi(absolute: Callable[[str
     below = re.findall(r"https://code\.example/owner/name/(?:blob|raw)/main/([^)#\"\s]+)", shown)
     assert below
     assert [name for name in below if not (HOUSE / name).exists()] == []
+
+
+def test_every_link_of_the_readme_into_a_page_finds_its_heading() -> None:
+    readme = (HOUSE / "README.md").read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([\w/.-]*)#([\w-]+)\)", readme)
+    assert links
+    for name, anchor in links:
+        page = (HOUSE / (name or "README.md")).read_text(encoding="utf-8")
+        headings = re.findall(r"^#+ (.*)$", page, re.MULTILINE)
+        assert anchor in {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}, name
+
+
+def test_the_readme_is_short_enough_to_be_read() -> None:
+    assert len((HOUSE / "README.md").read_text(encoding="utf-8").splitlines()) < 220
 
 
 def test_a_badge_and_a_picture_are_whole_too(absolute: Callable[[str, str], str]) -> None:

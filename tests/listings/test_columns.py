@@ -630,7 +630,7 @@ def test_a_package_that_cannot_be_imported_is_not_called_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "polars.py").write_text("import numpy_of_another_age", encoding="utf-8")
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     monkeypatch.delitem(sys.modules, "polars")
     with FaultServer(paged(library_of(2))) as server:
         with pytest.raises(ModuleNotFoundError, match="numpy_of_another_age"):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import inspect
 import re
+import shlex
+import shutil
 import sys
 import tempfile
 import textwrap
@@ -15,7 +17,6 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
@@ -33,7 +34,7 @@ STEPS: Final = 6
 ROWS: Final = 8
 DOWNLOAD_SECONDS: Final = 6
 DOWNLOAD_SIZES: Final = (5_000_000, 50_000_000)
-COLUMNS: Final = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+WIDTH: Final = 80
 
 
 # The lines of these functions, but for their `return`, are what the demo shows and what it runs.
@@ -58,24 +59,29 @@ def inventory(studio: StudioClient) -> dict[Owner | None, list[Media]]:
 
 def unwatched(studio: StudioClient) -> tuple[list[Media], list[Media]]:
     """Find what was never viewed, and what has not been viewed for long."""
-    never = [media for media in studio.search_media() if media.last_viewed is None]
-    forgotten = studio.search_media(last_viewed_end_date="2024-08-31").collect()
+    everything = studio.search_media()
+    never = [media for media in everything if media.last_viewed is None]
+    long_ago = studio.search_media(last_viewed_end_date="2024-08-31")
+    forgotten = long_ago.collect()
     return never, forgotten
 
 
 def share(media: Media, colleague_id: int) -> tuple[Permissions, Permissions]:
     """Let a colleague edit a media."""
     before = media.permissions()
-    change = PermissionChange("create", id=colleague_id, share_type="user", permission_type="edit")
+    change = PermissionChange(
+        "create",
+        id=colleague_id,
+        share_type="user",
+        permission_type="edit",
+    )
     after = media.change_permissions([change])
     return before, after
 
 
 def download(media: Media, file: Path) -> Path:
     """Download a media with a progress bar."""
-    with Progress(*COLUMNS) as progress:
-        bar = progress.add_task(media.title or "", total=media.size)
-        path = media.download(file, progress=lambda done, _: progress.update(bar, completed=done))
+    path = media.download(file, progress=True)
     return path  # noqa: RET504 - a step ends with the name of what it made
 
 
@@ -90,6 +96,7 @@ class Guide:
 
     def __init__(self, box: Sandbox, *, wait: bool) -> None:
         self.console = Console(markup=False, highlight=False)
+        self.console.width = min(self.console.width, WIDTH)
         self._box = box
         self._wait = wait
         self._number = 0
@@ -123,7 +130,7 @@ class Guide:
 
     def echo(self, text: str, style: str = "") -> None:
         """Print a text as it is."""
-        self.console.print(Text(text, style=style), soft_wrap=True)
+        self.console.print(Text(text, style=style))
 
     def show(self, headings: str, rows: Iterable[tuple[object, ...]]) -> None:
         """Print a table.
@@ -195,9 +202,18 @@ def run(number: int, output: Path | None, *, wait: bool, fast: bool) -> None:
         columns = ("title", "size", "owner_email")
         guide.show(",".join(columns), [tuple(row[column] for column in columns) for row in rows[:4]])
     guide.echo("What next?\n", style="bold")
-    guide.echo(f"    {path}  is yours: open it in a spreadsheet")
-    guide.echo("    canvas-studio sandbox  runs such a Studio for your own code, and prints how to reach it")
-    guide.echo('    StudioClient("myschool", token="...")  is the same client at your school; the README says how')
+    guide.echo("The CSV is yours: open it in a spreadsheet. The README says how to sign in at your school.")
+    guide.echo("This runs such a Studio for your own code, and prints how to reach it:\n")
+    guide.console.print(f"    {_command()} sandbox", soft_wrap=True)
+
+
+def _command() -> str:
+    """How the shell that started this finds the command line again."""
+    started = sys.argv[0]
+    found = shutil.which(Path(started).name)
+    if found is not None and Path(found).resolve() == Path(started).resolve():
+        return Path(started).name
+    return shlex.quote(started)
 
 
 def _take_stock(guide: Guide, studio: StudioClient) -> None:
