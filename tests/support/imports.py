@@ -40,6 +40,7 @@ TEST_MODULE = re.compile(r"#\[cfg\(test\)\]\s*(?:#\[[^\]]*\]\s*)*mod\s+(\w+);")
 INLINE_MODULE = re.compile(r"\bmod\s+(\w+)\s*\{")
 DEFINITION = re.compile(r"\b(?:fn|struct|enum|union|trait|type|const|static)\s+(\w+)|\bmacro_rules!\s*(\w+)")
 PATH = re.compile(r"(?<![\w:])(?:\$\s*)?([A-Za-z_]\w*(?:\s*::\s*[A-Za-z_]\w*)+)")
+MACRO_DEFINITION = re.compile(r"\bmacro_rules!\s*\w+\s*\{")
 MACRO_CALL = re.compile(r"(?<![\w:])(\w+)!\s*[({\[]")
 
 
@@ -129,26 +130,26 @@ class Crate:
         """Reads every file below `root`/src."""
         self.modules: dict[Segments, Module] = {}
         self.macros: dict[str, str] = {}
-        self._code: dict[str, str] = {}
+        self.code: dict[str, str] = {}
         source = root / "src"
         for file in without_tests(source):
             parts = file.relative_to(source).with_suffix("").parts
             parts = parts[:-1] if parts[-1] in {"mod", "lib", "main"} else parts
             name = file.relative_to(root).as_posix()
-            self._code[name] = rust_code(file.read_text(encoding="utf-8"))
+            self.code[name] = rust_code(file.read_text(encoding="utf-8"))
             self._add(("crate", *parts), name)
         for path in list(self.modules):
             if len(path) > 1 and path[:-1] in self.modules:
                 self.modules[path[:-1]].children.add(path[-1])
-        self._spans = {file: self._read_modules(file) for file in self._code}
-        self._paths: dict[str, list[tuple[Module, Segments]]] = {file: self._read_paths(file) for file in self._code}
+        self._spans = {file: self._read_modules(file) for file in self.code}
+        self._paths: dict[str, list[tuple[Module, Segments]]] = {file: self._read_paths(file) for file in self.code}
 
     def _add(self, path: Segments, file: str) -> Module:
         return self.modules.setdefault(path, Module(path, file))
 
     def _read_modules(self, file: str) -> list[tuple[int, int, Module]]:
         """Returns the modules written inside this file with where they stand, the file's own first."""
-        code = self._code[file]
+        code = self.code[file]
         (own,) = (module for module in self.modules.values() if module.file == file)
         spans = [(0, len(code), own)]
         for found in INLINE_MODULE.finditer(code):
@@ -167,7 +168,7 @@ class Crate:
 
     def _read_paths(self, file: str) -> list[tuple[Module, Segments]]:
         """Notes what the `use` lines of a file bring in; returns every path in it, each with its module."""
-        code = self._code[file]
+        code = self.code[file]
         paths = list[tuple[Module, Segments]]()
         for found in USE.finditer(code):
             module = self._innermost(self._spans[file], found.start())
@@ -222,6 +223,19 @@ class Crate:
         # Another crate's, if it begins the path; else what a macro defines here.
         return None if is_first or name in at.bindings else Found(at, name)
 
+    def macro_calls(self) -> list[tuple[str, str, str]]:
+        """Returns each call in braces of a macro of ours: the file, the macro, and what stands in the braces."""
+        calls = list[tuple[str, str, str]]()
+        for file, code in self.code.items():
+            for definition in MACRO_DEFINITION.finditer(code):
+                code = blank(code, definition.start(), closing(code, definition.end() - 1))  # noqa: PLW2901
+            calls += [
+                (file, call[1], code[call.end() : closing(code, call.end() - 1)])
+                for call in MACRO_CALL.finditer(code)
+                if call[1] in self.macros and call[0].endswith("{")
+            ]
+        return calls
+
     def graph(self) -> Graph:
         """Returns which file imports which, by what names."""
         edges: Graph = defaultdict(lambda: defaultdict(set))
@@ -236,7 +250,7 @@ class Crate:
                 if found.name or everything or not found.module.file.endswith(("/mod.rs", "/lib.rs")):
                     name = "*" if everything else found.name or found.module.path[-1]
                     edges[file][found.module.file].add(name)
-            for macro in MACRO_CALL.findall(self._code[file]):
+            for macro in MACRO_CALL.findall(self.code[file]):
                 home = self.macros.get(macro, file)
                 if home != file:
                     edges[file][home].add(f"{macro}!")
