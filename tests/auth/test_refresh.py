@@ -1252,7 +1252,7 @@ def test_where_fresh_tokens_are_refused_nobody_is_told_to_get_new_ones(form: For
         form.call(studio, "get_media", 1)
     assert len(school.refreshes) == 1
     assert "get a new one" not in str(caught.value)
-    assert "is it the right school" in str(caught.value)
+    assert "check the school" in str(caught.value)
     with (
         StudioClient(school.server.url, token="token-of-the-tests", retry_delay=0) as studio,
         pytest.raises(AuthenticationError, match="get a new one"),

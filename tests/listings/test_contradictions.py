@@ -285,7 +285,7 @@ def test_a_list_that_changes_all_the_time_is_an_error_that_says_how_it_was_count
 
     with FaultServer(answer) as server:
         _, said = given_before_error(form, server.client().search_media(), ListingChangedError)
-    for expected in ("10 readings", "999 items at first", "980 at last", "20 items that came", "quieter hour"):
+    for expected in ("10 readings", "999 items at first", "980 at last", "20 items received", "quieter hour"):
         assert expected in said
 
 
@@ -295,5 +295,5 @@ def test_a_list_without_an_end_is_an_error_that_says_where_it_was_given_up(form:
 
     with FaultServer(answer) as server:
         _, said = given_before_error(form, server.client().search_media(), ListingChangedError)
-    for expected in ("no end", "100 pages in a row", "2 items that came", "limit"):
+    for expected in ("no end", "100 pages in a row", "2 items received", "limit"):
         assert expected in said

@@ -143,7 +143,7 @@ def test_a_studio_that_takes_both_forms_and_makes_nothing_is_an_error(
     with FaultServer(ignored) as server, pytest.raises(ResponseDecodeError) as caught:
         change(server.client(), asked)
     assert bodies(server) == [array(asked), nested(asked)]
-    assert "took the change and did not make it" in str(caught.value)
+    assert "accepted the change but did not make it" in str(caught.value)
     assert f"{asked.action} user 7" in str(caught.value)
     assert (caught.value.status_code, caught.value.method) == (200, "POST")
     assert caught.value.url.endswith("/1/permissions")
@@ -156,7 +156,7 @@ def test_one_form_refused_and_the_other_without_effect_are_told_together(
     with FaultServer(first, second) as server, pytest.raises(ResponseDecodeError) as caught:
         change(server.client(), CREATE)
     assert bodies(server) == [array(CREATE), nested(CREATE)]
-    assert "took the change and did not make it" in str(caught.value)
+    assert "accepted the change but did not make it" in str(caught.value)
     assert "422" in str(caught.value)
     assert "Invalid parameters are provided." in str(caught.value)
 

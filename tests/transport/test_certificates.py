@@ -121,7 +121,7 @@ def test_what_is_no_authority_vouches_for_nothing_and_is_named_in_one_warning(
     with pytest.warns(UserWarning, match=f'1 certificate is left out: "CN=Unfit" {said}') as warned:
         refused = reach(form, shown_by_server(issue("Studio", SERVER, HOST, issuer=unfit)), ca_bundle=both)
     assert len(warned) == 1
-    assert f'vouches for nothing: "CN=Unfit" {said}' in refused
+    assert f'cannot be trusted: "CN=Unfit" {said}' in refused
     with pytest.warns(UserWarning, match="CN=Unfit"):
         assert reach(form, shown_by_server(issue("Studio", SERVER, HOST, issuer=good)), ca_bundle=both) == ""
 
@@ -140,7 +140,7 @@ def test_a_server_in_the_bundle_is_no_authority_for_others(form: Form, tmp_path:
     forged, path = issue("Forged", SERVER, HOST, issuer=printer), bundle_of(tmp_path, printer)
     assert "not accepted: EndEntityUsedAsCa" in reach(form, shown_by_server(forged, printer), ca_bundle=path)
     refused = reach(form, shown_by_server(forged), ca_bundle=path)
-    assert 'vouches for nothing: "CN=Printer" is a server\'s own certificate' in refused
+    assert 'cannot be trusted: "CN=Printer" is a server\'s own certificate' in refused
 
 
 @pytest.mark.parametrize("constraints", [AUTHORITY, SERVER, None], ids=["CA:TRUE", "CA:FALSE", "without"])

@@ -179,7 +179,7 @@ def test_waiting_in_line_counts_as_part_of_timeout_and_the_error_says_so(form: F
         studio = server.client(max_connections=1)
         with meanwhile(studio.get_media, 9):
             assert server.wait_for_requests(1)
-            with pytest.raises(APITimeoutError, match=r"at most 1 are under way at once \(max_connections\)") as error:
+            with pytest.raises(APITimeoutError, match=r"at most 1 run at once \(max_connections\)") as error:
                 form.call(studio.with_options(timeout=0.1, read_timeout=0.05), "delete_media", 1)
             assert not error.value.outcome_unknown
             gate.open.set()
@@ -516,7 +516,7 @@ def test_an_error_for_want_of_open_files_says_so() -> None:
         """
         told = run(FEW_FILES + program.replace("\n            ", "\n"), server.url).stdout.strip()
     assert told == (
-        "{'no connection to 127.0.0.1: too many files are open, and each connection is one: lower max_connections, or "
+        "{'no connection to 127.0.0.1: too many open files, and each connection is one: lower max_connections, or "
         "allow more (ulimit -n)'}"
     )
 
@@ -597,6 +597,6 @@ def test_the_limit_comes_along_in_a_pickle_and_from_the_environment(monkeypatch:
         studio = pickle.loads(pickle.dumps(original))  # noqa: S301 - our own
         with studio, meanwhile(studio.with_options(timeout=20).get_media, 9):
             assert server.wait_for_requests(1)
-            with pytest.raises(APITimeoutError, match="at most 1 are under way"):
+            with pytest.raises(APITimeoutError, match="at most 1 run at once"):
                 studio.get_media(1)
             gate.open.set()

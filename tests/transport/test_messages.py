@@ -92,7 +92,7 @@ def test_a_page_is_cut_to_its_title_and_asked_for_the_host(form: Form, status: i
         assert error.body == PAGE
         said = str(error)
         assert said.startswith(f'{status} for GET /media/1: an HTML page, "Sign in &amp; go" (')
-        assert "is the host given to StudioClient a Studio" in said
+        assert "check that the host given to StudioClient is a Studio" in said
         assert PERSON not in said
 
 
@@ -132,16 +132,16 @@ def test_a_page_with_200_is_cut_to_its_title_too(form: Form, content_type: str) 
 def test_a_page_of_a_gateway_is_a_fault_and_no_wrong_host(form: Form) -> None:
     error = refusal(form, text_answer(PAGE, "text/html", 504), "get_media", 1)
     assert "try again later" in str(error)
-    assert "is the host" not in str(error)
+    assert "check that the host" not in str(error)
 
 
 @pytest.mark.parametrize(
     ("method", "arguments", "advice"),
     [
-        ("get_media", (1,), "is it an id of Studio's, and not of Canvas?"),
+        ("get_media", (1,), "check that it is a Studio id, not a Canvas id"),
         ("create_collection", ("New",), "check the host given to StudioClient"),
-        ("request", ("GET", "/users/7"), "check the path, and the ids in it"),
-        ("request", ("GET", "/usres"), "check the path, and the ids in it"),
+        ("request", ("GET", "/users/7"), "check the path and the ids in it"),
+        ("request", ("GET", "/usres"), "check the path and the ids in it"),
     ],
 )
 def test_a_404_says_what_may_be_missing_there(

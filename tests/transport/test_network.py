@@ -242,7 +242,7 @@ def test_an_authoritys_certificate_is_no_servers(
     itself = trustme.LeafCert(between.private_key_pem.bytes(), between.cert_pem.bytes(), [])
     with FaultServer(media_answer(1)) as server, TlsFront(itself, server.url) as front:
         message = refused(form, open_client(front.url, ca_bundle=bundle))
-    assert "is that of an authority, with which no server may show itself" in message
+    assert "belongs to an authority, and no server may use such a certificate" in message
 
 
 class Mumbling(Gateway):
@@ -275,7 +275,7 @@ def test_a_server_without_tls_is_told_from_one_with_a_wrong_certificate(form: Fo
     with Hasty() as server:
         message = refused(form, open_client(f"https://127.0.0.1:{server.port}"))
         assert server.connections == 3
-    assert "the server 127.0.0.1 broke the TLS handshake off" in message
+    assert "the server 127.0.0.1 ended the TLS handshake" in message
 
 
 def test_http2_is_offered(open_client: Connect, bundle: Path, good: trustme.LeafCert) -> None:
@@ -336,7 +336,7 @@ def test_a_proxy_is_given_its_password_and_nothing_else(
 @pytest.mark.parametrize("is_argument", [True, False], ids=["argument", "HTTPS_PROXY"])
 @pytest.mark.parametrize(
     ("user", "words"),
-    [("", "wants a user and a password: give them as"), ("me:wrong-password@", "refuses the user and password")],
+    [("", "requires a user and a password: give them as"), ("me:wrong-password@", "rejects the user and password")],
     ids=["none", "wrong"],
 )
 def test_a_proxy_that_wants_a_password_says_how_it_is_given(
@@ -546,7 +546,7 @@ def test_no_proxy_is_heeded(
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         monkeypatch.setenv("NO_PROXY", no_proxy)
         # There is no such host, so that without the proxy there is no way.
-        with pytest.raises((APIConnectionError, APITimeoutError), match="is there a network or a proxy"):
+        with pytest.raises((APIConnectionError, APITimeoutError), match="the network and the proxy"):
             form.call(open_client(HOST, ca_bundle=bundle, max_retries=0, connect_timeout=2), "get_media", 1)
         assert proxy.connections == 0
 
@@ -578,7 +578,7 @@ def test_a_proxy_that_wants_a_password_for_plain_http_says_how_it_is_given(form:
     with (
         FaultServer(media_named_in_path) as server,
         Proxy(user="me", password=PASSWORD) as proxy,
-        pytest.raises(APIStatusError, match="the proxy wants a user and a password") as caught,
+        pytest.raises(APIStatusError, match="the proxy requires a user and a password") as caught,
     ):
         form.call(open_client(server.url, proxy=proxy.url), "get_media", 1)
     assert caught.value.status_code == 407
@@ -602,7 +602,7 @@ def test_a_proxy_that_echoes_its_password_is_masked(form: Form, open_client: Con
 def test_a_proxy_that_does_not_connect_is_named(form: Form, open_client: Connect) -> None:
     with Proxy() as proxy:
         message = refused(form, open_client(HOST, proxy=proxy.url))
-        assert f"the proxy http://127.0.0.1:{proxy.port} refuses to connect to it" in message
+        assert f"the proxy http://127.0.0.1:{proxy.port} refuses to connect" in message
         assert proxy.connections == 3
 
 
@@ -640,7 +640,7 @@ def test_a_proxy_with_a_certificate_of_its_own_is_checked_like_a_server(
     with Mumbling() as proxy:
         message = refused(form, open_client(HOST, proxy=f"https://127.0.0.1:{proxy.port}"))
         assert f"the proxy https://127.0.0.1:{proxy.port} does not speak TLS there" in message
-        assert "should it be http://" in message
+        assert "use http://, not https://" in message
 
 
 @pytest.mark.parametrize(
