@@ -201,7 +201,7 @@ impl<'call> RequestContext<'call> {
     /// `is_quoted` says whether the message quotes the start of the body, which may contain personal data.
     fn unreadable(&self, status: u16, problem: &str, path: Option<String>, body: &str, is_quoted: bool) -> Error {
         let request = self.info(false);
-        let place = path.as_ref().map_or_else(String::new, |path| format!(" at {path}"));
+        let at = path.as_ref().map_or_else(String::new, |path| format!(" at {path}"));
         let excerpt: String = body.chars().take(EXCERPT).collect();
         let quoted = match page_title(body) {
             _ if !is_quoted => String::new(),
@@ -209,7 +209,7 @@ impl<'call> RequestContext<'call> {
             None => format!(". The body begins: {excerpt:?}"),
         };
         let (method, url) = (&request.method, &request.url);
-        let message = format!("the answer to {method} {url} could not be read{place}: {problem}{quoted}");
+        let message = format!("the answer to {method} {url} could not be read{at}: {problem}{quoted}");
         Error::Unreadable(Box::new(Unreadable { request, status, path, excerpt, message }))
     }
 

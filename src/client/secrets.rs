@@ -25,7 +25,7 @@ const LAYERS: usize = 3;
 /// The replacement of a secret.
 const MASK: &str = "***";
 
-/// Under these names JSON and forms hold secrets, whoever's they are. RFC 6749, RFC 7636, OpenID Connect.
+/// Under these names JSON and forms hold secrets, no matter whose. RFC 6749, RFC 7636, OpenID Connect.
 /// Of `access_token` only what is left if it seems to begin with an escape: `%ac` is one byte.
 const NAMES: [&str; 5] = ["cess_token", "client_secret", "code_verifier", "id_token", "refresh_token"];
 

@@ -32,11 +32,11 @@ pub struct Task<T> {
 impl<T: Send + 'static> Task<T> {
     /// Starts it on a runtime, in the caller's context.
     pub fn begin(runtime: &Handle, running: impl Future<Output = T> + Send + 'static) -> Self {
-        let (tell, result) = oneshot::channel();
+        let (publish, result) = oneshot::channel();
         let running = Box::pin(running);
         let work: Work = Box::pin(async move {
             // Nobody may be waiting any more.
-            let _ = tell.send(running.await);
+            let _ = publish.send(running.await);
         });
         let work = match CONTEXT.get() {
             Some(context) => context(work),

@@ -348,7 +348,7 @@ impl OAuth {
         stale: Option<Arc<CachedTokens>>,
         site: usize,
     ) -> Renewal {
-        let (tell, outcome) = watch::channel(None);
+        let (publish, outcome) = watch::channel(None);
         // Not the caller's runtime, which stops when the caller has left. The store may ask which one this is.
         let background = background();
         let _entered = background.enter();
@@ -380,8 +380,8 @@ impl OAuth {
                 }
                 (Err(error), _) => Err(error),
             };
-            // If nobody waits any more, nobody need be told.
-            let _ = tell.send(Some(result));
+            // Nobody may be waiting any more.
+            let _ = publish.send(Some(result));
             oauth.forget_renewal(site, &ended);
         });
         outcome

@@ -158,8 +158,8 @@ impl RootStore {
             let authorities: Vec<&Authority> = timely().filter_map(|trusted| trusted.authority.as_ref()).collect();
             let anchors: Vec<TrustAnchor<'_>> = authorities.iter().map(|each| each.anchor.clone()).collect();
             let is_short_enough = |path: &VerifiedPath<'_>| {
-                let place = anchors.iter().position(|anchor| std::ptr::eq(anchor, path.anchor()));
-                let most = place.and_then(|place| authorities.get(place)?.max_between);
+                let index = anchors.iter().position(|anchor| std::ptr::eq(anchor, path.anchor()));
+                let most = index.and_then(|index| authorities.get(index)?.max_between);
                 let between = path.intermediate_certificates().filter(|each| each.issuer() != each.subject()).count();
                 if most.is_some_and(|most| between > most) {
                     return Err(webpki::Error::PathLenConstraintViolated);

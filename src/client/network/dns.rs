@@ -109,16 +109,16 @@ impl Lookups {
                 Err(error) => return Err(io::Error::new(error.kind(), NoThread(error))),
             }
         }
-        let (tell, outcome) = watch::channel(None);
+        let (publish, outcome) = watch::channel(None);
         state.wanted.insert(name.to_owned(), outcome.clone());
-        state.waiting.push_back((name.to_owned(), tell));
+        state.waiting.push_back((name.to_owned(), publish));
         Ok(outcome)
     }
 
     /// Resolves waiting names until there are none.
     fn work(&self) {
         loop {
-            let (name, tell) = {
+            let (name, publish) = {
                 let mut state = self.state();
                 let Some(next) = state.waiting.pop_front() else {
                     state.threads -= 1;
@@ -131,7 +131,7 @@ impl Lookups {
             // The next request starts a new lookup: nothing is cached.
             self.state().wanted.remove(&name);
             // Nobody may be waiting any more.
-            let _ = tell.send(Some(found));
+            let _ = publish.send(Some(found));
         }
     }
 
