@@ -715,7 +715,8 @@ def test_a_sign_in_during_a_refresh_is_saved_before_it_is_used(form: Form) -> No
     with Sandbox(media=1) as box, ThreadPoolExecutor(2) as threads:
         granted = Tokens.from_dict(box.oauth_token())
         ended = datetime.now(UTC) - HOUR
-        store = SlowThenBrokenStore(Tokens(granted.access_token, refresh_token=granted.refresh_token, expires_at=ended))
+        old = Tokens(granted.access_token, refresh_token=granted.refresh_token, expires_at=ended, url=box.url)
+        store = SlowThenBrokenStore(old)
         oauth = OAuth(box.client_id, box.client_secret, store=store, url=box.url)
         with box.client(auth=oauth, retry_delay=0, timeout=30) as studio:
             refresh = threads.submit(form.call, studio, "request", "GET", "/ping")

@@ -131,7 +131,7 @@ def test_a_bundle_in_which_nothing_can_serve_is_refused(
     tmp_path: Path, how: dict[str, Any], extensions: list[Any], said: str
 ) -> None:
     path = bundle_of(tmp_path, issue("Unfit", *extensions, **how))
-    with pytest.raises(InvalidArgumentError, match=f"ca_bundle .*none of its certificates can vouch .*{said}"):
+    with pytest.raises(InvalidArgumentError, match=f"ca_bundle .*none of its certificates can verify .*{said}"):
         StudioClient("myschool", token="a-token", ca_bundle=path)
 
 

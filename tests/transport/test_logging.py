@@ -176,7 +176,7 @@ def test_each_repetition_has_a_line_and_says_why(form: Form, log: Listener) -> N
     assert log.requests == [(*path, 503, 1), (*path, None, 2), (*path, 200, 3)]
     assert [record.levelname for record in log.records] == ["DEBUG", "INFO"] * 2 + ["DEBUG"]
     first, second = log.at(logging.INFO)
-    assert first.getMessage() == "GET /media/1: again in 0.0 s: 503"
+    assert first.getMessage() == "GET /media/1: retrying in 0.0 s: 503"
     assert (first.method, first.path, first.status, first.wait) == (*path, 503, 0.0)
     assert second.status is None
     assert "broke" in second.error
@@ -277,7 +277,7 @@ def test_a_download_tells_its_story(form: Form, log: Listener, tmp_path: Path) -
     of = "GET /media/7/download:"
     begin, wait, *rest = log.at(logging.INFO)
     assert begin.getMessage() == f"{of} download started at 0 of 100000 bytes"
-    assert wait.getMessage().startswith(f"{of} again in 0.0 s: ")
+    assert wait.getMessage().startswith(f"{of} retrying in 0.0 s: ")
     assert [record.getMessage().partition(" in ")[0] for record in rest] == [
         f"{of} signed URL expired (403); requesting a new one",
         f"{of} download resumed at {half} of 100000 bytes",
