@@ -10,11 +10,11 @@ use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, Map
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::item::{Item, Meta, Page, says_something};
+use super::item::{Item, Meta, Page, has_value};
 use super::json::text::{ReadError, read_json, read_seed, read_text, without_mark};
 
 /// Content types of JSON that need no parsing.
-pub const USUAL_TYPES: [&str; 2] = ["application/json", "application/json; charset=utf-8"];
+pub const JSON_CONTENT_TYPES: [&str; 2] = ["application/json", "application/json; charset=utf-8"];
 
 /// How many keys of an answer an error shows, and how many characters of each.
 const KEYS_SHOWN: usize = 12;
@@ -75,7 +75,7 @@ impl From<ReadError> for DecodeError {
 
 /// The answer's JSON text, or why it has none.
 pub fn json_text(answer: &Answer) -> Result<&str, DecodeError> {
-    if !USUAL_TYPES.contains(&answer.content_type.as_str())
+    if !JSON_CONTENT_TYPES.contains(&answer.content_type.as_str())
         && media_type_and_charset(&answer.content_type).0.ends_with("/html")
     {
         return Err(DecodeError::new("an HTML page came back instead of JSON: is this host a Studio?"));
@@ -240,7 +240,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for EnvelopeSeed<'_, T> {
             } else if key == "meta" {
                 envelope.meta = Meta::read(&map.next_value()?);
             } else if key == "error" || key == "errors" {
-                envelope.has_error |= says_something(&map.next_value()?);
+                envelope.has_error |= has_value(&map.next_value()?);
             } else {
                 map.next_value::<IgnoredAny>()?;
             }

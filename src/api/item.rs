@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::json::fields::{Field, Span};
-use super::json::lenient::whole_number;
+use super::json::lenient::lenient_integer;
 
 /// Undocumented fields, as received.
 pub type Extra = Map<String, Value>;
@@ -79,8 +79,8 @@ impl Meta {
     /// Reads `meta`; anything but an object counts as missing.
     pub fn read(meta: &Value) -> Option<Self> {
         // A negative number means unknown.
-        let number = |name: &str| meta.get(name).and_then(whole_number).filter(|number| *number >= 0);
-        let says_so = |name: &&str| meta.get(name).is_some_and(says_something);
+        let number = |name: &str| meta.get(name).and_then(lenient_integer).filter(|number| *number >= 0);
+        let says_so = |name: &&str| meta.get(name).is_some_and(has_value);
         meta.is_object().then(|| Self {
             last_page: number("last_page"),
             total_count: number("total_count"),
@@ -91,7 +91,7 @@ impl Meta {
 }
 
 /// Whether a value is more than an empty field.
-pub(super) fn says_something(value: &Value) -> bool {
+pub(super) fn has_value(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => false,
         Value::String(text) => !text.is_empty(),

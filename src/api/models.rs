@@ -9,8 +9,8 @@ use serde_json::Value;
 use super::item::{Extra, Identity, Item};
 use super::json::dates::{Day, Timestamp};
 use super::json::fields::{Field, Kind, Span, field_index};
-use super::json::lazy::{self, Lazy, Model, parts_of};
-use super::json::lenient::{Lenient, identified, take};
+use super::json::lazy::{self, Lazy, Model, spans_and_extra};
+use super::json::lenient::{Lenient, read_with_id, take};
 
 /// The kind of a field that holds this type.
 trait Documented {
@@ -59,7 +59,7 @@ macro_rules! model {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let ($id, mut extra) = identified(stringify!($id), deserializer)?;
+                let ($id, mut extra) = read_with_id(stringify!($id), deserializer)?;
                 Ok(Self { $id, $($field: take(&mut extra, plain_name(stringify!($field))),)* extra })
             }
         }
@@ -122,7 +122,7 @@ model! {
 impl lazy::Value<'_> for Option<Owner> {
     fn read(raw: Option<&str>) -> Self {
         let raw = raw?;
-        let (spans, extra) = parts_of(raw, Owner::FIELDS);
+        let (spans, extra) = spans_and_extra(raw, Owner::FIELDS);
         let field = |name| spans.get(field_index(Owner::FIELDS, name)).and_then(|span| span.of(raw));
         let text = |name| field(name).and_then(lazy::text).map(Cow::into_owned);
         Some(Owner {
@@ -337,7 +337,7 @@ mod tests {
             assert_eq!(fields.extra.get(name).map(ToString::to_string).as_deref(), Some(text), "{name}");
             let media: Media = serde_json::from_str(&sent).unwrap();
             assert_eq!((media.text(), media.extra()), (sent.as_str(), fields.extra.clone()));
-            assert_eq!(media.whole().unwrap(), fields);
+            assert_eq!(media.read_all().unwrap(), fields);
         }
     }
 

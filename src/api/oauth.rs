@@ -225,7 +225,7 @@ pub fn token(text: &str) -> Option<SecretString> {
 }
 
 /// Checks a token, or a part of a key, that the caller passed in. No message quotes it.
-pub fn given_token(argument: &str, text: &str) -> Result<SecretString, InvalidArgument> {
+pub fn checked_token(argument: &str, text: &str) -> Result<SecretString, InvalidArgument> {
     let refused = |expected: &str| InvalidArgument::new(argument, expected);
     if is_school(text.trim()) {
         return Err(refused("is a URL: are the url and the token (or the key) mixed up?"));

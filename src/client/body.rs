@@ -11,7 +11,7 @@ use flate2::bufread::GzDecoder;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 
 use super::headers::header_text;
-use crate::api::answer::{USUAL_TYPES, media_type_and_charset};
+use crate::api::answer::{JSON_CONTENT_TYPES, media_type_and_charset};
 use crate::memory;
 
 /// The longest answer that is read into memory. A page of fifty media takes about 27 kB.
@@ -203,7 +203,7 @@ fn to_utf8(content_type: &str, body: Bytes) -> Bytes {
             let text = body.slice(length..);
             return if encoding == UTF_8 { text } else { decoded(encoding, &text).unwrap_or(body) };
         }
-        None if USUAL_TYPES.contains(&content_type) => return body,
+        None if JSON_CONTENT_TYPES.contains(&content_type) => return body,
         None => {}
     }
     let Some(named) = media_type_and_charset(content_type).1 else { return body };

@@ -92,7 +92,7 @@ impl Tokens {
         let grant = oauth::read(fields).map_err(|error| {
             wrong(error.path.as_deref().unwrap_or("values"), "must be a token of visible ASCII characters")
         })?;
-        oauth::given_token("access_token", grant.access_token.expose_secret())?;
+        oauth::checked_token("access_token", grant.access_token.expose_secret())?;
         // There is no older refresh token to fall back on here, unlike after a refresh, so an invalid one is an error.
         let has_refresh = !matches!(fields.get("refresh_token"), None | Some(Value::Null))
             && fields.get("refresh_token").and_then(Value::as_str).is_none_or(|text| !text.trim().is_empty());

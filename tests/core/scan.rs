@@ -44,11 +44,11 @@ where
 }
 
 pub(crate) fn collections_agree(text: &str) -> bool {
-    agrees(text, |collection: &Collection| collection.whole().unwrap())
+    agrees(text, |collection: &Collection| collection.read_all().unwrap())
 }
 
 pub(crate) fn media_agree(text: &str) -> bool {
-    let is_quick = agrees(text, |media: &Media| media.whole().unwrap());
+    let is_quick = agrees(text, |media: &Media| media.read_all().unwrap());
     if is_quick {
         for media in Media::scan_page(text, "media").unwrap().items {
             fields_agree(&media);
@@ -65,7 +65,7 @@ pub(crate) fn leniently_agree(text: &str) {
         (Ok(whole), Ok(kept)) => {
             assert_eq!(kept.media.len(), whole.media.len(), "{text}");
             for (kept, whole) in kept.media.iter().zip(whole.media) {
-                assert_eq!(kept.whole().unwrap(), whole, "{text}");
+                assert_eq!(kept.read_all().unwrap(), whole, "{text}");
                 fields_agree(kept);
             }
         }
@@ -81,7 +81,7 @@ pub(crate) fn alone_agrees(text: &str) {
     }
     if let Some(quick) = Media::scan_at_key(text, "media") {
         let slow = serde_json::from_str::<Alone>(text).map(|read| read.media).map_err(|error| error.to_string());
-        assert_eq!(Ok(quick.whole().unwrap()), slow, "{text}");
+        assert_eq!(Ok(quick.read_all().unwrap()), slow, "{text}");
         fields_agree(&quick);
     }
 }
@@ -91,7 +91,7 @@ fn fields_agree(media: &Media) {
     fn text<'a>(media: &'a Media, name: &str) -> Option<Cow<'a, str>> {
         media.named(name)
     }
-    let all = media.whole().unwrap();
+    let all = media.read_all().unwrap();
     assert_eq!(media.id(), all.id);
     for (name, expected) in [
         ("title", &all.title),
@@ -190,7 +190,7 @@ fn what_is_not_as_the_reference_has_it_is_left_to_serde() {
         assert!(Media::scan_page(&page, "media").is_none(), "{item}");
         let fields = serde_json::from_str::<Wrapped<MediaFields>>(&page).unwrap().media.remove(0);
         let media = serde_json::from_str::<Wrapped<Media>>(&page).unwrap().media.remove(0);
-        assert_eq!(media.whole().unwrap(), fields, "{item}");
+        assert_eq!(media.read_all().unwrap(), fields, "{item}");
         fields_agree(&media);
     }
 }
@@ -202,7 +202,7 @@ fn what_is_written_again_says_the_same() {
     {
         let fields: MediaFields = serde_json::from_str(text).unwrap();
         let media: Media = serde_json::from_str(text).unwrap();
-        assert_eq!(media.whole().unwrap(), fields);
+        assert_eq!(media.read_all().unwrap(), fields);
         fields_agree(&media);
     }
     let deep = format!(r#"{{"id": 1, "x": {}{}}}"#, "[".repeat(120), "]".repeat(120));

@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
 use super::super::item::{Extra, Identity, Item, Meta, Page};
 use super::dates::{Dated, Day, ParseDate, Timestamp};
 use super::fields::{Field, Span, field_index};
-use super::lenient::lenient_whole;
+use super::lenient::lenient_int;
 use super::scan::{Order, Scanner};
 use crate::stack::with_enough_stack;
 
@@ -67,11 +67,11 @@ impl<T: Model> Lazy<T> {
 
     /// The undocumented fields.
     pub fn extra(&self) -> Extra {
-        if self.has_extra { parts_of(&self.text, T::FIELDS).1 } else { Extra::new() }
+        if self.has_extra { spans_and_extra(&self.text, T::FIELDS).1 } else { Extra::new() }
     }
 
     /// Reads all fields.
-    pub fn whole(&self) -> Result<T, serde_json::Error> {
+    pub fn read_all(&self) -> Result<T, serde_json::Error> {
         serde_json::from_str(&self.text)
     }
 
@@ -160,14 +160,14 @@ fn scan_envelope<'text, T>(
 }
 
 /// The spans of the documented fields, and the undocumented fields.
-pub fn parts_of(text: &str, fields: &'static [Field]) -> (Vec<Span>, Extra) {
+pub fn spans_and_extra(text: &str, fields: &'static [Field]) -> (Vec<Span>, Extra) {
     let mut spans = vec![Span::default(); fields.len()];
-    let extra = find_parts(text, fields, &mut Order::default(), &mut spans);
+    let extra = find_spans(text, fields, &mut Order::default(), &mut spans);
     (spans, extra)
 }
 
 /// The same for many objects: it reuses `order` and `spans`.
-pub fn find_parts(text: &str, fields: &'static [Field], order: &mut Order, spans: &mut [Span]) -> Extra {
+pub fn find_spans(text: &str, fields: &'static [Field], order: &mut Order, spans: &mut [Span]) -> Extra {
     with_enough_stack(|| {
         let mut others = String::new();
         let scanned = Scanner::known(text).object(fields, spans, order, &mut |other| {
@@ -216,7 +216,7 @@ impl<'de, T: Model> Deserialize<'de> for Lazy<T> {
 
 impl<T: Model> Serialize for Lazy<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.whole().map_err(ser::Error::custom)?.serialize(serializer)
+        self.read_all().map_err(ser::Error::custom)?.serialize(serializer)
     }
 }
 
@@ -228,7 +228,7 @@ impl<T: Model> fmt::Debug for Lazy<T> {
 
 impl<T: Model + PartialEq> PartialEq for Lazy<T> {
     fn eq(&self, other: &Self) -> bool {
-        self.text == other.text || matches!((self.whole(), other.whole()), (Ok(own), Ok(others)) if own == others)
+        self.text == other.text || matches!((self.read_all(), other.read_all()), (Ok(own), Ok(others)) if own == others)
     }
 }
 
@@ -250,7 +250,7 @@ impl Value<'_> for Option<i64> {
 }
 
 pub(crate) fn whole(raw: &str) -> Option<i64> {
-    raw.parse().ok().or_else(|| lenient_whole(raw))
+    raw.parse().ok().or_else(|| lenient_int(raw))
 }
 
 impl Value<'_> for Option<f64> {

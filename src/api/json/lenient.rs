@@ -72,53 +72,53 @@ fn whole(number: &Number) -> Option<i64> {
 }
 
 /// Reads a whole number.
-pub fn whole_number(sent: &Value) -> Option<i64> {
+pub fn lenient_integer(sent: &Value) -> Option<i64> {
     i64::lenient(sent)
 }
 
 /// Reads a whole number from JSON text.
-pub fn lenient_whole(text: &str) -> Option<i64> {
+pub fn lenient_int(text: &str) -> Option<i64> {
     whole(&serde_json::from_str(text).ok()?)
 }
 
 /// The type of an id.
-pub(crate) trait FromSent: Sized {
+pub(crate) trait ParseId: Sized {
     const EXPECTED: &'static str;
-    fn from_sent(sent: &Value) -> Option<Self>;
+    fn parse_id(sent: &Value) -> Option<Self>;
 }
 
-impl FromSent for i64 {
+impl ParseId for i64 {
     const EXPECTED: &'static str = "a whole number of 64 bits";
 
-    fn from_sent(sent: &Value) -> Option<Self> {
+    fn parse_id(sent: &Value) -> Option<Self> {
         Self::lenient(sent)
     }
 }
 
 /// A number counts as its digits.
-impl FromSent for String {
+impl ParseId for String {
     const EXPECTED: &'static str = "a text";
 
-    fn from_sent(sent: &Value) -> Option<Self> {
+    fn parse_id(sent: &Value) -> Option<Self> {
         Self::lenient(sent).or_else(|| i64::lenient(sent).map(|number| number.to_string()))
     }
 }
 
 /// Reads an object's id, and its other fields as received. Of a repeated name the last counts, as in Python.
-pub(crate) fn identified<'de, I, D>(name: &'static str, deserializer: D) -> Result<(I, Map<String, Value>), D::Error>
+pub(crate) fn read_with_id<'de, I, D>(name: &'static str, deserializer: D) -> Result<(I, Map<String, Value>), D::Error>
 where
-    I: FromSent,
+    I: ParseId,
     D: Deserializer<'de>,
 {
-    deserializer.deserialize_map(Identified { name, id: PhantomData })
+    deserializer.deserialize_map(IdVisitor { name, id: PhantomData })
 }
 
-struct Identified<I> {
+struct IdVisitor<I> {
     name: &'static str,
     id: PhantomData<I>,
 }
 
-impl<'de, I: FromSent> Visitor<'de> for Identified<I> {
+impl<'de, I: ParseId> Visitor<'de> for IdVisitor<I> {
     type Value = (I, Map<String, Value>);
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -140,12 +140,12 @@ impl<'de, I: FromSent> Visitor<'de> for Identified<I> {
 
 struct IdSeed<I>(PhantomData<I>);
 
-impl<'de, I: FromSent> DeserializeSeed<'de> for IdSeed<I> {
+impl<'de, I: ParseId> DeserializeSeed<'de> for IdSeed<I> {
     type Value = I;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<I, D::Error> {
         let sent = Value::deserialize(deserializer)?;
-        I::from_sent(&sent).ok_or_else(|| {
+        I::parse_id(&sent).ok_or_else(|| {
             let found = sent.to_string();
             let unexpected = match &sent {
                 Value::Null => Unexpected::Unit,
@@ -178,16 +178,16 @@ mod tests {
     #[test]
     fn a_number_may_be_written_in_other_ways() {
         for sent in [json!(42), json!(42.0), json!("42"), json!("42.0")] {
-            assert_eq!(whole_number(&sent), Some(42), "{sent}");
+            assert_eq!(lenient_integer(&sent), Some(42), "{sent}");
         }
         for sent in
             [json!(1.5), json!("x"), json!(""), json!("-"), json!("042"), json!(" 42"), json!("42 "), json!(true)]
         {
-            assert_eq!(whole_number(&sent), None, "{sent}");
+            assert_eq!(lenient_integer(&sent), None, "{sent}");
         }
         for text in ["9223372036854775808", "1e400", "9007199254740993.5", "1e17"] {
-            assert_eq!(lenient_whole(text), None, "{text}");
+            assert_eq!(lenient_int(text), None, "{text}");
         }
-        assert_eq!(lenient_whole("-9223372036854775808"), Some(i64::MIN));
+        assert_eq!(lenient_int("-9223372036854775808"), Some(i64::MIN));
     }
 }

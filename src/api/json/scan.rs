@@ -11,7 +11,7 @@ use wide::u8x16;
 
 use super::dates::{Day, Timestamp};
 use super::fields::{Field, Kind, Span, WIDTH};
-use super::lenient::lenient_whole;
+use super::lenient::lenient_int;
 
 /// The deepest nesting in received text; serde_json itself reads a little deeper.
 const DEEPEST: usize = 100;
@@ -368,7 +368,7 @@ impl<'text> Scanner<'text> {
             }
             Kind::Int => {
                 if self.number()? != NumberClass::Int {
-                    lenient_whole(self.since(start)?)?;
+                    lenient_int(self.since(start)?)?;
                 }
             }
             Kind::Number => {

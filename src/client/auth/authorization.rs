@@ -28,7 +28,7 @@ pub enum Auth {
 
 impl Auth {
     pub fn token(token: &str) -> Result<Self, InvalidArgument> {
-        oauth::given_token("token", token).map(Self::Token)
+        oauth::checked_token("token", token).map(Self::Token)
     }
 
     /// The secrets that must not be shown.

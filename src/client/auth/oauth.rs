@@ -134,8 +134,8 @@ enum Origin {
 
 impl OAuth {
     pub fn new(client_id: &str, client_secret: &str, store: Arc<dyn TokenStore>) -> Result<Self, InvalidArgument> {
-        let client_id = oauth::given_token("client_id", client_id)?.expose_secret().to_owned();
-        let key = Key { client_id, client_secret: oauth::given_token("client_secret", client_secret)? };
+        let client_id = oauth::checked_token("client_id", client_id)?.expose_secret().to_owned();
+        let key = Key { client_id, client_secret: oauth::checked_token("client_secret", client_secret)? };
         Ok(Self {
             key,
             store,

@@ -81,7 +81,7 @@ impl Tokens {
         url: Option<Text>,
     ) -> PyResult<Self> {
         let token = |argument: &str, text: Text| {
-            oauth::given_token(argument, &text.read(py, argument)?).map_err(|refusal| to_python(refusal.into()))
+            oauth::checked_token(argument, &text.read(py, argument)?).map_err(|refusal| to_python(refusal.into()))
         };
         let access = token("access_token", access_token)?;
         let refresh = refresh_token.map(|text| token("refresh_token", text)).transpose()?;

@@ -17,7 +17,7 @@ use serde_json::{Map, Number, Value as Json};
 use crate::api::item::{Extra, Item};
 use crate::api::json::dates::{Moment, ParseDate};
 use crate::api::json::fields::{Field, Kind, Span};
-use crate::api::json::lazy::{Value, find_parts};
+use crate::api::json::lazy::{Value, find_spans};
 use crate::api::json::scan::Order;
 use crate::client::Error;
 use crate::memory;
@@ -232,7 +232,7 @@ impl StructBuilder {
         let from = spans.len();
         spans.resize(from + self.fields.len(), Span::default());
         if let Some(spans) = spans.get_mut(from..) {
-            let extra = find_parts(text, self.fields, &mut self.order, spans);
+            let extra = find_spans(text, self.fields, &mut self.order, spans);
             if !extra.is_empty() {
                 extra_by_row.insert(row, extra);
             }

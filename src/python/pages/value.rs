@@ -17,7 +17,7 @@ use crate::api::InvalidArgument;
 use crate::api::item::Extra;
 use crate::api::json::dates::Timestamp;
 use crate::api::json::fields::{Field, Kind};
-use crate::api::json::lazy::{Lazy, Model, Value as _, parts_of};
+use crate::api::json::lazy::{Lazy, Model, Value as _, spans_and_extra};
 use crate::api::json::text::{ReadError, read_text};
 use crate::api::models::Owner;
 #[cfg(feature = "stubs")]
@@ -93,7 +93,7 @@ fn fields_to_dict<'py>(
                 Option::<Cow<'_, str>>::read(raw).into_bound_py_any(py)?
             }
             (Kind::Object(fields), Some(raw)) => {
-                let (spans, extra) = parts_of(raw, fields);
+                let (spans, extra) = spans_and_extra(raw, fields);
                 let texts: Vec<Option<&str>> = spans.iter().map(|span| span.of(raw)).collect();
                 let dict = fields_to_dict(py, fields, &texts)?;
                 add_extra(&dict, &extra)?;

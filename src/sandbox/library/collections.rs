@@ -68,7 +68,7 @@ impl Maker {
         };
         shares.extend(members.map(|id| Share { share_type: ShareType::Group, id, permission: Permission::Access }));
         if self.chance(0.12)
-            && let Some(helper) = self.someone(teacher)
+            && let Some(helper) = self.another_person(teacher)
         {
             shares.push(Share { share_type: ShareType::User, id: helper, permission: Permission::Edit });
         }
@@ -96,7 +96,7 @@ impl Maker {
             shares.push(Share { share_type: ShareType::Group, id, permission });
         }
         if self.chance(0.4)
-            && let Some(id) = self.someone(teacher)
+            && let Some(id) = self.another_person(teacher)
         {
             let permission = if self.rng.bool() { Permission::Edit } else { Permission::View };
             shares.push(Share { share_type: ShareType::User, id, permission });

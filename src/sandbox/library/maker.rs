@@ -102,7 +102,7 @@ impl Maker {
     }
 
     /// Creates the administrator, the departments, and the founders.
-    pub(super) fn found(&mut self) {
+    pub(super) fn create_founders(&mut self) {
         let id = self.state.new_id();
         let library = self.state.new_id();
         let (full_name, email) = (Arc::from("Sandbox Administrator"), Some(Arc::from("admin@sandbox.example")));
@@ -151,7 +151,7 @@ impl Maker {
     }
 
     /// Adds the people who arrive before the media of that index is made.
-    pub(super) fn arrive(&mut self, index: usize, moment: i64) {
+    pub(super) fn add_arrivals(&mut self, index: usize, moment: i64) {
         while let Some((_, role)) = self.arrivals.pop_if(|(at, _)| *at <= index) {
             self.person(role, moment);
         }

@@ -244,7 +244,7 @@ impl Maker {
     fn media_shares(&mut self, teacher: usize, owner: u64) -> Vec<Share> {
         let mut shares = Vec::new();
         if self.chance(0.05)
-            && let Some(id) = self.someone(teacher)
+            && let Some(id) = self.another_person(teacher)
             && id != owner
         {
             let permission = match self.rng.u8(..3) {

@@ -17,12 +17,12 @@ use super::state::State;
 /// library, to the byte.
 pub(crate) fn library(media: usize, seed: u64) -> Result<State, Error> {
     let mut maker = Maker::new(Words::get()?, media, seed);
-    maker.found();
+    maker.create_founders();
     let count = media + maker.archived();
     let moments = maker.calendar.moments(&mut maker.rng, count);
     let mut made = Vec::with_capacity(count);
     for (index, moment) in moments.into_iter().enumerate() {
-        maker.arrive(index, moment);
+        maker.add_arrivals(index, moment);
         let media = maker.media(index, moment, &made);
         made.extend(media.map(|media| (media.id, media)));
     }

@@ -128,7 +128,7 @@ impl Maker {
     }
 
     /// Another person: a colleague or a student.
-    pub(super) fn someone(&mut self, teacher: usize) -> Option<u64> {
+    pub(super) fn another_person(&mut self, teacher: usize) -> Option<u64> {
         let people = if self.rng.bool() { &self.teachers } else { &self.students };
         let own = self.teachers.get(teacher)?.id;
         self.rng.choice(people).map(|person| person.id).filter(|id| *id != own)
