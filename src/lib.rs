@@ -28,8 +28,6 @@ mod _core {
     #[pymodule_export]
     use crate::python::errors::first_classes;
     #[pymodule_export]
-    use crate::python::faults::print_no_panics;
-    #[pymodule_export]
     use crate::python::files::{changed_by_others, make_private_folder, replace_file, temporary_path};
     #[pymodule_export]
     use crate::python::listing::arrow::{ArrowBatch, ArrowTable};
@@ -41,6 +39,8 @@ mod _core {
     use crate::python::pages::collections::Collection;
     #[pymodule_export]
     use crate::python::pages::media::{Media, decode_media_page};
+    #[pymodule_export]
+    use crate::python::panics::print_no_panics;
     #[cfg(feature = "sandbox")]
     #[pymodule_export]
     use crate::python::sandbox::SandboxServer;

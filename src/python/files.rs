@@ -19,7 +19,7 @@ use crate::files;
 /// Raises:
 ///     OSError: If the file system does not allow a name as long as that of `path`.
 #[pyfunction]
-#[expect(clippy::needless_pass_by_value, reason = "pyo3 hands over what it made")]
+#[expect(clippy::needless_pass_by_value, reason = "pyo3 passes owned values")]
 pub(crate) fn temporary_path(path: PathBuf) -> PyResult<PathBuf> {
     files::temporary(&path).map_err(|error| named(&path, error))
 }
@@ -33,7 +33,7 @@ pub(crate) fn temporary_path(path: PathBuf) -> PyResult<PathBuf> {
 /// Raises:
 ///     OSError: If it cannot be written, or others can change its folder.
 #[pyfunction]
-#[expect(clippy::needless_pass_by_value, reason = "pyo3 hands over what it made")]
+#[expect(clippy::needless_pass_by_value, reason = "pyo3 passes owned values")]
 pub(crate) fn replace_file(py: Python<'_>, path: PathBuf, content: &[u8]) -> PyResult<()> {
     py.detach(|| files::replace_in_own_folder(&path, content)).map_err(|error| named(&path, error))
 }
@@ -46,7 +46,7 @@ pub(crate) fn replace_file(py: Python<'_>, path: PathBuf, content: &[u8]) -> PyR
 /// Returns:
 ///     What is wrong and what to do; `None` if all is well, if there is no file, or if it cannot be checked.
 #[pyfunction]
-#[expect(clippy::needless_pass_by_value, reason = "pyo3 hands over what it made")]
+#[expect(clippy::needless_pass_by_value, reason = "pyo3 passes owned values")]
 pub(crate) fn changed_by_others(py: Python<'_>, path: PathBuf) -> Option<String> {
     let refused = py.detach(|| files::check(&path)).err()?;
     // An error of the system has a number; whoever reads the file reports it.
@@ -61,7 +61,7 @@ pub(crate) fn changed_by_others(py: Python<'_>, path: PathBuf) -> Option<String>
 /// Raises:
 ///     OSError: If it cannot be made.
 #[pyfunction]
-#[expect(clippy::needless_pass_by_value, reason = "pyo3 hands over what it made")]
+#[expect(clippy::needless_pass_by_value, reason = "pyo3 passes owned values")]
 pub(crate) fn make_private_folder(path: PathBuf) -> PyResult<()> {
     files::make_private_folder(&path).map_err(|error| named(&path, error))
 }

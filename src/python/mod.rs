@@ -5,11 +5,11 @@ pub(crate) mod bridge;
 pub(crate) mod cached;
 pub(crate) mod convert;
 pub(crate) mod errors;
-pub(crate) mod faults;
 pub(crate) mod files;
 pub(crate) mod listing;
 pub(crate) mod operations;
 pub(crate) mod pages;
+pub(crate) mod panics;
 pub(crate) mod pickles;
 pub(crate) mod progress;
 #[cfg(feature = "sandbox")]

@@ -27,7 +27,7 @@ fn network_of(client: &Client) -> PyResult<(Option<&str>, Option<&Path>)> {
 impl StudioClient {
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
         let pickles = py.import("canvas_studio._pickles")?;
-        let (place, auth) = match self.client.auth() {
+        let (source, auth) = match self.client.auth() {
             Auth::Token(token) => (Some(pickles.call_method1("token_source", (token.expose_secret(),))?), None),
             Auth::OAuth(_) => (None, self.auth().map(|auth| auth.oauth.clone_ref(py))),
         };
@@ -46,7 +46,7 @@ impl StudioClient {
         options.set_item("max_concurrency", set.max_concurrency)?;
         options.set_item("max_connections", set.max_connections)?;
         options.set_item("max_rate", set.max_rate)?;
-        Ok((pickles.getattr("client")?, Typed::new((config.url(), place, auth, options).into_py_any(py)?)))
+        Ok((pickles.getattr("client")?, Typed::new((config.url(), source, auth, options).into_py_any(py)?)))
     }
 }
 
@@ -55,7 +55,7 @@ impl OAuth {
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
         let pickles = py.import("canvas_studio._pickles")?;
         let (id, secret) = (self.client_id(), self.oauth.client_secret().expose_secret());
-        let place = pickles.call_method1("secret_source", (id, secret))?;
+        let source = pickles.call_method1("secret_source", (id, secret))?;
         let rest = PyDict::new(py);
         rest.set_item("redirect_uri", &self.redirect_uri)?;
         if let Some(client) = &self.client {
@@ -66,6 +66,6 @@ impl OAuth {
         }
         let partial = py.import("functools")?.getattr("partial")?;
         let rebuild = partial.call((pickles.getattr("oauth")?,), Some(&rest))?;
-        Ok((rebuild, Typed::new((id, place, self.store.clone_ref(py)).into_py_any(py)?)))
+        Ok((rebuild, Typed::new((id, source, self.store.clone_ref(py)).into_py_any(py)?)))
     }
 }

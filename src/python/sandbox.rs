@@ -48,7 +48,7 @@ impl SandboxServer {
 }
 
 #[pymethods]
-#[expect(clippy::needless_pass_by_value, reason = "pyo3 hands over what it made")]
+#[expect(clippy::needless_pass_by_value, reason = "pyo3 passes owned values")]
 impl SandboxServer {
     #[new]
     fn new(py: Python<'_>, options: &Bound<'_, PyAny>) -> PyResult<Self> {

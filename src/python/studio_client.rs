@@ -314,7 +314,7 @@ impl StudioClient {
     }
 
     // As in `OAuth`. If an object, a listing or a call holds the client too, the owner of that keeps it alive.
-    #[expect(clippy::needless_pass_by_value, reason = "pyo3 hands it over")]
+    #[expect(clippy::needless_pass_by_value, reason = "pyo3 passes an owned value")]
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.client.attached_to_this_alone::<AttachedAuth>().map_or(Ok(()), |auth| auth.traverse(&visit))
     }

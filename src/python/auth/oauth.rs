@@ -278,7 +278,7 @@ impl OAuth {
     }
 
     // It is immutable, so a reference cycle always has another object in it, which Python can clear.
-    #[expect(clippy::needless_pass_by_value, reason = "pyo3 hands it over")]
+    #[expect(clippy::needless_pass_by_value, reason = "pyo3 passes an owned value")]
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.store)
     }

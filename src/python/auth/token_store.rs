@@ -312,14 +312,14 @@ impl TokenStore for PythonStore {
         let Some(caller) = caller::current() else {
             return Box::pin(async { Err(Error::Setup("a token store was needed outside of a call".to_owned())) });
         };
-        let (tell, told) = oneshot::channel();
+        let (sender, receiver) = oneshot::channel();
         let refused = Arc::new(Mutex::new(None));
         let decision =
             Decision { decide: Mutex::new(Some(decide)), refused: Arc::clone(&refused), runtime: Handle::current() };
         // A short-lived thread, because a worker of the runtime must not wait for the interpreter.
         let started = thread::Builder::new().spawn(move || {
             Python::try_attach(|py| {
-                let finished = Finished { tell: Mutex::new(Some(tell)) };
+                let finished = Finished { sender: Mutex::new(Some(sender)) };
                 if let Err(problem) = begin(py, &caller, is_async, decision, finished) {
                     problem.write_unraisable(py, None);
                 }
@@ -327,7 +327,7 @@ impl TokenStore for PythonStore {
         });
         Box::pin(async move {
             started.map_err(|error| Error::Setup(format!("no thread for the token store: {error}")))?;
-            let result = told.await;
+            let result = receiver.await;
             if let Some(error) = refused.lock().unwrap_or_else(PoisonError::into_inner).take() {
                 return Err(error);
             }
@@ -388,7 +388,7 @@ impl Decision {
         Ok(decide(loaded.map(|loaded| loaded.get().tokens.clone())))
     }
 
-    fn tell(&self, py: Python<'_>, decided: Result<Change, Error>) -> PyResult<Py<PyTuple>> {
+    fn tokens_to_save(&self, py: Python<'_>, decided: Result<Change, Error>) -> PyResult<Py<PyTuple>> {
         match decided {
             Ok(Change::Keep) => Ok(PyTuple::empty(py).unbind()),
             Ok(Change::Save(tokens)) => Ok(PyTuple::new(py, [tokens.map(Tokens::from)])?.unbind()),
@@ -414,7 +414,7 @@ impl Decision {
             park_if_finalizing();
             decided.unwrap_or(Err(Error::Exiting))
         });
-        self.tell(py, decided)
+        self.tokens_to_save(py, decided)
     }
 
     /// The same, awaited. The refresh continues if this is cancelled.
@@ -428,7 +428,7 @@ impl Decision {
                     .map(|deciding| decision.runtime.spawn(deciding))
             })?;
             let decided = deciding.await.unwrap_or(Err(Error::Exiting));
-            Python::attach(|py| slf.get().tell(py, decided))
+            Python::attach(|py| slf.get().tokens_to_save(py, decided))
         })
     }
 }
@@ -436,16 +436,16 @@ impl Decision {
 /// Receives the result of the work on a store. If it is dropped without a result, the waiting call gets an error.
 #[pyclass(frozen, module = "canvas_studio._core")]
 pub(crate) struct Finished {
-    tell: Mutex<Option<oneshot::Sender<Result<(), PyErr>>>>,
+    sender: Mutex<Option<oneshot::Sender<Result<(), PyErr>>>>,
 }
 
 #[pymethods]
 impl Finished {
     #[pyo3(signature = (error))]
     fn __call__(&self, error: Option<Bound<'_, PyAny>>) {
-        if let Some(tell) = self.tell.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(sender) = self.sender.lock().unwrap_or_else(PoisonError::into_inner).take() {
             // It fails if no call waits any more, which is fine.
-            let _ = tell.send(error.map_or(Ok(()), |error| Err(PyErr::from_value(error))));
+            let _ = sender.send(error.map_or(Ok(()), |error| Err(PyErr::from_value(error))));
         }
     }
 }

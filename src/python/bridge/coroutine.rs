@@ -18,7 +18,7 @@ use pyo3::{type_hint_identifier, type_hint_subscript};
 
 use super::event_loop::{TaskWaker, WakeQueue, running_loop};
 use super::exit::before_exit;
-use crate::python::faults;
+use crate::python::panics;
 
 type Running = Pin<Box<dyn Future<Output = PyResult<Py<PyAny>>> + Send>>;
 
@@ -128,7 +128,7 @@ impl Coroutine {
                 let ended = running.take();
                 drop(state);
                 drop(ended);
-                Err(faults::exception(panic.as_ref()))
+                Err(panics::exception(panic.as_ref()))
             }
         }
     }

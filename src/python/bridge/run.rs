@@ -23,7 +23,7 @@ use crate::api::InvalidArgument;
 use crate::client::{Client, Error, ExtraPermit, RequestLimit};
 use crate::python::convert::output::IntoPython;
 use crate::python::errors::to_python;
-use crate::python::faults;
+use crate::python::panics;
 
 /// Runs an operation on the calling thread. Other Python threads keep running; Ctrl-C ends the operation and its
 /// request.
@@ -32,7 +32,7 @@ pub(crate) fn run<O: Operation>(
     client: Option<&Client>,
     operation: Result<O, InvalidArgument>,
 ) -> PyResult<<O::Result as IntoPython>::Python> {
-    faults::guarded(|| run_on_this_thread(py, client, operation))
+    panics::guarded(|| run_on_this_thread(py, client, operation))
 }
 
 fn run_on_this_thread<O: Operation>(
@@ -207,7 +207,7 @@ pub(crate) async fn run_async<O: Operation>(
     client: Option<Client>,
     operation: Result<O, InvalidArgument>,
 ) -> PyResult<<O::Result as IntoPython>::Python> {
-    faults::check_memory()?;
+    panics::check_memory()?;
     let operation = operation.map_err(|refusal| to_python(refusal.into()))?;
     let shared = shared_runtime()?;
     BlockingCall::lend();
@@ -233,7 +233,7 @@ pub(crate) async fn run_async<O: Operation>(
         refuse_at_exit()?;
     }
     let result = finished.map_err(|error| {
-        error.try_into_panic().map_or_else(|_| to_python(Error::Closed), |panic| faults::exception(panic.as_ref()))
+        error.try_into_panic().map_or_else(|_| to_python(Error::Closed), |panic| panics::exception(panic.as_ref()))
     })?;
     let _call = CallGuard::enter();
     Python::attach(|py| {

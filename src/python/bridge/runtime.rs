@@ -22,7 +22,7 @@ use super::{caller, logs};
 use crate::client::process::BACKGROUND;
 use crate::client::{Error, PerProcess, tasks};
 use crate::python::errors::to_python;
-use crate::python::faults;
+use crate::python::panics;
 use crate::stack::with_enough_stack;
 
 /// How often a call checks for signals and reports progress.
@@ -279,7 +279,7 @@ pub(crate) fn shared_runtime() -> PyResult<Arc<SharedRuntime>> {
         install_task_context();
         let build =
             || Builder::new_multi_thread().worker_threads(THREADS).thread_name("canvas-studio").enable_all().build();
-        let runtime = faults::as_io_error(build)?;
+        let runtime = panics::as_io_error(build)?;
         let handle = runtime.handle().clone();
         // Setting a timer that is due before all others wakes the thread. With this one running, hardly any is.
         handle.spawn(async {

@@ -61,7 +61,7 @@ impl Columns {
     }
 
     /// A batch of items without a type. A value that does not fit its column goes into the last one.
-    fn loose<T: Item>(&self, items: &[T]) -> Result<RecordBatch, ArrowError> {
+    fn untyped<T: Item>(&self, items: &[T]) -> Result<RecordBatch, ArrowError> {
         let names = self.schema.fields().split_last().map_or(&[][..], |(_, names)| names);
         let mut builders: Vec<InferredBuilder> =
             names.iter().map(|column| InferredBuilder::of(column.data_type())).collect();
@@ -97,7 +97,7 @@ pub(crate) struct BatchBuilder<T> {
     encoding: WordEncoding,
     extra: StringBuilder,
     /// Items without a type. Their columns are inferred once there are enough of them.
-    loose: Vec<T>,
+    untyped: Vec<T>,
     /// Pages that wait because memory ran out.
     waiting: VecDeque<Vec<T>>,
     /// The length of the texts of all items.
@@ -108,8 +108,8 @@ pub(crate) struct BatchBuilder<T> {
 impl<T: Item> BatchBuilder<T> {
     pub(crate) fn new(encoding: WordEncoding) -> Self {
         let object = StructBuilder::of(T::FIELDS, encoding);
-        let (extra, loose, waiting) = (StringBuilder::new(), Vec::new(), VecDeque::new());
-        Self { object, encoding, extra, loose, waiting, length: 0, failed: None }
+        let (extra, untyped, waiting) = (StringBuilder::new(), Vec::new(), VecDeque::new());
+        Self { object, encoding, extra, untyped, waiting, length: 0, failed: None }
     }
 
     /// Adds a page. If there is no memory for it, it waits.
@@ -136,7 +136,7 @@ impl<T: Item> BatchBuilder<T> {
 
     fn append(&mut self, items: Vec<T>) {
         if T::FIELDS.is_empty() {
-            self.loose.extend(items);
+            self.untyped.extend(items);
             return;
         }
         let texts: Vec<Cow<'_, str>> = items.iter().map(Item::json).collect();
@@ -159,10 +159,10 @@ impl<T: Item> BatchBuilder<T> {
 
     /// Makes the batch, with one row for each item.
     pub(crate) fn finish(self, columns: &OnceLock<Columns>) -> Result<RecordBatch, ArrowError> {
-        let columns = columns.get_or_init(|| Columns::of(&self.loose, self.encoding));
+        let columns = columns.get_or_init(|| Columns::of(&self.untyped, self.encoding));
         match self.failed {
             Some(error) => Err(error),
-            None if T::FIELDS.is_empty() => columns.loose(&self.loose),
+            None if T::FIELDS.is_empty() => columns.untyped(&self.untyped),
             None => columns.batch(self.object.finish(), self.extra),
         }
     }

@@ -25,7 +25,7 @@ use crate::python::convert::arguments::MAPPING;
 use crate::python::convert::json::{self, from_python};
 use crate::python::convert::output::{JsonObject, TypeHint, Typed};
 use crate::python::errors::to_python;
-use crate::python::faults::guarded;
+use crate::python::panics::guarded;
 use crate::stack::with_enough_stack;
 
 /// The argument of `from_dict`.
