@@ -28,7 +28,7 @@ def _refuse_subinterpreters() -> None:
 
 _refuse_subinterpreters()
 
-from canvas_studio import _core
+from canvas_studio import _async_methods, _core
 from canvas_studio._core import (
     Checkpoint,
     Collection,
@@ -170,6 +170,7 @@ def _log_if_asked() -> None:
 
 
 _core.print_no_panics()
+_async_methods.install()
 _stop_at_exit()
 _know_of_forks()
 _log_if_asked()

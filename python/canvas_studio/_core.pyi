@@ -5,7 +5,7 @@ The compiled part of `canvas_studio`. Import from `canvas_studio` instead.
 from canvas_studio.auth import AsyncTokenStore, TokenStore
 from canvas_studio.listing import Listing
 from canvas_studio.models import Course, Owner, PermissionChange, Permissions, Perspective, Source, User
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from os import PathLike
 from pathlib import Path
@@ -153,7 +153,7 @@ class Collection:
 
         Reference: Collection page, POST /collections/{collection_id}/archive.
         """
-    def archive_async(self, /) -> Coroutine[Any, Any, Collection | None]:
+    async def archive_async(self, /) -> Collection | None:
         """
         Archive it with all its media and perspectives.
 
@@ -190,9 +190,7 @@ class Collection:
 
         Reference: Collection page, POST /collections/{collection_id}/permissions.
         """
-    def change_permissions_async(
-        self, /, changes: Iterable[PermissionChange | Mapping[str, Any]]
-    ) -> Coroutine[Any, Any, Permissions]:
+    async def change_permissions_async(self, /, changes: Iterable[PermissionChange | Mapping[str, Any]]) -> Permissions:
         """
         Change with whom it is shared.
 
@@ -234,7 +232,7 @@ class Collection:
 
         Reference: Collection page, DELETE /collections/{collection_id}.
         """
-    def delete_async(self, /) -> Coroutine[Any, Any, Collection | None]:
+    async def delete_async(self, /) -> Collection | None:
         """
         Delete it with all its media and perspectives. This cannot be undone.
 
@@ -313,7 +311,7 @@ class Collection:
 
         Reference: Collection page, GET /collections/{collection_id}/permissions.
         """
-    def permissions_async(self, /) -> Coroutine[Any, Any, Permissions]:
+    async def permissions_async(self, /) -> Permissions:
         """
         Get the users and groups with whom it is shared.
 
@@ -338,7 +336,7 @@ class Collection:
 
         Reference: Collection page, GET /collections/{collection_id}.
         """
-    def refresh_async(self, /) -> Coroutine[Any, Any, Collection]:
+    async def refresh_async(self, /) -> Collection:
         """
         Fetch it again.
 
@@ -375,7 +373,7 @@ class Collection:
 
         Reference: Collection page, /collections/{collection_id}/unarchive (the method, POST, is inferred).
         """
-    def unarchive_async(self, /) -> Coroutine[Any, Any, Collection | None]:
+    async def unarchive_async(self, /) -> Collection | None:
         """
         Unarchive it, with all its media and perspectives.
 
@@ -477,7 +475,7 @@ class ListingSource:
         """
         Ask Studio how many items there are.
         """
-    def total_async(self, /) -> Coroutine[Any, Any, int]:
+    async def total_async(self, /) -> int:
         """
         Ask Studio how many items there are.
         """
@@ -540,7 +538,7 @@ class Media:
 
         Reference: Media page, /media/{media_id}/archive (the method, POST, is inferred).
         """
-    def archive_async(self, /) -> Coroutine[Any, Any, Media]:
+    async def archive_async(self, /) -> Media:
         """
         Archive it with all its perspectives. It leaves its courses and shared libraries.
 
@@ -577,9 +575,7 @@ class Media:
 
         Reference: Media page, /media/{media_id}/permissions (POST is observed; of two bodies, one is inferred and one typed by a public client).
         """
-    def change_permissions_async(
-        self, /, changes: Iterable[PermissionChange | Mapping[str, Any]]
-    ) -> Coroutine[Any, Any, Permissions]:
+    async def change_permissions_async(self, /, changes: Iterable[PermissionChange | Mapping[str, Any]]) -> Permissions:
         """
         Change with whom it is shared.
 
@@ -639,14 +635,14 @@ class Media:
 
         Reference: Media page, /media/{media_id}/create_embed (the method, POST, is observed).
         """
-    def create_embed_async(
+    async def create_embed_async(
         self,
         /,
         *,
         course_id: int | Course | Collection,
         embed_type: "Literal['embed', 'bare_embed']" = "embed",
         downloadable: bool | None = None,
-    ) -> Coroutine[Any, Any, str]:
+    ) -> str:
         """
         Add it to the collection of a course, and get the URL that launches it there.
 
@@ -684,7 +680,7 @@ class Media:
 
         Reference: Media page, DELETE /media/{media_id}.
         """
-    def delete_async(self, /) -> Coroutine[Any, Any, Media]:
+    async def delete_async(self, /) -> Media:
         """
         Delete it with all its perspectives. This cannot be undone.
 
@@ -737,7 +733,7 @@ class Media:
 
         Reference: Media page, GET /media/{media_id}/download.
         """
-    def download_async(
+    async def download_async(
         self,
         /,
         path: str | PathLike[str],
@@ -745,7 +741,7 @@ class Media:
         quality: str | None = None,
         progress: bool | Callable[[int, int | None], object] | None = ...,
         max_bytes: int | None = None,
-    ) -> Coroutine[Any, Any, Path]:
+    ) -> Path:
         """
         Download it into a file.
 
@@ -789,7 +785,7 @@ class Media:
 
         Reference: Media page, GET /media/{media_id}/download.
         """
-    def download_url_async(self, /, *, quality: str | None = None) -> Coroutine[Any, Any, str]:
+    async def download_url_async(self, /, *, quality: str | None = None) -> str:
         """
         Get the signed URL from which it can be downloaded for 24 hours. Treat it as a secret.
 
@@ -874,7 +870,7 @@ class Media:
 
         Reference: Media page, GET /media/{media_id}/permissions.
         """
-    def permissions_async(self, /) -> Coroutine[Any, Any, Permissions]:
+    async def permissions_async(self, /) -> Permissions:
         """
         Get the users and groups with whom it is shared directly.
 
@@ -908,7 +904,7 @@ class Media:
 
         Reference: Media page, GET /media/{media_id}.
         """
-    def refresh_async(self, /) -> Coroutine[Any, Any, Media]:
+    async def refresh_async(self, /) -> Media:
         """
         Fetch it again.
 
@@ -977,7 +973,7 @@ class Media:
 
         Reference: Media page, /media/{media_id}/unarchive (the method, POST, is inferred).
         """
-    def unarchive_async(self, /, *, collection_id: int | Collection | None = None) -> Coroutine[Any, Any, Media]:
+    async def unarchive_async(self, /, *, collection_id: int | Collection | None = None) -> Media:
         """
         Unarchive it, with all its perspectives.
 
@@ -1120,9 +1116,9 @@ class OAuth:
 
         Reference: none; observed in several clients, and in the vendor's guide for Postman.
         """
-    def exchange_async(
+    async def exchange_async(
         self, /, code: str, state: str | None = None, *, code_verifier: str | None = None
-    ) -> Coroutine[Any, Any, Tokens]:
+    ) -> Tokens:
         """
         Exchange the code of a sign-in for tokens, and save them in the store.
 
@@ -1155,7 +1151,7 @@ class OAuth:
 
         Reference: none; nothing is sent.
         """
-    def forget_async(self, /) -> Coroutine[Any, Any, None]:
+    async def forget_async(self, /) -> None:
         """
         Log out: delete the tokens, here and in the store. Studio documents no way to revoke them.
 
@@ -1210,7 +1206,7 @@ class PageReader:
         """
         Read some thousand rows as columns; `None` at the end of the list.
         """
-    def next_columns_async(self, /) -> Coroutine[Any, Any, ArrowBatch | None]:
+    async def next_columns_async(self, /) -> ArrowBatch | None:
         """
         Read some thousand rows as columns; `None` at the end of the list.
         """
@@ -1218,7 +1214,7 @@ class PageReader:
         """
         Read the pages that are ready: the items of each page that has any; `None` at the end of the list.
         """
-    def next_pages_async(self, /) -> Coroutine[Any, Any, list[list[Any]] | None]:
+    async def next_pages_async(self, /) -> list[list[Any]] | None:
         """
         Read the pages that are ready: the items of each page that has any; `None` at the end of the list.
         """
@@ -1319,8 +1315,8 @@ class StudioClient:
     Raises:
         InvalidArgumentError: If an argument is invalid.
     """
-    def __aenter__(self, /) -> Coroutine[Any, Any, StudioClient]: ...
-    def __aexit__(self, /, _kind: Any, _error: Any, _traceback: Any) -> Coroutine[Any, Any, None]: ...
+    def __aenter__(self, /) -> Awaitable[StudioClient]: ...
+    def __aexit__(self, /, _kind: Any, _error: Any, _traceback: Any) -> Awaitable[None]: ...
     def __enter__(self, /) -> StudioClient: ...
     def __exit__(self, /, _kind: Any, _error: Any, _traceback: Any) -> None: ...
     def __new__(
@@ -1365,7 +1361,7 @@ class StudioClient:
 
         Reference: Collection page, POST /collections/{collection_id}/archive.
         """
-    def archive_collection_async(self, /, id: int | Collection) -> Coroutine[Any, Any, Collection | None]:
+    async def archive_collection_async(self, /, id: int | Collection) -> Collection | None:
         """
         Archive a collection with all its media and perspectives.
 
@@ -1398,7 +1394,7 @@ class StudioClient:
 
         Reference: Media page, /media/{media_id}/archive (the method, POST, is inferred).
         """
-    def archive_media_async(self, /, id: int | Media) -> Coroutine[Any, Any, Media]:
+    async def archive_media_async(self, /, id: int | Media) -> Media:
         """
         Archive a media with all its perspectives. It leaves its courses and shared libraries.
 
@@ -1437,9 +1433,9 @@ class StudioClient:
 
         Reference: Collection page, POST /collections/{collection_id}/permissions.
         """
-    def change_collection_permissions_async(
+    async def change_collection_permissions_async(
         self, /, id: int | Collection, changes: Iterable[PermissionChange | Mapping[str, Any]]
-    ) -> Coroutine[Any, Any, Permissions]:
+    ) -> Permissions:
         """
         Change with whom a collection is shared.
 
@@ -1483,9 +1479,9 @@ class StudioClient:
 
         Reference: Media page, /media/{media_id}/permissions (POST is observed; of two bodies, one is inferred and one typed by a public client).
         """
-    def change_media_permissions_async(
+    async def change_media_permissions_async(
         self, /, id: int | Media, changes: Iterable[PermissionChange | Mapping[str, Any]]
-    ) -> Coroutine[Any, Any, Permissions]:
+    ) -> Permissions:
         """
         Change with whom a media is shared.
 
@@ -1529,9 +1525,7 @@ class StudioClient:
 
         Reference: Collection page, POST /collections.
         """
-    def create_collection_async(
-        self, /, name: str, *, user_id: int | Owner | User | None = None
-    ) -> Coroutine[Any, Any, Collection]:
+    async def create_collection_async(self, /, name: str, *, user_id: int | Owner | User | None = None) -> Collection:
         """
         Create a collection.
 
@@ -1579,7 +1573,7 @@ class StudioClient:
 
         Reference: Media page, /media/{media_id}/create_embed (the method, POST, is observed).
         """
-    def create_embed_async(
+    async def create_embed_async(
         self,
         /,
         media_id: int | Media,
@@ -1587,7 +1581,7 @@ class StudioClient:
         course_id: int | Course | Collection,
         embed_type: "Literal['embed', 'bare_embed']" = "embed",
         downloadable: bool | None = None,
-    ) -> Coroutine[Any, Any, str]:
+    ) -> str:
         """
         Add a media to the collection of a course, and get the URL that launches it there.
 
@@ -1625,7 +1619,7 @@ class StudioClient:
 
         Reference: Collection page, DELETE /collections/{collection_id}.
         """
-    def delete_collection_async(self, /, id: int | Collection) -> Coroutine[Any, Any, Collection | None]:
+    async def delete_collection_async(self, /, id: int | Collection) -> Collection | None:
         """
         Delete a collection with all its media and perspectives. This cannot be undone.
 
@@ -1658,7 +1652,7 @@ class StudioClient:
 
         Reference: Media page, DELETE /media/{media_id}.
         """
-    def delete_media_async(self, /, id: int | Media) -> Coroutine[Any, Any, Media]:
+    async def delete_media_async(self, /, id: int | Media) -> Media:
         """
         Delete a media with all its perspectives. This cannot be undone.
 
@@ -1712,7 +1706,7 @@ class StudioClient:
 
         Reference: Media page, GET /media/{media_id}/download.
         """
-    def download_media_async(
+    async def download_media_async(
         self,
         /,
         id: int | Media,
@@ -1721,7 +1715,7 @@ class StudioClient:
         quality: str | None = None,
         progress: bool | Callable[[int, int | None], object] | None = ...,
         max_bytes: int | None = None,
-    ) -> Coroutine[Any, Any, Path]:
+    ) -> Path:
         """
         Download a media into a file.
 
@@ -1817,7 +1811,7 @@ class StudioClient:
 
         Reference: Collection page, GET /collections/{collection_id}.
         """
-    def get_collection_async(self, /, id: int | Collection) -> Coroutine[Any, Any, Collection]:
+    async def get_collection_async(self, /, id: int | Collection) -> Collection:
         """
         Get a collection.
 
@@ -1851,7 +1845,7 @@ class StudioClient:
 
         Reference: Collection page, GET /collections/{collection_id}/permissions.
         """
-    def get_collection_permissions_async(self, /, id: int | Collection) -> Coroutine[Any, Any, Permissions]:
+    async def get_collection_permissions_async(self, /, id: int | Collection) -> Permissions:
         """
         Get the users and groups with whom a collection is shared.
 
@@ -1887,7 +1881,7 @@ class StudioClient:
 
         Reference: Media page, GET /media/{media_id}/download.
         """
-    def get_download_url_async(self, /, id: int | Media, *, quality: str | None = None) -> Coroutine[Any, Any, str]:
+    async def get_download_url_async(self, /, id: int | Media, *, quality: str | None = None) -> str:
         """
         Get the signed URL from which a media can be downloaded for 24 hours. Treat it as a secret.
 
@@ -1922,7 +1916,7 @@ class StudioClient:
 
         Reference: Media page, GET /media/{media_id}.
         """
-    def get_media_async(self, /, id: int | Media) -> Coroutine[Any, Any, Media]:
+    async def get_media_async(self, /, id: int | Media) -> Media:
         """
         Get a media, with the collection that it is in.
 
@@ -1955,7 +1949,7 @@ class StudioClient:
 
         Reference: Media page, GET /media/{media_id}/permissions.
         """
-    def get_media_permissions_async(self, /, id: int | Media) -> Coroutine[Any, Any, Permissions]:
+    async def get_media_permissions_async(self, /, id: int | Media) -> Permissions:
         """
         Get the users and groups with whom a media is shared directly.
 
@@ -2116,9 +2110,9 @@ class StudioClient:
 
         Reference: every page.
         """
-    def request_async(
+    async def request_async(
         self, /, method: str, path: str, *, params: Mapping[str, Any] | None = None, json: Any | None = None
-    ) -> Coroutine[Any, Any, Any]:
+    ) -> Any:
         """
         Send any request to Studio's API, with the same token, retries and errors as every other request.
 
@@ -2217,7 +2211,7 @@ class StudioClient:
 
         Reference: Collection page, /collections/{collection_id}/unarchive (the method, POST, is inferred).
         """
-    def unarchive_collection_async(self, /, id: int | Collection) -> Coroutine[Any, Any, Collection | None]:
+    async def unarchive_collection_async(self, /, id: int | Collection) -> Collection | None:
         """
         Unarchive a collection, with all its media and perspectives.
 
@@ -2251,9 +2245,9 @@ class StudioClient:
 
         Reference: Media page, /media/{media_id}/unarchive (the method, POST, is inferred).
         """
-    def unarchive_media_async(
+    async def unarchive_media_async(
         self, /, id: int | Media, *, collection_id: int | Collection | None = None
-    ) -> Coroutine[Any, Any, Media]:
+    ) -> Media:
         """
         Unarchive a media, with all its perspectives.
 

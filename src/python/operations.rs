@@ -25,9 +25,9 @@
 /// /// Archive a media.
 /// #[pyo3(signature = (id))]
 /// fn archive_media_async(slf: Py<Self>, py: Python<'_>, id: Id<OfMedia>)
-///     -> PyResult<CoroutineOf<<models::Media as IntoPython>::Python>> {
+///     -> PyResult<AwaitableOf<<models::Media as IntoPython>::Python>> {
 ///     let id = Argument::read(id, py, "id")?;
-///     Ok(CoroutineOf::new("StudioClient.archive_media_async", async move {
+///     Ok(AwaitableOf::new(async move {
 ///         let studio = slf.get();
 ///         let client = Python::attach(|py| studio.client(py).map(Option::<&Client>::cloned))?;
 ///         run_async(client, media::archive(id)).await
@@ -51,10 +51,10 @@ macro_rules! operations {
                 }
                 $(#[$about])*
                 fn $name_async(slf: Py<Self>, py: Python<'_> $(, $(#[$how])* $argument: $type)*)
-                    -> PyResult<$crate::python::bridge::coroutine::CoroutineOf<<$result as $crate::python::convert::output::IntoPython>::Python>> {
+                    -> PyResult<$crate::python::bridge::awaitable::AwaitableOf<<$result as $crate::python::convert::output::IntoPython>::Python>> {
                     $(let $argument = $crate::python::convert::arguments::Argument::read($argument, py, stringify!($argument))?;)*
                     let _ = py;
-                    Ok($crate::python::bridge::coroutine::CoroutineOf::new(concat!(stringify!($class), ".", stringify!($name_async)), async move {
+                    Ok($crate::python::bridge::awaitable::AwaitableOf::new(async move {
                         let $this = slf.get();
                         let client = Python::attach(|py| $this.client(py).map(Option::<&$crate::client::Client>::cloned))?;
                         $crate::python::bridge::run::run_async(client, $operation).await

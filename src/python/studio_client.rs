@@ -8,8 +8,8 @@ use pyo3::types::PyDict;
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::auth::oauth::OAuth;
+use super::bridge::awaitable::AwaitableOf;
 use super::bridge::caller::AttachedAuth;
-use super::bridge::coroutine::CoroutineOf;
 use super::bridge::operation::Operation;
 use super::bridge::run::{close, run};
 use super::convert::arguments::{Argument, FilePath, Int, Number, Object, Seconds, Text, named};
@@ -332,13 +332,13 @@ impl StudioClient {
         close(&self.client);
     }
 
-    fn __aenter__(slf: Py<Self>) -> CoroutineOf<Py<Self>> {
-        CoroutineOf::new("StudioClient.__aenter__", async { Ok(slf) })
+    fn __aenter__(slf: Py<Self>) -> AwaitableOf<Py<Self>> {
+        AwaitableOf::new(async { Ok(slf) })
     }
 
-    fn __aexit__(&self, _kind: Py<PyAny>, _error: Py<PyAny>, _traceback: Py<PyAny>) -> CoroutineOf<Typed<NoResult>> {
+    fn __aexit__(&self, _kind: Py<PyAny>, _error: Py<PyAny>, _traceback: Py<PyAny>) -> AwaitableOf<Typed<NoResult>> {
         let client = self.client.clone();
-        CoroutineOf::new("StudioClient.__aexit__", async move {
+        AwaitableOf::new(async move {
             close(&client);
             Ok(Python::attach(|py| Typed::new(py.None())))
         })

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import subprocess
 import sys
 import typing
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
+from unittest.mock import AsyncMock, create_autospec
 
 import canvas_studio
 import fastapi
 import pydantic
 import pytest
-from canvas_studio import Collection, Course, Media, Owner, PermissionChange, Permissions
+from canvas_studio import Collection, Course, Media, Owner, PermissionChange, Permissions, StudioClient
+from canvas_studio.sandbox import Sandbox
 from fastapi.testclient import TestClient
 
 CLASSES = [value for name in canvas_studio.__all__ if inspect.isclass(value := getattr(canvas_studio, name))]
@@ -139,3 +142,60 @@ def test_pydantic_is_not_imported_until_it_asks() -> None:
     program = "import sys, canvas_studio.models; print('pydantic' in sys.modules or 'pydantic_core' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], check=True, timeout=60, capture_output=True, text=True)
     assert done.stdout == "False\n"
+
+
+async_methods = pytest.mark.parametrize(
+    "method",
+    [
+        method
+        for cls in CLASSES
+        for name, method in vars(cls).items()
+        if name.endswith("_async") and not name.startswith("_")
+    ],
+    ids=lambda method: method.__qualname__,
+)
+
+
+@async_methods
+def test_each_async_method_is_a_coroutine_function_with_the_parameters_of_its_twin(method: Any) -> None:
+    assert inspect.iscoroutinefunction(method)
+    assert method.__doc__
+    cls = getattr(canvas_studio, method.__qualname__.partition(".")[0])
+    twin = getattr(cls, method.__name__.removesuffix("_async"))
+    parameters = [str(parameter) for parameter in inspect.signature(method).parameters.values()]
+    assert parameters == [str(parameter) for parameter in inspect.signature(twin).parameters.values()]
+
+
+def test_a_bound_async_method_and_that_of_a_mock_are_coroutine_functions() -> None:
+    studio = StudioClient("https://school.example.edu", token="invented")
+    assert inspect.iscoroutinefunction(studio.get_media_async)
+    assert str(inspect.signature(studio.get_media_async)) == "(id)"
+    mock = create_autospec(StudioClient, instance=True)
+    assert isinstance(mock.get_media_async, AsyncMock)
+    with pytest.raises(TypeError):
+        mock.get_media_async(1, 2)
+
+
+def test_fastapi_carries_an_async_method_out_in_the_background() -> None:
+    with Sandbox(media=3) as box:
+        studio = box.client()
+        media = studio.search_media().first()
+        assert media is not None
+        app = fastapi.FastAPI()
+
+        @app.post("/delete")
+        def delete(tasks: fastapi.BackgroundTasks) -> None:
+            tasks.add_task(studio.delete_media_async, media)
+
+        assert TestClient(app).post("/delete").status_code == 200
+        assert studio.search_media().total() == 2
+
+
+def test_bad_arguments_of_an_async_method_are_refused_when_it_is_awaited() -> None:
+    studio = StudioClient("https://school.example.edu", token="invented")
+    call = studio.get_media_async(-1)
+    with pytest.raises(canvas_studio.InvalidArgumentError):
+        asyncio.run(call)
+    call = cast("Any", studio).get_media_async()
+    with pytest.raises(TypeError, match="get_media_async"):
+        asyncio.run(call)

@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 import weakref
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from dataclasses import replace
@@ -493,7 +493,7 @@ def test_every_loop_can_be_closed_with_calls_under_way(new_loop: Callable[[], as
             loop = new_loop()
             calls = [studio.get_media_async(number) for _ in range(10)]
 
-            async def begin(calls: list[Coroutine[Any, Any, Any]]) -> None:
+            async def begin(calls: Sequence[Coroutine[Any, Any, Any]]) -> None:
                 for call in calls:
                     call.send(None)
                 await asyncio.to_thread(server.wait_for_requests, len(server.requests) + 10)
@@ -565,7 +565,7 @@ def test_loops_that_are_closed_with_calls_under_way_leave_no_files_open() -> Non
     with FaultServer(lambda request: replace(media_named_in_path(request), gate=gate)) as server:
         studio = server.client()
 
-        async def begin(calls: list[Coroutine[Any, Any, Any]]) -> None:
+        async def begin(calls: Sequence[Coroutine[Any, Any, Any]]) -> None:
             for call in calls:
                 call.send(None)
 

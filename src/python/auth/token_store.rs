@@ -20,8 +20,8 @@ use tokio::sync::{OwnedMutexGuard, oneshot};
 use super::tokens::Tokens;
 use crate::client::token_store::{BoxFuture, Change, Decide, FileLock, FileStore, MemoryStore, TokenStore};
 use crate::client::{Client, Error};
+use crate::python::bridge::awaitable::AwaitableOf;
 use crate::python::bridge::caller::{self, Caller};
-use crate::python::bridge::coroutine::CoroutineOf;
 use crate::python::bridge::exit::park_if_finalizing;
 use crate::python::bridge::operation::Operation;
 use crate::python::bridge::run::run;
@@ -419,8 +419,8 @@ impl Decision {
 
     /// The same, awaited. The refresh continues if this is cancelled.
     #[pyo3(signature = (loaded))]
-    fn decide_async(slf: Py<Self>, loaded: Option<Py<Tokens>>) -> CoroutineOf<Py<PyTuple>> {
-        CoroutineOf::new("Decision.decide_async", async move {
+    fn decide_async(slf: Py<Self>, loaded: Option<Py<Tokens>>) -> AwaitableOf<Py<PyTuple>> {
+        AwaitableOf::new(async move {
             let deciding = Python::attach(|py| {
                 let decision = slf.get();
                 decision

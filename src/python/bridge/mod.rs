@@ -2,8 +2,8 @@
 //!
 //! Nothing else in this crate deals with threads, the interpreter's lock, signals or processes.
 
+pub(crate) mod awaitable;
 pub(crate) mod caller;
-pub(crate) mod coroutine;
 pub(crate) mod event_loop;
 pub(crate) mod exit;
 pub(crate) mod logs;

@@ -1,13 +1,12 @@
-//! `coroutine`: an awaitable over a Rust future that behaves as Python's own coroutines do.
+//! What an `async def` of Python's awaits: a Rust future.
 
-use std::ffi::CString;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
-use pyo3::exceptions::{PyBaseException, PyRuntimeError, PyRuntimeWarning, PyStopIteration, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyBaseException, PyRuntimeError, PyStopIteration, PyValueError};
 #[cfg(feature = "stubs")]
 use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
@@ -22,47 +21,42 @@ use crate::python::panics;
 
 type Running = Pin<Box<dyn Future<Output = PyResult<Py<PyAny>>> + Send>>;
 
-/// A coroutine that returns a `T`.
-pub(crate) struct CoroutineOf<T> {
-    coroutine: Coroutine,
+/// An awaitable whose result is a `T`.
+pub(crate) struct AwaitableOf<T> {
+    awaitable: Awaitable,
     result: PhantomData<fn() -> T>,
 }
 
-impl<T: for<'py> IntoPyObject<'py> + Send + 'static> CoroutineOf<T> {
-    /// Makes a coroutine from a future, which starts when it is awaited. `name` is `Class.method`.
-    pub(crate) fn new(name: &'static str, running: impl Future<Output = PyResult<T>> + Send + 'static) -> Self {
+impl<T: for<'py> IntoPyObject<'py> + Send + 'static> AwaitableOf<T> {
+    /// Makes an awaitable of a future, which begins when it is awaited.
+    pub(crate) fn new(running: impl Future<Output = PyResult<T>> + Send + 'static) -> Self {
         let running = Box::pin(async move {
             let result = running.await?;
             Python::attach(|py| result.into_py_any(py))
         });
-        let coroutine = Coroutine { name, state: Mutex::new(State { running: Some(running), wait_state: None }) };
-        Self { coroutine, result: PhantomData }
+        Self {
+            awaitable: Awaitable(Mutex::new(State { running: Some(running), wait_state: None })),
+            result: PhantomData,
+        }
     }
 }
 
-impl<'py, T: IntoPyObject<'py>> IntoPyObject<'py> for CoroutineOf<T> {
-    type Target = Coroutine;
-    type Output = Bound<'py, Coroutine>;
+impl<'py, T: IntoPyObject<'py>> IntoPyObject<'py> for AwaitableOf<T> {
+    type Target = Awaitable;
+    type Output = Bound<'py, Awaitable>;
     type Error = PyErr;
     #[cfg(feature = "stubs")]
-    const OUTPUT_TYPE: PyStaticExpr = type_hint_subscript!(
-        type_hint_identifier!("collections.abc", "Coroutine"),
-        type_hint_identifier!("typing", "Any"),
-        type_hint_identifier!("typing", "Any"),
-        T::OUTPUT_TYPE
-    );
+    const OUTPUT_TYPE: PyStaticExpr =
+        type_hint_subscript!(type_hint_identifier!("collections.abc", "Awaitable"), T::OUTPUT_TYPE);
 
     fn into_pyobject(self, py: Python<'py>) -> Result<Self::Output, Self::Error> {
-        Bound::new(py, self.coroutine)
+        Bound::new(py, self.awaitable)
     }
 }
 
-/// A coroutine, with the methods and the errors of Python's own.
-#[pyclass(frozen, name = "coroutine", module = "canvas_studio._core", weakref)]
-pub(crate) struct Coroutine {
-    name: &'static str,
-    state: Mutex<State>,
-}
+/// The iterator that `await` goes through. Python's own coroutine around it sees to the rest.
+#[pyclass(frozen, name = "awaitable", module = "canvas_studio._core")]
+pub(crate) struct Awaitable(Mutex<State>);
 
 struct State {
     /// None once it has ended.
@@ -78,9 +72,9 @@ struct WaitState {
     task_waker: Arc<TaskWaker>,
 }
 
-impl Coroutine {
+impl Awaitable {
     fn state(&self) -> PyResult<MutexGuard<'_, State>> {
-        self.state.try_lock().map_err(|_| PyValueError::new_err("coroutine already executing"))
+        self.0.try_lock().map_err(|_| PyValueError::new_err("coroutine already executing"))
     }
 
     /// Runs until there is something to wait for, and gives that to the event loop.
@@ -148,24 +142,7 @@ impl Coroutine {
 }
 
 #[pymethods]
-impl Coroutine {
-    #[getter]
-    fn __name__(&self) -> &'static str {
-        self.name.rsplit_once('.').map_or(self.name, |(_, name)| name)
-    }
-
-    #[getter]
-    fn __qualname__(&self) -> &'static str {
-        self.name
-    }
-
-    fn send(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        if !value.is_none() && self.state()?.wait_state.is_none() {
-            return Err(PyTypeError::new_err("can't send non-None value to a just-started coroutine"));
-        }
-        self.resume(py)
-    }
-
+impl Awaitable {
     #[pyo3(signature = (typ, val=None, tb=None, /))]
     fn throw(
         &self,
@@ -193,47 +170,12 @@ impl Coroutine {
         self.cancel()
     }
 
-    fn __await__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
-        {
-            let state = slf.get().state()?;
-            if state.running.is_some() && state.wait_state.is_some() {
-                return Err(PyRuntimeError::new_err("coroutine is being awaited already"));
-            }
-        }
-        Ok(slf)
+    fn __await__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
     }
 
     fn __next__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         self.resume(py)
-    }
-
-    fn __repr__(slf: &Bound<'_, Self>) -> String {
-        format!("<coroutine object {} at {:#x}>", slf.get().name, slf.as_ptr().addr())
-    }
-}
-
-impl Drop for Coroutine {
-    /// Warns of a coroutine that was never awaited, as Python does.
-    fn drop(&mut self) {
-        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if state.running.is_none() || state.wait_state.is_some() {
-            return;
-        }
-        let Ok(message) = CString::new(format!("coroutine '{}' was never awaited", self.name)) else { return };
-        let warn = |py: Python<'_>| {
-            // It may be dropped because of an exception that is being raised.
-            let raised = PyErr::take(py);
-            if let Err(error) = PyErr::warn(py, &py.get_type::<PyRuntimeWarning>(), &message, 1) {
-                error.write_unraisable(py, None);
-            }
-            if let Some(error) = raised {
-                error.restore(py);
-            }
-        };
-        let _ = before_exit(|| {
-            Python::try_attach(warn);
-            Ok(())
-        });
     }
 }
 
