@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 import json
-from collections.abc import Callable, Generator
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
-from contextvars import ContextVar
-from threading import Thread
-from typing import TYPE_CHECKING, Any, Protocol
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from typing import Protocol
 
 from canvas_studio._core import FileTokenStore, MemoryTokenStore, OAuth, StoreLock, Tokens
 from canvas_studio._files import home
 from canvas_studio._keyring import Keyring, translate_errors
-from canvas_studio._tracebacks import clear_locals, clears_locals
+from canvas_studio._tracebacks import clears_locals
 from canvas_studio.errors import LoginRequiredError, SignInError, TokenStoreError
-
-if TYPE_CHECKING:
-    import asyncio
-    from contextvars import Context
 
 __all__ = [
     "AsyncTokenStore",
@@ -150,102 +142,3 @@ class KeyringTokenStore:
 
 def _keyring_store(name: str, service: str) -> KeyringTokenStore:
     return KeyringTokenStore(name, service=service)
-
-
-# What follows is called by the core, for the stores that are written in Python.
-
-
-class _Decision(Protocol):
-    """What the core makes of what a store holds: nothing to keep it, or what to save."""
-
-    def decide(self, loaded: Tokens | None, /) -> tuple[Tokens | None, ...]: ...
-
-    async def decide_async(self, loaded: Tokens | None, /) -> tuple[Tokens | None, ...]: ...
-
-
-_tasks: set[asyncio.Task[None]] = set()
-# The stores that are at work here, each emptied when its work is done: a task that it has started keeps the context.
-_inside: ContextVar[tuple[list[int], ...]] = ContextVar("canvas_studio.auth.inside", default=())
-
-
-@contextmanager
-def _at_work(inside: int) -> Generator[None]:
-    mark = [inside]
-    _inside.set((*_inside.get(), mark))
-    try:
-        yield
-    finally:
-        mark.clear()
-
-
-def _is_async(store: object) -> bool:  # pyright: ignore[reportUnusedFunction] - the core calls it
-    return inspect.iscoroutinefunction(getattr(store, "load", None))
-
-
-def _update(store: TokenStore, inside: int, decision: _Decision) -> None:
-    with _at_work(inside), store.lock():
-        for tokens in decision.decide(store.load()):
-            store.save(tokens)
-
-
-async def _update_async(store: AsyncTokenStore, inside: int, decision: _Decision) -> None:
-    with _at_work(inside):
-        async with store.lock():
-            for tokens in await decision.decide_async(await store.load()):
-                await store.save(tokens)
-
-
-def _on_a_thread(work: Callable[[], None]) -> None:
-    try:
-        Thread(target=work, name="canvas-studio tokens", daemon=True).start()
-    except RuntimeError:
-        # No thread can be started: at exit from Python 3.12 on, or because the system has none left. This one is the
-        # core's, and it is free for this; a thread of Python's own is better only because an exit can leave it behind.
-        work()
-
-
-def _begin(  # pyright: ignore[reportUnusedFunction] - likewise
-    store: Any,  # noqa: ANN401 - a TokenStore or an AsyncTokenStore
-    is_async: bool,  # noqa: FBT001
-    inside: int,
-    decision: _Decision,
-    finished: Callable[[BaseException | None], None],
-    context: Context,
-    loop: asyncio.AbstractEventLoop | None,
-) -> None:
-    def on_a_thread() -> None:
-        try:
-            if is_async:
-                import asyncio  # noqa: PLC0415 - only an async store needs it
-
-                context.copy().run(asyncio.run, _update_async(store, inside, decision))
-            else:
-                context.copy().run(_update, store, inside, decision)
-        except BaseException as error:  # noqa: BLE001 - those who wait get it
-            clear_locals(error)
-            finished(error)
-        else:
-            finished(None)
-
-    def on_the_loop(loop: asyncio.AbstractEventLoop) -> None:
-        task = loop.create_task(_update_async(store, inside, decision))
-        _tasks.add(task)
-        task.add_done_callback(ended)
-
-    def ended(task: asyncio.Task[None]) -> None:
-        from asyncio import CancelledError  # noqa: PLC0415 - likewise
-
-        _tasks.discard(task)
-        error = CancelledError() if task.cancelled() else task.exception()
-        clear_locals(error)
-        finished(error)
-
-    if is_async and loop is not None:
-        try:
-            loop.call_soon_threadsafe(on_the_loop, loop, context=context.copy())
-        except RuntimeError:
-            # It was closed meanwhile.
-            pass
-        else:
-            return
-    _on_a_thread(on_a_thread)

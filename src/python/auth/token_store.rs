@@ -59,7 +59,8 @@ impl<'a, 'py> FromPyObject<'a, 'py> for AnyStore {
                     return Err(wrong_type("store", expected, &given, remedy));
                 }
             }
-            let is_async = given.py().import("canvas_studio.auth")?.call_method1("_is_async", (given,))?.extract()?;
+            let is_async =
+                given.py().import("canvas_studio._stores")?.call_method1("is_async_store", (given,))?.extract()?;
             Arc::new(PythonStore { address: given.as_ptr().addr(), is_async })
         };
         Ok(Self { object: given.to_owned().unbind(), store })
@@ -364,15 +365,15 @@ fn store_error(py: Python<'_>, raised: PyErr) -> Error {
     Error::Store { message, cause: Arc::new(raised) }
 }
 
-/// Calls `canvas_studio.auth._begin`, which runs the store on a thread or an event loop.
+/// Calls `canvas_studio._stores.begin`, which runs the store on a thread or an event loop.
 fn begin(py: Python<'_>, caller: &Caller, is_async: bool, decision: Decision, finished: Finished) -> PyResult<()> {
-    let auth = py.import("canvas_studio.auth")?;
+    let stores = py.import("canvas_studio._stores")?;
     let Caller { store, context, event_loop, .. } = caller;
     let inside = store.as_ptr().addr();
-    auth.call_method1("_begin", (store, is_async, inside, decision, finished, context, event_loop)).map(drop)
+    stores.call_method1("begin", (store, is_async, inside, decision, finished, context, event_loop)).map(drop)
 }
 
-/// Decides, from the tokens in a store, whether to refresh and save them. `_begin` calls it.
+/// Decides, from the tokens in a store, whether to refresh and save them. `canvas_studio._stores` calls it.
 #[pyclass(frozen, module = "canvas_studio._core")]
 pub(crate) struct Decision {
     decide: Mutex<Option<Decide>>,
