@@ -29,7 +29,7 @@ from canvas_studio import (
 )
 from canvas_studio.sandbox import Sandbox
 from support.fault_server import RESET, TOKEN, Answer, FaultServer, Received, json_answer, media_answer, text_answer
-from support.school import HOUR, eventually
+from support.school import CLIENT_ID, CLIENT_SECRET, HOUR, TOKEN_PATH, eventually
 from support.token_stores import BlockingStore
 
 if TYPE_CHECKING:
@@ -37,11 +37,8 @@ if TYPE_CHECKING:
 
     from support.forms import Form
 
-CLIENT_ID = "key-of-the-tests"
-CLIENT_SECRET = "secret-of-the-tests-2718281828"
 CALLBACK = "https://app.example.edu/studio/callback"
 OUT_OF_BAND = "urn:ietf:wg:oauth:2.0:oob"
-TOKEN_PATH = "/api/public/oauth/token"
 CODE = "code-of-the-tests-3141592653"
 GRANTED = {
     "access_token": "access-of-the-tests-1618033988",

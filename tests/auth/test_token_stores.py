@@ -38,6 +38,7 @@ from canvas_studio import (
     TokenStoreError,
 )
 from support.fault_server import Answer, FaultServer, Received, json_answer, media_named_in_path
+from support.school import CLIENT_ID, CLIENT_SECRET, TOKEN_PATH
 from support.token_stores import ENDED, AwaitedStore, BlockingStore, number_of, tenant, tokens_of
 
 if TYPE_CHECKING:
@@ -45,9 +46,6 @@ if TYPE_CHECKING:
 
     from support.forms import Form
 
-TOKEN_PATH = "/api/public/oauth/token"
-CLIENT_ID = "key-of-the-tests"
-CLIENT_SECRET = "secret-of-the-tests-2718281828"
 LATER = datetime(2999, 1, 1, tzinfo=UTC)
 WRONG_TYPE = (InvalidArgumentError, TypeError)
 
