@@ -191,7 +191,7 @@ impl SandboxServer {
 
 fn to_python(error: Error) -> PyErr {
     match error {
-        Error::Wrong(text) => PyValueError::new_err(text),
+        Error::Invalid(text) => PyValueError::new_err(text),
         Error::Io(error) => match error.raw_os_error() {
             Some(number) => PyOSError::new_err((number, error.to_string())),
             None => PyOSError::new_err(error.to_string()),

@@ -81,7 +81,7 @@ pub(crate) fn add(state: &mut State, admin: u64, kind: &str, fields: Json, now: 
         "media" => add_media(state, admin, read(fields)?, now),
         _ => Err(format!("kind: expected user, group, collection or media, not {kind}")),
     };
-    added.map_err(Error::Wrong)
+    added.map_err(Error::Invalid)
 }
 
 fn add_user(state: &mut State, user: NewUser, now: Timestamp) -> Result<u64, String> {

@@ -191,13 +191,13 @@ fn serve(studio: &Studio, file: File, headers: &HeaderMap) -> Response<Body> {
     let unchanged = text(IF_RANGE).is_none_or(|etag| etag == file.etag());
     let range = text(RANGE).filter(|_| unchanged && studio.assumptions.range_honoured);
     let answer = Response::builder().header(CONTENT_TYPE, "video/mp4").header(ETAG, file.etag());
-    let (start, end, answer) = match range.map(|range| part(range, file.size)) {
-        None | Some(Part::Whole) => (0, file.size, answer.status(StatusCode::OK)),
-        Some(Part::Between(start, end)) => {
+    let (start, end, answer) = match range.map(|range| requested_range(range, file.size)) {
+        None | Some(RequestedRange::WholeFile) => (0, file.size, answer.status(StatusCode::OK)),
+        Some(RequestedRange::Bytes(start, end)) => {
             let about = format!("bytes {start}-{}/{}", end - 1, file.size);
             (start, end, answer.status(StatusCode::PARTIAL_CONTENT).header(CONTENT_RANGE, about))
         }
-        Some(Part::None) => {
+        Some(RequestedRange::Unsatisfiable) => {
             let mut answer = error_reply(416, "InvalidRange", "the range cannot be satisfied");
             if let Ok(about) = format!("bytes */{}", file.size).parse() {
                 answer.headers_mut().insert(CONTENT_RANGE, about);
@@ -206,32 +206,34 @@ fn serve(studio: &Studio, file: File, headers: &HeaderMap) -> Response<Body> {
         }
     };
     let answer = if studio.assumptions.range_honoured { answer.header(ACCEPT_RANGES, "bytes") } else { answer };
-    let reading = Reading { file, position: start, end, is_turn: false };
-    answer.header(CONTENT_LENGTH, end - start).body(Body::new(reading)).unwrap_or_default()
+    let body = FileBody { file, position: start, end, is_turn: false };
+    answer.header(CONTENT_LENGTH, end - start).body(Body::new(body)).unwrap_or_default()
 }
 
-enum Part {
-    Whole,
-    Between(u64, u64),
-    None,
+/// The part of a file that a request asks for.
+enum RequestedRange {
+    WholeFile,
+    /// From the first byte to the one after the last.
+    Bytes(u64, u64),
+    Unsatisfiable,
 }
 
 /// The range of a `Range` header. An invalid header, or one with several ranges, gets the whole file.
-fn part(header: &str, size: u64) -> Part {
+fn requested_range(header: &str, size: u64) -> RequestedRange {
     let Some((first, last)) = header.trim().strip_prefix("bytes=").and_then(|range| range.split_once('-')) else {
-        return Part::Whole;
+        return RequestedRange::WholeFile;
     };
     let (start, end) = match (first.trim().parse::<u64>(), last.trim().parse::<u64>()) {
         (Ok(first), Ok(last)) if last >= first => (first, last.saturating_add(1).min(size)),
         (Ok(first), Err(_)) if last.trim().is_empty() => (first, size),
         (Err(_), Ok(count)) if first.trim().is_empty() => (size.saturating_sub(count), size),
-        _ => return Part::Whole,
+        _ => return RequestedRange::WholeFile,
     };
-    if start < end { Part::Between(start, end) } else { Part::None }
+    if start < end { RequestedRange::Bytes(start, end) } else { RequestedRange::Unsatisfiable }
 }
 
 /// A body that streams a part of a file.
-struct Reading {
+struct FileBody {
     file: File,
     position: u64,
     end: u64,
@@ -239,7 +241,7 @@ struct Reading {
     is_turn: bool,
 }
 
-impl HttpBody for Reading {
+impl HttpBody for FileBody {
     type Data = Bytes;
     type Error = std::convert::Infallible;
 

@@ -61,9 +61,11 @@ impl Origin {
         match self {
             Self::Library(Library { media, seed, .. }) => library::library(*media, *seed),
             Self::Snapshot(bytes) => {
-                let none = |problem: String| Error::Wrong(format!("snapshot: the file is none: {problem}"));
-                let mut state: State = serde_json::from_slice(bytes).map_err(|error| none(error.to_string()))?;
-                state.check().map_err(none)?;
+                let invalid = |problem: String| {
+                    Error::Invalid(format!("snapshot: the file is not a snapshot of a sandbox: {problem}"))
+                };
+                let mut state: State = serde_json::from_slice(bytes).map_err(|error| invalid(error.to_string()))?;
+                state.check().map_err(invalid)?;
                 state.index();
                 Ok(state)
             }
@@ -93,11 +95,11 @@ impl Sandbox {
         let origin = match (library, snapshot) {
             (Some(library), None) => Origin::Library(read::<Library>(library)?.checked()?),
             (None, Some(path)) => Origin::Snapshot(std::fs::read(path)?),
-            _ => return Err(Error::Wrong("library, snapshot: expected one of the two".into())),
+            _ => return Err(Error::Invalid("library, snapshot: expected one of the two".into())),
         };
         let mut state = origin.state()?;
         let admin = state.users.values().find(|user| user.role == Role::Admin).map(|user| user.id);
-        let admin = admin.ok_or_else(|| Error::Wrong("the snapshot has no administrator".into()))?;
+        let admin = admin.ok_or_else(|| Error::Invalid("the snapshot has no administrator".into()))?;
         if let Origin::Library(Library { redirect_uris, .. }) = &origin {
             state.credentials = Credentials::new(admin, redirect_uris.clone());
         }
@@ -251,7 +253,7 @@ impl Sandbox {
     /// Allows an authorization request, as a user does on the authorize page.
     pub fn allow(&self, query: &HashMap<String, String>, user: Option<u64>) -> Result<String, Error> {
         let user = user.unwrap_or(self.studio.admin);
-        routes::oauth::allow(&self.studio, query, user, Timestamp::now()).map_err(Error::Wrong)
+        routes::oauth::allow(&self.studio, query, user, Timestamp::now()).map_err(Error::Invalid)
     }
 
     /// Adds a user, group, collection or media.
@@ -262,14 +264,14 @@ impl Sandbox {
     /// The content of a download.
     pub fn media_file(&self, id: u64, quality: Option<&str>) -> Result<Vec<u8>, Error> {
         let media = self.studio.state().media.get(&id).cloned();
-        let media = media.ok_or_else(|| Error::Wrong(format!("there is no media {id}")))?;
+        let media = media.ok_or_else(|| Error::Invalid(format!("there is no media {id}")))?;
         let file = files::File::of(&media, quality.unwrap_or(files::BEST));
-        let file = file.ok_or_else(|| Error::Wrong("there is no such file of it".into()))?;
+        let file = file.ok_or_else(|| Error::Invalid(format!("media {id} has no file of this quality")))?;
         if *media.transcoding_status != *words::FINISHED {
-            return Err(Error::Wrong("it has no file until its transcoding is finished".into()));
+            return Err(Error::Invalid(format!("media {id} has no file until its transcoding is finished")));
         }
         if file.size() > LARGEST_FILE {
-            return Err(Error::Wrong(format!("the file has {} bytes, too many to hold in memory", file.size())));
+            return Err(Error::Invalid(format!("the file has {} bytes, too many to hold in memory", file.size())));
         }
         Ok(file.bytes(0, file.size()))
     }
@@ -316,10 +318,10 @@ impl Drop for Sandbox {
 
 fn fault(fields: Json) -> Result<Fault, Error> {
     let fault: Fault = read(fields)?;
-    fault.check().map_err(Error::Wrong)?;
+    fault.check().map_err(Error::Invalid)?;
     Ok(fault)
 }
 
 fn known(state: &State, user: u64) -> Result<(), Error> {
-    if state.users.contains_key(&user) { Ok(()) } else { Err(Error::Wrong(format!("there is no user {user}"))) }
+    if state.users.contains_key(&user) { Ok(()) } else { Err(Error::Invalid(format!("there is no user {user}"))) }
 }

@@ -47,11 +47,12 @@ pub(crate) struct Library {
 impl Library {
     pub(crate) fn checked(self) -> Result<Self, Error> {
         if self.media > MOST_MEDIA {
-            return Err(Error::Wrong(format!("media: expected at most {MOST_MEDIA}, not {}", self.media)));
+            return Err(Error::Invalid(format!("media: expected at most {MOST_MEDIA}, not {}", self.media)));
         }
         check_seed(self.seed)?;
         for redirect_uri in &self.redirect_uris {
-            oauth::check_redirect_uri(redirect_uri).map_err(|error| Error::Wrong(format!("redirect_uris: {error}")))?;
+            oauth::check_redirect_uri(redirect_uri)
+                .map_err(|error| Error::Invalid(format!("redirect_uris: {error}")))?;
         }
         Ok(self)
     }
@@ -61,7 +62,7 @@ impl Library {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("{0}")]
-    Wrong(String),
+    Invalid(String),
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -86,17 +87,22 @@ pub(crate) fn read<T: DeserializeOwned>(fields: Json) -> Result<T, Error> {
         let problem = problem.rsplit_once(" at line ").map_or(problem.as_str(), |(problem, _)| problem);
         let number = NUMBERS.iter().find_map(|(name, words)| Some((problem.strip_suffix(*name)?, words)));
         let problem = number.map_or_else(|| problem.to_owned(), |(problem, words)| format!("{problem}{words}"));
-        Error::Wrong(if path == "." { problem } else { format!("{path}: {problem}") })
+        Error::Invalid(if path == "." { problem } else { format!("{path}: {problem}") })
     })
 }
 
 /// Checks that a seed fits into a signed 64-bit integer, as in snapshots and TOML files.
 pub(crate) fn check_seed(seed: u64) -> Result<(), Error> {
-    if i64::try_from(seed).is_ok() { Ok(()) } else { Err(Error::Wrong(format!("seed: expected at most {}", i64::MAX))) }
+    if i64::try_from(seed).is_ok() {
+        Ok(())
+    } else {
+        Err(Error::Invalid(format!("seed: expected at most {}", i64::MAX)))
+    }
 }
 
 pub(crate) fn lifetime(name: &str, seconds: f64) -> Result<SignedDuration, Error> {
     let length = SignedDuration::try_from_secs_f64(seconds).ok().filter(|_| seconds > 0.0 && seconds <= LONGEST_LIFE);
-    length
-        .ok_or_else(|| Error::Wrong(format!("{name}: expected seconds above 0, at most {LONGEST_LIFE}, not {seconds}")))
+    length.ok_or_else(|| {
+        Error::Invalid(format!("{name}: expected seconds above 0, at most {LONGEST_LIFE}, not {seconds}"))
+    })
 }

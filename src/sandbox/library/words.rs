@@ -31,7 +31,7 @@ impl Words {
     pub(super) fn get() -> Result<&'static Self, Error> {
         static WORDS: OnceLock<Result<Words, String>> = OnceLock::new();
         let read = || serde_json::from_str(include_str!("words.json")).map_err(|error| error.to_string());
-        WORDS.get_or_init(read).as_ref().map_err(|error| Error::Wrong(format!("the words of the library: {error}")))
+        WORDS.get_or_init(read).as_ref().map_err(|error| Error::Invalid(format!("the words of the library: {error}")))
     }
 }
 
