@@ -45,7 +45,7 @@ pub(crate) fn replace(target: &Path, bytes: &[u8]) -> io::Result<()> {
         keep_private(&file)?;
         file.write_all(bytes)?;
         file.sync_all()?;
-        fs::rename(&temporary, target)?;
+        replace_by(&temporary, target)?;
         sync_folder(target);
         Ok(())
     };
@@ -146,7 +146,34 @@ pub(crate) fn rename(file: &fs::File, path: &Path, target: &Path) -> io::Result<
         let problem = format!("something else is at {}: choose a folder that others do not change", path.display());
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, problem));
     }
-    fs::rename(path, target)
+    replace_by(path, target)
+}
+
+/// Gives a file another name, in place of one that has it.
+///
+/// On Windows that fails while a virus scanner, an indexer or a backup has one of the two open, which is moments after
+/// each was written. So it is tried again for 200 ms.
+fn replace_by(path: &Path, target: &Path) -> io::Result<()> {
+    retry(|| fs::rename(path, target), is_held_open)
+}
+
+/// Tries what fails with certain errors again, ten times, 20 ms apart.
+fn retry(mut rename: impl FnMut() -> io::Result<()>, passes: impl Fn(&io::Error) -> bool) -> io::Result<()> {
+    const PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
+    for _ in 0..10 {
+        match rename() {
+            Err(error) if passes(&error) => std::thread::sleep(PAUSE),
+            ended => return ended,
+        }
+    }
+    rename()
+}
+
+/// Whether somebody else has a file open who does not share it. Only Windows has that.
+fn is_held_open(error: &io::Error) -> bool {
+    const ACCESS_DENIED: i32 = 5;
+    const SHARING_VIOLATION: i32 = 32;
+    cfg!(windows) && matches!(error.raw_os_error(), Some(ACCESS_DENIED | SHARING_VIOLATION))
 }
 
 /// Opens a file that processes use as a lock. Only its owner can read it, and nobody else can change it or its folder.
@@ -427,6 +454,26 @@ mod tests {
         }
         assert_eq!(beside(Path::new("lecture.mp4"), ".part").unwrap(), Path::new("lecture.mp4.part"));
         fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_rename_that_fails_for_a_moment_is_tried_again_and_one_that_fails_for_good_is_an_error() {
+        let fails = |times: usize| {
+            let mut tries = 0;
+            let ended = retry(
+                || {
+                    tries += 1;
+                    if tries > times { Ok(()) } else { Err(io::Error::from_raw_os_error(32)) }
+                },
+                |error| error.raw_os_error() == Some(32),
+            );
+            (ended.is_ok(), tries)
+        };
+        assert_eq!(fails(0), (true, 1));
+        assert_eq!(fails(10), (true, 11));
+        assert_eq!(fails(100), (false, 11));
+        let other = retry(|| Err(io::Error::from_raw_os_error(2)), |error| error.raw_os_error() == Some(32));
+        assert_eq!(other.unwrap_err().raw_os_error(), Some(2));
     }
 
     #[test]

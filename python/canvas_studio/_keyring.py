@@ -18,6 +18,10 @@ REMEDY = (
 )
 
 
+LONGEST_ON_WINDOWS = 1280
+"""How many UTF-16 units a credential of Windows holds: CRED_MAX_CREDENTIAL_BLOB_SIZE, in bytes, is twice this."""
+
+
 class Keyring:
     """What the keyring keeps for one service."""
 
@@ -54,9 +58,10 @@ class Keyring:
             secret: The secret.
 
         Raises:
-            TokenStoreError: If the keyring does not protect what it keeps.
+            TokenStoreError: If the keyring does not protect what it keeps, or the secret is too long for it.
         """
         self._refuse_unprotected()
+        self._refuse_too_long(secret)
         self._keyring.set_password(self._service, name, secret)
 
     def has(self, name: str) -> bool:
@@ -75,6 +80,17 @@ class Keyring:
         """
         if self.has(name):
             self._keyring.delete_password(self._service, name)
+
+    def _refuse_too_long(self, secret: str) -> None:
+        get_keyring = getattr(self._keyring, "get_keyring", None)
+        length = len(secret.encode("utf-16-le")) // 2
+        if get_keyring is None or length <= LONGEST_ON_WINDOWS:
+            return
+        if any(type(backend).__module__ == "keyring.backends.Windows" for backend in _backends(get_keyring())):
+            raise TokenStoreError(
+                f"the tokens are {length:,} characters long, and the credential store of Windows takes "
+                f"{LONGEST_ON_WINDOWS:,}: keep them in a file: `canvas-studio login --no-keyring`, or FileTokenStore"
+            )
 
     def _refuse_unprotected(self) -> None:
         get_keyring = getattr(self._keyring, "get_keyring", None)

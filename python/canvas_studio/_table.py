@@ -12,6 +12,7 @@ import os
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from canvas_studio._core import read_path, temporary_path
+from canvas_studio._files import put_in_place
 from canvas_studio.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class WholeFile:
             if kind is None:
                 with self._naming_the_file():
                     self._finish(is_whole=True)  # which writes the rest, and may find the disk full
-                    os.replace(self._temporary, self.path)  # noqa: PTH105 - the word says that an old file is replaced
+                    put_in_place(self._temporary, self.path)
             else:
                 # Closing writes what is in memory; that the disk is full is told by the error that there is.
                 with contextlib.suppress(OSError):

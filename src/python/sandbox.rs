@@ -193,6 +193,8 @@ fn to_python(error: Error) -> PyErr {
     match error {
         Error::Invalid(text) => PyValueError::new_err(text),
         Error::Io(error) => match error.raw_os_error() {
+            // Windows has error numbers of its own, which Python takes as another argument.
+            Some(number) if cfg!(windows) => PyOSError::new_err((0, error.to_string(), None::<String>, number)),
             Some(number) => PyOSError::new_err((number, error.to_string())),
             None => PyOSError::new_err(error.to_string()),
         },

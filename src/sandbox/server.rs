@@ -54,7 +54,8 @@ struct Caller(u64);
 /// Listens on loopback.
 pub(crate) fn listen(port: u16) -> io::Result<TcpListener> {
     let socket = TcpSocket::new_v4()?;
-    socket.set_reuseaddr(true)?;
+    // On Windows it would let another program listen on the same port.
+    socket.set_reuseaddr(cfg!(unix))?;
     socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
     socket.listen(BACKLOG)
 }

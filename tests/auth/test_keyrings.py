@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from canvas_studio import KeyringTokenStore, OAuth, Tokens, TokenStoreError, profiles
+from canvas_studio._keyring import Keyring
 from canvas_studio.cli.app import app
 from canvas_studio.profiles import Profile
 from canvas_studio.sandbox import Sandbox
@@ -110,6 +111,22 @@ def test_a_plain_text_keyring_is_named(keyring: FakeKeyring) -> None:
     use(keyring, REFUSED["chained"])
     with pytest.raises(TokenStoreError, match=r"PlaintextKeyring \(keyrings.alt.file\) stores secrets in plain text"):
         profiles.check_keyring()
+
+
+@pytest.mark.parametrize("module", ["keyring.backends.Windows", "keyring.backends.SecretService"])
+def test_tokens_that_the_credential_store_of_windows_cannot_hold_are_refused_with_what_to_do(
+    module: str, keyring: FakeKeyring
+) -> None:
+    use(keyring, backend("keyring.backends.chainer", "ChainerBackend", backends=[backend(module, "WinVaultKeyring")]))
+    store = Keyring("canvas-studio")
+    store.set("north", "x" * 1280)
+    if module.endswith("Windows"):
+        for secret in ("x" * 1281, "\N{CLAPPER BOARD}" * 641):
+            with pytest.raises(TokenStoreError, match="takes 1,280: keep them in a file"):
+                store.set("south", secret)
+    else:
+        store.set("south", "x" * 1281)
+    assert ("canvas-studio", "south") in keyring.kept or module.endswith("Windows")
 
 
 @pytest.mark.parametrize("chosen", ACCEPTED.values(), ids=ACCEPTED)

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Wake;
 use std::{fmt, mem};
 
-use pyo3::exceptions::{PyNotImplementedError, PyRuntimeError};
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -108,15 +108,16 @@ impl WakeQueue {
     }
 
     fn new(event_loop: &Bound<'_, PyAny>) -> PyResult<Arc<Self>> {
-        let py = event_loop.py();
         let make = |wake_pipe| -> PyResult<Arc<Self>> {
             let event_loop = PyWeakrefReference::new(event_loop)?.unbind();
             Ok(Arc::new(Self { event_loop, pending: Mutex::default(), wake_pipe }))
         };
         #[cfg(unix)]
         {
+            use pyo3::exceptions::PyNotImplementedError;
             use std::io::{PipeReader, PipeWriter};
             use std::os::fd::AsRawFd;
+            let py = event_loop.py();
             let (reader, writer) = std::io::pipe()?;
             let (reader, writer): (PipeReader, PipeWriter) = (nonblocking(reader)?, nonblocking(writer)?);
             let watched = reader.as_raw_fd();
