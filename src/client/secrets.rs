@@ -17,7 +17,7 @@ const SWALLOWED: usize = 4;
 /// The shortest rest of a secret that gives it away.
 const SHORTEST_REST: usize = 8;
 /// How many bytes beyond the quoted text are needed, so that no secret survives at the cut.
-pub(crate) const ROOM: usize = LONGEST * WRITTEN_LONGEST;
+pub(crate) const MARGIN: usize = LONGEST * WRITTEN_LONGEST;
 /// How many characters may encode one character, as in `\u002f`.
 const WRITTEN_LONGEST: usize = 6;
 /// How many layers of escapes are undone, as of a URL in JSON inside JSON.
@@ -48,7 +48,7 @@ impl Secrets {
 
     /// The start of a body with secrets masked. No secret survives at the cut.
     pub fn mask_body(&self, body: &[u8], limit: usize) -> String {
-        let text = String::from_utf8_lossy(body.get(..limit.saturating_add(ROOM)).unwrap_or(body));
+        let text = String::from_utf8_lossy(body.get(..limit.saturating_add(MARGIN)).unwrap_or(body));
         self.masked(&text, limit, true)
     }
 

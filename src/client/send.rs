@@ -32,7 +32,7 @@ use super::pace::Pace;
 use super::permissions::{AcceptedForm, First, judge_first, judge_second, with_form};
 use super::process::PerProcess;
 use super::retry::Outcome;
-use super::secrets::{ROOM, Secrets};
+use super::secrets::{MARGIN, Secrets};
 use crate::api::oauth::{self, Grant};
 use crate::api::permissions::Changes;
 use crate::api::request::without_query;
@@ -499,14 +499,14 @@ impl Client {
         let mut body = Vec::new();
         // The status is enough for the error; the body is included as far as it arrives in time.
         let reading = async {
-            while body.len() < MAX_REFUSAL + ROOM
+            while body.len() < MAX_REFUSAL + MARGIN
                 && let Ok(Some(chunk)) = self.chunk(request, &mut response).await
             {
                 body.extend_from_slice(&chunk);
             }
         };
         let _ = tokio::time::timeout(self.config.read_timeout, reading).await;
-        let body = match body::read(&headers, body.into(), MAX_REFUSAL + ROOM) {
+        let body = match body::read(&headers, body.into(), MAX_REFUSAL + MARGIN) {
             Ok(body) => body,
             Err(damaged) if damaged.start.is_empty() => damaged.problem.into(),
             // The body may have been cut off here.

@@ -65,7 +65,7 @@ impl Checkpoint {
         let first_page = read.query.iter().find(|(name, _)| name == "page").and_then(|(_, page)| page.parse().ok());
         match read.version {
             VERSION => {}
-            1 => read.state = read.state.of_version_1(&read.item, first_page),
+            1 => read.state = read.state.upgrade_from_version_1(&read.item, first_page),
             other => {
                 return Err(refused(format!("is of version {other}, and this package reads versions 1 and {VERSION}")));
             }

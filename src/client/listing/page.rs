@@ -12,7 +12,7 @@ use crate::api::item::{Identity, Item};
 
 /// A page whose items were returned to the caller.
 #[derive(Debug)]
-pub(super) struct InHand {
+pub(super) struct ReturnedPage {
     pub(super) number: i64,
     /// The state of the sweep before this page.
     pub(super) sweep: Sweep,
@@ -50,18 +50,18 @@ impl Repeats {
         state: &mut State,
         page: Page<T>,
         pages: PageRange,
-    ) -> (Vec<T>, Option<InHand>, NextStep) {
+    ) -> (Vec<T>, Option<ReturnedPage>, NextStep) {
         let Page { items: came, meta } = page;
         let number = state.next_page;
         let sweep = state.sweep.clone();
         if let Some(meta) = meta {
-            state.sweep.hear(meta);
+            state.sweep.record_meta(meta);
             state.drift.first_total = state.drift.first_total.or(meta.total_count);
             state.drift.last_total = meta.total_count.or(state.drift.last_total);
         }
         let last_page = state.sweep.last_page;
         let is_another = meta.and_then(|meta| meta.current_page).is_some_and(|current| current != number);
-        let page = Sorted::new(state, &sweep, came.iter().map(Item::identity).collect());
+        let page = ComparedItems::new(state, &sweep, came.iter().map(Item::identity).collect());
         let is_empty = came.is_empty();
         // A page with news is not a repetition.
         let is_repeated =
@@ -79,13 +79,13 @@ impl Repeats {
         let (items, given, fresh) = if is_same_page { Default::default() } else { page.pick(state, came, most) };
 
         let request = pages.request(number);
-        state.sweep.count_in(request, PageContent { rows, fresh, duplicates, is_same_page, is_steady }, meta);
+        state.sweep.record_page(request, PageContent { rows, fresh, duplicates, is_same_page, is_steady }, meta);
         state.sweep.brought_any |= !items.is_empty();
         if let Some(left) = &mut state.left {
             *left -= items.len() as u64;
         }
         state.items += items.len() as u64;
-        let in_hand = (!items.is_empty()).then_some(InHand { number, sweep, given });
+        let returned = (!items.is_empty()).then_some(ReturnedPage { number, sweep, given });
         let is_without_news = is_empty || is_repeated || (items.is_empty() && last_page.is_none());
         self.pages_without_news = if is_without_news { self.pages_without_news + 1 } else { 0 };
 
@@ -95,7 +95,7 @@ impl Repeats {
                 Some(last_page) => number >= last_page,
                 None => is_empty || is_repeated || !pages.is_paged,
             };
-        let reads_behind = is_last && number < last_wanted && fresh > 0 && state.sweep.is_doubtful(request);
+        let reads_behind = is_last && number < last_wanted && fresh > 0 && state.sweep.may_continue(request);
         let next = if state.left == Some(0) {
             NextStep::Stop
         } else if !is_last || reads_behind {
@@ -103,7 +103,7 @@ impl Repeats {
         } else {
             NextStep::EndSweep(if pages.last.is_none() { state.sweep.shortage(request) } else { None })
         };
-        (items, in_hand, next)
+        (items, returned, next)
     }
 }
 
@@ -119,7 +119,7 @@ fn fingerprint(identities: &[Identity]) -> u64 {
 }
 
 /// The items of a page, compared with those of earlier pages.
-struct Sorted {
+struct ComparedItems {
     pub(super) identities: Vec<Identity>,
     pub(super) is_by_content: bool,
     /// Which of them were on an earlier page of this sweep, and how many.
@@ -127,7 +127,7 @@ struct Sorted {
     pub(super) duplicates: usize,
 }
 
-impl Sorted {
+impl ComparedItems {
     /// `before` is the state of the sweep before this page.
     pub(super) fn new(state: &State, before: &Sweep, identities: Vec<Identity>) -> Self {
         let is_by_content = matches!(identities.first(), Some(Identity::Content(_)));
@@ -151,7 +151,7 @@ impl Sorted {
         let (mut items, mut given) = (Vec::with_capacity(came.len()), Vec::with_capacity(came.len()));
         let mut page = SeenIds::default();
         let mut fresh = 0;
-        let mut earlier = Earlier::of(state, self.is_by_content);
+        let mut earlier = Version1Items::of(state, self.is_by_content);
         for ((item, identity), is_duplicate) in came.into_iter().zip(self.identities).zip(self.are_duplicates) {
             if items.len() == most {
                 // Items beyond the limit count as not read.
@@ -183,12 +183,12 @@ impl Sorted {
 }
 
 /// Recognizes items without ids that were returned before a checkpoint of version 1, which identified them differently.
-struct Earlier {
+struct Version1Items {
     is_asked: bool,
     skip: usize,
 }
 
-impl Earlier {
+impl Version1Items {
     fn of(state: &State, is_by_content: bool) -> Self {
         let is_first = state.is_of_version_1;
         let is_asked = is_by_content && (is_first || (state.current.is_some() && state.seen.has_texts()));

@@ -19,7 +19,7 @@ use crate::client::send::Client;
 use crate::client::tasks::Task;
 
 /// A reader that is away longer than this between two calls counts as slow. Connections cannot be left alone for long.
-const LONG: Duration = Duration::from_secs(1);
+const SLOW_READER_AFTER: Duration = Duration::from_secs(1);
 
 /// A page that was requested ahead of the reader.
 #[derive(Debug)]
@@ -152,7 +152,7 @@ impl<T: Send + 'static> Prefetch<T> {
     pub(super) fn begin_call(&mut self) {
         let away = self.left_at.take().map_or(Duration::ZERO, |left| left.elapsed());
         self.away += away;
-        self.runtime.is_slow.fetch_or(away > LONG, Ordering::Relaxed);
+        self.runtime.is_slow.fetch_or(away > SLOW_READER_AFTER, Ordering::Relaxed);
     }
 
     /// A call of the reader ends.

@@ -6,7 +6,7 @@ use std::time::Instant;
 use tracing::info;
 
 use super::checkpoint::Checkpoint;
-use super::page::{InHand, NextStep, Repeats};
+use super::page::{NextStep, Repeats, ReturnedPage};
 use super::prefetch::{Prefetch, PrefetchRuntime, PresentReader};
 use super::sweep::{Drift, MAX_SWEEPS, PageRange, State, SweepEnd};
 use crate::api::item::Item;
@@ -53,9 +53,9 @@ struct ReaderPosition {
     state: State,
     /// How many items this reading has taken in, and how many of them it has returned.
     taken: u64,
-    handed_over: u64,
+    returned: u64,
     /// The pages taken in since the last batch, and that batch.
-    in_hand: Vec<InHand>,
+    returned_pages: Vec<ReturnedPage>,
 }
 
 fn locked(position: &Mutex<ReaderPosition>) -> MutexGuard<'_, ReaderPosition> {
@@ -94,9 +94,9 @@ impl<T: Item> ReaderHandle<T> {
     pub fn checkpoint(&self, given: Option<u64>) -> Option<Checkpoint> {
         let position = locked(&self.position);
         let mut state = position.state.clone();
-        let mut unread = usize::try_from(position.taken.saturating_sub(given.unwrap_or(position.handed_over))).ok()?;
+        let mut unread = usize::try_from(position.taken.saturating_sub(given.unwrap_or(position.returned))).ok()?;
         let mut first_unread = None;
-        for page in position.in_hand.iter().rev() {
+        for page in position.returned_pages.iter().rev() {
             let (given, not_given) = page.given.split_at(page.given.len().saturating_sub(unread));
             if not_given.is_empty() {
                 break;
@@ -128,7 +128,7 @@ impl<T: Item> Reader<T> {
     pub(super) fn new(client: Client, request: Request<Page<T>>, last: Option<i64>, state: State) -> Self {
         let first = request.page().unwrap_or(1);
         let pages = PageRange { first, last, per_page: request.per_page(), is_paged: request.page().is_some() };
-        let position = ReaderPosition { state, taken: 0, handed_over: 0, in_hand: Vec::new() };
+        let position = ReaderPosition { state, taken: 0, returned: 0, returned_pages: Vec::new() };
         Self {
             client: client.clone(),
             request: request.clone(),
@@ -161,7 +161,7 @@ impl<T: Item> Reader<T> {
         let sweep = {
             let mut position = locked(&self.position);
             // A caller that asks for more has passed on the last batch.
-            position.in_hand.clear();
+            position.returned_pages.clear();
             position.state.drift.readings
         };
         if let Some(error) = self.failed.take() {
@@ -181,7 +181,7 @@ impl<T: Item> Reader<T> {
             }
             let fetched = match self.fetch().await {
                 // There might have been more pages, but the list ends here.
-                Err(Error::Status(refusal)) if NO_SUCH_PAGE.contains(&refusal.status) && self.is_behind() => {
+                Err(Error::Status(refusal)) if NO_SUCH_PAGE.contains(&refusal.status) && self.is_past_end() => {
                     Ok(Page { items: Vec::new(), meta: None })
                 }
                 fetched => fetched,
@@ -210,7 +210,7 @@ impl<T: Item> Reader<T> {
         }
         {
             let position = &mut *locked(&self.position);
-            position.handed_over = position.taken;
+            position.returned = position.taken;
         }
         self.prefetch.end_call();
         Ok(true)
@@ -248,19 +248,19 @@ impl<T: Item> Reader<T> {
     }
 
     /// Whether the next page is beyond the end that Studio announces.
-    fn is_behind(&self) -> bool {
+    fn is_past_end(&self) -> bool {
         let state = &locked(&self.position).state;
-        state.sweep.is_behind(self.pages.request(state.next_page))
+        state.sweep.is_past_end(self.pages.request(state.next_page))
     }
 
     /// Takes in a page and decides what to read next. Fails only if the page has nothing new.
     fn take(&mut self, page: Page<T>) -> Result<Vec<T>, Error> {
         let position = Arc::clone(&self.position);
-        let ReaderPosition { state, taken, in_hand, .. } = &mut *locked(&position);
+        let ReaderPosition { state, taken, returned_pages, .. } = &mut *locked(&position);
         let (items, page, next) = self.repeats.take(state, page, self.pages);
         self.pages_read += 1;
         *taken += items.len() as u64;
-        in_hand.extend(page);
+        returned_pages.extend(page);
         match next {
             NextStep::Page => state.next_page = state.next_page.saturating_add(1),
             NextStep::Stop => {

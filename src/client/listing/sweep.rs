@@ -118,7 +118,7 @@ impl State {
     }
 
     /// Converts the state of a checkpoint of version 1, which identified items without a type by their ids.
-    pub(super) fn of_version_1(mut self, item: &str, first_page: Option<i64>) -> Self {
+    pub(super) fn upgrade_from_version_1(mut self, item: &str, first_page: Option<i64>) -> Self {
         self.is_of_version_1 = true;
         if self.drift.readings > 1 && [Value::NAME, Source::NAME].contains(&item) {
             // The sweeps' findings cannot be converted, so the current sweep starts anew.
@@ -170,7 +170,7 @@ impl State {
             total_decreased: self.sweep.total_decreased,
             sweeps_without_news,
             only_grew: self.first.is_some() && self.drift.vanished == 0,
-            is_plain: self.sweep.is_plain(is_by_content),
+            only_pushed_back: self.sweep.only_pushed_back(is_by_content),
             sweeps: self.drift.readings,
         };
         let is_whole = is_whole(signs);
@@ -220,7 +220,7 @@ struct Signs {
     /// goes in order.
     only_grew: bool,
     /// Whether everything that moved during this sweep was pushed back by new items.
-    is_plain: bool,
+    only_pushed_back: bool,
     /// How many sweeps there were, this one included.
     sweeps: u32,
 }
@@ -232,7 +232,7 @@ fn is_whole(signs: Signs) -> bool {
     } else if signs.total_decreased {
         signs.sweeps_without_news >= MAX_SWEEPS_WITHOUT_NEWS
     } else {
-        signs.is_plain || signs.only_grew || signs.sweeps >= MAX_SWEEPS_OF_A_GROWING_LIST
+        signs.only_pushed_back || signs.only_grew || signs.sweeps >= MAX_SWEEPS_OF_A_GROWING_LIST
     }
 }
 
@@ -338,7 +338,7 @@ impl Sweep {
     }
 
     /// Records what a page says about the list.
-    pub(super) fn hear(&mut self, meta: Meta) {
+    pub(super) fn record_meta(&mut self, meta: Meta) {
         let fell =
             |before: Option<i64>, now: Option<i64>| matches!((before, now), (Some(before), Some(now)) if now < before);
         self.total_decreased |= if meta.total_count.is_some() {
@@ -352,7 +352,7 @@ impl Sweep {
     }
 
     /// Records the content of a page, and compares it with what the page says.
-    pub(super) fn count_in(&mut self, request: PageRequest, content: PageContent, meta: Option<Meta>) {
+    pub(super) fn record_page(&mut self, request: PageRequest, content: PageContent, meta: Option<Meta>) {
         self.fullest = self.fullest.max(content.rows);
         self.found += content.fresh;
         if !content.is_same_page {
@@ -388,14 +388,14 @@ impl Sweep {
     ///
     /// Items without an id that repeat may also be different items with equal content, which only another sweep can
     /// decide.
-    pub(super) fn is_plain(&self, is_by_content: bool) -> bool {
+    pub(super) fn only_pushed_back(&self, is_by_content: bool) -> bool {
         let rose = self.count().zip(self.first).map_or(0, |(count, first)| count - first);
         !self.total_decreased && self.duplicates == rose && !(is_by_content && self.duplicates > 0)
     }
 
     /// Whether there may be more items after the announced last page. If the total changes, the list is read again
     /// anyway.
-    pub(super) fn is_doubtful(&mut self, request: PageRequest) -> bool {
+    pub(super) fn may_continue(&mut self, request: PageRequest) -> bool {
         let is_steady = self.first == self.count();
         let lacks = |total: i64| request.before().saturating_add(self.found) < total;
         let is_incomplete = self.rows.is_some() && self.is_counted && self.total_count.is_some_and(lacks);
@@ -422,7 +422,7 @@ impl Sweep {
     }
 
     /// Whether the page of which this was asked is behind all that Studio says there are.
-    pub(super) fn is_behind(&self, request: PageRequest) -> bool {
+    pub(super) fn is_past_end(&self, request: PageRequest) -> bool {
         let has_all = |total: i64| self.rows.is_some_and(|rows| request.before().saturating_add(rows) >= total);
         request.number > request.first_page
             && (self.last_page.is_some_and(|last| request.number > last)
@@ -507,7 +507,7 @@ mod tests {
         let twice = Signs { is_consistent: true, ..signs };
         for (signs, expected) in [
             // Nothing moved, or items that appeared pushed others back.
-            (Signs { is_plain: true, ..signs }, true),
+            (Signs { only_pushed_back: true, ..signs }, true),
             // More came again than appeared, or fewer: something vanished.
             (signs, false),
             (Signs { only_grew: true, ..grew }, true),
@@ -515,12 +515,12 @@ mod tests {
             (Signs { sweeps: MAX_SWEEPS_OF_A_GROWING_LIST, ..signs }, true),
             // The count fell: items may have moved to pages that had been read.
             (fell, false),
-            (Signs { is_plain: true, only_grew: true, ..fell }, false),
+            (Signs { only_pushed_back: true, only_grew: true, ..fell }, false),
             (Signs { sweeps: MAX_SWEEPS, ..fell }, false),
             (Signs { sweeps_without_news: MAX_SWEEPS_WITHOUT_NEWS - 1, ..fell }, false),
             (Signs { sweeps_without_news: MAX_SWEEPS_WITHOUT_NEWS, ..fell }, true),
             // Two sweeps must agree, whatever else is known.
-            (Signs { is_plain: true, only_grew: true, sweeps: MAX_SWEEPS, ..twice }, false),
+            (Signs { only_pushed_back: true, only_grew: true, sweeps: MAX_SWEEPS, ..twice }, false),
             (Signs { agrees_with_previous: true, ..twice }, true),
             (Signs { agrees_with_previous: true, total_decreased: true, ..twice }, true),
         ] {

@@ -25,7 +25,7 @@ use crate::client::headers::location;
 use crate::client::limit::CallPermit;
 use crate::client::log::{TARGET, to_three_places, with_logging};
 use crate::client::retry::Outcome;
-use crate::client::secrets::ROOM;
+use crate::client::secrets::MARGIN;
 use crate::client::send::Client;
 use crate::files;
 
@@ -322,7 +322,7 @@ impl Client {
         problem: &str,
         first: Bytes,
     ) -> Failure {
-        match self.gather(request, &mut response, Some(first), QUOTED + ROOM).await {
+        match self.gather(request, &mut response, Some(first), QUOTED + MARGIN).await {
             Ok(start) => request.no_file(response.status().as_u16(), problem, &start),
             Err(failure) => failure,
         }
