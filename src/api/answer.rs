@@ -7,17 +7,18 @@ use std::marker::PhantomData;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use url::Url;
 
-use super::item::{Item, Meta, Page, has_value};
-use super::json::text::{ReadError, read_json, read_seed, read_text, without_mark};
+use super::item::{Doubt, Item, Meta, Page, has_value};
+use super::json::locate::{ReadError, locate_in_list};
+use super::json::outline::{Names, Outline};
+use super::json::text::{check, check_list, read_json, read_seed, read_text, without_mark};
 
 /// Content types of JSON that need no parsing.
 pub const JSON_CONTENT_TYPES: [&str; 2] = ["application/json", "application/json; charset=utf-8"];
 
-/// How many keys of an answer an error shows, and how many characters of each.
-const KEYS_SHOWN: usize = 12;
+/// How many characters of each key of an answer an error shows.
 const KEY_SHOWN: usize = 40;
 
 /// A complete answer.
@@ -114,7 +115,7 @@ pub(super) fn decode_at_key<T: Item>(locator: &Locator, answer: &Answer) -> Resu
     if let Some(item) = scan_at_key(locator, answer)? {
         return Ok(item);
     }
-    let (envelope, key) = open::<T>(locator, answer)?;
+    let (envelope, key) = open::<T, T::Check>(locator, answer)?;
     envelope.content.ok_or_else(|| missing(key, answer))
 }
 
@@ -122,10 +123,10 @@ pub(super) fn decode_at_key_or_root<T: Item>(locator: &Locator, answer: &Answer)
     if let Some(item) = scan_at_key(locator, answer)? {
         return Ok(item);
     }
-    let (envelope, key) = open::<T>(locator, answer)?;
+    let (envelope, key) = open::<T, T::Check>(locator, answer)?;
     match envelope.content {
         Some(content) => Ok(content),
-        None if top_keys(answer).iter().any(|key| key == "id") => from_json(answer),
+        None if top_keys(answer).has_id => from_json(answer),
         None => Err(missing(key, answer)),
     }
 }
@@ -151,20 +152,32 @@ pub(super) fn decode_at_optional_key_or_root<T: Item>(
 
 /// Reads the object with the scanner, if the type has one and the answer is plain JSON.
 fn scan_at_key<T: Item>(locator: &Locator, answer: &Answer) -> Result<Option<T>, DecodeError> {
-    match locator {
-        Locator::Key(key) | Locator::KeyOrRoot(key) => Ok(T::scan_at_key(json_text(answer)?, key)),
-        _ => Ok(None),
+    let (Locator::Key(key) | Locator::KeyOrRoot(key)) = locator else { return Ok(None) };
+    let text = json_text(answer)?;
+    match T::scan_at_key(text, key) {
+        Ok(item) => Ok(Some(item)),
+        Err(Doubt::Everything) => Ok(None),
+        // Building an object takes more memory than checking it.
+        Err(Doubt::From(_)) => {
+            check(text, EnvelopeSeed::<T::Check>::new(key)).map_or(Ok(None), |error| Err(error.into()))
+        }
     }
 }
 
 pub(super) fn decode_page<T: Item>(locator: &Locator, answer: &Answer) -> Result<Page<T>, DecodeError> {
-    if let Locator::Page(key) = locator
-        && let Some(page) = T::scan_page(json_text(answer)?, key)
-        && !page.items.is_empty()
-    {
-        return Ok(page);
+    if let Locator::Page(key) = locator {
+        let text = json_text(answer)?;
+        match T::scan_page(text, key) {
+            Ok(page) if !page.items.is_empty() => return Ok(page),
+            Ok(_) | Err(Doubt::Everything) => {}
+            Err(Doubt::From(at)) => {
+                if let Some(error) = check_list(text, key, at, EnvelopeSeed::<Option<Vec<T::Check>>>::new(key)) {
+                    return Err(error.into());
+                }
+            }
+        }
     }
-    let (envelope, key) = open::<Option<Vec<T>>>(locator, answer)?;
+    let (envelope, key) = open::<Option<Vec<T>>, Option<Vec<T::Check>>>(locator, answer)?;
     // Some servers write null for an empty list.
     let items = envelope.content.ok_or_else(|| missing(key, answer))?.unwrap_or_default();
     if items.is_empty() && envelope.has_error {
@@ -177,17 +190,16 @@ pub(super) fn decode_page<T: Item>(locator: &Locator, answer: &Answer) -> Result
 fn missing(key: &str, answer: &Answer) -> DecodeError {
     let keys = top_keys(answer);
     let quoted = |key: &String| format!("{:?}", key.chars().take(KEY_SHOWN).collect::<String>());
-    let shown: Vec<String> = keys.iter().take(KEYS_SHOWN).map(quoted).collect();
-    let and_more = if keys.len() > KEYS_SHOWN { ", and more" } else { "" };
+    let shown: Vec<String> = keys.first.iter().map(quoted).collect();
+    let and_more = if keys.has_more { ", and more" } else { "" };
     let found = if shown.is_empty() { "is empty".to_owned() } else { format!("has {}{and_more}", shown.join(", ")) };
     let problem = format!("the answer has no {key:?}; it {found}");
     DecodeError { hides_body: true, ..DecodeError::new(problem) }
 }
 
 /// The keys of a JSON object.
-fn top_keys(answer: &Answer) -> Vec<String> {
-    let fields = json_text(answer).ok().and_then(|text| read_json::<Map<String, Value>>(text).ok());
-    fields.map(|fields| fields.into_iter().map(|(key, _)| key).collect()).unwrap_or_default()
+fn top_keys(answer: &Answer) -> Names {
+    json_text(answer).ok().and_then(|text| read_json(text).ok()).unwrap_or_default()
 }
 
 /// A JSON object, of which only the value of one key and `meta` are read.
@@ -198,7 +210,8 @@ struct Envelope<T> {
     has_error: bool,
 }
 
-fn open<'locator, T: DeserializeOwned>(
+/// Reads the envelope; `Check` is read to locate an error.
+fn open<'locator, T: DeserializeOwned, Check: DeserializeOwned>(
     locator: &'locator Locator,
     answer: &Answer,
 ) -> Result<(Envelope<T>, &'locator str), DecodeError> {
@@ -208,13 +221,20 @@ fn open<'locator, T: DeserializeOwned>(
         }
         Locator::Root | Locator::Redirect | Locator::Custom => "",
     };
-    let envelope = read_seed(json_text(answer)?, || EnvelopeSeed { key, content: PhantomData::<T> })?;
+    let locate = |text: &str, error: &_| locate_in_list(text, key, error, EnvelopeSeed::<Check>::new(key));
+    let envelope = read_seed(json_text(answer)?, || EnvelopeSeed::<T>::new(key), locate)?;
     Ok((envelope, key))
 }
 
 struct EnvelopeSeed<'key, T> {
     key: &'key str,
     content: PhantomData<T>,
+}
+
+impl<'key, T> EnvelopeSeed<'key, T> {
+    fn new(key: &'key str) -> Self {
+        Self { key, content: PhantomData }
+    }
 }
 
 impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for EnvelopeSeed<'_, T> {
@@ -238,9 +258,9 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for EnvelopeSeed<'_, T> {
             if key == self.key {
                 envelope.content = Some(map.next_value()?);
             } else if key == "meta" {
-                envelope.meta = Meta::read(&map.next_value()?);
+                envelope.meta = Meta::read(&map.next_value_seed(Meta::FIELDS)?);
             } else if key == "error" || key == "errors" {
-                envelope.has_error |= has_value(&map.next_value()?);
+                envelope.has_error |= has_value(&map.next_value_seed(Outline(&[]))?);
             } else {
                 map.next_value::<IgnoredAny>()?;
             }

@@ -4,11 +4,12 @@ use std::borrow::Cow;
 
 use ring::digest::{Context, SHA256};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Map, Value};
 
 use super::json::fields::{Field, Span};
 use super::json::lenient::lenient_integer;
+use super::json::outline::Outline;
 
 /// Undocumented fields, as received.
 pub type Extra = Map<String, Value>;
@@ -23,14 +24,17 @@ pub trait Item: Serialize + DeserializeOwned + Send + 'static {
     /// What distinguishes the item from others.
     fn identity(&self) -> Identity;
 
+    /// What serde reads to check an item and to locate an error in it, without building anything.
+    type Check: DeserializeOwned;
+
     /// Reads a page with the scanner, if the type has one and the page is plain JSON.
-    fn scan_page(_text: &str, _key: &str) -> Option<Page<Self>> {
-        None
+    fn scan_page(_text: &str, _key: &str) -> Result<Page<Self>, Doubt> {
+        Err(Doubt::Everything)
     }
 
     /// Reads a single item under its key, in the same way.
-    fn scan_at_key(_text: &str, _key: &str) -> Option<Self> {
-        None
+    fn scan_at_key(_text: &str, _key: &str) -> Result<Self, Doubt> {
+        Err(Doubt::Everything)
     }
 
     /// The item's JSON text.
@@ -44,8 +48,19 @@ pub trait Item: Serialize + DeserializeOwned + Send + 'static {
     }
 }
 
+/// What serde must read because the scanner did not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// The type has no scanner.
+    Everything,
+    /// The scanner read up to this byte.
+    From(usize),
+}
+
 /// An item without a type of its own.
 impl Item for Value {
+    type Check = IgnoredAny;
+
     const NAME: &'static str = "";
     const FIELDS: &'static [Field] = &[];
 
@@ -76,6 +91,10 @@ pub struct Meta {
 const NEXT: [&str; 4] = ["next", "next_page", "next_page_url", "has_more"];
 
 impl Meta {
+    /// The fields that are read.
+    pub const FIELDS: Outline =
+        Outline(&["last_page", "total_count", "current_page", NEXT[0], NEXT[1], NEXT[2], NEXT[3]]);
+
     /// Reads `meta`; anything but an object counts as missing.
     pub fn read(meta: &Value) -> Option<Self> {
         // A negative number means unknown.

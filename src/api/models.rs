@@ -10,7 +10,7 @@ use super::item::{Extra, Identity, Item};
 use super::json::dates::{Day, Timestamp};
 use super::json::fields::{Field, Kind, Span, field_index};
 use super::json::lazy::{self, Lazy, Model, spans_and_extra};
-use super::json::lenient::{Lenient, read_with_id, take};
+use super::json::lenient::{Checked, Identifiable, Lenient, read_with_id, take};
 
 /// The kind of a field that holds this type.
 trait Documented {
@@ -64,7 +64,14 @@ macro_rules! model {
             }
         }
 
+        impl Identifiable for $name {
+            type Id = $id_type;
+            const ID: &'static str = stringify!($id);
+        }
+
         impl Item for $name {
+            type Check = Checked<Self>;
+
             const NAME: &'static str = $shown;
             const FIELDS: &'static [Field] = &[
                 Field::new(stringify!($id), <$id_type>::KIND_OF_ID),
@@ -258,6 +265,8 @@ impl<'de> Deserialize<'de> for Source {
 }
 
 impl Item for Source {
+    type Check = Self;
+
     const NAME: &'static str = "Source";
     const FIELDS: &'static [Field] = &[
         Field::new("url", Kind::Text),

@@ -366,12 +366,12 @@ mod tests {
         let plain = r#"{"media": {"id": 7, "title": "x", "owner": {"id": 1}, "new": [1]}, "note": null}"#;
         let slowly =
             serde_json::from_str::<HashMap<String, Option<MediaFields>>>(plain).unwrap().remove("media").flatten();
-        assert_eq!(Media::scan_at_key(plain, "media").map(|media| media.read_all().unwrap()), slowly);
+        assert_eq!(Media::scan_at_key(plain, "media").ok().map(|media| media.read_all().unwrap()), slowly);
         for strange in [r#"{"media": {"id": 1}, "media": {"id": 7}}"#, r#"{"m\u0065dia": {"id": 7}}"#] {
-            assert_eq!(Media::scan_at_key(strange, "media"), None, "{strange}");
+            assert!(Media::scan_at_key(strange, "media").is_err(), "{strange}");
         }
         for wrong in [r#"{"media": null}"#, r#"{"media": {"title": "x"}}"#, r#"{"media": {"id": 7}} x"#, "{}"] {
-            assert_eq!(Media::scan_at_key(wrong, "media"), None, "{wrong}");
+            assert!(Media::scan_at_key(wrong, "media").is_err(), "{wrong}");
             assert!(request.decode(&answer(wrong)).is_err(), "{wrong}");
         }
     }

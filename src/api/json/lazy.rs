@@ -10,10 +10,11 @@ use memchr::memchr;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
 
-use super::super::item::{Extra, Identity, Item, Meta, Page};
+use super::super::item::{Doubt, Extra, Identity, Item, Meta, Page};
 use super::dates::{Dated, Day, ParseDate, Timestamp};
 use super::fields::{Field, Span, field_index};
 use super::lenient::lenient_int;
+use super::locate::whole as read_whole;
 use super::scan::{Order, Scanner};
 use crate::stack::with_enough_stack;
 
@@ -94,14 +95,14 @@ impl<T: Model> Lazy<T> {
         Some(Self { id, text: text.into(), spans, has_extra, fields: PhantomData })
     }
 
-    /// Scans a page of objects; `None` if serde must read it.
-    pub fn scan_page(text: &str, key: &str) -> Option<Page<Self>> {
+    /// Scans a page of objects, unless serde must read it.
+    pub fn scan_page(text: &str, key: &str) -> Result<Page<Self>, Doubt> {
         let (items, meta) = scan_envelope(text, key, Self::scan_list)?;
-        Some(Page { items, meta })
+        Ok(Page { items, meta })
     }
 
-    /// Scans the object under a key; `None` if serde must read it.
-    pub fn scan_at_key(text: &str, key: &str) -> Option<Self> {
+    /// Scans the object under a key, unless serde must read it.
+    pub fn scan_at_key(text: &str, key: &str) -> Result<Self, Doubt> {
         scan_envelope(text, key, Self::scan).map(|(item, _)| item)
     }
 
@@ -128,8 +129,16 @@ fn scan_envelope<'text, T>(
     text: &'text str,
     key: &str,
     content: impl Fn(&mut Scanner<'text>, &mut Order) -> Option<T>,
-) -> Option<(T, Option<Meta>)> {
+) -> Result<(T, Option<Meta>), Doubt> {
     let mut scanner = Scanner::new(text);
+    scan_on(&mut scanner, key, content).ok_or(Doubt::From(scanner.at()))
+}
+
+fn scan_on<'text, T>(
+    scanner: &mut Scanner<'text>,
+    key: &str,
+    content: impl Fn(&mut Scanner<'text>, &mut Order) -> Option<T>,
+) -> Option<(T, Option<Meta>)> {
     let mut order = Order::default();
     let (mut found, mut meta) = (None, None);
     scanner.expect(b'{')?;
@@ -142,13 +151,13 @@ fn scan_envelope<'text, T>(
             if found.is_some() {
                 return None;
             }
-            found = Some(content(&mut scanner, &mut order)?);
+            found = Some(content(scanner, &mut order)?);
         } else {
             scanner.peek()?;
             let start = scanner.at();
             scanner.value(1)?;
             if name == "meta" {
-                meta = Meta::read(&serde_json::from_str(scanner.since(start)?).ok()?);
+                meta = Meta::read(&read_whole(scanner.since(start)?, Meta::FIELDS).ok()?);
             }
         }
         if !scanner.takes(b',')? {
@@ -183,6 +192,8 @@ pub fn find_spans(text: &str, fields: &'static [Field], order: &mut Order, spans
 }
 
 impl<T: Model + Item> Item for Lazy<T> {
+    type Check = T::Check;
+
     const NAME: &'static str = T::NAME;
     const FIELDS: &'static [Field] = <T as Item>::FIELDS;
 
@@ -190,11 +201,11 @@ impl<T: Model + Item> Item for Lazy<T> {
         self.id().into()
     }
 
-    fn scan_page(text: &str, key: &str) -> Option<Page<Self>> {
+    fn scan_page(text: &str, key: &str) -> Result<Page<Self>, Doubt> {
         Self::scan_page(text, key)
     }
 
-    fn scan_at_key(text: &str, key: &str) -> Option<Self> {
+    fn scan_at_key(text: &str, key: &str) -> Result<Self, Doubt> {
         Self::scan_at_key(text, key)
     }
 

@@ -3,10 +3,12 @@
 //! One odd value must not lose the items around it: a value that cannot be read stays, as received, among the
 //! undocumented fields. Only an unreadable id is an error.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{self, DeserializeSeed, MapAccess, Unexpected, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, DeserializeSeed, IgnoredAny, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Number, Value};
 
@@ -82,7 +84,7 @@ pub fn lenient_int(text: &str) -> Option<i64> {
 }
 
 /// The type of an id.
-pub(crate) trait ParseId: Sized {
+pub trait ParseId: Sized {
     const EXPECTED: &'static str;
     fn parse_id(sent: &Value) -> Option<Self>;
 }
@@ -138,16 +140,50 @@ impl<'de, I: ParseId> Visitor<'de> for IdVisitor<I> {
     }
 }
 
+/// Checks that an object has a readable id. Its other fields are always readable.
+#[derive(Debug)]
+pub struct Checked<T>(PhantomData<T>);
+
+/// A model with an id.
+pub trait Identifiable {
+    type Id: ParseId;
+    const ID: &'static str;
+}
+
+impl<'de, T: Identifiable> Deserialize<'de> for Checked<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Self(PhantomData))
+    }
+}
+
+impl<'de, T: Identifiable> Visitor<'de> for Checked<T> {
+    type Value = Self;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        IdVisitor::<T::Id> { name: T::ID, id: PhantomData }.expecting(formatter)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
+        let mut has_id = false;
+        while let Some(name) = map.next_key::<Cow<'de, str>>()? {
+            if name == T::ID {
+                map.next_value_seed(IdSeed::<T::Id>(PhantomData))?;
+                has_id = true;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        if has_id { Ok(self) } else { Err(de::Error::missing_field(T::ID)) }
+    }
+}
+
 struct IdSeed<I>(PhantomData<I>);
 
-impl<'de, I: ParseId> DeserializeSeed<'de> for IdSeed<I> {
-    type Value = I;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<I, D::Error> {
-        let sent = Value::deserialize(deserializer)?;
-        I::parse_id(&sent).ok_or_else(|| {
+impl<I: ParseId> IdSeed<I> {
+    fn read<E: de::Error>(sent: &Value) -> Result<I, E> {
+        I::parse_id(sent).ok_or_else(|| {
             let found = sent.to_string();
-            let unexpected = match &sent {
+            let unexpected = match sent {
                 Value::Null => Unexpected::Unit,
                 Value::Bool(flag) => Unexpected::Bool(*flag),
                 Value::String(text) => Unexpected::Str(text),
@@ -157,6 +193,55 @@ impl<'de, I: ParseId> DeserializeSeed<'de> for IdSeed<I> {
             };
             de::Error::invalid_type(unexpected, &I::EXPECTED)
         })
+    }
+}
+
+impl<'de, I: ParseId> DeserializeSeed<'de> for IdSeed<I> {
+    type Value = I;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<I, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+/// Lists and objects are refused at their first byte, however long they are.
+impl<'de, I: ParseId> Visitor<'de> for IdSeed<I> {
+    type Value = I;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(I::EXPECTED)
+    }
+
+    fn visit_bool<E: de::Error>(self, flag: bool) -> Result<I, E> {
+        Self::read(&flag.into())
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<I, E> {
+        Self::read(&number.into())
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<I, E> {
+        Self::read(&number.into())
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<I, E> {
+        Self::read(&number.into())
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<I, E> {
+        Self::read(&text.into())
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<I, E> {
+        Self::read(&Value::Null)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<I, A::Error> {
+        // serde_json passes a number as text in a map.
+        match Number::deserialize(MapAccessDeserializer::new(map)) {
+            Ok(number) => Self::read(&number.into()),
+            Err(_) => Err(de::Error::invalid_type(Unexpected::Map, &I::EXPECTED)),
+        }
     }
 }
 

@@ -4,5 +4,7 @@ pub mod dates;
 pub mod fields;
 pub mod lazy;
 pub mod lenient;
+pub mod locate;
+pub mod outline;
 pub mod scan;
 pub mod text;

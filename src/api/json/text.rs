@@ -1,19 +1,12 @@
-//! Reads JSON text as leniently as Python's `json`, and locates errors.
+//! Reads JSON text as leniently as Python's `json`.
 
-use std::borrow::Cow;
 use std::marker::PhantomData;
 
+use memchr::{memchr2, memchr3};
 use serde::de::{DeserializeOwned, DeserializeSeed};
 
+use super::locate::{Cut, ReadError, find_error, locate_error, whole};
 use crate::stack::with_enough_stack;
-
-/// What is wrong with a text.
-#[derive(Debug)]
-pub struct ReadError {
-    pub problem: String,
-    /// Where in the JSON the problem is, such as `media[3].owner.id`.
-    pub path: Option<String>,
-}
 
 /// A text without the byte order mark that some Windows programs write.
 pub fn without_mark(text: &str) -> &str {
@@ -37,11 +30,15 @@ pub fn read_json<T: DeserializeOwned>(text: &str) -> Result<T, serde_json::Error
 /// Half a surrogate pair, which remains of an emoji in a truncated text, becomes a replacement character: Rust strings
 /// cannot hold it, and Python strings that hold it cannot be written to a file. `NaN` becomes null.
 pub fn repaired(text: &str) -> Option<String> {
-    let mut repaired = String::with_capacity(text.len());
-    let (mut rest, mut is_inside, mut is_repaired) = (text, false, false);
-    while let Some(at) = rest.find(if is_inside { &['"', '\\'][..] } else { &['"', 'N', 'I'][..] }) {
-        let (before, from) = rest.split_at(at);
-        repaired.push_str(before);
+    // Text is copied only from the first repair on.
+    let mut repaired = String::new();
+    let (mut at, mut copied, mut is_inside) = (0, 0, false);
+    loop {
+        let bytes = text.as_bytes().get(at..)?;
+        let next = if is_inside { memchr2(b'"', b'\\', bytes) } else { memchr3(b'"', b'N', b'I', bytes) };
+        let Some(next) = next else { break };
+        at += next;
+        let from = text.get(at..)?;
         let (as_it_is, instead) = match from.as_bytes() {
             [b'\\', b'u', ..] => match (surrogate(from), from.get(6..).and_then(surrogate)) {
                 (Some(High), Some(Low)) => (12, None),
@@ -58,13 +55,20 @@ pub fn repaired(text: &str) -> Option<String> {
             }
             [] => break,
         };
-        let (passed, after) = from.split_at_checked(as_it_is)?;
-        is_repaired |= instead.is_some();
-        repaired.push_str(instead.unwrap_or(passed));
-        rest = after;
+        let end = at + as_it_is;
+        text.get(at..end)?;
+        if let Some(instead) = instead {
+            repaired.push_str(text.get(copied..at)?);
+            repaired.push_str(instead);
+            copied = end;
+        }
+        at = end;
     }
-    repaired.push_str(rest);
-    is_repaired.then_some(repaired)
+    if copied == 0 {
+        return None;
+    }
+    repaired.push_str(text.get(copied..)?);
+    Some(repaired)
 }
 
 /// Which half of a surrogate pair an escape is.
@@ -91,43 +95,51 @@ fn surrogate(text: &str) -> Option<Half> {
 
 /// Reads a text; an error says where the problem is.
 pub fn read_text<T: DeserializeOwned>(text: &str) -> Result<T, ReadError> {
-    read_seed(text, || PhantomData::<T>)
+    read_seed(text, || PhantomData::<T>, |text, _| locate_error(text, PhantomData::<T>))
 }
 
-/// Reads a text with a seed. Only text that is not plain JSON pays for the repair, and only a failure for locating the
-/// error.
-pub fn read_seed<T, S>(text: &str, seed: impl Fn() -> S) -> Result<T, ReadError>
+/// Reads a text with a seed. Only text that is not plain JSON pays for the repair, and only a failure for `locate`, which
+/// locates the error.
+pub fn read_seed<T, S>(
+    text: &str,
+    seed: impl Fn() -> S,
+    locate: impl Fn(&str, &serde_json::Error) -> ReadError,
+) -> Result<T, ReadError>
 where
     S: for<'text> DeserializeSeed<'text, Value = T>,
 {
-    let whole = |text: &str| {
-        let mut deserializer = serde_json::Deserializer::from_str(text);
-        let value = seed().deserialize(&mut deserializer)?;
-        deserializer.end().map(|()| value)
-    };
-    whole(text).or_else(|_| {
-        let text = repaired(text).map_or(Cow::Borrowed(text), Cow::Owned);
-        whole(&text).map_err(|_| locate_error(&text, seed()))
+    whole(text, seed()).or_else(|error| match repaired(text) {
+        Some(text) => whole(&text, seed()).map_err(|error| locate(&text, &error)),
+        None => Err(locate(text, &error)),
     })
 }
 
-/// Reads an unreadable text once more, to locate the error.
-fn locate_error<'text, S: DeserializeSeed<'text>>(text: &'text str, seed: S) -> ReadError {
-    let mut track = serde_path_to_error::Track::new();
-    let mut json = serde_json::Deserializer::from_str(text);
-    let problem = match seed.deserialize(serde_path_to_error::Deserializer::new(&mut json, &mut track)) {
-        Ok(_) => json.end().err().map_or_else(|| "unreadable JSON".to_owned(), |error| error.to_string()),
-        Err(error) => error.to_string(),
-    };
-    let path = track.path().to_string();
-    let path = (![".", "?"].contains(&path.as_str())).then_some(path);
-    ReadError { problem, path }
+/// Checks a text with a seed that builds nothing; `None` if it can be read, or perhaps after a repair.
+pub fn check<S>(text: &str, seed: S) -> Option<ReadError>
+where
+    S: for<'part> DeserializeSeed<'part>,
+{
+    let error = find_error(text, seed)?;
+    repaired(text).is_none().then(|| error.into())
+}
+
+/// Checks an object with a list under a key, from the item that holds this byte to the end.
+pub fn check_list<S>(text: &str, key: &str, at: usize, seed: S) -> Option<ReadError>
+where
+    S: for<'part> DeserializeSeed<'part>,
+{
+    let cut = Cut::before(text, key, at)?;
+    let error = find_error(&cut.text, seed)?;
+    repaired(&cut.text).is_none().then(|| cut.undo(text, key, error))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use serde_json::Value;
 
+    use super::super::locate::{locate_in_list, offset};
     use super::*;
 
     #[test]
@@ -154,5 +166,28 @@ mod tests {
         for text in [r#"{"a": "\ud83d\ude00 \" NaN", "b": [1, -2.5e3]}"#, "", "nonsense", "I\"\\"] {
             assert_eq!(repaired(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn an_error_behind_many_items_is_said_as_if_the_whole_text_had_been_read() {
+        type Ids = HashMap<String, Vec<HashMap<String, i64>>>;
+        let seed = || PhantomData::<Ids>;
+        for bad in [r#"{"id": "x"}"#, r#"{"id": tru}"#, r#"{"id": 1"#, "5", "{\n\"id\":\n[]}", r#"{"id": 1}, }"#, ""] {
+            for glue in [",", ",\n", " ,\n\n  "] {
+                let items = vec![r#"{"id": 1}"#; 20].join(glue);
+                for end in ["]}", "], \"more\": []}", "", "]", "]}]", ",{\"id\": 2}]}"] {
+                    let text = format!("{{\"media\": [{items}{glue}{bad}{end}");
+                    let slow = locate_error(&text, seed());
+                    let error = whole(&text, seed()).unwrap_err();
+                    for at in [offset(&text, &error), text.find(bad).unwrap(), 3] {
+                        let quick = check_list(&text, "media", at, seed()).unwrap_or_else(|| panic!("{text} {at}"));
+                        assert_eq!((&quick.problem, &quick.path), (&slow.problem, &slow.path), "{text}");
+                    }
+                    let quick = locate_in_list(&text, "media", &error, seed());
+                    assert_eq!((&quick.problem, &quick.path), (&slow.problem, &slow.path), "{text}");
+                }
+            }
+        }
+        assert!(check(r#"{"media": []}"#, PhantomData::<Value>).is_none());
     }
 }

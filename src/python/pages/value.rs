@@ -18,7 +18,8 @@ use crate::api::item::Extra;
 use crate::api::json::dates::Timestamp;
 use crate::api::json::fields::{Field, Kind};
 use crate::api::json::lazy::{Lazy, Model, Value as _, spans_and_extra};
-use crate::api::json::text::{ReadError, read_text};
+use crate::api::json::locate::ReadError;
+use crate::api::json::text::read_text;
 use crate::api::models::Owner;
 #[cfg(feature = "stubs")]
 use crate::python::convert::arguments::MAPPING;
