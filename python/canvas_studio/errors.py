@@ -106,6 +106,8 @@ class APIStatusError(StudioError):
         status_code: The HTTP status.
         method: The HTTP method.
         url: What was asked; without its query if it was a signed URL.
+        headers: The headers of the answer, with lower-case names, without cookies. Tokens and the queries of URLs in
+            them are masked.
         body: The body, parsed if it was JSON, otherwise as text. Tokens and signatures in it are masked.
         request_id: The server's name for the request, if it gave one.
         retry_after: Seconds after which the server wants to be asked again, if it said so.
@@ -115,6 +117,7 @@ class APIStatusError(StudioError):
     status_code: int
     method: str
     url: str
+    headers: dict[str, str]
     body: object
     request_id: str | None
     retry_after: float | None

@@ -28,6 +28,8 @@ pub struct Answer {
     pub content_type: String,
     /// The target of a redirect, resolved against the requested URL.
     pub location: Option<Url>,
+    /// The server's id of the request, if it sent one.
+    pub request_id: Option<String>,
     pub body: Bytes,
 }
 

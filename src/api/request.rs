@@ -347,7 +347,7 @@ mod tests {
     }
 
     fn answer(body: &'static str) -> Answer {
-        Answer { status: 200, content_type: "application/json".into(), location: None, body: body.into() }
+        Answer { status: 200, content_type: "application/json".into(), body: body.into(), ..Answer::default() }
     }
 
     fn get() -> Call {

@@ -27,6 +27,8 @@ pub struct RequestInfo {
 pub struct StatusError {
     pub request: RequestInfo,
     pub status: u16,
+    /// Without cookies, and with secrets and the queries of URLs masked. Names are lower-case.
+    pub headers: Vec<(String, String)>,
     /// The body as text, cut if it is very long.
     pub body: String,
     pub request_id: Option<String>,

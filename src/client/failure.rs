@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use http::header::HeaderMap;
+use http::header::{HeaderMap, HeaderName, SET_COOKIE};
 use secrecy::SecretString;
 use serde_json::Value;
 use url::Url;
 
 use super::body::{Damage, Damaged};
 use super::error::{Error, RequestInfo, StatusError, Unreadable};
-use super::headers::header_text;
+use super::headers::{request_id, text_of};
 use super::retry::{self, GiveUp, Outcome, Policy};
 use super::secrets::Secrets;
 use crate::api::json::text::read_json;
@@ -30,8 +30,9 @@ const TITLE: usize = 100;
 const SHORTEST_SIGNATURE: usize = 8;
 /// The form fields that are secrets.
 const SECRET_FIELDS: [&str; 4] = ["client_secret", "code", "code_verifier", "refresh_token"];
-/// The usual header for a server's request id. Whether Studio sends it is unknown.
-const REQUEST_ID: &str = "x-request-id";
+/// How many headers an error shows, and how much of each, in characters.
+const HEADERS_SHOWN: usize = 100;
+const HEADER_SHOWN: usize = 1000;
 /// Advice if the proxy rejects the request.
 const PROXY_ADVICE: &str = "the proxy requires a user and a password: proxy=\"http://user:password@host:port\"";
 /// Added to an error if a change may have been made although no answer came.
@@ -100,6 +101,11 @@ impl<'call> RequestContext<'call> {
 
     pub(super) fn mask(&self, text: &str) -> String {
         self.secrets.mask(text)
+    }
+
+    /// The start of a line that a server sent, with secrets masked.
+    pub(super) fn mask_line(&self, line: &str) -> String {
+        self.secrets.mask_body(line.as_bytes(), EXCERPT)
     }
 
     /// The whole call with secrets masked.
@@ -237,7 +243,7 @@ impl<'call> RequestContext<'call> {
         location: Option<&Url>,
         is_renewed: bool,
     ) -> Failure {
-        let request_id = header_text(headers, REQUEST_ID).map(|id| self.secrets.mask_body(id.as_bytes(), EXCERPT));
+        let request_id = request_id(headers).map(|id| self.mask_line(&id));
         let retry_after = retry::retry_after(headers);
         let body = match self.call.target {
             Target::SignIn(_) => Cow::Owned(of_oauth(body).into()),
@@ -248,6 +254,7 @@ impl<'call> RequestContext<'call> {
         let is_unclear = status == 408 || (status >= 500 && (status, retry_after.is_some()) != (503, true));
         let outcome_unknown = self.may_repeat_a_change() && is_unclear;
         let mut error = self.status_error(status, body, request_id, retry_after, is_renewed, outcome_unknown);
+        error.headers = self.shown_headers(headers);
         if let Some(location) = location {
             error.server_message = Some(format!("redirected to {}", self.mask(&without_query(location))));
             error.advice = vec![advice_on_redirect(&self.url, location).into()];
@@ -272,7 +279,18 @@ impl<'call> RequestContext<'call> {
         }
         let (display_path, server_message) = (self.call.display_path(), said_by_server(&body));
         let request = self.info(outcome_unknown);
-        StatusError { request, status, body, request_id, retry_after, display_path, server_message, advice }
+        let headers = Vec::new();
+        StatusError { request, status, headers, body, request_id, retry_after, display_path, server_message, advice }
+    }
+
+    /// The headers of an answer as they may be shown: no cookies, secrets and the queries of URLs masked.
+    fn shown_headers(&self, headers: &HeaderMap) -> Vec<(String, String)> {
+        let names = headers.keys().filter(|name| *name != SET_COOKIE).take(HEADERS_SHOWN);
+        let shown = |name: &HeaderName| {
+            let values: Vec<_> = headers.get_all(name).iter().map(|value| text_of(value)).collect();
+            (name.to_string(), self.secrets.mask_body(values.join(", ").as_bytes(), HEADER_SHOWN))
+        };
+        names.map(shown).collect()
     }
 }
 

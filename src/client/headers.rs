@@ -1,6 +1,6 @@
 //! Reads headers of an answer, whatever bytes they contain.
 
-use http::header::{self, HeaderMap};
+use http::header::{self, HeaderMap, HeaderValue};
 use percent_encoding::{CONTROLS, percent_encode};
 use url::Url;
 
@@ -8,8 +8,22 @@ use crate::api::{Call, Target};
 
 /// A header as text: UTF-8, or else Latin-1, which HTTP allows besides ASCII.
 pub(super) fn header_text(headers: &HeaderMap, name: &str) -> Option<String> {
-    let value = headers.get(name)?.as_bytes();
-    Some(str::from_utf8(value).map_or_else(|_| value.iter().copied().map(char::from).collect(), str::to_owned))
+    headers.get(name).map(text_of)
+}
+
+/// The value of a header as text.
+pub(super) fn text_of(value: &HeaderValue) -> String {
+    let value = value.as_bytes();
+    str::from_utf8(value).map_or_else(|_| value.iter().copied().map(char::from).collect(), str::to_owned)
+}
+
+/// The server's id of a request, under any of its usual names. Which one Studio sends is unknown; Canvas sends
+/// `x-request-context-id`, Amazon's storage and its CDN the last two.
+const REQUEST_IDS: [&str; 4] = ["x-request-id", "x-request-context-id", "x-amzn-requestid", "x-amz-cf-id"];
+
+/// The server's id of a request.
+pub(super) fn request_id(headers: &HeaderMap) -> Option<String> {
+    REQUEST_IDS.iter().find_map(|name| header_text(headers, name)).filter(|id| !id.is_empty())
 }
 
 /// The target of a redirect. Bytes that are not allowed in a URL are percent-encoded, as browsers do.
@@ -30,8 +44,6 @@ pub(super) fn is_of_a_move(call: &Call, response: &reqwest::Response) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use http::header::HeaderValue;
-
     use super::*;
 
     #[test]

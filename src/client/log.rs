@@ -13,21 +13,29 @@ use crate::api::permissions::BodyForm;
 /// The target of all lines; Python's logger has the same name.
 pub const TARGET: &str = "canvas_studio";
 
-/// Runs an attempt and logs its outcome, even if it is cancelled. `waited` is how long it waited in the queue before.
+/// Runs an attempt and logs its outcome, even if it is cancelled. `waited` is how long it waited in the queue before;
+/// `seen` gives the status and the server's id of the request.
 pub(super) async fn with_logging<T>(
     request: &RequestContext<'_>,
     attempt: u32,
     waited: Option<Duration>,
-    status: impl Fn(&T) -> u16,
+    seen: impl Fn(&T) -> (u16, Option<String>),
     running: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
     let mut record = AttemptRecord { request, attempt, waited, began: Instant::now(), is_emitted: false };
     let result = running.await;
     match &result {
-        Ok(value) => record.emit(Some(status(value)), None),
+        Ok(value) => {
+            let (status, request_id) = seen(value);
+            record.emit(Some(status), None, request_id.as_deref());
+        }
         Err(failure) => {
             let (status, error) = status_and_text(request, &failure.error);
-            record.emit(status, error.as_deref());
+            let request_id = match &failure.error {
+                Error::Status(refusal) => refusal.request_id.as_deref(),
+                _ => None,
+            };
+            record.emit(status, error.as_deref(), request_id);
         }
     }
     result
@@ -72,7 +80,7 @@ struct AttemptRecord<'attempt> {
 }
 
 impl AttemptRecord<'_> {
-    fn emit(&mut self, status: Option<u16>, error: Option<&str>) {
+    fn emit(&mut self, status: Option<u16>, error: Option<&str>, request_id: Option<&str>) {
         self.is_emitted = true;
         if !enabled!(target: TARGET, Level::DEBUG) {
             return;
@@ -82,9 +90,12 @@ impl AttemptRecord<'_> {
         let (ms, waited) = (milliseconds(self.began.elapsed()), self.waited.map(milliseconds));
         let (attempt, reason) = (self.attempt, reason(status, error));
         let line = waited.map_or_else(String::new, |waited| format!(", after {waited:.1} ms in the queue"));
+        let server_request_id = request_id.map(|id| self.request.mask_line(id));
+        let server_request_id = server_request_id.as_deref();
+        let named = server_request_id.map_or_else(String::new, |id| format!(" [request {id}]"));
         debug!(
-            target: TARGET, method, path, status, error, ms, attempt, waited,
-            "{method} {path}: {reason} (attempt {attempt}, {ms:.1} ms{line})"
+            target: TARGET, method, path, status, error, ms, attempt, waited, server_request_id,
+            "{method} {path}: {reason} (attempt {attempt}, {ms:.1} ms{line}){named}"
         );
     }
 }
@@ -92,7 +103,7 @@ impl AttemptRecord<'_> {
 impl Drop for AttemptRecord<'_> {
     fn drop(&mut self) {
         if !self.is_emitted {
-            self.emit(None, Some("cancelled before the answer arrived"));
+            self.emit(None, Some("cancelled before the answer arrived"), None);
         }
     }
 }

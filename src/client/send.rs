@@ -24,7 +24,7 @@ use super::config::{Config, Options};
 use super::connections::{Connections, root_cause};
 use super::error::Error;
 use super::failure::{Failure, MAX_REFUSAL, RequestContext};
-use super::headers::{header_text, is_of_a_move, location};
+use super::headers::{header_text, is_of_a_move, location, request_id};
 use super::limit::{CallPermit, PrefetchPermit, RequestLimit};
 use super::log::{log_other_form, with_logging};
 use super::network::Cause;
@@ -305,8 +305,8 @@ impl Client {
                 }
                 let request = self.context(call);
                 let attempt = pin!(self.attempt_whole(&request, token.as_ref()));
-                let status = |answer: &Answer| answer.status;
-                match with_logging(&request, attempts.next(), hold.waited.take(), status, attempt).await {
+                let seen = |answer: &Answer| (answer.status, answer.request_id.clone());
+                match with_logging(&request, attempts.next(), hold.waited.take(), seen, attempt).await {
                     Ok(answer) => {
                         authorization.accepted();
                         return Ok(answer);
@@ -380,6 +380,7 @@ impl Client {
         let status = response.status().as_u16();
         let content_type = header_text(response.headers(), header::CONTENT_TYPE.as_str()).unwrap_or_default();
         let location = location(&response).filter(|_| request.call.wants_redirect);
+        let request_id = request_id(response.headers());
         let expected = response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
         let mut body = BodyBuffer::default();
         // The body of a redirect is not needed, and some servers send a page with it.
@@ -392,7 +393,7 @@ impl Client {
             }
         }
         match body::read(response.headers(), body.whole(), MAX_ANSWER) {
-            Ok(body) => Ok(Answer { status, content_type, location, body }),
+            Ok(body) => Ok(Answer { status, content_type, location, request_id, body }),
             Err(damaged) => Err(request.damaged(status, &damaged)),
         }
     }

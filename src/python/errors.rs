@@ -1,5 +1,6 @@
 //! Converts the core's errors to the exceptions of `canvas_studio.errors`, which are written in Python.
 
+use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::io::ErrorKind;
 
@@ -51,10 +52,11 @@ fn exception(py: Python<'_>, error: Error) -> PyResult<PyErr> {
             "APITimeoutError"
         }
         Error::Status(refusal) => {
-            let StatusError { request, status, body, request_id, retry_after, .. } = *refusal;
+            let StatusError { request, status, headers, body, request_id, retry_after, .. } = *refusal;
             set_request_attributes(&attributes, &request)?;
             attributes.set_item("outcome_unknown", request.outcome_unknown)?;
             attributes.set_item("status_code", status)?;
+            attributes.set_item("headers", headers.into_iter().collect::<BTreeMap<_, _>>())?;
             attributes.set_item("body", parsed(py, &body)?)?;
             attributes.set_item("request_id", request_id)?;
             attributes.set_item("retry_after", retry_after.map(|wait| wait.as_secs_f64()))?;

@@ -322,7 +322,7 @@ def of_decoding() -> Answer:
 @pytest.mark.parametrize(
     ("answer", "attributes"),
     [
-        (of_status, ["status_code", "method", "url", "body", "request_id", "retry_after"]),
+        (of_status, ["status_code", "method", "url", "headers", "body", "request_id", "retry_after"]),
         (of_decoding, ["method", "url", "status_code", "json_path", "body"]),
         (lambda: RESET, ["method", "url", "outcome_unknown"]),
         (lambda: HANG, ["method", "url", "outcome_unknown"]),
@@ -406,6 +406,45 @@ def test_no_error_shows_the_token(form: Form, answer: Answer | Callable[[Receive
         form.call(server.client(max_retries=0, read_timeout=0.2), "get_media", 1)
     assert TOKEN not in everything_said_by(caught.value)
     assert TOKEN.encode() not in pickle.dumps(caught.value)
+
+
+@pytest.mark.parametrize("name", ["X-Request-Id", "x-request-context-id", "X-Amzn-RequestId", "x-amz-cf-id"])
+def test_the_id_of_a_request_is_found_under_any_usual_name_and_logged_for_successes_too(
+    form: Form, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    answers = [json_answer({}, 404, {name: "id-404"}), json_answer({"media": {"id": 1}}, 200, {name: "id-200"})]
+    with FaultServer(*answers) as server, caplog.at_level("DEBUG", "canvas_studio"):
+        studio = server.client()
+        with pytest.raises(NotFoundError) as caught:
+            form.call(studio, "get_media", 1)
+        form.call(studio, "get_media", 1)
+    assert caught.value.request_id == "id-404"
+    assert "[request id-404]" in str(caught.value)
+    assert [vars(record).get("server_request_id") for record in caplog.records] == ["id-404", "id-200"]
+    assert caplog.messages[1].endswith("[request id-200]")
+
+
+def test_an_error_has_the_headers_of_the_answer_without_cookies_tokens_and_signatures(form: Form) -> None:
+    def answer(request: Received) -> Answer:
+        headers = {
+            "X-Rate-Limit": "10",
+            "Set-Cookie": "session=invented-session",
+            "X-Echo": request.headers["authorization"],
+            "Link": "<https://bucket.example.edu/a.mp4?signature=invented-signature>; rel=next",
+            "X-Control": "a\tb",
+        }
+        return json_answer({}, 500, headers)
+
+    with FaultServer(answer) as server, pytest.raises(APIStatusError) as caught:
+        form.call(server.client(max_retries=0), "get_media", 1)
+    headers = caught.value.headers
+    assert headers["x-rate-limit"] == "10"
+    assert headers["content-type"].startswith("application/json")
+    assert "set-cookie" not in headers
+    assert "https://bucket.example.edu/a.mp4" in headers["link"]
+    everything = repr(headers)
+    for secret in (TOKEN, "invented-session", "invented-signature"):
+        assert secret not in everything
 
 
 def test_an_echoed_token_is_masked_and_the_rest_is_kept(form: Form) -> None:

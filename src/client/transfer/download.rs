@@ -21,7 +21,7 @@ use crate::api::{Call, InvalidArgument, Request, check};
 use crate::client::attempts::Attempts;
 use crate::client::error::Error;
 use crate::client::failure::{Failure, QUOTED, RequestContext};
-use crate::client::headers::location;
+use crate::client::headers::{location, request_id};
 use crate::client::limit::CallPermit;
 use crate::client::log::{TARGET, to_three_places, with_logging};
 use crate::client::retry::Outcome;
@@ -203,9 +203,9 @@ impl Client {
             }
             let request = self.context(&call);
             self.check_private(&request, &request.url).map_err(Failure::last)?;
-            let status = |response: &reqwest::Response| response.status().as_u16();
+            let seen = |response: &reqwest::Response| (response.status().as_u16(), request_id(response.headers()));
             let attempting = self.attempt(&request, None);
-            let response = with_logging(&request, attempt, hold.waited.take(), status, attempting).await?;
+            let response = with_logging(&request, attempt, hold.waited.take(), seen, attempting).await?;
             if !response.status().is_redirection() {
                 return self.receive(&request, response, part, transferred).await;
             }

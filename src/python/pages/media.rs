@@ -633,8 +633,8 @@ pub(crate) fn decode_media_page(py: Python<'_>, body: &[u8]) -> PyResult<Typed<A
     let answer = Answer {
         status: 200,
         content_type: "application/json".to_owned(),
-        location: None,
         body: Bytes::copy_from_slice(body),
+        ..Answer::default()
     };
     let decoded =
         py.detach(|| request.decode(&answer)).map_err(|problem| PyValueError::new_err(problem.to_string()))?;
