@@ -1,4 +1,4 @@
-"""Signing in, and where the tokens are kept: what `StudioClient(url, auth=...)` takes."""
+"""Signing in: `OAuth`, and the stores that keep its tokens."""
 
 from __future__ import annotations
 
@@ -27,45 +27,44 @@ __all__ = [
 
 
 class TokenStore(Protocol):
-    """A place that keeps tokens, for you to write over your database.
+    """The protocol of a token store; write one over your database.
 
-    For one refresh: `lock()` is entered, `load()` is called, perhaps Studio is asked, `save()` is called, and the lock
-    is left. All of it runs on one thread of this package's own, with the context variables of the caller. Only after
-    that are new tokens used.
+    One refresh enters `lock()`, calls `load()`, asks Studio if it must, calls `save()`, and leaves the lock. All of it
+    runs on one thread of this package, with the context variables of the caller. New tokens are used only after that.
     """
 
     def load(self) -> Tokens | None:
         """Read the tokens; `None` if there are none."""
 
     def save(self, tokens: Tokens | None, /) -> None:
-        """Keep tokens in place of those that are there; `None` forgets them.
+        """Replace the tokens; `None` forgets them.
 
         Keep their `url`, too: tokens without one belong to the first school that uses them.
         """
 
     def lock(self) -> AbstractContextManager[object]:
-        """Keep everybody else who has this store from refreshing: other threads, processes, machines."""
+        """Keep all others that share this store from refreshing: threads, processes, machines."""
         ...
 
 
 class AsyncTokenStore(Protocol):
-    """The same for asyncio. It is awaited on the caller's loop; in a blocking call, on a loop of its own."""
+    """The protocol of a token store for asyncio. It runs on the caller's loop, or in a blocking call on its own."""
 
     async def load(self) -> Tokens | None:
         """Read the tokens; `None` if there are none."""
 
     async def save(self, tokens: Tokens | None, /) -> None:
-        """Keep tokens in place of those that are there; `None` forgets them."""
+        """Replace the tokens; `None` forgets them."""
 
     def lock(self) -> AbstractAsyncContextManager[object]:
-        """Keep everybody else who has this store from refreshing: other tasks, processes, machines."""
+        """Keep all others that share this store from refreshing: tasks, processes, machines."""
         ...
 
 
 class KeyringTokenStore:
     """Keeps tokens in the keyring of the operating system. It needs keyring: `pip install keyring`.
 
-    A keyring has no lock, so a file in the folder of the profiles is locked in its place.
+    A keyring has no lock, so the store locks a file in the folder of the profiles instead.
 
     Args:
         name: Under which name; one for each person and school.
@@ -105,19 +104,19 @@ class KeyringTokenStore:
         try:
             return Tokens.from_dict(json.loads(text))
         except (TypeError, ValueError):
-            # Not raised in here: the error of `json` knows the text.
+            # Raise outside of this block: the error of `json` holds the text.
             pass
-        raise TokenStoreError(f"{self!r} does not hold tokens, but something else: log in again")
+        raise TokenStoreError(f"{self!r} holds something that is not tokens: log in again")
 
     @clears_locals
     def save(self, tokens: Tokens | None, /) -> None:
-        """Keep tokens in place of those that are there.
+        """Replace the tokens.
 
         Args:
             tokens: The tokens; `None` forgets them.
 
         Raises:
-            TokenStoreError: If the keyring does not take them. That of Windows takes 1,280 characters (not tried).
+            TokenStoreError: If the keyring rejects them. The one of Windows takes 1,280 characters (not tried).
         """
         text = None if tokens is None else json.dumps(tokens.to_dict())
         with self._translate_errors("changed"):

@@ -1,4 +1,4 @@
-"""What can go wrong, as one tree under `StudioError`: one class for each thing a caller does differently."""
+"""The exceptions: one tree under `StudioError`, with one class for each case that a caller handles differently."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ __all__ = [
 
 
 class StudioError(Exception):
-    """The base of everything that this package raises on its own account."""
+    """The base of all exceptions that this package defines."""
 
     def __init__(self, message: str, /, **attributes: object) -> None:
         super().__init__(message)
         self.__dict__.update(attributes)
 
     def __reduce__(self) -> tuple[object, ...]:
-        # An exception crosses to another process (a pool's worker, say) with its attributes.
+        # Keep the attributes when the exception is pickled, as by a process pool.
         return _remade, (type(self), str(self), self.__dict__)
 
 
@@ -61,23 +61,23 @@ class ClientClosedError(StudioError, RuntimeError):
 
 
 class DetachedError(StudioError, RuntimeError):
-    """The object came from a pickle or a dict, so it knows no client to ask."""
+    """The object came from a pickle or a dict, so it has no client."""
 
 
 class ListingChangedError(StudioError):
-    """The list cannot be promised to be whole: it changed each time it was read, has no end, or lacks items.
+    """The list may be incomplete: it changed each time it was read, has no end, or lacks items.
 
-    The message says how many items came, and how many should have. All that came was given before.
+    The message says how many items came, and how many should have come. You got all that came.
     """
 
 
 class APIConnectionError(StudioError, ConnectionError):
-    """There was no connection, or it broke.
+    """The connection failed or broke.
 
     Attributes:
         method: The HTTP method.
-        url: What was asked; without its query if it was a signed URL.
-        outcome_unknown: Whether the request may have been carried out although no answer came.
+        url: The URL of the request; without its query if it is signed.
+        outcome_unknown: Whether the server may have processed the request although no answer came.
     """
 
     method: str
@@ -90,8 +90,8 @@ class APITimeoutError(StudioError, TimeoutError):
 
     Attributes:
         method: The HTTP method.
-        url: What was asked; without its query if it was a signed URL.
-        outcome_unknown: Whether the request may have been carried out although no answer came.
+        url: The URL of the request; without its query if it is signed.
+        outcome_unknown: Whether the server may have processed the request although no answer came.
     """
 
     method: str
@@ -100,18 +100,18 @@ class APITimeoutError(StudioError, TimeoutError):
 
 
 class APIStatusError(StudioError):
-    """The server answered, and said no.
+    """The server answered with an error status.
 
     Attributes:
         status_code: The HTTP status.
         method: The HTTP method.
-        url: What was asked; without its query if it was a signed URL.
+        url: The URL of the request; without its query if it is signed.
         headers: The headers of the answer, with lower-case names, without cookies. Tokens and the queries of URLs in
             them are masked.
         body: The body, parsed if it was JSON, otherwise as text. Tokens and signatures in it are masked.
         request_id: The server's name for the request, if it gave one.
-        retry_after: Seconds after which the server wants to be asked again, if it said so.
-        outcome_unknown: Whether the request may have been carried out all the same, as after a 504.
+        retry_after: Seconds to wait before the next attempt, if the server said so.
+        outcome_unknown: Whether the server may have processed the request all the same, as after a 504.
     """
 
     status_code: int
@@ -125,7 +125,7 @@ class APIStatusError(StudioError):
 
 
 class BadRequestError(APIStatusError):
-    """400: for permissions, one to change does not exist, or one to create exists already."""
+    """400: bad request. With permissions: one to change does not exist, or one to create exists already."""
 
 
 class AuthenticationError(APIStatusError):
@@ -133,11 +133,11 @@ class AuthenticationError(APIStatusError):
 
 
 class PermissionDeniedError(APIStatusError):
-    """403: the user whose token it is may not do that."""
+    """403: the user of the token is not allowed to do that."""
 
 
 class NotFoundError(APIStatusError):
-    """404: there is no such thing."""
+    """404: not found."""
 
 
 class ConflictError(APIStatusError):
@@ -153,17 +153,17 @@ class RateLimitError(APIStatusError):
 
 
 class InternalServerError(APIStatusError):
-    """500 and above: a fault on the server's side."""
+    """500 and above: the server failed."""
 
 
 class ResponseDecodeError(StudioError):
-    """The server answered, but not with what the operation expects.
+    """The server answered with something that the operation does not expect.
 
     Attributes:
         status_code: The HTTP status.
         method: The HTTP method.
-        url: What was asked; without its query if it was a signed URL.
-        json_path: Where in the JSON the problem is, such as `media[3].owner.id`, if it is inside.
+        url: The URL of the request; without its query if it is signed.
+        json_path: Where in the JSON the problem is, such as `media[3].owner.id`.
         body: The first 500 characters of the body.
     """
 
@@ -175,12 +175,12 @@ class ResponseDecodeError(StudioError):
 
 
 class SignInError(StudioError):
-    """Signing in did not give tokens.
+    """Signing in failed.
 
     Attributes:
         reason: OAuth's word for it, such as `access_denied`, `invalid_client` or `invalid_grant`.
-        status_code: The HTTP status, if it was Studio that answered.
-        body: What it answered, parsed if it was JSON. Secrets in it are masked.
+        status_code: The HTTP status, if Studio answered.
+        body: The body of the answer, parsed if it was JSON. Secrets in it are masked.
     """
 
     reason: str
@@ -189,18 +189,18 @@ class SignInError(StudioError):
 
 
 class LoginRequiredError(SignInError):
-    """There are no tokens that are still good, and only a person can change that, by logging in (again).
+    """There are no valid tokens. A person has to log in (again).
 
-    The `reason` is `no_tokens` if the token store is empty, `no_refresh_token` if there is none for a token that has
-    ended, `other_school` if the tokens are of another one, or else Studio's word for why it does not take the refresh
-    token, mostly `invalid_grant`.
+    The `reason` is `no_tokens` if the token store is empty, `no_refresh_token` if the token has expired and cannot be
+    refreshed, `other_school` if the tokens belong to another school, or else Studio's word for why it rejects the
+    refresh token, mostly `invalid_grant`.
     """
 
 
 class TokenStoreError(StudioError):
-    """The tokens could not be read from their store, or not be written; what the store raised is the cause.
+    """The token store could not be read or written. The cause is the exception that the store raised.
 
-    New tokens that could not be written are kept, and written before they are used, at the next request.
+    New tokens that could not be written stay in memory. The next request writes them before it uses them.
     """
 
 

@@ -1,4 +1,4 @@
-"""Profiles: what is kept about each school between two runs, and from where a client takes what it was not given."""
+"""Profiles: the saved settings of each school, and how a client finds the settings that it was not given."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ FIRST_LINE: Final = "# A profile of canvas-studio. It may hold a secret: keep it
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, kw_only=True)
 class Profile:
-    """What is kept about one school.
+    """The saved settings of one school.
 
     Attributes:
         name: Its name: letters, digits, dots, dashes and underscores.
@@ -69,7 +69,7 @@ class Profile:
         client_id: The id of the developer key.
         client_secret: Its secret; `None` if that is in the keyring.
         redirect_uri: The redirect URI that is registered on the key.
-        store: Where the tokens are, and the client secret with them: in files, or in the keyring.
+        store: Where the tokens and the client secret are: in files, or in the keyring.
         proxy: The proxy, if it is not that of the environment.
         ca_bundle: The file of certificates to trust, if it is not the system's.
     """
@@ -85,7 +85,7 @@ class Profile:
 
     @property
     def path(self) -> Path:
-        """The file that it is kept in."""
+        """The file of the profile."""
         return _profile_path(self.name)
 
     @clears_locals
@@ -110,7 +110,7 @@ class Profile:
             The secret.
 
         Raises:
-            TokenStoreError: If it cannot be had.
+            TokenStoreError: If it cannot be read.
         """
         secret = self.client_secret
         if not secret:
@@ -122,17 +122,17 @@ class Profile:
 
     @clears_locals
     def oauth(self, store: TokenStore | None = None) -> OAuth:
-        """Make what signs in with its key.
+        """Make the `OAuth` of this profile.
 
         Args:
-            store: Where the tokens are kept; in the store of the profile if left out.
+            store: Where to keep the tokens; the store of the profile if left out.
 
         Returns:
             The `OAuth`.
 
         Raises:
-            InvalidArgumentError: If a value of the profile cannot be right.
-            TokenStoreError: If the client secret cannot be had, or others can read the tokens.
+            InvalidArgumentError: If a value of the profile is invalid.
+            TokenStoreError: If the client secret cannot be read, or if others can read the tokens.
         """
         from canvas_studio.auth import OAuth  # noqa: PLC0415 - only who signs in needs it
 
@@ -151,12 +151,12 @@ class Profile:
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, kw_only=True)
 class Settings:
-    """What a client is made with, and where it came from. Of `token` and `auth` there is exactly one.
+    """The settings of a client, and where they came from. Exactly one of `token` and `auth` is set.
 
     Attributes:
         url: The school's URL.
         token: The access token.
-        auth: What signs in and keeps the tokens.
+        auth: The `OAuth` that refreshes the tokens.
         proxy: The proxy, if it is not that of the environment.
         ca_bundle: The file of certificates to trust, if it is not the system's.
         profile: The profile, if one was used.
@@ -184,7 +184,7 @@ class Settings:
             The client.
 
         Raises:
-            InvalidArgumentError: If something cannot be right.
+            InvalidArgumentError: If a setting is invalid.
         """
         return StudioClient(
             self.url, token=self.token, auth=self.auth, proxy=self.proxy, ca_bundle=self.ca_bundle, **options
@@ -202,20 +202,20 @@ def check_keyring() -> None:
 
 
 def is_name(name: str) -> bool:
-    """Tell whether a profile may be called so.
+    """Say whether a profile can have this name.
 
     Args:
         name: The name.
 
     Returns:
-        Whether it may, on every operating system.
+        Whether it can, on every operating system.
     """
     return bool(NAME.fullmatch(name)) and not DEVICE.fullmatch(name)
 
 
 @clears_locals
 def check_name(name: str) -> str:
-    """Refuse what is no name for a profile.
+    """Raise if a profile cannot have this name.
 
     Args:
         name: The name.
@@ -224,15 +224,15 @@ def check_name(name: str) -> str:
         The name.
 
     Raises:
-        InvalidArgumentError: If a profile cannot be called so.
+        InvalidArgumentError: If it cannot.
     """
     if not is_name(name):
-        # A URL that was given in its place may hold a password.
+        # It may be a URL with a password.
         shown = "what was given" if set(name) & set(":/@?") else repr(name)
         _refuse(
             "profile",
-            f"{shown} cannot be a name: at most 64 letters (A to Z), digits, dots, dashes and underscores, "
-            "the first of them a letter or a digit, and no name of a device of Windows",
+            f"{shown} is not a valid name: use at most 64 letters (A to Z), digits, dots, dashes and underscores, "
+            "begin with a letter or a digit, and use no name of a Windows device",
         )
     return name
 
@@ -255,7 +255,7 @@ def names() -> list[str]:
 
 @clears_locals
 def load(name: str) -> Profile:
-    """Read a profile. A secret in the keyring is not asked for yet.
+    """Read a profile, but not the secrets in the keyring.
 
     Args:
         name: Its name.
@@ -264,7 +264,7 @@ def load(name: str) -> Profile:
         The profile.
 
     Raises:
-        InvalidArgumentError: If there is none, it cannot be right, or others can read it.
+        InvalidArgumentError: If it does not exist, if it is invalid, or if others can read it.
         OSError: If it cannot be read.
     """
     path = _profile_path(name)
@@ -281,14 +281,14 @@ def load(name: str) -> Profile:
 
 @clears_locals
 def save(profile: Profile, tokens: Tokens | None = None) -> None:
-    """Write a profile, in the place of one of the same name. If that fails, all stays as it was.
+    """Write a profile; it replaces one of the same name. If that fails, nothing changes.
 
     Args:
         profile: The profile, with its client secret.
-        tokens: The tokens to put into its store; if left out, that stays as it is.
+        tokens: The tokens to save in its store; if left out, the store does not change.
 
     Raises:
-        InvalidArgumentError: If its name or a value cannot be right.
+        InvalidArgumentError: If its name or a value is invalid.
         OSError: If it cannot be written.
         TokenStoreError: If the tokens cannot be saved, or the keyring does not take the secret.
     """
@@ -316,7 +316,7 @@ def forget(profile: Profile) -> None:
 
     Raises:
         OSError: If a file cannot be removed.
-        TokenStoreError: If the keyring does not give up what it holds.
+        TokenStoreError: If the keyring cannot delete them.
     """
     forget_tokens(profile)
     if profile.store == "keyring":
@@ -333,7 +333,7 @@ def forget_tokens(profile: Profile) -> None:
 
     Raises:
         OSError: If a file cannot be removed.
-        TokenStoreError: If the keyring does not give up what it holds.
+        TokenStoreError: If the keyring cannot delete them.
     """
     store = _token_store(profile)
     if profile.store == "keyring":
@@ -347,13 +347,13 @@ def forget_tokens(profile: Profile) -> None:
 
 @clears_locals
 def delete(name: str) -> None:
-    """Remove a profile, with its key and its tokens. One that cannot be read is removed, too.
+    """Delete a profile with its developer key and its tokens, even if it cannot be read.
 
     Args:
         name: Its name.
 
     Raises:
-        InvalidArgumentError: If the name cannot be right.
+        InvalidArgumentError: If the name is invalid.
         OSError: If a file cannot be removed.
         TokenStoreError: If the keyring may still hold something of it. The files are removed even so.
     """
@@ -374,7 +374,7 @@ def delete(name: str) -> None:
 
 
 def _where_kept(name: str, path: Path) -> tuple[StoreKind, bool]:
-    """Where the secrets of a profile are or may be, whoever can read it; and whether it is probable."""
+    """Return where the secrets of a profile are or may be, and whether something is probably there."""
     text = b""
     try:
         text = path.read_bytes()
@@ -421,16 +421,15 @@ def find(  # noqa: PLR0911 - one for each place
     proxy: str | None = None,
     ca_bundle: str | os.PathLike[str] | None = None,
 ) -> Settings:
-    """Find what a client is made with: in the arguments, then in the environment, then in a profile.
+    """Find the settings of a client: in the arguments, then in the environment, then in a profile.
 
-    What belongs together comes from one place. A profile that is named by the argument is an argument: the environment
-    is not asked then.
+    Settings that belong together come from one source. With the argument `profile`, the environment is not read.
 
     Args:
         profile: The name of a profile.
         url: The school.
         token: The access token.
-        auth: What signs in and keeps the tokens.
+        auth: The `OAuth` that refreshes the tokens.
         proxy: The proxy.
         ca_bundle: The file of certificates to trust.
 
@@ -438,9 +437,9 @@ def find(  # noqa: PLR0911 - one for each place
         What was found.
 
     Raises:
-        InvalidArgumentError: If something is missing, or two of them disagree.
+        InvalidArgumentError: If a setting is missing, or if two settings conflict.
         OSError: If a profile cannot be read.
-        TokenStoreError: If a client secret cannot be had.
+        TokenStoreError: If a client secret cannot be read.
     """
     if token is not None and auth is not None:
         _refuse("token", "and auth exclude each other: give one of the two")
@@ -478,14 +477,14 @@ def find(  # noqa: PLR0911 - one for each place
 
 
 def _of_profile(name: str, given: tuple[str, str] | None, proxy: str | None, ca_bundle: str | None) -> Settings:
-    """What a profile says, unless it is of another school than the one that was asked for."""
+    """Return the settings of a profile. Refuse if the URL that was given is another school's."""
     found = load(name)
     if given and given[1] != found.url:
         where, url = given
         _refuse(
             "url" if where.startswith("the argument") else where,
-            f"is {url}, but the profile {name!r} is of {found.url}, and its tokens go nowhere else: "
-            "name another profile, or leave the URL out",
+            f"is {url}, but the profile {name!r} is of {found.url}, and its tokens are sent only there: "
+            "choose another profile, or leave the URL out",
         )
     credentials_from = f"the profile {name!r}, tokens in {_place_of_tokens(found)}"
     return _with_profile(found, auth=found.oauth(), proxy=proxy, ca_bundle=ca_bundle, credentials_from=credentials_from)
@@ -505,7 +504,7 @@ def _with_profile(found: Profile, *, proxy: str | None, ca_bundle: str | None, *
 def _of_environment(
     credentials: dict[str, str], given: tuple[str, str] | None, variable: tuple[str, str] | None, rest: dict[str, Any]
 ) -> Settings:
-    """A token or a key from the environment, with a URL that does not come from a profile."""
+    """Return settings with a token or a key of the environment. Their URL never comes from a profile."""
     which = next(iter(credentials))
     if given and variable and given[1] != variable[1]:
         _refuse(
@@ -536,7 +535,7 @@ def _of_environment(
 
 
 def _credential_variables() -> dict[str, str]:
-    """The variables that authorize, of which either one is enough or all three of a key are needed."""
+    """Return the variables of a token or of a key. A key needs all three of its variables."""
     token = read_variable("CANVAS_STUDIO_TOKEN")
     key = {name: value for name in KEY_VARIABLES if (value := read_variable(name))}
     if token and key:
@@ -547,8 +546,8 @@ def _credential_variables() -> dict[str, str]:
         them = "them" if len(key) > 1 else "it"
         _refuse(
             missing[0],
-            f"is missing, without which {_listed(key, 'and')} cannot be used: set {_listed(missing, 'and')}, "
-            f"or unset {them} and name a profile",
+            f"is missing, and {_listed(key, 'and')} cannot be used without it: set {_listed(missing, 'and')}, "
+            f"or unset {them} and choose a profile",
         )
     return key
 
@@ -559,7 +558,7 @@ def _url_variable() -> tuple[str, str] | None:
     try:
         return "CANVAS_STUDIO_URL", school_url(value)
     except InvalidArgumentError as error:
-        _refuse("CANVAS_STUDIO_URL", f"cannot be right: {error}")
+        _refuse("CANVAS_STUDIO_URL", f"is invalid: {error}")
 
 
 def _from_toml(name: str, path: Path, text: bytes) -> Profile:
@@ -573,9 +572,9 @@ def _from_toml(name: str, path: Path, text: bytes) -> Profile:
     known = (*REQUIRED, *OPTIONAL)
     for key, value in document.items():
         if key not in known:
-            wrong(f"there is no setting {key!r}, only {_listed(known, 'and')}")
+            wrong(f"{key!r} is no setting; the settings are {_listed(known, 'and')}")
         if not isinstance(value, str) or not value:
-            wrong(f"{key} must be a text that is not empty")
+            wrong(f"{key} must be a string that is not empty")
     if document.setdefault("store", "file") not in {"file", "keyring"}:
         wrong('store must be "file" or "keyring"')
     needed = (*REQUIRED, "client_secret") if document["store"] == "file" else REQUIRED
@@ -589,7 +588,7 @@ def _from_toml(name: str, path: Path, text: bytes) -> Profile:
 
 
 def _document(text: bytes) -> dict[str, Any] | str:
-    """What a file says, or what is wrong with it: the error itself holds the whole text, and with it the secret."""
+    """Return the content of a file, or what is wrong with it: the error of `tomllib` would hold the secret."""
     try:
         return tomllib.loads(text.decode())
     except tomllib.TOMLDecodeError as error:
@@ -602,8 +601,8 @@ def _quoted(key: str, value: str) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:
-        _refuse(key, "must be text that can be written down")
-    # JSON escapes what TOML wants escaped, but for one letter.
+        _refuse(key, "must be text without lone surrogates")
+    # JSON escapes all characters that TOML wants escaped, except this one.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
 
 
@@ -625,11 +624,11 @@ def _place_of_tokens(profile: Profile) -> str:
 
 @contextlib.contextmanager
 def _with_tokens(profile: Profile, tokens: Tokens) -> Generator[None]:
-    """Put tokens into the store of a profile, and those of before back if what is done with that fails."""
+    """Save tokens in the store of a profile; if the block fails, restore the previous ones."""
     store = profile.token_store()
     before = None
     with store.lock():
-        # Tokens that cannot be read are no loss.
+        # If the previous tokens cannot be read, they are of no use.
         with contextlib.suppress(StudioError):
             before = store.load()
         store.save(tokens)
@@ -653,13 +652,13 @@ def _token_store(profile: Profile) -> FileTokenStore | KeyringTokenStore:
 def _put(profile: Profile, store: FileTokenStore | KeyringTokenStore, tokens: Tokens | None) -> None:
     store.save(tokens)
     if tokens is None and profile.store == "file":
-        # A file that says that there are none.
+        # The store has written a file that says "no tokens".
         _tokens_path(profile.name).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def _with_secret(name: str, secret: str) -> Generator[None]:
-    """Put a secret into the keyring, and that of before back if what is done with that fails."""
+    """Save a secret in the keyring; if the block fails, restore the previous one."""
     with _keyring() as keyring:
         before = keyring.get(name)
         keyring.set(name, secret)
@@ -673,14 +672,12 @@ def _with_secret(name: str, secret: str) -> Generator[None]:
 
 @contextlib.contextmanager
 def _keyring() -> Generator[Keyring]:
-    """Open the keyring, and turn what it raises into errors of ours."""
+    """Open the keyring, and raise its errors as `TokenStoreError`."""
     try:
         keyring = Keyring(SERVICE)
     except ModuleNotFoundError as error:
         raise TokenStoreError("this needs keyring: pip install keyring") from error
-    with translate_errors(
-        lambda kind: f"the keyring does not work ({kind}): is it unlocked? Without one, keep the tokens in a file"
-    ):
+    with translate_errors(lambda kind: f"the keyring failed ({kind}): unlock it, or keep the tokens in a file"):
         yield keyring
 
 

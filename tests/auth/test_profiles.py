@@ -153,7 +153,7 @@ def test_a_name_cannot_lead_elsewhere(name: str, tmp_path: Path) -> None:
         lambda: replace(NORTH, name=name).path,
     ]
     for call in calls:
-        with pytest.raises(InvalidArgumentError, match="cannot be a name") as raised:
+        with pytest.raises(InvalidArgumentError, match="is not a valid name") as raised:
             call()
         assert raised.value.argument == "profile"
     assert files(tmp_path) == set()
@@ -187,10 +187,10 @@ def test_a_profile_that_is_not_there_is_told_with_those_that_are() -> None:
 BROKEN: dict[str, tuple[str | bytes, str]] = {
     "no TOML": (f'url = "x\nclient_secret = "{SECRET}"', "line 1"),
     "no text": (b'url = "\xff"', "UTF-8"),
-    "not text": (f'url = 7\nclient_id = "x"\nclient_secret = "{SECRET}"', "url must be a text"),
-    "empty text": (f'url = "north"\nclient_id = ""\nclient_secret = "{SECRET}"', "client_id must be a text"),
-    "a table": (f'[url]\nx = "{SECRET}"', "url must be a text"),
-    "unknown setting": (f'urI = "north"\nclient_secret = "{SECRET}"', "no setting 'urI', only url"),
+    "not text": (f'url = 7\nclient_id = "x"\nclient_secret = "{SECRET}"', "url must be a string"),
+    "empty text": (f'url = "north"\nclient_id = ""\nclient_secret = "{SECRET}"', "client_id must be a string"),
+    "a table": (f'[url]\nx = "{SECRET}"', "url must be a string"),
+    "unknown setting": (f'urI = "north"\nclient_secret = "{SECRET}"', "'urI' is no setting; the settings are url"),
     "no url": (f'client_id = "x"\nclient_secret = "{SECRET}"', "has no url"),
     "no key": ('url = "north"', "has no client_id or client_secret"),
     "wrong url": (f'url = "http://north.example.edu"\nclient_id = "x"\nclient_secret = "{SECRET}"', "https"),
@@ -381,7 +381,7 @@ def test_a_keyring_without_the_secret_says_to_log_in(keyring: FakeKeyring) -> No
 
 def test_a_keyring_that_does_not_work_is_told_without_the_secret(home: Path, keyring: FakeKeyring) -> None:
     keyring.locked = True
-    with pytest.raises(TokenStoreError, match="unlocked") as raised:
+    with pytest.raises(TokenStoreError, match="unlock it") as raised:
         profiles.save(replace(NORTH, store="keyring"))
     assert SECRET not in everything_in(raised.value)
     assert files(home) == set()
@@ -404,7 +404,7 @@ def test_a_keyring_that_refuses_leaves_the_profile_as_it_was(
     kept, there = dict(fake.kept), tokens_and_profiles(home)
     fake.refused = refused
     wanted = replace(NORTH, store="keyring", client_id="another", client_secret="another")
-    with pytest.raises((TokenStoreError, RuntimeError), match=r"could not be changed|does not work|denied"):
+    with pytest.raises((TokenStoreError, RuntimeError), match=r"could not be changed|keyring failed|denied"):
         profiles.save(wanted, Tokens("another", url=NORTH.url))
     assert (fake.kept, tokens_and_profiles(home)) == (kept, there)
 
@@ -543,14 +543,14 @@ REFUSED: list[tuple[dict[str, Any], dict[str, str], str, str]] = [
     ({}, {"TOKEN": "e"}, "", "url is missing: pass it, or set CANVAS_STUDIO_URL"),
     ({"token": "t", "auth": "east"}, {}, "", "token and auth exclude each other"),
     ({}, {"URL": "west", "TOKEN": "e", **KEY}, "", "CANVAS_STUDIO_TOKEN and CANVAS_STUDIO_CLIENT_ID, .* exclude"),
-    ({}, {"URL": "west", "CLIENT_ID": "x"}, "north", "CANVAS_STUDIO_CLIENT_SECRET is missing, without which"),
+    ({}, {"URL": "west", "CLIENT_ID": "x"}, "north", "CANVAS_STUDIO_CLIENT_SECRET is missing, and "),
     (
         {},
         {"URL": "west", "CLIENT_ID": "x", "CLIENT_SECRET": SECRET},
         "",
-        "CANVAS_STUDIO_TOKEN_FILE is missing, without which CANVAS_STUDIO_CLIENT_ID and CANVAS_STUDIO_CLIENT_SECRET",
+        "CANVAS_STUDIO_TOKEN_FILE is missing, and CANVAS_STUDIO_CLIENT_ID and CANVAS_STUDIO_CLIENT_SECRET",
     ),
-    ({}, {"URL": "west", "TOKEN_FILE": "/x"}, "", "CANVAS_STUDIO_CLIENT_ID is missing, without which .*TOKEN_FILE"),
+    ({}, {"URL": "west", "TOKEN_FILE": "/x"}, "", "CANVAS_STUDIO_CLIENT_ID is missing, and .*TOKEN_FILE"),
     # which profile
     ({}, {}, "north south", "profile is missing, and there are 2: choose north or south, or set CANVAS_STUDIO_PROFILE"),
     ({"url": "north"}, {}, "north south", "profile is missing, and there are 2"),
@@ -572,7 +572,7 @@ REFUSED: list[tuple[dict[str, Any], dict[str, str], str, str]] = [
     ),
     ({"url": "east"}, {"URL": "west", **KEY}, "", "CANVAS_STUDIO_CLIENT_ID belongs to that"),
     # what cannot be right is named after where it stands
-    ({}, {"URL": "http://west.example.edu", "TOKEN": "e"}, "", "CANVAS_STUDIO_URL cannot be right: .*https"),
+    ({}, {"URL": "http://west.example.edu", "TOKEN": "e"}, "", "CANVAS_STUDIO_URL is invalid: .*https"),
     ({"url": "ftp://east", "token": "t"}, {}, "", "url must begin with https"),
 ]
 

@@ -180,7 +180,7 @@ def test_a_person_at_a_terminal_signs_in(box: Sandbox, home: Path) -> None:
     with Terminal([str(COMMAND), "login", box.url, "--profile", "north"], columns=40) as terminal:
         terminal.read_until("Client id: ")
         terminal.type(f"{box.client_id}\n")
-        terminal.read_until("(it is not shown): ")
+        terminal.read_until("(hidden): ")
         terminal.type(f"{box.client_secret}\n")
         terminal.read_until("Redirect URI")
         terminal.type(f"{CALLBACK}\n")
@@ -269,7 +269,7 @@ def test_what_studio_shows_can_be_pasted(case: str, box: Sandbox) -> None:
 def test_where_studio_redirects_to_can_be_pasted(case: str, box: Sandbox) -> None:
     result = login(box, "--redirect-uri", CALLBACK, pasted=REDIRECTED[case](allowed(box, CALLBACK)))
     assert result.exit_code == 0, result.output
-    assert "what counts is the address" in result.output
+    assert "only the address matters" in result.output
 
 
 @pytest.mark.parametrize(
@@ -292,7 +292,7 @@ def test_an_address_at_the_schools_own_host_can_be_pasted(
     result = run("login", "north", *given, pasted=lines)
     assert result.exit_code == 1
     assert "no connection to north.instructuremedia.com" in result.stderr
-    assert "That did not work" not in result.stderr
+    assert "Signing in failed" not in result.stderr
     assert "the-code" not in result.output + result.stderr
 
 
@@ -307,7 +307,7 @@ MISTAKES: dict[str, tuple[str, str]] = {
     "no code and no state": (CALLBACK, "must be the code, or the whole URL"),
     "an empty code": (f"{CALLBACK}?code=", "must be the code, or the whole URL"),
     "another state": (f"{CALLBACK}?code=c&state=somebody-elses", "another attempt"),
-    "a code that is none": ("made-up-code-3141592653", "has expired, was used before, was not copied whole"),
+    "a code that is none": ("made-up-code-3141592653", "has expired, was used before, is incomplete"),
 }
 
 
@@ -318,7 +318,7 @@ def test_a_mistake_in_pasting_is_explained_and_can_be_made_twice(case: str, box:
     result = login(box, "--redirect-uri", CALLBACK, pasted=f"{wrong}\n{wrong}\n{right}\n")
     assert result.exit_code == 0, result.output
     assert len(re.findall(told, result.stderr)) == 2
-    assert "Try again (2 more)" in result.stderr
+    assert "Try again (2 left)" in result.stderr
     assert profiles.names() == ["north"]
     assert_shows_none_of(secrets_of(box, home), result.output, result.stderr)
 
@@ -329,7 +329,7 @@ def test_after_three_mistakes_it_ends_and_nothing_is_kept(case: str, box: Sandbo
     result = login(box, "--redirect-uri", CALLBACK, pasted=f"{wrong}\n" * 4)
     assert result.exit_code == 1
     assert re.search(told, result.stderr.splitlines()[-1])
-    assert "nobody is signed in" in result.stderr
+    assert "not signed in" in result.stderr
     assert files(home) == set()
     assert_shows_none_of({box.client_secret, "made-up-code-3141592653"}, result.output, result.stderr)
 
@@ -337,7 +337,7 @@ def test_after_three_mistakes_it_ends_and_nothing_is_kept(case: str, box: Sandbo
 def test_the_page_itself_is_not_what_is_to_be_pasted(box: Sandbox) -> None:
     page = OAuth(box.client_id, "x", url=box.url, redirect_uri=CALLBACK).authorization_url()
     result = login(box, "--redirect-uri", CALLBACK, pasted=f"{page}\n")
-    assert "that is the page on which it is allowed" in result.stderr
+    assert "that is the page on which you allow access" in result.stderr
     assert result.exit_code == 1
 
 
@@ -355,10 +355,10 @@ def test_a_code_works_once(box: Sandbox) -> None:
 @pytest.mark.parametrize(
     ("arguments", "secret", "pasted", "told"),
     [
-        (("--client-id", "another"), None, None, "does not know this client id with this client secret"),
-        ((), "wrong-secret-2718281828", None, "does not know this client id with this client secret"),
-        ((), None, f"{CALLBACK}?error=access_denied", "it was not allowed in the browser"),
-        ((), None, f"{CALLBACK}?error=access_denied&error_description=No", "it was not allowed in the browser"),
+        (("--client-id", "another"), None, None, "rejects this client id with this client secret"),
+        ((), "wrong-secret-2718281828", None, "rejects this client id with this client secret"),
+        ((), None, f"{CALLBACK}?error=access_denied", "access was denied in the browser"),
+        ((), None, f"{CALLBACK}?error=access_denied&error_description=No", "access was denied in the browser"),
         ((), None, f"{CALLBACK}?error=strange%1b[31m", "strange"),
     ],
 )
@@ -376,7 +376,7 @@ def test_what_cannot_be_put_right_by_pasting_again_ends_it(
 
 def test_another_redirect_uri_than_the_code_was_made_for_is_told(box: Sandbox) -> None:
     result = login(box, pasted=f"{allowed(box, CALLBACK).partition('code=')[2]}\n")
-    assert "made for another redirect URI" in result.stderr
+    assert "belongs to another redirect URI" in result.stderr
     assert result.exit_code == 1
 
 
@@ -384,7 +384,7 @@ def test_what_has_to_be_registered_is_told_before_it_fails(box: Sandbox) -> None
     """Of a wrong key or redirect URI Studio tells the browser only."""
     result = login(box, "--redirect-uri", CALLBACK, pasted="")
     assert re.search(
-        rf"error instead.*client id has to be {box.client_id},.*redirect URIs has to be {CALLBACK}", result.output
+        rf"error instead.*client id must be {box.client_id},.*redirect URIs must include {CALLBACK}", result.output
     )
     assert result.exit_code == 1
     assert "nothing was entered" in result.stderr
@@ -451,13 +451,13 @@ def test_a_folder_that_is_none_is_told(box: Sandbox, home: Path) -> None:
         (("login",), "the school is missing"),
         (("login", "ftp://north"), "url must begin with https"),
         (("login", "http://north.example.edu"), "url must begin with https"),
-        (("login", "north", "--profile", "../north"), "cannot be a name"),
+        (("login", "north", "--profile", "../north"), "is not a valid name"),
         (("login", "north"), "the client id is missing: --client-id, or CANVAS_STUDIO_CLIENT_ID"),
         (
             ("login", "north", "--client-id", "x"),
             "the client secret is missing: --client-secret-stdin, or CANVAS_STUDIO",
         ),
-        (("login", "north", "--url", "north", "--profile", "x"), "one too many"),
+        (("login", "north", "--url", "north", "--profile", "x"), "give two of"),
         (("login", "north", "--client-secret", "value-2718281828"), "No such option"),
         (("login", "north", "--token", "value-2718281828"), "No such option"),
         (("login", "north", "--ca-bundle", "/nowhere"), "does not exist"),
@@ -466,7 +466,7 @@ def test_a_folder_that_is_none_is_told(box: Sandbox, home: Path) -> None:
         (("logout", "north", "--all"), "profile 'north' does not exist"),
         (("whoami",), "url is missing"),
         (("whoami", "north"), "profile 'north' does not exist"),
-        (("whoami", "north", "--profile", "south"), "'north' and 'south' are two profiles"),
+        (("whoami", "north", "--profile", "south"), "'north' and 'south' are different profiles"),
         (("ping",), "url is missing"),
         (("ping", "no rth"), "white space"),
     ],
@@ -527,7 +527,7 @@ def test_a_profile_is_not_taken_over_by_a_school_of_a_like_name(box: Sandbox) ->
     signed_in(box, name="south")
     result = run("login", "https://south.instructuremedia.com", "--client-id", "x")
     assert result.exit_code == 2
-    assert "there is a profile 'south' already" in result.stderr
+    assert "the profile 'south' exists already" in result.stderr
     assert "--profile" in result.stderr
 
 
@@ -603,7 +603,7 @@ def test_what_an_old_keyring_does_not_give_up_is_told_after_the_login(
     monkeypatch.setenv("CANVAS_STUDIO_CLIENT_SECRET", box.client_secret)
     result = run("login", "--no-keyring", pasted=f"{allowed(box)}\n")
     assert result.exit_code == 0, result.stderr
-    assert "could not be removed" in result.stderr
+    assert "could not be deleted" in result.stderr
     assert profiles.load("north").store == "file"
 
 
@@ -677,7 +677,7 @@ def test_no_browser_is_opened_for_a_script(box: Sandbox, tmp_path: Path) -> None
 
 def test_ctrl_c_ends_a_question_with_130(box: Sandbox, home: Path) -> None:
     with Terminal([str(COMMAND), "login", box.url, "--client-id", box.client_id]) as terminal:
-        terminal.read_until("(it is not shown): ")
+        terminal.read_until("(hidden): ")
         terminal.type("\x03")
         assert terminal.end() == 130
     assert "stopped" in terminal.screen
@@ -781,7 +781,7 @@ def test_who_cannot_be_known_is_not_guessed(box: Sandbox) -> None:
     signed_in(box)
     result = run("whoami")
     assert result.exit_code == 0
-    assert "You are   not known" in result.output
+    assert "You are   unknown" in result.output
     assert "Studio does not say which" in result.output
     assert "probably an administrator" in result.output
     told = told_by("whoami")
@@ -854,7 +854,7 @@ def test_ping_says_that_all_is_well_and_where_it_came_from(box: Sandbox, home: P
     signed_in(box)
     result = run("ping")
     assert result.exit_code == 0, result.output
-    assert "All is well." in result.output
+    assert "Everything is fine." in result.output
     assert f"the profile 'north' ({home / 'profiles/north.toml'})" in result.output
     told = told_by("ping")
     assert told["ok"] is True
@@ -915,7 +915,7 @@ def test_ping_tells_what_a_role_means(box: Sandbox) -> None:
     signed_in(box, user=box.add_user("Ada Park"))
     result = run("ping")
     assert result.exit_code == 0
-    assert "takes an administrator" in result.output
+    assert "needs an administrator" in result.output
 
 
 def no_such_name(*_: object, **__: object) -> Any:
@@ -929,7 +929,7 @@ def test_ping_tells_that_a_name_is_not_known(monkeypatch: pytest.MonkeyPatch) ->
     assert (
         step(told, "DNS")["detail"] == "the name, nroth.instructuremedia.com, was not found: Name or service not known"
     )
-    assert "is the school's name right" in step(told, "DNS")["next"]
+    assert "check the school's name" in step(told, "DNS")["next"]
     assert "API" not in states(told)
     assert run("ping", "nroth").exit_code == 1
 
@@ -944,7 +944,7 @@ def test_ping_does_not_wait_for_ever_for_a_name(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(diagnosis, "PATIENCE", 0.2)
     told = told_by("ping", "north")
     over.set()
-    assert "nothing came within 0.2 s" in step(told, "DNS")["detail"]
+    assert "no answer within 0.2 s" in step(told, "DNS")["detail"]
 
 
 def test_ping_tells_that_nobody_listens() -> None:
@@ -962,7 +962,7 @@ def test_ping_tells_that_nobody_listens() -> None:
         (text_answer("<html>Please log in to the Wi-Fi</html>", "text/html"), "an HTML page"),
         (json_answer({"error": "no such page"}, 404), "404"),
         (json_answer({"error": "maintenance"}, 503), "try again later"),
-        (Answer(status=302, headers={"Location": "https://login.example.edu"}), "is the host right"),
+        (Answer(status=302, headers={"Location": "https://login.example.edu"}), "check the host"),
     ],
     ids=["hotel", "another host", "trouble", "redirect"],
 )
@@ -1021,7 +1021,7 @@ def test_a_proxy_that_is_no_url_ends_ping_with_2_and_is_not_quoted(
     for json_too in ((), ("--json",)):
         result = run("ping", "north", *(("--proxy", proxy) if given else ()), *json_too)
         assert result.exit_code == 2, result.output + result.stderr
-        assert f"{'proxy' if given else 'HTTPS_PROXY'} is no URL" in result.stderr
+        assert f"{'proxy' if given else 'HTTPS_PROXY'} is not the URL of a proxy" in result.stderr
         for secret in ("planted", "1414", "Traceback"):
             assert secret not in result.output + result.stderr
 

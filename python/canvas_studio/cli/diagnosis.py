@@ -1,4 +1,4 @@
-"""The command `ping`: why a school cannot be reached, step by step, and what to do about it."""
+"""The command `ping`: checks the way to a school step by step, and says what to do about a failure."""
 
 from __future__ import annotations
 
@@ -49,23 +49,23 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-# Seconds for each step of the network.
+# Timeout of each network step, in seconds.
 PATIENCE: Final = 5.0
-# Without a good token Studio answers 401 (documented), which shows that it is there.
+# Studio answers an invalid token with 401 (documented), so it is reachable.
 NO_TOKEN: Final = "no-token"  # noqa: S105 - it is none
-# Access tokens are refreshed at most so long before they end, so a clock that is off by less does no harm.
+# Access tokens are refreshed up to this long before they expire, so a smaller clock error does no harm.
 HARMLESS: Final = timedelta(seconds=60)
 STYLES: Final = {"ok": "green", "failed": "bold red", "note": "yellow", "skipped": "dim"}
-CLOCK: Final = "set the clock of this machine, or let it be set over the network"
+CLOCK: Final = "set the clock of this machine, or synchronise it over the network"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """What one step found.
+    """The result of one step.
 
     Attributes:
-        name: What was looked at.
-        state: How it is; `note` is neither good nor bad.
+        name: What was checked.
+        state: The result; `note` is neither good nor bad.
         detail: What was found.
         next: What to do about it.
     """
@@ -78,14 +78,14 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What is looked at.
+    """What to check.
 
     Attributes:
         url: The school.
-        url_from: Where that came from, in words.
-        settings: With what a client is made; `None` if there is no token for that.
-        is_unknown: Whether there is no profile, which is no failure.
-        problem: Why there is none.
+        url_from: Where the URL came from, in words.
+        settings: The settings of a client; `None` without a token.
+        is_unknown: Whether there is no profile, which is not a failure.
+        problem: Why there is no token.
         remedy: What to do about it.
         proxy: The proxy, if one was given.
         ca_bundle: The certificates, if some were given.
@@ -102,7 +102,7 @@ class Target:
 
     @property
     def network(self) -> dict[str, Any]:
-        """What a client is told about the network."""
+        """The network options of a client."""
         return {name: value for name in ("proxy", "ca_bundle") if (value := getattr(self, name)) is not None}
 
 
@@ -111,8 +111,8 @@ class Proxy:
     """A proxy on the way.
 
     Attributes:
-        url: Its URL, with the password that may be in it.
-        origin: Where that came from, in words.
+        url: Its URL, which may contain a password.
+        origin: Where the URL came from, in words.
         host: Its host.
         port: Its port.
     """
@@ -130,7 +130,7 @@ def ping(
         str | None,
         typer.Argument(
             metavar="[PROFILE_OR_SCHOOL]",
-            help="Which profile; or a school's name, host or URL, of which only the network is looked at.",
+            help="The profile; or a school's name, host or URL, to check the network only.",
             show_default=False,
         ),
     ] = None,
@@ -150,7 +150,7 @@ def ping(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find out whether a school can be reached, and if not, why: network, proxy, certificate, token, role, clock."""
+    """Check the way to a school: network, proxy, certificate, token, role, clock."""
     target = _target(one_of(profile, profile_option), proxy, None if ca_bundle is None else str(ca_bundle.resolve()))
     steps: list[Step] = []
     for step in _look(target):
@@ -168,9 +168,9 @@ def ping(
         }
         typer.echo(json.dumps(told, indent=2))
     else:
-        well = "All is well." if target.settings else "All that was looked at is well."
+        well = "Everything is fine." if target.settings else "Everything that was checked is fine."
         echo()
-        echo(f"Not in order: {', '.join(failed)}." if failed else well, style="bold")
+        echo(f"Failed: {', '.join(failed)}." if failed else well, style="bold")
     if failed:
         raise typer.Exit(1)
 
@@ -181,10 +181,10 @@ def _target(name: str | None, proxy: str | None, ca_bundle: str | None) -> Targe
         url = profiles.school_url(name)
         return Target(
             url=url,
-            url_from=f"{name!r}, which is no profile, so it is taken for a school",
+            url_from=f"{name!r}, which is not a profile and so taken as a school",
             settings=None,
             is_unknown=True,
-            problem="there is no profile, so no token is tried",
+            problem="there is no profile, so there is no token to try",
             remedy=f"canvas-studio login {name}",
             proxy=proxy,
             ca_bundle=ca_bundle,
@@ -203,8 +203,8 @@ def _target(name: str | None, proxy: str | None, ca_bundle: str | None) -> Targe
 
 
 def _without_token(name: str | None, error: StudioError, proxy: str | None, ca_bundle: str | None) -> Target:
-    """The network can be looked at even if what is to authorize cannot be had."""
-    rest: dict[str, Any] = {"settings": None, "problem": str(error), "remedy": "the rest is looked at without a token"}
+    """Return a target without a token: the network can be checked even so."""
+    rest: dict[str, Any] = {"settings": None, "problem": str(error), "remedy": "the rest is checked without a token"}
     if name is None and (variable := os.environ.get("CANVAS_STUDIO_URL")):
         url = profiles.school_url(variable)
         return Target(url=url, url_from="CANVAS_STUDIO_URL", proxy=proxy, ca_bundle=ca_bundle, **rest)
@@ -222,7 +222,7 @@ def _without_token(name: str | None, error: StudioError, proxy: str | None, ca_b
 
 
 def _look(target: Target) -> Iterator[Step]:
-    """Take one step after the other; what cannot be known any more is skipped."""
+    """Run one step after the other, and skip those that depend on a failed one."""
     through = _proxy(target)
     yield from _settings(target)
     connected = True
@@ -234,9 +234,9 @@ def _look(target: Target) -> Iterator[Step]:
         reached = reached and step.state != "failed"
         yield step
     if not reached:
-        yield Step(name="token", state="skipped", detail="Studio was not reached")
+        yield Step(name="token", state="skipped", detail="Studio cannot be reached")
     elif target.settings is None:
-        yield Step(name="token", state="skipped", detail="there is none to try")
+        yield Step(name="token", state="skipped", detail="there is no token to try")
     else:
         yield from _token(target.settings)
     if connected:
@@ -251,15 +251,15 @@ def _settings(target: Target) -> Iterator[Step]:
         state: Literal["failed", "note"] = "note" if target.is_unknown else "failed"
         yield Step(name="credentials", state=state, detail=target.problem, next=target.remedy)
     if target.ca_bundle:
-        yield Step(name="certificates", state="ok", detail=f"those in {target.ca_bundle} are trusted")
+        yield Step(name="certificates", state="ok", detail=f"trusting those in {target.ca_bundle}")
 
 
 def _proxy(target: Target) -> Proxy | None:
-    """The proxy that a request goes through, if any."""
+    """Return the proxy of a request, if there is one."""
     if target.proxy:
         return _proxy_at(target.proxy, "given", "proxy")
     parts = urlsplit(target.url)
-    # A server on this machine is not behind the proxy of the environment.
+    # The proxy of the environment is not used for this machine.
     if _is_loopback(parts.hostname or "") or urllib.request.proxy_bypass(parts.hostname or ""):
         return None
     found = urllib.request.getproxies()
@@ -268,20 +268,22 @@ def _proxy(target: Target) -> Proxy | None:
 
 
 def _proxy_at(url: str, origin: str, argument: str) -> Proxy:
-    """Read the URL of a proxy. Nothing of one that cannot be read is quoted: any of it may be the password."""
+    """Read the URL of a proxy. Never quote an invalid one: any part of it may be the password."""
     try:
         parts = urlsplit(url if "://" in url else f"http://{url}")
         host, port = parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme, 1080)
     except ValueError:
         _no_proxy(argument)
-    # A password with a slash that is not percent-encoded ends the host, and the rest of it is in the path.
+    # If a password contains a slash that is not percent-encoded, the rest of it ends up in the path.
     if not host or "@" in parts.path + parts.query + parts.fragment:
         _no_proxy(argument)
     return Proxy(url=url, origin=origin, host=host, port=port)
 
 
 def _no_proxy(argument: str) -> Never:
-    message = f"{argument} is no URL of a proxy: http://NAME:PASSWORD@HOST:PORT, with %2F for a / in the password"
+    message = (
+        f"{argument} is not the URL of a proxy: use http://NAME:PASSWORD@HOST:PORT, with %2F for a / in the password"
+    )
     raise InvalidArgumentError(message, argument=argument) from None
 
 
@@ -293,15 +295,15 @@ def _is_loopback(host: str) -> bool:
 
 
 def _network(target: Target, through: Proxy | None) -> Iterator[Step]:
-    """Resolve a name and connect: to the proxy if there is one, otherwise to Studio."""
+    """Resolve the name and connect: to the proxy if there is one, otherwise to Studio."""
     if through is None:
         parts, what = urlsplit(target.url), ""
         host, port = parts.hostname or "", parts.port or {"https": 443}.get(parts.scheme, 80)
-        wrong_name = "is the school's name right, and is there a network?"
-        closed = "is it the right port, and does a firewall want a proxy (HTTPS_PROXY, --proxy)?"
+        wrong_name = "check the school's name and your network"
+        closed = "check the port, and whether a firewall requires a proxy (HTTPS_PROXY, --proxy)"
     else:
         host, port, what = through.host, through.port, f" of the proxy ({through.origin})"
-        wrong_name = closed = "is the proxy right (HTTPS_PROXY, NO_PROXY, --proxy, the profile)?"
+        wrong_name = closed = "check the proxy (HTTPS_PROXY, NO_PROXY, --proxy, the profile)"
     try:
         found = _bounded(lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
     except (OSError, UnicodeError) as error:
@@ -309,7 +311,7 @@ def _network(target: Target, through: Proxy | None) -> Iterator[Step]:
         yield Step(name="DNS", state="failed", detail=detail, next=wrong_name)
         return
     addresses = ", ".join(dict.fromkeys(str(address[4][0]) for address in found))
-    also = "; the name of the school is left to it" if through else ""
+    also = "; it resolves the school's name" if through else ""
     yield Step(name="DNS", state="ok", detail=f"{host}{what} is {addresses}{also}")
     name = "proxy" if through else "connection"
     try:
@@ -322,7 +324,7 @@ def _network(target: Target, through: Proxy | None) -> Iterator[Step]:
 
 
 def _api(target: Target, through: Proxy | None) -> Iterator[Step]:
-    """Ask Studio without a good token, through the client: what it trusts is what counts."""
+    """Ping Studio with an invalid token through the client, so that its own trust settings apply."""
     options: dict[str, Any] = {"max_retries": 1, "timeout": 6 * PATIENCE, "read_timeout": 3 * PATIENCE}
     failure: StudioError | None = None
     try:
@@ -338,35 +340,41 @@ def _api(target: Target, through: Proxy | None) -> Iterator[Step]:
         yield from _not_secured(failure, through, is_plain=urlsplit(target.url).scheme == "http")
         return
     if urlsplit(target.url).scheme == "https":
-        yield Step(name="certificate", state="ok", detail="TLS is spoken, and the certificate is trusted")
+        yield Step(name="certificate", state="ok", detail="TLS works, and the certificate is trusted")
     if pong:
         yield Step(name="API", state="ok", detail="Studio answers")
     elif isinstance(failure, InternalServerError):
-        yield Step(name="API", state="failed", detail=_said(failure), next="Studio has trouble: try again later")
+        yield Step(name="API", state="failed", detail=_said(failure), next="Studio failed: try again later")
     else:
-        detail = _said(failure) if failure else "something answers, and not what a Studio does"
-        instead = "is the host right? A network that wants you to log in (a hotel's, say) answers in its place, too"
+        detail = _said(failure) if failure else "something answers, but not as Studio does"
+        instead = "check the host; a network that wants you to log in first (as in a hotel) also answers like this"
         yield Step(name="API", state="failed", detail=detail, next=instead)
 
 
 def _not_secured(failure: StudioError, through: Proxy | None, *, is_plain: bool) -> Iterator[Step]:
-    """What is wrong if there is a connection, and no answer."""
+    """Say what is wrong if there is a connection, but no answer."""
     said = _said(failure)
     if "certificate" in said.lower():
         trust = (
             "trust its authority with --ca-bundle FILE or SSL_CERT_FILE; "
-            "if it has expired, is the clock of this machine right?"
+            "if it has expired, check the clock of this machine"
         )
         yield Step(name="certificate", state="failed", detail=said, next=trust)
     elif through:
         yield Step(
-            name="proxy", state="failed", detail=said, next="does it want a password (http://NAME:PASSWORD@HOST)?"
+            name="proxy",
+            state="failed",
+            detail=said,
+            next="check whether it requires a password (http://NAME:PASSWORD@HOST)",
         )
     elif is_plain:
-        yield Step(name="API", state="failed", detail=said, next="is it the right port?")
+        yield Step(name="API", state="failed", detail=said, next="check the port")
     else:
         yield Step(
-            name="TLS", state="failed", detail=said, next="is it the right port, and does nothing stand between?"
+            name="TLS",
+            state="failed",
+            detail=said,
+            next="check the port, and whether a firewall intercepts the connection",
         )
 
 
@@ -375,7 +383,7 @@ def _token(settings: Settings) -> Iterator[Step]:
     try:
         with settings.client(max_retries=1, timeout=6 * PATIENCE) as studio:
             if not pongs(studio):
-                yield Step(name=asked, state="failed", detail="Studio answers something else than pong")
+                yield Step(name=asked, state="failed", detail="Studio did not answer pong")
                 return
             yield Step(name=asked, state="ok", detail=lifetime(settings))
             asked = "person"
@@ -385,41 +393,41 @@ def _token(settings: Settings) -> Iterator[Step]:
         remedy = another_token(settings) if is_about_the_token else None
         yield Step(name=asked, state="failed", detail=_said(error), next=remedy)
         return
-    who = f"probably {person_name(identity.person)}" if identity.person else f"not known: {identity.reason}"
+    who = f"probably {person_name(identity.person)}" if identity.person else f"unknown: {identity.reason}"
     yield Step(name="person", state="ok" if identity.person else "note", detail=who)
     may = {
-        True: "sees and may change the media of the whole school",
-        False: "sees what is their own or shared with them; what is everybody's takes an administrator of Studio",
-        None: "Studio answered a question about it in a way that is not known",
+        True: "can see and change the media of the whole school",
+        False: "can see what is their own or shared with them; the rest needs an administrator of Studio",
+        None: "Studio's answer is unclear",
     }
     detail = f"{role(identity)}: {may[identity.administrator]}"
     yield Step(name="role", state="ok" if identity.administrator else "note", detail=detail)
 
 
 def _clock(target: Target) -> Iterator[Step]:
-    """Compare the clocks, if Studio tells the time."""
+    """Compare the clocks, if Studio's answer has a date."""
     asked = datetime.now(UTC)
     told = _date(target)
     if told is None:
         return
-    # In the middle of the second that was told, and of the time that it took to tell it.
+    # Compare the middle of the second that Studio named with the middle of the request.
     here = asked + (datetime.now(UTC) - asked) / 2
     off = here - told - timedelta(seconds=0.5)
     seconds = abs(off.total_seconds())
     if abs(off) <= HARMLESS:
-        yield Step(name="clock", state="ok", detail=f"it agrees with Studio's to {max(seconds, 1):.0f} s")
+        yield Step(name="clock", state="ok", detail=f"within {max(seconds, 1):.0f} s of Studio's")
         return
     detail = f"this machine is {seconds:,.0f} s {'ahead of' if off > timedelta() else 'behind'} Studio: "
     yield Step(
         name="clock",
         state="note",
-        detail=detail + "certificates and tokens may seem to have ended, or not to have begun",
+        detail=detail + "certificates and tokens may look expired or not yet valid",
         next=CLOCK,
     )
 
 
 def _date(target: Target) -> datetime | None:
-    """Ask what time it is at Studio, through the client: what it does not trust tells no time, either."""
+    """Return Studio's time from an answer that the client got, and so trusts."""
     options: dict[str, Any] = {"timeout": PATIENCE, "connect_timeout": PATIENCE, "read_timeout": PATIENCE}
     try:
         with StudioClient(target.url, token=NO_TOKEN, **options, **target.network) as studio:
@@ -430,7 +438,7 @@ def _date(target: Target) -> datetime | None:
 
 
 def _bounded(function: Callable[[], Result]) -> Result:
-    """Run something that cannot be told how long it may take."""
+    """Run a function that has no timeout of its own, with one."""
     answers: queue.Queue[tuple[Result | None, BaseException | None]] = queue.Queue()
 
     def run() -> None:
@@ -443,7 +451,7 @@ def _bounded(function: Callable[[], Result]) -> Result:
     try:
         result, error = answers.get(timeout=PATIENCE)
     except queue.Empty:
-        raise TimeoutError(f"nothing came within {PATIENCE:g} s") from None
+        raise TimeoutError(f"no answer within {PATIENCE:g} s") from None
     if error is not None:
         raise error
     return result  # type: ignore[return-value]

@@ -33,41 +33,41 @@ AUTHORIZE: Final = "/api/public/oauth/authorize"
 KEYS: Final = "Studio > Settings > Developer Keys"
 ID_VARIABLE: Final = "CANVAS_STUDIO_CLIENT_ID"
 SECRET_VARIABLE: Final = "CANVAS_STUDIO_CLIENT_SECRET"  # noqa: S105 - where one is
-# OAuth's words for what goes wrong, in plain ones.
+# What OAuth's error codes mean.
 REASONS: Final = {
-    "access_denied": "it was not allowed in the browser; log in again, and allow it",
-    "invalid_client": f"Studio does not know this client id with this client secret; compare both with {KEYS}, and "
+    "access_denied": "access was denied in the browser; log in again and allow it",
+    "invalid_client": f"Studio rejects this client id with this client secret; compare both with {KEYS}, and "
     "enter the secret again with --client-secret-stdin",
-    "unauthorized_client": f"the developer key may not do that; look at it in {KEYS}",
-    "invalid_grant": "the code has expired, was used before, was not copied whole, or was made for another redirect "
+    "unauthorized_client": f"the developer key is not allowed to do this; check it in {KEYS}",
+    "invalid_grant": "the code has expired, was used before, is incomplete, or belongs to another redirect "
     "URI or developer key; open the page again for a new one",
-    "invalid_request": f"Studio takes the request for wrong; compare the redirect URI with {KEYS}",
+    "invalid_request": f"Studio rejects the request; compare the redirect URI with {KEYS}",
     "invalid_redirect_uri": f"the redirect URI is not registered on the developer key; compare it with {KEYS}",
 }
-OTHER_ATTEMPT: Final = "it is of another attempt (its state is another one); open the page above"
+OTHER_ATTEMPT: Final = "it belongs to another attempt (the state differs); open the page above"
 NOT_AN_ADMINISTRATOR: Final = (
-    "Clients of this profile see what is yours or shared with you. For the media of the whole school, an administrator "
-    "of Studio has to sign in."
+    "Clients of this profile see what is yours or shared with you. To see the media of the whole school, an "
+    "administrator of Studio has to sign in."
 )
 NOT_REVOKED: Final = (
-    "Studio has no documented way to revoke tokens: copies of them stay good until they expire, or perhaps until an "
+    "Studio has no documented way to revoke tokens: copies of them stay valid until they expire, or perhaps until an "
     f"administrator deletes the developer key in {KEYS}."
 )
 
 
 class CannotBeRightError(ValueError):
-    """What was pasted is not what Studio gave; it can be pasted again."""
+    """The pasted text is not what Studio gave; the user can paste again."""
 
 
 @dataclass(frozen=True, slots=True)
 class SignInTarget:
-    """Where to sign in, and what is known from before.
+    """Where to sign in, and which profile exists already.
 
     Attributes:
         name: The name of the profile.
         url: The school.
-        known: The profile of that name, if it is there and of this school.
-        replaced: The profile of that name, whatever its school.
+        known: The profile of that name, if it exists and belongs to this school.
+        replaced: The profile of that name, of any school.
     """
 
     name: str
@@ -83,13 +83,13 @@ def login(
         str | None,
         typer.Argument(
             metavar="[SCHOOL_OR_PROFILE]",
-            help="The school's name, host or URL; or a profile that is there already.",
+            help="The school's name, host or URL; or an existing profile.",
             show_default=False,
         ),
     ] = None,
     url: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="The school's URL, if the argument is a name for it.", show_default=False),
+        typer.Option(metavar="URL", help="The school's URL, if the argument names the profile.", show_default=False),
     ] = None,
     profile: Annotated[
         str | None,
@@ -109,7 +109,7 @@ def login(
         bool | None,
         typer.Option(
             "--keyring/--no-keyring",
-            help="Keep the secrets in the keyring of the system, or in files.",
+            help="Keep the secrets in the system's keyring, or in files.",
             show_default="in files",
         ),
     ] = None,
@@ -128,10 +128,10 @@ def login(
         ),
     ] = None,
 ) -> None:
-    """Sign in at a school, and keep as a profile what its clients need.
+    """Sign in at a school, and save a profile for its clients.
 
-    The client secret is asked for, or read from CANVAS_STUDIO_CLIENT_SECRET or standard input. It is no argument, since
-    others could see that.
+    Enter the client secret when asked, or pass it in CANVAS_STUDIO_CLIENT_SECRET or on standard input. It is not an
+    argument, since others could see it there.
     """
     target = _target(school, url, profile)
     known = target.known
@@ -152,7 +152,7 @@ def login(
         )
         tokens = _sign_in(wanted, browser=not no_browser)
     except EOFError:
-        fail("nothing was entered, so nobody is signed in")
+        fail("not signed in: nothing was entered")
     _keep(target, wanted, tokens)
     echo(f"\nSigned in. The profile {wanted.name!r} is in {wanted.path}.\n")
     settings = profiles.find(profile=wanted.name)
@@ -167,26 +167,24 @@ def logout(
     *,
     profile: ProfileArgument = None,
     profile_option: ProfileOption = None,
-    everything: Annotated[
-        bool, typer.Option("--all", help="Remove the whole profile, with the developer key in it.")
-    ] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Delete the whole profile with its developer key.")] = False,
 ) -> None:
-    """Forget the tokens of a profile."""
+    """Delete the tokens of a profile."""
     name = profiles.choose(one_of(profile, profile_option))
     if everything and name in profiles.names():
         profiles.delete(name)
-        echo(f"The profile {name!r} is removed, with its developer key and its tokens.")
+        echo(f"Deleted the profile {name!r} with its developer key and its tokens.")
     else:
         profiles.forget_tokens(profiles.load(name))
-        echo(f"The tokens of the profile {name!r} are forgotten. Its developer key stays; `logout --all` removes it.")
+        echo(f"Deleted the tokens of the profile {name!r}. Its developer key stays; `logout --all` deletes it.")
     echo(NOT_REVOKED)
 
 
 def _target(school: str | None, url: str | None, profile: str | None) -> SignInTarget:
-    """Find out which school is meant, and which profile."""
+    """Find the school and the profile."""
     if url is not None:
         if school and profile:
-            fail("a school, --url and --profile are one too many: leave out the first", 2)
+            fail("give two of: a school, --url, --profile", 2)
         school, profile = url, school or profile
     known = profiles.names()
     if profile is None and school in known:
@@ -206,7 +204,7 @@ def _at(url: str, name: str | None) -> SignInTarget:
     chosen = profiles.check_name(name) if name else name_for(url)
     found = profiles.load(chosen) if chosen in profiles.names() else None
     if found and found.url != url and name is None:
-        fail(f"there is a profile {chosen!r} already, of {found.url}: name this one with --profile", 2)
+        fail(f"the profile {chosen!r} exists already, for {found.url}: choose another name with --profile", 2)
     return SignInTarget(chosen, url, found if found and found.url == url else None, found)
 
 
@@ -224,9 +222,9 @@ def name_for(url: str) -> str:
 
 
 def _key(target: SignInTarget, client_id: str | None, *, from_stdin: bool) -> tuple[str, str]:
-    """The developer key: what was given, what is in the environment, what is known, what is typed."""
+    """Return the developer key: from the options, the environment, the profile, or the keyboard."""
     at_variable = os.environ.get("CANVAS_STUDIO_URL", "").strip()
-    # The key of one school is not tried at another.
+    # Never try the key of one school at another.
     of_this_school = not at_variable or profiles.school_url(at_variable) == target.url
     environment: Mapping[str, str] = os.environ if of_this_school else {}
     environment = {name: environment.get(name, "").strip() for name in (ID_VARIABLE, SECRET_VARIABLE)}
@@ -234,7 +232,7 @@ def _key(target: SignInTarget, client_id: str | None, *, from_stdin: bool) -> tu
     if identifier is None:
         if not sys.stdin.isatty():
             fail(f"the client id is missing: --client-id, or {ID_VARIABLE}", 2)
-        echo(f"A developer key is made by an administrator of Studio, in {KEYS}.")
+        echo(f"An administrator of Studio creates developer keys in {KEYS}.")
         identifier = ask("Client id")
     if from_stdin:
         secret = ask("Client secret", hidden=True)
@@ -243,7 +241,7 @@ def _key(target: SignInTarget, client_id: str | None, *, from_stdin: bool) -> tu
     elif target.known and target.known.client_id == identifier and (found := _known_secret(target.known)):
         secret = found
     elif sys.stdin.isatty():
-        secret = ask("Client secret (it is not shown)", hidden=True)
+        secret = ask("Client secret (hidden)", hidden=True)
     else:
         fail(f"the client secret is missing: --client-secret-stdin, or {SECRET_VARIABLE}", 2)
     for name, value in (("client id", identifier), ("client secret", secret)):
@@ -256,7 +254,7 @@ def _known_secret(known: Profile) -> str | None:
     try:
         return known.secret()
     except TokenStoreError as error:
-        print_error(f"The client secret of before cannot be read: {error}.")
+        print_error(f"The saved client secret cannot be read: {error}.")
         return None
 
 
@@ -274,7 +272,7 @@ def _store(known: Profile | None, *, keyring: bool | None) -> profiles.StoreKind
 
 
 def _sign_in(wanted: Profile, *, browser: bool) -> Tokens:
-    """Let somebody allow it in a browser, and turn what they paste into tokens, which are in no store yet."""
+    """Let the user allow access in a browser, and exchange what they paste for tokens. No store has them yet."""
     oauth = wanted.oauth(MemoryTokenStore())
     state = secrets.token_urlsafe(12)
     page = oauth.authorization_url(state=state)
@@ -290,31 +288,31 @@ def _sign_in(wanted: Profile, *, browser: bool) -> Tokens:
         except (CannotBeRightError, InvalidArgumentError) as error:
             problem = str(error)
         except SignInError as error:
-            problem = f"{REASONS.get(error.reason, error)} (Studio says: {error.reason})"
+            problem = f"{REASONS.get(error.reason, error)} (Studio: {error.reason})"
             if error.reason == "other_state":
                 problem = OTHER_ATTEMPT
             elif error.reason != "invalid_grant":
-                fail(f"nobody is signed in: {problem}")
+                fail(f"not signed in: {problem}")
         if not left:
-            fail(f"nobody is signed in: {problem}")
-        print_error(f"That did not work: {problem}.\nTry again ({left} more).")
+            fail(f"not signed in: {problem}")
+        print_error(f"Signing in failed: {problem}.\nTry again ({left} left).")
     raise AssertionError
 
 
 def _explain(page: str, wanted: Profile) -> None:
     echo(f"Sign in at {wanted.url}", style="bold")
-    echo("\nOpen this page in a browser, sign in to Studio, and allow it:\n")
+    echo("\nOpen this page in a browser, sign in to Studio, and allow access:\n")
     echo(page)
     if wanted.redirect_uri == OUT_OF_BAND:
         echo("\nStudio then shows a code.")
     else:
         echo(
-            f"\nThe browser then goes to {wanted.redirect_uri}, with a code behind it. It does not matter whether a "
-            "page is there: what counts is the address."
+            f"\nThe browser then goes to {wanted.redirect_uri}, with a code in the address. The page itself need not "
+            "exist; only the address matters."
         )
     echo(
-        "If Studio shows an error instead, the developer key does not fit: its client id has to be "
-        f"{wanted.client_id}, and among its redirect URIs has to be {wanted.redirect_uri} (see {KEYS}).\n"
+        "If Studio shows an error instead, check the developer key: its client id must be "
+        f"{wanted.client_id}, and its redirect URIs must include {wanted.redirect_uri} (see {KEYS}).\n"
     )
 
 
@@ -323,31 +321,29 @@ def _what_to_paste(wanted: Profile) -> str:
 
 
 def _has_browser() -> bool:
-    """Whether there is a browser that somebody in front of this terminal would see."""
+    """Whether there is a browser that the user of this terminal would see."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return False
     if sys.platform in {"win32", "darwin"}:
         return not os.environ.get("SSH_CONNECTION")
     screen = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     remote = os.environ.get("SSH_CONNECTION") or os.environ.get("SSH_TTY")
-    # Without a screen, what is found is a browser for terminals, which would take this one.
+    # Without a screen, Python finds a text browser, which would take over this terminal.
     return bool(screen or (os.environ.get("BROWSER") and not remote))
 
 
 def _check_pasted(pasted: str) -> None:
-    """Refuse what only this program can know to be wrong; what else is pasted, `exchange` judges."""
+    """Reject what only this program can recognise as wrong; `exchange` checks the rest."""
     pasted = "".join(pasted.split()).strip("\"'<>`")
     if not pasted:
         raise CannotBeRightError("nothing was pasted")
     page, _, rest = pasted.partition("?")
     if page.endswith(AUTHORIZE) and "code" not in parse_qs(rest.partition("#")[0]):
-        raise CannotBeRightError(
-            "that is the page on which it is allowed; allow it there, and copy what comes after that"
-        )
+        raise CannotBeRightError("that is the page on which you allow access; allow it there, and copy what comes next")
 
 
 def _keep(target: SignInTarget, wanted: Profile, tokens: Tokens) -> None:
-    """Keep the profile and the tokens, or leave what was there; then remove what is of no use any more."""
+    """Save the profile and the tokens, or change nothing; then delete what they replaced."""
     profiles.save(wanted, tokens)
     before = target.replaced
     if before is None or before.store == wanted.store:
@@ -355,4 +351,4 @@ def _keep(target: SignInTarget, wanted: Profile, tokens: Tokens) -> None:
     try:
         profiles.forget(before)
     except (StudioError, OSError) as error:
-        print_error(f"The profile is in its new place, but what is in the old one could not be removed: {error}")
+        print_error(f"The profile is saved, but its secrets could not be deleted from the previous store: {error}")

@@ -1,4 +1,4 @@
-"""How the commands speak: in colours only to a terminal, each sentence on one line, and every failure in words."""
+"""Output and input of the commands: colours on a terminal only, and a sentence for every failure."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 def fail(reason: object, code: int = 1) -> Never:
-    """Say why it goes no further, and end.
+    """Print an error and exit.
 
     Args:
         reason: Why.
-        code: The exit code: 1 if it failed, 2 if it was asked for wrongly, 130 after Ctrl-C.
+        code: The exit code: 1 for a failure, 2 for wrong usage, 130 after Ctrl-C.
 
     Raises:
         typer.Exit: Always.
@@ -33,7 +33,7 @@ def fail(reason: object, code: int = 1) -> Never:
 
 
 def print_error(text: str) -> None:
-    """Print something to the standard error; what a server said may be in it.
+    """Print a text, which may quote a server, to standard error.
 
     Args:
         text: The text.
@@ -43,8 +43,8 @@ def print_error(text: str) -> None:
 
 @contextmanager
 def errors_as_text() -> Generator[None]:
-    """Turn what goes wrong into a sentence and an exit code."""
-    # What a terminal cannot show is shown as something else; names come in every script.
+    """Turn errors into a sentence and an exit code."""
+    # Replace characters that the terminal cannot show, as in names of other scripts.
     for stream in (sys.stdout, sys.stderr):
         if reconfigure := getattr(stream, "reconfigure", None):
             reconfigure(errors="replace")
@@ -57,7 +57,7 @@ def errors_as_text() -> Generator[None]:
 
 
 def _end(error: BaseException) -> None:
-    """Print what went wrong and end, if it is an error that a person can do something about."""
+    """Print the error and exit, if it is one that the user can act on."""
     if isinstance(error, KeyboardInterrupt):
         if sys.stdin.isatty():
             typer.echo(err=True)  # behind the ^C
@@ -69,11 +69,11 @@ def _end(error: BaseException) -> None:
 
 
 def echo(text: str = "", style: str = "") -> None:
-    """Print a text as it is, however long its lines are.
+    """Print a text without breaking its lines.
 
     Args:
         text: The text.
-        style: How it looks on a terminal.
+        style: The style on a terminal.
     """
     if sys.stdout.isatty():
         Console(markup=False, highlight=False, soft_wrap=True).print(Text(text, style=style))
@@ -82,22 +82,22 @@ def echo(text: str = "", style: str = "") -> None:
 
 
 def ask(question: str, *, hidden: bool = False) -> str:
-    """Read a line: at a terminal the answer to a question, otherwise the next of standard input.
+    """Ask a question at a terminal, or read the next line of standard input.
 
     Args:
         question: The question.
-        hidden: Whether what is typed is not shown.
+        hidden: Whether to hide what is typed.
 
     Returns:
         The line, without white space around it.
 
     Raises:
-        EOFError: If there is none.
+        EOFError: If there is no line.
     """
     if sys.stdin.isatty() and hidden:
         return getpass.getpass(f"{question}: ").strip()
     if sys.stdin.isatty():
-        # Not on standard output, which may be a file.
+        # Standard output may be a file.
         typer.echo(f"{question}: ", nl=False, err=True)
     line = sys.stdin.readline()
     if not line:
@@ -106,10 +106,10 @@ def ask(question: str, *, hidden: bool = False) -> str:
 
 
 def printable(value: object) -> str:
-    """Return what somebody else wrote without what would move the cursor or change colours.
+    """Replace the characters that would move the cursor or change colours.
 
     Args:
-        value: A name, say.
+        value: Text from elsewhere, such as a name.
 
     Returns:
         The text.

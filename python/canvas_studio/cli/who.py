@@ -1,4 +1,4 @@
-"""The command `whoami`, and how a person and their tokens are described."""
+"""The command `whoami`, and the descriptions of a person and of tokens."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from canvas_studio.models import Owner
     from canvas_studio.profiles import Settings
 
-ProfileArgument = Annotated[str | None, typer.Argument(metavar="[PROFILE]", help="Which profile.", show_default=False)]
+ProfileArgument = Annotated[str | None, typer.Argument(metavar="[PROFILE]", help="The profile.", show_default=False)]
 ProfileOption = Annotated[
-    str | None, typer.Option("--profile", metavar="PROFILE", help="The same, as an option.", show_default=False)
+    str | None, typer.Option("--profile", metavar="PROFILE", help="The profile, as an option.", show_default=False)
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 class TokenFacts(TypedDict):
-    """Until when tokens are good (ISO 8601, `None` if that is not known), and whether they can be refreshed."""
+    """When tokens expire (ISO 8601, `None` if unknown), and whether they can be refreshed."""
 
     expires_at: str | None
     refreshable: bool
@@ -36,7 +36,7 @@ class TokenFacts(TypedDict):
 
 @errors_as_text()
 def whoami(*, profile: ProfileArgument = None, profile_option: ProfileOption = None, as_json: AsJson = False) -> None:
-    """Say who is signed in, as far as Studio lets it be known."""
+    """Show who is signed in, as far as Studio tells."""
     settings = profiles.find(profile=one_of(profile, profile_option))
     identity = greet(settings)
     if as_json:
@@ -46,7 +46,7 @@ def whoami(*, profile: ProfileArgument = None, profile_option: ProfileOption = N
 
 
 def one_of(argument: str | None, option: str | None) -> str | None:
-    """Return the profile that is asked for, which may be given in two ways.
+    """Return the profile that was given as an argument or as an option.
 
     Args:
         argument: As an argument.
@@ -56,71 +56,71 @@ def one_of(argument: str | None, option: str | None) -> str | None:
         Its name, if any is given.
     """
     if argument and option and argument != option:
-        fail(f"{argument!r} and {option!r} are two profiles: name one", 2)
+        fail(f"{argument!r} and {option!r} are different profiles: name one of them", 2)
     return argument or option
 
 
 def greet(settings: Settings) -> Identity:
-    """Ask Studio whether it takes the token, and find out who is signed in.
+    """Check the token with Studio, and find out who is signed in.
 
     Args:
-        settings: With what the client is made.
+        settings: The settings of the client.
 
     Returns:
-        What is known.
+        What Studio tells.
 
     Raises:
-        StudioError: If Studio cannot be asked.
+        StudioError: If Studio cannot be reached.
     """
     try:
         with settings.client() as studio:
             if not pongs(studio):
-                fail(f"{studio.url} answers a ping with something else than pong: is it a Studio?")
+                fail(f"{studio.url} did not answer a ping with pong: is it a Studio?")
             return identify(studio)
     except (LoginRequiredError, AuthenticationError) as error:
         fail(f"{error}\n{another_token(settings)}")
 
 
 def pongs(studio: StudioClient) -> bool:
-    """Ask Studio whether it is there and takes the token.
+    """Ping Studio with the token.
 
     Args:
         studio: The client.
 
     Returns:
-        Whether it answers what a Studio does.
+        Whether it answers as a Studio does.
 
     Raises:
-        StudioError: If it does not answer, or takes the token for wrong.
+        StudioError: If it does not answer, or rejects the token.
     """
-    # As text and as JSON: both were seen.
+    # Both plain text and JSON have been observed.
     return str(studio.request("GET", "/ping")).strip().strip('"') == "pong"
 
 
 def another_token(settings: Settings) -> str:
-    """Say what to do about a token that is not good.
+    """Say how to replace an invalid token.
 
     Args:
-        settings: Where it came from.
+        settings: The settings with the token.
 
     Returns:
         A sentence.
     """
     if settings.profile is not None:
         return f"Log in again: canvas-studio login {settings.profile.name}"
-    return f"It came from {settings.credentials_from}: put a new one there."
+    return f"The token comes from {settings.credentials_from}: put a new one there."
 
 
 def token_facts(settings: Settings) -> TokenFacts:
-    """Tell until when the tokens are good.
+    """Return when the tokens expire.
 
     Args:
-        settings: With what the client is made.
+        settings: The settings of the client.
 
     Returns:
-        What is known.
+        What Studio tells.
     """
-    # A profile's stores, and that of the environment, are not async.
+    # The stores of profiles and of the environment are blocking ones.
     tokens = None if settings.auth is None else cast("TokenStore", settings.auth.store).load()
     if tokens is None:
         return {"expires_at": None, "refreshable": False}
@@ -131,55 +131,53 @@ def token_facts(settings: Settings) -> TokenFacts:
 
 
 def lifetime(settings: Settings) -> str:
-    """Say until when the tokens are good.
+    """Say when the tokens expire.
 
     Args:
-        settings: With what the client is made.
+        settings: The settings of the client.
 
     Returns:
-        Some words.
+        A phrase.
     """
     found = token_facts(settings)
     expires_at = found["expires_at"]
-    until = (
-        "a time that is not known" if expires_at is None else f"{datetime.fromisoformat(expires_at):%Y-%m-%d %H:%M} UTC"
-    )
-    return f"good until {until}, {'and refreshed by itself' if found['refreshable'] else 'and cannot be refreshed'}"
+    until = "an unknown time" if expires_at is None else f"{datetime.fromisoformat(expires_at):%Y-%m-%d %H:%M} UTC"
+    return f"good until {until}, {'refreshed automatically' if found['refreshable'] else 'cannot be refreshed'}"
 
 
 def person_name(person: Owner) -> str:
-    """Name a person.
+    """Describe a person in one line.
 
     Args:
         person: The person.
 
     Returns:
-        The name, the address if there is one, and the id.
+        The name, the e-mail address if there is one, and the id.
     """
     address = f" <{person.email}>" if person.email else ""
-    return printable(f"{person.full_name or 'somebody without a name'}{address}, id {person.id}")
+    return printable(f"{person.full_name or '(no name)'}{address}, id {person.id}")
 
 
 def role(identity: Identity) -> str:
-    """Say what the person probably may do.
+    """Describe the role that the person probably has.
 
     Args:
-        identity: Who it is.
+        identity: The person.
 
     Returns:
-        Some words.
+        A phrase.
     """
-    words = {True: "probably an administrator", False: "probably not an administrator", None: "not known"}
+    words = {True: "probably an administrator", False: "probably not an administrator", None: "unknown"}
     roles = f" (Studio says: {', '.join(map(printable, identity.roles))})" if identity.roles else ""
     return words[identity.administrator] + roles
 
 
 def facts(settings: Settings, identity: Identity) -> dict[str, Any]:
-    """Tell it to a program.
+    """Return all this for a program.
 
     Args:
-        settings: With what the client is made.
-        identity: Who it is.
+        settings: The settings of the client.
+        identity: The person.
 
     Returns:
         What `json.dumps` takes.
@@ -197,15 +195,15 @@ def facts(settings: Settings, identity: Identity) -> dict[str, Any]:
 
 
 def describe(settings: Settings, identity: Identity) -> None:
-    """Tell it to a person.
+    """Print all this for a person.
 
     Args:
-        settings: With what the client is made.
-        identity: Who it is.
+        settings: The settings of the client.
+        identity: The person.
     """
-    who = f"probably {person_name(identity.person)}" if identity.person else "not known"
+    who = f"probably {person_name(identity.person)}" if identity.person else "unknown"
     echo(f"You are   {who}", style="bold")
-    echo(f"          ({identity.reason}; Studio has no way to ask)")
+    echo(f"          ({identity.reason}; Studio has no operation for this)")
     echo(f"Role      {role(identity)}")
     echo(f"School    {settings.url}")
     if settings.profile is not None:
