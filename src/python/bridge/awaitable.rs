@@ -1,4 +1,4 @@
-//! What an `async def` of Python's awaits: a Rust future.
+//! `Awaitable`: what an async method of Python's awaits, over a Rust future.
 
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -340,7 +340,7 @@ fn inferred(objects: &[Map<String, Json>]) -> Vec<Column> {
     let mut indexes: HashMap<&str, usize> = HashMap::new();
     for (name, value) in objects.iter().flatten() {
         let index = *indexes.entry(name).or_insert_with(|| {
-            columns.push((name, InferredType::Nothing));
+            columns.push((name, InferredType::Unknown));
             columns.len() - 1
         });
         if let Some((_, inferred)) = columns.get_mut(index) {
@@ -353,7 +353,7 @@ fn inferred(objects: &[Map<String, Json>]) -> Vec<Column> {
 /// The type of a column, inferred from its first values: the first one that is not null decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum InferredType {
-    Nothing,
+    Unknown,
     Flags,
     Texts,
     Numbers { has_floats: bool, width: Option<IntWidth> },
@@ -369,9 +369,9 @@ enum IntWidth {
 
 impl InferredType {
     fn add(&mut self, value: &Json) {
-        if *self == Self::Nothing {
+        if *self == Self::Unknown {
             *self = match value {
-                Json::Null => Self::Nothing,
+                Json::Null => Self::Unknown,
                 Json::Bool(_) => Self::Flags,
                 Json::Number(_) => Self::Numbers { has_floats: false, width: None },
                 Json::String(_) | Json::Array(_) | Json::Object(_) => Self::Texts,
@@ -395,7 +395,7 @@ impl InferredType {
 
     fn data_type(self) -> DataType {
         match self {
-            Self::Nothing | Self::Texts => DataType::Utf8,
+            Self::Unknown | Self::Texts => DataType::Utf8,
             Self::Flags => DataType::Boolean,
             Self::Numbers { has_floats: false, width: Some(width) } => match width {
                 IntWidth::Integer => DataType::Int64,
