@@ -287,7 +287,7 @@ impl<'call> RequestContext<'call> {
     fn shown_headers(&self, headers: &HeaderMap) -> Vec<(String, String)> {
         let names = headers.keys().filter(|name| *name != SET_COOKIE).take(HEADERS_SHOWN);
         let shown = |name: &HeaderName| {
-            let values: Vec<_> = headers.get_all(name).iter().map(|value| text_of(value)).collect();
+            let values: Vec<_> = headers.get_all(name).iter().map(text_of).collect();
             (name.to_string(), self.secrets.mask_body(values.join(", ").as_bytes(), HEADER_SHOWN))
         };
         names.map(shown).collect()
@@ -481,7 +481,7 @@ mod tests {
     fn a_refusal_says_what_the_server_said_and_what_to_do() {
         let call = Call::get("get_media", "/media/1");
         let request = RequestContext::new(&call, Url::parse("https://x.example/media/1").unwrap(), Secrets::default());
-        let headers = HeaderMap::from_iter([(http::HeaderName::from_static(REQUEST_ID), "abc".parse().unwrap())]);
+        let headers = HeaderMap::from_iter([(http::HeaderName::from_static("x-request-id"), "abc".parse().unwrap())]);
         let body = br#"{"error": "The media ID was not found."}"#;
         let error = request.refusal(404, &headers, body, None, false).error.to_string();
         assert!(error.starts_with("404 for GET /media/1: The media ID was not found. (there is no such"), "{error}");
