@@ -27,9 +27,13 @@ demo: $(VENV)/tools ## Build, and be led through the package on a Studio in a bo
 	VIRTUAL_ENV=$(VENV) $(BIN)/maturin develop --uv
 	$(BIN)/canvas-studio demo --output demo-output
 
-bench: wheel ## Measure the release build beside other clients: 25 minutes on two idle cores; BENCH=quick for six
+bench: wheel ## Measure the release build beside other clients (25 minutes; BENCH=quick: six), or with BASE=OLD.whl
 	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --group bench
+ifdef BASE
+	$(BIN)/python -m benches.compare $(BASE) $(WHEELS)/*.whl $(BENCH)
+else
 	$(BIN)/python -m benches $(BENCH)
+endif
 
 bench-sandbox: wheel ## Measure the sandbox itself
 	$(BIN)/python benches/sandbox.py

@@ -70,8 +70,11 @@ def test_a_file_of_max_bytes_is_saved_and_one_byte_more_is_refused(form: Form, p
     with FaultServer(whole) as storage, FaultServer(school) as server:
         studio = server.client()
         media: Media = form.call(studio, "get_media", 1)
-        for subject, *call in ((studio, "download_media", 1, path), (media, "download", path)):
-            download: Callable[..., Path] = functools.partial(form.call, subject, *call)
+        downloads: list[Callable[..., Path]] = [
+            functools.partial(form.call, studio, "download_media", 1, path),
+            functools.partial(form.call, media, "download", path),
+        ]
+        for download in downloads:
             with pytest.raises(ResponseDecodeError, match="larger than max_bytes"):
                 download(max_bytes=SIZE - 1)
             assert list(path.parent.iterdir()) == []
