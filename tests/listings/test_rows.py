@@ -224,6 +224,29 @@ def test_a_checkpoint_that_the_first_version_wrote_goes_on(form: Form, name: str
     assert drift.readings <= 3
 
 
+@pytest.mark.parametrize("name", sorted(file.stem for file in (CHECKPOINTS / "version_2").glob("*.json")))
+def test_a_checkpoint_that_was_written_before_fields_changed_their_names_goes_on(form: Form, name: str) -> None:
+    """What a reading counts has other names in the code by now, and the same ones in a checkpoint."""
+    fields = json.loads((CHECKPOINTS / "version_2" / f"{name}.json").read_text(encoding="utf-8"))
+    handlers: dict[str, tuple[Handler, list[Any], int]] = {
+        "media_45_of_60_second_reading": (paged(library_of(60)[20:]), list(range(26, 41)), 2),
+        "rows_33_of_45": (
+            paged([{"n": number, "name": f"row {number}"} for number in range(45)], "rows"),
+            [{"n": number, "name": f"row {number}"} for number in range(33, 45)],
+            1,
+        ),
+    }
+    handler, expected, readings = handlers[name]
+    with FaultServer(handler) as server:
+        checkpoint = Checkpoint.from_json(json.dumps(fields | {"school": server.url}))
+        # It is written as it was read.
+        assert json.loads(checkpoint.to_json()) == fields | {"school": server.url}
+        rest = server.client().resume(checkpoint)
+        assert [getattr(item, "id", item) for item in form.items(rest)] == expected
+    assert rest.drift is not None
+    assert rest.drift.readings == readings
+
+
 def always(content: object) -> Handler:
     answer = json_answer(content)
     return lambda _: answer
