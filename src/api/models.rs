@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
@@ -10,7 +9,7 @@ use super::item::{Extra, Identity, Item};
 use super::json::dates::{Day, Timestamp};
 use super::json::fields::{Field, Kind, Span, field_index};
 use super::json::lazy::{self, Lazy, Model, spans_and_extra};
-use super::json::lenient::{Checked, Identifiable, Lenient, read_with_id, take};
+use super::json::lenient::{Checked, Identifiable, Lenient, lenient_object, read_with_id, take};
 
 /// The kind of a field that holds this type.
 trait Documented {
@@ -144,19 +143,14 @@ impl lazy::Value<'_> for Option<Owner> {
 
 impl Lenient for Owner {
     fn lenient(sent: &Value) -> Option<Self> {
-        object(sent)
+        lenient_object(sent)
     }
 }
 
 impl Lenient for Collection {
     fn lenient(sent: &Value) -> Option<Self> {
-        object(sent)
+        lenient_object(sent)
     }
-}
-
-/// Parses the text: from value to value, serde_json takes some long integers for floats.
-fn object<T: DeserializeOwned>(sent: &Value) -> Option<T> {
-    serde_json::from_str(&sent.to_string()).ok()
 }
 
 model! {

@@ -8,7 +8,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{self, DeserializeSeed, IgnoredAny, MapAccess, Unexpected, Visitor};
+use serde::de::{self, DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Number, Value};
 
@@ -76,6 +76,11 @@ fn whole(number: &Number) -> Option<i64> {
 /// Reads a whole number.
 pub fn lenient_integer(sent: &Value) -> Option<i64> {
     i64::lenient(sent)
+}
+
+/// Reads an object. It parses the text: from value to value, serde_json takes some long integers for floats.
+pub(crate) fn lenient_object<T: DeserializeOwned>(sent: &Value) -> Option<T> {
+    serde_json::from_str(&sent.to_string()).ok()
 }
 
 /// Reads a whole number from JSON text.
