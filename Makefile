@@ -57,14 +57,20 @@ changelog: $(VENV)/tools ## Show what the fragments in changes/ will be in CHANG
 release-check: wheel sdist ## Check what a release needs beside make test: licences, metadata, workflows (installs cargo-deny and cargo-about)
 	@echo "== release: licences and sources of the crates"
 	command -v cargo-deny >/dev/null || cargo install --quiet --locked cargo-deny
-	cargo deny --all-features check --hide-inclusion-graph licenses bans sources
+	cargo deny check --hide-inclusion-graph licenses bans sources
+	@echo "== release: the wheel, and one from the source distribution without git, in fresh environments"
+	$(BIN)/python release/first_screen.py $(WHEELS)/*.whl
+	mkdir -p target/sdist/without-git && printf '#!/bin/sh\nexit 127\n' > target/sdist/without-git/git && chmod +x target/sdist/without-git/git
+	cd target/sdist/canvas_studio-*/ && PATH="$(CURDIR)/target/sdist/without-git:$$PATH" CARGO_TARGET_DIR=$(CURDIR)/target \
+		$(CURDIR)/$(BIN)/maturin build --quiet --profile dev --out $(CURDIR)/target/sdist/wheels
+	$(BIN)/python release/first_screen.py target/sdist/wheels/*.whl
 	@echo "== release: what PyPI is given"
 	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --group release
 	! grep --line-number OWNER pyproject.toml || { echo "fill in OWNER: RELEASING.md" >&2; exit 1; }
 	$(BIN)/validate-pyproject pyproject.toml
 	$(BIN)/twine check --strict $(WHEELS)/*.whl target/sdist/*.tar.gz
 	$(BIN)/check-wheel-contents $(WHEELS)
-	$(BIN)/pyroma --min=10 target/sdist/*.tar.gz
+	$(BIN)/pyroma --min=10 --skip-tests=ValidREST target/sdist/*.tar.gz
 	@echo "== release: workflows"
 	$(BIN)/zizmor --offline --quiet --pedantic .github
 
@@ -100,6 +106,7 @@ wheel: $(VENV)/tools ## Build the release wheel and install it
 	@echo "== wheel: the one release build (about 3 minutes the first time)"
 	rm -rf $(WHEELS)
 	$(BIN)/maturin build --quiet --release --out $(WHEELS)
+	$(BIN)/python release/clean_wheel.py $(WHEELS)/*.whl
 	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --reinstall --no-deps $(WHEELS)/*.whl
 	@ls -l $(WHEELS)/*.whl | awk '{printf "   %s: %.2f MB\n", $$NF, $$5 / 1e6}'
 

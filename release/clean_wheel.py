@@ -1,0 +1,47 @@
+"""Takes the builder's folder out of a wheel's list of crates: `python release/clean_wheel.py WHEEL ...`.
+
+maturin names the crate itself by the path that it was built in. The wheel is written anew with its record, in place.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import sys
+import zipfile
+from pathlib import Path
+
+FOLDER = re.compile(rb"path\+file://[^\"#]*#")
+
+
+def clean(wheel: Path) -> None:
+    """Write a wheel anew, without the folder that it was built in.
+
+    Args:
+        wheel: The wheel.
+    """
+    written = wheel.with_suffix(".clean")
+    with (
+        zipfile.ZipFile(wheel) as before,
+        zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as after,
+    ):
+        record = next(info for info in before.infolist() if info.filename.endswith(".dist-info/RECORD"))
+        lines = before.read(record).decode().splitlines()
+        for info in before.infolist():
+            if info is record:
+                continue
+            content = before.read(info)
+            if "/sboms/" in info.filename:
+                content = FOLDER.sub(b"path+file:///canvas-studio#", content)
+                digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+                entry = f"{info.filename},sha256={digest},{len(content)}"
+                lines = [entry if line.startswith(f"{info.filename},") else line for line in lines]
+            after.writestr(info, content, zipfile.ZIP_DEFLATED, 9)
+        after.writestr(record, "\n".join(lines) + "\n", zipfile.ZIP_DEFLATED, 9)
+    written.replace(wheel)
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        clean(Path(name))
