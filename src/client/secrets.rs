@@ -194,6 +194,8 @@ impl Layer {
     /// Masks values whose names mark them as secrets.
     fn find_named(&self, spans: &mut Vec<Span>) {
         for name in NAMES {
+            // A name in a value without quotes has a value that ends where that one does.
+            let mut end_without_quotes = 0;
             for found in memmem::find_iter(&self.bytes, name) {
                 let mut at = self.skip(found + name.len(), |byte| matches!(byte, b'"' | b'\'' | b'\\'));
                 at = self.skip(at, |byte| byte.is_ascii_whitespace());
@@ -213,7 +215,11 @@ impl Layer {
                     }
                     // A list or an object: it is unknown where the secrets in it end.
                     Some([b'[' | b'{', ..]) | None => self.bytes.len(),
-                    Some(_) => self.skip(at, |byte| !byte.is_ascii_whitespace() && !b"&,;\"'<>})".contains(&byte)),
+                    Some(_) => {
+                        let is_inside = |byte: u8| !byte.is_ascii_whitespace() && !b"&,;\"'<>})".contains(&byte);
+                        end_without_quotes = self.skip(at.max(end_without_quotes), is_inside);
+                        end_without_quotes
+                    }
                 };
                 self.hide(at, end, MASK, spans);
             }
@@ -429,7 +435,18 @@ mod tests {
     fn a_text_that_is_made_to_be_slow_is_not() {
         // Each of these was quadratic once. They are long enough that a quadratic search would not finish.
         let size = 1 << 18;
-        for part in ["https://a/ ", "%", "\\", "access_token:\"", "access_token=[", "aaaa", "://@?", "&amp;", "\\u00"] {
+        for part in [
+            "https://a/ ",
+            "%",
+            "\\",
+            "access_token:\"",
+            "access_token=[",
+            "access_token:/",
+            "aaaa",
+            "://@?",
+            "&amp;",
+            "\\u00",
+        ] {
             let text = part.repeat(size / part.len());
             assert!(secrets("aaaaaaaab").mask(&text).len() <= text.len() + size);
         }
