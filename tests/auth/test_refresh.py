@@ -843,12 +843,16 @@ def test_after_a_fork_both_stay_signed_in(tmp_path: Path, program: str, expires_
 
 
 FORKED_DURING_A_REFRESH = """
-    thread = threading.Thread(target=lambda: print(studio.get_media(1).id, flush=True))
+    def say(number):
+        # One write each, so that the lines of two processes do not mix.
+        os.write(1, f"{studio.get_media(number).id}\\n".encode())
+
+    thread = threading.Thread(target=say, args=(1,))
     thread.start()
     sys.stdin.readline()
     child = os.fork()
     if child == 0:
-        print(studio.get_media(2).id, flush=True)
+        say(2)
         os._exit(0)
     print("forked", flush=True)
     thread.join(20)

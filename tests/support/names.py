@@ -8,7 +8,11 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-TEST = re.compile(r"^ *(?:async )?def (test_\w+)|^ *(?:async )?fn (\w+)\(", re.MULTILINE)
+TEST = re.compile(
+    r"^ *(?:async )?def (test_\w+)"
+    r"|^ *#\[(?:tokio::)?test\b.*\n(?: *#\[.*\n)* *(?:async )?fn (\w+)",
+    re.MULTILINE,
+)
 
 
 def is_test_file(path: str) -> bool:
@@ -17,7 +21,7 @@ def is_test_file(path: str) -> bool:
 
 
 def names_in(text: str) -> set[str]:
-    """The names of the tests in a file; in Rust those of all functions."""
+    """The names of the tests in a file."""
     return {python or rust for python, rust in TEST.findall(text)}
 
 
