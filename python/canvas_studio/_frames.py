@@ -1,4 +1,4 @@
-"""Columns as pyarrow, pandas and polars have them, and as Parquet; nothing of these is imported before it is needed."""
+"""Columns for pyarrow, pandas, polars and Parquet. Each package is imported when it is needed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from canvas_studio._core import ArrowBatch, ListingSource
 
 NEEDED = {"arrow": ("pyarrow",), "pandas": ("pandas", "pyarrow"), "polars": ("polars",)}
-"""What each of the extras brings."""
+"""The packages of each extra."""
 
 ROWS = 16_384
 """So many rows are put together before they are written: what reads Parquet is slow with many small groups, and with
@@ -27,7 +27,7 @@ twice as many rows memory goes up and down by 6 MB."""
 
 
 def check(method: str, extra: str) -> None:
-    """Refuse before anything is sent, if a package is missing."""
+    """Raise if a package is missing, before anything is sent."""
     for name in NEEDED[extra]:
         try:
             import_module(name)
@@ -39,37 +39,37 @@ def check(method: str, extra: str) -> None:
 
 
 def to_arrow(source: ListingSource, batches: Sequence[ArrowBatch]) -> pa.Table:
-    """Put batches together as a table of pyarrow."""
+    """Join batches to a pyarrow table."""
     import pyarrow as pa  # noqa: PLC0415 - an extra
 
-    # Each batch has its own numbers for the words of a column; a table is easier to use if they mean the same.
+    # Each batch has its own dictionaries; a table is easier to use with one per column.
     reader = pa.RecordBatchReader.from_stream(ArrowTable(source, list(batches)))
     return reader.read_all().unify_dictionaries()
 
 
 def to_pandas(source: ListingSource, batches: Sequence[ArrowBatch]) -> pd.DataFrame:
-    """Put batches together as a data frame of pandas."""
+    """Join batches to a pandas data frame."""
     import pandas as pd  # noqa: PLC0415 - an extra
     import pyarrow as pa  # noqa: PLC0415 - an extra
 
     table: Any = to_arrow(source, batches)
     frame: pd.DataFrame = table.to_pandas(date_as_object=False)
     for column in table.schema:
-        # Otherwise one missing number makes floats of all others, and 1301.0 of a course's id.
+        # Otherwise one missing number turns the whole column into floats, and a course's id into 1301.0.
         if column.nullable and pa.types.is_int64(column.type):
             frame[column.name] = table[column.name].to_pandas(types_mapper={column.type: pd.Int64Dtype()}.get)
     return frame
 
 
 def to_polars(source: ListingSource, batches: Sequence[ArrowBatch]) -> pl.DataFrame:
-    """Put batches together as a data frame of polars."""
+    """Join batches to a polars data frame."""
     import polars as pl  # noqa: PLC0415 - an extra
 
     return pl.DataFrame(ArrowTable(source, list(batches)))
 
 
 class ParquetFile(WholeFile):
-    """A file of columns, written group by group."""
+    """A Parquet file, written in row groups."""
 
     def __init__(self, path: str | os.PathLike[str], source: ListingSource) -> None:
         """Begin the file.
@@ -85,7 +85,7 @@ class ParquetFile(WholeFile):
         self._writer: Any = None
 
     def write(self, batch: ArrowBatch) -> None:
-        """Take the rows of a batch; they are written when there are enough of them."""
+        """Add the rows of a batch. They are written when there are enough of them."""
         self._batches.append(batch)
         self._rows += batch.num_rows
         if self._rows >= ROWS:
@@ -103,7 +103,7 @@ class ParquetFile(WholeFile):
 
     def _finish(self, *, is_whole: bool) -> None:
         try:
-            # A file of no rows still has its columns.
+            # A file without rows still has its columns.
             if is_whole and (self._batches or self._writer is None):
                 self._write_group()
         finally:

@@ -1,4 +1,4 @@
-"""The log `canvas_studio`: how the core's lines become log records, and two ways of writing them down."""
+"""The logger `canvas_studio`: turns the core's log lines into records, and writes them as text or JSON."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ OF_EVERY_RECORD = {*vars(logging.makeLogRecord({})), "asctime", "message", "task
 
 
 def handle(level: int, nanoseconds: int, message: str, fields: dict[str, Any]) -> None:
-    """Give a line of the core's to the logger.
+    """Pass a log line of the core to the logger.
 
     Args:
         level: Its level.
-        nanoseconds: When it was told, since 1970.
+        nanoseconds: Its time, since 1970.
         message: The line.
-        fields: What of it becomes attributes of the record.
+        fields: The attributes of the record.
 
     Raises:
         Exception: What a handler or a filter raised, unless `logging.raiseExceptions` says that nobody wants to know.
@@ -50,7 +50,7 @@ def handle(level: int, nanoseconds: int, message: str, fields: dict[str, Any]) -
 
 
 def _record(level: int, nanoseconds: int, message: str, fields: dict[str, Any]) -> logging.LogRecord:
-    # The core has no frames, so what is outside of this package is what asked.
+    # The core has no Python frames, so the first frame outside of this package is the caller.
     frame = logging.currentframe()
     while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
         frame = frame.f_back
@@ -64,7 +64,7 @@ def _record(level: int, nanoseconds: int, message: str, fields: dict[str, Any]) 
 
 
 class Stderr(logging.Handler):
-    """Writes to the standard error, as it is at that moment, what no handler of the program's own takes."""
+    """Writes records that no handler of the program takes to the current standard error."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record."""
@@ -117,7 +117,7 @@ def json_lines(stream: TextIO) -> logging.Handler:
 
 
 class JsonLine(logging.Formatter):
-    """A record as a JSON object, without the attributes that say nothing."""
+    """Formats a record as a JSON object, without empty attributes."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""

@@ -1,4 +1,4 @@
-"""A listing as a notebook shows it: its first rows as a table, with everything escaped."""
+"""Shows the first rows of a listing in a notebook, as a table with all text escaped."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ NUMBER: Final = "text-align: right; white-space: nowrap"
 
 
 def table(source: ListingSource, limit: int | None, *, thumbnails: bool) -> str:
-    """Ask for one page, and show its first rows; or say why that cannot be.
+    """Request one page and show its first rows, or the error.
 
     Args:
         source: What to read.
-        limit: How many items the listing has at the most.
+        limit: The maximum number of items of the listing.
         thumbnails: Whether to show pictures, which the browser fetches from where Studio keeps them.
 
     Returns:
@@ -55,7 +55,7 @@ def table(source: ListingSource, limit: int | None, *, thumbnails: bool) -> str:
     if pages is None:
         return f'<div style="{TEXT}">{request}: {_extent(0, 0)}</div>'
     items = pages[0][:ROWS]
-    # A list without pages is all there.
+    # A list without pages is complete.
     total = len(pages[0]) if source.first_page is None else reader.total
     caption = f"{request}: {_extent(len(items), total)}"
     columns = _columns(source.fields, items)
@@ -101,7 +101,7 @@ def _value(item: Any, column: str) -> object:  # noqa: ANN401 - an item of any l
 
 
 def _cell(value: object, column: str) -> tuple[str, str]:
-    """How a value is shown: the style, and HTML."""
+    """Return the style and the HTML of a value."""
     match value:
         case None:
             return TEXT, ""
@@ -125,7 +125,7 @@ def _cell(value: object, column: str) -> tuple[str, str]:
 
 
 def _without_query(text: str) -> str:
-    """A URL may be signed, and notebooks are passed on."""
+    """Leave out the query: a URL may be signed, and notebooks are shared."""
     address, mark, _ = text.partition("?")
     return f"{address}?***" if mark and address.startswith(("https://", "http://")) else text
 

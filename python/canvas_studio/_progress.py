@@ -1,4 +1,4 @@
-"""The progress bars of `progress=True`, drawn by tqdm in a terminal as in a notebook."""
+"""The progress bars of `progress=True`, drawn by tqdm in a terminal or a notebook."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Bar:
-    """A callable that draws how many bytes of how many are there."""
+    """Draws the progress of a transfer in bytes."""
 
     def __init__(self, **how: object) -> None:
         try:
@@ -23,7 +23,7 @@ class Bar:
         self._bar: Any = None
 
     def __call__(self, done: int, total: int | None) -> None:
-        """Draw; a transfer that has everything has ended."""
+        """Draw, and close the bar when the transfer is complete."""
         self.draw(done, total)
         if done == total:
             self.close()
@@ -42,7 +42,7 @@ class Bar:
 
 
 class Items(Bar):
-    """A callable that draws how many items of a list have come; the list may still grow when all are there."""
+    """Draws the progress of a list in items. The list may still grow when all have come."""
 
     def __init__(self) -> None:
         super().__init__(unit=" items")
@@ -52,6 +52,6 @@ class Items(Bar):
         self.draw(done, total)
 
     def close(self) -> None:
-        """Draw for the last time. A list that is read on after an error has another bar."""
+        """Draw for the last time. A list that continues after an error gets a new bar."""
         super().close()
         self._bar = None

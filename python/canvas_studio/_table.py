@@ -1,4 +1,4 @@
-"""Files that have their name only when they are whole, and the CSV file among them, which is written row by row."""
+"""Files that get their name when they are complete, and the CSV file, which is written row by row."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ EXTRA = "extra"
 
 
 class WholeFile:
-    """A file under way: a temporary one beside `path`, renamed at the end, removed after a failure."""
+    """A file that is written under a temporary name beside `path`, then renamed; deleted after a failure."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Open the temporary file, so that whether it can be written is known before anything is sent.
+        """Open the temporary file, so that a failure comes before anything is sent.
 
         Args:
             path: Where it will be.
@@ -37,18 +37,18 @@ class WholeFile:
         self.path = read_path("path", path)
         if self.path.exists() and not self.path.is_file():
             raise InvalidArgumentError(f"path must name a file; {str(self.path)!r} is something else", argument="path")
-        # A name of its own, so that two threads can write the same table, and the last one's stays.
+        # The name is unique, so that two threads can write the same table, and the last one wins.
         self._temporary = temporary_path(self.path)
         with self._naming_the_file():
             self._file = self._temporary.open("xb")
 
     def _finish(self, *, is_whole: bool) -> None:
-        """Write what is left, and close; if the rest does not matter, only close."""
+        """Write the rest and close the file; after a failure, only close it."""
         raise NotImplementedError
 
     @contextlib.contextmanager
     def _naming_the_file(self) -> Generator[None]:
-        """Have errors say which file it is: those of a full disk name none, and others the temporary one."""
+        """Put the name of the file into errors. Without this, they name none, or the temporary file."""
         try:
             yield
         except OSError as error:
@@ -67,11 +67,11 @@ class WholeFile:
                     self._finish(is_whole=True)  # which writes the rest, and may find the disk full
                     put_in_place(self._temporary, self.path)
             else:
-                # Closing writes what is in memory; that the disk is full is told by the error that there is.
+                # Closing flushes buffers and can fail again. The first error is the one to report.
                 with contextlib.suppress(OSError):
                     self._finish(is_whole=False)
         finally:
-            # Nothing can be done about a file that cannot be removed.
+            # A temporary file that cannot be deleted has to stay.
             with contextlib.suppress(OSError):
                 self._temporary.unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""`Listing`: a list of Studio's that is read page by page, with `for` or with `async for`, until it is whole."""
+"""`Listing`: reads a list of Studio page by page, with `for` or `async for`, until it is complete."""
 
 from __future__ import annotations
 
@@ -39,24 +39,24 @@ Item = TypeVar("Item")
 
 
 class Listing(Generic[Item]):
-    """A list that makes no request until it is read, and that is read to its end.
+    """A list that Studio returns in pages. It makes no request until you read it.
 
-    Every reading starts anew, so one listing can be read several times, from several threads and event loops. The first
-    page is asked for by itself; after that, pages are fetched ahead of the reader, as many at a time as the client's
-    `max_concurrency` says.
+    Each reading starts from the beginning, so you can read one listing several times, from several threads and event
+    loops. The first page is requested alone; further pages are prefetched, as many at a time as the client's
+    `max_concurrency` allows.
 
-    Items are told apart by their id, or by all that they say if they have none: each is given once, also when the list
-    changes while it is read. If there is a sign that it does, the pages are read again, and what had moved out of sight
-    is given too; `drift` tells of it. The list ends where Studio says that its last page is, unless the count or the
-    pages contradict that; or, if Studio does not say, at a page that is empty or the same as the one before. There is
-    no other limit than `limit`.
+    You get each item once, also if the list changes while it is read. Items are identified by their id, or by all their
+    fields if they have none. If there is a sign of a change, the pages are read again, and you get the items that had
+    moved; `drift` reports it. The list ends at the last page that Studio names, unless the count or the pages
+    contradict that. If Studio names none, it ends at a page that is empty or equal to the previous one. There is no
+    limit but `limit`.
 
-    polars, pandas, pyarrow and DuckDB take a listing itself, as columns, through `__arrow_c_stream__`. In a notebook it
-    shows its first rows, for which it asks for one page.
+    polars, pandas, pyarrow and DuckDB accept a listing as columns, through `__arrow_c_stream__`. A notebook shows its
+    first rows, and requests one page for them.
 
-    It can be pickled, with its client; what was read of it stays behind.
+    A listing can be pickled with its client. The pickle does not contain what was read.
 
-    After an error, and after an `anext` that was cancelled, the same iterator goes on with the page that failed.
+    After an error, or a cancelled `anext`, the same iterator continues with the page that failed.
 
     Raises, while it is read: any error of a request (`APIStatusError` and its kinds, `APIConnectionError`,
     `APITimeoutError`, `ResponseDecodeError`), and `ListingChangedError` if it changed during each of ten readings,
@@ -103,21 +103,21 @@ class Listing(Generic[Item]):
         return reading
 
     def pages(self) -> Pages[Item]:
-        """Return the same items as lists, one for each page that brought any.
+        """Return the items as one list per page. Pages without new items are left out.
 
         Returns:
-            What `for` and `async for` read.
+            The pages, for `for` and `async for`.
         """
         return Pages(self._begin)
 
     def limit(self, count: int) -> Listing[Item]:
-        """Return the same list, ending after some items.
+        """Return the same list, limited to some items.
 
         Args:
-            count: How many items at the most; 0 or more.
+            count: The maximum number of items; 0 or more.
 
         Returns:
-            Another listing; this one stays as it is.
+            A new listing; this one does not change.
 
         Raises:
             InvalidArgumentError: If `count` is negative.
@@ -137,20 +137,20 @@ class Listing(Generic[Item]):
         progress: bool | Callable[[int, int | None], object] | None = None,
         thumbnails: bool | None = None,
     ) -> Listing[Item]:
-        """Return the same list, read or shown in another way. What is `None` stays as it is.
+        """Return the same list with other options. `None` keeps an option as it is.
 
         Args:
-            consistent: Whether to read until two readings in a row brought the same items. Then even what hides behind
-                a count that stayed the same is found; it costs at least twice the requests.
-            progress: `True` for a bar, in a terminal or a notebook (the extra `progress`), or a callable that is given
-                how many items have come and how many there are, or `None` if nobody knows. It is called on the thread
-                of the reader, once for each batch of pages that comes, and for the last time with two equal numbers.
-                What it raises ends the reading. `False` takes it away.
-            thumbnails: Whether the table in a notebook shows pictures. Whoever looks at the notebook then fetches them
-                from where Studio keeps them, and their addresses are kept in it.
+            consistent: Whether to read until two readings in a row bring the same items. That also finds changes that
+                leave the count as it is; it costs at least twice the requests.
+            progress: `True` for a bar in a terminal or a notebook (the extra `progress`), or a callable. The callable
+                gets the number of items so far and the total, or `None` if it is unknown. It runs on the reader's
+                thread after each batch of pages; the last call has two equal numbers. If it raises, the reading ends.
+                `False` shows no progress.
+            thumbnails: Whether the table in a notebook shows pictures. The notebook then stores their addresses, and
+                each viewer's browser fetches them from Studio's storage.
 
         Returns:
-            Another listing; this one stays as it is.
+            A new listing; this one does not change.
 
         Raises:
             TypeError: If an argument is none of these.
@@ -167,9 +167,9 @@ class Listing(Generic[Item]):
 
     @property
     def drift(self) -> Drift | None:
-        """How the list changed during the reading that was begun last from this very object.
+        """How the list changed during the latest reading of this object, as far as noticed so far.
 
-        `None` if there was none. While it is being read, it is what has been noticed so far.
+        `None` if this object was not read yet.
         """
         if self._reading is None:
             return None
@@ -178,31 +178,31 @@ class Listing(Generic[Item]):
         return Drift(*self._reading.reader.drift)
 
     def checkpoint(self) -> Checkpoint:
-        """Note how far the reading is that was begun last from this very object.
+        """Return how far the latest reading of this object has come.
 
-        It lies right behind the last item that was given out (with `pages()`, behind the last page), also after an
-        error. `StudioClient.resume` reads on there, in this process or in another.
+        It points behind the last item that you got (with `pages()`, behind the last page), also after an error.
+        `StudioClient.resume` continues from there, in this process or another.
 
         Returns:
-            The place; the start, if nothing was read yet. It holds no secret.
+            The checkpoint; the start of the list if nothing was read yet. It holds no secret.
         """
         reading = self._reading or _Reading(self._source.read(self._limit, self._consistent), progress=False)
-        # Another thread may read on meanwhile, so that the place is gone which we had just found.
+        # Another thread may read on at the same time, so that this position is gone.
         while (checkpoint := reading.checkpoint()) is None:
             pass
         return checkpoint
 
     def split(self, count: int) -> list[Listing[Item]]:
-        """Divide the list into parts, by the numbers of the pages, for several processes or machines.
+        """Split the list by page numbers into parts, for several processes or machines.
 
         Each part is read like any listing. Together they are this listing as long as it does not change: an item that
         moves from one part to another meanwhile may be missed, or be in both.
 
         Args:
-            count: How many parts; 1 or more.
+            count: The number of parts; 1 or more.
 
         Returns:
-            So many listings, or as many as there are pages, at least one. The last one is open at its end.
+            That many listings, but at most one per page, and at least one. The last one has an open end.
 
         Raises:
             InvalidArgumentError: If `count` is less than 1.
@@ -212,16 +212,16 @@ class Listing(Generic[Item]):
         return self._parts(count, self._source.total() if self._source.per_page else 0)
 
     async def split_async(self, count: int) -> list[Listing[Item]]:
-        """Divide the list into parts, by the numbers of the pages, for several processes or machines.
+        """Split the list by page numbers into parts, for several processes or machines.
 
         Each part is read like any listing. Together they are this listing as long as it does not change: an item that
         moves from one part to another meanwhile may be missed, or be in both.
 
         Args:
-            count: How many parts; 1 or more.
+            count: The number of parts; 1 or more.
 
         Returns:
-            So many listings, or as many as there are pages, at least one. The last one is open at its end.
+            That many listings, but at most one per page, and at least one. The last one has an open end.
 
         Raises:
             InvalidArgumentError: If `count` is less than 1.
@@ -236,7 +236,7 @@ class Listing(Generic[Item]):
             return [self._like_this(self._source, self._limit)]
         pages = -(-(total if self._limit is None else min(total, self._limit)) // per_page)
         count = max(1, min(count, pages))
-        # So many pages come before each part.
+        # The number of pages before each part.
         before = [pages * part // count for part in range(count)]
         limit = None if self._limit is None else self._limit - before[-1] * per_page
         parts = [
@@ -245,18 +245,18 @@ class Listing(Generic[Item]):
         return [*parts, self._like_this(self._source.range(first + before[-1], None), limit)]
 
     def collect(self) -> list[Item]:
-        """Read everything.
+        """Read all items.
 
         Returns:
-            All items, in Studio's order; what only a repeated reading found comes last.
+            All items, in Studio's order. Items that only a repeated reading found come last.
         """
         return list(self)
 
     async def collect_async(self) -> list[Item]:
-        """Read everything.
+        """Read all items.
 
         Returns:
-            All items, in Studio's order; what only a repeated reading found comes last.
+            All items, in Studio's order. Items that only a repeated reading found come last.
         """
         items: list[Item] = []
         async for page in self.pages():
@@ -264,7 +264,7 @@ class Listing(Generic[Item]):
         return items
 
     def first(self) -> Item | None:
-        """Read one page, or none if there is a limit of 0.
+        """Return the first item. It reads one page, or none with a limit of 0.
 
         Returns:
             The first item, or `None` if there is none.
@@ -273,7 +273,7 @@ class Listing(Generic[Item]):
         return pages[0][0] if pages else None
 
     async def first_async(self) -> Item | None:
-        """Read one page, or none if there is a limit of 0.
+        """Return the first item. It reads one page, or none with a limit of 0.
 
         Returns:
             The first item, or `None` if there is none.
@@ -285,59 +285,59 @@ class Listing(Generic[Item]):
         return self._source.read(1 if self._limit is None else min(1, self._limit), consistent=False)
 
     def total(self) -> int:
-        """Ask how many items there are at this moment.
+        """Return the current number of items.
 
-        That is one small request where Studio counts the list itself; where it does not, the list is read.
+        If Studio counts the list, this takes one small request; otherwise it reads the list.
 
         Returns:
-            The number of items, with regard to the first page and to `limit`.
+            The number of items, from the first page on and up to `limit`.
         """
         total = self._source.total()
         return total if self._limit is None else min(total, self._limit)
 
     async def total_async(self) -> int:
-        """Ask how many items there are at this moment.
+        """Return the current number of items.
 
-        That is one small request where Studio counts the list itself; where it does not, the list is read.
+        If Studio counts the list, this takes one small request; otherwise it reads the list.
 
         Returns:
-            The number of items, with regard to the first page and to `limit`.
+            The number of items, from the first page on and up to `limit`.
         """
         total = await self._source.total_async()
         return total if self._limit is None else min(total, self._limit)
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """Read everything, as dicts that `json.dumps` takes.
+        """Read all items as dicts that `json.dumps` accepts.
 
         Returns:
-            One dict for each item, as its `to_dict()` gives it.
+            One dict per item, as its `to_dict()` returns it.
         """
         return [as_dict(item) for item in self]
 
     async def to_dicts_async(self) -> list[dict[str, Any]]:
-        """Read everything, as dicts that `json.dumps` takes.
+        """Read all items as dicts that `json.dumps` accepts.
 
         Returns:
-            One dict for each item, as its `to_dict()` gives it.
+            One dict per item, as its `to_dict()` returns it.
         """
         return [as_dict(item) async for page in self.pages() for item in page]
 
     def to_csv(self, path: str | os.PathLike[str], *, encoding: str = "utf-8") -> Path:
-        """Read everything into a CSV file with one row for each item.
+        """Write all items to a CSV file, one row per item.
 
         The owner becomes columns of its own (`owner_id`, `owner_email`, ...); any other object stands as JSON in its
         cell, and what is not documented stands as JSON in the last column, `extra`. The file has its name only when it
         is whole.
 
         Args:
-            path: Where to write; a file that is there is replaced.
+            path: The file; an existing one is replaced.
             encoding: `utf-8`, or `utf-8-sig` for a spreadsheet that would otherwise take it for something else.
 
         Returns:
             The path.
 
         Raises:
-            InvalidArgumentError: If there is something else than a file at `path`.
+            InvalidArgumentError: If `path` exists and is not a file.
             OSError: If the file cannot be written.
         """
         from canvas_studio._table import CsvFile  # noqa: PLC0415 - csv is not needed to import the package
@@ -348,21 +348,21 @@ class Listing(Generic[Item]):
         return table.path
 
     async def to_csv_async(self, path: str | os.PathLike[str], *, encoding: str = "utf-8") -> Path:
-        """Read everything into a CSV file with one row for each item.
+        """Write all items to a CSV file, one row per item.
 
         The owner becomes columns of its own (`owner_id`, `owner_email`, ...); any other object stands as JSON in its
         cell, and what is not documented stands as JSON in the last column, `extra`. The file has its name only when it
         is whole.
 
         Args:
-            path: Where to write; a file that is there is replaced.
+            path: The file; an existing one is replaced.
             encoding: `utf-8`, or `utf-8-sig` for a spreadsheet that would otherwise take it for something else.
 
         Returns:
             The path.
 
         Raises:
-            InvalidArgumentError: If there is something else than a file at `path`.
+            InvalidArgumentError: If `path` exists and is not a file.
             OSError: If the file cannot be written.
         """
         from canvas_studio._table import CsvFile  # noqa: PLC0415 - csv is not needed to import the package
@@ -373,12 +373,12 @@ class Listing(Generic[Item]):
         return table.path
 
     def to_arrow(self) -> pa.Table:
-        """Read everything, as columns of Arrow. Needs pyarrow, the extra `arrow`.
+        """Read all items as Arrow columns. Needs pyarrow, the extra `arrow`.
 
-        The columns are the documented fields; what is not documented stands as JSON in the last one, `extra`.
+        The columns are the documented fields. The last one, `extra`, holds all other fields as JSON.
 
         Returns:
-            One row for each item.
+            One row per item.
 
         Raises:
             ImportError: If pyarrow is not installed.
@@ -389,12 +389,12 @@ class Listing(Generic[Item]):
         return _frames.to_arrow(self._source, list(self._columns()))
 
     async def to_arrow_async(self) -> pa.Table:
-        """Read everything, as columns of Arrow. Needs pyarrow, the extra `arrow`.
+        """Read all items as Arrow columns. Needs pyarrow, the extra `arrow`.
 
-        The columns are the documented fields; what is not documented stands as JSON in the last one, `extra`.
+        The columns are the documented fields. The last one, `extra`, holds all other fields as JSON.
 
         Returns:
-            One row for each item.
+            One row per item.
 
         Raises:
             ImportError: If pyarrow is not installed.
@@ -405,13 +405,13 @@ class Listing(Generic[Item]):
         return _frames.to_arrow(self._source, [batch async for batch in self._columns_async()])
 
     def to_pandas(self) -> pd.DataFrame:
-        """Read everything, as a data frame of pandas. Needs pandas and pyarrow, the extra `pandas`.
+        """Read all items as a pandas data frame. Needs pandas and pyarrow, the extra `pandas`.
 
         The columns are those of `to_arrow()`. Whole numbers that may be missing are of type `Int64`, dates are
         `datetime64`, and the owner is a dict.
 
         Returns:
-            One row for each item.
+            One row per item.
 
         Raises:
             ImportError: If pandas or pyarrow is not installed.
@@ -422,13 +422,13 @@ class Listing(Generic[Item]):
         return _frames.to_pandas(self._source, list(self._columns()))
 
     async def to_pandas_async(self) -> pd.DataFrame:
-        """Read everything, as a data frame of pandas. Needs pandas and pyarrow, the extra `pandas`.
+        """Read all items as a pandas data frame. Needs pandas and pyarrow, the extra `pandas`.
 
         The columns are those of `to_arrow()`. Whole numbers that may be missing are of type `Int64`, dates are
         `datetime64`, and the owner is a dict.
 
         Returns:
-            One row for each item.
+            One row per item.
 
         Raises:
             ImportError: If pandas or pyarrow is not installed.
@@ -439,12 +439,12 @@ class Listing(Generic[Item]):
         return _frames.to_pandas(self._source, [batch async for batch in self._columns_async()])
 
     def to_polars(self) -> pl.DataFrame:
-        """Read everything, as a data frame of polars. Needs polars, the extra `polars`, and no pyarrow.
+        """Read all items as a polars data frame. Needs polars, the extra `polars`, and no pyarrow.
 
         The columns are those of `to_arrow()`.
 
         Returns:
-            One row for each item.
+            One row per item.
 
         Raises:
             ImportError: If polars is not installed.
@@ -455,12 +455,12 @@ class Listing(Generic[Item]):
         return _frames.to_polars(self._source, list(self._columns()))
 
     async def to_polars_async(self) -> pl.DataFrame:
-        """Read everything, as a data frame of polars. Needs polars, the extra `polars`, and no pyarrow.
+        """Read all items as a polars data frame. Needs polars, the extra `polars`, and no pyarrow.
 
         The columns are those of `to_arrow()`.
 
         Returns:
-            One row for each item.
+            One row per item.
 
         Raises:
             ImportError: If polars is not installed.
@@ -471,20 +471,20 @@ class Listing(Generic[Item]):
         return _frames.to_polars(self._source, [batch async for batch in self._columns_async()])
 
     def to_parquet(self, path: str | os.PathLike[str]) -> Path:
-        """Read everything into a Parquet file. Needs pyarrow, the extra `arrow`.
+        """Write all items to a Parquet file. Needs pyarrow, the extra `arrow`.
 
         It is written while it is read, so the memory that this takes does not grow with the list. The columns are those
-        of `to_arrow()`. The file has its name only when it is whole.
+        of `to_arrow()`. The file gets its name when it is complete.
 
         Args:
-            path: Where to write; a file that is there is replaced.
+            path: The file; an existing one is replaced.
 
         Returns:
             The path.
 
         Raises:
             ImportError: If pyarrow is not installed.
-            InvalidArgumentError: If there is something else than a file at `path`.
+            InvalidArgumentError: If `path` exists and is not a file.
             OSError: If the file cannot be written.
         """
         from canvas_studio import _frames  # noqa: PLC0415 - only needed here
@@ -496,20 +496,20 @@ class Listing(Generic[Item]):
         return table.path
 
     async def to_parquet_async(self, path: str | os.PathLike[str]) -> Path:
-        """Read everything into a Parquet file. Needs pyarrow, the extra `arrow`.
+        """Write all items to a Parquet file. Needs pyarrow, the extra `arrow`.
 
         It is written while it is read, so the memory that this takes does not grow with the list. The columns are those
-        of `to_arrow()`. The file has its name only when it is whole.
+        of `to_arrow()`. The file gets its name when it is complete.
 
         Args:
-            path: Where to write; a file that is there is replaced.
+            path: The file; an existing one is replaced.
 
         Returns:
             The path.
 
         Raises:
             ImportError: If pyarrow is not installed.
-            InvalidArgumentError: If there is something else than a file at `path`.
+            InvalidArgumentError: If `path` exists and is not a file.
             OSError: If the file cannot be written.
         """
         from canvas_studio import _frames  # noqa: PLC0415 - only needed here
@@ -531,13 +531,13 @@ class Listing(Generic[Item]):
                 yield batch
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        """Read everything as columns, batch by batch: what polars, pandas, pyarrow and DuckDB call.
+        """Return all items as columns in batches. polars, pandas, pyarrow and DuckDB call this.
 
         Args:
-            requested_schema: Which types are wanted; it is for the caller to convert to them.
+            requested_schema: Ignored; the caller converts to the types that it wants.
 
         Returns:
-            A stream of Arrow's C data interface, which blocks while it waits for Studio.
+            A stream of Arrow's C data interface. It blocks while it waits for Studio.
         """
         reading = self._begin()
         return reading.reader.arrow_stream(reading.hand_over_progress())
@@ -549,7 +549,7 @@ class Listing(Generic[Item]):
 
 
 class Pages(Generic[Item]):
-    """The pages of a listing, as lists of items, for `for` and for `async for`."""
+    """The pages of a listing as lists of items, for `for` and `async for`."""
 
     __slots__ = ("__weakref__", "_begin")
 
@@ -564,9 +564,9 @@ class Pages(Generic[Item]):
 
 
 class _Reader(Generic[Item]):
-    """What reads a listing for a loop, and stops reading ahead when the loop has let go of it.
+    """The iterator of a loop over a listing. It stops prefetching when the loop drops it.
 
-    It is no generator, since a generator that has raised is at its end: after an error, this one can be asked again.
+    It is not a generator, since a generator ends when it raises. This one can be used again after an error.
     """
 
     __slots__ = ("_reading",)
@@ -595,14 +595,14 @@ class _PageIterator(_Reader[Item]):
         return reading.at_once(reading.pages.popleft())
 
     def close(self) -> None:
-        """End it, and what was asked for ahead."""
+        """End the reading and its prefetched requests."""
         self._reading.end()
 
 
 class _OneByOne(_Reader[Item]):
-    """What `chain` takes the items from: one iterator for each page, and between them one that asks for more.
+    """The iterators that `chain` joins: one per page, and between them one that requests more pages.
 
-    `chain` ends when it cannot have another iterator, but keeps one that raises. So it is that one which raises.
+    `chain` ends if it gets no further iterator, but keeps one that raises. So the one between pages raises.
     """
 
     __slots__ = ()
@@ -636,7 +636,7 @@ class _AsyncPages(_Reader[Item]):
         return reading.at_once(reading.pages.popleft())
 
     async def aclose(self) -> None:
-        """End it, and what was asked for ahead."""
+        """End the reading and its prefetched requests."""
         self._reading.end()
 
 
@@ -664,24 +664,24 @@ class _AsyncItems(_Reader[Item]):
         return next(self._items)
 
     async def aclose(self) -> None:
-        """End it, and what was asked for ahead."""
+        """End the reading and its prefetched requests."""
         self._items = iter(())
         self._reading.end()
 
 
 class _Reading:
-    """One reading of a listing: what is asked for more, what was given out, and who is told of it."""
+    """One reading of a listing: requests pages, gives them out, and reports the progress."""
 
     __slots__ = ("_bar", "_done", "_is_asked", "_position", "_progress", "_reported", "is_done", "pages", "reader")
 
     def __init__(self, reader: PageReader, progress: bool | Callable[[int, int | None], object]) -> None:  # noqa: FBT001
         self.reader = reader
-        # What has come and was not given out yet, and whether more will come.
+        # The pages that have come and were not given out, and whether no more will come.
         self.pages: deque[list[Any]] = deque()
         self.is_done = False
         self._is_asked = Lock()
-        # How many items there are up to the end of the page that is being given out, and what is left of it. This is
-        # one tuple, so that a checkpoint that comes in between, from a signal or a thread, finds both or neither.
+        # The number of items up to the end of the current page, and what is left of that page. One tuple holds both, so
+        # that a checkpoint from a signal handler or another thread sees a consistent state.
         self._position: tuple[int, Iterator[Any]] | None = (0, iter(()))
         self._done = 0
         self._reported: tuple[int, int | None] | None = None
@@ -701,7 +701,7 @@ class _Reading:
         self.close()
 
     def close(self) -> None:
-        """Stop reading ahead."""
+        """Stop prefetching."""
         self.reader.close()
         self._close_bar()
 
@@ -710,13 +710,13 @@ class _Reading:
             self._bar.close()
 
     def end(self) -> None:
-        """Give nothing out any more."""
+        """End the reading: give out nothing more."""
         self.is_done = True
         self.pages.clear()
         self.close()
 
     def ask(self) -> None:
-        """Ask for the next pages. If that fails, whoever asks again gets the page that failed."""
+        """Request the next pages. After a failure, the next call requests the failed page again."""
         self._begin_asking()
         try:
             self._take(self.reader.next_pages())
@@ -727,7 +727,7 @@ class _Reading:
             self._is_asked.release()
 
     async def ask_async(self) -> None:
-        """Ask for the next pages. If that fails, or is given up, whoever asks again gets the page that failed."""
+        """Request the next pages. After a failure or a cancellation, the next call requests that page again."""
         self._begin_asking()
         try:
             self._take(await self.reader.next_pages_async())
@@ -740,7 +740,7 @@ class _Reading:
     def _begin_asking(self) -> None:
         if not self._is_asked.acquire(blocking=False):
             raise RuntimeError(
-                "this iterator waits for its next page already, in another thread or task: "
+                "another thread or task waits for the next page of this iterator: "
                 "give each of them its own, with iter(listing) or aiter(listing)"
             )
 
@@ -766,7 +766,7 @@ class _Reading:
         return batch
 
     def _report(self, count: int | None) -> None:
-        """Tell that so many items have come, or that no more will."""
+        """Report the number of items that have come, or that no more will."""
         if self._progress is None:
             return
         self._done += count or 0
@@ -777,7 +777,7 @@ class _Reading:
             self._progress(*state)
 
     def hand_over_progress(self) -> Callable[[int, int | None], object] | None:
-        """Leave it to a stream of columns to tell of the progress: the bar ends with the stream."""
+        """Let a stream of columns report the progress. The bar ends with the stream."""
         self._position = None
         progress, self._progress, self._bar = self._progress, None, None
         return progress
@@ -797,7 +797,7 @@ class _Reading:
         return 0 if self._position is None else self._position[0]
 
     def checkpoint(self) -> Checkpoint | None:
-        """The place behind what was given out, or `None` if the reader is too far ahead of it."""
+        """Return the position behind what was given out, or `None` if the reader has gone too far beyond it."""
         if self._position is None:
             return self.reader.checkpoint(None)
         end, left = self._position
@@ -814,12 +814,12 @@ def _whole_number(count: int, least: int) -> int:
 
 
 def source_of(studio: StudioClient, checkpoint: Checkpoint) -> ListingSource:
-    """Return what a listing reads from; pickles are made of this."""
+    """Return the source of a listing, for pickles."""
     listing: Any = studio.resume(checkpoint)
     source: ListingSource = listing._source  # noqa: SLF001 - of a class of this file
     return source
 
 
 def as_dict(item: Any) -> dict[str, Any]:  # noqa: ANN401 - an item of any list
-    """Return an item as a dict, which the items of `paginate` are already."""
+    """Return an item as a dict. Items of `paginate` are dicts already."""
     return cast("dict[str, Any]", item if isinstance(item, dict) else item.to_dict())

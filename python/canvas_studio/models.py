@@ -1,4 +1,4 @@
-"""The small records that Studio's answers hold: frozen dataclasses with what is documented, and the rest in `extra`."""
+"""The records in Studio's answers: frozen dataclasses of the documented fields, with all others in `extra`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _extra() -> Any:  # noqa: ANN401 - the type is that of the field
 
 
 class Record:
-    """What the records have in common."""
+    """The base of the records."""
 
     __slots__ = ("__weakref__",)
 
@@ -56,12 +56,12 @@ def _plain(value: object) -> object:
 
 @dataclass(frozen=True, slots=True)
 class Owner(Record):
-    """The person to whom a collection or a media belongs.
+    """The owner of a collection or a media.
 
     Attributes:
         id: Studio's id of the person, which is not the Canvas one.
-        full_name: The whole name.
-        display_name: The name as it is shown.
+        full_name: The full name.
+        display_name: The name that Studio shows.
         email: The e-mail address; Studio does not require one, so it may be missing.
         extra: Fields that are not documented, as they were sent.
     """
@@ -75,12 +75,12 @@ class Owner(Record):
 
 @dataclass(frozen=True, slots=True)
 class User(Record):
-    """A person and what they may do.
+    """A person and their permission.
 
     Attributes:
         id: Studio's id of the person, which is not the Canvas one.
-        full_name: The whole name.
-        display_name: The name as it is shown.
+        full_name: The full name.
+        display_name: The name that Studio shows.
         email: The e-mail address; it may be missing.
         permission: What they may do. The words are not documented; `access`, `view` and `edit` are expected.
         extra: Fields that are not documented, as they were sent.
@@ -96,7 +96,7 @@ class User(Record):
 
 @dataclass(frozen=True, slots=True)
 class Group(Record):
-    """A group and what it may do.
+    """A group and its permission.
 
     Attributes:
         id: Studio's id of the group.
@@ -128,14 +128,14 @@ class Permissions(Record):
 
 @dataclass(frozen=True, slots=True)
 class Course(Record):
-    """A course that contains a media. That it has the fields of a collection is inferred.
+    """A course that contains a media. Its fields are inferred to be those of a collection.
 
     Attributes:
         id: Studio's id of the course's collection.
         name: The name; it may be missing.
         type: The type of the collection.
         permission: What the caller may do.
-        owner: To whom it belongs.
+        owner: The owner.
         created_at: When it was made, in UTC.
         course_id: The id of the course in Canvas.
         archived_at: When it was archived, in UTC; `None` unless it is archived.
@@ -155,7 +155,7 @@ class Course(Record):
 
 @dataclass(frozen=True, slots=True)
 class Perspective(Record):
-    """A media as it is placed in a collection.
+    """A media in one of its collections.
 
     Attributes:
         uuid: Its id.
@@ -175,10 +175,10 @@ class Source(Record):
     """A file or a stream of a media. Its fields are those that real clients rely on; the reference names none.
 
     Attributes:
-        url: Where it is; it may be signed, so `repr` leaves out the query.
+        url: Its URL, which may be signed, so `repr` leaves out the query.
         mime_type: Such as `video/mp4`, or `application/dash+xml` for a stream's manifest.
         definition: The quality, such as `low`.
-        download_url: Where the file can be fetched; likewise.
+        download_url: The URL for downloading the file; likewise.
         extra: Fields that are not documented, as they were sent.
     """
 
@@ -200,7 +200,7 @@ def _without_query(url: str | None) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class PermissionChange(Record):
-    """One change of who may do what, for `change_collection_permissions` and `change_media_permissions`.
+    """One change of a permission, for `change_collection_permissions` and `change_media_permissions`.
 
     Args:
         action: `create`, `update` or `destroy`.
@@ -219,14 +219,14 @@ class PermissionChange(Record):
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class Drift:
-    """How a list changed while it was read, as far as that was noticed: `Listing.drift`.
+    """How a list changed while it was read, as far as noticed: `Listing.drift`.
 
     Attributes:
-        readings: How often its pages were read from the start. 1 means that there was no sign of a change.
-        appeared: How many items only a repeated reading brought: they were added meanwhile, or had moved out of sight.
-        vanished: How many items that were given the last whole reading held no longer.
-        first_total: How many items there were at the start, as Studio counts; `None` if it does not.
-        last_total: How many there were at the end.
+        readings: How often the pages were read from the start. 1 means no sign of a change.
+        appeared: The number of items that only a repeated reading found: added meanwhile, or moved to another page.
+        vanished: The number of items that you got and that the last complete reading no longer held.
+        first_total: Studio's count at the start; `None` if it does not count.
+        last_total: The count at the end.
     """
 
     readings: int

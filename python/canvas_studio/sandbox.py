@@ -1,4 +1,4 @@
-"""Studio in a box: a Studio on this machine, with a seeded library, state, OAuth, and faults on request."""
+"""The sandbox: a Studio on this machine with a seeded library, state, OAuth, and faults on request."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class _Identified(Protocol):
 
 
 Id: TypeAlias = int | _Identified
-"""An id, or the object that has it: a `SandboxUser`, an `Owner`, a `Collection`, a `Media`."""
+"""An id, or an object with one: a `SandboxUser`, an `Owner`, a `Collection`, a `Media`."""
 
 
 def _id(name: str, value: Id) -> int:
@@ -66,8 +66,8 @@ class SandboxUser:
 
     Attributes:
         id: Studio's id of the person.
-        full_name: The whole name.
-        display_name: The name as it is shown.
+        full_name: The full name.
+        display_name: The name that Studio shows.
         email: The e-mail address; some have none.
         role: What they may do: an `admin` sees and changes everything, a `teacher` what is theirs or shared with them,
             a `student` what is shared with them.
@@ -82,7 +82,7 @@ class SandboxUser:
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class SeenRequest:
-    """A request that the sandbox was sent. Tokens, client secrets and signatures in it are masked.
+    """A request that the sandbox received. Tokens, client secrets and signatures in it are masked.
 
     Attributes:
         host: `api`, or `storage` for the host where the files are.
@@ -111,9 +111,9 @@ class SeenRequest:
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, kw_only=True)
 class Assumptions:
-    """What Studio's reference leaves open, as switches. The defaults are what is most likely.
+    """Switches for what Studio's reference leaves open. The defaults are the most likely behaviour.
 
-    Code that has to work at every school is best tested with each of those that concern it both ways.
+    To make sure that code works at every school, test it with both values of each switch that concerns it.
 
     Attributes:
         archived_in_lists: Whether lists still hold what was archived.
@@ -155,7 +155,7 @@ MOST_LIKELY: Final = Assumptions()
 class Fault:
     """Something that goes wrong: where, when, and what.
 
-    Where (a request has to match all that is given), and when:
+    Where (filters are combined with AND), and when:
 
     Attributes:
         method: The HTTP method, such as `GET`; `None` for any.
@@ -187,7 +187,7 @@ class Fault:
         bandwidth: Bytes per second at which the body comes.
 
     Raises:
-        ValueError: If a field cannot be right, or if nothing would go wrong.
+        ValueError: If a field is invalid, or if the fault would do nothing.
     """
 
     method: str | None = None
@@ -429,7 +429,7 @@ class Sandbox:
         self.client_secret = started.client_secret
         self.redirect_uris = tuple(started.redirect_uris)
         self._server = started
-        # Not this object: a cycle would keep the server running after nothing refers to it any more.
+        # Do not refer to this object: a cycle would keep the server running when nothing uses it.
         self.faults = Faults(started)
         self._description = description
         try:
@@ -458,7 +458,7 @@ class Sandbox:
         self.close()
 
     def close(self) -> None:
-        """Stop it and free its ports. A second time does nothing, and neither does a process that was forked."""
+        """Stop the sandbox and free its ports. A second call, or one in a forked process, does nothing."""
         self._server.close()
 
     @property
@@ -469,11 +469,11 @@ class Sandbox:
 
     @property
     def requests(self) -> tuple[SeenRequest, ...]:
-        """What was asked so far, in the order in which it came; of more than 100,000 requests the latest."""
+        """The requests so far, in order; of more than 100,000, the latest."""
         return tuple(_seen(fields) for fields in self._server.requests())
 
     def forget_requests(self) -> None:
-        """Begin a new list of `requests`."""
+        """Clear the list of `requests`."""
         self._server.forget_requests()
 
     def client(self, *, user: Id | None = None, **options: Any) -> StudioClient:  # noqa: ANN401 - StudioClient's
@@ -489,7 +489,7 @@ class Sandbox:
 
         Raises:
             ValueError: If there is no such user.
-            InvalidArgumentError: If an option cannot be right.
+            InvalidArgumentError: If an option is invalid.
         """
         if user is not None and not options.keys().isdisjoint({"token", "auth"}):
             raise ValueError("token, auth, user: give one of them")
@@ -512,7 +512,7 @@ class Sandbox:
         return self._server.token_for(_id("user", user))
 
     def oauth_token(self, *, user: Id | None = None) -> dict[str, Any]:
-        """Make a fresh set of tokens, as the token endpoint answers it.
+        """Make new tokens, as the token endpoint returns them.
 
         Args:
             user: Whose it is, as an id or as the person; the administrator's if left out.
@@ -547,7 +547,7 @@ class Sandbox:
         return OAuth(self.client_id, self.client_secret, store=store, url=self.url, redirect_uri=redirect_uri)
 
     def authorize(self, authorization_url: str, *, user: Id | None = None) -> str:
-        """Do what a person does in the browser: open the page, sign in, and allow.
+        """Do what a person does in the browser: open the page, sign in, and allow access.
 
         Args:
             authorization_url: The URL that the application sends the person to, with `client_id`, `redirect_uri`,
@@ -581,9 +581,9 @@ class Sandbox:
             self.faults.add(fault)
 
     def reset(self) -> None:
-        """Make it as it was at the start: the library, the requests, the faults.
+        """Restore the state of the start: the library, the requests, the faults.
 
-        `url`, `token`, `client_id` and `client_secret` stay as they are. Tokens that were given out are no longer good.
+        `url`, `token`, `client_id` and `client_secret` stay as they are. Tokens that were issued since are invalid.
         """
         self._server.reset()
         self.faults.clear()
@@ -632,7 +632,7 @@ class Sandbox:
             The sandbox.
 
         Raises:
-            ValueError: If an argument cannot be right, or the file is not a snapshot.
+            ValueError: If an argument is invalid, or the file is not a snapshot.
             OSError: If the port is taken, or the file cannot be read.
         """
         file_path = read_path("path", path)
@@ -652,7 +652,7 @@ class Sandbox:
         """Add a person.
 
         Args:
-            full_name: The whole name.
+            full_name: The full name.
             email: The e-mail address, if they have one.
             role: What they may do; see `SandboxUser`.
 
@@ -660,7 +660,7 @@ class Sandbox:
             The id.
 
         Raises:
-            ValueError: If an argument cannot be right.
+            ValueError: If an argument is invalid.
         """
         return self._server.add("user", _plain({"full_name": full_name, "email": email, "role": role}))
 
@@ -675,7 +675,7 @@ class Sandbox:
             The id.
 
         Raises:
-            ValueError: If an argument cannot be right, or there is no such user.
+            ValueError: If an argument is invalid, or there is no such user.
         """
         members = [_id("user_ids", user) for user in user_ids]
         return self._server.add("group", _plain({"name": name, "user_ids": members}))
@@ -695,7 +695,7 @@ class Sandbox:
             The id.
 
         Raises:
-            ValueError: If an argument cannot be right, or there is no such user.
+            ValueError: If an argument is invalid, or there is no such user.
         """
         wanted = {
             "name": name,
@@ -744,7 +744,7 @@ class Sandbox:
             The id.
 
         Raises:
-            ValueError: If an argument cannot be right, or there is no such user or collection.
+            ValueError: If an argument is invalid, or there is no such user or collection.
         """
         if isinstance(created_at, datetime) and created_at.tzinfo is None:
             raise ValueError(f"created_at must have a time zone, such as datetime.UTC, not {created_at!r}")
@@ -766,7 +766,7 @@ class Sandbox:
         return self._server.add("media", _plain(wanted))
 
     def media_file(self, id: Id, quality: str | None = None) -> bytes:
-        """Make the bytes that a download of a media must bring.
+        """Return the bytes that a download of a media must bring.
 
         Args:
             id: The media, or its id.
@@ -794,7 +794,7 @@ def _options(
 
 
 def _list(values: Iterable[str]) -> object:
-    # One text is not its letters; what is wrong with it is told where the rest is told.
+    # A string is not a list of its letters. The core reports it with all other mistakes.
     return values if isinstance(values, str) else list(values)
 
 
@@ -825,7 +825,7 @@ def _whole(digits: str) -> int:
 
 
 def _plain(values: Mapping[str, object]) -> dict[str, Any]:
-    """Through JSON, so that what it takes for the same (a tuple and a list, say) is the same."""
+    """Convert values through JSON, so that a tuple and a list become the same."""
     plain: dict[str, Any] = {}
     for name, value in values.items():
         try:

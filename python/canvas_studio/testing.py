@@ -1,4 +1,4 @@
-"""The pytest plugin: a sandbox and a client of it as fixtures, which start nothing until a test asks for them."""
+"""The pytest plugin: fixtures for a sandbox and its client. They start when a test uses them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MARKER = "studio_sandbox"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Tell pytest about the marker, so that `--strict-markers` knows it."""
+    """Register the marker, for `--strict-markers`."""
     config.addinivalue_line(
         "markers",
         f"{MARKER}(media=..., seed=..., ...): options of canvas_studio.sandbox.Sandbox for the fixture {MARKER}.",
@@ -45,6 +45,6 @@ def studio_sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
 
 @pytest.fixture
 def studio_client(studio_sandbox: Sandbox) -> Iterator[StudioClient]:
-    """Make a client of the sandbox with the administrator's token. It repeats without waiting."""
+    """Make a client of the sandbox with the administrator's token. It retries without waiting."""
     with studio_sandbox.client(retry_delay=0) as client:
         yield client

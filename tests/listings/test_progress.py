@@ -238,6 +238,6 @@ def test_a_bar_without_tqdm_says_what_to_install_before_anything_is_sent(
         monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.setitem(sys.modules, "tqdm", None)
     with FaultServer(paged(library_of(5))) as server:
-        with pytest.raises((ImportError, StudioError), match=r"canvas-studio\[progress\]"):
+        with pytest.raises((ImportError, StudioError), match=r"pip install tqdm"):
             form.items(server.client().search_media().with_options(progress=True))
         assert server.requests == []

@@ -53,9 +53,7 @@ def canvas_studio(
     ] = False,
     log_json: Annotated[
         bool,
-        typer.Option(
-            "--log-json", callback=_log_as_json, help="Write a line of JSON for every request to the standard error."
-        ),
+        typer.Option("--log-json", callback=_log_as_json, help="Write one line of JSON per request to standard error."),
     ] = False,
 ) -> None:
     """Instructure Studio (Canvas Studio) from the command line."""
@@ -68,22 +66,22 @@ for command in (login, logout, whoami, ping):
 @app.command()
 def sandbox(
     *,
-    port: Annotated[int, typer.Option(min=0, help="The port of the API; 0 for any that is free.")] = 0,
+    port: Annotated[int, typer.Option(min=0, help="The port of the API; 0 for any free port.")] = 0,
     media: Annotated[
-        int | None, typer.Option(min=0, help="How many media the library has.", show_default="500")
+        int | None, typer.Option(min=0, help="The number of media in the library.", show_default="500")
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="What the library follows from.", show_default="1")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="The seed of the library.", show_default="1")] = None,
     token_lifetime: Annotated[
         float | None,
         typer.Option(
-            metavar="SECONDS", help="How long the token endpoint's access tokens are good.", show_default="7200"
+            metavar="SECONDS", help="The lifetime of the token endpoint's access tokens.", show_default="7200"
         ),
     ] = None,
     redirect_uri: Annotated[
         list[str] | None,
         typer.Option(
             metavar="URI",
-            help="A redirect URI of the OAuth key; once for each.",
+            help="A redirect URI of the OAuth key; repeatable.",
             show_default=", ".join(REDIRECT_URIS),
         ),
     ] = None,
@@ -91,34 +89,34 @@ def sandbox(
         list[str] | None,
         typer.Option(
             metavar="NAME=VALUE",
-            help="What to do where Studio's reference says nothing, such as state_echoed=false; once for each. The "
+            help="A behaviour that Studio's reference leaves open, such as state_echoed=false; repeatable. The "
             f"names are {', '.join(ASSUMPTIONS)}.",
-            show_default="what is most likely",
+            show_default="the most likely ones",
         ),
     ] = None,
     chaos: Annotated[
         int | None,
-        typer.Option(min=0, metavar="SEED", help="Add the faults that servers and networks show, drawn from a seed."),
+        typer.Option(min=0, metavar="SEED", help="Add random faults of servers and networks, drawn from a seed."),
     ] = None,
     faults: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, metavar="FILE.toml", help="Add the faults of a file.")
     ] = None,
     snapshot: Annotated[
         Path | None,
-        typer.Option(exists=True, dir_okay=False, metavar="FILE", help="Begin with the state of a snapshot."),
+        typer.Option(exists=True, dir_okay=False, metavar="FILE", help="Start with the state of a snapshot."),
     ] = None,
     save: Annotated[
         Path | None, typer.Option(dir_okay=False, metavar="FILE", help="Write a snapshot at the end.")
     ] = None,
 ) -> None:
-    """Run a Studio on this machine until Ctrl-C: seeded library, tokens that work, faults on request."""
+    """Run a Studio on this machine until Ctrl-C, with a seeded library, valid tokens, and faults on request."""
     if snapshot is not None and any(given is not None for given in (media, seed, redirect_uri)):
         raise typer.BadParameter(
             "a snapshot brings its own library and OAuth key: leave out --media, --seed and --redirect-uri."
         )
     if save is not None and not save.parent.is_dir():
         raise typer.BadParameter(f"there is no folder '{save.parent}'.", param_hint="'--save'")
-    # So that what stops services stops it in order, too.
+    # Stop in order also when a service manager sends SIGTERM.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         wrong = [] if faults is None else Faults.from_toml(faults)
@@ -135,7 +133,7 @@ def sandbox(
         box = Sandbox(**options, faults=wrong) if snapshot is None else Sandbox.load(snapshot, **options, faults=wrong)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            fail(f"port {port} is taken: choose another one with --port, or --port 0 for any that is free")
+            fail(f"port {port} is taken: choose another one with --port, or any free one with --port 0")
         fail(error)
     except ValueError as error:
         fail(error)
@@ -151,19 +149,17 @@ def sandbox(
 @app.command()
 def demo(
     *,
-    media: Annotated[int, typer.Option(min=1, help="How many media the library has.")] = 500,
+    media: Annotated[int, typer.Option(min=1, help="The number of media in the library.")] = 500,
     no_pause: Annotated[bool, typer.Option("--no-pause", help="Do not wait for Enter after each step.")] = False,
-    fast: Annotated[
-        bool, typer.Option("--fast", help="Do not wait, and do not slow down the download either.")
-    ] = False,
+    fast: Annotated[bool, typer.Option("--fast", help="Do not wait, and do not slow down the download.")] = False,
     output: Annotated[
         Path | None,
         typer.Option(
-            file_okay=False, metavar="FOLDER", help="Where the files go.", show_default="a new temporary folder"
+            file_okay=False, metavar="FOLDER", help="The folder for the files.", show_default="a new temporary folder"
         ),
     ] = None,
 ) -> None:
-    """Show what the package does, in two minutes, on a sandbox of its own."""
+    """Show what the package does in two minutes, on a sandbox."""
     wait = not (no_pause or fast) and sys.stdin.isatty() and sys.stdout.isatty()
     try:
         guided.run(media, output, wait=wait, fast=fast)
@@ -174,7 +170,7 @@ def demo(
 
 
 def _assumptions(given: list[str]) -> Assumptions:
-    """Read assumptions as they are written in a shell; a wrong word of one is refused by the sandbox itself."""
+    """Read assumptions as written in a shell. The sandbox checks their values."""
     chosen: dict[str, Any] = {}
     for text in given:
         name, sign, value = text.partition("=")
@@ -211,7 +207,7 @@ def _describe(box: Sandbox, console: Console) -> None:
     ):
         console.print(Text(f"\n{title}\n", style="bold"))
         console.print(text)
-    console.print(Text("\nCtrl-C ends it.", style="bold"))
+    console.print(Text("\nPress Ctrl-C to stop.", style="bold"))
 
 
 def _save(box: Sandbox, path: Path | None) -> None:

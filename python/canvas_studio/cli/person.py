@@ -1,4 +1,4 @@
-"""Who the person is whose token it is, and what they may do: Studio documents no way to ask, so it is inferred."""
+"""Infers the person and the role behind a token, since Studio documents no operation that returns them."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ MOST_OWNERS: Final = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Who the person probably is.
+    """The probable person.
 
     Attributes:
         person: The person; `None` if that is not known.
-        reason: From what that follows, or why it is not known.
+        reason: What this is inferred from, or why it is unknown.
         administrator: Whether they probably are an administrator; `None` if that is not known.
         roles: What Studio calls their roles; `None` if it does not say.
     """
@@ -46,7 +46,7 @@ class Identity:
 
 
 def identify(studio: StudioClient) -> Identity:
-    """Infer who the person is whose token a client has. Nothing is changed.
+    """Infer the person behind the token of a client. Nothing is changed.
 
     Args:
         studio: The client.
@@ -64,7 +64,7 @@ def identify(studio: StudioClient) -> Identity:
 
 
 def probably_administrator(studio: StudioClient) -> bool | None:
-    """Tell whether the person probably is an administrator.
+    """Say whether the person is probably an administrator.
 
     That only administrators may search users is a guess: the reference lists a 403, and not for whom.
 
@@ -81,7 +81,7 @@ def probably_administrator(studio: StudioClient) -> bool | None:
 
 
 def probable_person(studio: StudioClient, *, administrator: bool | None) -> tuple[Owner | None, str]:
-    """Find the person, if only one can be meant.
+    """Find the person, if only one is possible.
 
     Everybody has a library of their own, which is a collection of the type "user" (observed). Who sees only one of them
     probably owns it (inferred). An administrator may see those of others (a guess); then it is the one whom the search
@@ -101,12 +101,12 @@ def probable_person(studio: StudioClient, *, administrator: bool | None) -> tupl
     if administrator:
         if (only := only_administrator(studio)) is not None:
             return only, "the only administrator that the search for users finds"
-        return None, "an administrator sees the libraries of others, and Studio does not say which is the own one"
+        return None, "an administrator sees all personal libraries, and Studio does not say which one is theirs"
     if not whole:
-        return None, "the token sees too many collections to look at all of them"
+        return None, "the token sees too many collections to check them all"
     found = [owner for owner in owners if _user(studio, owner.id) is not None]
     if len(found) == 1:
-        return found[0], "the only owner of a personal library whom the token may look up"
+        return found[0], "the only owner of a personal library that the token is allowed to look up"
     return None, f"the token sees {'the personal libraries of several people' if owners else 'no personal library'}"
 
 
@@ -129,7 +129,7 @@ def library_owners(studio: StudioClient) -> tuple[list[Owner], bool]:
 
 
 def only_administrator(studio: StudioClient) -> Owner | None:
-    """Search the administrators.
+    """Search for the administrators.
 
     Args:
         studio: The client.
@@ -150,7 +150,7 @@ def only_administrator(studio: StudioClient) -> Owner | None:
 
 
 def role_names(studio: StudioClient, user_id: int) -> tuple[str, ...] | None:
-    """Return what Studio calls the roles of a person. The field is documented, its words are not.
+    """Return Studio's names of a person's roles. The field is documented, its values are not.
 
     Args:
         studio: The client.
@@ -164,7 +164,7 @@ def role_names(studio: StudioClient, user_id: int) -> tuple[str, ...] | None:
 
 
 def _user(studio: StudioClient, user_id: int) -> object:
-    """What Studio says about a person; `None` if it says nothing."""
+    """Return Studio's data about a person; `None` if it has none."""
     answer = _ask(studio, f"/users/{user_id}")
     return cast("dict[str, object]", answer).get("user") if isinstance(answer, dict) else None
 
@@ -175,7 +175,7 @@ def _list_in(answer: object, key: str) -> list[object] | None:
 
 
 def _ask(studio: StudioClient, path: str, **params: str | int) -> object:
-    """What Studio answers to something that is asked on a guess; a no is an answer, unless it is about the token."""
+    """Return Studio's answer to an undocumented request. An error is an answer too, unless the token is rejected."""
     try:
         return cast("object", studio.request("GET", path, params=params))
     except AuthenticationError:
