@@ -193,6 +193,34 @@ def test_ctrl_c_ends_an_exit_that_waits_for_tokens() -> None:
         assert it.returncode == 0
 
 
+@posix_only
+def test_ctrl_c_at_exit_waits_for_a_thread_of_the_core_that_runs_python() -> None:
+    """Up to Python 3.13 a thread that is ended there takes the process with it."""
+    program = """
+        import signal, time
+        from canvas_studio import _stores
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        begin, is_beginning = _stores.begin, threading.Event()
+        def slowly(*arguments):
+            is_beginning.set()
+            # It takes up Python's lock again and again, while the interpreter would be taken apart.
+            for _ in range(300):
+                time.sleep(0.001)
+            begin(*arguments)
+        _stores.begin = slowly
+        threading.Thread(target=lambda: studio.get_media(7), daemon=True).start()
+        is_beginning.wait()
+        atexit.register(functools.partial(print, "at its end", flush=True))
+    """
+    with School() as school, running(program, school.server.url, begin=AT_EXIT.replace("{store}", "Store")) as it:
+        assert it.stdout is not None
+        assert it.stdout.readline() == "at its end\n"
+        it.send_signal(signal.SIGINT)
+        _, complaints = it.communicate(timeout=8)
+        assert "KeyboardInterrupt" in complaints
+        assert it.returncode == 0
+
+
 # ---------------------------------------------------------------- other libraries than asyncio
 
 

@@ -22,7 +22,7 @@ use crate::client::token_store::{BoxFuture, Change, Decide, FileLock, FileStore,
 use crate::client::{Client, Error};
 use crate::python::bridge::awaitable::AwaitableOf;
 use crate::python::bridge::caller::{self, Caller};
-use crate::python::bridge::exit::park_if_finalizing;
+use crate::python::bridge::exit::{on_native_thread, park_if_finalizing};
 use crate::python::bridge::operation::Operation;
 use crate::python::bridge::run::run;
 use crate::python::convert::arguments::{Argument, FilePath, Object};
@@ -319,12 +319,14 @@ impl TokenStore for PythonStore {
             Decision { decide: Mutex::new(Some(decide)), refused: Arc::clone(&refused), runtime: Handle::current() };
         // A short-lived thread, because a worker of the runtime must not wait for the interpreter.
         let started = thread::Builder::new().spawn(move || {
-            Python::try_attach(|py| {
-                let finished = Finished { sender: Mutex::new(Some(sender)) };
-                if let Err(problem) = begin(py, &caller, is_async, decision, finished) {
-                    problem.write_unraisable(py, None);
-                }
-            })
+            on_native_thread(|| {
+                Python::try_attach(|py| {
+                    let finished = Finished { sender: Mutex::new(Some(sender)) };
+                    if let Err(problem) = begin(py, &caller, is_async, decision, finished) {
+                        problem.write_unraisable(py, None);
+                    }
+                });
+            });
         });
         Box::pin(async move {
             started.map_err(|error| Error::Setup(format!("no thread for the token store: {error}")))?;

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering, fence};
 use std::thread::{self, ThreadId};
 
 use pyo3::exceptions::PySystemExit;
@@ -13,6 +13,8 @@ use crate::python::errors::to_python;
 
 /// Calls that have entered this crate and have not returned to Python.
 static CALLS: PerProcess<AtomicUsize> = PerProcess::new();
+/// Threads of Rust's that run Python code at this moment.
+static NATIVE_THREADS: PerProcess<AtomicUsize> = PerProcess::new();
 /// Set when the exit waits for nothing more: the interpreter is finalized next.
 static FINALIZED: PerProcess<()> = PerProcess::new();
 /// The thread that finalizes the interpreter, once an exit has begun.
@@ -31,6 +33,25 @@ pub(crate) fn finish() {
 /// How many calls are in progress.
 pub(crate) fn calls_in_progress() -> usize {
     CALLS.existing().map_or(0, |calls| calls.load(Ordering::SeqCst))
+}
+
+/// How many threads of Rust's run Python code.
+pub(crate) fn native_threads() -> usize {
+    fence(Ordering::SeqCst);
+    NATIVE_THREADS.existing().map_or(0, |threads| threads.load(Ordering::SeqCst))
+}
+
+/// Runs a few lines of Python on a thread of Rust's, unless the interpreter is finalized next. An exit waits for them,
+/// even after Ctrl-C: if the interpreter stopped the thread inside of them, the process would abort.
+pub(crate) fn on_native_thread(run: impl FnOnce()) {
+    let Ok(threads) = NATIVE_THREADS.get(|| Ok::<_, Infallible>(AtomicUsize::new(0)));
+    threads.fetch_add(1, Ordering::SeqCst);
+    let _thread = CallGuard(threads);
+    // Either this sees that the exit has finished, or the exit sees this thread.
+    fence(Ordering::SeqCst);
+    if FINALIZED.existing().is_none() {
+        run();
+    }
 }
 
 /// Parks a thread for good once the interpreter is finalized: returning to it would abort the process.

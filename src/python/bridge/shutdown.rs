@@ -33,6 +33,11 @@ pub(crate) fn shut_down(py: Python<'_>) -> PyResult<()> {
         runtime::stop_caller_runtime();
     });
     exit::finish();
+    // Ctrl-C does not end this wait: it is short, and without it the process could abort.
+    let deadline = Instant::now() + CALL_LIMIT;
+    while exit::native_threads() > 0 && Instant::now() < deadline {
+        py.detach(|| thread::sleep(Duration::from_millis(1)));
+    }
     waited
 }
 
