@@ -12,7 +12,7 @@ use super::body::{Damage, Damaged};
 use super::error::{Error, RequestInfo, StatusError, Unreadable};
 use super::headers::{request_id, text_of};
 use super::retry::{self, GiveUp, Outcome, Policy};
-use super::secrets::Secrets;
+use super::secrets::{Secrets, printable};
 use crate::api::json::text::read_json;
 use crate::api::request::without_query;
 use crate::api::{Answer, Body, Call, DecodeError, RetrySafety, Target};
@@ -243,7 +243,7 @@ impl<'call> RequestContext<'call> {
         location: Option<&Url>,
         is_renewed: bool,
     ) -> Failure {
-        let request_id = request_id(headers).map(|id| self.mask_line(&id));
+        let request_id = request_id(headers).map(|id| printable(&self.mask_line(&id)).into_owned());
         let retry_after = retry::retry_after(headers);
         let body = match self.call.target {
             Target::SignIn(_) => Cow::Owned(of_oauth(body).into()),

@@ -3,11 +3,34 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use memchr::memmem;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
 /// The key under which serde_json passes a number as text.
 const NUMBER: &str = "$serde_json::private::Number";
+
+/// Why a text with such a key is refused: serde_json would take its object for a number.
+pub const NUMBER_KEY: &str = "it has the key \"$serde_json::private::Number\", which this package cannot read";
+
+/// Whether a text has such a key, or seems to.
+pub fn has_number_key(text: &str) -> bool {
+    let has_key = |text: &[u8]| memmem::find(text, NUMBER.as_bytes()).is_some();
+    has_key(text.as_bytes()) || (memmem::find(text.as_bytes(), b"\\u00").is_some() && has_key(&without_escapes(text)))
+}
+
+/// A text in which ASCII characters that were written as `\u0041` stand for themselves.
+fn without_escapes(text: &str) -> Vec<u8> {
+    let (mut plain, mut rest) = (Vec::new(), text);
+    while let Some((before, after)) = rest.split_once("\\u00") {
+        plain.extend_from_slice(before.as_bytes());
+        let character = after.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        plain.extend(character);
+        rest = if character.is_some() { after.get(2..).unwrap_or_default() } else { after };
+    }
+    plain.extend_from_slice(rest.as_bytes());
+    plain
+}
 
 /// Keeps the fields of these names and the first field of an object, and whether a list is empty. Nested values are reduced
 /// in the same way, without names.
@@ -127,6 +150,20 @@ mod tests {
 
     fn outline(text: &str, names: &'static [&'static str]) -> Value {
         Outline(names).deserialize(&mut serde_json::Deserializer::from_str(text)).unwrap()
+    }
+
+    #[test]
+    fn the_key_of_serde_json_for_numbers_is_found_however_it_is_written() {
+        for text in [
+            r#"{"a": {"$serde_json::private::Number": "12"}}"#,
+            r#"{"\u0024serde_json::private::Number": 1}"#,
+            r#"{"$serde_json::private::N\u0075mber": 1, "\u00fc": "\u00"}"#,
+        ] {
+            assert!(has_number_key(text), "{text}");
+        }
+        for text in [r#"{"Number": "$serde_json::private"}"#, r#"{"\u0024serde": "\u00"}"#, "\\u00é", ""] {
+            assert!(!has_number_key(text), "{text}");
+        }
     }
 
     #[test]

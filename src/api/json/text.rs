@@ -3,9 +3,10 @@
 use std::marker::PhantomData;
 
 use memchr::{memchr2, memchr3};
-use serde::de::{DeserializeOwned, DeserializeSeed};
+use serde::de::{DeserializeOwned, DeserializeSeed, Error};
 
 use super::locate::{Cut, ReadError, find_error, locate_error, whole};
+use super::outline::{NUMBER_KEY, has_number_key};
 use crate::stack::with_enough_stack;
 
 /// A text without the byte order mark that some Windows programs write.
@@ -16,6 +17,9 @@ pub fn without_mark(text: &str) -> &str {
 /// Reads any JSON text, [`repaired`] if necessary.
 pub fn read_json<T: DeserializeOwned>(text: &str) -> Result<T, serde_json::Error> {
     let text = without_mark(text);
+    if has_number_key(text) {
+        return Err(serde_json::Error::custom(NUMBER_KEY));
+    }
     with_enough_stack(|| {
         serde_json::from_str(text).or_else(|problem| match repaired(text) {
             Some(text) => serde_json::from_str(&text),
@@ -95,6 +99,9 @@ fn surrogate(text: &str) -> Option<Half> {
 
 /// Reads a text; an error says where the problem is.
 pub fn read_text<T: DeserializeOwned>(text: &str) -> Result<T, ReadError> {
+    if has_number_key(text) {
+        return Err(ReadError { problem: NUMBER_KEY.to_owned(), path: None });
+    }
     read_seed(text, || PhantomData::<T>, |text, _| locate_error(text, PhantomData::<T>))
 }
 

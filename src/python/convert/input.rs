@@ -7,10 +7,11 @@ use pyo3::PyTypeInfo;
 use pyo3::exceptions::{PyOverflowError, PyRecursionError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{
-    PyBool, PyBytes, PyCFunction, PyDate, PyDateTime, PyDelta, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString,
-    PyTuple,
+    PyBool, PyBytes, PyCFunction, PyDate, PyDateTime, PyDelta, PyDict, PyFloat, PyInt, PyIterator, PyList, PyMapping,
+    PyString, PyTuple,
 };
 
+use super::json::MAX_DEPTH;
 use super::scalars::{is_instance, is_missing, is_numpy_time, plain_value};
 use crate::api::permissions::PermissionChange;
 use crate::api::{InvalidArgument, check};
@@ -329,6 +330,11 @@ fn finite_text(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
 /// The JSON text of a body, written by Python's own `json`, which knows best what can be JSON.
 pub(crate) fn json(name: &str, given: &Bound<'_, PyAny>) -> PyResult<String> {
     let py = given.py();
+    // `json` recurses, and a thread may have too little stack for that.
+    check_depth(given).map_err(|problem| match problem {
+        Some(error) => error,
+        None => refused(name, format!("{WHAT_JSON_HOLDS}: it is nested more than {MAX_DEPTH} deep, or holds itself")),
+    })?;
     let path = name.to_owned();
     let other = PyCFunction::new_closure(py, None, None, move |arguments, _| {
         let value = arguments.get_item(0)?;
@@ -351,6 +357,30 @@ pub(crate) fn json(name: &str, given: &Bound<'_, PyAny>) -> PyResult<String> {
             Err(PyTypeError::new_err(format!("{name} {WHAT_JSON_HOLDS}: {}", error.value(py))))
         }
         Err(error) => Err(error),
+    }
+}
+
+/// Fails with nothing if lists and dicts are nested too deep.
+fn check_depth(value: &Bound<'_, PyAny>) -> Result<(), Option<PyErr>> {
+    let mut open: Vec<_> = elements(value)?.into_iter().collect();
+    while let Some(innermost) = open.last_mut() {
+        match innermost.next().transpose()? {
+            Some(value) => open.extend(elements(&value)?),
+            None => drop(open.pop()),
+        }
+        if open.len() > MAX_DEPTH {
+            return Err(None);
+        }
+    }
+    Ok(())
+}
+
+/// What a list or a dict holds; `None` for other values.
+fn elements<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyIterator>>> {
+    match value.cast::<PyDict>() {
+        Ok(dict) => dict.values().try_iter().map(Some),
+        Err(_) if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() => value.try_iter().map(Some),
+        Err(_) => Ok(None),
     }
 }
 

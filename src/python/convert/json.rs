@@ -14,7 +14,7 @@ use super::scalars::plain_value;
 /// The most digits that Python converts to an `int` by default, since the time grows with their square.
 const MAX_DIGITS: usize = 4300;
 /// How deep lists and dicts may be nested: as deep as in an answer. An object that contains itself is deeper.
-const MAX_DEPTH: usize = 127;
+pub(crate) const MAX_DEPTH: usize = 127;
 /// How many values an object may contain: as many as fit into the longest answer. Thirty lists, each with the previous
 /// one twice, contain more, and converting them would take for ever.
 const MAX_VALUES: usize = 8 << 20;
