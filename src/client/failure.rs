@@ -406,7 +406,8 @@ fn advice(call: &Call, status: u16, body: &str, is_renewed: bool, outcome_unknow
         Target::Signed(_) => return of_storage(status),
         _ if status < 500 && page_title(body).is_some() => {
             return Some(
-                "Studio's API answers in JSON: check that the host given to StudioClient is a Studio, and that no proxy answers for it",
+                "Studio's API answers in JSON: check that the host given to StudioClient is a Studio, and that no \
+                 proxy answers for it",
             );
         }
         Target::SignIn(_) => return of_signing_in(status),
@@ -420,15 +421,16 @@ fn advice(call: &Call, status: u16, body: &str, is_renewed: bool, outcome_unknow
         300..=399 => "unexpected redirect; check the host given to StudioClient",
         400 => "check the arguments",
         401 if is_renewed => {
-            "new tokens are rejected too, or cannot be issued yet: check the school, and whether the person may still sign in"
+            "new tokens are rejected too, or cannot be issued yet: check the school, and whether the person may \
+             still sign in"
         }
         401 => "the token is missing, expired or from another school; get a new one",
         403 => "the token's user is not allowed to do this; an administrator may be",
         404 if is_raw => "nothing exists here, or the token's user cannot see it: check the path and the ids in it",
         404 if !names_an_id(call) => "every Studio has this path: check the host given to StudioClient",
         404 => {
-            "there is no such object at this school, or the token's user cannot see it: check that it is a Studio id, not a \
-             Canvas id"
+            "there is no such object at this school, or the token's user cannot see it: check that it is a Studio id, \
+             not a Canvas id"
         }
         405 if is_raw => "check the method and the path",
         405 => "Studio does not accept this method here: please report it, with the version of this package",

@@ -89,8 +89,8 @@ pub(super) fn judge_second(
 fn without_effect(request: &RequestContext<'_>, answer: &Answer, left: &Changes, other: Option<&Error>) -> Error {
     let other = other.map_or_else(String::new, |error| format!("; the other form of the body was refused: {error}"));
     let problem = format!(
-        "Studio accepted the change but did not make it: its list does not show \"{left}\" (read the permissions before you \
-         try again{other})"
+        "Studio accepted the change but did not make it: its list does not show \"{left}\" (read the permissions \
+         before you try again{other})"
     );
     request.without_effect(answer, &problem)
 }

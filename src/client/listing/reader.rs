@@ -306,12 +306,14 @@ impl<T: Item> Reader<T> {
             };
             format!(
                 "the list changed during each of {MAX_SWEEPS} readings{counts}. The {items} items received so far were \
-                 returned, but others may be missing. Read it at a quieter hour, or in smaller parts (by date, owner or collection)"
+                 returned, but others may be missing. Read it at a quieter hour, or in smaller parts (by date, owner \
+                 or collection)"
             )
         } else {
             format!(
-                "the list has no end: {} pages in a row, up to page {page}, brought nothing new. The {items} items received \
-                 so far were returned. Read it in smaller parts (by date, owner or collection), or with a limit",
+                "the list has no end: {} pages in a row, up to page {page}, brought nothing new. The {items} items \
+                 received so far were returned. Read it in smaller parts (by date, owner or collection), or with a \
+                 limit",
                 self.repeats.pages_without_news
             )
         })

@@ -421,7 +421,7 @@ impl Sweep {
         }
     }
 
-    /// Whether the page of which this was asked is behind all that Studio says there are.
+    /// Whether the requested page is past the end that Studio announces.
     pub(super) fn is_past_end(&self, request: PageRequest) -> bool {
         let has_all = |total: i64| self.rows.is_some_and(|rows| request.before().saturating_add(rows) >= total);
         request.number > request.first_page
@@ -431,8 +431,8 @@ impl Sweep {
     }
 }
 
-/// Whether so many items on a page are what it says of the list, either with as many on a page as were asked for, or with
-/// as many as there were on the fullest one.
+/// Whether this many items on a page fit what the page says of the list, either with the requested page size, or with
+/// that of the fullest page.
 pub(super) fn fits(meta: Meta, request: PageRequest, rows: i64, fullest: i64) -> bool {
     let Some(total) = meta.total_count else {
         return match (meta.last_page, request.per_page) {
