@@ -102,10 +102,13 @@ check-stubs: $(VENV)/tools ## Fail if the committed stub is not the generated on
 	$(MAKE) --no-print-directory stubs
 	diff -u target/committed.pyi $(STUB)
 
+# On Linux, zig links against the glibc of manylinux2014, so that the wheel runs wherever pip takes it from PyPI.
+MANYLINUX := $(if $(filter Linux,$(shell uname -s)),--zig --compatibility manylinux2014 --target $(shell uname -m)-unknown-linux-gnu)
+
 wheel: $(VENV)/tools ## Build the release wheel and install it
 	@echo "== wheel: the one release build (about 3 minutes the first time)"
 	rm -rf $(WHEELS)
-	$(BIN)/maturin build --quiet --release --out $(WHEELS)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/maturin build --quiet --release $(MANYLINUX) --out $(WHEELS)
 	$(BIN)/python release/clean_wheel.py $(WHEELS)/*.whl
 	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --reinstall --no-deps $(WHEELS)/*.whl
 	@ls -l $(WHEELS)/*.whl | awk '{printf "   %s: %.2f MB\n", $$NF, $$5 / 1e6}'
