@@ -76,6 +76,7 @@ release-check: wheel sdist ## Check what a release needs beside make test: licen
 
 torture: $(VENV)/tools ## Run the long suites: fuzz loops, full counts of kills, exits and chaos seeds, PyInstaller (make wheel first)
 	@echo "== torture"
+	command -v cargo-nextest >/dev/null || cargo install --quiet --locked cargo-nextest
 	FUZZ_SECONDS=120 cargo nextest run --features sandbox --test core --test-threads 5 fuzz_
 	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --group torture
 	$(BIN)/pytest -n 2 --dist loadfile --quiet -m torture
