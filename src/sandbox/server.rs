@@ -42,6 +42,10 @@ const API: &str = "/api/public";
 /// The most connections that wait to be accepted.
 const BACKLOG: u32 = 1024;
 const MAX_BODY: usize = 1024 * 1024;
+/// The most headers of a request, and the most bytes of its request line and headers; what is larger is answered with 431,
+/// and not logged.
+const MAX_HEADERS: usize = 100;
+const MAX_HEAD: usize = 256 << 10;
 /// The time limit for sending headers, and for sending a body.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(30);
 /// The delay between a truncated body and the cut, so that the bytes are sent before it.
@@ -94,6 +98,7 @@ async fn connection(studio: Arc<Studio>, router: Router, host: Host, stream: Tcp
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(CLIENT_TIMEOUT);
+    builder.max_headers(MAX_HEADERS).max_buf_size(MAX_HEAD);
     // Errors of the client, such as a closed connection, are ignored.
     let _ = builder.serve_connection(TokioIo::new(wire), service).await;
 }

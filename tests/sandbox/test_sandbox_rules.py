@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -1032,3 +1033,20 @@ def test_the_file_of_an_unfinished_media_is_a_value_error(box: Sandbox, status: 
     assert ask(box.url, "GET", f"/media/{media}/download", token=box.token).status == 404
     finished = box.add_media("Finished", size=1000)
     assert len(box.media_file(finished)) == 1000
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "status"), [(100, 10, 401), (101, 10, 431), (3, 100_000, 401), (3, 150_000, 431)]
+)
+def test_a_request_with_too_many_or_too_long_headers_is_refused_and_not_logged(
+    count: int, size: int, status: int
+) -> None:
+    headers = "".join(f"x-{number}: {'a' * size}\r\n" for number in range(count - 1))
+    with Sandbox() as box:
+        address = urlsplit(box.url)
+        with socket.create_connection((str(address.hostname), int(address.port or 0))) as connection:
+            with contextlib.suppress(OSError):  # the answer may come before all was sent
+                connection.sendall(f"GET /api/public/v1/ping HTTP/1.1\r\n{headers}Host: x\r\n\r\n".encode())
+            answer = connection.recv(100)
+        assert answer.startswith(f"HTTP/1.1 {status}".encode())
+        assert len(box.requests) == (status == 401)
