@@ -297,5 +297,5 @@ def test_the_picture_of_a_media_is_there_for_everybody(box: Sandbox, media: int)
 def test_media_file_of_what_is_not_there_is_a_value_error(
     box: Sandbox, media: int, wanted: int | None, quality: str | None
 ) -> None:
-    with pytest.raises(ValueError, match="there is no media|has no file of this quality"):
+    with pytest.raises(ValueError, match=r"there is no media|has no file of this quality"):
         box.media_file(wanted or media, quality)
