@@ -42,8 +42,8 @@ const API: &str = "/api/public";
 /// The most connections that wait to be accepted.
 const BACKLOG: u32 = 1024;
 const MAX_BODY: usize = 1024 * 1024;
-/// The most headers of a request, and the most bytes of its request line and headers; what is larger is answered with 431,
-/// and not logged.
+/// The most headers of a request, and from how many bytes of head on no more is read; hyper answers larger requests with
+/// 431. A single read may go over it, up to twice as much.
 const MAX_HEADERS: usize = 100;
 const MAX_HEAD: usize = 256 << 10;
 /// The time limit for sending headers, and for sending a body.
