@@ -8,7 +8,7 @@ WHEELS := target/wheels
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: help demo test torture changelog release-check bench bench-sandbox instructions develop rust stubs check-stubs wheel python docs sdist clean
+.PHONY: help demo test torture changelog release-check cross bench bench-sandbox instructions develop rust stubs check-stubs wheel python docs sdist clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -73,6 +73,10 @@ release-check: wheel sdist ## Check what a release needs beside make test: licen
 	$(BIN)/pyroma --min=10 --skip-tests=ValidREST target/sdist/*.tar.gz
 	@echo "== release: workflows"
 	$(BIN)/zizmor --offline --quiet --pedantic .github
+
+cross: $(VENV)/tools ## Lint for Windows, macOS, ARM and musl by compiling for them; needs Debian (minutes for each of 5 targets)
+	@echo "== cross: Windows, macOS, ARM, musl"
+	release/cross.sh
 
 torture: $(VENV)/tools ## Run the long suites: fuzz loops, full counts of kills, exits and chaos seeds, PyInstaller (make wheel first)
 	@echo "== torture"
