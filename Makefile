@@ -54,7 +54,7 @@ test: rust check-stubs wheel python instructions docs sdist ## Run everything: a
 changelog: $(VENV)/tools ## Show what the fragments in changes/ will be in CHANGELOG.md
 	@$(BIN)/towncrier build --draft --version "$$($(BIN)/python -c 'import canvas_studio; print(canvas_studio.__version__)')"
 
-release-check: wheel sdist ## Check what a release needs beside make test: licences, metadata, workflows (installs cargo-deny and cargo-about)
+release-check: wheel sdist ## Check what a release needs beside make test: licences, metadata, workflows (installs cargo-deny)
 	@echo "== release: licences and sources of the crates"
 	command -v cargo-deny >/dev/null || cargo install --quiet --locked cargo-deny
 	cargo deny check --hide-inclusion-graph licenses bans sources
