@@ -1,4 +1,4 @@
-//! Whether there is memory, asked before it is needed: Rust ends the process where a small piece of it cannot be had.
+//! Checks that memory is available before it is used, since Rust aborts when a small allocation fails.
 
 use std::hint::black_box;
 

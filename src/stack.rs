@@ -1,4 +1,4 @@
-//! Gives work that needs much stack another one where little is left: Python's threads may have as little as 32 kB.
+//! Runs work on a larger stack when little is left: Python threads may have only 32 kB.
 
 /// How much such work needs at the most: a request with TLS 80 kB, JSON nested 127 deep 96 kB; a debug build three times
 /// as much.

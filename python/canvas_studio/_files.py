@@ -1,4 +1,4 @@
-"""Where profiles and tokens are kept, and who else can read them; and the variables of the environment."""
+"""Where profiles and tokens are kept and who else can read them; reads environment variables and replaces files."""
 
 from __future__ import annotations
 

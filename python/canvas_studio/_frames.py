@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from canvas_studio._core import ArrowTable
-from canvas_studio._table import WholeFile
+from canvas_studio._csv import WholeFile
 
 if TYPE_CHECKING:
     import os

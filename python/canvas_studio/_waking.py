@@ -1,4 +1,4 @@
-"""Wakes the coroutines of an event loop, in Python's own frames: at exit a thread may be ended in the middle of it."""
+"""Wakes the coroutines of an event loop from Python code: at exit, Python may end a thread that is inside Rust."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signing in: `OAuth`, and the stores that keep its tokens."""
+"""Signing in: `OAuth`, the keyring store, and the protocols of token stores. File and memory stores are the core's."""
 
 from __future__ import annotations
 

@@ -340,7 +340,7 @@ class Listing(Generic[Item]):
             InvalidArgumentError: If `path` exists and is not a file.
             OSError: If the file cannot be written.
         """
-        from canvas_studio._table import CsvFile  # noqa: PLC0415 - csv is not needed to import the package
+        from canvas_studio._csv import CsvFile  # noqa: PLC0415 - csv is not needed to import the package
 
         with CsvFile(path, encoding, self._source.fields) as table:
             for page in self.pages():
@@ -365,7 +365,7 @@ class Listing(Generic[Item]):
             InvalidArgumentError: If `path` exists and is not a file.
             OSError: If the file cannot be written.
         """
-        from canvas_studio._table import CsvFile  # noqa: PLC0415 - csv is not needed to import the package
+        from canvas_studio._csv import CsvFile  # noqa: PLC0415 - csv is not needed to import the package
 
         with CsvFile(path, encoding, self._source.fields) as table:
             async for page in self.pages():

@@ -1,4 +1,4 @@
-//! The client's log: a line for each attempt (DEBUG), and one for each wait and each finished job (INFO).
+//! The client's log: a line for each attempt (DEBUG) and each retry (INFO). Lists, downloads and sign-in log their own.
 //!
 //! A line holds no query, whose parameters may be signatures or e-mail addresses, and no secret.
 

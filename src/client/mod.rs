@@ -20,9 +20,9 @@ pub mod retry;
 pub mod secrets;
 pub mod send;
 pub mod tasks;
-pub mod token_store;
 pub mod transfer;
 
+pub use auth::token_store::{TokenStore, Tokens};
 pub use auth::{Auth, OAuth};
 pub use config::{Config, Options};
 pub use error::{Error, RequestInfo, StatusError, Unreadable};
@@ -32,5 +32,4 @@ pub use network::Network;
 pub use pace::Pace;
 pub use process::{PerProcess, PerRuntime};
 pub use send::{Attached, Client};
-pub use token_store::{TokenStore, Tokens};
 pub use transfer::{Download, Transferred};

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use super::dice::mix;
+use super::random::mix;
 use super::records::{Caption, Media, words};
 use super::state::State;
 use jiff::SignedDuration;

@@ -1,4 +1,4 @@
-//! Injected faults: which requests they affect, when, and what they do to the answer.
+//! Injected faults: which requests they affect, when, and what they do to the answer, which `server` carries out.
 
 use std::collections::BTreeMap;
 use std::time::Instant;

@@ -11,8 +11,8 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use jiff::Timestamp;
 
 use super::captions;
-use super::dice::mix;
 use super::operation::TEXT;
+use super::random::mix;
 use super::records::{Caption, Media, words};
 use super::studio::Studio;
 

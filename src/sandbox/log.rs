@@ -8,8 +8,8 @@ use serde::{Serialize, Serializer};
 use serde_json::Value as Json;
 use url::form_urlencoded;
 
+use super::credentials::SECRET_LENGTH;
 use super::faults::Host;
-use super::oauth::SECRET_LENGTH;
 
 /// The most requests and bytes in the log; older requests are dropped.
 const KEPT: usize = 100_000;

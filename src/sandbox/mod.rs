@@ -6,16 +6,16 @@
 mod additions;
 mod assumptions;
 mod captions;
-mod dice;
+mod credentials;
 mod faults;
 mod files;
 mod library;
 mod lists;
 mod log;
 mod multipart;
-mod oauth;
 mod operation;
 mod options;
+mod random;
 mod records;
 mod routes;
 mod server;
@@ -38,8 +38,8 @@ use serde_json::Value as Json;
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 
+use credentials::Credentials;
 use faults::Fault;
-use oauth::Credentials;
 use options::{Library, Options, check_seed, lifetime, read};
 use records::{Role, words};
 use state::State;

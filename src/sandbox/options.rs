@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use super::assumptions::Assumptions;
-use super::oauth;
+use super::credentials;
 
 /// The largest number of media in a library.
 const MOST_MEDIA: usize = 1_000_000;
@@ -51,7 +51,7 @@ impl Library {
         }
         check_seed(self.seed)?;
         for redirect_uri in &self.redirect_uris {
-            oauth::check_redirect_uri(redirect_uri)
+            credentials::check_redirect_uri(redirect_uri)
                 .map_err(|error| Error::Invalid(format!("redirect_uris: {error}")))?;
         }
         Ok(self)

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use serde::{Serialize, Serializer};
 use serde_json::{Value as Json, json};
 
-use super::dice::mix;
+use super::random::mix;
 use super::records::{self, Permission, Role, Share, ShareType, User};
 use super::state::State;
 use super::studio::Studio;

@@ -9,8 +9,8 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::assumptions::Assumptions;
+use super::credentials::Credentials;
 use super::lists::{Cache, Ids, PageKey, Query};
-use super::oauth::Credentials;
 use super::records::{
     Archived, Caption, Collection, Group, Media, Permission, Role, Share, ShareType, Upload, User, day, words,
 };

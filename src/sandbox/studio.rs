@@ -1,4 +1,4 @@
-//! What the two hosts of a sandbox share.
+//! The shared state of a sandbox's two hosts, the API and the storage: URLs, assumptions, faults, log.
 
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING, Any, Self
 import pytest
 from canvas_studio import OAuth, StudioClient, profiles
 from canvas_studio.auth import FileTokenStore, Tokens
-from canvas_studio.cli import diagnosis, person
+from canvas_studio.cli import person
+from canvas_studio.cli import ping as ping_module
 from canvas_studio.cli.app import app
 from canvas_studio.sandbox import Sandbox
 from support.fault_server import HANG, Answer, FaultServer, json_answer, text_answer
@@ -542,7 +543,7 @@ def test_a_profile_is_not_taken_over_by_a_school_of_a_like_name(box: Sandbox) ->
     ],
 )
 def test_a_profile_is_named_after_its_school(school: str, name: str) -> None:
-    from canvas_studio.cli.signing_in import name_for  # noqa: PLC0415
+    from canvas_studio.cli.login import name_for  # noqa: PLC0415
 
     assert name_for(profiles.school_url(school)) == name
 
@@ -941,7 +942,7 @@ def test_ping_does_not_wait_for_ever_for_a_name(monkeypatch: pytest.MonkeyPatch)
         over.wait(30)
 
     monkeypatch.setattr(socket, "getaddrinfo", hang)
-    monkeypatch.setattr(diagnosis, "PATIENCE", 0.2)
+    monkeypatch.setattr(ping_module, "PATIENCE", 0.2)
     told = told_by("ping", "north")
     over.set()
     assert "no answer within 0.2 s" in step(told, "DNS")["detail"]

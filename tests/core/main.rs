@@ -4,6 +4,6 @@
 
 mod chance;
 mod fuzz;
+mod pipeline;
 mod requests;
-mod road;
 mod scan;

@@ -1,4 +1,4 @@
-//! What reads a page quickly is held against serde: it may be in doubt, but never of another opinion.
+//! Compares the fast scanner with serde: it may decline to read, but it never reads differently.
 
 use std::borrow::Cow;
 

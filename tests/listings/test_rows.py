@@ -1,4 +1,4 @@
-"""Rows without an id are told apart by their content: none is lost and none is repeated."""
+"""Rows without an id are told apart by their content, and checkpoints of older versions resume."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls work on any thread: one with a small stack, and the last one of a program that exits."""
+"""Calls work on small stacks, during interpreter exit, and without asyncio."""
 
 from __future__ import annotations
 
@@ -198,16 +198,16 @@ def test_ctrl_c_at_exit_waits_for_a_thread_of_the_core_that_runs_python() -> Non
     """Up to Python 3.13 a thread that is ended there takes the process with it."""
     program = """
         import signal, time
-        from canvas_studio import _stores
+        from canvas_studio import _user_stores
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        begin, is_beginning = _stores.begin, threading.Event()
+        begin, is_beginning = _user_stores.begin, threading.Event()
         def slowly(*arguments):
             is_beginning.set()
             # It takes up Python's lock again and again, while the interpreter would be taken apart.
             for _ in range(300):
                 time.sleep(0.001)
             begin(*arguments)
-        _stores.begin = slowly
+        _user_stores.begin = slowly
         threading.Thread(target=lambda: studio.get_media(7), daemon=True).start()
         is_beginning.wait()
         atexit.register(functools.partial(print, "at its end", flush=True))

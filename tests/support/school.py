@@ -1,4 +1,4 @@
-"""A Studio that issues and refreshes tokens; each test decides how it answers."""
+"""A server that issues and refreshes tokens; each test decides how it answers."""
 
 from __future__ import annotations
 

@@ -17,10 +17,10 @@ from rich.text import Text
 from canvas_studio import _logs
 from canvas_studio._core import __version__
 from canvas_studio.cli import demo as guided
-from canvas_studio.cli.diagnosis import ping
-from canvas_studio.cli.signing_in import login, logout
+from canvas_studio.cli.login import login, logout
+from canvas_studio.cli.ping import ping
 from canvas_studio.cli.terminal import fail
-from canvas_studio.cli.who import whoami
+from canvas_studio.cli.whoami import whoami
 from canvas_studio.errors import StudioError
 from canvas_studio.sandbox import REDIRECT_URIS, Assumptions, Faults, Sandbox
 

@@ -3,6 +3,7 @@
 mod authorization;
 mod oauth;
 mod token_request;
+pub mod token_store;
 
 pub use authorization::Auth;
 pub(crate) use authorization::Authorization;

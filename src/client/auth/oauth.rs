@@ -13,13 +13,13 @@ use tokio::sync::watch;
 use tracing::info;
 
 use super::token_request::{SendsTokenRequest, login_required, refused};
+use super::token_store::{BoxFuture, Change, TokenStore, Tokens};
 use crate::api::InvalidArgument;
 use crate::api::oauth::{self, Key, Pasted};
 use crate::client::config::{Config, Options};
 use crate::client::error::Error;
 use crate::client::log::TARGET;
 use crate::client::process::{PerProcess, background};
-use crate::client::token_store::{BoxFuture, Change, TokenStore, Tokens};
 
 /// How long before its expiry a token is renewed: this fraction of its lifetime, but at most this time.
 const EARLY: (u32, Duration) = (64, Duration::from_secs(60));

@@ -1,4 +1,4 @@
-//! Downloads a file: from Studio's redirect, through the storage host, to a file that is complete or absent.
+//! Downloads a file: from Studio's redirect, through the storage host, to a complete file or none.
 
 use std::fs;
 use std::io::{self, BufWriter, Seek, Write};
@@ -14,8 +14,8 @@ use tokio::time::{Instant, sleep};
 use tracing::info;
 use url::Url;
 
+use super::media_type;
 use super::ranges::{Head, Holds, Known};
-use super::recordings;
 use crate::api::answer::media_type_and_charset;
 use crate::api::{Call, InvalidArgument, Request, check};
 use crate::client::attempts::Attempts;
@@ -227,7 +227,7 @@ impl Client {
         part: &mut Part,
         transferred: &Transferred,
     ) -> Result<bool, Failure> {
-        let content_type = recordings::content_type(response.headers());
+        let content_type = media_type::content_type(response.headers());
         if media_type_and_charset(&content_type).0 == "multipart/byteranges" {
             let problem = "it is multipart/byteranges, several parts instead of one file";
             return Err(self.quoted(request, response, problem, Bytes::new()).await);
@@ -254,15 +254,15 @@ impl Client {
         }
         let mut next = self.chunk(request, &mut response).await?;
         if is_start {
-            let start = self.gather(request, &mut response, next, recordings::START).await?;
-            if let Some(problem) = recordings::why_not_saved(response.headers(), &start) {
+            let start = self.gather(request, &mut response, next, media_type::START).await?;
+            if let Some(problem) = media_type::why_not_saved(response.headers(), &start) {
                 return Err(self.quoted(request, response, &problem, start).await);
             }
             part.restart().map_err(Failure::last)?;
             part.content_type = content_type;
             next = Some(start);
-        } else if content_type != part.content_type && recordings::is_text(&content_type) {
-            let problem = recordings::not_a_recording(&content_type);
+        } else if content_type != part.content_type && media_type::is_text(&content_type) {
+            let problem = media_type::not_a_recording(&content_type);
             return Err(self.quoted(request, response, &problem, next.unwrap_or_default()).await);
         }
         part.known.total = total;

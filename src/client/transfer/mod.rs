@@ -1,7 +1,7 @@
-//! Downloads files: from Studio's redirect to a file that is whole or not there.
+//! Downloads files: from Studio's redirect to a complete file or none.
 
 mod download;
+mod media_type;
 mod ranges;
-mod recordings;
 
 pub use download::{Download, Transferred};

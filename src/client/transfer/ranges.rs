@@ -1,4 +1,4 @@
-//! Decides which bytes of a file an answer holds, by everything it says about itself: a pure function.
+//! Decides which bytes of a file an answer holds, from its status, headers and length: a pure function.
 //!
 //! The status is one sign among several. If they contradict each other, the answer is not used.
 

@@ -18,7 +18,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedMutexGuard, oneshot};
 
 use super::tokens::Tokens;
-use crate::client::token_store::{BoxFuture, Change, Decide, FileLock, FileStore, MemoryStore, TokenStore};
+use crate::client::auth::token_store::{BoxFuture, Change, Decide, FileLock, FileStore, MemoryStore, TokenStore};
 use crate::client::{Client, Error};
 use crate::python::bridge::awaitable::AwaitableOf;
 use crate::python::bridge::caller::{self, Caller};
@@ -60,7 +60,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for AnyStore {
                 }
             }
             let is_async =
-                given.py().import("canvas_studio._stores")?.call_method1("is_async_store", (given,))?.extract()?;
+                given.py().import("canvas_studio._user_stores")?.call_method1("is_async_store", (given,))?.extract()?;
             Arc::new(PythonStore { address: given.as_ptr().addr(), is_async })
         };
         Ok(Self { object: given.to_owned().unbind(), store })
@@ -367,15 +367,15 @@ fn store_error(py: Python<'_>, raised: PyErr) -> Error {
     Error::Store { message, cause: Arc::new(raised) }
 }
 
-/// Calls `canvas_studio._stores.begin`, which runs the store on a thread or an event loop.
+/// Calls `canvas_studio._user_stores.begin`, which runs the store on a thread or an event loop.
 fn begin(py: Python<'_>, caller: &Caller, is_async: bool, decision: Decision, finished: Finished) -> PyResult<()> {
-    let stores = py.import("canvas_studio._stores")?;
+    let stores = py.import("canvas_studio._user_stores")?;
     let Caller { store, context, event_loop, .. } = caller;
     let inside = store.as_ptr().addr();
     stores.call_method1("begin", (store, is_async, inside, decision, finished, context, event_loop)).map(drop)
 }
 
-/// Decides, from the tokens in a store, whether to refresh and save them. `canvas_studio._stores` calls it.
+/// Decides, from the tokens in a store, whether to refresh and save them. `canvas_studio._user_stores` calls it.
 #[pyclass(frozen, module = "canvas_studio._core")]
 pub(crate) struct Decision {
     decide: Mutex<Option<Decide>>,

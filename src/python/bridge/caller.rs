@@ -36,7 +36,7 @@ pub(crate) fn for_caller<F: Future>(
         let running_loop = || py.import("asyncio")?.call_method0("get_running_loop").map(Bound::unbind);
         let event_loop = if is_async { Some(running_loop()?) } else { None };
         let inside: Vec<Vec<usize>> =
-            py.import("canvas_studio._stores")?.getattr("running_stores")?.call_method0("get")?.extract()?;
+            py.import("canvas_studio._user_stores")?.getattr("running_stores")?.call_method0("get")?.extract()?;
         let inside = inside.concat();
         Ok(Arc::new(Caller { store, context, event_loop, inside }))
     });

@@ -8,7 +8,7 @@ use http::header::AUTHORIZATION;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::super::oauth::{Challenge, OUT_OF_BAND};
+use super::super::credentials::{Challenge, OUT_OF_BAND};
 use super::super::operation::{JSON, Reply};
 use super::super::records::Role;
 use super::super::state::State;

@@ -2,8 +2,8 @@
 
 use serde_json::{Value as Json, json};
 
-use super::super::dice::mix;
 use super::super::operation::{Call, ErrorReply, Kind, Operation, Reply};
+use super::super::random::mix;
 use super::super::records::Permission;
 use super::super::shapes;
 use super::super::state::State;

@@ -1,4 +1,4 @@
-//! Files of certificates that were broken by chance: each is refused with a word on why, or taken, with a warning.
+//! Randomly damaged certificate files: each is refused with a reason, or taken, with a warning.
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Checkpoints that nobody wrote: each is refused with a word on why, or its list is read on.
+//! Randomly damaged checkpoints: each is refused with a reason, or its list goes on.
 
 use std::collections::HashMap;
 use std::fmt::Write;

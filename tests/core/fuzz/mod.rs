@@ -1,4 +1,4 @@
-//! Strange input, made by chance, for everything that reads what others wrote.
+//! Random input for every parser.
 //!
 //! `cargo nextest run fuzz` tries a fixed number of cases, the same ones each time. `FUZZ_SECONDS=120` tries new ones for
 //! so long. A failure says which `FUZZ_SEED` repeats its case alone.

@@ -1,4 +1,4 @@
-//! Pages of all kinds, which the scanner and serde have to read alike.
+//! Random pages, which the scanner and serde must read alike.
 
 use std::cell::Cell;
 

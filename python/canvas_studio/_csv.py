@@ -1,4 +1,4 @@
-"""Files that get their name when they are complete, and the CSV file, which is written row by row."""
+"""Writes CSV row by row, and files that get their name only when they are complete."""
 
 from __future__ import annotations
 

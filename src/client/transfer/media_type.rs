@@ -1,4 +1,4 @@
-//! Decides whether a body is a recording: by its first bytes before its labels.
+//! Decides whether a downloaded body is audio or video: by its first bytes, then by its headers.
 
 use encoding_rs::UTF_8;
 use http::header::{self, HeaderMap};

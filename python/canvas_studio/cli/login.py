@@ -18,7 +18,7 @@ import typer
 from canvas_studio import profiles
 from canvas_studio.auth import MemoryTokenStore
 from canvas_studio.cli.terminal import ask, echo, errors_as_text, fail, print_error
-from canvas_studio.cli.who import ProfileArgument, ProfileOption, describe, greet, one_of
+from canvas_studio.cli.whoami import ProfileArgument, ProfileOption, describe, greet, one_of
 from canvas_studio.errors import InvalidArgumentError, SignInError, StudioError, TokenStoreError
 from canvas_studio.profiles import OUT_OF_BAND, Profile
 

@@ -1,4 +1,4 @@
-//! Pseudo-random numbers that are always the same for the same input, so that nothing made from them must be stored.
+//! Pseudo-random numbers computed from their input, so that none need be stored.
 
 /// Scatters the bits of a number (the finalizer of SplitMix64).
 pub(crate) fn mix(number: u64) -> u64 {

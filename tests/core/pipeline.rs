@@ -1,4 +1,4 @@
-//! The request pipeline, against a scripted server: what is sent, and what a change of the list does.
+//! The request pipeline against a scripted server: what is sent, and how a changing list is read.
 
 use std::sync::{Arc, Mutex};
 

@@ -16,11 +16,11 @@ use serde_json::{Value, json};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::Instant;
 
-use super::address::school_url;
-use super::error::Error;
-use super::process::PerProcess;
 use crate::api::InvalidArgument;
 use crate::api::oauth::{self, Grant};
+use crate::client::address::school_url;
+use crate::client::error::Error;
+use crate::client::process::PerProcess;
 use crate::files;
 
 /// How long to wait for a store's lock: longer than several refreshes in a row can take. Calls mostly time out earlier.

@@ -22,7 +22,7 @@ from canvas_studio import profiles
 from canvas_studio._core import StudioClient
 from canvas_studio.cli.person import identify
 from canvas_studio.cli.terminal import echo, errors_as_text, printable
-from canvas_studio.cli.who import (
+from canvas_studio.cli.whoami import (
     AsJson,
     ProfileOption,
     another_token,
