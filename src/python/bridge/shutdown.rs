@@ -22,23 +22,30 @@ pub(crate) fn shut_down(py: Python<'_>) -> PyResult<()> {
     logs::stop(py);
     exit::begin();
     let runtime = runtime::take_shared_runtime();
-    let waited = wait_until_none(py, CALL_LIMIT, exit::calls_in_progress)
-        .and_then(|()| wait_until_none(py, RENEWAL_LIMIT, renewals_under_way));
+    // A call ends at its next tick. Ctrl-C does not end this wait, since a call that returned later would end the process
+    // by a signal.
+    wait_without_signals(py, exit::calls_in_progress);
+    let waited = wait_until_none(py, RENEWAL_LIMIT, renewals_under_way);
     // After Ctrl-C, wait for nothing more.
     let limit = if waited.is_ok() { CALL_LIMIT } else { Duration::ZERO };
+    // What the end of the runtime wakes parks, and does not return to Python.
+    exit::finish();
     py.detach(|| {
         if let Some(runtime) = runtime {
             runtime.shutdown_timeout(limit);
         }
         runtime::stop_caller_runtime();
     });
-    exit::finish();
-    // Ctrl-C does not end this wait: it is short, and without it the process could abort.
+    wait_without_signals(py, exit::native_threads);
+    waited
+}
+
+/// Waits until the count is zero, for two seconds at most, whatever signals arrive.
+fn wait_without_signals(py: Python<'_>, count: impl Fn() -> usize) {
     let deadline = Instant::now() + CALL_LIMIT;
-    while exit::native_threads() > 0 && Instant::now() < deadline {
+    while count() > 0 && Instant::now() < deadline {
         py.detach(|| thread::sleep(Duration::from_millis(1)));
     }
-    waited
 }
 
 /// Waits until the count is zero, up to a limit. Ctrl-C ends the wait.
