@@ -22,6 +22,7 @@ def _coroutine_function(method: Any) -> Callable[..., object]:  # noqa: ANN401 -
 
     call.__name__, call.__qualname__ = method.__name__, method.__qualname__
     call.__module__, call.__doc__ = "canvas_studio", method.__doc__
+    call.__annotations__ = {}
     # Here `inspect.signature` finds the parameters.
     vars(call)["__wrapped__"] = method
     return call

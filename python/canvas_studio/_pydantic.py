@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 
 def _to_dict(value: Any) -> dict[str, Any]:  # noqa: ANN401 - one of our classes
-    return cast("dict[str, Any]", value.to_dict())
+    # A default or an assigned value may be anything else.
+    return cast("dict[str, Any]", value.to_dict() if hasattr(value, "to_dict") else value)
 
 
 def of_object(cls: Any) -> CoreSchema:  # noqa: ANN401 - a class of the core
@@ -63,7 +64,13 @@ def of_record(cls: Any, handler: Callable[[Any], CoreSchema]) -> CoreSchema:  # 
             return given  # pyright: ignore[reportUnknownVariableType]
         values = dict(cast("Mapping[str, Any]", given))
         extra = {name: values.pop(name) for name in [*values] if name not in names}
-        return values | {"extra": {**values.get("extra", {}), **extra}}
+        named = values.get("extra", {})
+        if not isinstance(named, Mapping):
+            return values  # which pydantic refuses
+        both = {**cast("Mapping[str, Any]", named), **extra}
+        if documented := sorted(names & set(both)):
+            raise ValueError(f"extra holds {', '.join(documented)}: these are fields of {cls.__name__} itself")
+        return {**values, "extra": both}
 
     # Into the schema itself, not around it: pydantic refers to it by name where the record occurs again.
     schema["schema"] = schemas.no_info_before_validator_function(gather, schema["schema"])

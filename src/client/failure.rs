@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use http::header::{HeaderMap, HeaderName, SET_COOKIE};
+use http::header::{HeaderMap, HeaderName};
 use secrecy::SecretString;
 use serde_json::Value;
 use url::Url;
@@ -33,6 +33,8 @@ const SECRET_FIELDS: [&str; 4] = ["client_secret", "code", "code_verifier", "ref
 /// How many headers an error shows, and how much of each, in characters.
 const HEADERS_SHOWN: usize = 100;
 const HEADER_SHOWN: usize = 1000;
+/// Headers with this in their name are not shown.
+const SECRET_HEADERS: [&str; 6] = ["authorization", "cookie", "csrf", "secret", "signature", "token"];
 /// Advice if the proxy rejects the request.
 const PROXY_ADVICE: &str = "the proxy requires a user and a password: proxy=\"http://user:password@host:port\"";
 /// Added to an error if a change may have been made although no answer came.
@@ -283,12 +285,17 @@ impl<'call> RequestContext<'call> {
         StatusError { request, status, headers, body, request_id, retry_after, display_path, server_message, advice }
     }
 
-    /// The headers of an answer as they may be shown: no cookies, secrets and the queries of URLs masked.
+    /// The headers of an answer as they may be shown: none that holds a secret by its name, secrets and queries masked.
     fn shown_headers(&self, headers: &HeaderMap) -> Vec<(String, String)> {
-        let names = headers.keys().filter(|name| *name != SET_COOKIE).take(HEADERS_SHOWN);
+        let is_shown = |name: &&HeaderName| {
+            let name = name.as_str();
+            !SECRET_HEADERS.iter().any(|part| name.contains(part)) && self.mask(name) == name
+        };
+        let names = headers.keys().filter(is_shown).take(HEADERS_SHOWN);
         let shown = |name: &HeaderName| {
             let values: Vec<_> = headers.get_all(name).iter().map(text_of).collect();
-            (name.to_string(), self.secrets.mask_body(values.join(", ").as_bytes(), HEADER_SHOWN))
+            let value = self.secrets.mask_body(values.join(", ").as_bytes(), HEADER_SHOWN);
+            (name.to_string(), without_queries(&value))
         };
         names.map(shown).collect()
     }
@@ -310,6 +317,23 @@ pub(super) fn without_the_wait(mut error: Error, why: GiveUp, policy: &Policy) -
         });
     }
     error
+}
+
+/// A header without the queries of URLs, relative ones included.
+fn without_queries(value: &str) -> String {
+    let mut shown = String::with_capacity(value.len());
+    let mut is_query = false;
+    for character in value.chars() {
+        is_query = is_query && !(character.is_whitespace() || matches!(character, '>' | '"' | ',' | ';'));
+        if !is_query {
+            shown.push(character);
+        }
+        if character == '?' && !is_query {
+            is_query = true;
+            shown.push_str("***");
+        }
+    }
+    shown
 }
 
 /// Advice on an unexpected redirect.

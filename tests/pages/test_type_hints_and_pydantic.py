@@ -105,6 +105,21 @@ def test_what_is_no_media_is_a_validation_error_that_names_the_field(wrong: obje
     assert [error["loc"] for error in caught.value.errors()] == [("media",)]
 
 
+@pytest.mark.parametrize("extra", [None, 5, "ab", [["a", 1]], {"id": 5}, {"full_name": "other"}])
+def test_an_extra_that_is_no_dict_or_that_holds_a_field_is_a_validation_error(extra: object) -> None:
+    with pytest.raises(pydantic.ValidationError):
+        pydantic.TypeAdapter(Owner).validate_python({"id": 1, "extra": extra})
+
+
+def test_a_default_that_is_none_of_ours_can_be_dumped() -> None:
+    class Draft(pydantic.BaseModel):
+        media: Media = cast("Media", None)
+        owner: Owner = cast("Owner", None)
+
+    assert Draft().model_dump() == {"media": None, "owner": None}
+    assert Draft().model_dump_json() == '{"media":null,"owner":null}'
+
+
 def test_fastapi_returns_and_takes_objects_and_records_and_describes_them() -> None:
     media = Media.from_dict(JSON)
     app = fastapi.FastAPI()

@@ -431,7 +431,10 @@ def test_an_error_has_the_headers_of_the_answer_without_cookies_tokens_and_signa
             "Set-Cookie": "session=invented-session",
             "X-Echo": request.headers["authorization"],
             "Link": "<https://bucket.example.edu/a.mp4?signature=invented-signature>; rel=next",
-            "X-Control": "a\tb",
+            "Location": "/login?ticket=invented-ticket",
+            "Refresh": "0; url=/x?code=invented-code",
+            "X-Csrf-Token": "invented-csrf",
+            "X-" + request.headers["authorization"].removeprefix("Bearer "): "1",
         }
         return json_answer({}, 500, headers)
 
@@ -443,7 +446,8 @@ def test_an_error_has_the_headers_of_the_answer_without_cookies_tokens_and_signa
     assert "set-cookie" not in headers
     assert "https://bucket.example.edu/a.mp4" in headers["link"]
     everything = repr(headers)
-    for secret in (TOKEN, "invented-session", "invented-signature"):
+    assert headers["location"] == "/login?***"
+    for secret in (TOKEN, TOKEN.lower(), "invented-"):
         assert secret not in everything
 
 
