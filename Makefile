@@ -81,9 +81,9 @@ cross: $(VENV)/tools ## Lint for Windows, macOS, ARM and musl by compiling for t
 torture: $(VENV)/tools ## Run the long suites: fuzz loops, full counts of kills, exits and chaos seeds, PyInstaller (make wheel first)
 	@echo "== torture"
 	command -v cargo-nextest >/dev/null || cargo install --quiet --locked cargo-nextest
-	FUZZ_SECONDS=120 cargo nextest run --features sandbox --test core --test-threads 5 fuzz_
+	FUZZ_FROM=0 FUZZ_SECONDS=120 cargo nextest run --features sandbox --test core --test-threads 5 fuzz_
 	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --group torture
-	$(BIN)/pytest -n 2 --dist loadfile --quiet -m torture
+	FUZZ_FROM=0 $(BIN)/pytest -n 2 --dist loadfile --quiet -m torture
 
 rust: ## Format, lint and test the core, without Python and with it
 	@echo "== rust: format, lint, test"

@@ -115,6 +115,13 @@ fn fields_agree(media: &Media) {
 }
 
 #[test]
+fn a_date_that_is_written_with_escapes_is_the_same_in_both_readings() {
+    for date in [r"\n2026-01-01", r"2026-01-01\t", r"\u0032026-01-01", r"Fri, 18 Sep 2020\u002014:27:40 GMT", r"\n"] {
+        leniently_agree(&format!(r#"{{"media":[{{"id":1,"created_at":"{date}","last_viewed":"{date}"}}]}}"#));
+    }
+}
+
+#[test]
 fn an_ordinary_page_is_read_quickly_and_as_serde_reads_it() {
     assert!(media_agree(PAGE));
     let quick = Media::scan_page(PAGE, "media").unwrap();

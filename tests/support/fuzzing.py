@@ -1,6 +1,6 @@
 """The loop of the fuzz tests in Python: so many cases, or for so long; what fails says which seed repeats it.
 
-`FUZZ_SECONDS=120` tries new cases for so long, `FUZZ_SEED=7` one case alone. tests/core/fuzz does the same in Rust.
+`FUZZ_SECONDS=120` tries new cases for so long, `FUZZ_SEED=7` one case alone; `FUZZ_FROM=0` begins at that seed. tests/core/fuzz does the same in Rust.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def fuzz(case: Callable[[Random], None], *, cases: int = 0, seconds: float = 0) -> None:
     """Tries a number of cases, each with a seed of its own, or new ones for some seconds."""
     seconds = float(os.environ.get("FUZZ_SECONDS", seconds))
-    start = time.time_ns() if seconds else 0
+    start = int(os.environ.get("FUZZ_FROM", time.time_ns())) if seconds else 0
     seeds = range(start, sys.maxsize) if seconds else range(cases)
     if alone := os.environ.get("FUZZ_SEED"):
         seeds = range(int(alone), int(alone) + 1)

@@ -384,11 +384,15 @@ impl<'text> Scanner<'text> {
                     // An empty text means no date.
                     return Some(Span::default());
                 }
-                let is_date = !has_escape
-                    && match kind {
-                        Kind::Timestamp => Timestamp::is_valid(text),
-                        _ => Day::is_valid(text),
-                    };
+                let is_valid = |text: &str| match kind {
+                    Kind::Timestamp => Timestamp::is_valid(text),
+                    _ => Day::is_valid(text),
+                };
+                let is_date = if has_escape {
+                    serde_json::from_str::<String>(self.since(start)?).is_ok_and(|text| is_valid(&text))
+                } else {
+                    is_valid(text)
+                };
                 is_date.then_some(())?;
             }
             Kind::Object(fields) => {

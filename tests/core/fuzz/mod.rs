@@ -1,7 +1,7 @@
 //! Random input for every parser.
 //!
 //! `cargo nextest run fuzz` tries a fixed number of cases, the same ones each time. `FUZZ_SECONDS=120` tries new ones for
-//! so long. A failure says which `FUZZ_SEED` repeats its case alone.
+//! so long; with `FUZZ_FROM=0`, as in `make torture`, the same ones on every run. A failure says which `FUZZ_SEED` repeats its case alone.
 
 mod certificates;
 mod checkpoints;
@@ -32,8 +32,7 @@ fn fuzz(cases: u64, case: impl Fn(&mut Chance)) {
         (None, None) => 0..cases,
         (None, Some(_)) => {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
-            let start = u64::try_from(now).unwrap() << 20;
-            start..u64::MAX
+            variable("FUZZ_FROM").unwrap_or(u64::try_from(now).unwrap() << 20)..u64::MAX
         }
     };
     let (start, watched) = (seeds.start, Watched::begin(seeds.start));
