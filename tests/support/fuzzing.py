@@ -1,6 +1,7 @@
 """The loop of the fuzz tests in Python: so many cases, or for so long; what fails says which seed repeats it.
 
-`FUZZ_SECONDS=120` tries new cases for so long, `FUZZ_SEED=7` one case alone; `FUZZ_FROM=0` begins at that seed. tests/core/fuzz does the same in Rust.
+`FUZZ_SECONDS=120` tries new cases for so long; `FUZZ_FROM=0` begins at that seed; `FUZZ_SEED=7` tries one case alone.
+tests/core/fuzz does the same in Rust.
 """
 
 from __future__ import annotations
