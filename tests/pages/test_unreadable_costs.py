@@ -136,7 +136,7 @@ def test_an_unreadable_answer_takes_no_more_memory_than_a_readable_one(name: str
 @pytest.mark.torture  # it measures time, so it repeats what it measures
 @pytest.mark.parametrize("name", cases(1))
 def test_an_unreadable_answer_takes_no_more_than_ten_times_as_long_as_a_readable_one(name: str) -> None:
-    """The shortest of five runs each, which take turns. Most take twice as long; a cut-off error took 4.1 times."""
+    """The shortest of five runs each, in turn. Most took one to three times as long, a cut-off error 4.1 times."""
     method, *bodies, _ = cases(200_000)[name]
     pairs = [[cost(method, body).seconds for body in bodies] for _ in range(5)]
     readable, unreadable = (min(seconds) for seconds in zip(*pairs, strict=True))
