@@ -23,7 +23,7 @@ const REQUEST_IDS: [&str; 4] = ["x-request-id", "x-request-context-id", "x-amzn-
 
 /// The server's id of a request.
 pub(super) fn request_id(headers: &HeaderMap) -> Option<String> {
-    REQUEST_IDS.iter().find_map(|name| header_text(headers, name)).filter(|id| !id.is_empty())
+    REQUEST_IDS.iter().find_map(|name| header_text(headers, name).filter(|id| !id.is_empty()))
 }
 
 /// The target of a redirect. Bytes that are not allowed in a URL are percent-encoded, as browsers do.
