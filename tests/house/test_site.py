@@ -16,6 +16,17 @@ def test_every_page_of_the_documentation_is_in_its_menu() -> None:
     assert sorted(named) == sorted(page.relative_to(HOUSE / "docs").as_posix() for page in PAGES)
 
 
+def test_a_page_reads_on_github_as_it_does_on_the_site() -> None:
+    """GitHub shows a tab or a box of Material for MkDocs as its raw text; so both forms of a call are two blocks."""
+    material = [
+        f"{page.name}: {line}"
+        for page in (*PAGES, HOUSE / "README.md")
+        for line in page.read_text(encoding="utf-8").splitlines()
+        if re.match(r"\s*(===|!!!|\?\?\?)", line)
+    ]
+    assert material == []
+
+
 def test_every_picture_of_the_documentation_is_there() -> None:
     pictures = {
         page.parent / target
