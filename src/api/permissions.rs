@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::check::{self, InvalidArgument};
@@ -14,7 +15,9 @@ const UPDATE: &str = "update";
 const SHARE_TYPES: &[&str] = &[USER, "group"];
 const USER: &str = "user";
 /// The levels that can be given and come back as the same word. Typed by a client of 2026; `owner` comes back too.
-const LEVELS: &[&str] = &["view", "edit"];
+const LEVELS: &[&str] = &[DEFAULT_LEVEL, "edit"];
+/// Studio's default. Documented.
+const DEFAULT_LEVEL: &str = "view";
 /// The meaning of a 400 for a permission change. Documented.
 pub(super) const MEANINGS: &[(u16, &str)] = &[(
     400,
@@ -52,14 +55,20 @@ impl BodyForm {
 }
 
 /// One permission change.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PermissionChange {
     pub action: String,
     /// The id of the user or group.
     pub id: i64,
     pub share_type: String,
-    /// Studio's default is `view`. The other levels are not documented, so any word is sent.
+    /// The other levels are not documented, so any word is sent.
+    #[serde(default = "default_level")]
     pub permission_type: String,
+}
+
+fn default_level() -> String {
+    DEFAULT_LEVEL.to_owned()
 }
 
 impl PermissionChange {

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import enum
 import json
+from collections import UserDict
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
@@ -21,10 +23,11 @@ from canvas_studio import (
     Media,
     MemoryTokenStore,
     OAuth,
+    PermissionChange,
     StudioClient,
     Tokens,
 )
-from canvas_studio.sandbox import Fault, Faults, Sandbox
+from canvas_studio.sandbox import Fault, Faults, Sandbox, SandboxUser
 from support.fault_server import TOKEN, Answer, FaultServer, Received, collection_item, json_answer, media_item
 
 if TYPE_CHECKING:
@@ -507,6 +510,64 @@ def test_changes_that_are_no_list_are_refused_by_name(server: FaultServer, form:
     said = refusal(form.call, server.client(), "change_media_permissions", 1, changes)
     assert said.startswith("changes must be a list of PermissionChange, not ")
     assert said.endswith(": use [changes]") == isinstance(changes, dict)
+
+
+class Headed(UserDict[str, Any]):
+    """A mapping that is no dict."""
+
+
+class Field(enum.StrEnum):
+    """Names of fields."""
+
+    ACTION = "action"
+
+
+def test_a_record_is_given_as_its_class_or_as_any_mapping(server: FaultServer, form: Form) -> None:
+    given = [
+        PermissionChange("create", id=7, share_type="user"),
+        CHANGE,
+        Headed(CHANGE),
+        MappingProxyType(CHANGE),
+        {**CHANGE, "permission_type": "view"},
+        {Field.ACTION: "create", "id": np.int64(7), "share_type": "user"},
+    ]
+    form.call(server.client(), "change_media_permissions", 1, given)
+    assert server.requests[-1].json() == [{**CHANGE, "permission_type": "view"}] * len(given)
+    form.call(server.client(), "change_media_permissions", 1, (change for change in given))
+    assert len(server.requests[-1].json()) == len(given)
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        (
+            {**CHANGE, "id": SandboxUser(7, "Ada Park", "Ada", "ada.park@example.edu", "teacher")},
+            "id must be an int, not SandboxUser: use .id",
+        ),
+        ({**CHANGE, "id": Media.from_dict({"id": 7})}, "id must be an int, not Media: use .id"),
+        ({**CHANGE, "id": "x"}, "id must be an int, not str"),
+        ({**CHANGE, "action": b"create"}, "action must be a str, not bytes: use changes[1].action.decode()"),
+        (
+            {**CHANGE, "sharetype": "user"},
+            "sharetype is not known; the fields are action, id, share_type, permission_type",
+        ),
+        ({**CHANGE, 5: 5}, "5 is not known; the fields are action, id, share_type, permission_type"),
+        ({"action": "create", "share_type": "user"}, "id is missing"),
+        ({"id": 7, "share_type": "user"}, "action is missing"),
+        ({}, "action is missing"),
+    ],
+    ids=str,
+)
+def test_an_error_in_a_record_names_the_path(server: FaultServer, form: Form, record: Any, said: str) -> None:
+    assert refusal(form.call, server.client(), "change_media_permissions", 1, [CHANGE, record]) == f"changes[1].{said}"
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(("record", "kind"), [("create", "str"), (5, "int"), (None, "None"), ([CHANGE], "list")])
+def test_what_is_no_record_is_refused_by_its_path(server: FaultServer, form: Form, record: Any, kind: str) -> None:
+    said = refusal(form.call, server.client(), "change_media_permissions", 1, [CHANGE, record])
+    assert said == f"changes[1] must be a PermissionChange or a dict, not {kind}"
+    assert server.requests == []
 
 
 def test_a_keyword_that_is_misspelt_is_named(server: FaultServer, form: Form) -> None:

@@ -11,10 +11,7 @@ use pyo3::types::PyMapping;
 #[cfg(feature = "stubs")]
 use pyo3::{type_hint_identifier, type_hint_subscript, type_hint_union};
 
-use super::input::{
-    changes, day, file_path, flag, flag_or, int, json, number, params, seconds, text, with_article, wrong_type,
-};
-use crate::api::permissions::PermissionChange;
+use super::input::{day, file_path, flag, flag_or, int, json, number, params, seconds, text, with_article, wrong_type};
 
 /// An argument of a method, read once its name is known.
 pub(crate) trait Argument {
@@ -111,11 +108,6 @@ arguments! {
     Day: String = day,
         type_hint_union!(type_hint_identifier!("datetime", "date"), type_hint_identifier!("builtins", "str"));
     FilePath: PathBuf = file_path, <PathBuf as FromPyObject<'_, '_>>::INPUT_TYPE;
-    /// Permission changes, as `PermissionChange` objects or as dicts with the same names.
-    Changes: Vec<PermissionChange> = changes, type_hint_subscript!(
-        type_hint_identifier!("collections.abc", "Iterable"),
-        type_hint_union!(type_hint_identifier!("canvas_studio.models", "PermissionChange"), MAPPING)
-    );
     /// Query parameters of a raw request.
     Params: Vec<(String, String)> = params, MAPPING;
     /// The body of a raw request, as JSON text.

@@ -13,7 +13,6 @@ use pyo3::types::{
 
 use super::json::MAX_DEPTH;
 use super::scalars::{is_instance, is_missing, is_numpy_time, plain_value};
-use crate::api::permissions::PermissionChange;
 use crate::api::{InvalidArgument, check};
 use crate::python::errors::to_python;
 
@@ -45,10 +44,8 @@ fn is_int(given: &Bound<'_, PyAny>) -> bool {
 
 /// An int. `True` is not one. A number outside of 64 bits becomes the largest or smallest of them.
 pub(crate) fn int(name: &str, given: &Bound<'_, PyAny>) -> PyResult<i64> {
-    match int_if_it_is(given)? {
-        Some(number) => Ok(number),
-        None => Err(wrong_type(name, "an int", given, as_int(given))),
-    }
+    let remedy = if name.ends_with("id") { as_id } else { as_int };
+    int_if_it_is(given)?.ok_or_else(|| wrong_type(name, "an int", given, remedy(given)))
 }
 
 pub(crate) fn int_if_it_is(given: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
@@ -64,6 +61,12 @@ pub(crate) fn int_if_it_is(given: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
         Err(error) if error.is_instance_of::<PyTypeError>(given.py()) => Ok(None),
         other => other.map(Some),
     }
+}
+
+/// The expression that makes an id of it, if there is an obvious one.
+fn as_id(given: &Bound<'_, PyAny>) -> Option<String> {
+    let own = || given.getattr("id").ok().filter(is_int).map(|_| ".id".to_owned());
+    as_int(given).or_else(own)
 }
 
 /// The expression that makes an int of it, if there is an obvious one.
@@ -197,55 +200,6 @@ pub(crate) fn file_path(name: &str, given: &Bound<'_, PyAny>) -> PyResult<PathBu
         return Err(refused(name, "must hold no NUL character"));
     }
     text.extract()
-}
-
-pub(crate) fn changes(name: &str, given: &Bound<'_, PyAny>) -> PyResult<Vec<PermissionChange>> {
-    let class = given.py().import("canvas_studio.models")?.getattr("PermissionChange")?;
-    let is_one = given.is_instance(&class)? || given.cast::<PyMapping>().is_ok();
-    if is_one || given.is_instance_of::<PyString>() || given.try_iter().is_err() {
-        let remedy = is_one.then(|| format!("[{name}]"));
-        return Err(wrong_type(name, "a list of PermissionChange", given, remedy));
-    }
-    let read = |(index, change): (usize, PyResult<_>)| read_change(&format!("{name}[{index}]"), &class, &change?);
-    given.try_iter()?.enumerate().map(read).collect()
-}
-
-/// The fields of a change, in the order of `PermissionChange`.
-const CHANGE_FIELDS: [&str; 4] = ["action", "id", "share_type", "permission_type"];
-
-fn read_change(argument: &str, class: &Bound<'_, PyAny>, change: &Bound<'_, PyAny>) -> PyResult<PermissionChange> {
-    let fields = PyDict::new(change.py());
-    if change.is_instance(class)? {
-        for name in CHANGE_FIELDS {
-            fields.set_item(name, change.getattr(name)?)?;
-        }
-    } else if let Ok(mapping) = change.cast::<PyMapping>() {
-        fields.update(mapping)?;
-    } else {
-        return Err(wrong_type(argument, "a PermissionChange or a dict", change, None));
-    }
-    for (name, _) in &fields {
-        let name = name.str()?.to_string();
-        if !CHANGE_FIELDS.contains(&name.as_str()) {
-            let expected = format!("is not known; a change has {}", CHANGE_FIELDS.join(", "));
-            return Err(refused(&format!("{argument}.{name}"), expected));
-        }
-    }
-    let field = |name: &str| fields.get_item(name);
-    let words = |name: &str| match field(name)? {
-        Some(value) => text(&format!("{argument}.{name}"), &value).map(Some),
-        None => Ok(None),
-    };
-    let missing = |name: &str, what: &str| refused(&format!("{argument}.{name}"), format!("is missing{what}"));
-    Ok(PermissionChange {
-        action: words("action")?.ok_or_else(|| missing("action", ""))?,
-        id: match field("id")? {
-            Some(id) => int(&format!("{argument}.id"), &id)?,
-            None => return Err(missing("id", ": it is the user's or the group's")),
-        },
-        share_type: words("share_type")?.ok_or_else(|| missing("share_type", ""))?,
-        permission_type: words("permission_type")?.unwrap_or_else(|| "view".to_owned()),
-    })
 }
 
 pub(crate) fn params(name: &str, given: &Bound<'_, PyAny>) -> PyResult<Vec<(String, String)>> {

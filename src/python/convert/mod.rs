@@ -3,6 +3,7 @@
 pub(crate) mod arguments;
 pub(crate) mod ids;
 pub(crate) mod input;
+pub(crate) mod input_records;
 pub(crate) mod json;
 pub(crate) mod output;
 pub(crate) mod scalars;

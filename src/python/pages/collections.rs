@@ -9,10 +9,12 @@ use super::records::OfUser;
 use super::value::{self, object};
 use crate::api::json::dates::Moment;
 use crate::api::json::lazy::DateSource;
+use crate::api::permissions::PermissionChange;
 use crate::api::{collections, models};
 use crate::client::Client;
-use crate::python::convert::arguments::{Changes, Text, named};
+use crate::python::convert::arguments::{Text, named};
 use crate::python::convert::ids::{Id, ids};
+use crate::python::convert::input_records::Records;
 use crate::python::convert::output::{JsonObject, Typed};
 use crate::python::errors::detached;
 use crate::python::listing::source::lists;
@@ -148,7 +150,7 @@ operations! { StudioClient {
     ///
     /// Reference: Collection page, POST /collections/{collection_id}/permissions.
     #[pyo3(signature = (id, changes))]
-    change_collection_permissions / change_collection_permissions_async (studio, id: Id<OfCollection>, changes: Changes)
+    change_collection_permissions / change_collection_permissions_async (studio, id: Id<OfCollection>, changes: Records<PermissionChange>)
         -> models::Permissions = collections::change_permissions(id, &changes);
 } }
 
@@ -296,7 +298,7 @@ operations! { Collection {
     ///
     /// Reference: Collection page, POST /collections/{collection_id}/permissions.
     #[pyo3(signature = (changes))]
-    change_permissions / change_permissions_async (collection, changes: Changes) -> models::Permissions
+    change_permissions / change_permissions_async (collection, changes: Records<PermissionChange>) -> models::Permissions
         = collections::change_permissions(collection.value.id(), &changes);
 } }
 

@@ -15,11 +15,13 @@ use crate::api::check::MAX_PER_PAGE;
 use crate::api::json::dates::Moment;
 use crate::api::json::lazy::DateSource;
 use crate::api::media::{EMBED_TYPES, MIN_PERMISSIONS};
+use crate::api::permissions::PermissionChange;
 use crate::api::{Answer, media, models};
 use crate::client::Client;
-use crate::python::convert::arguments::{Changes, Day, FilePath, Flag, Int, Text, named};
+use crate::python::convert::arguments::{Day, FilePath, Flag, Int, Text, named};
 use crate::python::convert::ids::{Id, ids};
 use crate::python::convert::input::word;
+use crate::python::convert::input_records::Records;
 use crate::python::convert::output::{AnyJson, JsonObject, Typed};
 use crate::python::errors::{detached, to_python};
 use crate::python::listing::reading::page_into_python;
@@ -207,7 +209,7 @@ operations! { StudioClient {
     ///
     /// Reference: Media page, /media/{media_id}/permissions (POST is observed; of two bodies, one is inferred and one typed by a public client).
     #[pyo3(signature = (id, changes))]
-    change_media_permissions / change_media_permissions_async (studio, id: Id<OfMedia>, changes: Changes)
+    change_media_permissions / change_media_permissions_async (studio, id: Id<OfMedia>, changes: Records<PermissionChange>)
         -> models::Permissions = media::change_permissions(id, &changes);
 } }
 
@@ -508,7 +510,7 @@ operations! { Media {
     ///
     /// Reference: Media page, /media/{media_id}/permissions (POST is observed; of two bodies, one is inferred and one typed by a public client).
     #[pyo3(signature = (changes))]
-    change_permissions / change_permissions_async (this, changes: Changes) -> models::Permissions
+    change_permissions / change_permissions_async (this, changes: Records<PermissionChange>) -> models::Permissions
         = media::change_permissions(this.value.id(), &changes);
 } }
 
