@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 
 use super::lists::{PageKey, Query};
-use super::multipart::File;
+use super::parameters::{File, Kind, Parameter, ParameterLocation, SentFields, Value};
 use super::shapes::{Meta, Show};
 use super::state::{Denied, State};
 use super::studio::Studio;
@@ -20,52 +20,6 @@ pub(crate) const JSON: &str = "application/json; charset=utf-8";
 pub(crate) const TEXT: &str = "text/plain; charset=utf-8";
 /// Documented.
 const PER_PAGE: usize = 20;
-const MAX_PER_PAGE: i64 = 50;
-
-/// Where a parameter is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ParameterLocation {
-    Path,
-    Query,
-    /// A part of a `multipart/form-data` body.
-    Form,
-}
-
-/// The type of a parameter.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Kind {
-    /// A positive 64-bit integer.
-    Id,
-    Integer {
-        least: i64,
-    },
-    Uuid,
-    Text,
-    Date,
-    Email,
-    File,
-    Word(&'static [&'static str]),
-    /// From 1 to 50; `assumptions.per_page_clamped` decides about more.
-    PerPage,
-}
-
-#[derive(Debug, Clone)]
-pub(crate) struct Parameter {
-    pub(crate) name: &'static str,
-    pub(crate) location: ParameterLocation,
-    pub(crate) kind: Kind,
-    pub(crate) required: bool,
-    pub(crate) default: Option<Json>,
-    pub(crate) about: &'static str,
-}
-
-/// The value of a valid parameter.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Value {
-    Integer(i64),
-    Text(String),
-    Date(Date),
-}
 
 type Handle = fn(&mut State, &Call<'_>) -> Result<Reply, ErrorReply>;
 
@@ -85,8 +39,8 @@ pub(crate) struct Operation {
     lists_422: bool,
     /// The content type of its answer, if not JSON.
     pub(crate) produces: Option<&'static str>,
-    /// Whether it also accepts its parameters in a JSON body.
-    also_in_body: bool,
+    /// The status of a missing parameter.
+    missing: u16,
     pub(crate) handle: Handle,
 }
 
@@ -117,7 +71,7 @@ impl Operation {
             answers: Vec::new(),
             lists_422: false,
             produces: None,
-            also_in_body: false,
+            missing: 422,
             handle,
         }
         .refuses(&[401])
@@ -135,29 +89,30 @@ impl Operation {
         Self::new(Method::DELETE, path, id, summary, handle)
     }
 
-    pub(crate) fn query(mut self, name: &'static str, kind: Kind, about: &'static str) -> Self {
-        self.parameters.push(Parameter {
-            name,
-            location: ParameterLocation::Query,
-            kind,
-            required: false,
-            default: None,
-            about,
-        });
-        self
+    /// Adds a parameter that the reference puts into the query.
+    pub(crate) fn query(self, name: &'static str, kind: Kind, about: &'static str) -> Self {
+        self.parameter(name, ParameterLocation::Query, kind, about)
+    }
+
+    /// Adds a parameter that the reference puts into a JSON body.
+    pub(crate) fn field(self, name: &'static str, kind: Kind, about: &'static str) -> Self {
+        self.parameter(name, ParameterLocation::Body, kind, about)
     }
 
     /// Adds a required file in the body.
-    pub(crate) fn file(mut self, name: &'static str, about: &'static str) -> Self {
-        let (location, kind) = (ParameterLocation::Form, Kind::File);
-        self.parameters.push(Parameter { name, location, kind, required: true, default: None, about });
+    pub(crate) fn file(self, name: &'static str, about: &'static str) -> Self {
+        self.parameter(name, ParameterLocation::File, Kind::File, about).required()
+    }
+
+    fn parameter(mut self, name: &'static str, location: ParameterLocation, kind: Kind, about: &'static str) -> Self {
+        self.parameters.push(Parameter { name, location, kind, required: false, default: None, about });
         self
     }
 
-    /// Also accepts the query parameters in a JSON body. One is documented, the other observed.
-    pub(crate) fn also_in_body(mut self) -> Self {
-        self.also_in_body = true;
-        self
+    /// Answers 400 if a required parameter is missing.
+    pub(crate) fn missing_is_400(mut self) -> Self {
+        self.missing = 400;
+        self.says_no(400, "A required parameter is missing.")
     }
 
     /// Makes the last parameter required.
@@ -226,45 +181,34 @@ impl Operation {
 
     /// The name of its file in the body, if it has one.
     pub(crate) fn file_name(&self) -> Option<&'static str> {
-        self.parameters
-            .iter()
-            .find(|parameter| parameter.location == ParameterLocation::Form)
-            .map(|parameter| parameter.name)
+        let mut parameters = self.parameters.iter();
+        parameters.find(|parameter| parameter.location == ParameterLocation::File).map(|parameter| parameter.name)
     }
 
-    /// The query parameters, including those in a JSON body. The query takes precedence.
-    pub(crate) fn query_of(&self, query: Vec<(String, String)>, body: &[u8]) -> Vec<(String, String)> {
-        let fields: Map<String, Json> =
-            if self.also_in_body { serde_json::from_slice(body).unwrap_or_default() } else { Map::new() };
-        let fields = fields.into_iter().filter_map(|(name, value)| match value {
-            Json::Null => None,
-            Json::String(text) => Some((name, text)),
-            other => Some((name, other.to_string())),
-        });
-        fields.chain(query).collect()
+    /// Whether it reads fields from a body: it has parameters outside of its path, and its body is not a document.
+    pub(crate) fn has_fields(&self) -> bool {
+        self.body.is_none() && self.parameters.iter().any(|parameter| parameter.location != ParameterLocation::Path)
     }
 
     /// Reads and checks the parameters. An invalid id is 404 where the reference lists no 422.
     pub(crate) fn read(
         &self,
-        path: &[(String, String)],
-        query: &[(String, String)],
+        path: &SentFields,
+        sent: &SentFields,
         studio: &Studio,
     ) -> Result<Vec<(&'static str, Value)>, ErrorReply> {
         let mut values = Vec::with_capacity(self.parameters.len());
-        for parameter in self.parameters.iter().filter(|parameter| parameter.location != ParameterLocation::Form) {
-            let sent = if parameter.location == ParameterLocation::Path { path } else { query };
-            // Of a repeated parameter the last counts, as in Rails.
-            let sent = sent.iter().rev().find(|(name, _)| name == parameter.name).map(|(_, value)| value.as_str());
-            let Some(text) = sent else {
+        for parameter in self.parameters.iter().filter(|parameter| parameter.location != ParameterLocation::File) {
+            let sent = if parameter.location == ParameterLocation::Path { path } else { sent };
+            let Some(value) = sent.last(parameter.name) else {
                 if parameter.required {
-                    return Err(ErrorReply::new(422, format!("{} is missing", parameter.name)));
+                    return Err(ErrorReply::new(self.missing, format!("{} is missing", parameter.name)));
                 }
                 continue;
             };
-            match parameter.kind.read(text, studio) {
+            match parameter.kind.read(value, studio) {
                 Ok(value) => values.push((parameter.name, value)),
-                Err(_) if matches!(parameter.kind, Kind::Id) && !self.lists_422 => return Err(ErrorReply::not_found()),
+                Err(_) if parameter.kind == Kind::Id && !self.lists_422 => return Err(ErrorReply::not_found()),
                 Err(expected) => {
                     return Err(ErrorReply::new(422, format!("Invalid {} is provided: {expected}", parameter.name)));
                 }
@@ -277,46 +221,6 @@ impl Operation {
 /// The schema of an error.
 fn error() -> Json {
     json!({"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}})
-}
-
-fn is_uuid(text: &str) -> bool {
-    let fits = |(index, letter): (usize, u8)| match index {
-        8 | 13 | 18 | 23 => letter == b'-',
-        _ => letter.is_ascii_hexdigit(),
-    };
-    text.len() == 36 && text.bytes().enumerate().all(fits)
-}
-
-impl Kind {
-    /// Reads a parameter, or says what was expected.
-    fn read(self, text: &str, studio: &Studio) -> Result<Value, String> {
-        let whole = |least: i64| {
-            let number = text.parse::<i64>().ok().filter(|number| *number >= least && !text.starts_with('+'));
-            number.ok_or_else(|| format!("expected a whole number of at least {least}"))
-        };
-        match self {
-            Self::Id => whole(1).map(Value::Integer),
-            Self::Integer { least } => whole(least).map(Value::Integer),
-            Self::PerPage => match whole(1)? {
-                number if number <= MAX_PER_PAGE => Ok(Value::Integer(number)),
-                _ if studio.assumptions.per_page_clamped => Ok(Value::Integer(MAX_PER_PAGE)),
-                _ => Err(format!("expected at most {MAX_PER_PAGE}")),
-            },
-            Self::Uuid if is_uuid(text) => Ok(Value::Text(text.into())),
-            Self::Uuid => Err("expected a UUID".into()),
-            Self::File => Err("expected a file".into()),
-            Self::Text if text.is_empty() => Err("expected some text".into()),
-            Self::Text => Ok(Value::Text(text.into())),
-            Self::Email if text.contains('@') => Ok(Value::Text(text.into())),
-            Self::Email => Err("expected an e-mail address".into()),
-            Self::Date => {
-                let date = text.parse::<Date>().ok().filter(|_| text.len() == "YYYY-MM-DD".len());
-                date.map(Value::Date).ok_or_else(|| "expected a date like 2026-09-01".into())
-            }
-            Self::Word(words) if words.contains(&text) => Ok(Value::Text(text.into())),
-            Self::Word(words) => Err(format!("expected one of {}", words.join(", "))),
-        }
-    }
 }
 
 /// A call of an operation, as its handler gets it.
@@ -355,6 +259,11 @@ impl<'studio> Call<'studio> {
             Some(Value::Date(date)) => Some(*date),
             _ => None,
         }
+    }
+
+    /// Whether a flag is set; one that was not sent is not.
+    pub(crate) fn flag(&self, name: &str) -> bool {
+        self.value(name) == Some(&Value::Flag(true))
     }
 
     /// An id in the path, which was checked before.

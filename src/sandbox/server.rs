@@ -32,11 +32,12 @@ use url::form_urlencoded;
 
 use super::additions::drift;
 use super::faults::{ActiveFaults, Host, Outcome, Replacement};
+use super::files;
 use super::log::{LoggedRequest, masked, masked_headers, masked_pairs, masked_text};
 use super::operation::{Call, ErrorReply, JSON, Operation, Reply, TEXT};
+use super::parameters::{self, SentFields};
 use super::routes::{self, apidocs, oauth};
 use super::studio::Studio;
-use super::{files, multipart};
 
 const API: &str = "/api/public";
 /// The most connections that wait to be accepted.
@@ -484,9 +485,10 @@ async fn handle_operation(
     body: Bytes,
 ) -> Response<Body> {
     let now = Timestamp::now();
-    let file = match operation.file_name() {
-        Some(name) => multipart::file(&headers, &body, name).await,
-        None => None,
+    let sent = if operation.has_fields() {
+        parameters::fields_of(&headers, &body, operation.file_name()).await
+    } else {
+        Ok(SentFields::default())
     };
     let state = &mut *studio.state();
     let Some(caller) = bearer(&headers).and_then(|token| state.credentials.user_of(token, now)) else {
@@ -496,10 +498,14 @@ async fn handle_operation(
     };
     // A path that is not text contains no valid id.
     let Ok(path) = path else { return reply(ErrorReply::not_found().into()) };
-    let path: Vec<_> = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    let query = operation.query_of(pairs(query.as_deref()), &body);
-    let answer = operation.read(&path, &query, &studio).and_then(|values| {
-        let call = Call { studio: &studio, caller, now, values, file, body };
+    let path = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let path = SentFields { fields: parameters::texts(path).collect(), file: None };
+    let sent = sent.map_err(|problem| ErrorReply::new(422, format!("Invalid body: {problem}")));
+    let answer = sent.and_then(|mut sent| {
+        // If a parameter is sent in both, the query takes precedence. A guess.
+        sent.fields.extend(parameters::texts(pairs(query.as_deref())));
+        let values = operation.read(&path, &sent, &studio)?;
+        let call = Call { studio: &studio, caller, now, values, file: sent.file, body };
         (operation.handle)(state, &call)
     });
     let mut answer = reply(answer.unwrap_or_else(Reply::from));

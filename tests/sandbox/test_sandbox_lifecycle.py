@@ -457,7 +457,7 @@ def test_what_was_asked_is_told_in_order_with_everything_in_it(box: Sandbox) -> 
     teacher = box.add_user("Ada Park")
     begun = datetime.now(UTC)
     ask(box.url, "GET", "/media/search?title=a%20b&title=c&empty=", token=box.token_for(teacher))
-    ask(box.url, "POST", "/media/1/create_embed", token=box.token, json_body={"course_id": 7})
+    ask(box.url, "POST", "/media/1/create_embed", token=box.token, json_body={"course_id": 7, "embed_type": "embed"})
     ask(box.url, "GET", "/ping")
     ask(box.storage_url, "GET", headers={"X-Custom": "Yes"})
     box.faults.add(reset="before", times=1)
@@ -468,7 +468,7 @@ def test_what_was_asked_is_told_in_order_with_everything_in_it(box: Sandbox) -> 
     assert searched.query == (("title", "a b"), ("title", "c"), ("empty", ""))
     assert (searched.status, searched.user_id, searched.fault, searched.body) == (200, teacher, None, "")
     assert (embedded.method, embedded.user_id, embedded.status) == ("POST", box.users[0].id, 404)
-    assert json.loads(embedded.body) == {"course_id": 7}
+    assert json.loads(embedded.body) == {"course_id": 7, "embed_type": "embed"}
     assert embedded.headers["content-type"] == "application/json"
     assert (unknown.status, unknown.user_id) == (401, None)
     assert (stored.host, stored.path, stored.headers["x-custom"], stored.status) == ("storage", "/", "Yes", 404)

@@ -5,7 +5,8 @@ use serde_json::json;
 
 use super::super::captions;
 use super::super::files;
-use super::super::operation::{Call, ErrorReply, Kind, Operation, Reply, TEXT};
+use super::super::operation::{Call, ErrorReply, Operation, Reply, TEXT};
+use super::super::parameters::Kind;
 use super::super::records::{Caption, Media, Permission};
 use super::super::shapes;
 use super::super::state::State;

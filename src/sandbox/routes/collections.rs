@@ -5,7 +5,8 @@ use serde_json::{Value as Json, json};
 
 use super::super::assumptions::PermissionBodies;
 use super::super::lists::Query;
-use super::super::operation::{Call, ErrorReply, Kind, Operation, Reply};
+use super::super::operation::{Call, ErrorReply, Operation, Reply};
+use super::super::parameters::Kind;
 use super::super::records::{self, Permission, words};
 use super::super::shapes::{self, Each, Paged};
 use super::super::state::State;

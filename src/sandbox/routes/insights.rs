@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::super::operation::{Call, ErrorReply, Kind, Operation, Reply, TEXT};
+use super::super::operation::{Call, ErrorReply, Operation, Reply, TEXT};
+use super::super::parameters::Kind;
 use super::super::random::mix;
 use super::super::records::{Media, Permission, Role, User};
 use super::super::shapes::perspective_uuid;

@@ -1,12 +1,13 @@
 //! The Media page: operations on media.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use super::super::assumptions::PermissionBodies;
 use super::super::files;
 use super::super::lists::{Criteria, Period, Query};
-use super::super::operation::{Call, ErrorReply, Kind, Operation, Reply};
+use super::super::operation::{Call, ErrorReply, Operation, Reply};
+use super::super::parameters::Kind;
 use super::super::records::{Collection, Media, Permission, words};
 use super::super::shapes::{self, Each, LaunchId, Paged};
 use super::super::state::State;
@@ -26,7 +27,7 @@ pub(super) fn operations(bodies: PermissionBodies) -> Vec<Operation> {
             .query("last_viewed_end_date", Kind::Date, "End of the last viewed date (inclusive). Format: YYYY-MM-DD.")
             .query("last_viewed_by_student_start_date", Kind::Date, "Start of the last viewed by student date (inclusive). Format: YYYY-MM-DD.")
             .query("last_viewed_by_student_end_date", Kind::Date, "End of the last viewed by student date (inclusive). Format: YYYY-MM-DD.")
-            .query("owner", Kind::Email, "Email address of the owner of the media.")
+            .query("owner", Kind::Text, "Email address of the owner of the media.")
             .query("tag", Kind::Text, "The full name of the tag, you want to list media objects for.")
             .query("source", Kind::Word(words::SOURCES), "The source of the media you want to list media objects for.")
             .paged()
@@ -49,15 +50,11 @@ pub(super) fn operations(bodies: PermissionBodies) -> Vec<Operation> {
             .answers(200, "The list of courses that were requested.", shapes::list("courses", "Collection"))
             .refuses(&[403, 404, 422]),
         Operation::post("/media/{media_id}/create_embed", "createEmbed", "Adds a Media to a Course Collection for the given course_id. Returns the URL to LTI-launch the embedded media.", create_embed)
-            .body(json!({
-                "type": "object",
-                "required": ["course_id", "embed_type"],
-                "properties": {
-                    "course_id": {"type": "integer", "format": "int64", "minimum": 1},
-                    "embed_type": {"type": "string", "enum": ["embed", "bare_embed"]},
-                    "downloadable": {"type": "boolean"},
-                },
-            }))
+            .field("course_id", Kind::Id, "The id of the course in Canvas.")
+            .required()
+            .field("embed_type", Kind::Word(&["embed", "bare_embed"]), "The player with the tabs of the media, or the player alone.")
+            .required()
+            .field("downloadable", Kind::Flag, "Whether viewers may download the media.")
             .answers(200, "The URL to LTI-launch the embedded media.", json!({}))
             .refuses(&[403, 404, 422]),
         Operation::get("/media/{media_id}/download", "downloadMedia", "Download best or specified version of a media", download)
@@ -157,35 +154,15 @@ fn courses(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
 }
 
 fn create_embed(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "snake_case")]
-    enum Kind {
-        Embed,
-        BareEmbed,
-    }
-    #[derive(Deserialize)]
-    #[expect(clippy::struct_field_names, reason = "they are the vendor's names")]
-    struct Embed {
-        course_id: i64,
-        embed_type: Kind,
-        #[serde(default)]
-        downloadable: bool,
-    }
     let id = lookup::media(state, call, Permission::Edit)?.id;
-    let embed: Embed = call.json()?;
-    let course_id = u64::try_from(embed.course_id).ok().filter(|id| *id > 0);
-    let course_id = course_id.ok_or_else(|| ErrorReply::new(422, "Invalid course_id is provided"))?;
-    let collection = state.course_collection(course_id)?;
+    let collection = state.course_collection(call.id("course_id")?)?;
     state.add_perspective(id, collection);
-    let kind = match embed.embed_type {
-        Kind::Embed => "embed",
-        Kind::BareEmbed => "bare_embed",
-    };
+    let kind = call.text("embed_type").unwrap_or_default();
     let url = format!(
         "{}/lti/launch?custom_arc_launch_type={kind}&custom_arc_media_id={}&custom_arc_downloadable={}",
         call.studio.url,
         LaunchId(id),
-        embed.downloadable,
+        call.flag("downloadable"),
     );
     match &call.studio.assumptions.embed_url_key {
         Some(key) => Reply::json(200, &json!({key: url})),

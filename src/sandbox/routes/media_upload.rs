@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::super::files;
-use super::super::operation::{Call, ErrorReply, Kind, Operation, Reply};
+use super::super::operation::{Call, ErrorReply, Operation, Reply};
+use super::super::parameters::Kind;
 use super::super::records::{Archived, Media, Permission, Upload, words};
 use super::super::shapes;
 use super::super::state::State;
@@ -27,10 +28,9 @@ pub(super) fn operations() -> Vec<Operation> {
             "Start the upload of a media, and get the URL for its file",
             start,
         )
-        .query("user_id", Kind::Id, "ID of the user to upload the media on behalf of.")
+        .field("user_id", Kind::Id, "ID of the user to upload the media on behalf of.")
         // Undocumented; observed, also together with user_id.
         .query("collection_id", Kind::Id, "ID of the collection to upload the media into.")
-        .also_in_body()
         .answers(
             201,
             "The id of the media, and the URL to PUT its file to.",
@@ -45,10 +45,10 @@ pub(super) fn operations() -> Vec<Operation> {
             "Complete the upload of a media",
             complete,
         )
-        .query("title", Kind::Text, "The title of the media.")
+        .field("title", Kind::Text, "The title of the media.")
         .required()
-        .query("description", Kind::Text, "The description of the media.")
-        .also_in_body()
+        .missing_is_400()
+        .field("description", Kind::Text, "The description of the media.")
         .checked()
         .answers(200, "The media that was uploaded.", shapes::wrapped("media", "Media"))
         .refuses(&[403, 404, 409]),

@@ -2,7 +2,8 @@
 
 use serde_json::{Value as Json, json};
 
-use super::super::operation::{Call, ErrorReply, Kind, Operation, Reply};
+use super::super::operation::{Call, ErrorReply, Operation, Reply};
+use super::super::parameters::Kind;
 use super::super::random::mix;
 use super::super::records::Permission;
 use super::super::shapes;

@@ -4,7 +4,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::super::lists::Query;
-use super::super::operation::{Call, ErrorReply, Kind, Operation, Reply};
+use super::super::operation::{Call, ErrorReply, Operation, Reply};
+use super::super::parameters::Kind;
 use super::super::records::{Role, User};
 use super::super::shapes::{self, Each, Paged, Show};
 use super::super::state::State;
@@ -13,7 +14,7 @@ pub(super) fn operations() -> Vec<Operation> {
     vec![
         Operation::get("/users/search", "searchUsers", "Search users by their e-mail address or role", search)
             .query("role", Kind::Word(Role::WORDS), "The role of the users.")
-            .query("email", Kind::Email, "The e-mail address of the user.")
+            .query("email", Kind::Text, "The e-mail address of the user.")
             .paged()
             .answers(200, "The users that were found.", shapes::page("users", "User"))
             .says_no(400, "A required parameter is missing.")
