@@ -1,19 +1,14 @@
 //! Values that belong to one process or to one of its runtimes: after a fork, the child makes its own.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use arc_swap::ArcSwapOption;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-/// The runtime on which work continues after the call that started it was cancelled, if there is one besides the
-/// caller's.
-pub static BACKGROUND: PerProcess<Handle> = PerProcess::new();
-
-/// The runtime for work that must not end with its call.
-pub(super) fn background() -> Handle {
-    BACKGROUND.existing().map_or_else(Handle::current, |handle| Handle::clone(&handle))
-}
+/// Whether requests were dropped while nothing drove the callers' runtime, which then still has to close their
+/// connections.
+pub static NEEDS_CLEANUP: AtomicBool = AtomicBool::new(false);
 
 /// How many forks separate this process from the one that loaded the library. Asking the system for the process id
 /// would cost several calls per request.

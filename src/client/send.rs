@@ -156,11 +156,6 @@ impl Client {
         matches!(&*self.auth, Auth::OAuth(oauth) if oauth.needs_caller())
     }
 
-    /// Whether calls may start work that continues without them.
-    pub fn renews(&self) -> bool {
-        matches!(&*self.auth, Auth::OAuth(_))
-    }
-
     pub(crate) fn pace(&self) -> &Pace {
         &self.pace
     }

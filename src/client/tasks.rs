@@ -1,4 +1,4 @@
-//! Tasks that run beside the call that started them, until they finish or are dropped.
+//! Tasks that run beside the call that started them, and the runtime for those that outlive it.
 
 use std::panic::resume_unwind;
 use std::pin::Pin;
@@ -10,16 +10,28 @@ use tokio::task::JoinHandle;
 
 use super::error::Error;
 
-type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// What a task does.
+pub type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Gives a task the context of its caller (its log, its event loop), since a task does not inherit it.
-pub type Context = fn(Work) -> Work;
+/// What the program around the core provides.
+#[derive(Debug, Clone, Copy)]
+pub struct Host {
+    /// Gives a task the context of its caller (its log, its event loop), since a task does not inherit it.
+    pub context: fn(Work) -> Work,
+    /// The runtime that has threads of its own, started if it is not running.
+    pub shared_runtime: fn() -> Result<Handle, Error>,
+}
 
-static CONTEXT: OnceLock<Context> = OnceLock::new();
+static HOST: OnceLock<Host> = OnceLock::new();
 
-/// Installs the function that gives tasks the context of their caller. Only the first call counts.
-pub fn install_task_context(context: Context) {
-    let _ = CONTEXT.set(context);
+/// Tells the core what the program around it provides. Only the first call counts.
+pub fn install(host: Host) {
+    let _ = HOST.set(host);
+}
+
+/// The runtime for work that must not end with its call. The caller's runtime may stop when the call has ended.
+pub(super) fn shared_runtime() -> Result<Handle, Error> {
+    HOST.get().map_or_else(|| Ok(Handle::current()), |host| (host.shared_runtime)())
 }
 
 /// A running task; dropping it cancels it.
@@ -38,8 +50,8 @@ impl<T: Send + 'static> Task<T> {
             // Nobody may be waiting any more.
             let _ = publish.send(running.await);
         });
-        let work = match CONTEXT.get() {
-            Some(context) => context(work),
+        let work = match HOST.get() {
+            Some(host) => (host.context)(work),
             None => work,
         };
         Self { handle: runtime.spawn(work), result }

@@ -198,6 +198,94 @@ def test_a_reader_may_be_away_for_longer_than_any_request_may_take(form: Form, m
     assert found == ids_of(crowd)
 
 
+@pytest.mark.parametrize("most", [1, 2, 16])
+def test_a_reader_who_is_away_for_longer_than_read_timeout_gets_no_error_and_no_page_twice(
+    form: Form, most: int
+) -> None:
+    crowd = Crowd(seconds=0)
+    # So long that it takes several looks at the socket to read it.
+    crowd.items = [item | {"description": "x" * 400_000} for item in crowd.items]
+    with FaultServer(crowd) as server:
+        studio = server.client(max_concurrency=most, read_timeout=0.4, max_retries=0)
+        found: list[int] = []
+
+        def work(item: Any) -> None:
+            found.append(item.id)
+            if item.id in {2, 6, 10, 14}:
+                time.sleep(0.9)
+
+        work_on_each(form, studio.search_media(per_page=1), work)
+        # What has not come is asked for again, once, where it comes while the reader is away.
+        assert len(server.requests) <= PAGES + most
+    assert found == ids_of(crowd)
+
+
+def a_reading(studio: StudioClient) -> Any:
+    """A reading of which each page can be asked for in either form."""
+    return studio.search_media(per_page=1)._source.read(None, consistent=False)  # pyright: ignore[reportPrivateUsage]
+
+
+async def test_a_reading_that_goes_on_elsewhere_keeps_what_has_come_and_closes_the_other_connections() -> None:
+    items = library_of(12)
+    lock = threading.Lock()
+    is_asked_for = threading.Event()
+
+    def answer(request: Received) -> Answer:
+        if request.path.endswith("/media/1"):
+            # Long enough that whatever is on its way has come.
+            return json_answer({"media": items[0]}, delay=0.5)
+        if request.parameters["page"] == "4":
+            with lock:
+                is_first = not is_asked_for.is_set()
+                is_asked_for.set()
+            if is_first:
+                return HANG
+        return page_answer(request, items)
+
+    with FaultServer(answer) as server:
+        studio = server.client(max_concurrency=6)
+        reader = a_reading(studio)
+        pages = reader.next_pages() + reader.next_pages()
+        assert is_asked_for.wait(20)
+        # It drives what is under way.
+        studio.get_media(1)
+        while (more := await reader.next_pages_async()) is not None:
+            pages += more
+        # No other call comes by to clear up.
+        assert await asyncio.to_thread(server.wait_for_disconnect)
+        asked = [int(request.parameters["page"]) for request in server.requests if "page" in request.parameters]
+    assert [item.id for page in pages for item in page] == list(range(1, 13))
+    assert sorted(asked) == sorted([*range(1, 13), 4])
+
+
+def test_two_threads_that_go_on_with_one_reading_while_a_call_holds_its_runtime_both_come_to_the_end() -> None:
+    items = library_of(60)
+
+    def answer(request: Received) -> Answer:
+        return HANG if request.path.endswith("/media/1") else page_answer(request, items)
+
+    def hold() -> None:
+        with pytest.raises(ClientClosedError):
+            studio.get_media(1)
+
+    def read() -> list[int]:
+        found: list[int] = []
+        while (pages := reader.next_pages()) is not None:
+            found += [item.id for page in pages for item in page]
+        return found
+
+    with FaultServer(answer) as server, ThreadPoolExecutor(3) as pool:
+        studio = server.client(max_concurrency=4)
+        reader = a_reading(studio)
+        begin = [item.id for page in reader.next_pages() + reader.next_pages() for item in page]
+        holding = pool.submit(hold)
+        wait_for_the_call(server)
+        one, other = pool.submit(read), pool.submit(read)
+        assert sorted(begin + one.result(20) + other.result(20)) == list(range(1, 61))
+        studio.close()
+        holding.result(20)
+
+
 @linux_only
 def test_a_quick_reader_has_no_thread_of_ours_and_a_slow_one_has_pages_fetched_while_he_is_away() -> None:
     program = """
@@ -253,6 +341,7 @@ def test_many_threads_that_read_at_once_each_get_everything_once(meanwhile: str)
 
 
 def test_who_reads_while_another_call_drives_the_connections_drives_them_when_it_ends() -> None:
+    """It asks again on the shared runtime, so its pages do not depend on the other call."""
     of_the_call, of_the_pages = threading.Event(), threading.Event()
     items = library_of(PAGES)
 
@@ -330,7 +419,7 @@ async def test_a_call_that_is_given_up_between_two_pages_loses_none_of_them() ->
 
     with FaultServer(answer) as server:
         studio = server.client(max_concurrency=2, max_retries=0)
-        reader = studio.search_media(per_page=1)._source.read(None, consistent=False)  # pyright: ignore[reportPrivateUsage]
+        reader = a_reading(studio)
         pages = list(await reader.next_pages_async() or [])
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(reader.next_pages_async(), 1)

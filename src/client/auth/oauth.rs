@@ -9,17 +9,20 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tracing::info;
 
 use super::token_request::{SendsTokenRequest, login_required, refused};
-use super::token_store::{BoxFuture, Change, TokenStore, Tokens};
+use super::token_store::{Change, Decide, TokenStore, Tokens};
 use crate::api::InvalidArgument;
 use crate::api::oauth::{self, Key, Pasted};
 use crate::client::config::{Config, Options};
 use crate::client::error::Error;
 use crate::client::log::TARGET;
-use crate::client::process::{PerProcess, background};
+use crate::client::process::PerProcess;
+use crate::client::tasks::shared_runtime;
 
 /// How long before its expiry a token is renewed: this fraction of its lifetime, but at most this time.
 const EARLY: (u32, Duration) = (64, Duration::from_secs(60));
@@ -218,11 +221,11 @@ impl OAuth {
         // The code is used up, so if saving fails now, the next request saves them.
         self.cache(tokens.clone(), Origin::TokenEndpoint, StoredBefore::Unknown);
         let (oauth, saved) = (Arc::clone(self), tokens.clone());
-        let updating = self.store.update(Box::new(move |loaded| {
+        self.change_store(Box::new(move |loaded| {
             oauth.cache(saved.clone(), Origin::TokenEndpoint, StoredBefore::Was(loaded));
             Box::pin(async { Ok(Change::Save(Some(saved))) })
-        }));
-        self.finish(updating).await?;
+        }))
+        .await?;
         // These are newer than whatever a renewal has cached meanwhile.
         self.cache(tokens.clone(), Origin::Store, StoredBefore::Unknown);
         Ok(tokens)
@@ -230,7 +233,7 @@ impl OAuth {
 
     /// Deletes the tokens, in memory and in the store.
     pub async fn forget(&self) -> Result<(), Error> {
-        self.finish(self.store.update(Box::new(|_| Box::pin(async { Ok(Change::Save(None)) })))).await?;
+        self.change_store(Box::new(|_| Box::pin(async { Ok(Change::Save(None)) }))).await?;
         self.cached.store(None);
         Ok(())
     }
@@ -348,26 +351,24 @@ impl OAuth {
         stale: Option<Arc<CachedTokens>>,
         site: usize,
     ) -> Renewal {
+        let shared = match shared_runtime() {
+            Ok(shared) => shared,
+            Err(error) => return watch::channel(Some(Err(error))).1,
+        };
         let (publish, outcome) = watch::channel(None);
-        // Not the caller's runtime, which stops when the caller has left. The store may ask which one this is.
-        let background = background();
-        let _entered = background.enter();
         let (oauth, sender, url) = (Arc::clone(self), sender.clone(), config.url());
         let decided = Arc::new(Mutex::new(None));
         let decision = Arc::clone(&decided);
-        let updating = self.store.update(Box::new(move |loaded| {
+        let decide: Decide = Box::new(move |loaded| {
             Box::pin(async move {
                 let (renewed, cached) = oauth.decide(url, &sender, loaded, stale.as_deref()).await?;
                 let change = if cached.is_saved() { Change::Keep } else { Change::Save(Some(cached.tokens.clone())) };
                 *decision.lock().unwrap_or_else(PoisonError::into_inner) = Some((renewed, cached));
                 Ok(change)
             })
-        }));
+        });
         let (oauth, ended) = (Arc::clone(self), outcome.clone());
-        let counted = InFlight::begin();
-        tokio::spawn(async move {
-            let _counted = counted;
-            let updated = updating.await;
+        self.begin_change(&shared, decide, move |updated| {
             let result = match (updated, decided.lock().unwrap_or_else(PoisonError::into_inner).take()) {
                 (Ok(()), None) => Ok(Renewed::Found),
                 (Ok(()), Some((renewed, cached))) => {
@@ -466,14 +467,26 @@ impl OAuth {
         Ok((Renewed::Refreshed, self.cache(tokens, Origin::TokenEndpoint, StoredBefore::Was(Some(loaded)))))
     }
 
-    /// Completes a change of the store, even if the caller leaves.
-    async fn finish(&self, updating: BoxFuture<Result<(), Error>>) -> Result<(), Error> {
+    /// Changes the store. The change is completed even if the caller leaves.
+    async fn change_store(&self, decide: Decide) -> Result<(), Error> {
+        self.begin_change(&shared_runtime()?, decide, |updated| updated).await.unwrap_or(Err(Error::Exiting))
+    }
+
+    /// Starts a change of the store on the shared runtime, as a task that no call owns.
+    fn begin_change<T: Send + 'static>(
+        &self,
+        shared: &Handle,
+        decide: Decide,
+        finish: impl FnOnce(Result<(), Error>) -> T + Send + 'static,
+    ) -> JoinHandle<T> {
+        // The store may ask which runtime this is.
+        let _entered = shared.enter();
+        let updating = self.store.update(decide);
         let counted = InFlight::begin();
-        let updating = async move {
+        shared.spawn(async move {
             let _counted = counted;
-            updating.await
-        };
-        tokio::spawn(updating).await.unwrap_or(Err(Error::Exiting))
+            finish(updating.await)
+        })
     }
 }
 

@@ -10,6 +10,5 @@ mod sweep;
 
 pub use checkpoint::Checkpoint;
 pub use list::Listing;
-pub use prefetch::PrefetchRuntime;
 pub use reader::{Reader, ReaderHandle};
 pub use sweep::{Drift, Reading};

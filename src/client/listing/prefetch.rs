@@ -1,8 +1,8 @@
-//! Prefetches pages ahead of the reader, on the runtime on which they arrive.
+//! Prefetches pages ahead of the reader, all on one runtime.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -14,12 +14,14 @@ use crate::api::{Answer, Page, Request};
 use crate::client::error::Error;
 use crate::client::limit::PrefetchPermit;
 use crate::client::pace::ConcurrencyLimit;
-use crate::client::process::{PerProcess, is_driven_by_callers};
+use crate::client::process::{NEEDS_CLEANUP, PerProcess, is_driven_by_callers};
 use crate::client::send::Client;
-use crate::client::tasks::Task;
+use crate::client::tasks::{Task, shared_runtime};
 
-/// A reader that is away longer than this between two calls counts as slow. Connections cannot be left alone for long.
-const SLOW_READER_AFTER: Duration = Duration::from_secs(1);
+/// The longest that a reader may be away between two calls if nothing but its calls drives its requests.
+const LONGEST_ABSENCE: Duration = Duration::from_secs(1);
+/// How often the caller's runtime looks at its sockets before the pages that have not arrived are dropped.
+const LAST_LOOKS: usize = 8;
 
 /// A page that was requested ahead of the reader.
 #[derive(Debug)]
@@ -28,8 +30,8 @@ struct Prefetched<T> {
     /// The result and how long it took; no result if a retry got no permit.
     task: Task<(Option<Fetching<T>>, Duration)>,
     spare: Weak<PrefetchPermit>,
-    /// How long the reader had been away in total when the page was requested.
-    away: Duration,
+    /// How long the reader had been away in total when the page was requested; `None` if it arrives even then.
+    away: Option<Duration>,
 }
 
 impl<T: Send + 'static> Prefetched<T> {
@@ -57,30 +59,22 @@ enum Fetched<T> {
 
 type Fetching<T> = Result<Fetched<T>, Error>;
 
-/// The runtime on which prefetched pages arrive.
-#[derive(Debug, Default)]
-pub struct PrefetchRuntime {
-    /// The runtime of the call that first requested one.
-    runtime: PerProcess<Handle>,
-    /// Whether the reader is slow. Then its calls are not relied on to drive the requests.
-    is_slow: AtomicBool,
+/// The runtime on which the pages of a reading arrive.
+#[derive(Debug)]
+pub(super) struct PrefetchRuntime {
+    handle: Handle,
     /// The permits of the pages that arrive only during a blocking call.
     spares: Mutex<Vec<Weak<PrefetchPermit>>>,
 }
 
 impl PrefetchRuntime {
-    /// The runtime, if pages were requested on it.
-    pub fn runtime(&self) -> Option<Arc<Handle>> {
-        self.runtime.existing()
+    fn new(handle: Handle) -> Self {
+        Self { handle, spares: Mutex::default() }
     }
 
     /// Whether pages arrive only during a blocking call.
-    pub fn is_driven(&self) -> bool {
-        self.runtime().is_some_and(|runtime| is_driven_by_callers(&runtime))
-    }
-
-    pub fn is_slow(&self) -> bool {
-        self.is_slow.load(Ordering::Relaxed)
+    fn is_driven(&self) -> bool {
+        is_driven_by_callers(&self.handle)
     }
 
     fn keep(&self, spare: &Arc<PrefetchPermit>) {
@@ -95,22 +89,25 @@ impl PrefetchRuntime {
 }
 
 /// Marks the reader as present during a call. Otherwise, permits of pages that nothing drives are free for others.
-pub(super) struct PresentReader(Arc<PrefetchRuntime>);
+pub(super) struct PresentReader(Arc<PerProcess<PrefetchRuntime>>);
 
 impl PresentReader {
-    pub(super) fn new(runtime: &Arc<PrefetchRuntime>) -> Self {
-        if runtime.is_driven() {
-            runtime.spares().iter().filter_map(Weak::upgrade).for_each(|spare| spare.come_back());
+    pub(super) fn new<T>(prefetch: &Prefetch<T>) -> Self {
+        let present = Self(Arc::clone(&prefetch.runtime));
+        present.each(PrefetchPermit::come_back);
+        present
+    }
+
+    fn each(&self, change: fn(&PrefetchPermit)) {
+        if let Some(runtime) = self.0.existing() {
+            runtime.spares().iter().filter_map(Weak::upgrade).for_each(|spare| change(&spare));
         }
-        Self(Arc::clone(runtime))
     }
 }
 
 impl Drop for PresentReader {
     fn drop(&mut self) {
-        if self.0.is_driven() {
-            self.0.spares().iter().filter_map(Weak::upgrade).for_each(|spare| spare.leave());
-        }
+        self.each(PrefetchPermit::leave);
     }
 }
 
@@ -123,10 +120,13 @@ pub(super) struct Prefetch<T> {
     limit: ConcurrencyLimit,
     /// The next page and the pages after it, as far as they were requested.
     queue: VecDeque<Prefetched<T>>,
-    runtime: Arc<PrefetchRuntime>,
+    /// Set by the call that first requests a page.
+    runtime: Arc<PerProcess<PrefetchRuntime>>,
     /// How long the reader was away between its calls in total, and since when it is away now.
     away: Duration,
     left_at: Option<Instant>,
+    /// Whether the reader was away for too long before this call.
+    was_long_away: bool,
 }
 
 impl<T: Send + 'static> Prefetch<T> {
@@ -141,18 +141,16 @@ impl<T: Send + 'static> Prefetch<T> {
             runtime: Arc::default(),
             away: Duration::ZERO,
             left_at: None,
+            was_long_away: false,
         }
-    }
-
-    pub(super) fn runtime(&self) -> &Arc<PrefetchRuntime> {
-        &self.runtime
     }
 
     /// A call of the reader begins.
     pub(super) fn begin_call(&mut self) {
         let away = self.left_at.take().map_or(Duration::ZERO, |left| left.elapsed());
         self.away += away;
-        self.runtime.is_slow.fetch_or(away > SLOW_READER_AFTER, Ordering::Relaxed);
+        let config = self.client.config();
+        self.was_long_away |= away > LONGEST_ABSENCE.min(config.read_timeout / 2).min(config.timeout / 2);
     }
 
     /// A call of the reader ends.
@@ -160,9 +158,9 @@ impl<T: Send + 'static> Prefetch<T> {
         self.left_at = Some(Instant::now());
     }
 
-    /// Whether the next page has arrived.
-    pub(super) fn is_ready(&self) -> bool {
-        self.queue.front().is_some_and(Prefetched::is_ready)
+    /// Whether a page that is to be read next has arrived.
+    pub(super) fn is_ready(&self, number: i64) -> bool {
+        self.queue.front().is_some_and(|next| next.number == number && next.is_ready())
     }
 
     /// Cancels the requests.
@@ -170,40 +168,50 @@ impl<T: Send + 'static> Prefetch<T> {
         self.queue.clear();
     }
 
-    /// Cancels the requests, and lets the next call choose its own runtime.
-    pub(super) fn reset(&mut self) {
-        self.queue.clear();
-        self.runtime.runtime.clear();
-    }
-
     /// Requests fewer pages at once, so that less can move between them.
     pub(super) fn slow_down(&mut self) {
         self.limit.at_most(self.limit.now() / 4);
     }
 
+    /// Moves the reading to the shared runtime for good if this call does not drive the requests under way, or if the
+    /// reader was away for too long: connections cannot be left alone.
+    async fn choose_runtime(&mut self) -> Result<(), Error> {
+        match self.runtime.existing() {
+            None => {
+                // In the child of a fork, the threads that drove the requests stayed in the parent.
+                self.queue.clear();
+                if !self.was_long_away {
+                    return Ok(());
+                }
+            }
+            Some(runtime) if !runtime.is_driven() => return Ok(()),
+            Some(runtime) if runtime.handle.id() != Handle::current().id() => {
+                NEEDS_CLEANUP.store(true, Ordering::SeqCst);
+            }
+            Some(_) if self.was_long_away => {
+                for _ in 0..LAST_LOOKS {
+                    task::yield_now().await;
+                }
+            }
+            Some(_) => return Ok(()),
+        }
+        self.queue.retain(Prefetched::is_ready);
+        self.runtime.clear();
+        self.was_long_away = false;
+        self.runtime.get(|| shared_runtime().map(PrefetchRuntime::new)).map(drop)
+    }
+
     /// The next page, which may have arrived already. `last` is the last page that may be prefetched, if it is known.
     pub(super) async fn fetch(&mut self, number: i64, last: Option<i64>) -> Result<Page<T>, Error> {
-        if self.runtime.runtime().is_none() || (self.runtime.is_driven() && task::try_id().is_some()) {
-            // The threads that drove the runtime stayed in the parent of a fork, or an event loop continues the
-            // reading, which does not drive it.
-            self.reset();
-        }
-        if self.queue.front().is_some_and(|next| next.number != number) {
-            // A cancelled call had already taken the page that should be here.
-            self.queue.clear();
-        }
-        let is_driven = self.runtime.is_driven();
+        self.choose_runtime().await?;
         self.send(number, last);
         let was_alone = self.queue.is_empty();
         let request = self.request_for(number);
         let mut away = Duration::ZERO;
         let mut came = None;
-        if let Some(next) = self.queue.front_mut() {
+        if let Some(next) = self.queue.front_mut().filter(|next| next.number == number) {
             let (result, took) = next.task.wait().await?;
-            if is_driven {
-                // Nothing arrives there while the reader is away.
-                away = self.away.saturating_sub(next.away);
-            }
+            away = next.away.map_or(Duration::ZERO, |before| self.away.saturating_sub(before));
             self.queue.pop_front();
             came = result.map(|result| (result, took.saturating_sub(away)));
         }
@@ -236,43 +244,40 @@ impl<T: Send + 'static> Prefetch<T> {
 
     /// Requests the pages after one that has arrived, before that page is processed, so that Studio is not idle.
     async fn send_prefetch(&mut self, next: i64, last: Option<i64>) {
-        if self.send(next, last) && is_driven_by_callers(&Handle::current()) {
+        if self.send(next, last) && self.runtime.existing().is_some_and(|runtime| runtime.is_driven()) {
             // Sends the requests now, since nothing drives them before the next call. The answers wait in the sockets.
             task::yield_now().await;
         }
     }
 
-    /// Requests the next page and the pages after it, if any are known. Returns whether it did.
+    /// Requests those of the next page and the pages after it, if any are known, that were not requested yet. Returns
+    /// whether there were any.
     ///
     /// While answers wait for the reader, it requests several pages at once when there is room: switching to the
     /// connections costs more than one more request.
     fn send(&mut self, next: i64, last: Option<i64>) -> bool {
-        if self.queue.len() > self.limit.now() / 2 && self.queue.front().is_some_and(Prefetched::is_ready) {
+        if self.queue.len() > self.limit.now() / 2 && self.is_ready(next) {
             return false;
         }
         let Some(last) = last else { return false };
-        let Ok(runtime) = self.runtime.runtime.get(|| Ok::<_, Infallible>(Handle::current()));
-        if self.runtime.is_slow() && is_driven_by_callers(&runtime) {
-            // Pages requested there are read first, and then the reading moves.
-            if self.queue.is_empty() {
-                self.runtime.runtime.clear();
-            }
-            return false;
-        }
-        let (is_task, is_driven) = (task::try_id().is_some(), is_driven_by_callers(&runtime));
-        let before = self.queue.len();
-        while self.queue.len() < self.limit.now() {
-            let number = next.saturating_add_unsigned(self.queue.len() as u64);
+        let Ok(runtime) = self.runtime.get(|| Ok::<_, Infallible>(PrefetchRuntime::new(Handle::current())));
+        let (is_task, is_driven) = (task::try_id().is_some(), runtime.is_driven());
+        let mut has_sent = false;
+        for index in 0..self.limit.now() {
+            let number = next.saturating_add_unsigned(index as u64);
             if number > last {
                 break;
+            }
+            if self.queue.get(index).is_some_and(|page| page.number == number) {
+                continue;
             }
             let Some(spare) = self.client.prefetch_permit(!is_driven) else { break };
             let permit = Arc::downgrade(&spare);
             if is_driven {
-                self.runtime.keep(&spare);
+                runtime.keep(&spare);
             }
             let (client, request) = (self.client.clone(), self.request_for(number));
-            let task = Task::begin(&runtime, async move {
+            let task = Task::begin(&runtime.handle, async move {
                 if client.pace().is_held() {
                     spare.end();
                     client.pace().hold().await;
@@ -289,9 +294,11 @@ impl<T: Send + 'static> Prefetch<T> {
                 };
                 (answer.map(|answer| answer.and_then(read)), took)
             });
-            self.queue.push_back(Prefetched { number, task, spare: permit, away: self.away });
+            let away = is_driven.then_some(self.away);
+            self.queue.insert(index, Prefetched { number, task, spare: permit, away });
+            has_sent = true;
         }
-        self.queue.len() > before
+        has_sent
     }
 
     /// The first request is sent unchanged: an operation without paging gets no page number.

@@ -7,7 +7,7 @@ use tracing::info;
 
 use super::checkpoint::Checkpoint;
 use super::page::{NextStep, Repeats, ReturnedPage};
-use super::prefetch::{Prefetch, PrefetchRuntime, PresentReader};
+use super::prefetch::{Prefetch, PresentReader};
 use super::sweep::{Drift, MAX_SWEEPS, PageRange, State, SweepEnd};
 use crate::api::item::Item;
 use crate::api::{Page, Request};
@@ -69,7 +69,6 @@ pub struct ReaderHandle<T> {
     request: Request<Page<T>>,
     last: Option<i64>,
     position: Arc<Mutex<ReaderPosition>>,
-    runtime: Arc<PrefetchRuntime>,
 }
 
 impl<T: Item> ReaderHandle<T> {
@@ -82,11 +81,6 @@ impl<T: Item> ReaderHandle<T> {
 
     pub fn drift(&self) -> Drift {
         locked(&self.position).state.drift
-    }
-
-    /// The runtime of the prefetched pages.
-    pub fn prefetch_runtime(&self) -> &PrefetchRuntime {
-        &self.runtime
     }
 
     /// The checkpoint after so many items were passed on, or after all that were returned; `None` if that was before
@@ -157,7 +151,7 @@ impl<T: Item> Reader<T> {
     /// It passes every item on once, even if the call is cancelled. Pass the items on before you call it again, which
     /// counts them as returned.
     pub async fn next_batch(&mut self, enough: usize, mut give: impl FnMut(Vec<T>)) -> Result<bool, Error> {
-        let _present = PresentReader::new(self.prefetch.runtime());
+        let _present = PresentReader::new(&self.prefetch);
         let sweep = {
             let mut position = locked(&self.position);
             // A caller that asks for more has passed on the last batch.
@@ -170,12 +164,12 @@ impl<T: Item> Reader<T> {
         self.prefetch.begin_call();
         let (mut pages, mut count) = (0, 0);
         loop {
-            let (is_done, same_sweep) = {
+            let (is_done, same_sweep, next) = {
                 let state = &locked(&self.position).state;
-                (state.is_done, state.drift.readings == sweep)
+                (state.is_done, state.drift.readings == sweep, state.next_page)
             };
             let may_wait = count == 0 || (count < enough && same_sweep);
-            let is_there = pages < MAX_BATCH_PAGES && same_sweep && self.prefetch.is_ready();
+            let is_there = pages < MAX_BATCH_PAGES && same_sweep && self.prefetch.is_ready(next);
             if is_done || !(may_wait || is_there) {
                 break;
             }
@@ -219,8 +213,7 @@ impl<T: Item> Reader<T> {
     /// A handle that shows the position while the reading runs.
     pub fn handle(&self) -> ReaderHandle<T> {
         let (client, request) = (self.client.clone(), self.request.clone());
-        let (position, runtime) = (Arc::clone(&self.position), Arc::clone(self.prefetch.runtime()));
-        ReaderHandle { client, request, last: self.pages.last, position, runtime }
+        ReaderHandle { client, request, last: self.pages.last, position: Arc::clone(&self.position) }
     }
 
     /// Cancels prefetched pages: the reading is abandoned.
@@ -240,11 +233,6 @@ impl<T: Item> Reader<T> {
         };
         self.began.get_or_insert_with(Instant::now);
         self.prefetch.fetch(number, last).await
-    }
-
-    /// Drops prefetched pages, so that they are requested again on the runtime of the next call.
-    pub fn drop_prefetched(&mut self) {
-        self.prefetch.reset();
     }
 
     /// Whether the next page is beyond the end that Studio announces.

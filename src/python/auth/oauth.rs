@@ -12,7 +12,7 @@ use crate::api::InvalidArgument;
 use crate::api::oauth::{self, OUT_OF_BAND};
 use crate::client::config::{Config, Options};
 use crate::client::{self, Auth, Client, Error, Network};
-use crate::python::bridge::operation::{Operation, RuntimeChoice};
+use crate::python::bridge::operation::Operation;
 use crate::python::convert::arguments::{Argument, FilePath, Text};
 use crate::python::convert::input::borrowed_text;
 use crate::python::convert::output::{NoResult, Typed};
@@ -121,10 +121,6 @@ impl Operation for Exchange {
         }
     }
 
-    fn runtime(&self) -> RuntimeChoice {
-        RuntimeChoice::Shared
-    }
-
     fn python_store(&self, py: Python<'_>, _: Option<&Client>) -> Option<Py<PyAny>> {
         self.store.as_ref().map(|store| store.clone_ref(py))
     }
@@ -142,10 +138,6 @@ impl Operation for Forgetting {
     fn start(&self, _: Option<Client>) -> impl Future<Output = Result<NoResult, Error>> + Send + 'static {
         let oauth = Arc::clone(&self.oauth);
         async move { oauth.forget().await.map(|()| NoResult) }
-    }
-
-    fn runtime(&self) -> RuntimeChoice {
-        RuntimeChoice::Shared
     }
 
     fn python_store(&self, py: Python<'_>, _: Option<&Client>) -> Option<Py<PyAny>> {

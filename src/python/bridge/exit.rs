@@ -30,6 +30,11 @@ pub(crate) fn finish() {
     let Ok(_) = FINALIZED.get(|| Ok::<_, Infallible>(()));
 }
 
+/// Whether an exit has begun.
+pub(crate) fn has_begun() -> bool {
+    EXITING.existing().is_some()
+}
+
 /// How many calls are in progress.
 pub(crate) fn calls_in_progress() -> usize {
     CALLS.existing().map_or(0, |calls| calls.load(Ordering::SeqCst))

@@ -1,4 +1,4 @@
-//! `Operation`: anything that can be run, blocking or awaited, and the runtime that it needs.
+//! `Operation`: anything that can be run, blocking or awaited.
 
 use pyo3::prelude::*;
 
@@ -6,17 +6,6 @@ use super::caller::python_store_of;
 use crate::api::Request;
 use crate::client::{Client, Error};
 use crate::python::convert::output::IntoPython;
-
-/// The runtime that must drive the I/O of an operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum RuntimeChoice {
-    /// Either: whichever runs the operation.
-    Any,
-    /// The caller runtime: earlier calls started requests there.
-    Caller,
-    /// The shared runtime: this operation or an earlier one started work that outlives its call.
-    Shared,
-}
 
 /// Anything that can be run. The same value serves both forms, blocking and awaited.
 pub(crate) trait Operation: Send + 'static {
@@ -28,15 +17,6 @@ pub(crate) trait Operation: Send + 'static {
     fn python_store(&self, py: Python<'_>, client: Option<&Client>) -> Option<Py<PyAny>> {
         python_store_of(py, client?)
     }
-
-    /// Which runtime must drive its I/O.
-    fn runtime(&self) -> RuntimeChoice {
-        RuntimeChoice::Any
-    }
-
-    /// Drops the requests that earlier calls started on the caller runtime, which is unavailable now, and sends them
-    /// again.
-    fn restart_elsewhere(&self) {}
 
     /// Whether it reports progress.
     fn has_progress(&self) -> bool {

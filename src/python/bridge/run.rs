@@ -14,9 +14,9 @@ use tokio::time::sleep;
 use super::caller::for_caller;
 use super::exit::{CallGuard, refuse_at_exit};
 use super::logs::{self, Log};
-use super::operation::{Operation, RuntimeChoice};
+use super::operation::Operation;
 use super::runtime::{
-    CallerRuntime, IdleRuntime, RuntimeGuard, SharedRuntime, TICK, Unavailable, caller_runtime, cleanup, no_threads,
+    CallerRuntime, CleanupOnDrop, IdleRuntime, RuntimeGuard, SharedRuntime, TICK, caller_runtime, cleanup, no_threads,
     off_runtime, shared_runtime,
 };
 use crate::api::InvalidArgument;
@@ -42,17 +42,14 @@ fn run_on_this_thread<O: Operation>(
 ) -> PyResult<<O::Result as IntoPython>::Python> {
     let operation = operation.map_err(|refusal| to_python(refusal.into()))?;
     let caller_runtime = caller_runtime()?;
-    let mut executor = Executor::new(&operation, &caller_runtime)?;
-    if client.is_some_and(Client::renews) {
-        // A token refresh that the call may start runs there.
-        shared_runtime()?;
-    }
+    let _cleanup = CleanupOnDrop;
+    let executor = Executor::new(&caller_runtime)?;
     let _call = CallGuard::enter();
     let _blocking_call = BlockingCall::enter(client);
     let log = Log::begin(py)?;
     let running = Box::pin(operation.start(client.cloned()));
     let running = log.of(for_caller(py, operation.python_store(py, client), false, running)?);
-    let result = wait(py, &mut executor, &log, &operation, running);
+    let result = wait(py, &executor, &log, &operation, running);
     if !matches!(result, Ok(Ok(_))) {
         // Close the connection of a request that was dropped.
         py.detach(|| executor.run_pending());
@@ -64,7 +61,7 @@ fn run_on_this_thread<O: Operation>(
 /// Waits for a future. At every tick it checks for signals and an exit, passes on log records, and reports progress.
 fn wait<T: Send>(
     py: Python<'_>,
-    executor: &mut Executor<'_>,
+    executor: &Executor<'_>,
     log: &Log,
     operation: &impl Operation,
     running: impl Future<Output = Result<T, Error>> + Send,
@@ -84,7 +81,6 @@ fn wait<T: Send>(
         operation.report_progress(py)?;
         logs::refresh_level(py)?;
         BlockingCall::resume();
-        executor.take_over();
     }
 }
 
@@ -149,55 +145,32 @@ pub(crate) fn close(client: &Client) {
     cleanup();
 }
 
-/// The runtime that drives the I/O of a blocking call.
+/// The runtime that drives the I/O of a blocking call: the caller runtime if it is free, or else the shared one.
 enum Executor<'runtime> {
-    /// The caller runtime, on the calling thread: no work is passed to another thread and back.
+    /// On the calling thread: no work is passed to another thread and back.
     Caller(RuntimeGuard<'runtime>),
-    /// The shared runtime, and the caller runtime if the call must take that over once it is free.
-    Shared(Arc<SharedRuntime>, Option<&'runtime CallerRuntime>),
+    Shared(Arc<SharedRuntime>),
 }
 
 impl<'runtime> Executor<'runtime> {
-    fn new(operation: &impl Operation, caller_runtime: &'runtime CallerRuntime) -> PyResult<Self> {
-        let choice = operation.runtime();
-        if choice == RuntimeChoice::Shared {
-            return Ok(Self::Shared(shared_runtime()?, None));
-        }
-        match caller_runtime.hold() {
-            Ok(guard) => Ok(Self::Caller(guard)),
-            // The call that holds it drives the requests of this one too, but only until its own end.
-            Err(Unavailable::HeldByAnother) if choice == RuntimeChoice::Caller => {
-                Ok(Self::Shared(shared_runtime()?, Some(caller_runtime)))
-            }
-            Err(_) => {
-                if choice == RuntimeChoice::Caller {
-                    operation.restart_elsewhere();
-                }
-                Ok(Self::Shared(shared_runtime()?, None))
-            }
-        }
+    fn new(caller_runtime: &'runtime CallerRuntime) -> PyResult<Self> {
+        Ok(match caller_runtime.hold() {
+            Some(guard) => Self::Caller(guard),
+            None => Self::Shared(shared_runtime()?),
+        })
     }
 
     /// Drives a future until the next tick; `None` if it is not finished then.
     fn drive<T: Send>(&self, running: Pin<&mut (impl Future<Output = T> + Send)>) -> io::Result<Option<T>> {
         match self {
             Self::Caller(guard) => Ok(guard.runtime.as_ref().and_then(|runtime| runtime.drive(running))),
-            Self::Shared(shared, awaited) => off_runtime(|| shared.wait(running, *awaited)),
-        }
-    }
-
-    /// Takes the caller runtime, if the call waits for it and it is free.
-    fn take_over(&mut self) {
-        if let Self::Shared(_, Some(caller_runtime)) = self
-            && let Ok(guard) = caller_runtime.hold()
-        {
-            *self = Self::Caller(guard);
+            Self::Shared(shared) => off_runtime(|| shared.wait(running)),
         }
     }
 
     fn run_pending(&self) {
-        if let Self::Caller(RuntimeGuard { runtime, .. }) = self {
-            IdleRuntime::run_pending(runtime.as_ref());
+        if let Self::Caller(guard) = self {
+            IdleRuntime::run_pending(guard.runtime.as_ref());
         }
     }
 }
@@ -210,6 +183,7 @@ pub(crate) async fn run_async<O: Operation>(
     panics::check_memory()?;
     let operation = operation.map_err(|refusal| to_python(refusal.into()))?;
     let shared = shared_runtime()?;
+    let _cleanup = CleanupOnDrop;
     BlockingCall::lend();
     let running = Box::pin(operation.start(client.clone()));
     let (log, running) = {

@@ -2,11 +2,10 @@
 //! thread.
 
 use std::cell::Cell;
-use std::convert::Infallible;
 use std::io;
 use std::panic::resume_unwind;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
@@ -17,10 +16,11 @@ use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
 use tokio::task::{block_in_place, yield_now};
 use tokio::time::{Sleep, sleep};
 
-use super::exit::refuse_at_exit;
+use super::exit::{has_begun, refuse_at_exit};
 use super::{caller, logs};
-use crate::client::process::BACKGROUND;
-use crate::client::{Error, PerProcess, tasks};
+use crate::client::process::NEEDS_CLEANUP;
+use crate::client::tasks::{self, Host};
+use crate::client::{Error, PerProcess};
 use crate::python::errors::to_python;
 use crate::python::panics;
 use crate::stack::with_enough_stack;
@@ -39,11 +39,26 @@ const IDLE_POLLS: usize = 2;
 static SHARED_RUNTIME: PerProcess<SharedRuntime> = PerProcess::new();
 static CALLER_RUNTIME: PerProcess<CallerRuntime> = PerProcess::new();
 
-/// Lets the caller runtime close the connections of requests that were dropped between two calls.
+/// Closes the connections of requests that were dropped between two calls.
 pub(crate) fn cleanup() {
-    if let Some(runtime) = CALLER_RUNTIME.existing() {
-        runtime.needs_cleanup.store(true, Ordering::SeqCst);
-        runtime.cleanup();
+    NEEDS_CLEANUP.store(true, Ordering::SeqCst);
+    drop(CleanupOnDrop);
+}
+
+/// When it is dropped, lets the caller runtime close the connections of dropped requests. If a call holds that runtime,
+/// that call does it when it ends.
+pub(crate) struct CleanupOnDrop;
+
+impl Drop for CleanupOnDrop {
+    fn drop(&mut self) {
+        while NEEDS_CLEANUP.load(Ordering::SeqCst)
+            && Handle::try_current().is_err()
+            && let Some(caller_runtime) = CALLER_RUNTIME.existing()
+            && let Some(runtime) = caller_runtime.lock()
+        {
+            NEEDS_CLEANUP.store(false, Ordering::SeqCst);
+            IdleRuntime::run_pending(runtime.as_ref());
+        }
     }
 }
 
@@ -52,19 +67,6 @@ pub(crate) fn cleanup() {
 pub(crate) struct CallerRuntime {
     /// None after an exit.
     runtime: Mutex<Option<IdleRuntime>>,
-    /// Whether requests were dropped whose connections it has not closed yet.
-    needs_cleanup: AtomicBool,
-    /// The threads that wait to drive it.
-    waiting: Mutex<Vec<Thread>>,
-}
-
-/// Why a call cannot have the caller runtime.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unavailable {
-    /// Another thread holds it until its call ends.
-    HeldByAnother,
-    /// This thread holds it already or belongs to a runtime, or an exit has stopped it.
-    ToThisThread,
 }
 
 thread_local! {
@@ -73,19 +75,16 @@ thread_local! {
 }
 
 impl CallerRuntime {
-    /// Takes it for a call, unless another call holds it: on another thread, or on this one, when Python code that runs
-    /// during that call (a finalizer, a signal handler, a progress callable) makes this one.
-    pub(crate) fn hold(&self) -> Result<RuntimeGuard<'_>, Unavailable> {
-        // A thread that belongs to a runtime cannot drive another.
+    /// Takes it for a call. `None` if another call holds it: on another thread, or on this one, when Python code that
+    /// runs during that call (a finalizer, a signal handler, a progress callable) makes this one; if the thread belongs
+    /// to a runtime, which cannot drive another; and after an exit.
+    pub(crate) fn hold(&self) -> Option<RuntimeGuard<'_>> {
         if HOLDS_CALLER_RUNTIME.get() || Handle::try_current().is_ok() {
-            return Err(Unavailable::ToThisThread);
+            return None;
         }
-        let runtime = self.lock().ok_or(Unavailable::HeldByAnother)?;
-        if runtime.is_none() {
-            return Err(Unavailable::ToThisThread);
-        }
+        let runtime = self.lock().filter(|runtime| runtime.is_some())?;
         HOLDS_CALLER_RUNTIME.set(true);
-        Ok(RuntimeGuard { runtime, _cleanup: CleanupOnDrop(self) })
+        Some(RuntimeGuard { runtime })
     }
 
     fn lock(&self) -> Option<MutexGuard<'_, Option<IdleRuntime>>> {
@@ -95,57 +94,16 @@ impl CallerRuntime {
             Err(TryLockError::WouldBlock) => None,
         }
     }
-
-    /// The threads that wait to drive it.
-    fn waiting(&self) -> MutexGuard<'_, Vec<Thread>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Closes the connections of dropped requests. If a call holds the runtime, that call does it when it ends.
-    fn cleanup(&self) {
-        while self.needs_cleanup.load(Ordering::SeqCst)
-            && Handle::try_current().is_err()
-            && let Some(runtime) = self.lock()
-        {
-            self.needs_cleanup.store(false, Ordering::SeqCst);
-            IdleRuntime::run_pending(runtime.as_ref());
-        }
-    }
 }
 
 /// The caller runtime, held by one call.
 pub(crate) struct RuntimeGuard<'runtime> {
     pub(crate) runtime: MutexGuard<'runtime, Option<IdleRuntime>>,
-    /// Dropped after the lock is.
-    _cleanup: CleanupOnDrop<'runtime>,
 }
 
-struct CleanupOnDrop<'runtime>(&'runtime CallerRuntime);
-
-impl Drop for CleanupOnDrop<'_> {
+impl Drop for RuntimeGuard<'_> {
     fn drop(&mut self) {
         HOLDS_CALLER_RUNTIME.set(false);
-        self.0.cleanup();
-        self.0.waiting().iter().for_each(Thread::unpark);
-    }
-}
-
-/// A thread that waits for the caller runtime.
-struct WaitingThread<'runtime>(&'runtime CallerRuntime);
-
-impl<'runtime> WaitingThread<'runtime> {
-    fn new(runtime: &'runtime CallerRuntime) -> Self {
-        runtime.waiting().push(thread::current());
-        Self(runtime)
-    }
-}
-
-impl Drop for WaitingThread<'_> {
-    fn drop(&mut self) {
-        let mut waiting = self.0.waiting();
-        if let Some(index) = waiting.iter().position(|thread| thread.id() == thread::current().id()) {
-            waiting.swap_remove(index);
-        }
     }
 }
 
@@ -159,7 +117,7 @@ pub(crate) struct IdleRuntime {
 
 impl IdleRuntime {
     fn start() -> std::io::Result<Self> {
-        install_task_context();
+        install_host();
         let runtime = Builder::new_current_thread().thread_name("canvas-studio").enable_all().build()?;
         let tick = {
             let _context = runtime.enter();
@@ -208,10 +166,7 @@ impl IdleRuntime {
 /// The caller runtime of this process, started if there is none yet.
 pub(crate) fn caller_runtime() -> PyResult<Arc<CallerRuntime>> {
     refuse_at_exit()?;
-    let start = || {
-        let runtime = Mutex::new(Some(IdleRuntime::start()?));
-        Ok(CallerRuntime { runtime, needs_cleanup: AtomicBool::new(false), waiting: Mutex::default() })
-    };
+    let start = || Ok(CallerRuntime { runtime: Mutex::new(Some(IdleRuntime::start()?)) });
     CALLER_RUNTIME.get(start).map_err(no_threads)
 }
 
@@ -237,25 +192,26 @@ pub(crate) struct SharedRuntime {
     runtime: Mutex<Option<Runtime>>,
 }
 
+impl Drop for SharedRuntime {
+    /// Drops one that another thread was faster to start. Dropping tokio's own would panic on a thread of a runtime.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
 impl SharedRuntime {
-    /// Waits on this thread until the next tick; `None` if the future is not finished then, or if the caller runtime
-    /// that this thread waits for has become free. (A timer of this runtime would wake its thread each time it is set.)
-    pub(crate) fn wait<T>(
-        &self,
-        mut running: Pin<&mut impl Future<Output = T>>,
-        awaited: Option<&CallerRuntime>,
-    ) -> Option<T> {
+    /// Waits on this thread until the next tick; `None` if the future is not finished then. (A timer of this runtime
+    /// would wake its thread each time it is set.)
+    pub(crate) fn wait<T>(&self, mut running: Pin<&mut impl Future<Output = T>>) -> Option<T> {
         let _context = self.handle.enter();
-        let _waiting = awaited.map(WaitingThread::new);
         let waker = Waker::from(Arc::new(ThreadWaker(thread::current())));
         let tick = Instant::now() + TICK;
         loop {
             let poll = || running.as_mut().poll(&mut Context::from_waker(&waker));
             if let Poll::Ready(result) = with_enough_stack(poll) {
                 return Some(result);
-            }
-            if awaited.is_some_and(|runtime| runtime.lock().is_some()) {
-                return None;
             }
             let remaining = tick.checked_duration_since(Instant::now())?;
             thread::park_timeout(remaining);
@@ -275,8 +231,12 @@ impl Wake for ThreadWaker {
 /// The shared runtime of this process, started if there is none yet.
 pub(crate) fn shared_runtime() -> PyResult<Arc<SharedRuntime>> {
     refuse_at_exit()?;
-    let start = || {
-        install_task_context();
+    started_shared_runtime().map_err(no_threads)
+}
+
+fn started_shared_runtime() -> io::Result<Arc<SharedRuntime>> {
+    SHARED_RUNTIME.get(|| {
+        install_host();
         let build =
             || Builder::new_multi_thread().worker_threads(THREADS).thread_name("canvas-studio").enable_all().build();
         let runtime = panics::as_io_error(build)?;
@@ -288,24 +248,33 @@ pub(crate) fn shared_runtime() -> PyResult<Arc<SharedRuntime>> {
             }
         });
         Ok(SharedRuntime { handle, runtime: Mutex::new(Some(runtime)) })
-    };
-    let shared = SHARED_RUNTIME.get(start).map_err(no_threads)?;
-    let Ok(_) = BACKGROUND.get(|| Ok::<_, Infallible>(shared.handle.clone()));
-    Ok(shared)
+    })
 }
 
-/// Gives the tasks that a call starts the log and the event loop of that call.
-fn install_task_context() {
-    tasks::install_task_context(|work| Box::pin(caller::for_task(logs::for_task(work))));
+/// The shared runtime, for work of the core that outlives its call.
+fn shared_runtime_of_core() -> Result<Handle, Error> {
+    // During an exit it still runs until all calls have ended, but it is not started any more.
+    if has_begun() && SHARED_RUNTIME.existing().is_none() {
+        return Err(Error::Exiting);
+    }
+    started_shared_runtime().map(|shared| shared.handle.clone()).map_err(no_threads_error)
+}
+
+/// Tells the core how tasks get the log and the event loop of the call that starts them, and where they may outlive it.
+fn install_host() {
+    let context = |work| -> tasks::Work { Box::pin(caller::for_task(logs::for_task(work))) };
+    tasks::install(Host { context, shared_runtime: shared_runtime_of_core });
 }
 
 /// The exception if a runtime cannot be started.
+pub(crate) fn no_threads(error: io::Error) -> PyErr {
+    to_python(no_threads_error(error))
+}
+
 #[expect(clippy::needless_pass_by_value, reason = "as map_err hands it over")]
-pub(crate) fn no_threads(error: std::io::Error) -> PyErr {
+fn no_threads_error(error: io::Error) -> Error {
     let message = "the system gives this process no thread, or nothing to wait with";
-    to_python(Error::Setup(format!(
-        "{message} ({error}): raise its limits (ulimit -u, ulimit -n, a container's pids limit)"
-    )))
+    Error::Setup(format!("{message} ({error}): raise its limits (ulimit -u, ulimit -n, a container's pids limit)"))
 }
 
 /// Takes the shared runtime out, at exit.

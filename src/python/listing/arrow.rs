@@ -15,7 +15,7 @@ use super::columns::{Rows, WordEncoding};
 use super::reading::{AnyReader, PageReader};
 use super::source::ListingSource;
 use crate::client::{Client, Error};
-use crate::python::bridge::operation::{Operation, RuntimeChoice};
+use crate::python::bridge::operation::Operation;
 use crate::python::bridge::run::run;
 use crate::python::convert::output::{AnyJson, IntoPython, Typed};
 use crate::python::operations::operations;
@@ -117,14 +117,6 @@ impl Operation for NextColumns {
 
     fn start(&self, _: Option<Client>) -> impl Future<Output = Result<Self::Result, Error>> + Send + 'static {
         self.0.next_columns(self.1)
-    }
-
-    fn runtime(&self) -> RuntimeChoice {
-        self.0.runtime()
-    }
-
-    fn restart_elsewhere(&self) {
-        self.0.restart_elsewhere();
     }
 }
 

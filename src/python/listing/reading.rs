@@ -19,7 +19,7 @@ use super::columns::{BatchBuilder, Columns, Rows, WordEncoding};
 use crate::api::item::Item;
 use crate::client::listing::{Drift, ReaderHandle};
 use crate::client::{Checkpoint, Client, Error, Reader};
-use crate::python::bridge::operation::{Operation, RuntimeChoice};
+use crate::python::bridge::operation::Operation;
 use crate::python::bridge::runtime::cleanup;
 use crate::python::convert::arguments::{Argument, Text};
 use crate::python::convert::output::{IntoPython, TypeHint, Typed};
@@ -41,10 +41,6 @@ pub(crate) trait AnyReader: Send + Sync {
     fn empty_schema(&self) -> SchemaRef;
     fn total(&self) -> Option<u64>;
     fn drift(&self) -> Drift;
-    /// The runtime on which its requests run.
-    fn runtime(&self) -> RuntimeChoice;
-    /// Drops its prefetched pages, so that the next call requests them again on its own runtime.
-    fn restart_elsewhere(&self);
     fn checkpoint(&self, given: Option<u64>) -> Option<Checkpoint>;
     fn close(&self);
 }
@@ -121,24 +117,6 @@ impl<T: Item + IntoPython + Sync> AnyReader for SharedReader<T> {
 
     fn drift(&self) -> Drift {
         self.handle.drift()
-    }
-
-    fn runtime(&self) -> RuntimeChoice {
-        let prefetch = self.handle.prefetch_runtime();
-        if prefetch.is_driven() {
-            RuntimeChoice::Caller
-        } else if prefetch.runtime().is_none() && !prefetch.is_slow() {
-            RuntimeChoice::Any
-        } else {
-            RuntimeChoice::Shared
-        }
-    }
-
-    fn restart_elsewhere(&self) {
-        // If another thread holds the lock, it is reading on the right runtime.
-        if let Ok(mut reader) = self.reader.try_lock() {
-            reader.drop_prefetched();
-        }
     }
 
     fn checkpoint(&self, given: Option<u64>) -> Option<Checkpoint> {
@@ -235,14 +213,6 @@ impl Operation for NextPages {
 
     fn start(&self, _: Option<Client>) -> impl Future<Output = Result<Self::Result, Error>> + Send + 'static {
         self.0.next_pages()
-    }
-
-    fn runtime(&self) -> RuntimeChoice {
-        self.0.runtime()
-    }
-
-    fn restart_elsewhere(&self) {
-        self.0.restart_elsewhere();
     }
 }
 
