@@ -67,22 +67,15 @@ from canvas_studio.errors import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     # Programs that are frozen by PyInstaller and the like find this import, and what it imports.
-    from canvas_studio import _imported_by_core  # noqa: F401 # pyright: ignore[reportUnusedImport]
+    from canvas_studio import (
+        _imported_by_core,  # noqa: F401 # pyright: ignore[reportUnusedImport]
+        models,
+    )
     from canvas_studio.auth import AsyncTokenStore, KeyringTokenStore, TokenStore
     from canvas_studio.listing import Listing
-    from canvas_studio.models import (
-        Course,
-        Drift,
-        Group,
-        Owner,
-        PermissionChange,
-        Permissions,
-        Perspective,
-        Source,
-        User,
-    )
+    from canvas_studio.models import *  # noqa: F403
 
-__all__ = [
+__all__: list[str] = [
     "APIConnectionError",
     "APIStatusError",
     "APITimeoutError",
@@ -93,11 +86,8 @@ __all__ = [
     "ClientClosedError",
     "Collection",
     "ConflictError",
-    "Course",
     "DetachedError",
-    "Drift",
     "FileTokenStore",
-    "Group",
     "InternalServerError",
     "InvalidArgumentError",
     "KeyringTokenStore",
@@ -108,43 +98,50 @@ __all__ = [
     "MemoryTokenStore",
     "NotFoundError",
     "OAuth",
-    "Owner",
-    "PermissionChange",
     "PermissionDeniedError",
-    "Permissions",
-    "Perspective",
     "RateLimitError",
     "ResponseDecodeError",
     "SignInError",
-    "Source",
     "StudioClient",
     "StudioError",
     "TokenStore",
     "TokenStoreError",
     "Tokens",
     "UnprocessableEntityError",
-    "User",
     "__version__",
 ]
 
 
-_IN_AUTH = ("AsyncTokenStore", "KeyringTokenStore", "TokenStore")
+_OWN_NAMES = (*__all__,)
+if TYPE_CHECKING:
+    __all__ += models.__all__
+else:
+    del __all__  # `__getattr__` makes it, with the names of the records
+
+_ELSEWHERE = {"Listing": "listing", **dict.fromkeys(("AsyncTokenStore", "KeyringTokenStore", "TokenStore"), "auth")}
 
 
 def __getattr__(name: str) -> object:
     # The records and listings need dataclasses and typing, which are imported when somebody first asks for them.
-    if name in __all__:
-        from importlib import import_module  # noqa: PLC0415
+    from importlib import import_module  # noqa: PLC0415
 
-        module = {"Listing": "listing", **dict.fromkeys(_IN_AUTH, "auth")}.get(name, "models")
-        value = getattr(import_module(f"canvas_studio.{module}"), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "__all__":
+        value = [*_OWN_NAMES, *import_module("canvas_studio.models").__all__]
+    elif name in _ELSEWHERE or name[:1].isupper():
+        module = import_module(f"canvas_studio.{_ELSEWHERE.get(name, 'models')}")
+        if name not in module.__all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(module, name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    from canvas_studio import __all__ as names  # noqa: PLC0415 - it is made when somebody asks for it
+
+    return sorted({*globals(), *names})
 
 
 def _stop_at_exit() -> None:

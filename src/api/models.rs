@@ -39,22 +39,56 @@ impl Documented for i64 {
     const KIND_OF_ID: Kind = Kind::Id;
 }
 
-/// Defines a model from one list of fields: the struct, its `FIELDS`, and its identity by id. `as Word` marks a field
-/// with few distinct values.
+/// Defines a model from one list of fields: the struct, its `FIELDS`, and its identity, which is an id or the content.
+/// `as Word` marks a field with few distinct values. One with a name in parentheses holds the fields of a [`Lazy`] object
+/// of that name; the others are records.
 macro_rules! model {
     (
         $(#[$about:meta])*
-        $name:ident ($shown:literal) by $id:ident: $id_type:ty;
+        $name:ident by content;
         $($(#[$mark:meta])* $field:ident: $type:ty $(as $kind:ident)?,)*
     ) => {
-        $(#[$about])*
-        #[derive(Debug, Clone, PartialEq, Serialize)]
-        pub struct $name {
-            pub $id: $id_type,
-            $($(#[$mark])* #[serde(skip_serializing_if = "Option::is_none")] pub $field: Option<$type>,)*
-            #[serde(flatten)]
-            pub extra: Extra,
+        model! { @struct $(#[$about])* $name {} $($(#[$mark])* $field: $type,)* }
+        record! { $name { $($field: Option<$type>,)* } }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let mut extra = Extra::deserialize(deserializer)?;
+                Ok(Self { $($field: take(&mut extra, plain_name(stringify!($field))),)* extra })
+            }
         }
+
+        impl Item for $name {
+            type Check = Self;
+
+            const NAME: &'static str = stringify!($name);
+            const FIELDS: &'static [Field] = &[
+                $(Field::new(plain_name(stringify!($field)), model!(@kind $type $(, $kind)?)),)*
+            ];
+
+            fn identity(&self) -> Identity {
+                Identity::of_content(self)
+            }
+        }
+    };
+    (
+        $(#[$about:meta])*
+        $name:ident by $id:ident: $id_type:ty;
+        $($(#[$mark:meta])* $field:ident: $type:ty $(as $kind:ident)?,)*
+    ) => {
+        model! {
+            $(#[$about])*
+            $name (stringify!($name)) by $id: $id_type;
+            $($(#[$mark])* $field: $type $(as $kind)?,)*
+        }
+        record! { $name { $id: $id_type, $($field: Option<$type>,)* } }
+    };
+    (
+        $(#[$about:meta])*
+        $name:ident ($shown:expr) by $id:ident: $id_type:ty;
+        $($(#[$mark:meta])* $field:ident: $type:ty $(as $kind:ident)?,)*
+    ) => {
+        model! { @struct $(#[$about])* $name { $id: $id_type, } $($(#[$mark])* $field: $type,)* }
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -82,8 +116,52 @@ macro_rules! model {
             }
         }
     };
+    (
+        @struct $(#[$about:meta])* $name:ident { $($id:ident: $id_type:ty,)? }
+        $($(#[$mark:meta])* $field:ident: $type:ty,)*
+    ) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, PartialEq, Serialize)]
+        pub struct $name {
+            $(pub $id: $id_type,)?
+            $($(#[$mark])* #[serde(skip_serializing_if = "Option::is_none")] pub $field: Option<$type>,)*
+            #[serde(flatten)]
+            pub extra: Extra,
+        }
+    };
     (@kind $type:ty) => { <$type>::KIND };
     (@kind $type:ty, $kind:ident) => { Kind::$kind };
+}
+
+/// A model that is handed out as a whole, field by field.
+pub trait Record: Send + 'static {
+    /// The name of its class.
+    const CLASS: &'static str;
+    const FIELD_NAMES: &'static [&'static str];
+    /// The types of the documented fields: the first's, and those of the others.
+    type Values;
+
+    /// The values of the documented fields, and the undocumented fields.
+    fn into_values(self) -> (Self::Values, Extra);
+}
+
+/// Makes a record of a model.
+macro_rules! record {
+    ($name:ident { $($field:ident: $type:ty,)* }) => {
+        impl Record for $name {
+            const CLASS: &'static str = stringify!($name);
+            const FIELD_NAMES: &'static [&'static str] = &[$(plain_name(stringify!($field))),*];
+            type Values = record!(@types $($type,)*);
+
+            fn into_values(self) -> (Self::Values, Extra) {
+                (record!(@values $(self.$field,)*), self.extra)
+            }
+        }
+    };
+    (@types) => { () };
+    (@types $first:ty, $($rest:ty,)*) => { ($first, record!(@types $($rest,)*)) };
+    (@values) => { () };
+    (@values $first:expr, $($rest:expr,)*) => { ($first, record!(@values $($rest,)*)) };
 }
 
 /// The JSON name of a field: Rust writes `r#type` for a keyword.
@@ -118,7 +196,7 @@ lazily! {
 
 model! {
     /// The owner of a collection or a media.
-    Owner ("Owner") by id: i64;
+    Owner by id: i64;
     full_name: String,
     display_name: String,
     /// May be missing, since Studio does not require one. Inferred.
@@ -155,7 +233,7 @@ impl Lenient for Collection {
 
 model! {
     /// A user and their permission.
-    User ("User") by id: i64;
+    User by id: i64;
     full_name: String,
     display_name: String,
     email: String,
@@ -165,7 +243,7 @@ model! {
 
 model! {
     /// A group and its permission.
-    Group ("Group") by id: i64;
+    Group by id: i64;
     name: String,
     permission: String as Word,
 }
@@ -212,7 +290,7 @@ model! {
 
 model! {
     /// A course that contains a media: `id` is the id of its collection. The fields are inferred.
-    Course ("Course") by id: i64;
+    Course by id: i64;
     name: String,
     r#type: String as Word,
     permission: String as Word,
@@ -225,53 +303,18 @@ model! {
 
 model! {
     /// A media in one of its collections. `uuid` and `title` are observed, `collection` is documented in words.
-    Perspective ("Perspective") by uuid: String;
+    Perspective by uuid: String;
     title: String,
     collection: Collection,
 }
 
-/// A file or stream of a media. All fields are observed; the page documents none.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Source {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub url: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mime_type: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub definition: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub download_url: Option<String>,
-    #[serde(flatten)]
-    pub extra: Extra,
-}
-
-impl<'de> Deserialize<'de> for Source {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut extra = Extra::deserialize(deserializer)?;
-        Ok(Self {
-            url: take(&mut extra, "url"),
-            mime_type: take(&mut extra, "mime_type"),
-            definition: take(&mut extra, "definition"),
-            download_url: take(&mut extra, "download_url"),
-            extra,
-        })
-    }
-}
-
-impl Item for Source {
-    type Check = Self;
-
-    const NAME: &'static str = "Source";
-    const FIELDS: &'static [Field] = &[
-        Field::new("url", Kind::Text),
-        Field::new("mime_type", Kind::Word),
-        Field::new("definition", Kind::Word),
-        Field::new("download_url", Kind::Text),
-    ];
-
-    fn identity(&self) -> Identity {
-        Identity::of_content(self)
-    }
+model! {
+    /// A file or stream of a media. All fields are observed; the page documents none.
+    Source by content;
+    url: String,
+    mime_type: String as Word,
+    definition: String as Word,
+    download_url: String,
 }
 
 /// The users and groups that a collection or a media is shared with.
@@ -284,6 +327,8 @@ pub struct Permissions {
     #[serde(flatten)]
     pub extra: Extra,
 }
+
+record! { Permissions { users: Vec<User>, groups: Vec<Group>, } }
 
 fn null_as_empty<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())

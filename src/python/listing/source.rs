@@ -9,12 +9,10 @@ use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
 #[cfg(feature = "stubs")]
 use pyo3::{type_hint_identifier, type_hint_subscript};
-use serde_json::Value;
 
 use super::columns::{Columns, WordEncoding};
 use super::reading::{AnyReader, PageReader, PyCheckpoint, Running, any_reader};
 use crate::api::item::Item;
-use crate::api::models::{Collection, Course, Media, Perspective, Source, User};
 use crate::api::{InvalidArgument, Page, Request};
 use crate::client::{Checkpoint, Client, Error, Listing, Options, Reading};
 use crate::python::bridge::exit::before_exit;
@@ -94,6 +92,23 @@ impl<T: IntoPython> TypeHint for ListingOf<T> {
     );
 }
 
+/// A kind of lists that can be resumed. `lists!` registers one for each list.
+pub(crate) struct Resumable {
+    /// The kind of its items, see [`Item::NAME`].
+    item: &'static str,
+    resume: Resume,
+}
+
+type Resume = fn(&Client, &Checkpoint) -> Result<Arc<dyn AnyListing>, Error>;
+
+inventory::collect!(Resumable);
+
+impl Resumable {
+    pub(crate) const fn of<T: Item + IntoPython + Sync>() -> Self {
+        Self { item: T::NAME, resume: |client, checkpoint| Ok(Arc::new(client.resume::<T>(checkpoint)?)) }
+    }
+}
+
 /// Makes the `Listing` of a request. Nothing is sent.
 pub(crate) fn make<T: Item + IntoPython + Sync>(
     py: Python<'_>,
@@ -112,7 +127,7 @@ pub(crate) fn made_of<H>(py: Python<'_>, source: ListingSource) -> PyResult<Type
 }
 
 /// Emits a `#[pymethods]` block: `name (this, argument: Type) -> Item = request;` gives a method that returns a
-/// `Listing`. The class has a `client` method.
+/// `Listing`, and registers lists of such items as ones that can be resumed. The class has a `client` method.
 macro_rules! lists {
     ($class:ident { $(
         $(#[$about:meta])*
@@ -130,6 +145,8 @@ macro_rules! lists {
                 }
             )*
         }
+
+        $(inventory::submit! { $crate::python::listing::source::Resumable::of::<$item>() })*
     };
 }
 
@@ -172,20 +189,12 @@ impl ListingSource {
 
     /// The list of a checkpoint.
     pub(crate) fn resumed(client: &Client, checkpoint: &Checkpoint) -> Result<Self, Error> {
-        let listing: Arc<dyn AnyListing> = match checkpoint.item.as_str() {
-            Media::NAME => Arc::new(client.resume::<Media>(checkpoint)?),
-            Collection::NAME => Arc::new(client.resume::<Collection>(checkpoint)?),
-            Course::NAME => Arc::new(client.resume::<Course>(checkpoint)?),
-            Perspective::NAME => Arc::new(client.resume::<Perspective>(checkpoint)?),
-            Source::NAME => Arc::new(client.resume::<Source>(checkpoint)?),
-            User::NAME => Arc::new(client.resume::<User>(checkpoint)?),
-            Value::NAME => Arc::new(client.resume::<Value>(checkpoint)?),
-            other => {
-                let expected = format!("is of a list of {other}, which this package does not know");
-                return Err(InvalidArgument::new("checkpoint", expected).into());
-            }
+        let kind = inventory::iter::<Resumable>.into_iter().find(|kind| kind.item == checkpoint.item);
+        let Some(kind) = kind else {
+            let expected = format!("is of a list of {}, which this package does not know", checkpoint.item);
+            return Err(InvalidArgument::new("checkpoint", expected).into());
         };
-        Ok(Self { listing, client: client.clone() })
+        Ok(Self { listing: (kind.resume)(client, checkpoint)?, client: client.clone() })
     }
 }
 

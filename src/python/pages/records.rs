@@ -2,51 +2,22 @@
 //! `canvas_studio.models`.
 
 use pyo3::IntoPyObjectExt;
+use pyo3::exceptions::PyTypeError;
 #[cfg(feature = "stubs")]
 use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 #[cfg(feature = "stubs")]
 use pyo3::type_hint_identifier;
-use pyo3::types::{PyModule, PyTuple};
+use pyo3::types::{PyDict, PyTuple};
 
 use crate::api::item::Extra;
-use crate::api::models::{Course, Group, Owner, Permissions, Perspective, Source, User};
+use crate::api::models::Record;
 use crate::client::Client;
 use crate::python::cached::cached;
 use crate::python::convert::ids::ids;
 use crate::python::convert::json::object_to_python;
-use crate::python::convert::output::{IntoPython, TypeHint, Typed};
-
-/// Converts a record by calling its dataclass with the fields in order, the undocumented ones last.
-macro_rules! record {
-    ($name:ident { $($field:ident),* }) => {
-        impl TypeHint for $name {
-            #[cfg(feature = "stubs")]
-            const HINT: PyStaticExpr = type_hint_identifier!("canvas_studio.models", stringify!($name));
-        }
-
-        impl IntoPython for $name {
-            type Python = Typed<Self>;
-
-            fn into_python(self, py: Python<'_>, client: Option<&Client>) -> PyResult<Self::Python> {
-                let fields = [
-                    $(self.$field.into_python(py, client)?.into_py_any(py)?,)*
-                    object_to_python(py, &self.extra)?.into_any().unbind(),
-                ];
-                make(py, stringify!($name), fields)
-            }
-        }
-    };
-}
-
-record!(Owner { id, full_name, display_name, email });
-record!(User { id, full_name, display_name, email, permission });
-record!(Group { id, name, permission });
-record!(Course { id, name, r#type, permission, owner, created_at, course_id, archived_at });
-record!(Perspective { uuid, title, collection });
-record!(Source { url, mime_type, definition, download_url });
-record!(Permissions { users, groups });
+use crate::python::convert::output::{IntoPython, JsonObject, TypeHint, Typed};
 
 ids! {
     OfUser:
@@ -54,11 +25,61 @@ ids! {
         ("canvas_studio.models", "User", "id") type_hint_identifier!("canvas_studio.models", "User");
 }
 
-fn make<H>(py: Python<'_>, class: &str, fields: impl IntoIterator<Item = Py<PyAny>>) -> PyResult<Typed<H>> {
-    static MODELS: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
-    let models = cached(py, &MODELS, || PyModule::import(py, "canvas_studio.models").map(Bound::unbind))?;
-    let fields = PyTuple::new(py, fields.into_iter().collect::<Vec<_>>())?;
-    Ok(Typed::new(models.bind(py).getattr(class)?.call1(fields)?.unbind()))
+impl<T: Record> TypeHint for T {
+    #[cfg(feature = "stubs")]
+    const HINT: PyStaticExpr = type_hint_identifier!("canvas_studio.models", T::CLASS);
+}
+
+/// Calls the dataclass with the documented fields in their order, the undocumented ones last.
+impl<T: Record<Values: FieldValues>> IntoPython for T {
+    type Python = Typed<Self>;
+
+    fn into_python(self, py: Python<'_>, client: Option<&Client>) -> PyResult<Self::Python> {
+        let (values, extra) = self.into_values();
+        let mut arguments = Vec::with_capacity(T::FIELD_NAMES.len() + 1);
+        values.push_to(&mut arguments, py, client)?;
+        arguments.push(object_to_python(py, &extra)?.into_any().unbind());
+        Ok(Typed::new(class::<T>(py)?.call1(PyTuple::new(py, arguments)?)?.unbind()))
+    }
+}
+
+/// The values of a record's fields.
+pub(crate) trait FieldValues {
+    fn push_to(self, arguments: &mut Vec<Py<PyAny>>, py: Python<'_>, client: Option<&Client>) -> PyResult<()>;
+}
+
+impl FieldValues for () {
+    fn push_to(self, _: &mut Vec<Py<PyAny>>, _: Python<'_>, _: Option<&Client>) -> PyResult<()> {
+        Ok(())
+    }
+}
+
+impl<First: IntoPython, Others: FieldValues> FieldValues for (First, Others) {
+    fn push_to(self, arguments: &mut Vec<Py<PyAny>>, py: Python<'_>, client: Option<&Client>) -> PyResult<()> {
+        let (first, others) = self;
+        arguments.push(first.into_python(py, client)?.into_py_any(py)?);
+        others.push_to(arguments, py, client)
+    }
+}
+
+/// The dataclass of a record. When it is first used, its fields are compared with those of the model.
+fn class<T: Record>(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    static CLASSES: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
+    let classes = cached(py, &CLASSES, || Ok(PyDict::new(py).unbind()))?.bind(py);
+    if let Some(class) = classes.get_item(T::CLASS)? {
+        return Ok(class);
+    }
+    let class = py.import("canvas_studio.models")?.getattr(T::CLASS)?;
+    let found: Vec<String> = class.getattr("__match_args__")?.extract()?;
+    if !found.iter().map(String::as_str).eq(T::FIELD_NAMES.iter().copied().chain(["extra"])) {
+        let (name, expected) = (T::CLASS, T::FIELD_NAMES.join(", "));
+        return Err(PyTypeError::new_err(format!(
+            "the dataclass {name} has the fields {}; its model has {expected}, and then extra",
+            found.join(", ")
+        )));
+    }
+    classes.set_item(T::CLASS, &class)?;
+    Ok(class)
 }
 
 /// A list inside a record is a tuple, so that the record cannot be changed through it.
@@ -74,7 +95,7 @@ impl<T: IntoPython> IntoPython for Vec<T> {
 
 /// The undocumented fields of a record.
 impl IntoPython for Extra {
-    type Python = Typed<crate::python::convert::output::JsonObject>;
+    type Python = Typed<JsonObject>;
 
     fn into_python(self, py: Python<'_>, _: Option<&Client>) -> PyResult<Self::Python> {
         Ok(Typed::new(object_to_python(py, &self)?.unbind()))
