@@ -8,7 +8,7 @@ WHEELS := target/wheels
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: help demo test torture changelog release-check cross bench bench-sandbox instructions develop rust stubs check-stubs wheel python docs sdist clean
+.PHONY: help demo test torture changelog notices release-check cross bench bench-sandbox instructions develop rust stubs check-stubs wheel python docs sdist clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -54,10 +54,20 @@ test: rust check-stubs wheel python instructions docs sdist ## Run everything: a
 changelog: $(VENV)/tools ## Show what the fragments in changes/ will be in CHANGELOG.md
 	@$(BIN)/towncrier build --draft --version "$$($(BIN)/python -c 'import canvas_studio; print(canvas_studio.__version__)')"
 
-release-check: wheel sdist ## Check what a release needs beside make test: licences, metadata, workflows (installs cargo-deny)
+notices: ## Write the notices of the crates that are linked in (installs cargo-about)
+	command -v cargo-about >/dev/null || cargo install --quiet --locked --features cli --version '^0.9.3' cargo-about
+	cargo fetch --quiet --locked
+	cargo about generate --config release/about.toml --features python,sandbox --frozen --fail \
+		--output-file THIRD_PARTY_NOTICES.txt release/notices.hbs
+
+release-check: wheel sdist ## Check what a release needs beside make test: licences, notices, metadata, workflows (installs cargo-deny and cargo-about)
 	@echo "== release: licences and sources of the crates"
 	command -v cargo-deny >/dev/null || cargo install --quiet --locked cargo-deny
 	cargo deny check --hide-inclusion-graph licenses bans sources
+	@echo "== release: notices of the crates, written anew and compared"
+	cp THIRD_PARTY_NOTICES.txt target/committed-notices.txt
+	$(MAKE) --no-print-directory notices
+	diff -u target/committed-notices.txt THIRD_PARTY_NOTICES.txt
 	@echo "== release: the wheel, and one from the source distribution without git, in fresh environments"
 	$(BIN)/python release/first_screen.py $(WHEELS)/*.whl
 	mkdir -p target/sdist/without-git && printf '#!/bin/sh\nexit 127\n' > target/sdist/without-git/git && chmod +x target/sdist/without-git/git
@@ -66,13 +76,14 @@ release-check: wheel sdist ## Check what a release needs beside make test: licen
 	$(BIN)/python release/first_screen.py target/sdist/wheels/*.whl
 	@echo "== release: what PyPI is given"
 	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --group release
-	! grep --line-number OWNER pyproject.toml || { echo "fill in OWNER: RELEASING.md" >&2; exit 1; }
 	$(BIN)/validate-pyproject pyproject.toml
 	$(BIN)/twine check --strict $(WHEELS)/*.whl target/sdist/*.tar.gz
 	$(BIN)/check-wheel-contents $(WHEELS)
 	$(BIN)/pyroma --min=10 --skip-tests=ValidREST target/sdist/*.tar.gz
 	@echo "== release: workflows"
 	$(BIN)/zizmor --offline --quiet --pedantic .github
+	@echo "== release: what only a maintainer can fill in"
+	! grep --line-number OWNER pyproject.toml || { echo "fill in OWNER: RELEASING.md" >&2; exit 1; }
 
 cross: $(VENV)/tools ## Lint for Windows, macOS, ARM and musl by compiling for them; needs Debian (minutes for each of 5 targets)
 	@echo "== cross: Windows, macOS, ARM, musl"
@@ -113,7 +124,8 @@ MANYLINUX := $(if $(filter Linux,$(shell uname -s)),--zig --compatibility manyli
 wheel: $(VENV)/tools ## Build the release wheel and install it
 	@echo "== wheel: the one release build (about 3 minutes the first time)"
 	rm -rf $(WHEELS)
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/maturin build --quiet --release $(MANYLINUX) --out $(WHEELS)
+	CARGO_ENCODED_RUSTFLAGS="$$($(BIN)/python release/rustflags.py)" PATH="$(CURDIR)/$(BIN):$$PATH" \
+		$(BIN)/maturin build --quiet --release $(MANYLINUX) --out $(WHEELS)
 	$(BIN)/python release/clean_wheel.py $(WHEELS)/*.whl
 	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --reinstall --no-deps $(WHEELS)/*.whl
 	@ls -l $(WHEELS)/*.whl | awk '{printf "   %s: %.2f MB\n", $$NF, $$5 / 1e6}'
@@ -127,9 +139,13 @@ python: ## Lint, type-check and test the package that is installed
 	$(BIN)/python -m mypy.stubtest canvas_studio._core --mypy-config-file pyproject.toml
 	$(BIN)/pytest -n 2 --dist worksteal --quiet
 
+# One of the project's addresses, which pyproject.toml holds.
+url = $(shell sed -n 's/^$(1) = "\(.*\)"$$/\1/p' pyproject.toml)
+
 docs: $(VENV)/tools ## Build the documentation; a broken link or an unknown name fails
 	@echo "== docs"
-	$(BIN)/zensical build --strict --clean
+	SITE_URL="$(call url,Documentation)" REPO_URL="$(call url,Source)" $(BIN)/zensical build --strict --clean
+	grep --quiet "<loc>$(call url,Documentation)" site/sitemap.xml
 
 sdist: $(VENV)/tools ## Check that the source distribution builds by itself
 	@echo "== sdist"

@@ -12,19 +12,30 @@ targets=("$@")
   x86_64-pc-windows-gnu aarch64-pc-windows-gnullvm aarch64-apple-darwin aarch64-unknown-linux-gnu x86_64-unknown-linux-musl
 )
 
-if [ ! -x "$root/usr/bin/cargo-clippy" ]; then
+if [ ! -e "$folder/unpacked" ]; then
   command -v apt-get >/dev/null || { echo "make cross needs Debian or Ubuntu, for the packages of its Rust" >&2; exit 1; }
   echo "   unpacking Debian's Rust, with its source, into target/cross (200 MB to fetch)"
-  mkdir -p "$folder/debs" "$root"
+  rm -rf "$folder/debs" "$root"
+  mkdir -p "$folder/debs" "$folder/apt/lists/partial" "$folder/apt/cache/archives/partial" "$root"
+  # apt's lists are fetched anew, into a folder of ours: those of the system may be old, and are not ours to change.
+  cat >"$folder/apt/apt.conf" <<CONF
+Dir::State::lists "$folder/apt/lists";
+Dir::Cache "$folder/apt/cache";
+APT::Sandbox::User "root";
+quiet "2";
+CONF
   (
+    export APT_CONFIG=$folder/apt/apt.conf
     cd "$folder/debs"
+    apt-get update
     # rustc-web is the newer Rust that Debian keeps for browsers; the libraries are those that it and its cargo load.
     apt-get download rustc-web cargo-web rust-web-src rust-web-clippy libstd-rust-web-dev binutils-mingw-w64-x86-64 \
       libgit2-1.5 libssh2-1 libcurl4 libsqlite3-0 libmbedtls14 libmbedx509-1 libmbedcrypto7 libhttp-parser2.9 libedit2 libz3-4
     apt-get download "$(apt-cache depends libstd-rust-web-dev | awk '/Depends: libstd-rust-web-[0-9]/ {print $2}')"
     apt-get download "$(apt-cache search --names-only '^libllvm[0-9]+$' | awk '{print $1}' | sort -V | tail -n 1)"
     for package in *.deb; do dpkg -x "$package" "$root"; done
-  ) 2>&1 | grep --invert-match "unsandboxed" || true
+  )
+  touch "$folder/unpacked"
 fi
 
 # What ring's build script takes for a C compiler and an archiver.
@@ -53,6 +64,7 @@ export LD_LIBRARY_PATH=$root/usr/lib/x86_64-linux-gnu
 export PATH=$root/usr/bin:$folder/bin:$PATH
 export RUSTC=$root/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$folder/target
 export PYO3_CROSS_PYTHON_VERSION=3.11 CRATE_CC_NO_DEFAULTS=1
+echo "   with $("$RUSTC" --version)"
 for target in "${targets[@]}"; do
   echo "   $target"
   case $target in

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 import zipfile
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 HOUSE = Path(__file__).parents[2]
 WHEELS = sorted((HOUSE / "target/wheels").glob("*.whl"))
@@ -39,13 +45,37 @@ def test_the_wheel_is_small(wheel: Path) -> None:
 def test_the_wheel_holds_the_licences_and_a_list_of_its_crates(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = {name.partition(".dist-info/")[2] for name in archive.namelist()}
-    assert {"licenses/LICENSE", "sboms/canvas-studio.cyclonedx.json"} <= names
+        notices = archive.read(next(name for name in archive.namelist() if name.endswith("THIRD_PARTY_NOTICES.txt")))
+    assert {"licenses/LICENSE", "licenses/THIRD_PARTY_NOTICES.txt", "sboms/canvas-studio.cyclonedx.json"} <= names
+    assert notices == (HOUSE / "THIRD_PARTY_NOTICES.txt").read_bytes()
 
 
 def test_the_wheel_does_not_tell_where_it_was_built(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         assert archive.testzip() is None
-        telling = [name for name in archive.namelist() if str(HOUSE).encode() in archive.read(name)]
+        folders = [f"{folder}{os.sep}".encode() for folder in (HOUSE, Path.home())]
+        telling = [name for name in archive.namelist() if any(each in archive.read(name) for each in folders)]
         crates = archive.read(next(name for name in archive.namelist() if "/sboms/" in name))
+        core = archive.read(next(name for name in archive.namelist() if "/_core." in name and "pyi" not in name))
     assert telling == []
+    # The files that a panic may name: those of crates below `crates`, ours by themselves, and the standard library's.
+    assert re.findall(rb"[\w/.-]*/registry/src/", core) == []
+    assert re.search(rb"crates/[\w.-]+/tokio-[\d.]+/src/", core)
     assert set(re.findall(rb"path\+file://([^#\"]*)", crates)) == {b"/canvas-studio"}
+
+
+@pytest.mark.parametrize("folder", ["/opt/cargo/registry/src/", "D:\\cargo\\registry\\src\\", f"{HOUSE}{os.sep}", None])
+def test_a_wheel_that_names_a_folder_of_its_builder_is_refused(
+    folder: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [str(HOUSE / "release"), *sys.path])
+    clean: Callable[[Path], None] = import_module("clean_wheel").clean
+    made = tmp_path / "package.whl"
+    with zipfile.ZipFile(made, "w") as archive:
+        archive.writestr("package/_core.so", b"\0" + (folder or "crates/index/").encode() + b"tokio-1.0/src/lib.rs\0")
+        archive.writestr("package.dist-info/RECORD", "")
+    if folder is None:
+        clean(made)
+    else:
+        with pytest.raises(SystemExit, match="names a folder of the builder"):
+            clean(made)
