@@ -1,4 +1,4 @@
-"""The progress bars of `progress=True`, drawn by tqdm in a terminal or a notebook."""
+"""Progress: the bars of `progress=True`, drawn by tqdm in a terminal or a notebook; and async callables."""
 
 from __future__ import annotations
 
@@ -6,6 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+def is_async(progress: Callable[[int, int | None], object]) -> bool:
+    """Say whether what a callable returns is to be awaited, as far as that is known before it is called.
+
+    Args:
+        progress: The callable.
+    """
+    import inspect  # noqa: PLC0415 - only needed here
+
+    return any(inspect.iscoroutinefunction(each) for each in (progress, getattr(progress, "__call__", None)))  # noqa: B004
 
 
 class Bar:

@@ -8,8 +8,6 @@ from contextvars import ContextVar
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Protocol
 
-from canvas_studio._tracebacks import clear_locals
-
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Generator
@@ -27,7 +25,7 @@ class Decision(Protocol):
     async def decide_async(self, loaded: Tokens | None, /) -> tuple[Tokens | None, ...]: ...
 
 
-_tasks: set[asyncio.Task[None]] = set()
+_tasks: set[asyncio.Task[None] | None] = set()
 # The stores whose code runs in this context. Each entry is emptied when its store is done, since a task that the store
 # has started keeps the context.
 running_stores: ContextVar[tuple[list[int], ...]] = ContextVar("canvas_studio.auth.inside", default=())
@@ -73,75 +71,51 @@ async def update_async(store: AsyncTokenStore, address: int, decision: Decision)
         address: Its address, by which the core knows it.
         decision: Decides, and refreshes if need be.
     """
-    with _running(address):
-        async with store.lock():
-            for tokens in await decision.decide_async(await store.load()):
-                await store.save(tokens)
+    from asyncio import current_task  # noqa: PLC0415 - only an async store needs it
+
+    # A task that waits for the core is referred to by itself alone: the garbage collector would take it.
+    task = current_task()
+    _tasks.add(task)
+    try:
+        with _running(address):
+            async with store.lock():
+                for tokens in await decision.decide_async(await store.load()):
+                    await store.save(tokens)
+    finally:
+        _tasks.discard(task)
 
 
-def _run_on_a_thread(work: Callable[[], None]) -> None:
+def begin_on_a_thread(
+    is_async: bool,  # noqa: FBT001
+    arguments: tuple[Any, int, Decision],
+    context: Context,
+    finished: Callable[[BaseException | None], None],
+) -> None:
+    """Begin to update a store on a thread.
+
+    Args:
+        is_async: Whether it is to be awaited.
+        arguments: Those of `update` or `update_async`.
+        context: The context variables of the caller.
+        finished: Called with the error, if there was one, when the store is done.
+    """
+
+    def work() -> None:
+        try:
+            if is_async:
+                import asyncio  # noqa: PLC0415 - likewise
+
+                context.run(asyncio.run, update_async(*arguments))
+            else:
+                context.run(update, *arguments)
+        except BaseException as error:  # noqa: BLE001 - the core raises it in the calls that wait
+            finished(error)
+        else:
+            finished(None)
+
     try:
         Thread(target=work, name="canvas-studio tokens", daemon=True).start()
     except RuntimeError:
         # No thread can start: Python 3.12 and later start none at exit, or the system has none left. Use this thread,
         # which is the core's and idle. A thread of Python's own is better only because an exit can abandon it.
         work()
-
-
-def begin(
-    store: Any,  # noqa: ANN401 - a TokenStore or an AsyncTokenStore
-    is_async: bool,  # noqa: FBT001
-    address: int,
-    decision: Decision,
-    finished: Callable[[BaseException | None], None],
-    context: Context,
-    loop: asyncio.AbstractEventLoop | None,
-) -> None:
-    """Begin to update a store: an async one on the caller's event loop if it runs, all others on a thread.
-
-    Args:
-        store: The store.
-        is_async: Whether it is to be awaited.
-        address: Its address, by which the core knows it.
-        decision: Decides, and refreshes if need be.
-        finished: Called with the error, if there was one, when the store is done.
-        context: The context variables of the caller.
-        loop: The event loop of the caller, if there is one.
-    """
-
-    def on_a_thread() -> None:
-        try:
-            if is_async:
-                import asyncio  # noqa: PLC0415 - only an async store needs it
-
-                context.copy().run(asyncio.run, update_async(store, address, decision))
-            else:
-                context.copy().run(update, store, address, decision)
-        except BaseException as error:  # noqa: BLE001 - the core raises it in the calls that wait
-            clear_locals(error)
-            finished(error)
-        else:
-            finished(None)
-
-    def on_the_loop(loop: asyncio.AbstractEventLoop) -> None:
-        task = loop.create_task(update_async(store, address, decision))
-        _tasks.add(task)
-        task.add_done_callback(ended)
-
-    def ended(task: asyncio.Task[None]) -> None:
-        from asyncio import CancelledError  # noqa: PLC0415 - likewise
-
-        _tasks.discard(task)
-        error = CancelledError() if task.cancelled() else task.exception()
-        clear_locals(error)
-        finished(error)
-
-    if is_async and loop is not None:
-        try:
-            loop.call_soon_threadsafe(on_the_loop, loop, context=context.copy())
-        except RuntimeError:
-            # The loop was closed meanwhile.
-            pass
-        else:
-            return
-    _run_on_a_thread(on_a_thread)

@@ -11,6 +11,7 @@ use pyo3::{type_hint_identifier, type_hint_subscript, type_hint_union};
 use url::Url;
 
 use super::bridge::operation::Operation;
+use super::bridge::reports::needs_async_call;
 use super::convert::arguments::Argument;
 use super::convert::input::{flag_if_it_is, wrong_type};
 use crate::api::{InvalidArgument, Request};
@@ -98,10 +99,15 @@ impl Operation for DownloadWithProgress {
         self.progress.0.is_some()
     }
 
-    fn report_progress(&self, py: Python<'_>) -> PyResult<()> {
-        if let Some(callable) = &self.progress.0 {
-            callable.call1(py, self.transferred.read())?;
-        }
-        Ok(())
+    fn report_progress<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let Some(callable) = &self.progress.0 else { return Ok(None) };
+        let returned = callable.bind(py).call1(self.transferred.read())?;
+        Ok(returned.get_type().hasattr("__await__")?.then_some(returned))
+    }
+
+    fn check_blocking(&self, py: Python<'_>) -> PyResult<()> {
+        let Some(callable) = &self.progress.0 else { return Ok(()) };
+        let is_async = py.import("canvas_studio._progress")?.call_method1("is_async", (callable,))?.is_truthy()?;
+        if is_async { Err(needs_async_call()) } else { Ok(()) }
     }
 }

@@ -5,7 +5,6 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 #[cfg(feature = "stubs")]
@@ -14,6 +13,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyTuple, PyType};
 #[cfg(feature = "stubs")]
 use pyo3::{type_hint_identifier, type_hint_union};
+use pyo3_async_runtimes::{TaskLocals, into_future_with_locals};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedMutexGuard, oneshot};
 
@@ -22,7 +22,7 @@ use crate::client::auth::token_store::{BoxFuture, Change, Decide, FileLock, File
 use crate::client::{Client, Error};
 use crate::python::bridge::awaitable::AwaitableOf;
 use crate::python::bridge::caller::{self, Caller};
-use crate::python::bridge::exit::{on_native_thread, park_if_finalizing};
+use crate::python::bridge::exit::{on_new_thread, park_if_finalizing, unless_finalizing};
 use crate::python::bridge::operation::Operation;
 use crate::python::bridge::run::run;
 use crate::python::convert::arguments::{Argument, FilePath, Object};
@@ -306,36 +306,19 @@ impl fmt::Debug for PythonStore {
 }
 
 impl TokenStore for PythonStore {
-    /// Runs a blocking store on a Python thread, so that it blocks no other work and an exit need not wait for it, and
-    /// an async store on the caller's event loop.
     fn update(&self, decide: Decide) -> BoxFuture<Result<(), Error>> {
         let is_async = self.is_async;
         let Some(caller) = caller::current() else {
             return Box::pin(async { Err(Error::Setup("a token store was needed outside of a call".to_owned())) });
         };
-        let (sender, receiver) = oneshot::channel();
         let refused = Arc::new(Mutex::new(None));
         let decision =
             Decision { decide: Mutex::new(Some(decide)), refused: Arc::clone(&refused), runtime: Handle::current() };
-        // A short-lived thread, because a worker of the runtime must not wait for the interpreter.
-        let started = thread::Builder::new().spawn(move || {
-            on_native_thread(|| {
-                Python::try_attach(|py| {
-                    let finished = Finished { sender: Mutex::new(Some(sender)) };
-                    if let Err(problem) = begin(py, &caller, is_async, decision, finished) {
-                        problem.write_unraisable(py, None);
-                    }
-                });
-            });
-        });
         Box::pin(async move {
-            started.map_err(|error| Error::Setup(format!("no thread for the token store: {error}")))?;
-            let result = receiver.await;
-            if let Some(error) = refused.lock().unwrap_or_else(PoisonError::into_inner).take() {
-                return Err(error);
-            }
-            let Ok(result) = result else { return Err(Error::abandoned()) };
-            result.map_err(|raised| Python::attach(|py| store_error(py, raised)))
+            let updating = async { in_store(move |py| begin(py, &caller, is_async, decision)).await?.await };
+            let result = updating.await;
+            let refused = refused.lock().unwrap_or_else(PoisonError::into_inner).take();
+            refused.map_or(result, Err)
         })
     }
 
@@ -353,7 +336,48 @@ impl TokenStore for PythonStore {
     }
 }
 
+/// Runs Python code of a store. What it raises is the store's error.
+async fn in_store<T: Send + 'static>(run: impl FnOnce(Python<'_>) -> PyResult<T> + Send + 'static) -> Result<T, Error> {
+    on_new_thread(move |py| run(py).map_err(|raised| store_error(py, raised))).await?
+}
+
+/// Begins to update a store, and returns the rest. An async store runs as a task of the caller's event loop. A blocking
+/// one runs on a Python thread, so that it blocks no other work and an exit need not wait for it; so does an async one if
+/// there is no loop, or a closed one.
+fn begin(
+    py: Python<'_>,
+    caller: &Caller,
+    is_async: bool,
+    decision: Decision,
+) -> PyResult<BoxFuture<Result<(), Error>>> {
+    let stores = py.import("canvas_studio._user_stores")?;
+    // Two threads cannot enter one context at the same time.
+    let context = caller.context.bind(py).call_method0("copy")?;
+    let arguments = (&caller.store, caller.store.as_ptr().addr(), decision).into_pyobject(py)?;
+    if let Some(event_loop) = caller.event_loop.as_ref().filter(|_| is_async) {
+        let locals = TaskLocals::new(event_loop.bind(py).clone()).with_context(context.clone());
+        let coroutine = stores.getattr("update_async")?.call1(&arguments)?;
+        if let Ok(ended) = into_future_with_locals(&locals, coroutine.clone()) {
+            let coroutine = coroutine.unbind();
+            return Ok(Box::pin(async move {
+                let Err(raised) = unless_finalizing(ended).await else { return Ok(()) };
+                // It never began if the loop was closed first, and Python would warn of that.
+                in_store(move |py| coroutine.call_method0(py, "close").and(Err(raised))).await
+            }));
+        }
+        coroutine.call_method0("close")?;
+    }
+    let (sender, ended) = oneshot::channel();
+    let finished = Finished { sender: Mutex::new(Some(sender)) };
+    stores.call_method1("begin_on_a_thread", (is_async, arguments, context, finished))?;
+    Ok(Box::pin(async { ended.await.unwrap_or_else(|_| Err(Error::abandoned())) }))
+}
+
 fn store_error(py: Python<'_>, raised: PyErr) -> Error {
+    let clear_locals = || py.import("canvas_studio._tracebacks")?.call_method1("clear_locals", (raised.value(py),));
+    if let Err(problem) = clear_locals() {
+        problem.write_unraisable(py, None);
+    }
     let is_cancelled = || py.import("asyncio")?.getattr("CancelledError").map(|class| raised.is_instance(py, &class));
     if is_cancelled().unwrap_or(false) {
         return Error::abandoned();
@@ -365,14 +389,6 @@ fn store_error(py: Python<'_>, raised: PyErr) -> Error {
         format!("the token store raised {kind}: what it says is the cause of this error")
     };
     Error::Store { message, cause: Arc::new(raised) }
-}
-
-/// Calls `canvas_studio._user_stores.begin`, which runs the store on a thread or an event loop.
-fn begin(py: Python<'_>, caller: &Caller, is_async: bool, decision: Decision, finished: Finished) -> PyResult<()> {
-    let stores = py.import("canvas_studio._user_stores")?;
-    let Caller { store, context, event_loop, .. } = caller;
-    let inside = store.as_ptr().addr();
-    stores.call_method1("begin", (store, is_async, inside, decision, finished, context, event_loop)).map(drop)
 }
 
 /// Decides, from the tokens in a store, whether to refresh and save them. `canvas_studio._user_stores` calls it.
@@ -436,10 +452,10 @@ impl Decision {
     }
 }
 
-/// Receives the result of the work on a store. If it is dropped without a result, the waiting call gets an error.
+/// Receives the result of an update on a thread. If it is dropped without one, the waiting call gets an error.
 #[pyclass(frozen, module = "canvas_studio._core")]
 pub(crate) struct Finished {
-    sender: Mutex<Option<oneshot::Sender<Result<(), PyErr>>>>,
+    sender: Mutex<Option<oneshot::Sender<Result<(), Error>>>>,
 }
 
 #[pymethods]
@@ -448,7 +464,7 @@ impl Finished {
     fn __call__(&self, error: Option<Bound<'_, PyAny>>) {
         if let Some(sender) = self.sender.lock().unwrap_or_else(PoisonError::into_inner).take() {
             // It fails if no call waits any more, which is fine.
-            let _ = sender.send(error.map_or(Ok(()), |error| Err(PyErr::from_value(error))));
+            let _ = sender.send(error.map_or(Ok(()), |error| Err(store_error(error.py(), PyErr::from_value(error)))));
         }
     }
 }

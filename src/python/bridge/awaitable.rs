@@ -19,7 +19,8 @@ use super::event_loop::{TaskWaker, WakeQueue, running_loop};
 use super::exit::before_exit;
 use crate::python::panics;
 
-type Running = Pin<Box<dyn Future<Output = PyResult<Py<PyAny>>> + Send>>;
+/// A future with a Python object as its result.
+pub(super) type Running = Pin<Box<dyn Future<Output = PyResult<Py<PyAny>>> + Send>>;
 
 /// An awaitable whose result is a `T`.
 pub(crate) struct AwaitableOf<T> {

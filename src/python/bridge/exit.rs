@@ -1,12 +1,16 @@
 //! The state of an exit: whether the interpreter is exiting, and how many calls are in progress.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering, fence};
+use std::task::Poll;
 use std::thread::{self, ThreadId};
 
 use pyo3::exceptions::PySystemExit;
 use pyo3::prelude::*;
+use tokio::sync::oneshot;
 
 use crate::client::{Error, PerProcess};
 use crate::python::errors::to_python;
@@ -57,6 +61,31 @@ pub(crate) fn on_native_thread(run: impl FnOnce()) {
     if FINALIZED.existing().is_none() {
         run();
     }
+}
+
+/// Runs a few lines of Python on a thread of their own, because a worker of the runtime must not wait for the
+/// interpreter. It is an error if the interpreter is finalized next.
+pub(crate) async fn on_new_thread<T: Send + 'static>(
+    run: impl FnOnce(Python<'_>) -> T + Send + 'static,
+) -> Result<T, Error> {
+    let (sender, receiver) = oneshot::channel();
+    let run = move |py: Python<'_>| sender.send(run(py));
+    // If it does not run, dropping the sender ends the wait.
+    thread::Builder::new()
+        .spawn(|| on_native_thread(|| drop(Python::try_attach(run))))
+        .map_err(|error| Error::Setup(format!("no thread for the token store: {error}")))?;
+    receiver.await.map_err(|_| Error::Exiting)
+}
+
+/// Awaits a future that may run Python code. It never ends if the interpreter is finalized next.
+pub(crate) async fn unless_finalizing<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        let mut polled = Poll::Pending;
+        on_native_thread(|| polled = future.as_mut().poll(context));
+        polled
+    })
+    .await
 }
 
 /// Parks a thread for good once the interpreter is finalized: returning to it would abort the process.

@@ -8,6 +8,7 @@ pub(crate) mod event_loop;
 pub(crate) mod exit;
 pub(crate) mod logs;
 pub(crate) mod operation;
+pub(crate) mod reports;
 pub(crate) mod run;
 pub(crate) mod runtime;
 pub(crate) mod shutdown;

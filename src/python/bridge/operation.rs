@@ -23,8 +23,14 @@ pub(crate) trait Operation: Send + 'static {
         false
     }
 
-    /// Reports progress to Python, on the caller's thread. An exception ends the operation.
-    fn report_progress(&self, _py: Python<'_>) -> PyResult<()> {
+    /// Reports progress to Python, on the caller's thread. Returns what the callable returned, if it is to be awaited.
+    /// An exception ends the operation.
+    fn report_progress<'py>(&self, _py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        Ok(None)
+    }
+
+    /// Refuses what only an async call can do, before anything is sent.
+    fn check_blocking(&self, _py: Python<'_>) -> PyResult<()> {
         Ok(())
     }
 }

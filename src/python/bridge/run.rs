@@ -6,7 +6,6 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 
-use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
 use pyo3::prelude::*;
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::sleep;
@@ -15,6 +14,7 @@ use super::caller::for_caller;
 use super::exit::{CallGuard, refuse_at_exit};
 use super::logs::{self, Log};
 use super::operation::Operation;
+use super::reports::{Reports, report};
 use super::runtime::{
     CallerRuntime, CleanupOnDrop, IdleRuntime, RuntimeGuard, SharedRuntime, TICK, caller_runtime, cleanup, no_threads,
     off_runtime, shared_runtime,
@@ -41,6 +41,7 @@ fn run_on_this_thread<O: Operation>(
     operation: Result<O, InvalidArgument>,
 ) -> PyResult<<O::Result as IntoPython>::Python> {
     let operation = operation.map_err(|refusal| to_python(refusal.into()))?;
+    operation.check_blocking(py)?;
     let caller_runtime = caller_runtime()?;
     let _cleanup = CleanupOnDrop;
     let executor = Executor::new(&caller_runtime)?;
@@ -72,13 +73,13 @@ fn wait<T: Send>(
         log.flush(py)?;
         if let Some(result) = finished {
             if result.is_ok() {
-                operation.report_progress(py)?;
+                report(py, operation)?;
             }
             return Ok(result);
         }
         py.check_signals()?;
         refuse_at_exit()?;
-        operation.report_progress(py)?;
+        report(py, operation)?;
         logs::refresh_level(py)?;
         BlockingCall::resume();
     }
@@ -193,14 +194,16 @@ pub(crate) async fn run_async<O: Operation>(
         })?
     };
     let mut task = AbortOnDrop(shared.handle.spawn(log.of(running)));
+    let mut reports = Reports::default();
     let finished = loop {
-        if let Some(finished) = wait_for_news(&shared, &mut task.0, &log, operation.has_progress()).await {
+        let news = wait_for_news(&shared, &mut task.0, &log, operation.has_progress(), &mut reports).await?;
+        if let Some(finished) = news {
             break finished;
         }
         let _call = CallGuard::enter();
         Python::attach(|py| {
             log.flush(py)?;
-            report_progress(py, &operation)
+            reports.report(py, &operation)
         })?;
     };
     if finished.is_err() {
@@ -209,25 +212,20 @@ pub(crate) async fn run_async<O: Operation>(
     let result = finished.map_err(|error| {
         error.try_into_panic().map_or_else(|_| to_python(Error::Closed), |panic| panics::exception(panic.as_ref()))
     })?;
-    let _call = CallGuard::enter();
-    Python::attach(|py| {
-        log.flush(py)?;
-        let result = result.map_err(to_python)?;
-        report_progress(py, &operation)?;
-        result.into_python(py, client.as_ref())
-    })
-}
-
-/// Reports progress from a coroutine. A `StopIteration` that leaves a coroutine would become its result.
-fn report_progress(py: Python<'_>, operation: &impl Operation) -> PyResult<()> {
-    operation.report_progress(py).map_err(|error| {
-        if !error.is_instance_of::<PyStopIteration>(py) {
-            return error;
+    let result = {
+        let _call = CallGuard::enter();
+        Python::attach(|py| log.flush(py).and(result.map_err(to_python)))?
+    };
+    if operation.has_progress() {
+        reports.end().await?;
+        {
+            let _call = CallGuard::enter();
+            Python::attach(|py| reports.report(py, &operation))?;
         }
-        let instead = PyRuntimeError::new_err("the progress callable raised StopIteration");
-        instead.set_cause(py, Some(error));
-        instead
-    })
+        reports.end().await?;
+    }
+    let _call = CallGuard::enter();
+    Python::attach(|py| result.into_python(py, client.as_ref()))
 }
 
 /// Waits for a task; `None` if there is a log record to pass on, or progress to report, before it is finished.
@@ -236,8 +234,9 @@ async fn wait_for_news<T>(
     task: &mut JoinHandle<T>,
     log: &Log,
     has_progress: bool,
-) -> Option<Result<T, JoinError>> {
-    let pause = async {
+    reports: &mut Reports,
+) -> PyResult<Option<Result<T, JoinError>>> {
+    let mut pause = pin!(async {
         if !has_progress {
             return pending().await;
         }
@@ -246,12 +245,15 @@ async fn wait_for_news<T>(
             sleep(TICK)
         };
         tick.await;
-    };
-    tokio::select! {
-        biased;
-        finished = task => Some(finished),
-        () = log.new_records() => None,
-        () = pause => None,
+    });
+    loop {
+        tokio::select! {
+            biased;
+            finished = &mut *task => return Ok(Some(finished)),
+            () = log.new_records() => return Ok(None),
+            ended = reports.next_end() => ended?,
+            () = &mut pause => return Ok(None),
+        }
     }
 }
 

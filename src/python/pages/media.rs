@@ -151,7 +151,8 @@ operations! { StudioClient {
     ///     path: The file. An existing one is replaced.
     ///     quality: Which version; the best if omitted. The values are not documented.
     ///     progress: `True` for a progress bar (needs tqdm), or a callable that is given the bytes so far and the bytes
-    ///         in all (`None` if unknown), several times a second, on the calling thread.
+    ///         in all (`None` if unknown), several times a second, on the calling thread. The async method also takes
+    ///         an async callable, and awaits it, one report at a time, while the download continues.
     ///     max_bytes: The most bytes that the file may have, 1 or more; no limit if omitted. A larger file is refused,
     ///         before it is transferred if its length is announced, and nothing of it stays.
     ///
@@ -460,7 +461,8 @@ operations! { Media {
     ///     path: The file. An existing one is replaced.
     ///     quality: Which version; the best if omitted. The values are not documented.
     ///     progress: `True` for a progress bar (needs tqdm), or a callable that is given the bytes so far and the bytes
-    ///         in all (`None` if unknown), several times a second, on the calling thread.
+    ///         in all (`None` if unknown), several times a second, on the calling thread. The async method also takes
+    ///         an async callable, and awaits it, one report at a time, while the download continues.
     ///     max_bytes: The most bytes that the file may have, 1 or more; no limit if omitted. A larger file is refused,
     ///         before it is transferred if its length is announced, and nothing of it stays.
     ///
