@@ -12,7 +12,7 @@ use url::Url;
 
 use super::item::{Doubt, Item, Meta, Page, has_value};
 use super::json::locate::{ReadError, locate_in_list};
-use super::json::outline::{NUMBER_KEY, Names, Outline, has_number_key};
+use super::json::outline::{Names, Outline};
 use super::json::text::{check, check_list, read_json, read_seed, read_text, without_mark};
 
 /// Content types of JSON that need no parsing.
@@ -84,9 +84,6 @@ pub fn json_text(answer: &Answer) -> Result<&str, DecodeError> {
         return Err(DecodeError::new("an HTML page came back instead of JSON: is this host a Studio?"));
     }
     let text = simdutf8::compat::from_utf8(&answer.body).map_err(|error| not_utf8(answer, &error))?;
-    if has_number_key(text) {
-        return Err(DecodeError::new(NUMBER_KEY));
-    }
     Ok(without_mark(text))
 }
 

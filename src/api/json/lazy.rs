@@ -143,11 +143,9 @@ fn scan_on<'text, T>(
     let (mut found, mut meta) = (None, None);
     scanner.expect(b'{')?;
     loop {
-        let (name, has_escape) = scanner.name()?;
+        let name = scanner.name()?;
         scanner.expect(b':')?;
-        if has_escape {
-            return None;
-        } else if name == key {
+        if name == key {
             if found.is_some() {
                 return None;
             }

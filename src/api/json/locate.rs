@@ -132,7 +132,7 @@ fn pass_items(text: &str, key: &str, goes_on: &mut dyn FnMut(usize, usize) -> bo
     let mut scanner = Scanner::new(text);
     scanner.expect(b'{')?;
     loop {
-        let (name, _) = scanner.name()?;
+        let name = scanner.name()?;
         scanner.expect(b':')?;
         if name != key || !scanner.takes(b'[')? {
             scanner.value(1)?;

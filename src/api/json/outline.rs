@@ -11,10 +11,11 @@ use serde_json::{Map, Number, Value};
 const NUMBER: &str = "$serde_json::private::Number";
 
 /// Why a text with such a key is refused: serde_json would take its object for a number.
-pub const NUMBER_KEY: &str = "it has the key \"$serde_json::private::Number\", which this package cannot read";
+pub(super) const NUMBER_KEY: &str = "it has the key \"$serde_json::private::Number\", which this package cannot read";
 
-/// Whether a text has such a key, or seems to.
-pub fn has_number_key(text: &str) -> bool {
+/// Whether a text has such a key, or seems to. Asked before serde_json reads a text; the scanner leaves every text with
+/// such a key to serde_json.
+pub(super) fn has_number_key(text: &str) -> bool {
     let has_key = |text: &[u8]| memmem::find(text, NUMBER.as_bytes()).is_some();
     has_key(text.as_bytes()) || (memmem::find(text.as_bytes(), b"\\u00").is_some() && has_key(&without_escapes(text)))
 }
@@ -146,10 +147,31 @@ impl<'de> Visitor<'de> for Names {
 mod tests {
     use serde_json::json;
 
+    use super::super::super::models::Media;
     use super::*;
 
     fn outline(text: &str, names: &'static [&'static str]) -> Value {
         Outline(names).deserialize(&mut serde_json::Deserializer::from_str(text)).unwrap()
+    }
+
+    #[test]
+    fn the_scanner_leaves_each_text_with_the_key_of_serde_json_for_numbers_to_serde_json() {
+        for key in
+            ["$serde_json::private::Number", r"\u0024serde_json::private::Number", r"$serde_json::private::N\u0075mber"]
+        {
+            for (before, after) in [
+                ("{", "1, \"media\": {\"id\": 1}}"),
+                ("{\"media\": {\"id\": 1, ", "\"2\"}}"),
+                ("{\"media\": {\"id\": 1, \"owner\": {\"id\": 2, ", "\"2\"}}}"),
+                ("{\"media\": {\"id\": 1, \"new\": [{ ", "\"2\"}]}}"),
+                ("{\"media\": {\"id\": 1, \"new\": {\"a\": 1,\n", "\"2\"}}}"),
+            ] {
+                let text = format!("{before}\"{key}\": {after}");
+                assert!(has_number_key(&text), "{text}");
+                assert!(Media::scan_at_key(&text, "media").is_err(), "{text}");
+                assert!(Media::scan_at_key(&text.replace(key, "other"), "media").is_ok(), "{text}");
+            }
+        }
     }
 
     #[test]

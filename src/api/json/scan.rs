@@ -150,12 +150,14 @@ impl<'text> Scanner<'text> {
         self.text.get(start + 1..self.at - 1)
     }
 
-    /// Reads a name. Returns it, and whether it contains an escape.
-    pub fn name(&mut self) -> Option<(&'text str, bool)> {
+    /// Reads the name of a field, without escapes, or with some if the text is known. To serde_json, a name that begins
+    /// with `$` may have a meaning of its own.
+    pub fn name(&mut self) -> Option<&'text str> {
         self.peek()?;
         let start = self.at;
         let has_escape = self.string()?;
-        Some((self.inside(start)?, has_escape))
+        let name = self.inside(start)?;
+        (self.is_known || !(has_escape || name.starts_with('$'))).then_some(name)
     }
 
     /// Skips a number, and classifies it.
@@ -234,13 +236,12 @@ impl<'text> Scanner<'text> {
                     return Some(());
                 }
                 loop {
-                    self.string()?;
+                    self.name()?;
                     self.expect(b':')?;
                     self.value(depth + 1)?;
                     if !self.takes(b',')? {
                         return self.expect(b'}');
                     }
-                    self.peek()?;
                 }
             }
             b'[' => {
@@ -338,12 +339,9 @@ impl<'text> Scanner<'text> {
             self.at += field.key.length;
             return Some(Some((usize::from(**expected), field)));
         }
-        let (name, has_escape) = self.name()?;
+        // In a text that serde has written, documented names have no escapes.
+        let name = self.name()?;
         self.expect(b':')?;
-        if has_escape {
-            // It may be a documented name. In text that serde has written, documented names have no escapes.
-            return self.is_known.then_some(None);
-        }
         let found = fields.iter().enumerate().find(|(_, field)| field.name == name);
         if let Some(expected) = expected {
             *expected = found.and_then(|(index, _)| u8::try_from(index).ok()).unwrap_or(u8::MAX);

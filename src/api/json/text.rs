@@ -97,11 +97,13 @@ fn surrogate(text: &str) -> Option<Half> {
     }
 }
 
+/// The error for a text that serde_json must not read.
+fn number_key(text: &str) -> Option<ReadError> {
+    has_number_key(text).then(|| ReadError { problem: NUMBER_KEY.to_owned(), path: None })
+}
+
 /// Reads a text; an error says where the problem is.
 pub fn read_text<T: DeserializeOwned>(text: &str) -> Result<T, ReadError> {
-    if has_number_key(text) {
-        return Err(ReadError { problem: NUMBER_KEY.to_owned(), path: None });
-    }
     read_seed(text, || PhantomData::<T>, |text, _| locate_error(text, PhantomData::<T>))
 }
 
@@ -115,6 +117,7 @@ pub fn read_seed<T, S>(
 where
     S: for<'text> DeserializeSeed<'text, Value = T>,
 {
+    number_key(text).map_or(Ok(()), Err)?;
     whole(text, seed()).or_else(|error| match repaired(text) {
         Some(text) => whole(&text, seed()).map_err(|error| locate(&text, &error)),
         None => Err(locate(text, &error)),
@@ -126,6 +129,9 @@ pub fn check<S>(text: &str, seed: S) -> Option<ReadError>
 where
     S: for<'part> DeserializeSeed<'part>,
 {
+    if let Some(error) = number_key(text) {
+        return Some(error);
+    }
     let error = find_error(text, seed)?;
     repaired(text).is_none().then(|| error.into())
 }
@@ -135,6 +141,9 @@ pub fn check_list<S>(text: &str, key: &str, at: usize, seed: S) -> Option<ReadEr
 where
     S: for<'part> DeserializeSeed<'part>,
 {
+    if let Some(error) = number_key(text) {
+        return Some(error);
+    }
     let cut = Cut::before(text, key, at)?;
     let error = find_error(&cut.text, seed)?;
     repaired(&cut.text).is_none().then(|| cut.undo(text, key, error))
