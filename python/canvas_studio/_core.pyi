@@ -294,9 +294,9 @@ class Collection:
         The owner.
         """
     @property
-    def permission(self, /) -> str | None:
+    def permission(self, /) -> Literal["access", "view", "edit", "owner"] | str | None:
         """
-        What the caller may do with it. The values are not documented.
+        What the caller may do with it. The values are not documented; those in the type hint are expected.
         """
     def permissions(self, /) -> Permissions:
         """
@@ -356,7 +356,7 @@ class Collection:
             Every documented field, `None` where Studio sent none, then the undocumented ones as they were sent.
         """
     @property
-    def type(self, /) -> str | None:
+    def type(self, /) -> Literal["user", "course_wide"] | str | None:
         """
         The type: `user` is somebody's own library, `course_wide` a course's; others exist.
         """
@@ -955,7 +955,7 @@ class Media:
             Every documented field, `None` where Studio sent none, then the undocumented ones as they were sent.
         """
     @property
-    def transcoding_status(self, /) -> str | None:
+    def transcoding_status(self, /) -> Literal["transcoding_finished"] | str | None:
         """
         The processing state. `transcoding_finished` means ready; the other values are not documented.
         """
@@ -1342,6 +1342,10 @@ class StudioClient:
     ) -> StudioClient: ...
     def __reduce__(self, /) -> tuple[Any, Any]: ...
     def __repr__(self, /) -> str: ...
+    def _proxy(self, /) -> tuple[str, str] | None:
+        """
+        The proxy that requests go through, without its password, and where it is set; for `canvas-studio ping`.
+        """
     def _server_date(self, /) -> str | None:
         """
         The time of the server, from its `Date` header; for `canvas-studio ping`.

@@ -82,7 +82,7 @@ class User(Record):
         full_name: The full name.
         display_name: The name that Studio shows.
         email: The e-mail address; it may be missing.
-        permission: What they may do. The words are not documented; `access`, `view` and `edit` are expected.
+        permission: What they may do. The words are not documented; those in the type hint are expected.
         extra: Fields that are not documented, as they were sent.
     """
 
@@ -90,7 +90,7 @@ class User(Record):
     full_name: str | None = None
     display_name: str | None = None
     email: str | None = None
-    permission: str | None = None
+    permission: Literal["access", "view", "edit", "owner"] | str | None = None
     extra: Mapping[str, Any] = _extra()
 
 
@@ -101,13 +101,13 @@ class Group(Record):
     Attributes:
         id: Studio's id of the group.
         name: Its name.
-        permission: What its members may do.
+        permission: What its members may do. The words are not documented; those in the type hint are expected.
         extra: Fields that are not documented, as they were sent.
     """
 
     id: int
     name: str | None = None
-    permission: str | None = None
+    permission: Literal["view", "edit"] | str | None = None
     extra: Mapping[str, Any] = _extra()
 
 
@@ -144,8 +144,8 @@ class Course(Record):
 
     id: int
     name: str | None = None
-    type: str | None = None
-    permission: str | None = None
+    type: Literal["user", "course_wide"] | str | None = None
+    permission: Literal["access", "view", "edit", "owner"] | str | None = None
     owner: Owner | None = None
     created_at: datetime | None = None
     course_id: int | None = None
@@ -214,7 +214,7 @@ class PermissionChange(Record):
     _: KW_ONLY
     id: int
     share_type: Literal["user", "group"]
-    permission_type: str = "view"
+    permission_type: Literal["view", "edit"] | str = "view"
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)

@@ -12,15 +12,12 @@ use super::json::text::read_json;
 use super::models::{Course, Media, Permissions, Perspective, Source, User};
 use super::permissions::{Changes, MEANINGS, PermissionChange};
 use super::request::{Call, Request};
+use super::words::{EMBED_TYPES, MIN_PERMISSIONS};
 
 /// The page gives no method for archiving a media; for a collection, POST is documented. Inferred.
 const ARCHIVE_METHOD: Method = Method::POST;
 /// No page gives the method of unarchiving. Inferred.
 const UNARCHIVE_METHOD: Method = Method::POST;
-/// The types of embeds. Documented.
-pub const EMBED_TYPES: &[&str] = &["embed", "bare_embed"];
-/// The levels of access to a media, lowest first. Documented.
-pub const MIN_PERMISSIONS: &[&str] = &["access", "view", "edit"];
 /// The keys under which the answer of `create_embed` may have its URL; the first match counts. `embed_url` is observed,
 /// the others are guesses.
 const EMBED_URL_KEYS: &[&str] = &["embed_url", "url", "launch_url", "lti_launch_url", "lti_url"];
@@ -39,7 +36,7 @@ const DOWNLOAD_DENIED: (u16, &str) = (403, "only the owner of a media or an admi
 const DOWNLOAD_MEANINGS: &[(u16, &str)] = &[
     DOWNLOAD_DENIED,
     (404, "there is no such media"),
-    (422, "the media is external (YouTube or Vimeo), so Studio has no file of it, or the id is invalid"),
+    (422, "Studio has no file of what is on YouTube or Vimeo; for anything else, check the id"),
 ];
 /// Meanings of a status for a download in a given quality. Which status stands for a missing quality is unknown, so both
 /// name it.

@@ -14,6 +14,7 @@ pub mod oauth;
 pub mod permissions;
 pub mod raw;
 pub mod request;
+pub mod words;
 
 pub use answer::{Answer, DecodeError, Locator};
 pub use check::InvalidArgument;

@@ -6,18 +6,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::check::{self, InvalidArgument};
+use super::words::{ACTIONS, DEFAULT_LEVEL, DESTROY, LEVELS, SHARE_TYPES, UPDATE, USER};
 
-/// The actions of a permission change. Documented.
-const ACTIONS: &[&str] = &["create", "update", DESTROY];
-const DESTROY: &str = "destroy";
-const UPDATE: &str = "update";
-/// The targets of a share. Documented.
-const SHARE_TYPES: &[&str] = &[USER, "group"];
-const USER: &str = "user";
-/// The levels that can be given and come back as the same word. Typed by a client of 2026; `owner` comes back too.
-const LEVELS: &[&str] = &[DEFAULT_LEVEL, "edit"];
-/// Studio's default. Documented.
-const DEFAULT_LEVEL: &str = "view";
 /// The meaning of a 400 for a permission change. Documented.
 pub(super) const MEANINGS: &[(u16, &str)] = &[(
     400,

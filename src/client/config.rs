@@ -175,6 +175,11 @@ impl Config {
         without_path(&self.base)
     }
 
+    /// The proxy that requests go through, without its password, and where it is set.
+    pub fn proxy(&self) -> Result<Option<(String, &'static str)>, Error> {
+        self.network.proxy_to(&self.base)
+    }
+
     pub(super) fn base(&self) -> &Url {
         &self.base
     }

@@ -201,9 +201,14 @@ impl<'call> RequestContext<'call> {
 
     /// A file that is larger than the caller allows. `announced` says what the host said about its length.
     pub(super) fn too_large(&self, status: u16, max_bytes: u64, announced: &str) -> Failure {
-        let problem =
-            format!("the file is larger than max_bytes, {max_bytes} bytes ({announced}); to get it, raise max_bytes");
-        Failure::last(self.unreadable(status, &problem, None, "", false))
+        let request = self.info(false);
+        let message = format!(
+            "the file at {} is larger than max_bytes, {max_bytes} bytes ({announced}), so it was not saved; to get it, \
+             raise max_bytes",
+            request.url
+        );
+        let excerpt = String::new();
+        Failure::last(Error::Unreadable(Box::new(Unreadable { request, status, path: None, excerpt, message })))
     }
 
     /// `is_quoted` says whether the message quotes the start of the body, which may contain personal data.
@@ -211,10 +216,11 @@ impl<'call> RequestContext<'call> {
         let request = self.info(false);
         let at = path.as_ref().map_or_else(String::new, |path| format!(" at {path}"));
         let excerpt: String = body.chars().take(EXCERPT).collect();
+        let end = if problem.ends_with(['.', '?']) { "" } else { "." };
         let quoted = match page_title(body) {
             _ if !is_quoted => String::new(),
-            Some(title) => format!(". The body is an HTML page{title}"),
-            None => format!(". The body begins: {excerpt:?}"),
+            Some(title) => format!("{end} The body is an HTML page{title}"),
+            None => format!("{end} The body begins: {excerpt:?}"),
         };
         let (method, url) = (&request.method, &request.url);
         let message = format!("the answer to {method} {url} could not be read{at}: {problem}{quoted}");

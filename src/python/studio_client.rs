@@ -313,6 +313,11 @@ impl StudioClient {
         run(py, Some(&self.client), Ok(ServerDate))
     }
 
+    /// The proxy that requests go through, without its password, and where it is set; for `canvas-studio ping`.
+    fn _proxy(&self) -> PyResult<Option<(String, &'static str)>> {
+        self.client.config().proxy().map_err(to_python)
+    }
+
     // As in `OAuth`. If an object, a listing or a call holds the client too, the owner of that keeps it alive.
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 passes an owned value")]
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

@@ -991,13 +991,36 @@ def test_ping_goes_through_the_proxy_of_the_environment(monkeypatch: pytest.Monk
     monkeypatch.setenv("HTTPS_PROXY", closed.replace("http://", "http://me:secret-2718281828@"))
     told = told_by("ping", "north")
     assert states(told)["proxy"] == "failed"
-    assert "of the proxy (of the environment)" in step(told, "proxy")["detail"]
+    assert "of the proxy (HTTPS_PROXY)" in step(told, "proxy")["detail"]
     assert "HTTPS_PROXY" in step(told, "proxy")["next"]
     assert "secret-2718281828" not in json.dumps(told)
     monkeypatch.setattr(socket, "getaddrinfo", no_such_name)
     monkeypatch.setenv("NO_PROXY", "north.instructuremedia.com")
     told = told_by("ping", "north")
     assert step(told, "DNS")["detail"].startswith("the name, north.instructuremedia.com, was not found")
+
+
+@pytest.mark.parametrize(
+    ("variables", "is_used"),
+    [
+        ({"HTTPS_PROXY": "http://proxy.example.edu:3128"}, True),
+        ({"ALL_PROXY": "http://proxy.example.edu:3128"}, True),
+        ({"HTTP_PROXY": "http://proxy.example.edu:3128"}, False),
+        ({"HTTPS_PROXY": "http://proxy.example.edu:3128", "NO_PROXY": "*.instructuremedia.com"}, False),
+        ({"HTTPS_PROXY": "http://proxy.example.edu:3128", "NO_PROXY": "example.edu north.instructuremedia.com"}, False),
+        ({"HTTPS_PROXY": "http://proxy.example.edu:3128", "NO_PROXY": "south.instructuremedia.com"}, True),
+        ({"HTTPS_PROXY": "http://proxy.example.edu:3128", "REQUEST_METHOD": "GET"}, False),
+        ({"HTTPS_PROXY": "u:planted@", "NO_PROXY": "*.instructuremedia.com"}, False),
+    ],
+)
+def test_ping_goes_through_a_proxy_if_the_client_does(
+    variables: dict[str, str], *, is_used: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(socket, "getaddrinfo", no_such_name)
+    name = "the name of the proxy" if is_used else "the name, north.instructuremedia.com,"
+    assert step(told_by("ping", "north"), "DNS")["detail"].startswith(name)
 
 
 @pytest.mark.parametrize(
@@ -1022,7 +1045,8 @@ def test_a_proxy_that_is_no_url_ends_ping_with_2_and_is_not_quoted(
     for json_too in ((), ("--json",)):
         result = run("ping", "north", *(("--proxy", proxy) if given else ()), *json_too)
         assert result.exit_code == 2, result.output + result.stderr
-        assert f"{'proxy' if given else 'HTTPS_PROXY'} is not the URL of a proxy" in result.stderr
+        assert f"{'proxy' if given else 'the environment variable HTTPS_PROXY'} " in result.stderr
+        assert 'give "http://host:port"' in result.stderr
         for secret in ("planted", "1414", "Traceback"):
             assert secret not in result.output + result.stderr
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import shlex
 import subprocess
 import sys
@@ -51,3 +52,22 @@ def test_the_demo_shows_whole_lines_of_what_it_runs(shown: list[str], step: obje
 def test_the_demo_ends_with_a_command_that_works_as_typed(shown: list[str]) -> None:
     ended = subprocess.run([*shlex.split(shown[-1]), "--help"], capture_output=True, encoding="utf-8", check=True)
     assert "Run a Studio on this machine" in ended.stdout
+
+
+@pytest.mark.parametrize("output", [None, "out"])
+def test_the_demo_leaves_files_only_in_the_folder_of_output(tmp_path: Path, output: str | None) -> None:
+    ended = subprocess.run(
+        [COMMAND, "demo", "--fast", "--media", "20", *(["--output", output] if output else [])],
+        cwd=tmp_path,
+        env={**os.environ, "TMPDIR": str(tmp_path), "TEMP": str(tmp_path), "TMP": str(tmp_path)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    if output is None:
+        assert list(tmp_path.iterdir()) == []
+        assert "--output FOLDER keeps them" in ended.stdout
+    else:
+        assert sorted(path.suffix for path in (tmp_path / output).iterdir()) == [".csv", ".mp4"]
+        assert [path.name for path in tmp_path.iterdir()] == [output]

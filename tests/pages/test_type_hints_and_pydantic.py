@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
 import subprocess
 import sys
 import typing
+from datetime import UTC, datetime
 from typing import Annotated, Any, cast
 from unittest.mock import AsyncMock, create_autospec
 
@@ -14,7 +16,19 @@ import canvas_studio
 import fastapi
 import pydantic
 import pytest
-from canvas_studio import Collection, Course, Media, Owner, PermissionChange, Permissions, StudioClient
+from canvas_studio import (
+    Collection,
+    Course,
+    Group,
+    Media,
+    Owner,
+    PermissionChange,
+    Permissions,
+    Perspective,
+    Source,
+    StudioClient,
+    User,
+)
 from canvas_studio.sandbox import Sandbox
 from fastapi.testclient import TestClient
 
@@ -109,6 +123,113 @@ def test_what_is_no_media_is_a_validation_error_that_names_the_field(wrong: obje
 def test_an_extra_that_is_no_dict_or_that_holds_a_field_is_a_validation_error(extra: object) -> None:
     with pytest.raises(pydantic.ValidationError):
         pydantic.TypeAdapter(Owner).validate_python({"id": 1, "extra": extra})
+
+
+STRICT: list[tuple[type, dict[str, Any], Any]] = [
+    (
+        Course,
+        {"id": 5, "owner": {"id": 3, "nick": "Ada"}, "created_at": "2026-09-14T08:30:00Z", "new": [1]},
+        Course(
+            5,
+            owner=Owner(3, extra={"nick": "Ada"}),
+            created_at=datetime(2026, 9, 14, 8, 30, tzinfo=UTC),
+            extra={"new": [1]},
+        ),
+    ),
+    (
+        Permissions,
+        {"users": [{"id": 3, "permission": "view"}], "groups": [{"id": 4, "name": "All"}], "new": None},
+        Permissions((User(3, permission="view"),), (Group(4, "All"),), {"new": None}),
+    ),
+    (
+        Perspective,
+        {"uuid": "a-1", "collection": {"id": 1}},
+        Perspective("a-1", collection=Collection.from_dict({"id": 1})),
+    ),
+    (Source, {"url": "https://x.example.edu/1", "new": {}}, Source("https://x.example.edu/1", extra={"new": {}})),
+]
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize(("cls", "given", "read"), STRICT, ids=lambda value: getattr(value, "__name__", ""))
+def test_json_of_a_record_is_read_strictly_too(cls: type, given: dict[str, Any], read: Any, *, strict: bool) -> None:
+    adapter = pydantic.TypeAdapter[Any](cls)
+    again = adapter.validate_json(json.dumps(given), strict=strict)
+    assert (again, again.extra) == (read, read.extra)
+    assert adapter.validate_json(adapter.dump_json(again), strict=strict) == read
+    with pytest.raises(pydantic.ValidationError):
+        adapter.validate_json("5", strict=strict)
+    if "id" in given:
+        wrong = json.dumps({**given, "id": "7"})
+        assert strict or adapter.validate_json(wrong).id == 7
+        if strict:
+            with pytest.raises(pydantic.ValidationError, match="valid integer"):
+                adapter.validate_json(wrong, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("2026-09-14T08:30:00", "2026-09-14T08:30:00+00:00"),
+        ("2026-09-14T10:30:00+02:00", "2026-09-14T08:30:00+00:00"),
+        (datetime(2026, 9, 14, 8, 30), "2026-09-14T08:30:00+00:00"),  # noqa: DTZ001 - it is the test
+        ("0001-01-01T00:00:00+02:00", "0001-01-01T00:00:00+02:00"),
+    ],
+)
+def test_a_time_that_pydantic_reads_is_in_utc_as_the_client_reads_it(written: object, read: str) -> None:
+    made = pydantic.TypeAdapter(Course).validate_python({"id": 1, "created_at": written}).created_at
+    assert made is not None
+    assert made.isoformat() == read
+
+
+SIGNED = "https://storage.example.edu/1.mp4?Signature=planted-2718281828"
+
+
+@pytest.mark.parametrize(
+    ("cls", "given"),
+    [
+        (Media, {"id": "seven", "thumbnail_url": SIGNED}),
+        (Media, {"id": {"deep": [[[SIGNED]]]}}),
+        (Media, {"id": SIGNED}),
+        (Media, SIGNED),
+        (Media, [SIGNED]),
+        (Media, {"id": 1, "object": object(), "url": SIGNED}),
+        (Collection, {"name": SIGNED}),
+        (Owner, {"id": 1, "extra": {"id": 2, "url": SIGNED}}),
+        (Source, {"url": SIGNED, "extra": {"url": SIGNED}}),
+    ],
+)
+def test_a_validation_error_shows_no_signed_url_of_an_object_or_an_extra(cls: Any, given: Any) -> None:
+    with pytest.raises(pydantic.ValidationError) as caught:
+        pydantic.TypeAdapter(cls).validate_python(given)
+    shown = [str(caught.value), repr(caught.value.errors()), repr(caught.value.errors(include_context=False))]
+    assert not [text for text in shown if "planted" in text]
+
+
+def test_from_dict_of_a_signed_url_does_not_show_it() -> None:
+    with pytest.raises(canvas_studio.InvalidArgumentError) as caught:
+        Media.from_dict(cast("Any", SIGNED))
+    assert "planted" not in str(caught.value)
+    assert "https://storage.example.edu/1.mp4?***" in str(caught.value)
+
+
+def test_openapi_says_the_type_of_every_field_of_an_object() -> None:
+    schema = pydantic.TypeAdapter(Media).json_schema()
+    fields = schema["properties"]
+    assert list(fields) == list(Media.__match_args__)
+    assert (schema["required"], fields["id"]) == (["id"], {"type": "integer"})
+    null = {"type": "null"}
+    for name, expected in {
+        "title": {"type": "string"},
+        "transcoding_status": {"type": "string"},
+        "size": {"type": "integer"},
+        "duration": {"type": "number"},
+        "created_at": {"type": "string", "format": "date-time"},
+        "last_viewed": {"type": "string", "format": "date"},
+    }.items():
+        assert fields[name] == {"anyOf": [expected, null]}, name
+    owner = fields["collection"]["anyOf"][0]["properties"]["owner"]["anyOf"][0]
+    assert owner["properties"]["email"] == {"anyOf": [{"type": "string"}, null]}
 
 
 def test_a_default_that_is_none_of_ours_can_be_dumped() -> None:

@@ -105,8 +105,8 @@ def test_a_file_that_is_announced_as_larger_is_refused_before_a_byte_of_it(
         assert len(storage.requests) == 1
     error = caught.value
     assert str(error) == (
-        f"the answer to GET {storage.url}/file.mp4 could not be read: the file is larger than max_bytes, 2000 bytes "
-        f"({SIZE} bytes were announced); to get it, raise max_bytes"
+        f"the file at {storage.url}/file.mp4 is larger than max_bytes, 2000 bytes ({SIZE} bytes were announced), "
+        f"so it was not saved; to get it, raise max_bytes"
     )
     assert (error.method, error.url, error.body) == ("GET", f"{storage.url}/file.mp4", "")
     assert error.status_code in {200, 206}

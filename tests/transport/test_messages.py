@@ -14,6 +14,7 @@ from canvas_studio import (
     RateLimitError,
     ResponseDecodeError,
     StudioClient,
+    UnprocessableEntityError,
 )
 from support.fault_server import Answer, FaultServer, json_answer, redirect, text_answer
 
@@ -113,6 +114,15 @@ def test_a_page_of_any_shape_is_called_one(form: Form, page: str, said: str) -> 
     assert str(error) == f"502 for GET /media/1: {said}an error on Studio's side; try again later)"
 
 
+def test_that_a_media_is_external_is_said_once(form: Form) -> None:
+    """The body is the documented one."""
+    answer = json_answer({"error": "Invalid media_id is provided or the media is external."}, 422)
+    with FaultServer(answer) as server, pytest.raises(UnprocessableEntityError) as caught:
+        form.call(server.client(), "get_download_url", 1)
+    assert str(caught.value).count("external") == 1
+    assert "YouTube or Vimeo" in str(caught.value)
+
+
 @pytest.mark.parametrize("content_type", ["text/html", "application/json"])
 def test_a_page_with_200_is_cut_to_its_title_too(form: Form, content_type: str) -> None:
     answer = text_answer(PAGE, content_type)
@@ -125,7 +135,8 @@ def test_a_page_with_200_is_cut_to_its_title_too(form: Form, content_type: str) 
         ):
             with pytest.raises(ResponseDecodeError) as caught:
                 read()
-            assert str(caught.value).endswith('. The body is an HTML page, "Sign in &amp; go"')
+            assert str(caught.value).endswith(' The body is an HTML page, "Sign in &amp; go"')
+            assert "?." not in str(caught.value)
             assert caught.value.body == PAGE[:500]
 
 

@@ -155,7 +155,10 @@ def demo(
     output: Annotated[
         Path | None,
         typer.Option(
-            file_okay=False, metavar="FOLDER", help="The folder for the files.", show_default="a new temporary folder"
+            file_okay=False,
+            metavar="FOLDER",
+            help="The folder for the files.",
+            show_default="a temporary folder, which is removed at the end",
         ),
     ] = None,
 ) -> None:

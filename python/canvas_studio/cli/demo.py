@@ -12,6 +12,7 @@ import tempfile
 import textwrap
 import time
 from collections import defaultdict
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -168,7 +169,7 @@ def run(number: int, output: Path | None, *, wait: bool, fast: bool) -> None:
 
     Args:
         number: How many media the library has.
-        output: The folder for the files; a new temporary one if left out.
+        output: The folder for the files; if left out, they are in a temporary one and removed at the end.
         wait: Whether to wait for Enter after each step.
         fast: Whether the download is as fast as it can be.
 
@@ -181,8 +182,8 @@ def run(number: int, output: Path | None, *, wait: bool, fast: bool) -> None:
         reconfigure(errors="replace")
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)
-    folder = output or Path(tempfile.mkdtemp(prefix="canvas-studio-demo-"))
-    with Sandbox(media=number) as box:
+    kept = nullcontext(output) if output else tempfile.TemporaryDirectory(prefix="canvas-studio-demo-")
+    with kept as folder, Sandbox(media=number) as box:
         guide = Guide(box, wait=wait)
         guide.echo(f"The Studio of a school that does not exist runs on this machine, at {box.url}.")
         guide.echo("Each step shows the lines that it runs. At a real school they would be the same.")
@@ -194,15 +195,19 @@ def run(number: int, output: Path | None, *, wait: bool, fast: bool) -> None:
                 [(item.title, item.source, _minutes([item]), item.last_viewed) for item in newest],
             )
             _take_stock(guide, studio)
-            _share_and_download(guide, studio, box, folder, fast=fast)
-            path = guide.step("a table of everything", table, studio, folder / "media.csv")
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
+            _share_and_download(guide, studio, box, Path(folder), fast=fast)
+            path = guide.step("a table of everything", table, studio, Path(folder) / "media.csv")
+            with path.open(encoding="utf-8", newline="") as file:
+                rows = list(csv.DictReader(file))
         guide.echo(f"{path} has {len(rows):,} rows of {len(rows[0])} columns, among them:")
         columns = ("title", "size", "owner_email")
         guide.show(",".join(columns), [tuple(row[column] for column in columns) for row in rows[:4]])
     guide.echo("What next?\n", style="bold")
-    guide.echo("The CSV is yours: open it in a spreadsheet. The README says how to sign in at your school.")
+    if output is None:
+        guide.echo("The files were temporary; --output FOLDER keeps them.")
+    else:
+        guide.echo("The CSV is yours: open it in a spreadsheet.")
+    guide.echo("The README says how to sign in at your school.")
     guide.echo("This runs such a Studio for your own code, and prints how to reach it:\n")
     guide.console.print(f"    {_command()} sandbox", soft_wrap=True)
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import email.utils
-import ipaddress
 import json
 import os
 import queue
 import socket
 import threading
-import urllib.request
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Never, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import typer
@@ -111,13 +109,11 @@ class Proxy:
     """A proxy on the way.
 
     Attributes:
-        url: Its URL, which may contain a password.
-        origin: Where the URL came from, in words.
+        origin: Where it is set.
         host: Its host.
         port: Its port.
     """
 
-    url: str = field(repr=False)
     origin: str
     host: str
     port: int
@@ -255,43 +251,18 @@ def _settings(target: Target) -> Iterator[Step]:
 
 
 def _proxy(target: Target) -> Proxy | None:
-    """Return the proxy of a request, if there is one."""
-    if target.proxy:
-        return _proxy_at(target.proxy, "given", "proxy")
-    parts = urlsplit(target.url)
-    # The proxy of the environment is not used for this machine.
-    if _is_loopback(parts.hostname or "") or urllib.request.proxy_bypass(parts.hostname or ""):
+    """Return the proxy that the client goes through, if there is one."""
+    with StudioClient(target.url, token=NO_TOKEN, **target.network) as studio:
+        try:
+            found = studio._proxy()  # noqa: SLF001
+        except StudioError as error:
+            raise InvalidArgumentError(str(error), argument="proxy") from None
+    if found is None:
         return None
-    found = urllib.request.getproxies()
-    name = parts.scheme if found.get(parts.scheme) else "all"
-    return _proxy_at(found[name], "of the environment", f"{name.upper()}_PROXY") if found.get(name) else None
-
-
-def _proxy_at(url: str, origin: str, argument: str) -> Proxy:
-    """Read the URL of a proxy. Never quote an invalid one: any part of it may be the password."""
-    try:
-        parts = urlsplit(url if "://" in url else f"http://{url}")
-        host, port = parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme, 1080)
-    except ValueError:
-        _no_proxy(argument)
-    # If a password contains a slash that is not percent-encoded, the rest of it ends up in the path.
-    if not host or "@" in parts.path + parts.query + parts.fragment:
-        _no_proxy(argument)
-    return Proxy(url=url, origin=origin, host=host, port=port)
-
-
-def _no_proxy(argument: str) -> Never:
-    message = (
-        f"{argument} is not the URL of a proxy: use http://NAME:PASSWORD@HOST:PORT, with %2F for a / in the password"
-    )
-    raise InvalidArgumentError(message, argument=argument) from None
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    url, origin = found
+    parts = urlsplit(url)
+    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme, 1080)
+    return Proxy(origin="given" if origin == "proxy=" else origin, host=parts.hostname or "", port=port)
 
 
 def _network(target: Target, through: Proxy | None) -> Iterator[Step]:

@@ -94,6 +94,18 @@ impl Network {
         self.proxy.iter().flat_map(|proxy| proxy.secrets.iter().cloned())
     }
 
+    /// The proxy that requests to the school go through, without its password, and where it is set.
+    pub(crate) fn proxy_to(&self, base: &Url) -> Result<Option<(String, &'static str)>, Error> {
+        if self.proxy.is_none()
+            && !is_loopback(base)
+            && let Some(environment) = Environment::read()
+            && !environment.is_exempt(base)
+        {
+            environment.proxy.map_err(Error::Setup)?;
+        }
+        Ok(self.proxy_in_use(base, base).map(|proxy| (proxy.url, proxy.source)))
+    }
+
     /// The proxy that connections to `url` use.
     pub(super) fn proxy_in_use(&self, base: &Url, url: &Url) -> Option<ProxyInUse> {
         if let Some(proxy) = &self.proxy {

@@ -7,3 +7,4 @@ pub(crate) mod input_records;
 pub(crate) mod json;
 pub(crate) mod output;
 pub(crate) mod scalars;
+pub(crate) mod words;

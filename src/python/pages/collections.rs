@@ -16,6 +16,7 @@ use crate::python::convert::arguments::{Text, named};
 use crate::python::convert::ids::{Id, ids};
 use crate::python::convert::input_records::Records;
 use crate::python::convert::output::{JsonObject, Typed};
+use crate::python::convert::words::{CollectionType, Permission, Word};
 use crate::python::errors::detached;
 use crate::python::listing::source::lists;
 use crate::python::operations::operations;
@@ -325,9 +326,9 @@ object! { Collection {
     /// The name. Some collections of courses have none.
     name: Option<Cow<'_, str>>;
     /// The type: `user` is somebody's own library, `course_wide` a course's; others exist.
-    r#type: Option<Cow<'_, str>>;
-    /// What the caller may do with it. The values are not documented.
-    permission: Option<Cow<'_, str>>;
+    r#type: Option<Word<'_, CollectionType>>;
+    /// What the caller may do with it. The values are not documented; those in the type hint are expected.
+    permission: Option<Word<'_, Permission>>;
     /// The owner.
     owner: Option<models::Owner>;
     /// When it was created, in UTC.

@@ -14,8 +14,8 @@ use super::value::{self, object};
 use crate::api::check::MAX_PER_PAGE;
 use crate::api::json::dates::Moment;
 use crate::api::json::lazy::DateSource;
-use crate::api::media::{EMBED_TYPES, MIN_PERMISSIONS};
 use crate::api::permissions::PermissionChange;
+use crate::api::words::{EMBED_TYPES, MIN_PERMISSIONS};
 use crate::api::{Answer, media, models};
 use crate::client::Client;
 use crate::python::convert::arguments::{Day, FilePath, Flag, Int, Text, named};
@@ -23,6 +23,7 @@ use crate::python::convert::ids::{Id, ids};
 use crate::python::convert::input::word;
 use crate::python::convert::input_records::Records;
 use crate::python::convert::output::{AnyJson, JsonObject, Typed};
+use crate::python::convert::words::{TranscodingStatus, Word};
 use crate::python::errors::{detached, to_python};
 use crate::python::listing::reading::page_into_python;
 use crate::python::listing::source::lists;
@@ -574,7 +575,7 @@ object! { Media {
     /// The URL of the thumbnail. For an audio recording it may look valid and still not load.
     thumbnail_url: Option<Cow<'_, str>>;
     /// The processing state. `transcoding_finished` means ready; the other values are not documented.
-    transcoding_status: Option<Cow<'_, str>>;
+    transcoding_status: Option<Word<'_, TranscodingStatus>>;
     /// The owner.
     owner: Option<models::Owner>;
     /// The size in bytes.

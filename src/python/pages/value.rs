@@ -12,6 +12,7 @@ use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
 
 use crate::api::InvalidArgument;
 use crate::api::item::Extra;
@@ -21,6 +22,7 @@ use crate::api::json::lazy::{Lazy, Model, Value as _, spans_and_extra};
 use crate::api::json::locate::ReadError;
 use crate::api::json::text::read_text;
 use crate::api::models::Owner;
+use crate::client::secrets::Secrets;
 #[cfg(feature = "stubs")]
 use crate::python::convert::arguments::MAPPING;
 use crate::python::convert::json::{self, from_python};
@@ -28,6 +30,9 @@ use crate::python::convert::output::{JsonObject, TypeHint, Typed};
 use crate::python::errors::to_python;
 use crate::python::panics::guarded;
 use crate::stack::with_enough_stack;
+
+/// How many bytes of what serde says about a dict are quoted. It may quote a value.
+const QUOTED: usize = 500;
 
 /// The argument of `from_dict`.
 pub(crate) struct Fields<'py>(Bound<'py, PyAny>);
@@ -59,6 +64,7 @@ impl Fields<'_> {
             // The user passed a dict and never saw its text, so a line number means nothing.
             let problem = problem.split_once(" at line ").map_or(problem.as_str(), |(problem, _)| problem);
             let location = path.map_or_else(String::new, |path| format!(" at {path}"));
+            let problem = Secrets::default().mask_body(problem.as_bytes(), QUOTED);
             refuse(format!("cannot be right{location}: {problem}"))
         })
     }
@@ -127,8 +133,29 @@ pub(crate) fn match_args<T: MatchArgs>(py: Python<'_>) -> PyResult<Typed<MatchAr
 }
 
 /// How pydantic reads and writes an object of this class.
-pub(crate) fn pydantic_schema<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyAny>> {
-    class.py().import("canvas_studio._pydantic")?.call_method1("of_object", (class,))
+pub(crate) fn pydantic_schema<'py>(
+    class: &Bound<'py, PyType>,
+    fields: &'static [Field],
+) -> PyResult<Bound<'py, PyAny>> {
+    let properties = json::to_python(class.py(), &json_schema(fields))?;
+    class.py().import("canvas_studio._pydantic")?.call_method1("of_object", (class, properties))
+}
+
+/// The JSON Schema of each field.
+fn json_schema(fields: &'static [Field]) -> Value {
+    let schema = |field: &Field| {
+        let schema = match field.kind {
+            Kind::Id => return json!({"type": "integer"}),
+            Kind::Int => json!({"type": "integer"}),
+            Kind::Number => json!({"type": "number"}),
+            Kind::Text | Kind::Word => json!({"type": "string"}),
+            Kind::Timestamp => json!({"type": "string", "format": "date-time"}),
+            Kind::Day => json!({"type": "string", "format": "date"}),
+            Kind::Object(fields) => json!({"type": "object", "properties": json_schema(fields), "required": ["id"]}),
+        };
+        json!({"anyOf": [schema, {"type": "null"}]})
+    };
+    Value::Object(fields.iter().map(|field| (field.name.to_owned(), schema(field))).collect::<Map<_, _>>())
 }
 
 /// A hash of the class and the id, which decide equality too.
@@ -289,7 +316,7 @@ macro_rules! object {
                 handler: &Bound<'py, PyAny>,
             ) -> PyResult<Bound<'py, PyAny>> {
                 let _ = (source, handler);
-                value::pydantic_schema(cls)
+                value::pydantic_schema(cls, <models::$class as $crate::api::item::Item>::FIELDS)
             }
 
             fn __hash__(&self) -> u64 {

@@ -1,0 +1,25 @@
+//! The words of Studio's enumerations, one list for each. Type hints are made of them.
+
+/// The types of embeds. Documented. Any other word is refused.
+pub const EMBED_TYPES: &[&str] = &["embed", "bare_embed"];
+/// The levels of access to a media, lowest first. Documented. Any other word is refused.
+pub const MIN_PERMISSIONS: &[&str] = &["access", "view", "edit"];
+/// The actions of a permission change. Documented. Any other word is refused.
+pub const ACTIONS: &[&str] = &["create", "update", DESTROY];
+pub const UPDATE: &str = "update";
+pub const DESTROY: &str = "destroy";
+/// The targets of a share. Documented. Any other word is refused.
+pub const SHARE_TYPES: &[&str] = &[USER, "group"];
+pub const USER: &str = "user";
+/// The levels that can be given to a user or a group, and that a group has. Typed by a client of 2026; `owner` comes back
+/// too. Not all may be known, so any word is sent, and kept.
+pub const LEVELS: &[&str] = &[DEFAULT_LEVEL, "edit"];
+/// The level that Studio gives if none is named. Documented.
+pub const DEFAULT_LEVEL: &str = "view";
+/// What a user may do with something, or the caller. `view`, `edit` and `owner` are typed by a client of 2026; that `access`
+/// is among them is inferred from [`MIN_PERMISSIONS`]. Any other word is kept.
+pub const PERMISSIONS: &[&str] = &["access", "view", "edit", "owner"];
+/// The types of collections. `user` is documented, `course_wide` is observed; others exist, and are kept.
+pub const COLLECTION_TYPES: &[&str] = &["user", "course_wide"];
+/// The processing states of a media. Observed; others exist, and are kept.
+pub const TRANSCODING_STATUSES: &[&str] = &["transcoding_finished"];
