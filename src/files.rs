@@ -45,7 +45,7 @@ pub(crate) fn replace(target: &Path, bytes: &[u8]) -> io::Result<()> {
         keep_private(&file)?;
         file.write_all(bytes)?;
         file.sync_all()?;
-        replace_by(&temporary, target)?;
+        put_in_place(&temporary, target)?;
         sync_folder(target);
         Ok(())
     };
@@ -146,14 +146,14 @@ pub(crate) fn rename(file: &fs::File, path: &Path, target: &Path) -> io::Result<
         let problem = format!("something else is at {}: choose a folder that others do not change", path.display());
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, problem));
     }
-    replace_by(path, target)
+    put_in_place(path, target)
 }
 
 /// Gives a file another name, in place of one that has it.
 ///
 /// On Windows that fails while a virus scanner, an indexer or a backup has one of the two open, which is moments after
 /// each was written. So it is tried again for 200 ms.
-fn replace_by(path: &Path, target: &Path) -> io::Result<()> {
+pub(crate) fn put_in_place(path: &Path, target: &Path) -> io::Result<()> {
     retry(|| fs::rename(path, target), is_held_open)
 }
 

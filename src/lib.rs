@@ -28,7 +28,7 @@ mod _core {
     #[pymodule_export]
     use crate::python::errors::first_classes;
     #[pymodule_export]
-    use crate::python::files::{changed_by_others, make_private_folder, replace_file, temporary_path};
+    use crate::python::files::{changed_by_others, make_private_folder, put_in_place, replace_file, temporary_path};
     #[pymodule_export]
     use crate::python::listing::arrow::{ArrowBatch, ArrowTable};
     #[pymodule_export]
@@ -46,6 +46,9 @@ mod _core {
     use crate::python::sandbox::SandboxServer;
     #[pymodule_export]
     use crate::python::studio_client::{StudioClient, school_url};
+
+    #[pymodule_export]
+    const OUT_OF_BAND: &str = crate::api::oauth::OUT_OF_BAND;
 
     #[pymodule_export]
     #[expect(non_upper_case_globals, reason = "Python's name for it")]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, final
 
 __all__ = [
+    "OUT_OF_BAND",
     "__version__",
     "ArrowBatch",
     "ArrowTable",
@@ -33,6 +34,7 @@ __all__ = [
     "forked",
     "make_private_folder",
     "print_no_panics",
+    "put_in_place",
     "read_bool",
     "read_int",
     "read_json",
@@ -44,6 +46,7 @@ __all__ = [
     "temporary_path",
 ]
 
+OUT_OF_BAND: Final[str]
 __version__: Final[str]
 
 @final
@@ -2427,6 +2430,18 @@ def make_private_folder(path: str | PathLike[str]) -> None:
 def print_no_panics() -> None:
     """
     Keep Rust from printing panics, since the caller gets an exception. With `CANVAS_STUDIO_LOG=debug` they are printed.
+    """
+
+def put_in_place(temporary: str | PathLike[str], path: str | PathLike[str]) -> None:
+    """
+    Give a file the name of another one, which it replaces.
+
+    Args:
+        temporary: The file, which is complete.
+        path: Its new name.
+
+    Raises:
+        OSError: If it cannot be done.
     """
 
 def read_bool(name: str, value: Any, expected: str = "True or False") -> bool:

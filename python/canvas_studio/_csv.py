@@ -11,8 +11,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from canvas_studio._core import read_path, temporary_path
-from canvas_studio._files import put_in_place
+from canvas_studio._core import put_in_place, read_path, temporary_path
 from canvas_studio.errors import InvalidArgumentError
 
 if TYPE_CHECKING:

@@ -1,12 +1,10 @@
-"""Where profiles and tokens are kept and who else can read them; reads environment variables and replaces files."""
+"""Where profiles and tokens are kept and who else can read them; reads environment variables."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from canvas_studio import _core
@@ -24,28 +22,6 @@ def read_variable(name: str) -> str | None:
         Its value; `None` if it is not set, or empty.
     """
     return os.environ.get(name, "").strip() or None
-
-
-def put_in_place(source: Path, target: Path, *, held_open_passes: bool = os.name == "nt") -> None:
-    """Give a file another name, in place of one that has it.
-
-    On Windows that fails while a virus scanner, an indexer or a backup has one of the two open, which is moments after
-    each was written. So it is tried again for 200 ms.
-
-    Args:
-        source: The file.
-        target: Its new name.
-        held_open_passes: Whether a `PermissionError` can pass by itself.
-
-    Raises:
-        OSError: If it cannot be done.
-    """
-    for _ in range(10 if held_open_passes else 0):
-        with contextlib.suppress(PermissionError):
-            os.replace(source, target)  # noqa: PTH105 - the word says that an old file is replaced
-            return
-        time.sleep(0.02)
-    os.replace(source, target)  # noqa: PTH105 - likewise
 
 
 def home() -> Path:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
+    from canvas_studio._csv import CsvFile
+    from canvas_studio._frames import ParquetFile
     from canvas_studio._progress import Items
     from canvas_studio.models import Drift
 else:
@@ -209,7 +211,9 @@ class Listing(Generic[Item]):
             TypeError: If it is not a whole number.
         """
         count = _whole_number(count, 1)
-        return self._parts(count, self._source.total() if self._source.per_page else 0)
+        total = self._source.total() if self._source.per_page else 0
+        page = self._source.read(None, consistent=False).next_pages() if self._limit and total else None
+        return self._parts(count, total, page)
 
     async def split_async(self, count: int) -> list[Listing[Item]]:
         """Split the list by page numbers into parts, for several processes or machines.
@@ -228,13 +232,19 @@ class Listing(Generic[Item]):
             TypeError: If it is not a whole number.
         """
         count = _whole_number(count, 1)
-        return self._parts(count, await self._source.total_async() if self._source.per_page else 0)
+        total = await self._source.total_async() if self._source.per_page else 0
+        page = await self._source.read(None, consistent=False).next_pages_async() if self._limit and total else None
+        return self._parts(count, total, page)
 
-    def _parts(self, count: int, total: int) -> list[Listing[Item]]:
+    def _parts(self, count: int, total: int, page: list[list[Item]] | None) -> list[Listing[Item]]:
+        """Make the parts of a list with so many items. `page` is its first page, which a limit needs."""
         first, per_page = self._source.first_page, self._source.per_page
         if first is None or per_page is None:
             return [self._like_this(self._source, self._limit)]
-        pages = -(-(total if self._limit is None else min(total, self._limit)) // per_page)
+        if page and len(page[0]) < min(per_page, total):
+            # A server may put fewer items on a page than it was asked for.
+            per_page = len(page[0])
+        pages = -(-self._limited(total) // per_page)
         count = max(1, min(count, pages))
         # The number of pages before each part.
         before = [pages * part // count for part in range(count)]
@@ -243,6 +253,9 @@ class Listing(Generic[Item]):
             self._like_this(self._source.range(first + start, first + end - 1), None) for start, end in pairwise(before)
         ]
         return [*parts, self._like_this(self._source.range(first + before[-1], None), limit)]
+
+    def _limited(self, total: int) -> int:
+        return total if self._limit is None else min(total, self._limit)
 
     def collect(self) -> list[Item]:
         """Read all items.
@@ -292,8 +305,7 @@ class Listing(Generic[Item]):
         Returns:
             The number of items, from the first page on and up to `limit`.
         """
-        total = self._source.total()
-        return total if self._limit is None else min(total, self._limit)
+        return self._limited(self._source.total())
 
     async def total_async(self) -> int:
         """Return the current number of items.
@@ -303,8 +315,7 @@ class Listing(Generic[Item]):
         Returns:
             The number of items, from the first page on and up to `limit`.
         """
-        total = await self._source.total_async()
-        return total if self._limit is None else min(total, self._limit)
+        return self._limited(await self._source.total_async())
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Read all items as dicts that `json.dumps` accepts.
@@ -340,9 +351,7 @@ class Listing(Generic[Item]):
             InvalidArgumentError: If `path` exists and is not a file.
             OSError: If the file cannot be written.
         """
-        from canvas_studio._csv import CsvFile  # noqa: PLC0415 - csv is not needed to import the package
-
-        with CsvFile(path, encoding, self._source.fields) as table:
+        with self._csv_file(path, encoding) as table:
             for page in self.pages():
                 table.write(map(as_dict, page))
         return table.path
@@ -365,9 +374,7 @@ class Listing(Generic[Item]):
             InvalidArgumentError: If `path` exists and is not a file.
             OSError: If the file cannot be written.
         """
-        from canvas_studio._csv import CsvFile  # noqa: PLC0415 - csv is not needed to import the package
-
-        with CsvFile(path, encoding, self._source.fields) as table:
+        with self._csv_file(path, encoding) as table:
             async for page in self.pages():
                 table.write(map(as_dict, page))
         return table.path
@@ -487,10 +494,7 @@ class Listing(Generic[Item]):
             InvalidArgumentError: If `path` exists and is not a file.
             OSError: If the file cannot be written.
         """
-        from canvas_studio import _frames  # noqa: PLC0415 - only needed here
-
-        _frames.check("to_parquet", "arrow")
-        with _frames.ParquetFile(path, self._source) as table:
+        with self._parquet_file(path) as table:
             for batch in self._columns():
                 table.write(batch)
         return table.path
@@ -512,13 +516,21 @@ class Listing(Generic[Item]):
             InvalidArgumentError: If `path` exists and is not a file.
             OSError: If the file cannot be written.
         """
-        from canvas_studio import _frames  # noqa: PLC0415 - only needed here
-
-        _frames.check("to_parquet", "arrow")
-        with _frames.ParquetFile(path, self._source) as table:
+        with self._parquet_file(path) as table:
             async for batch in self._columns_async():
                 table.write(batch)
         return table.path
+
+    def _csv_file(self, path: str | os.PathLike[str], encoding: str) -> CsvFile:
+        from canvas_studio._csv import CsvFile  # noqa: PLC0415 - csv is not needed to import the package
+
+        return CsvFile(path, encoding, self._source.fields)
+
+    def _parquet_file(self, path: str | os.PathLike[str]) -> ParquetFile:
+        from canvas_studio import _frames  # noqa: PLC0415 - only needed here
+
+        _frames.check("to_parquet", "arrow")
+        return _frames.ParquetFile(path, self._source)
 
     def _columns(self) -> Iterator[ArrowBatch]:
         with self._begin() as reading:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Never, TypeAlias, cast
 
-from canvas_studio._core import StudioClient, replace_file, school_url
+from canvas_studio._core import OUT_OF_BAND, StudioClient, replace_file, school_url
 from canvas_studio._files import exposure, home, make_private_folder, read_variable
 from canvas_studio._keyring import Keyring, translate_errors
 from canvas_studio._tracebacks import clears_locals
@@ -45,7 +45,6 @@ __all__ = [
 
 StoreKind: TypeAlias = Literal["file", "keyring"]
 
-OUT_OF_BAND: Final = "urn:ietf:wg:oauth:2.0:oob"
 SERVICE: Final = "canvas-studio"
 LOGIN: Final = "canvas-studio login"
 

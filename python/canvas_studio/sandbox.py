@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, Self, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
 from canvas_studio._core import (
+    OUT_OF_BAND,
     MemoryTokenStore,
     OAuth,
     SandboxServer,
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["Assumptions", "Fault", "Faults", "Sandbox", "SandboxUser", "SeenRequest"]
 
 LARGEST_NUMBER: Final = 2**63 - 1
-OUT_OF_BAND: Final = "urn:ietf:wg:oauth:2.0:oob"
 TOKEN_LIFETIME: Final = 7200.0
 URL_LIFETIME: Final = 86_400.0
 REDIRECT_URIS: Final = ("https://app.example.edu/studio/callback", OUT_OF_BAND)

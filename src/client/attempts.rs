@@ -8,7 +8,7 @@ use super::error::Error;
 use super::failure::{Failure, RequestContext, without_the_wait};
 use super::log::log_retry;
 use super::pace::Pace;
-use super::retry::{self, Decision, Outcome, Policy};
+use super::retry::{self, Decision, Policy};
 
 #[derive(Debug)]
 pub(super) struct Attempts<'client> {
@@ -43,7 +43,7 @@ impl<'client> Attempts<'client> {
         let remaining = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let safety = request.call.retry_safety;
         let decision = retry::decide(self.policy, safety, failure.outcome, self.retries, remaining, fastrand::f64());
-        if let Outcome::Status(429, _) | Outcome::Status(503, Some(_)) = failure.outcome {
+        if failure.outcome.is_throttled() {
             // Prefetched pages wait as well.
             let wait = if let Decision::Wait(wait) = decision { wait } else { Duration::ZERO };
             self.pace.throttled(wait);

@@ -258,16 +258,15 @@ impl<'call> RequestContext<'call> {
             Target::Studio(_) | Target::Signed(_) => Cow::Borrowed(body),
         };
         let body = self.secrets.mask_body(&body, MAX_REFUSAL);
-        // A 503 with `Retry-After` was not carried out, so it is safe to retry.
-        let is_unclear = status == 408 || (status >= 500 && (status, retry_after.is_some()) != (503, true));
-        let outcome_unknown = self.may_repeat_a_change() && is_unclear;
+        let outcome = Outcome::Status(status, retry_after);
+        let outcome_unknown = self.may_repeat_a_change() && outcome.is_unclear();
         let mut error = self.status_error(status, body, request_id, retry_after, is_renewed, outcome_unknown);
         error.headers = self.shown_headers(headers);
         if let Some(location) = location {
             error.server_message = Some(format!("redirected to {}", self.mask(&without_query(location))));
             error.advice = vec![advice_on_redirect(&self.url, location).into()];
         }
-        Failure { error: Error::Status(Box::new(error)), outcome: Outcome::Status(status, retry_after) }
+        Failure { error: Error::Status(Box::new(error)), outcome }
     }
 
     fn status_error(

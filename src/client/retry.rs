@@ -32,6 +32,31 @@ pub enum Outcome {
     Final,
 }
 
+impl Outcome {
+    /// Whether the server had no time for the request, and did not carry it out.
+    pub fn is_throttled(self) -> bool {
+        matches!(self, Self::Status(429, _) | Self::Status(503, Some(_)))
+    }
+
+    /// Whether the request may have been carried out although it failed.
+    pub fn is_unclear(self) -> bool {
+        match self {
+            Self::NotConnected | Self::Final => false,
+            Self::Interrupted => true,
+            Self::Status(status, _) => (status == 408 || status >= 500) && !self.is_throttled(),
+        }
+    }
+
+    /// Whether a retry may give another result.
+    fn is_temporary(self) -> bool {
+        match self {
+            Self::NotConnected | Self::Interrupted => true,
+            Self::Status(status, _) => self.is_throttled() || matches!(status, 408 | 500 | 502 | 503 | 504),
+            Self::Final => false,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Decision {
     /// Retry after this time.
@@ -61,7 +86,7 @@ pub fn decide(
     remaining: Option<Duration>,
     chance: f64,
 ) -> Decision {
-    if !may_be_retried(safety, outcome) {
+    if !outcome.is_temporary() || (outcome.is_unclear() && safety == RetrySafety::OnlyIfNotProcessed) {
         return Decision::GiveUp(GiveUp::NotRepeatable);
     }
     if retries >= policy.max_retries {
@@ -78,15 +103,6 @@ pub fn decide(
         return Decision::GiveUp(GiveUp::NoTimeLeft);
     }
     Decision::Wait(wait)
-}
-
-fn may_be_retried(safety: RetrySafety, outcome: Outcome) -> bool {
-    match (outcome, safety) {
-        // Not carried out in any case.
-        (Outcome::NotConnected | Outcome::Status(429, _) | Outcome::Status(503, Some(_)), _)
-        | (Outcome::Interrupted | Outcome::Status(408 | 500 | 502 | 503 | 504, _), RetrySafety::Always) => true,
-        _ => false,
-    }
 }
 
 /// Reads the `Retry-After` header: seconds, or an HTTP date, which is relative to the server's own `Date`. A malformed
@@ -159,6 +175,19 @@ mod tests {
                 "POST {outcome:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_change_that_may_have_been_made_is_not_sent_again() {
+        let statuses = (100..=599).flat_map(|status| [None, seconds(3)].map(|wait| Outcome::Status(status, wait)));
+        for outcome in statuses.chain([Outcome::NotConnected, Outcome::Interrupted, Outcome::Final]) {
+            let decision = decide(&POLICY, RetrySafety::OnlyIfNotProcessed, outcome, 0, None, 1.0);
+            assert!(!outcome.is_unclear() || decision == Decision::GiveUp(NotRepeatable), "{outcome:?}");
+            assert!(!outcome.is_throttled() || matches!(decision, Wait(_)), "{outcome:?}");
+        }
+        assert!([408, 500, 501, 503, 504, 599].into_iter().all(|status| Outcome::Status(status, None).is_unclear()));
+        assert!(![429, 400, 404, 200].into_iter().any(|status| Outcome::Status(status, None).is_unclear()));
+        assert!(!Outcome::Status(503, seconds(3)).is_unclear());
     }
 
     #[test]

@@ -24,6 +24,20 @@ pub(crate) fn temporary_path(path: PathBuf) -> PyResult<PathBuf> {
     files::temporary(&path).map_err(|error| named(&path, error))
 }
 
+/// Give a file the name of another one, which it replaces.
+///
+/// Args:
+///     temporary: The file, which is complete.
+///     path: Its new name.
+///
+/// Raises:
+///     OSError: If it cannot be done.
+#[pyfunction]
+#[expect(clippy::needless_pass_by_value, reason = "pyo3 passes owned values")]
+pub(crate) fn put_in_place(py: Python<'_>, temporary: PathBuf, path: PathBuf) -> PyResult<()> {
+    py.detach(|| files::put_in_place(&temporary, &path)).map_err(|error| named(&path, error))
+}
+
 /// Replace a file with new content, all of it or none, so that only its owner can read it.
 ///
 /// Args:

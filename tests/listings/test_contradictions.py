@@ -90,6 +90,13 @@ def test_the_parts_of_a_list_whose_pages_are_shorter_than_asked_are_the_list(for
         assert [number for part in parts for number in ids(form.items(part))] == WHOLE
 
 
+@pytest.mark.parametrize("limit", [1, 20, 21, 70, 99, 100, 1000])
+def test_the_parts_of_a_list_whose_pages_are_shorter_than_asked_keep_its_limit(form: Form, limit: int) -> None:
+    with FaultServer(odd({"last_page": 2, "total_count": 100})) as server:
+        parts = form.call(server.client().search_media(per_page=50).limit(limit), "split", 2)
+        assert [number for part in parts for number in ids(form.items(part))] == WHOLE[:limit]
+
+
 @pytest.mark.parametrize("count", [1, 25, 39, 40, 41, 99])
 def test_a_list_whose_signs_contradict_each_other_goes_on_from_a_checkpoint(form: Form, count: int) -> None:
     with FaultServer(odd({"last_page": 2, "total_count": 100})) as server:
