@@ -200,14 +200,14 @@ def test_ctrl_c_at_exit_waits_for_a_thread_of_the_core_that_runs_python() -> Non
         import signal, time
         from canvas_studio import _user_stores
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        begin, is_beginning = _user_stores.begin, threading.Event()
+        begin, is_beginning = _user_stores.begin_on_a_thread, threading.Event()
         def slowly(*arguments):
             is_beginning.set()
             # It takes up Python's lock again and again, while the interpreter would be taken apart.
             for _ in range(300):
                 time.sleep(0.001)
             begin(*arguments)
-        _user_stores.begin = slowly
+        _user_stores.begin_on_a_thread = slowly
         threading.Thread(target=lambda: studio.get_media(7), daemon=True).start()
         is_beginning.wait()
         atexit.register(functools.partial(print, "at its end", flush=True))
