@@ -152,6 +152,7 @@ sdist: $(VENV)/tools ## Check that the source distribution builds by itself
 	rm -rf target/sdist
 	$(BIN)/maturin sdist --out target/sdist
 	tar -xzf target/sdist/*.tar.gz -C target/sdist
+	cmp THIRD_PARTY_NOTICES.txt target/sdist/*/THIRD_PARTY_NOTICES.txt
 	cd target/sdist/*/ && CARGO_TARGET_DIR=$(CURDIR)/target cargo check --quiet --locked --features python,sandbox
 
 clean: ## Remove what was built
