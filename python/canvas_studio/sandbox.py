@@ -32,12 +32,13 @@ if TYPE_CHECKING:
 
     from canvas_studio.auth import TokenStore
 
-__all__ = ["Assumptions", "Fault", "Faults", "Sandbox", "SandboxUser", "SeenRequest"]
+__all__ = ["Assumptions", "Fault", "Faults", "Sandbox", "SandboxUser", "SeenRequest", "UploadedFile"]
 
 LARGEST_NUMBER: Final = 2**63 - 1
 TOKEN_LIFETIME: Final = 7200.0
 URL_LIFETIME: Final = 86_400.0
 REDIRECT_URIS: Final = ("https://app.example.edu/studio/callback", OUT_OF_BAND)
+TRANSCODING_TIME: Final = 0.0
 AUTHORIZE_PATH: Final = "/api/public/oauth/authorize"
 
 
@@ -45,6 +46,9 @@ class _Identified(Protocol):
     @property
     def id(self) -> int: ...
 
+
+Role: TypeAlias = Literal["admin", "subaccount_admin", "teacher", "student", "observer"]
+"""What a person may do."""
 
 Id: TypeAlias = int | _Identified
 """An id, or an object with one: a `SandboxUser`, an `Owner`, a `Collection`, a `Media`."""
@@ -68,16 +72,16 @@ class SandboxUser:
         id: Studio's id of the person.
         full_name: The full name.
         display_name: The name that Studio shows.
-        email: The e-mail address; some have none.
-        role: What they may do: an `admin` sees and changes everything, a `teacher` what is theirs or shared with them,
-            a `student` what is shared with them.
+        email: What Studio holds as the e-mail address, which can be a login id of Canvas; some have none.
+        role: What they may do: an `admin` sees and changes everything, all others what is theirs and what is shared
+            with them.
     """
 
     id: int
     full_name: str
     display_name: str
     email: str | None
-    role: Literal["admin", "teacher", "student"]
+    role: Role
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -109,6 +113,24 @@ class SeenRequest:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True, weakref_slot=True)
+class UploadedFile:
+    """A file that the storage host was sent for an upload.
+
+    Attributes:
+        size: The size, in bytes.
+        sha256: The SHA-256 of its bytes, in hexadecimal digits.
+        content_type: The `Content-Type` that it was sent with; `None` if there was none.
+        content: The bytes; `None` if they were not kept, since they are more than 16 MiB, or those of all uploads
+            together more than 256 MiB.
+    """
+
+    size: int
+    sha256: str
+    content_type: str | None
+    content: bytes | None = field(repr=False)
+
+
 @dataclass(frozen=True, slots=True, weakref_slot=True, kw_only=True)
 class Assumptions:
     """Switches for what Studio's reference leaves open. The defaults are the most likely behaviour.
@@ -127,6 +149,11 @@ class Assumptions:
         collection_changes_answer: Whether archiving, unarchiving and deleting a collection answer the collection;
             otherwise they answer `{}`.
         embed_url_key: Under which key of an object `create_embed` answers its URL; `None` for a bare JSON string.
+        caption_url_is_json: Whether the `url` of captions leads to JSON; otherwise it leads to their file. Both were
+            seen.
+        uploads_in_lists: Whether an upload that was not completed is listed and can be read like a media, without a
+            title; otherwise it is a 404.
+        auto_captions: Whether the school has automatic captions; otherwise asking for them is a 501.
         list_meta: Whether lists of collections and of media come with `meta`, their number of items and pages.
         range_honoured: Whether the storage host continues a download where `Range` says; otherwise it sends all again.
         state_echoed: Whether the redirect after signing in brings back `state`, as it does since 2026; in 2024 it did
@@ -142,6 +169,9 @@ class Assumptions:
     permission_bodies: Literal["array", "object", "both", "ignored"] = "both"
     collection_changes_answer: bool = True
     embed_url_key: str | None = "embed_url"
+    caption_url_is_json: bool = False
+    uploads_in_lists: bool = False
+    auto_captions: bool = True
     list_meta: bool = True
     range_honoured: bool = True
     state_echoed: bool = True
@@ -167,13 +197,15 @@ class Fault:
         probability: How likely it strikes a matching request, 0 to 1.
         seed: What the probability is drawn from: the same seed strikes the same requests.
         delay: Seconds that the answer waits. It may stand alone or with anything else.
-        status: The status that is answered; the request is not carried out.
+        status: The status that is answered; the request is not carried out,
+        carried_out: unless this is true: then it is carried out first, as when a server fails after its work.
         body: The body that comes with `status`: text, or anything that JSON can say.
         headers: Headers that come with `status`.
         retry_after: The `Retry-After` that comes with `status`, in seconds; written as a whole number, rounded up.
         retry_after_date: Whether `Retry-After` is written as the date that lies `retry_after` seconds ahead.
         reset: The connection is reset: `before` the request is carried out, `after` it was carried out and before it is
-            answered, or in the middle of the `body` of the answer.
+            answered, in the middle of the `body` of the answer, or in the middle of the body of the `request`, which is
+            not carried out.
         truncate: The body ends early, and the connection is closed in order.
         html: The answer is an HTML page with status 200.
         malformed: The answer is broken JSON with status 200.
@@ -182,6 +214,8 @@ class Fault:
         burst: How many requests `throttle` lets through at once; as many as it does in a second if left out.
         revoke: The access token of the request is dead from now on, so the answer is a 401. It may stand alone or with
             anything else, and so may the following.
+        fail_transcoding: The transcoding fails that the request leads to: the completion of an upload, or a media from
+            a URL.
         appear: How many media appear before the answer.
         vanish: How many media vanish before the answer.
         bandwidth: Bytes per second at which the body comes.
@@ -199,17 +233,19 @@ class Fault:
     seed: int = 0
     delay: float | None = None
     status: int | None = None
+    carried_out: bool = False
     body: Any = field(default=None, hash=False)
     headers: Mapping[str, str] | None = field(default=None, hash=False)
     retry_after: float | None = None
     retry_after_date: bool = False
-    reset: Literal["before", "after", "body"] | None = None
+    reset: Literal["before", "after", "body", "request"] | None = None
     truncate: bool = False
     html: bool = False
     malformed: bool = False
     throttle: float | None = None
     burst: int | None = None
     revoke: bool = False
+    fail_transcoding: bool = False
     appear: int = 0
     vanish: int = 0
     bandwidth: float | None = None
@@ -334,8 +370,8 @@ class Faults:
 
         Those are 429, 500, 502, 503 and 504, with and without `Retry-After`, resets before and in the middle of an
         answer, bodies that end early, and small delays. They strike by chance, and only what can be repeated: `GET`
-        requests, also those to the storage host. A client that repeats what can be repeated, and often enough, gets
-        everything.
+        requests, also those to the storage host, and the `PUT` of a file there, which can also break off on the way. A
+        client that repeats what can be repeated, and often enough, gets everything.
 
         Args:
             seed: What chance is drawn from.
@@ -365,6 +401,8 @@ class Sandbox:
         port: The port, or 0 for any that is free.
         token_lifetime: Seconds (or a timedelta) for which the access tokens of the token endpoint are good.
         url_lifetime: Seconds (or a timedelta) for which the signed URLs of files are good.
+        transcoding_time: Seconds (or a timedelta) that the transcoding of an upload takes, by the clock of the sandbox,
+            which `advance` moves; 0 for none.
         redirect_uris: Where the OAuth key of the sandbox may redirect to: `https` URLs, not of `localhost`, or
             `urn:ietf:wg:oauth:2.0:oob` for a code that is shown.
         assumptions: What to do where Studio's reference says nothing.
@@ -405,11 +443,12 @@ class Sandbox:
         port: int = 0,
         token_lifetime: float | timedelta = TOKEN_LIFETIME,
         url_lifetime: float | timedelta = URL_LIFETIME,
+        transcoding_time: float | timedelta = TRANSCODING_TIME,
         redirect_uris: Iterable[str] = REDIRECT_URIS,
         assumptions: Assumptions = MOST_LIKELY,
         faults: Iterable[Fault] = (),
     ) -> None:
-        options = _options(port, token_lifetime, url_lifetime, assumptions)
+        options = _options(port, token_lifetime, url_lifetime, transcoding_time, assumptions)
         library = _plain({"media": media, "seed": seed, "redirect_uris": _list(redirect_uris)})
         self._start(options | {"library": library}, faults, f"media={media}, seed={seed}")
 
@@ -615,6 +654,7 @@ class Sandbox:
         port: int = 0,
         token_lifetime: float | timedelta = TOKEN_LIFETIME,
         url_lifetime: float | timedelta = URL_LIFETIME,
+        transcoding_time: float | timedelta = TRANSCODING_TIME,
         assumptions: Assumptions = MOST_LIKELY,
         faults: Iterable[Fault] = (),
     ) -> Self:
@@ -625,6 +665,7 @@ class Sandbox:
             port: The port, or 0 for any that is free.
             token_lifetime: Seconds (or a timedelta) for which new access tokens of the token endpoint are good.
             url_lifetime: Seconds (or a timedelta) for which the signed URLs of files are good.
+            transcoding_time: Seconds (or a timedelta) that the transcoding of a later upload takes.
             assumptions: What to do where Studio's reference says nothing.
             faults: What goes wrong from the beginning.
 
@@ -639,7 +680,7 @@ class Sandbox:
         name = str(file_path)
         file_path.open("rb").close()  # whose error tells the name
         box = cls.__new__(cls)
-        options = _options(port, token_lifetime, url_lifetime, assumptions) | {"snapshot": name}
+        options = _options(port, token_lifetime, url_lifetime, transcoding_time, assumptions) | {"snapshot": name}
         box._start(options, faults, f"snapshot={name!r}")  # noqa: SLF001 - it is one of this class
         return box
 
@@ -647,13 +688,13 @@ class Sandbox:
         self,
         full_name: str = "Ada Park",
         email: str | None = None,
-        role: Literal["admin", "teacher", "student"] = "teacher",
+        role: Role = "teacher",
     ) -> int:
         """Add a person.
 
         Args:
             full_name: The full name.
-            email: The e-mail address, if they have one.
+            email: The e-mail address, if they have one; it can be a login id without `@`, and that of others, too.
             role: What they may do; see `SandboxUser`.
 
         Returns:
@@ -746,27 +787,83 @@ class Sandbox:
         Raises:
             ValueError: If an argument is invalid, or there is no such user or collection.
         """
-        if isinstance(created_at, datetime) and created_at.tzinfo is None:
-            raise ValueError(f"created_at must have a time zone, such as datetime.UTC, not {created_at!r}")
-        wanted = {
+        given: dict[str, object] = {
             "title": title,
             "description": description,
-            "owner": None if owner is None else _id("owner", owner),
-            "collection_id": None if collection_id is None else _id("collection_id", collection_id),
-            "captions": [dict(caption) for caption in captions],
+            "owner": owner,
+            "collection_id": collection_id,
+            "captions": captions,
             "size": size,
             "duration": duration,
             "source": source,
             "transcoding_status": transcoding_status,
-            "tags": _list(tags),
-            "created_at": created_at.isoformat() if isinstance(created_at, datetime) else created_at,
-            "last_viewed": _day(last_viewed),
-            "last_viewed_by_student": _day(last_viewed_by_student),
+            "tags": tags,
+            "created_at": created_at,
+            "last_viewed": last_viewed,
+            "last_viewed_by_student": last_viewed_by_student,
         }
+        wanted = {name: _field(name, value) for name, value in given.items() if value is not None}
         return self._server.add("media", _plain(wanted))
 
+    def change_media(self, id: Id, **fields: Any) -> None:  # noqa: ANN401 - the fields of add_media
+        """Change a media, as somebody else or Studio itself does, whatever its rules are.
+
+        Args:
+            id: The media, or its id.
+            **fields: The fields of `add_media` to change, such as `transcoding_status="transcoding_failed"`; the others
+                stay. `None` takes a `description` or a date of viewing away, and `captions` are put in the place of all
+                that are there. A `transcoding_status` stays: no transcoding under way changes it again.
+
+        Raises:
+            ValueError: If a field is invalid, or there is no such media, user or collection.
+        """
+        wanted = {name: _field(name, value) for name, value in fields.items()}
+        self._server.change_media(_id("id", id), _plain(wanted))
+
+    def remove_media(self, id: Id) -> None:
+        """Delete a media, as somebody else does.
+
+        Args:
+            id: The media, or its id.
+
+        Raises:
+            ValueError: If there is no such media.
+        """
+        self._server.remove_media(_id("id", id))
+
+    @property
+    def now(self) -> datetime:
+        """The time by the clock of the sandbox, in UTC: that of this machine, and what `advance` has added."""
+        return datetime.fromtimestamp(self._server.now(), UTC)
+
+    def advance(self, seconds: float | timedelta) -> None:
+        """Move the clock of the sandbox ahead: tokens and signed URLs end, and transcoding goes on. No time passes.
+
+        Args:
+            seconds: How far, in seconds or as a timedelta.
+
+        Raises:
+            ValueError: If that is less than 0, or more than a hundred years in all.
+        """
+        self._server.advance(_seconds("seconds", seconds))
+
+    def uploaded_file(self, id: Id) -> UploadedFile | None:
+        """Return what the storage host was sent for an upload.
+
+        Args:
+            id: The upload or the media that was made of it, or the id, which is the same.
+
+        Returns:
+            The file; `None` if none has come.
+
+        Raises:
+            ValueError: If there is no such upload and no such media.
+        """
+        found = self._server.uploaded_file(_id("id", id))
+        return None if found is None else UploadedFile(*found)
+
     def media_file(self, id: Id, quality: str | None = None) -> bytes:
-        """Return the bytes that a download of a media must bring.
+        """Return the bytes that a download of a media must bring: of an upload those that were sent, if they were kept.
 
         Args:
             id: The media, or its id.
@@ -783,14 +880,38 @@ class Sandbox:
 
 
 def _options(
-    port: int, token_lifetime: float | timedelta, url_lifetime: float | timedelta, assumptions: Assumptions
+    port: int,
+    token_lifetime: float | timedelta,
+    url_lifetime: float | timedelta,
+    transcoding_time: float | timedelta,
+    assumptions: Assumptions,
 ) -> dict[str, Any]:
     return {
         "port": port,
         "token_lifetime": _seconds("token_lifetime", token_lifetime),
         "url_lifetime": _seconds("url_lifetime", url_lifetime),
+        "transcoding_time": _seconds("transcoding_time", transcoding_time),
         "assumptions": asdict(assumptions),
     }
+
+
+def _field(name: str, value: object) -> object:
+    """A field of a media as the core reads it."""
+    match name, value:
+        case "owner" | "collection_id", _:
+            return _id(name, cast("Id", value))
+        case "created_at", datetime() if value.tzinfo is None:
+            raise ValueError(f"created_at must have a time zone, such as datetime.UTC, not {value!r}")
+        case "created_at", datetime():
+            return value.isoformat()
+        case "last_viewed" | "last_viewed_by_student", _:
+            return _day(cast("date | str | None", value))
+        case "tags", _:
+            return _list(cast("Iterable[str]", value))
+        case "captions", _:
+            return [dict(caption) for caption in cast("Iterable[Mapping[str, str]]", value)]
+        case _:
+            return value
 
 
 def _list(values: Iterable[str]) -> object:

@@ -27,6 +27,9 @@ pub(crate) struct SandboxServer {
     port: u16,
 }
 
+/// The size, SHA-256, content type and bytes of a file.
+type UploadedFile<'py> = (u64, String, Option<String>, Option<Bound<'py, PyBytes>>);
+
 impl SandboxServer {
     fn with<T: Send>(&self, py: Python<'_>, ask: impl FnOnce(&Sandbox) -> Result<T, Error> + Send) -> PyResult<T> {
         let unusable = |reason: &str| PyRuntimeError::new_err(reason.to_owned());
@@ -148,6 +151,33 @@ impl SandboxServer {
     fn add(&self, py: Python<'_>, kind: &str, fields: &Bound<'_, PyAny>) -> PyResult<u64> {
         let fields: Json = json::from_python(fields)?;
         self.with(py, |sandbox| sandbox.add(kind, fields))
+    }
+
+    fn change_media(&self, py: Python<'_>, id: u64, fields: &Bound<'_, PyAny>) -> PyResult<()> {
+        let fields: Json = json::from_python(fields)?;
+        self.with(py, |sandbox| sandbox.change_media(id, fields))
+    }
+
+    fn remove_media(&self, py: Python<'_>, id: u64) -> PyResult<()> {
+        self.with(py, |sandbox| sandbox.remove_media(id))
+    }
+
+    /// The time by the sandbox's clock, in Unix seconds.
+    fn now(&self, py: Python<'_>) -> PyResult<f64> {
+        self.with(py, |sandbox| Ok(sandbox.now()))
+    }
+
+    fn advance(&self, py: Python<'_>, seconds: f64) -> PyResult<()> {
+        self.with(py, |sandbox| sandbox.advance(seconds))
+    }
+
+    /// The size, SHA-256, content type and bytes of the file that was sent to the URL of an upload.
+    fn uploaded_file<'py>(&self, py: Python<'py>, id: u64) -> PyResult<Option<UploadedFile<'py>>> {
+        let file = self.with(py, |sandbox| sandbox.uploaded_file(id))?;
+        Ok(file.map(|file| {
+            let content = file.content.map(|content| PyBytes::new(py, &content));
+            (file.size, file.sha256, file.content_type, content)
+        }))
     }
 
     fn media_file<'py>(&self, py: Python<'py>, id: u64, quality: Option<&str>) -> PyResult<Bound<'py, PyBytes>> {

@@ -62,7 +62,7 @@ struct NewMedia {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NewCaption {
+pub(crate) struct NewCaption {
     srclang: String,
     label: Option<String>,
     subtitle_format: Option<String>,
@@ -85,12 +85,8 @@ pub(crate) fn add(state: &mut State, admin: u64, kind: &str, fields: Json, now: 
 }
 
 fn add_user(state: &mut State, user: NewUser, now: Timestamp) -> Result<u64, String> {
-    let email = user.email.as_deref();
-    if let Some(email) = email.filter(|email| !email.contains('@')) {
-        return Err(format!("email: {email} is no address"));
-    }
-    if let Some(email) = email.filter(|email| state.user_by_email(email).is_some()) {
-        return Err(format!("email: {email} belongs to another user"));
+    if user.email.as_deref() == Some("") {
+        return Err("email: expected an address or a login id; leave it out if there is none".into());
     }
     let (id, library) = (state.new_id(), state.new_id());
     let display_name = user.display_name.unwrap_or_else(|| user.full_name.clone());
@@ -168,14 +164,8 @@ fn add_media(state: &mut State, admin: u64, media: NewMedia, now: Timestamp) -> 
         Some(id) => return Err(format!("collection_id: there is no collection {id}")),
         None => state.users.get(&owner).map(|owner| owner.library).ok_or("owner: has no library")?,
     };
-    let duration = media.duration.unwrap_or(60.0);
-    if !(duration.is_finite() && duration >= 0.0) {
-        return Err(format!("duration: expected seconds from 0 on, not {duration}"));
-    }
-    let size = media.size.unwrap_or(1_000_000);
-    if size > LARGEST {
-        return Err(format!("size: expected at most {LARGEST}"));
-    }
+    let duration = checked_duration(media.duration.unwrap_or(60.0))?;
+    let size = checked_size(media.size.unwrap_or(1_000_000))?;
     let id = state.new_id();
     state.insert_media(Media {
         id,
@@ -197,7 +187,13 @@ fn add_media(state: &mut State, admin: u64, media: NewMedia, now: Timestamp) -> 
         shares: Vec::new(),
         file: id,
     });
-    for caption in media.captions {
+    add_captions(state, id, media.captions, now);
+    Ok(id)
+}
+
+/// Adds captions to a media.
+pub(crate) fn add_captions(state: &mut State, media: u64, added: Vec<NewCaption>, now: Timestamp) {
+    for caption in added {
         let label = caption.label.as_deref().unwrap_or_else(|| captions::label(&caption.srclang)).into();
         let word = |given: Option<String>, otherwise: &str| given.as_deref().unwrap_or(otherwise).into();
         let caption = Caption {
@@ -210,12 +206,23 @@ fn add_media(state: &mut State, admin: u64, media: NewMedia, now: Timestamp) -> 
             created_at: now,
             file: caption.text.map(String::into_bytes),
         };
-        captions::add(state, id, caption);
+        captions::add(state, media, caption);
     }
-    Ok(id)
 }
 
-fn known_user(state: &State, id: u64) -> Result<u64, String> {
+pub(crate) fn checked_duration(seconds: f64) -> Result<f64, String> {
+    if seconds.is_finite() && seconds >= 0.0 {
+        Ok(seconds)
+    } else {
+        Err(format!("duration: expected seconds from 0 on, not {seconds}"))
+    }
+}
+
+pub(crate) fn checked_size(size: u64) -> Result<u64, String> {
+    if size <= LARGEST { Ok(size) } else { Err(format!("size: expected at most {LARGEST}")) }
+}
+
+pub(crate) fn known_user(state: &State, id: u64) -> Result<u64, String> {
     if state.users.contains_key(&id) { Ok(id) } else { Err(format!("owner: there is no user {id}")) }
 }
 

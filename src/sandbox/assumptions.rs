@@ -36,6 +36,12 @@ pub(crate) struct Assumptions {
     pub(crate) collection_changes_answer: bool,
     /// The key of the URL in the answer of `create_embed`; without one the answer is a JSON string.
     pub(crate) embed_url_key: Option<String>,
+    /// Whether the `url` of captions answers JSON; otherwise the file. Both are observed.
+    pub(crate) caption_url_is_json: bool,
+    /// Whether uploads that were not completed are listed and can be read, like media.
+    pub(crate) uploads_in_lists: bool,
+    /// Whether the account has automatic captions; if not, asking for them is 501. Documented.
+    pub(crate) auto_captions: bool,
     /// Whether lists have `meta`. Observed.
     pub(crate) list_meta: bool,
     /// Whether the storage host supports range requests.

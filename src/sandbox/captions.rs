@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::random::mix;
 use super::records::{Caption, Media, words};
 use super::state::State;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 /// These two are observed and usable. A third is known only from another project's test.
 pub(crate) const PUBLISHED: &str = "published";
@@ -22,47 +22,61 @@ pub(crate) const SUBRIP: &str = "srt";
 const STEP: u64 = 10;
 const SECONDS_OF_A_LINE: u64 = 5;
 const MOST_LINES: u64 = 400;
-const ENGLISH: &[&str] = &[
-    "So let's have a look at this.",
-    "As you can see here,",
-    "this is what we talked about last week.",
-    "Please stop me if anything is unclear.",
-    "Now, why does that matter?",
-    "We will come back to this in a moment.",
-    "[keyboard clicking]",
-    "And that is the whole idea.",
+/// The languages of the captions of a library, each with its own name, as observed, and what is said in it.
+const LANGUAGES: &[(&str, &str, &[&str])] = &[
+    (
+        "en",
+        "English",
+        &[
+            "So let's have a look at this.",
+            "As you can see here,",
+            "this is what we talked about last week.",
+            "Please stop me if anything is unclear.",
+            "Now, why does that matter?",
+            "We will come back to this in a moment.",
+            "[keyboard clicking]",
+            "And that is the whole idea.",
+        ],
+    ),
+    (
+        "es",
+        "Español",
+        &[
+            "Vamos a verlo con calma.",
+            "Como pueden ver aquí,",
+            "es lo que vimos la semana pasada.",
+            "¿Y por qué es importante?",
+            "Volveremos a esto enseguida.",
+            "[música]",
+        ],
+    ),
+    ("de", "Deutsch", &["Schauen wir uns das an.", "Wie Sie hier sehen,", "[Tastatur]", "Und warum ist das wichtig?"]),
+    ("fr", "Français", &["Regardons cela de près.", "Comme vous le voyez ici,", "[musique]", "Et pourquoi donc ?"]),
+    ("pt", "Português", &["Vamos ver isto com calma.", "Como podem ver aqui,", "[música]", "E porque é importante?"]),
+    ("ar", "العربية", &["لننظر إلى هذا معًا.", "كما ترون هنا،", "[موسيقى]", "ولماذا هذا مهم؟"]),
+    ("zh", "中文", &["我们来看一下这个。", "正如你们在这里看到的，", "[音乐]", "那么，这为什么重要？"]),
+    ("ja", "日本語", &["これを見てみましょう。", "ご覧のとおり、", "[音楽]", "では、なぜ重要なのでしょうか。"]),
 ];
-const SPANISH: &[&str] = &[
-    "Vamos a verlo con calma.",
-    "Como pueden ver aquí,",
-    "es lo que vimos la semana pasada.",
-    "¿Y por qué es importante?",
-    "Volveremos a esto enseguida.",
-    "[música]",
-];
-const LABELS: &[(&str, &str)] = &[
-    ("ar", "Arabic"),
-    ("de", "German"),
-    ("en", "English"),
-    ("es", "Spanish"),
-    ("fr", "French"),
-    ("ja", "Japanese"),
-    ("pt", "Portuguese"),
-    ("zh", "Chinese"),
-];
+/// What stands between the two times of a cue.
+const ARROW: &[u8] = b"-->";
 
 impl Caption {
     pub(crate) fn bytes(&self, media: &Media) -> Vec<u8> {
         self.file.clone().unwrap_or_else(|| self.lines(media).into_bytes())
     }
 
+    /// Whether it has no cue. What Studio counts as empty is a guess.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.file.as_deref().is_some_and(|file| !file.windows(ARROW.len()).any(|found| found == ARROW))
+    }
+
     fn lines(&self, media: &Media) -> String {
-        let lines = if *self.srclang == *"es" { SPANISH } else { ENGLISH };
+        let lines = language(&self.srclang).or_else(|| language("en")).map_or(&[][..], |(_, _, lines)| lines);
         let seconds = std::time::Duration::try_from_secs_f64(media.duration).unwrap_or_default().as_secs();
         let mut text = String::new();
         for number in 0..seconds.div_ceil(SECONDS_OF_A_LINE).clamp(1, MOST_LINES) {
             let (start, end) = (number * SECONDS_OF_A_LINE, (number + 1) * SECONDS_OF_A_LINE);
-            let index = mix(self.id ^ mix(number)) % lines.len() as u64;
+            let index = mix(self.id ^ mix(number)) % lines.len().max(1) as u64;
             let line = usize::try_from(index).ok().and_then(|index| lines.get(index)).unwrap_or(&"");
             // Writing into a string cannot fail.
             let _ = write!(text, "{}\n{} --> {}\n{line}\n\n", number + 1, clock(start), clock(end));
@@ -75,9 +89,13 @@ fn clock(seconds: u64) -> String {
     format!("{:02}:{:02}:{:02},000", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
-/// The name of a language; its code, if the name is unknown.
+fn language(srclang: &str) -> Option<&'static (&'static str, &'static str, &'static [&'static str])> {
+    LANGUAGES.iter().find(|(code, _, _)| *code == srclang)
+}
+
+/// The name of a language in that language; its code, if the name is unknown.
 pub(crate) fn label(srclang: &str) -> &str {
-    LABELS.iter().find(|(code, _)| *code == srclang).map_or(srclang, |(_, label)| label)
+    language(srclang).map_or(srclang, |(_, label, _)| label)
 }
 
 /// The captions of a media.
@@ -104,7 +122,21 @@ pub(crate) fn add(state: &mut State, media: u64, caption: Caption) -> Option<Cap
     Some(caption)
 }
 
-/// Generates the captions of a media of the library: nearly half of those with a file have some, mostly machine-made.
+/// The captions that Studio makes at the end of a transcoding, if asked for. That they are published is a guess.
+pub(crate) fn machine_made(created_at: Timestamp) -> Caption {
+    Caption {
+        id: 0,
+        srclang: "en".into(),
+        label: label("en").into(),
+        subtitle_format: SUBRIP.into(),
+        status: PUBLISHED.into(),
+        provider: MACHINE.into(),
+        created_at,
+        file: None,
+    }
+}
+
+/// Generates the captions of a media of the library: nearly half of those with a file have some, mostly machine-made, and some of these in up to six languages.
 fn made_up(media: &Media) -> Vec<Caption> {
     let tagged = |tag: &str| media.tags.iter().any(|own| **own == *tag);
     let dice = mix(media.id ^ 0x6361_7074_696f_6e73);
@@ -133,5 +165,17 @@ fn made_up(media: &Media) -> Vec<Caption> {
         _ => caption(1, "en", PUBLISHED, BY_HAND, 50),
     };
     let second = ((dice >> 16) % 100 < 12).then(|| caption(2, "es", PUBLISHED, BY_HAND, 75));
-    std::iter::once(first).chain(second).collect()
+    // Of those with a second language, a few have more.
+    let more = if second.is_some() { (dice >> 24) % 5 } else { 0 };
+    let others = (3..).zip(LANGUAGES.iter().skip(2)).take(usize::try_from(more).unwrap_or(0));
+    let others = others.map(|(number, (srclang, _, _))| {
+        let (status, provider) = match mix(dice ^ number) % 4 {
+            0 => (UNPUBLISHED, MACHINE),
+            1 => (UPLOADED, BY_HAND),
+            2 => (PUBLISHED, MACHINE),
+            _ => (PUBLISHED, BY_HAND),
+        };
+        caption(number, srclang, status, provider, 80)
+    });
+    std::iter::once(first).chain(second).chain(others).collect()
 }

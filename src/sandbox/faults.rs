@@ -28,6 +28,8 @@ pub(crate) enum Reset {
     After,
     /// After the request is processed, in the middle of the answer.
     Body,
+    /// In the middle of the body of the request.
+    Request,
 }
 
 /// A fault as its user describes it.
@@ -44,6 +46,7 @@ pub(crate) struct Fault {
     seed: u64,
     delay: Option<f64>,
     status: Option<u16>,
+    carried_out: bool,
     body: Option<Json>,
     headers: Option<BTreeMap<String, String>>,
     retry_after: Option<f64>,
@@ -55,6 +58,7 @@ pub(crate) struct Fault {
     throttle: Option<f64>,
     burst: Option<f64>,
     revoke: bool,
+    fail_transcoding: bool,
     appear: u32,
     vanish: u32,
     bandwidth: Option<f64>,
@@ -72,6 +76,7 @@ impl Default for Fault {
             seed: 0,
             delay: None,
             status: None,
+            carried_out: false,
             body: None,
             headers: None,
             retry_after: None,
@@ -83,6 +88,7 @@ impl Default for Fault {
             throttle: None,
             burst: None,
             revoke: false,
+            fail_transcoding: false,
             appear: 0,
             vanish: 0,
             bandwidth: None,
@@ -153,6 +159,9 @@ impl Fault {
         {
             return Err("body, headers and retry_after: mean something only with status or throttle".into());
         }
+        if self.status.is_none() && self.carried_out {
+            return Err("carried_out: means something only with status".into());
+        }
         let answers = [
             self.status.is_some() || self.throttle.is_some(),
             self.reset.is_some(),
@@ -169,7 +178,12 @@ impl Fault {
 
     /// Whether it has an effect besides its outcome.
     fn does_more(&self) -> bool {
-        self.delay.is_some() || self.revoke || self.appear > 0 || self.vanish > 0 || self.bandwidth.is_some()
+        self.delay.is_some()
+            || self.revoke
+            || self.fail_transcoding
+            || self.appear > 0
+            || self.vanish > 0
+            || self.bandwidth.is_some()
     }
 
     fn concerns(&self, host: Host, method: &str, path: &str) -> bool {
@@ -187,12 +201,14 @@ impl Fault {
                 headers: self.headers.clone().unwrap_or_default(),
                 retry_after: self.retry_after.or(wait),
                 as_date: self.retry_after_date,
+                carried_out: self.carried_out,
             }));
         }
         match self.reset {
             Some(Reset::Before) => Outcome::ResetBefore,
             Some(Reset::After) => Outcome::ResetAfter,
             Some(Reset::Body) => Outcome::ResetBody(cut),
+            Some(Reset::Request) => Outcome::ResetRequest(cut),
             None if self.truncate => Outcome::Truncated(cut),
             None if self.html => Outcome::Html,
             None if self.malformed => Outcome::Malformed(cut),
@@ -210,6 +226,8 @@ pub(crate) struct Replacement {
     /// Seconds.
     pub(crate) retry_after: Option<f64>,
     pub(crate) as_date: bool,
+    /// Whether the request is carried out before.
+    pub(crate) carried_out: bool,
 }
 
 /// What happens to an answer.
@@ -222,6 +240,8 @@ pub(crate) enum Outcome {
     ResetAfter,
     /// Reset after this part of the body.
     ResetBody(f64),
+    /// Reset after this part of the body of the request.
+    ResetRequest(f64),
     Truncated(f64),
     Html,
     Malformed(f64),
@@ -236,6 +256,7 @@ pub(crate) struct ActiveFaults {
     /// Seconds.
     pub(crate) delay: f64,
     pub(crate) revoke: bool,
+    pub(crate) fail_transcoding: bool,
     pub(crate) appear: u32,
     pub(crate) vanish: u32,
     /// Bytes per second.
@@ -293,6 +314,7 @@ impl Faults {
             outcome: Outcome::Untouched,
             delay: 0.0,
             revoke: false,
+            fail_transcoding: false,
             appear: 0,
             vanish: 0,
             bandwidth: None,
@@ -334,6 +356,7 @@ impl Faults {
             active_faults.dice = dice;
             active_faults.delay += fault.delay.unwrap_or(0.0);
             active_faults.revoke |= fault.revoke;
+            active_faults.fail_transcoding |= fault.fail_transcoding;
             active_faults.appear = active_faults.appear.saturating_add(fault.appear);
             active_faults.vanish = active_faults.vanish.saturating_add(fault.vanish);
             active_faults.bandwidth = fault.bandwidth.or(active_faults.bandwidth);
@@ -369,9 +392,8 @@ fn glob(pattern: &str, path: &str) -> bool {
 }
 
 /// Faults as servers and networks have them. A retry fixes each of them; only requests that are safe to retry are
-/// affected.
+/// affected: `GET`, and the `PUT` of a file.
 pub(crate) fn chaos(seed: u64) -> Vec<Fault> {
-    let each = |fault: Fault| Fault { method: Some("GET".into()), ..fault };
     let status = |status, probability| Fault { status: Some(status), probability, ..Fault::default() };
     let html: Json = "<html><body><h1>502 Bad Gateway</h1></body></html>".into();
     let html_headers = BTreeMap::from([("content-type".to_owned(), "text/html".to_owned())]);
@@ -389,9 +411,19 @@ pub(crate) fn chaos(seed: u64) -> Vec<Fault> {
         Fault { truncate: true, probability: 0.02, ..Fault::default() },
         Fault { delay: Some(0.02), probability: 0.05, ..Fault::default() },
     ];
+    let get = |fault: Fault| Fault { method: Some("GET".into()), ..fault };
+    let put = |fault: Fault| Fault { method: Some("PUT".into()), host: Some(Host::Storage), ..fault };
+    let reset = |reset, probability| Fault { reset: Some(reset), probability, ..Fault::default() };
+    let faults = faults.into_iter().map(get).chain([
+        put(status(500, 0.02)),
+        put(Fault { retry_after: Some(0.0), ..status(503, 0.03) }),
+        put(reset(Reset::Before, 0.02)),
+        put(reset(Reset::After, 0.02)),
+        put(reset(Reset::Request, 0.03)),
+    ]);
     // Halved, since a seed must fit into a signed integer.
     let own = |number: u64| seed.wrapping_mul(1_000).wrapping_add(number) >> 1;
-    (0..).zip(faults).map(|(number, fault)| Fault { seed: own(2 * number), ..each(fault) }).collect()
+    (0..).zip(faults).map(|(number, fault)| Fault { seed: own(2 * number), ..fault }).collect()
 }
 
 #[cfg(test)]

@@ -8,14 +8,22 @@ use axum::body::{Body, Bytes};
 use http::header::{ACCEPT_RANGES, AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_RANGE, RANGE};
 use http::{HeaderMap, Method, Response, StatusCode};
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 
 use super::captions;
-use super::operation::TEXT;
+use super::operation::{JSON, TEXT};
 use super::random::mix;
 use super::records::{Caption, Media, words};
+use super::shapes::Uuid;
+use super::state::State;
+use super::stored::StoredFile;
 use super::studio::Studio;
 
+/// Where the files of captions are, on the API's host. Observed.
+pub(crate) const CAPTION_FILES: &str = "/api/media_management/caption_files";
 /// The default version of a download.
 pub(crate) const BEST: &str = "high";
 /// The version that lists the others.
@@ -32,14 +40,47 @@ pub(crate) fn signed_url(studio: &Studio, media: u64, version: &str, now: Timest
     format!("{}{}", studio.storage_url, signed(studio, &format!("/media/{media}/{version}.{extension}"), now))
 }
 
-/// A signed URL for uploading the file of a media.
+/// A signed URL for uploading the file of a media: one of Amazon S3. Observed in 2018.
 pub(crate) fn upload_url(studio: &Studio, media: u64, now: Timestamp) -> String {
-    format!("{}{}", studio.storage_url, signed(studio, &format!("/uploads/{media}"), now))
+    let path = format!("/uploads/{media}");
+    let lifetime = (studio.url_lifetime + SignedDuration::from_millis(999)).as_secs();
+    let signature = signature(studio, &path, now.as_second() + lifetime);
+    let date = now.strftime("%Y%m%dT%H%M%SZ");
+    format!(
+        "{}{path}?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=SANDBOX%2F{}%2Fus-east-1%2Fs3%2Faws4_request\
+         &X-Amz-Date={date}&X-Amz-Expires={lifetime}&X-Amz-SignedHeaders=host&X-Amz-Signature={signature}",
+        studio.storage_url,
+        now.strftime("%Y%m%d"),
+    )
 }
 
-/// A signed URL of captions. Observed: it can be relative to the API's host, and needs no token.
+/// The error for a URL for an upload that is unsigned or expired, as Amazon S3 answers it.
+fn upload_refused(studio: &Studio, path: &str, query: &[(String, String)], now: Timestamp) -> Option<Response<Body>> {
+    let field = |wanted: &str| query.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
+    let Some(signed) = field("X-Amz-Signature") else {
+        return Some(error_reply(403, "AccessDenied", "Access Denied"));
+    };
+    let expires = field("X-Amz-Date").zip(field("X-Amz-Expires")).and_then(|(date, lifetime)| {
+        let date = DateTime::strptime("%Y%m%dT%H%M%SZ", date).ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp();
+        date.as_second().checked_add(lifetime.parse().ok()?)
+    });
+    match expires {
+        Some(expires) if signed == signature(studio, path, expires) => {
+            (expires < now.as_second()).then(|| error_reply(403, "AccessDenied", "Request has expired"))
+        }
+        _ => Some(error_reply(
+            403,
+            "SignatureDoesNotMatch",
+            "The request signature we calculated does not match the signature you provided.",
+        )),
+    }
+}
+
+/// A URL of captions. Observed: it is relative to the API's host, of this form, needs no token, and can have a query. That
+/// it is signed is a guess.
 pub(crate) fn caption_url(studio: &Studio, caption: &Caption, now: Timestamp) -> String {
-    signed(studio, &format!("/captions/{}.{}", caption.id, caption.subtitle_format), now)
+    let uuid = Uuid::of("caption", caption.id, 0);
+    signed(studio, &format!("{CAPTION_FILES}/{uuid}-{}", caption.id), now)
 }
 
 fn signed(studio: &Studio, path: &str, now: Timestamp) -> String {
@@ -71,22 +112,27 @@ pub(crate) fn caption(studio: &Studio, path: &str, query: &[(String, String)], n
     if let Some(error) = refused(studio, path, query, now) {
         return error;
     }
-    let name = path.rsplit('/').next().and_then(|name| name.split('.').next());
     let state = studio.state();
-    match name.and_then(|id| id.parse().ok()).and_then(|id| captions::find(&state, id)) {
+    let id = path.rsplit('-').next().and_then(|id| id.parse().ok());
+    match id.and_then(|id| captions::find(&state, id)) {
+        // Observed: it may answer JSON. What is in it is a guess.
+        Some((media, caption)) if studio.assumptions.caption_url_is_json => {
+            let text = String::from_utf8_lossy(&caption.bytes(media)).into_owned();
+            answer_text(200, JSON, json!({"caption_file": {"id": caption.id, "content": text}}).to_string())
+        }
         Some((media, caption)) => answer_text(200, TEXT, caption.bytes(media)),
         None => error_reply(404, "NoSuchKey", "no such captions"),
     }
 }
 
-/// Answers a request to the storage host whose body has this length.
+/// Answers a request to the storage host with the file in its body.
 pub(crate) fn answer(
     studio: &Studio,
     method: &Method,
     path: &str,
     query: &[(String, String)],
     headers: &HeaderMap,
-    length: u64,
+    sent: Option<StoredFile>,
     now: Timestamp,
 ) -> Response<Body> {
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
@@ -111,7 +157,7 @@ pub(crate) fn answer(
             let media = id.parse().ok().and_then(|id| state.media.get(&id));
             match (media, name.split_once('.')) {
                 (Some(media), Some((MANIFEST, "mpd"))) => manifest(media),
-                (Some(media), Some((version, "mp4"))) => match File::of(media, version) {
+                (Some(media), Some((version, "mp4"))) => match File::of(&state, media, version) {
                     Some(file) => serve(studio, file, headers),
                     None => error_reply(404, "NoSuchKey", "no such version"),
                 },
@@ -119,48 +165,61 @@ pub(crate) fn answer(
             }
         }
         ["uploads", id] => {
-            if let Some(error) = refused(studio, path, query, now) {
+            if let Some(error) = upload_refused(studio, path, query, now) {
                 return error;
             }
-            // The storage host does not know uploads that were completed meanwhile.
-            let mut state = studio.state();
-            if let Some(upload) = id.parse().ok().and_then(|id| state.uploads.get_mut(&id)) {
-                upload.size = Some(length);
+            // Amazon S3 takes no body of an unknown length.
+            if !headers.contains_key(CONTENT_LENGTH) {
+                return error_reply(411, "MissingContentLength", "You must provide the Content-Length HTTP header.");
             }
-            answer_text(200, "application/xml", String::new())
+            let Some(file) = sent else { return answer_text(200, "application/xml", String::new()) };
+            let etag = format!("\"{}\"", file.sha256.get(..32).unwrap_or_default());
+            if let Ok(id) = id.parse() {
+                studio.state().store(id, file);
+            }
+            let mut answer = answer_text(200, "application/xml", String::new());
+            answer.headers_mut().extend(etag.parse().map(|etag| (ETAG, etag)));
+            answer
         }
         _ => error_reply(404, "NoSuchKey", "no such file"),
     }
 }
 
-/// A file of any size that is generated while it is read, always with the same bytes.
-#[derive(Debug, Clone, Copy)]
+/// A file: the bytes that were uploaded, or any number that are generated while it is read, always the same.
+#[derive(Debug, Clone)]
 pub(crate) struct File {
     seed: u64,
     size: u64,
+    uploaded: Option<Bytes>,
 }
 
 impl File {
-    /// A version of a media, if it exists.
-    pub(crate) fn of(media: &Media, version: &str) -> Option<Self> {
+    /// A version of a media, if it exists. That the best one of an upload is what was uploaded is a guess.
+    pub(crate) fn of(state: &State, media: &Media, version: &str) -> Option<Self> {
         let (variant, part) = words::QUALITIES
             .iter()
             .zip(PARTS)
             .position(|(quality, _)| *quality == version)
             .and_then(|index| Some((index as u64, *PARTS.get(index)?)))?;
+        let stored = state.files.get(&media.file).filter(|stored| version == BEST && stored.size == media.size);
         (!media.is_external()).then(|| Self {
             seed: mix(media.file ^ variant),
             size: media.size / 100 * part + media.size % 100 * part / 100,
+            uploaded: stored.and_then(|stored| stored.bytes.clone()),
         })
     }
 
-    pub(crate) fn size(self) -> u64 {
+    pub(crate) fn size(&self) -> u64 {
         self.size
     }
 
     /// Up to `count` bytes from an offset.
-    pub(crate) fn bytes(self, offset: u64, count: u64) -> Vec<u8> {
+    pub(crate) fn bytes(&self, offset: u64, count: u64) -> Vec<u8> {
         let end = offset.saturating_add(count).min(self.size);
+        if let Some(uploaded) = &self.uploaded {
+            let range = usize::try_from(offset).unwrap_or(usize::MAX)..usize::try_from(end).unwrap_or(usize::MAX);
+            return uploaded.get(range).unwrap_or_default().to_vec();
+        }
         let first_block = offset / 8;
         let blocks = first_block..end.div_ceil(8);
         let mut bytes: Vec<u8> = Vec::with_capacity(usize::try_from((end.div_ceil(8) - first_block) * 8).unwrap_or(0));
@@ -176,12 +235,12 @@ impl File {
         bytes
     }
 
-    fn head(self) -> Vec<u8> {
+    fn head(&self) -> Vec<u8> {
         let rest = self.size.saturating_sub(BRAND.len() as u64);
         [BRAND, b"\0\0\0\x01mdat", &rest.to_be_bytes()].concat()
     }
 
-    fn etag(self) -> String {
+    fn etag(&self) -> String {
         format!("\"{:016x}-{:x}\"", self.seed, self.size)
     }
 }

@@ -17,8 +17,17 @@ const KEPT_BYTES: usize = 128 * 1024 * 1024;
 /// The memory of two strings besides their bytes.
 const PAIR: usize = 2 * size_of::<String>();
 /// Fields whose values are secrets.
-const SECRETS: &[&str] =
-    &["client_secret", "refresh_token", "access_token", "code", "signature", "state", "password", "token"];
+const SECRETS: &[&str] = &[
+    "client_secret",
+    "refresh_token",
+    "access_token",
+    "code",
+    "signature",
+    "x-amz-signature",
+    "state",
+    "password",
+    "token",
+];
 const MASK: &str = "***";
 /// The prefix of every secret of the sandbox.
 const GIVEN_OUT: &str = "sandbox-";

@@ -6,6 +6,7 @@
 mod additions;
 mod assumptions;
 mod captions;
+mod changes;
 mod credentials;
 mod faults;
 mod files;
@@ -21,7 +22,9 @@ mod routes;
 mod server;
 mod shapes;
 mod state;
+mod stored;
 mod studio;
+mod transcoding;
 
 pub use options::Error;
 
@@ -32,7 +35,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 
-use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value as Json;
 use tokio::runtime::Builder;
@@ -40,10 +42,11 @@ use tokio::sync::oneshot;
 
 use credentials::Credentials;
 use faults::Fault;
-use options::{Library, Options, check_seed, lifetime, read};
+use options::{Library, Options, check_seed, duration, lifetime, read};
 use records::{Role, words};
 use state::State;
 use studio::Studio;
+use transcoding::tick;
 
 /// The largest file that is returned in one piece; downloads have no limit.
 const LARGEST_FILE: u64 = 1 << 30;
@@ -73,6 +76,17 @@ impl Origin {
     }
 }
 
+/// A file that was sent to the URL of an upload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UploadedFile {
+    pub size: u64,
+    /// In hexadecimal digits.
+    pub sha256: String,
+    pub content_type: Option<String>,
+    /// None if there are too many bytes.
+    pub content: Option<Vec<u8>>,
+}
+
 /// A Studio that runs until it is dropped.
 #[derive(Debug)]
 pub struct Sandbox {
@@ -89,9 +103,11 @@ pub struct Sandbox {
 impl Sandbox {
     /// Starts a sandbox.
     pub fn start(options: Json) -> Result<Self, Error> {
-        let Options { port, token_lifetime, url_lifetime, assumptions, library, snapshot } = read(options)?;
+        let Options { port, token_lifetime, url_lifetime, transcoding_time, assumptions, library, snapshot } =
+            read(options)?;
         let token_lifetime = lifetime("token_lifetime", token_lifetime)?;
         let url_lifetime = lifetime("url_lifetime", url_lifetime)?;
+        let transcoding_time = duration("transcoding_time", transcoding_time)?;
         let origin = match (library, snapshot) {
             (Some(library), None) => Origin::Library(read::<Library>(library)?.checked()?),
             (None, Some(path)) => Origin::Snapshot(std::fs::read(path)?),
@@ -110,6 +126,7 @@ impl Sandbox {
             assumptions,
             token_lifetime,
             url_lifetime,
+            transcoding_time,
             admin,
             signing_key: fastrand::u64(..),
             state: Mutex::new(state),
@@ -247,25 +264,69 @@ impl Sandbox {
         let user = user.unwrap_or(self.studio.admin);
         let mut state = self.studio.state();
         known(&state, user)?;
-        Ok(state.credentials.grant(user, self.studio.token_lifetime, Timestamp::now()))
+        let now = state.now();
+        Ok(state.credentials.grant(user, self.studio.token_lifetime, now))
     }
 
     /// Allows an authorization request, as a user does on the authorize page.
     pub fn allow(&self, query: &HashMap<String, String>, user: Option<u64>) -> Result<String, Error> {
         let user = user.unwrap_or(self.studio.admin);
-        routes::oauth::allow(&self.studio, query, user, Timestamp::now()).map_err(Error::Invalid)
+        let now = self.studio.now();
+        routes::oauth::allow(&self.studio, query, user, now).map_err(Error::Invalid)
     }
 
     /// Adds a user, group, collection or media.
     pub fn add(&self, kind: &str, fields: Json) -> Result<u64, Error> {
-        additions::add(&mut self.studio.state(), self.studio.admin, kind, fields, Timestamp::now())
+        let mut state = self.studio.state();
+        let now = tick(&mut state);
+        additions::add(&mut state, self.studio.admin, kind, fields, now)
+    }
+
+    /// Changes the fields of a media, whatever Studio's rules are.
+    pub fn change_media(&self, id: u64, fields: Json) -> Result<(), Error> {
+        let mut state = self.studio.state();
+        let now = tick(&mut state);
+        changes::change_media(&mut state, id, fields, now)
+    }
+
+    /// Removes a media, as somebody else deletes it.
+    pub fn remove_media(&self, id: u64) -> Result<(), Error> {
+        let removed = self.studio.state().delete_media(id);
+        removed.map(drop).ok_or_else(|| no_media(id))
+    }
+
+    /// The time by its clock, in Unix seconds.
+    pub fn now(&self) -> f64 {
+        self.studio.now().as_duration().as_secs_f64()
+    }
+
+    /// Moves its clock ahead.
+    pub fn advance(&self, seconds: f64) -> Result<(), Error> {
+        let by = duration("seconds", seconds)?;
+        self.studio.state().advance(by).map_err(Error::Invalid)
+    }
+
+    /// The file that was sent to the URL of an upload, if one was, with its bytes if they were kept.
+    pub fn uploaded_file(&self, id: u64) -> Result<Option<UploadedFile>, Error> {
+        let state = self.studio.state();
+        if !state.media.contains_key(&id) && !state.uploads.contains_key(&id) {
+            return Err(Error::Invalid(format!("there is no upload {id} and no media with this id")));
+        }
+        let file = state.files.get(&id).cloned();
+        Ok(file.map(|file| UploadedFile {
+            size: file.size,
+            sha256: file.sha256,
+            content_type: file.content_type,
+            content: file.bytes.map(Vec::from),
+        }))
     }
 
     /// The content of a download.
     pub fn media_file(&self, id: u64, quality: Option<&str>) -> Result<Vec<u8>, Error> {
-        let media = self.studio.state().media.get(&id).cloned();
-        let media = media.ok_or_else(|| Error::Invalid(format!("there is no media {id}")))?;
-        let file = files::File::of(&media, quality.unwrap_or(files::BEST));
+        let mut state = self.studio.state();
+        tick(&mut state);
+        let media = state.media.get(&id).ok_or_else(|| no_media(id))?;
+        let file = files::File::of(&state, media, quality.unwrap_or(files::BEST));
         let file = file.ok_or_else(|| Error::Invalid(format!("media {id} has no file of this quality")))?;
         if *media.transcoding_status != *words::FINISHED {
             return Err(Error::Invalid(format!("media {id} has no file until its transcoding is finished")));
@@ -273,6 +334,7 @@ impl Sandbox {
         if file.size() > LARGEST_FILE {
             return Err(Error::Invalid(format!("the file has {} bytes, too many to hold in memory", file.size())));
         }
+        drop(state);
         Ok(file.bytes(0, file.size()))
     }
 
@@ -320,6 +382,10 @@ fn fault(fields: Json) -> Result<Fault, Error> {
     let fault: Fault = read(fields)?;
     fault.check().map_err(Error::Invalid)?;
     Ok(fault)
+}
+
+fn no_media(id: u64) -> Error {
+    Error::Invalid(format!("there is no media {id}"))
 }
 
 fn known(state: &State, user: u64) -> Result<(), Error> {

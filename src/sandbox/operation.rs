@@ -229,6 +229,8 @@ pub(crate) struct Call<'studio> {
     pub(crate) studio: &'studio Studio,
     pub(crate) caller: u64,
     pub(crate) now: Timestamp,
+    /// Whether a fault lets the transcoding fail that the call leads to.
+    pub(crate) fails_transcoding: bool,
     pub(crate) values: Vec<(&'static str, Value)>,
     /// The file in the body, if the operation has one.
     pub(crate) file: Option<File>,

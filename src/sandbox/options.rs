@@ -27,6 +27,8 @@ pub(crate) struct Options {
     pub(crate) token_lifetime: f64,
     /// The lifetime of a signed URL, in seconds.
     pub(crate) url_lifetime: f64,
+    /// How long transcoding takes, in seconds; 0 means that it has ended when the upload is completed.
+    pub(crate) transcoding_time: f64,
     pub(crate) assumptions: Assumptions,
     /// The fields of a [`Library`].
     pub(crate) library: Option<Json>,
@@ -98,6 +100,12 @@ pub(crate) fn check_seed(seed: u64) -> Result<(), Error> {
     } else {
         Err(Error::Invalid(format!("seed: expected at most {}", i64::MAX)))
     }
+}
+
+/// Seconds from 0 to a hundred years.
+pub(crate) fn duration(name: &str, seconds: f64) -> Result<SignedDuration, Error> {
+    let length = SignedDuration::try_from_secs_f64(seconds).ok().filter(|_| (0.0..=LONGEST_LIFE).contains(&seconds));
+    length.ok_or_else(|| Error::Invalid(format!("{name}: expected seconds from 0 to {LONGEST_LIFE}, not {seconds}")))
 }
 
 pub(crate) fn lifetime(name: &str, seconds: f64) -> Result<SignedDuration, Error> {

@@ -34,6 +34,8 @@ pub(crate) enum Kind {
     },
     Uuid,
     Text,
+    /// An address of the web.
+    Url,
     Date,
     Flag,
     File,
@@ -168,6 +170,10 @@ impl Kind {
             Self::File => Err("expected a file".into()),
             Self::Text if text.is_empty() => Err("expected some text".into()),
             Self::Text => Ok(Value::Text(text.into())),
+            Self::Url if ["http:/", "https:/"].iter().any(|start| text.starts_with(start)) => {
+                Ok(Value::Text(text.into()))
+            }
+            Self::Url => Err("expected a URL that begins with http:// or https://".into()),
             // Python writes True into a form.
             Self::Flag if text.eq_ignore_ascii_case("true") => Ok(Value::Flag(true)),
             Self::Flag if text.eq_ignore_ascii_case("false") => Ok(Value::Flag(false)),

@@ -11,7 +11,11 @@ pub(crate) mod words {
     /// Observed.
     pub(crate) const FINISHED: &str = "transcoding_finished";
     pub(crate) const FAILED: &str = "transcoding_failed";
-    pub(crate) const STATUSES: &[&str] = &[FINISHED, "transcoding_started", "transcoding_queued", FAILED];
+    pub(crate) const STARTED: &str = "transcoding_started";
+    pub(crate) const QUEUED: &str = "transcoding_queued";
+    pub(crate) const STATUSES: &[&str] = &[FINISHED, STARTED, QUEUED, FAILED];
+    /// The status of an upload that was not completed, where it is listed.
+    pub(crate) const INCOMPLETE: &str = "upload_started";
     pub(crate) const SOURCES: &[&str] = &["upload", "screen_capture", "webcam", "youtube", "vimeo"];
     /// Sources of which Studio has no file.
     pub(crate) const EXTERNAL: &[&str] = &["youtube", "vimeo"];
@@ -45,27 +49,34 @@ impl Permission {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Role {
     /// May see and do everything.
     Admin,
+    /// May here what a teacher may: 403 for an administrator of a part of a school is documented.
+    SubaccountAdmin,
     Teacher,
     Student,
+    Observer,
 }
 
 impl Role {
-    pub(crate) const WORDS: &[&str] = &["admin", "teacher", "student"];
+    /// The roles that can be searched for, in Studio's words. Typed by a public client.
+    pub(crate) const WORDS: &[&str] = &["Admin", "Teacher", "Student", "Observer"];
 
     pub(crate) fn from_word(word: &str) -> Option<Self> {
-        let all = [Self::Admin, Self::Teacher, Self::Student];
+        let all = [Self::Admin, Self::Teacher, Self::Student, Self::Observer];
         Self::WORDS.iter().zip(all).find(|(own, _)| **own == word).map(|(_, role)| role)
     }
 
+    /// Studio's word for it.
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Admin => "Admin",
+            Self::SubaccountAdmin => "Subaccount admin",
             Self::Teacher => "Teacher",
             Self::Student => "Student",
+            Self::Observer => "Observer",
         }
     }
 }
@@ -75,7 +86,8 @@ pub(crate) struct User {
     pub(crate) id: u64,
     pub(crate) full_name: Arc<str>,
     pub(crate) display_name: Arc<str>,
-    /// Accounts without an e-mail address exist. Documented.
+    /// What Studio holds as the e-mail address: it can be the login id of Canvas, and be the same for several users.
+    /// Accounts without one exist. Documented.
     pub(crate) email: Option<Arc<str>>,
     pub(crate) role: Role,
     /// The user's groups.
@@ -205,6 +217,19 @@ pub(crate) struct Upload {
     pub(crate) collection: u64,
     /// The size in bytes, once the file has arrived.
     pub(crate) size: Option<u64>,
+}
+
+/// What happens to a media after its upload.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Transcoding {
+    /// When a media leaves the queue, and when its transcoding ends.
+    pub(crate) starts: Timestamp,
+    pub(crate) ends: Timestamp,
+    pub(crate) fails: bool,
+    /// Whether captions are made at the end.
+    pub(crate) auto_caption: bool,
+    /// The duration, which is known at the end. Seconds.
+    pub(crate) duration: f64,
 }
 
 /// The day of a timestamp, in UTC.

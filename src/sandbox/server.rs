@@ -37,7 +37,9 @@ use super::log::{LoggedRequest, masked, masked_headers, masked_pairs, masked_tex
 use super::operation::{Call, ErrorReply, JSON, Operation, Reply, TEXT};
 use super::parameters::{self, SentFields};
 use super::routes::{self, apidocs, oauth};
+use super::stored::{Receiver, StoredFile};
 use super::studio::Studio;
+use super::transcoding::tick;
 
 const API: &str = "/api/public";
 /// The most connections that wait to be accepted.
@@ -51,6 +53,10 @@ const MAX_HEAD: usize = 256 << 10;
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(30);
 /// The delay between a truncated body and the cut, so that the bytes are sent before it.
 const CUT_DELAY: Duration = Duration::from_millis(5);
+
+/// Whether the transcoding that the request leads to fails, as requested.
+#[derive(Debug, Clone, Copy)]
+struct FailsTranscoding(bool);
 
 /// The caller, for the request log.
 #[derive(Debug, Clone, Copy)]
@@ -177,8 +183,12 @@ async fn respond(
     }
     let path = parts.uri.path().strip_prefix(API).unwrap_or(parts.uri.path());
     let mut active_faults = studio.faults().next_fault(host, parts.method.as_str(), path, Instant::now());
-    let at = Timestamp::now();
-    let sent = receive_body(host, body).await?;
+    parts.extensions.insert(FailsTranscoding(active_faults.fail_transcoding));
+    let at = studio.now();
+    let sent = match active_faults.outcome {
+        Outcome::ResetRequest(part) => receive_part(body, part).await,
+        _ => receive_body(host, &parts.headers, body).await?,
+    };
     corrupt_request(studio, &parts.headers, &mut active_faults);
     let mut seen = LoggedRequest {
         at,
@@ -194,22 +204,26 @@ async fn respond(
     };
     let answer = match (sent, &active_faults.outcome) {
         (Err(error), _) => reply(error.into()),
-        (Ok(_), Outcome::Replacement(replacement)) => replacement_answer(replacement),
-        (Ok(_), Outcome::ResetBefore) => Response::default(),
+        (Ok(_), Outcome::Replacement(replacement)) if !replacement.carried_out => replacement_answer(replacement),
+        (Ok(_), Outcome::ResetBefore | Outcome::ResetRequest(_)) => Response::default(),
         (Ok(sent), _) if host == Host::Storage => {
             let query = pairs(parts.uri.query());
             let path = parts.uri.path();
-            files::answer(studio, &parts.method, path, &query, &parts.headers, sent.length, Timestamp::now())
+            files::answer(studio, &parts.method, path, &query, &parts.headers, sent.file, studio.now())
         }
         (Ok(sent), _) => route(router, Request::from_parts(parts, Body::from(sent.bytes))).await,
     };
     let cut = match active_faults.outcome {
-        Outcome::ResetBefore | Outcome::ResetAfter => true,
+        Outcome::ResetBefore | Outcome::ResetRequest(_) | Outcome::ResetAfter => true,
         // An empty body has no middle.
         Outcome::ResetBody(_) => HttpBody::size_hint(answer.body()).exact() == Some(0),
         _ => false,
     };
     seen.user_id = answer.extensions().get::<Caller>().map(|Caller(id)| *id);
+    let answer = match &active_faults.outcome {
+        Outcome::Replacement(replacement) if replacement.carried_out => replacement_answer(replacement),
+        _ => answer,
+    };
     let answer = if cut { answer } else { corrupt_response(answer, &active_faults, reset).await };
     seen.status = (!cut).then(|| answer.status().as_u16());
     studio.log().add(seen);
@@ -224,21 +238,20 @@ async fn respond(
     Ok(answer)
 }
 
-/// A received body.
+/// A received body: bytes on the API host, a file on the storage host.
+#[derive(Default)]
 struct RequestBody {
-    /// Empty on the storage host, which keeps only the length of a file.
     bytes: Bytes,
-    length: u64,
+    file: Option<StoredFile>,
 }
 
 /// Receives a body. If it breaks off, the connection is cut.
-async fn receive_body(host: Host, body: Incoming) -> Result<Result<RequestBody, ErrorReply>, Cut> {
+async fn receive_body(host: Host, headers: &HeaderMap, body: Incoming) -> Result<Result<RequestBody, ErrorReply>, Cut> {
     let received = match host {
-        Host::Api => timeout(CLIENT_TIMEOUT, Limited::new(body, MAX_BODY).collect()).await.map(|collected| {
-            let bytes = collected?.to_bytes();
-            Ok(RequestBody { length: bytes.len() as u64, bytes })
-        }),
-        Host::Storage => count_body(body).await,
+        Host::Api => timeout(CLIENT_TIMEOUT, Limited::new(body, MAX_BODY).collect())
+            .await
+            .map(|collected| Ok(RequestBody { bytes: collected?.to_bytes(), file: None })),
+        Host::Storage => receive_file(headers, body).await,
     };
     match received {
         Ok(Ok(sent)) => Ok(Ok(sent)),
@@ -248,16 +261,28 @@ async fn receive_body(host: Host, body: Incoming) -> Result<Result<RequestBody, 
     }
 }
 
-/// Counts the bytes of a body of any size.
-async fn count_body(mut body: Incoming) -> Result<Result<RequestBody, axum::BoxError>, Elapsed> {
-    let mut sent = RequestBody { bytes: Bytes::new(), length: 0 };
+/// Receives a file of any size.
+async fn receive_file(headers: &HeaderMap, mut body: Incoming) -> Result<Result<RequestBody, axum::BoxError>, Elapsed> {
+    let mut receiver = Receiver::new();
     loop {
         match timeout(CLIENT_TIMEOUT, body.frame()).await? {
-            None => return Ok(Ok(sent)),
+            None => break,
             Some(Err(error)) => return Ok(Err(error.into())),
-            Some(Ok(frame)) => sent.length += frame.data_ref().map_or(0, |bytes| bytes.len() as u64),
+            Some(Ok(frame)) => frame.data_ref().into_iter().for_each(|bytes| receiver.push(bytes)),
         }
     }
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    Ok(Ok(RequestBody { bytes: Bytes::new(), file: Some(receiver.finish(content_type)) }))
+}
+
+/// Receives a part of a body, which goes no further.
+async fn receive_part(mut body: Incoming, part: f64) -> Result<RequestBody, ErrorReply> {
+    let mut left = portion(HttpBody::size_hint(&body).exact().unwrap_or_default(), part);
+    while left > 0 {
+        let Ok(Some(Ok(frame))) = timeout(CLIENT_TIMEOUT, body.frame()).await else { break };
+        left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+    }
+    Ok(RequestBody::default())
 }
 
 async fn route(mut router: Router, request: Request<Body>) -> Response<Body> {
@@ -276,13 +301,14 @@ fn corrupt_request(studio: &Studio, headers: &HeaderMap, active_faults: &mut Act
         studio.state().credentials.revoke(token);
     }
     if active_faults.appear > 0 || active_faults.vanish > 0 {
-        drift(&mut studio.state(), studio.admin, active_faults, Timestamp::now());
+        let now = studio.now();
+        drift(&mut studio.state(), studio.admin, active_faults, now);
     }
 }
 
 /// Builds the answer that replaces the real one.
 fn replacement_answer(replacement: &Replacement) -> Response<Body> {
-    let Replacement { status, body, headers, retry_after, as_date } = replacement;
+    let Replacement { status, body, headers, retry_after, as_date, .. } = replacement;
     let (content_type, text) = match body {
         Some(Json::String(text)) => (TEXT, text.clone()),
         Some(body) => (JSON, body.to_string()),
@@ -442,9 +468,9 @@ fn router(studio: &Arc<Studio>) -> Router {
         .route(&format!("{API}/apidocs"), get(|| async { reply(Reply::text(200, JSON, description)) }))
         // Observed: the URL of captions may be one of this host.
         .route(
-            "/captions/{name}",
+            &format!("{}/{{name}}", files::CAPTION_FILES),
             get(|FromState(studio): FromState<Arc<Studio>>, uri: Uri| async move {
-                files::caption(&studio, uri.path(), &pairs(uri.query()), Timestamp::now())
+                files::caption(&studio, uri.path(), &pairs(uri.query()), studio.now())
             }),
         )
         .route(
@@ -453,14 +479,14 @@ fn router(studio: &Arc<Studio>) -> Router {
                 reply(oauth::authorize_page(&studio, &pairs(query.as_deref())))
             })
             .post(|FromState(studio): FromState<Arc<Studio>>, body: Bytes| async move {
-                reply(oauth::authorize(&studio, &form(&body), Timestamp::now()))
+                reply(oauth::authorize(&studio, &form(&body), studio.now()))
             }),
         )
         .route(
             &format!("{API}/oauth/token"),
             axum::routing::post(
                 |FromState(studio): FromState<Arc<Studio>>, headers: HeaderMap, body: Bytes| async move {
-                    reply(oauth::token(&studio, &form(&body), &headers, Timestamp::now()))
+                    reply(oauth::token(&studio, &form(&body), &headers, studio.now()))
                 },
             ),
         );
@@ -479,18 +505,19 @@ fn router(studio: &Arc<Studio>) -> Router {
 async fn handle_operation(
     FromState(studio): FromState<Arc<Studio>>,
     Extension(operation): Extension<Arc<Operation>>,
+    Extension(FailsTranscoding(fails_transcoding)): Extension<FailsTranscoding>,
     path: Result<RawPathParams, axum::extract::rejection::RawPathParamsRejection>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response<Body> {
-    let now = Timestamp::now();
     let sent = if operation.has_fields() {
         parameters::fields_of(&headers, &body, operation.file_name()).await
     } else {
         Ok(SentFields::default())
     };
     let state = &mut *studio.state();
+    let now = tick(state);
     let Some(caller) = bearer(&headers).and_then(|token| state.credentials.user_of(token, now)) else {
         let mut answer = error_reply(401, "Authorization information is missing or invalid");
         answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"Studio\""));
@@ -505,7 +532,7 @@ async fn handle_operation(
         // If a parameter is sent in both, the query takes precedence. A guess.
         sent.fields.extend(parameters::texts(pairs(query.as_deref())));
         let values = operation.read(&path, &sent, &studio)?;
-        let call = Call { studio: &studio, caller, now, values, file: sent.file, body };
+        let call = Call { studio: &studio, caller, now, fails_transcoding, values, file: sent.file, body };
         (operation.handle)(state, &call)
     });
     let mut answer = reply(answer.unwrap_or_else(Reply::from));

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value as Json, json};
 
 use super::random::mix;
-use super::records::{self, Permission, Role, Share, ShareType, User};
+use super::records::{self, Permission, Share, ShareType, User};
 use super::state::State;
 use super::studio::Studio;
 
@@ -19,7 +19,7 @@ pub(crate) struct UserRef<'state> {
     display_name: &'state str,
     email: Option<&'state str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    role_names: Option<[Role; 1]>,
+    role_names: Option<[&'static str; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     permission: Option<Permission>,
 }
@@ -128,9 +128,9 @@ pub(crate) fn user(user: &User, permission: Option<Permission>) -> UserRef<'_> {
     }
 }
 
-/// A user with roles. The words of the roles are a guess.
+/// A user with roles. The words of the roles are typed by a public client.
 pub(crate) fn user_with_roles(one: &User) -> UserRef<'_> {
-    UserRef { role_names: Some([one.role]), ..user(one, None) }
+    UserRef { role_names: Some([one.role.title()]), ..user(one, None) }
 }
 
 /// The UUID of a media in a collection.
@@ -321,10 +321,13 @@ pub(crate) fn definitions() -> Json {
         "Tag": object(&json!({"id": integer, "name": text})),
         "CaptionFile": {
             "type": "object", "additionalProperties": false,
-            "required": ["id", "srclang", "subtitle_format", "label", "status", "created_at", "provider"],
+            "required": [
+                "id", "srclang", "subtitle_format", "label", "status", "created_at", "provider",
+                "is_empty", "number_of_errors",
+            ],
             "properties": {
                 "id": integer, "url": text, "srclang": text, "subtitle_format": text, "label": text, "status": text,
-                "created_at": moment, "provider": text,
+                "created_at": moment, "provider": text, "is_empty": {"type": "boolean"}, "number_of_errors": integer,
             },
         },
         "MediaSource": {

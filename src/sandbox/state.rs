@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -12,8 +12,10 @@ use super::assumptions::Assumptions;
 use super::credentials::Credentials;
 use super::lists::{Cache, Ids, PageKey, Query};
 use super::records::{
-    Archived, Caption, Collection, Group, Media, Permission, Role, Share, ShareType, Upload, User, day, words,
+    Archived, Caption, Collection, Group, Media, Permission, Role, Share, ShareType, Transcoding, Upload, User, day,
+    words,
 };
+use super::stored::StoredFile;
 
 /// Why access is denied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +23,9 @@ pub(crate) enum Denied {
     NotFound,
     Forbidden,
 }
+
+/// How far the clock can be moved, in milliseconds.
+const FARTHEST_AHEAD: i64 = 100 * 365 * 86_400_000;
 
 /// The version of a snapshot; a file of another version is rejected.
 #[derive(Debug, Clone, Copy, Default)]
@@ -60,6 +65,15 @@ pub(crate) struct State {
     pub(crate) captions: BTreeMap<u64, Vec<Caption>>,
     #[serde(default)]
     pub(crate) uploads: BTreeMap<u64, Upload>,
+    /// Uploaded files, by the id of the upload, which becomes that of the media and of its file.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) files: BTreeMap<u64, StoredFile>,
+    /// Media whose transcoding has not ended.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) transcodings: BTreeMap<u64, Transcoding>,
+    /// How far the clock was moved ahead, in milliseconds.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    clock_ahead: i64,
     pub(crate) credentials: Credentials,
     /// The next id. Ids are never reused.
     pub(crate) next_id: u64,
@@ -70,7 +84,28 @@ pub(crate) struct State {
     cache: Cache,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &i64) -> bool {
+    *number == 0
+}
+
 impl State {
+    /// The time by the sandbox's clock.
+    pub(crate) fn now(&self) -> Timestamp {
+        let now = Timestamp::now();
+        now.checked_add(SignedDuration::from_millis(self.clock_ahead)).unwrap_or(now)
+    }
+
+    /// Moves the clock ahead.
+    pub(crate) fn advance(&mut self, by: SignedDuration) -> Result<(), String> {
+        let by = i64::try_from(by.as_millis()).ok().and_then(|by| self.clock_ahead.checked_add(by));
+        match by.filter(|by| *by <= FARTHEST_AHEAD) {
+            Some(ahead) => self.clock_ahead = ahead,
+            None => return Err("seconds: the clock can be moved a hundred years ahead in all".into()),
+        }
+        Ok(())
+    }
+
     /// Checks that every reference has a target.
     pub(crate) fn check(&self) -> Result<(), String> {
         let keys = self.users.iter().map(|(key, user)| ("user", *key, user.id));
@@ -113,6 +148,15 @@ impl State {
         }
     }
 
+    /// Keeps the file of an upload that was not completed yet. The storage host does not know others.
+    pub(crate) fn store(&mut self, upload: u64, file: StoredFile) {
+        let Some(found) = self.uploads.get_mut(&upload) else { return };
+        found.size = Some(file.size);
+        self.files.remove(&upload);
+        let kept = self.files.values().map(StoredFile::kept).sum();
+        self.files.insert(upload, file.within(kept));
+    }
+
     /// Must be called after every change.
     pub(crate) fn forget_lists(&mut self) {
         self.cache.clear();
@@ -138,8 +182,11 @@ impl State {
         self.users.get(&user).is_some_and(|user| user.role == Role::Admin)
     }
 
-    pub(crate) fn user_by_email(&self, email: &str) -> Option<&User> {
-        self.users.values().find(|user| user.email.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(email)))
+    /// The users with this e-mail address. Observed: there can be several.
+    fn users_by_email(&self, email: &str) -> HashSet<u64> {
+        let email = email.to_lowercase();
+        let has = |user: &&User| user.email.as_deref().is_some_and(|own| own.to_lowercase() == email);
+        self.users.values().filter(has).map(|user| user.id).collect()
     }
 
     /// The highest permission that shares give a user, directly or through a group.
@@ -238,24 +285,24 @@ impl State {
                     .collect()
             }
             Query::Users { email, role } => {
-                let has =
-                    |user: &User, email: &str| user.email.as_deref().is_some_and(|own| own.to_lowercase() == *email);
+                let found = email.as_deref().map(|email| self.users_by_email(email));
                 let fits = |user: &&User| {
-                    role.is_none_or(|role| role == user.role) && email.as_deref().is_none_or(|email| has(user, email))
+                    role.is_none_or(|role| role == user.role)
+                        && found.as_ref().is_none_or(|found| found.contains(&user.id))
                 };
                 self.users.values().filter(fits).map(|user| user.id).collect()
             }
             Query::UserCollections(user) => self.matching(*user, &Query::Collections, assumptions),
             Query::UserMedia(user) => self.matching(*user, &Query::Media(Box::default()), assumptions),
             Query::Media(criteria) => {
-                let owner = criteria.owner.as_deref().map(|email| self.user_by_email(email).map(|user| user.id));
+                let owner = criteria.owner.as_deref().map(|email| self.users_by_email(email));
                 let title = criteria.title.as_deref().map(str::to_lowercase);
                 let tag = criteria.tag.as_deref();
                 let fits = |media: &&Media| {
                     listed(media)
                         && criteria.min_size.is_none_or(|least| media.size >= least)
                         && criteria.max_size.is_none_or(|most| media.size <= most)
-                        && owner.is_none_or(|owner| owner == Some(media.owner))
+                        && owner.as_ref().is_none_or(|owners| owners.contains(&media.owner))
                         && criteria.source.as_deref().is_none_or(|source| *media.source == *source)
                         && tag.is_none_or(|tag| media.tags.iter().any(|own| **own == *tag))
                         && criteria.created.holds(|| Some(day(media.created_at)))
@@ -305,6 +352,9 @@ impl State {
         self.forget_lists();
         let media = self.media.remove(&id)?;
         self.captions.remove(&id);
+        self.files.remove(&id);
+        self.uploads.remove(&id);
+        self.transcodings.remove(&id);
         for collection in media.collections() {
             if let Some(members) = self.members.get_mut(&collection) {
                 members.remove(&id);
@@ -350,7 +400,7 @@ impl State {
     }
 
     /// Changes the home collection of a media.
-    fn move_media(&mut self, id: u64, home: u64) {
+    pub(crate) fn move_media(&mut self, id: u64, home: u64) {
         let Some(media) = self.media.get_mut(&id) else { return };
         if media.collection != home {
             if let Some(members) = self.members.get_mut(&media.collection) {

@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::assumptions::Assumptions;
 use super::faults::Faults;
@@ -18,6 +18,7 @@ pub(crate) struct Studio {
     pub(crate) assumptions: Assumptions,
     pub(crate) token_lifetime: SignedDuration,
     pub(crate) url_lifetime: SignedDuration,
+    pub(crate) transcoding_time: SignedDuration,
     /// The administrator whose token the sandbox returns.
     pub(crate) admin: u64,
     pub(crate) signing_key: u64,
@@ -30,6 +31,11 @@ pub(crate) struct Studio {
 impl Studio {
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The time by the sandbox's clock. It takes the lock of the state.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.state().now()
     }
 
     pub(crate) fn faults(&self) -> MutexGuard<'_, Faults> {

@@ -760,7 +760,7 @@ def test_the_person_and_the_role_are_right_at_a_school(role: str, media: int) ->
         told = told_by("whoami")
     assert told["person"] == {"id": somebody.id, "full_name": somebody.full_name, "email": somebody.email}
     assert told["administrator"] is (role == "admin")
-    assert told["roles"] == [role]
+    assert told["roles"] == [role.title()]
     assert told["token"]["refreshable"] is True
     assert told["profile"] == "north"
 

@@ -821,6 +821,11 @@ burst = 10
 
 [[fault]]
 revoke = true
+
+[[fault]]
+status = 500
+carried_out = true
+fail_transcoding = true
 """
 
 
@@ -852,6 +857,7 @@ def test_a_file_can_say_every_field(tmp_path: Path) -> None:
         Fault(malformed=True),
         Fault(throttle=5, burst=10),
         Fault(revoke=True),
+        Fault(status=500, carried_out=True, fail_transcoding=True),
     ]
     assert Faults.from_toml(str(file)) == found
     said = {each.name for fault in found for each in dataclasses.fields(Fault) if getattr(fault, each.name)}
@@ -918,7 +924,7 @@ def strikes(fault: Fault) -> Mapping[str, Any]:
 
 def test_chaos_has_what_servers_and_networks_do_and_nothing_that_a_repetition_cannot_mend() -> None:
     chaos = Faults.chaos(7)
-    assert {fault.method for fault in chaos} == {"GET"}
+    assert {(fault.method, fault.host) for fault in chaos} == {("GET", None), ("PUT", "storage")}
     assert {fault.status for fault in chaos} == {None, 429, 500, 502, 503, 504}
     assert {fault.reset for fault in chaos} >= {"before", "body"}
     assert any(fault.truncate for fault in chaos)

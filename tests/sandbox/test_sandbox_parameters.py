@@ -101,7 +101,10 @@ def path_of(path: str, school: School) -> str:
 
 
 # A value for each parameter, such that the answer shows whether it was taken.
+FROM_URL = {"url": "https://vimeo.com/1", "title": "Zellkern é", "is_external": True, "auto_caption": False}
 GOOD: dict[str, Any] = {
+    "createCollectionMedia": {**FROM_URL, "description": "two\nlines", "user_id": "other"},
+    "createMedia": {**FROM_URL, "description": "two\nlines", "collection_id": "collection_id"},
     "listCollections": {"page": 2, "per_page": 1},
     "createCollection": {"name": "Field trips & more: ü", "user_id": "other"},
     "listCollectionMedia": {"page": 2, "per_page": 1},
@@ -123,13 +126,13 @@ GOOD: dict[str, Any] = {
     "downloadMedia": {"quality": "low"},
     "listMediaUsers": {"min_permission": "edit"},
     "createUpload": {"user_id": "user_id", "collection_id": "collection_id"},
-    "completeUpload": {"title": "Zellkern é", "description": "two\nlines"},
+    "completeUpload": {"title": "Zellkern é", "description": "two\nlines", "auto_caption": True},
     "createMediaTag": {"name": "a tag"},
-    "searchUsers": {"role": "teacher", "email": "bo@example.edu", "page": 1, "per_page": 3},
+    "searchUsers": {"role": "Teacher", "email": "bo@example.edu", "page": 1, "per_page": 3},
     "listUserMedia": {"page": 2, "per_page": 1},
     "listUserCollections": {"page": 2, "per_page": 1},
-    "getInsightsOverview": {"role": "student"},
-    "getInsightsUsers": {"role": "student"},
+    "getInsightsOverview": {"role": "Student"},
+    "getInsightsUsers": {"role": "Student"},
     "createCaptionFile": {"srclang": "pt"},
 }
 

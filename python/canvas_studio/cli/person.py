@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 LIBRARY: Final = "user"
 # An address that nobody has, so that the search finds nobody.
 NOBODY: Final = "nobody@canvas-studio.invalid"
-# How the search for users calls administrators. A guess: the words of this filter are not documented.
-ADMINISTRATORS: Final = "admin"
+# How the search for users calls administrators. Typed by a public client; the words of this filter are not documented.
+ADMINISTRATORS: Final = "Admin"
 # How many collections are looked at, and how many owners of libraries; with more of either it stays unknown.
 MOST_COLLECTIONS: Final = 1_000
 MOST_OWNERS: Final = 10

@@ -99,6 +99,8 @@ fn kind(kind: Kind) -> Json {
         Kind::Uuid => json!({"type": "string", "format": "uuid"}),
         Kind::File => json!({"type": "file"}),
         Kind::Text => json!({"type": "string", "minLength": 1}),
+        // Documented, in other words.
+        Kind::Url => json!({"type": "string", "pattern": "^https?:/"}),
         Kind::Date => json!({"type": "string", "format": "date"}),
         Kind::Flag => json!({"type": "boolean"}),
         Kind::Word(words) => json!({"type": "string", "enum": words}),

@@ -95,10 +95,14 @@ struct Shown {
     created_at: jiff::Timestamp,
     /// Undocumented; observed.
     provider: Box<str>,
+    /// Both undocumented; observed. What counts as an error is unknown.
+    is_empty: bool,
+    number_of_errors: u64,
 }
 
 fn show(state: &State, call: &Call<'_>, media: &Media, caption: &Caption) -> Shown {
     let readable = *caption.status == *captions::PUBLISHED && state.owns(call.caller, media.owner).is_ok();
+    let is_empty = caption.is_empty();
     let caption = caption.clone();
     Shown {
         id: caption.id,
@@ -109,5 +113,7 @@ fn show(state: &State, call: &Call<'_>, media: &Media, caption: &Caption) -> Sho
         status: caption.status,
         created_at: caption.created_at,
         provider: caption.provider,
+        is_empty,
+        number_of_errors: 0,
     }
 }
