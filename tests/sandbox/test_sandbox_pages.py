@@ -214,9 +214,14 @@ def test_the_scheme_of_a_token_may_be_written_in_any_case(box: Sandbox) -> None:
 
 
 def test_an_unknown_path_is_404_and_an_unknown_method_405(box: Sandbox) -> None:
-    for path in ("/nothing", "/media/1/nothing", "/media", "/api/public/v2/collections", "/api/other"):
+    for path in ("/nothing", "/media/1/nothing", "/api/public/v2/collections", "/api/other"):
         assert_refused(ask(box.url, "GET", path, token=box.token), 404)
-    for method, path in (("PUT", "/collections/1"), ("PATCH", "/media/1"), ("DELETE", "/media/search/1/download")):
+    for method, path in (
+        ("GET", "/media"),
+        ("PUT", "/collections/1"),
+        ("PATCH", "/media/1"),
+        ("DELETE", "/media/search/1/download"),
+    ):
         answer = ask(box.url, method, path, token=box.token)
         assert_refused(answer, 404 if "search/" in path else 405)
 
