@@ -47,7 +47,9 @@ def test_the_wheel_holds_the_licences_and_a_list_of_its_crates(wheel: Path) -> N
         names = {name.partition(".dist-info/")[2] for name in archive.namelist()}
         notices = archive.read(next(name for name in archive.namelist() if name.endswith("THIRD_PARTY_NOTICES.txt")))
     assert {"licenses/LICENSE", "licenses/THIRD_PARTY_NOTICES.txt", "sboms/canvas-studio.cyclonedx.json"} <= names
-    assert notices == (HOUSE / "THIRD_PARTY_NOTICES.txt").read_bytes()
+    assert notices == (HOUSE / "THIRD_PARTY_NOTICES.txt").read_bytes(), (
+        "the wheel is older than the notices: make wheel"
+    )
 
 
 def test_the_wheel_does_not_tell_where_it_was_built(wheel: Path) -> None:
