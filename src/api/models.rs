@@ -408,6 +408,28 @@ mod tests {
     }
 
     #[test]
+    #[expect(unreachable_pub, reason = "the macros make public types")]
+    fn the_id_of_an_object_may_be_a_text() {
+        model! {
+            ThingFields ("Thing") by uuid: String;
+            title: String,
+        }
+        lazily! {
+            Thing of ThingFields;
+        }
+        let thing = |text: &str| serde_json::from_str::<Thing>(text).unwrap();
+        for text in [r#"{"uuid":"a-1","title":"x"}"#, r#"{"title":"x","uuid":"\u0061-1"}"#] {
+            let thing = thing(text);
+            assert_eq!((thing.id(), thing.identity()), ("a-1".to_owned(), Identity::Text("a-1".to_owned())), "{text}");
+            let page = format!(r#"{{"things":[{text}]}}"#);
+            assert_eq!(Thing::scan_page(&page, "things").unwrap().items, [thing]);
+        }
+        assert_eq!(thing(r#"{"uuid": 7}"#).identity(), Identity::Text("7".to_owned()));
+        assert!(serde_json::from_str::<Thing>(r#"{"uuid": null}"#).is_err());
+        assert_ne!(Identity::Text("7".to_owned()), Identity::Number(7));
+    }
+
+    #[test]
     fn of_a_name_that_comes_twice_the_last_counts() {
         let media: Media =
             serde_json::from_str(r#"{"id": 1, "title": "a", "x": 1, "id": 2, "title": "b", "x": 2}"#).unwrap();

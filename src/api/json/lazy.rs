@@ -13,13 +13,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
 use super::super::item::{Doubt, Extra, Identity, Item, Meta, Page};
 use super::dates::{Dated, Day, ParseDate, Timestamp};
 use super::fields::{Field, Span, field_index};
-use super::lenient::lenient_int;
+use super::lenient::{Identifiable, ParseId, lenient_int};
 use super::locate::whole as read_whole;
 use super::scan::{Order, Scanner};
 use crate::stack::with_enough_stack;
 
 /// The fields of an object, as serde reads all of them at once.
-pub trait Model: Serialize + DeserializeOwned + Clone + fmt::Debug + Send + Sync + 'static {
+pub trait Model:
+    Identifiable<Id: Into<Identity>> + Serialize + DeserializeOwned + Clone + fmt::Debug + Send + Sync + 'static
+{
     /// The documented fields, in the reference's order; the first is the id.
     const FIELDS: &'static [Field];
     /// One span per field.
@@ -29,7 +31,7 @@ pub trait Model: Serialize + DeserializeOwned + Clone + fmt::Debug + Send + Sync
 /// An object whose fields are read on access. It owns its text, so it keeps no page alive.
 #[derive(Clone)]
 pub struct Lazy<T: Model> {
-    id: i64,
+    id: T::Id,
     text: Box<str>,
     spans: T::Spans,
     has_extra: bool,
@@ -37,8 +39,8 @@ pub struct Lazy<T: Model> {
 }
 
 impl<T: Model> Lazy<T> {
-    pub fn id(&self) -> i64 {
-        self.id
+    pub fn id(&self) -> T::Id {
+        self.id.clone()
     }
 
     /// The JSON text, as received.
@@ -91,7 +93,7 @@ impl<T: Model> Lazy<T> {
         let mut has_extra = false;
         scanner.object(T::FIELDS, spans.as_mut(), order, &mut |_| has_extra = true)?;
         let text = scanner.since(start)?;
-        let id = spans.as_ref().first()?.of(text)?.parse().ok()?;
+        let id = T::Id::parse_canonical(spans.as_ref().first()?.of(text)?)?;
         Some(Self { id, text: text.into(), spans, has_extra, fields: PhantomData })
     }
 

@@ -89,9 +89,11 @@ pub fn lenient_int(text: &str) -> Option<i64> {
 }
 
 /// The type of an id.
-pub trait ParseId: Sized {
+pub trait ParseId: Clone + fmt::Debug + Send + Sync {
     const EXPECTED: &'static str;
     fn parse_id(sent: &Value) -> Option<Self>;
+    /// Reads the usual form of its JSON text.
+    fn parse_canonical(raw: &str) -> Option<Self>;
 }
 
 impl ParseId for i64 {
@@ -99,6 +101,10 @@ impl ParseId for i64 {
 
     fn parse_id(sent: &Value) -> Option<Self> {
         Self::lenient(sent)
+    }
+
+    fn parse_canonical(raw: &str) -> Option<Self> {
+        raw.parse().ok()
     }
 }
 
@@ -108,6 +114,10 @@ impl ParseId for String {
 
     fn parse_id(sent: &Value) -> Option<Self> {
         Self::lenient(sent).or_else(|| i64::lenient(sent).map(|number| number.to_string()))
+    }
+
+    fn parse_canonical(raw: &str) -> Option<Self> {
+        serde_json::from_str(raw).ok()
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 
 use super::records::OfUser;
@@ -11,13 +10,10 @@ use crate::api::json::dates::Moment;
 use crate::api::json::lazy::DateSource;
 use crate::api::permissions::PermissionChange;
 use crate::api::{collections, models};
-use crate::client::Client;
 use crate::python::convert::arguments::{Text, named};
 use crate::python::convert::ids::{Id, ids};
 use crate::python::convert::input_records::Records;
-use crate::python::convert::output::{JsonObject, Typed};
 use crate::python::convert::words::{CollectionType, Permission, Word};
-use crate::python::errors::detached;
 use crate::python::listing::source::lists;
 use crate::python::operations::operations;
 use crate::python::studio_client::StudioClient;
@@ -192,26 +188,6 @@ lists! { StudioClient {
         -> models::Media = collections::list_media(id, page, per_page);
 } }
 
-/// A collection of media.
-///
-/// It is a snapshot of Studio's answer: it does not change, and reading an attribute sends no request. Every attribute
-/// but `id` may be `None`.
-#[pyclass(frozen, weakref, module = "canvas_studio")]
-#[derive(Debug)]
-pub(crate) struct Collection {
-    value: models::Collection,
-    client: Option<Client>,
-}
-
-impl Collection {
-    fn client(&self, py: Python<'_>) -> PyResult<Option<&Client>> {
-        match &self.client {
-            Some(client) => Ok(Some(client)),
-            None => Err(detached(py, "Collection", &format!("studio.get_collection({})", self.value.id()))),
-        }
-    }
-}
-
 ids! {
     OfCollection: ("canvas_studio._core", "Collection", "id") <Collection as pyo3::PyTypeInfo>::TYPE_HINT;
     /// The Canvas course, which is not the id of the course's collection.
@@ -320,49 +296,35 @@ lists! { Collection {
         -> models::Media = collections::list_media(collection.value.id(), page, per_page);
 } }
 
-object! { Collection {
-    /// Studio's id of the collection.
-    id: i64;
-    /// The name. Some collections of courses have none.
-    name: Option<Cow<'_, str>>;
-    /// The type: `user` is somebody's own library, `course_wide` a course's; others exist.
-    r#type: Option<Word<'_, CollectionType>>;
-    /// What the caller may do with it. The values are not documented; those in the type hint are expected.
-    permission: Option<Word<'_, Permission>>;
-    /// The owner.
-    owner: Option<models::Owner>;
-    /// When it was created, in UTC.
-    created_at: Option<DateSource<'_, Moment>>;
-    /// The id of the course in Canvas, for a course's collection.
-    course_id: Option<i64>;
-    /// When it was archived, in UTC; `None` unless it is archived (inferred).
-    archived_at: Option<DateSource<'_, Moment>>;
-} }
-
-#[pymethods]
-impl Collection {
-    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        let text = |name| self.value.named::<Option<Cow<'_, str>>>(name).map(|text| text.into_py_any(py)).transpose();
-        value::repr(
-            py,
-            "Collection",
-            &[("id", Some(self.value.id().into_py_any(py)?)), ("name", text("name")?), ("type", text("type")?)],
-        )
+object! {
+    /// A collection of media.
+    ///
+    /// It is a snapshot of Studio's answer: it does not change, and reading an attribute sends no request. Every attribute
+    /// but `id` may be `None`.
+    Collection from "get_collection" {
+        /// Studio's id of the collection.
+        id: i64;
+        /// The name. Some collections of courses have none.
+        name: Option<Cow<'_, str>>;
+        /// The type: `user` is somebody's own library, `course_wide` a course's; others exist.
+        r#type: Option<Word<'_, CollectionType>>;
+        /// What the caller may do with it. The values are not documented; those in the type hint are expected.
+        permission: Option<Word<'_, Permission>>;
+        /// The owner.
+        owner: Option<models::Owner>;
+        /// When it was created, in UTC.
+        created_at: Option<DateSource<'_, Moment>>;
+        /// The id of the course in Canvas, for a course's collection.
+        course_id: Option<i64>;
+        /// When it was archived, in UTC; `None` unless it is archived (inferred).
+        archived_at: Option<DateSource<'_, Moment>>;
     }
-
-    fn _repr_html_(&self) -> String {
-        let collection = &self.value;
-        let text = |name| collection.named::<Option<Cow<'_, str>>>(name).map(Cow::into_owned);
-        value::html_table(
-            text("name").as_deref().unwrap_or("(no name)"),
-            &[
-                ("Collection", Some(collection.id().to_string())),
-                ("Type", text("type")),
-                ("Owner", value::owner(collection.named("owner"))),
-                ("Created", value::minute(collection.named("created_at"))),
-                ("Archived", value::minute(collection.named("archived_at"))),
-                ("Canvas course", collection.named::<Option<i64>>("course_id").map(|id| id.to_string())),
-            ],
-        )
-    }
+    repr: id, name, type;
+    html: name or "(no name)",
+        "Collection" = id as whole,
+        "Type" = type as text,
+        "Owner" = owner as owner,
+        "Created" = created_at as minute,
+        "Archived" = archived_at as minute,
+        "Canvas course" = course_id as whole;
 }

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use url::Url;
@@ -17,14 +16,13 @@ use crate::api::json::lazy::DateSource;
 use crate::api::permissions::PermissionChange;
 use crate::api::words::{EMBED_TYPES, MIN_PERMISSIONS};
 use crate::api::{Answer, media, models};
-use crate::client::Client;
 use crate::python::convert::arguments::{Day, FilePath, Flag, Int, Text, named};
 use crate::python::convert::ids::{Id, ids};
 use crate::python::convert::input::word;
 use crate::python::convert::input_records::Records;
-use crate::python::convert::output::{AnyJson, JsonObject, Typed};
+use crate::python::convert::output::{AnyJson, Typed};
 use crate::python::convert::words::{TranscodingStatus, Word};
-use crate::python::errors::{detached, to_python};
+use crate::python::errors::to_python;
 use crate::python::listing::reading::page_into_python;
 use crate::python::listing::source::lists;
 use crate::python::operations::operations;
@@ -327,26 +325,6 @@ lists! { StudioClient {
         = media::users(id, min_permission);
 } }
 
-/// A video or an audio recording.
-///
-/// It is a snapshot of Studio's answer: it does not change, and reading an attribute sends no request. Every attribute
-/// but `id` may be `None`; lists send fewer of them than `get_media`.
-#[pyclass(frozen, weakref, module = "canvas_studio")]
-#[derive(Debug)]
-pub(crate) struct Media {
-    value: models::Media,
-    client: Option<Client>,
-}
-
-impl Media {
-    fn client(&self, py: Python<'_>) -> PyResult<Option<&Client>> {
-        match &self.client {
-            Some(client) => Ok(Some(client)),
-            None => Err(detached(py, "Media", &format!("studio.get_media({})", self.value.id()))),
-        }
-    }
-}
-
 ids! {
     OfMedia: ("canvas_studio._core", "Media", "id") <Media as pyo3::PyTypeInfo>::TYPE_HINT;
 }
@@ -557,77 +535,54 @@ lists! { Media {
         = media::users(this.value.id(), min_permission);
 } }
 
-object! { Media {
-    /// Studio's id of the media.
-    id: i64;
-    /// The title.
-    title: Option<Cow<'_, str>>;
-    /// The description.
-    description: Option<Cow<'_, str>>;
-    /// The length in seconds, with fractions.
-    duration: Option<f64>;
-    /// When it was created, in UTC.
-    created_at: Option<DateSource<'_, Moment>>;
-    /// The day on which somebody last viewed it.
-    last_viewed: Option<DateSource<'_, jiff::civil::Date>>;
-    /// The day on which a student last viewed it.
-    last_viewed_by_student: Option<DateSource<'_, jiff::civil::Date>>;
-    /// The URL of the thumbnail. For an audio recording it may look valid and still not load.
-    thumbnail_url: Option<Cow<'_, str>>;
-    /// The processing state. `transcoding_finished` means ready; the other values are not documented.
-    transcoding_status: Option<Word<'_, TranscodingStatus>>;
-    /// The owner.
-    owner: Option<models::Owner>;
-    /// The size in bytes.
-    size: Option<i64>;
-    /// Its source. The values are not documented.
-    source: Option<Cow<'_, str>>;
-    /// Its id for embedding.
-    embed_id: Option<Cow<'_, str>>;
-    /// Its id in an LTI launch.
-    lti_launch_id: Option<Cow<'_, str>>;
-    /// When it was archived, in UTC; `None` unless it is archived (inferred).
-    archived_at: Option<DateSource<'_, Moment>>;
-    /// The collection that it is in. Only `get_media`, `refresh` and the like set it.
-    collection: Option<models::Collection>;
-} }
-
-#[pymethods]
-impl Media {
-    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        let media = &self.value;
-        let title = media.named::<Option<Cow<'_, str>>>("title");
-        value::repr(
-            py,
-            "Media",
-            &[
-                ("id", Some(media.id().into_py_any(py)?)),
-                ("title", title.map(|title| title.into_py_any(py)).transpose()?),
-                (
-                    "duration",
-                    media.named::<Option<f64>>("duration").map(|duration| duration.into_py_any(py)).transpose()?,
-                ),
-                ("size", media.named::<Option<i64>>("size").map(|size| size.into_py_any(py)).transpose()?),
-            ],
-        )
+object! {
+    /// A video or an audio recording.
+    ///
+    /// It is a snapshot of Studio's answer: it does not change, and reading an attribute sends no request. Every attribute
+    /// but `id` may be `None`; lists send fewer of them than `get_media`.
+    Media from "get_media" {
+        /// Studio's id of the media.
+        id: i64;
+        /// The title.
+        title: Option<Cow<'_, str>>;
+        /// The description.
+        description: Option<Cow<'_, str>>;
+        /// The length in seconds, with fractions.
+        duration: Option<f64>;
+        /// When it was created, in UTC.
+        created_at: Option<DateSource<'_, Moment>>;
+        /// The day on which somebody last viewed it.
+        last_viewed: Option<DateSource<'_, jiff::civil::Date>>;
+        /// The day on which a student last viewed it.
+        last_viewed_by_student: Option<DateSource<'_, jiff::civil::Date>>;
+        /// The URL of the thumbnail. For an audio recording it may look valid and still not load.
+        thumbnail_url: Option<Cow<'_, str>>;
+        /// The processing state. `transcoding_finished` means ready; the other values are not documented.
+        transcoding_status: Option<Word<'_, TranscodingStatus>>;
+        /// The owner.
+        owner: Option<models::Owner>;
+        /// The size in bytes.
+        size: Option<i64>;
+        /// Its source. The values are not documented.
+        source: Option<Cow<'_, str>>;
+        /// Its id for embedding.
+        embed_id: Option<Cow<'_, str>>;
+        /// Its id in an LTI launch.
+        lti_launch_id: Option<Cow<'_, str>>;
+        /// When it was archived, in UTC; `None` unless it is archived (inferred).
+        archived_at: Option<DateSource<'_, Moment>>;
+        /// The collection that it is in. Only `get_media`, `refresh` and the like set it.
+        collection: Option<models::Collection>;
     }
-
-    fn _repr_html_(&self) -> String {
-        let media = &self.value;
-        let text = |name| media.named::<Option<Cow<'_, str>>>(name).map(Cow::into_owned);
-        value::html_table(
-            text("title").as_deref().unwrap_or("(no title)"),
-            &[
-                ("Media", Some(media.id().to_string())),
-                ("Owner", value::owner(media.named("owner"))),
-                ("Duration", media.named::<Option<f64>>("duration").map(value::clock)),
-                ("Size", media.named::<Option<i64>>("size").map(value::bytes)),
-                ("Created", value::minute(media.named("created_at"))),
-                ("Archived", value::minute(media.named("archived_at"))),
-                ("Status", text("transcoding_status")),
-            ],
-        )
-    }
+    repr: id, title, duration, size;
+    html: title or "(no title)",
+        "Media" = id as whole,
+        "Owner" = owner as owner,
+        "Duration" = duration as clock,
+        "Size" = size as bytes,
+        "Created" = created_at as minute,
+        "Archived" = archived_at as minute,
+        "Status" = transcoding_status as text;
 }
 
 /// Decode the body of a page of media as a listing does, to measure what that costs without a server.

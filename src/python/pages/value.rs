@@ -15,9 +15,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use crate::api::InvalidArgument;
-use crate::api::item::Extra;
+use crate::api::item::{Extra, Identity};
 use crate::api::json::dates::Timestamp;
-use crate::api::json::fields::{Field, Kind};
+use crate::api::json::fields::{Field, Kind, field_index};
 use crate::api::json::lazy::{Lazy, Model, Value as _, spans_and_extra};
 use crate::api::json::locate::ReadError;
 use crate::api::json::text::read_text;
@@ -27,7 +27,7 @@ use crate::client::secrets::Secrets;
 use crate::python::convert::arguments::MAPPING;
 use crate::python::convert::json::{self, from_python};
 use crate::python::convert::output::{JsonObject, TypeHint, Typed};
-use crate::python::errors::to_python;
+use crate::python::errors::{self, to_python};
 use crate::python::panics::guarded;
 use crate::stack::with_enough_stack;
 
@@ -70,8 +70,11 @@ impl Fields<'_> {
     }
 }
 
+/// A dict as `json.loads` makes one.
+pub(crate) type Json = Typed<JsonObject>;
+
 /// The documented fields of an object, `None` where one is missing, then the others as they were sent.
-pub(crate) fn to_dict<T: Model>(py: Python<'_>, value: &Lazy<T>) -> PyResult<Typed<JsonObject>> {
+pub(crate) fn to_dict<T: Model>(py: Python<'_>, value: &Lazy<T>) -> PyResult<Json> {
     guarded(|| {
         let spans: Vec<Option<&str>> = (0..T::FIELDS.len()).map(|index| value.raw(index)).collect();
         let dict = fields_to_dict(py, T::FIELDS, &spans)?;
@@ -92,24 +95,28 @@ fn fields_to_dict<'py>(
 ) -> PyResult<Bound<'py, PyDict>> {
     let dict = PyDict::new(py);
     for (field, raw) in fields.iter().zip(texts) {
-        let value = match (field.kind, *raw) {
-            (_, None) => py.None().into_bound(py),
-            (Kind::Id | Kind::Int, raw) => Option::<i64>::read(raw).into_bound_py_any(py)?,
-            (Kind::Number, raw) => Option::<f64>::read(raw).into_bound_py_any(py)?,
-            (Kind::Text | Kind::Word | Kind::Timestamp | Kind::Day, raw) => {
-                Option::<Cow<'_, str>>::read(raw).into_bound_py_any(py)?
-            }
-            (Kind::Object(fields), Some(raw)) => {
-                let (spans, extra) = spans_and_extra(raw, fields);
-                let texts: Vec<Option<&str>> = spans.iter().map(|span| span.of(raw)).collect();
-                let dict = fields_to_dict(py, fields, &texts)?;
-                add_extra(&dict, &extra)?;
-                dict.into_any()
-            }
-        };
-        dict.set_item(PyString::intern(py, field.name), value)?;
+        dict.set_item(PyString::intern(py, field.name), field_to_python(py, field, *raw)?)?;
     }
     Ok(dict)
+}
+
+/// A documented field as JSON has it.
+fn field_to_python<'py>(py: Python<'py>, field: &Field, raw: Option<&str>) -> PyResult<Bound<'py, PyAny>> {
+    match (field.kind, raw) {
+        (_, None) => Ok(py.None().into_bound(py)),
+        (Kind::Id | Kind::Int, raw) => Option::<i64>::read(raw).into_bound_py_any(py),
+        (Kind::Number, raw) => Option::<f64>::read(raw).into_bound_py_any(py),
+        (Kind::Text | Kind::Word | Kind::Timestamp | Kind::Day, raw) => {
+            Option::<Cow<'_, str>>::read(raw).into_bound_py_any(py)
+        }
+        (Kind::Object(fields), Some(raw)) => {
+            let (spans, extra) = spans_and_extra(raw, fields);
+            let texts: Vec<Option<&str>> = spans.iter().map(|span| span.of(raw)).collect();
+            let dict = fields_to_dict(py, fields, &texts)?;
+            add_extra(&dict, &extra)?;
+            Ok(dict.into_any())
+        }
+    }
 }
 
 /// The documented fields of a class, in the order in which `match` takes them by position.
@@ -128,7 +135,9 @@ impl<T: MatchArgs> TypeHint for MatchArgsOf<T> {
     const HINT: PyStaticExpr = T::HINT;
 }
 
-pub(crate) fn match_args<T: MatchArgs>(py: Python<'_>) -> PyResult<Typed<MatchArgsOf<T>>> {
+pub(crate) type MatchArgsTuple<T> = Typed<MatchArgsOf<T>>;
+
+pub(crate) fn match_args<T: MatchArgs>(py: Python<'_>) -> PyResult<MatchArgsTuple<T>> {
     Ok(Typed::new(PyTuple::new(py, T::NAMES)?.unbind()))
 }
 
@@ -158,24 +167,28 @@ fn json_schema(fields: &'static [Field]) -> Value {
     Value::Object(fields.iter().map(|field| (field.name.to_owned(), schema(field))).collect::<Map<_, _>>())
 }
 
-/// A hash of the class and the id, which decide equality too.
-pub(crate) fn hash(kind: &str, id: i64) -> u64 {
+/// The error for an operation of an object without a client.
+pub(crate) fn detached<T: Model>(py: Python<'_>, class: &str, fetch: &str, value: &Lazy<T>) -> PyErr {
+    errors::detached(py, class, &format!("studio.{fetch}({:?})", value.id()))
+}
+
+/// A hash of the class and the identity, which decide equality too.
+pub(crate) fn hash(class: &str, identity: &Identity) -> u64 {
     let mut hasher = DefaultHasher::new();
-    (kind, id).hash(&mut hasher);
+    (class, identity).hash(&mut hasher);
     hasher.finish()
 }
 
 /// A `repr` such as `Media(id=1, title='Intro')`, without the fields that are missing.
-pub(crate) fn repr(py: Python<'_>, class: &str, fields: &[(&str, Option<Py<PyAny>>)]) -> PyResult<String> {
-    let mut text = format!("{class}(");
-    for (index, (name, value)) in fields.iter().filter(|(_, value)| value.is_some()).enumerate() {
-        let separator = if index == 0 { "" } else { ", " };
-        if let Some(value) = value {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{separator}{name}={}", value.bind(py).repr()?);
+pub(crate) fn repr<T: Model>(py: Python<'_>, class: &str, value: &Lazy<T>, names: &[&str]) -> PyResult<String> {
+    let mut shown = Vec::new();
+    for name in names {
+        let index = field_index(T::FIELDS, name);
+        if let (Some(field), Some(raw)) = (T::FIELDS.get(index), value.raw(index)) {
+            shown.push(format!("{name}={}", field_to_python(py, field, Some(raw))?.repr()?));
         }
     }
-    Ok(text + ")")
+    Ok(format!("{class}({})", shown.join(", ")))
 }
 
 /// A small HTML table for a notebook: a heading, and a row for each value that is not missing. All text is escaped, and
@@ -201,6 +214,16 @@ pub(crate) fn html_table(heading: &str, rows: &[(&str, Option<String>)]) -> Stri
     html + "</tbody></table>"
 }
 
+/// A text.
+pub(crate) fn text(text: Option<Cow<'_, str>>) -> Option<String> {
+    text.map(Cow::into_owned)
+}
+
+/// A whole number.
+pub(crate) fn whole(number: Option<i64>) -> Option<String> {
+    number.map(|number| number.to_string())
+}
+
 /// The name of an owner.
 pub(crate) fn owner(owner: Option<Owner>) -> Option<String> {
     owner.and_then(|owner| owner.display_name.or(owner.full_name))
@@ -212,26 +235,27 @@ pub(crate) fn minute(moment: Option<Timestamp>) -> Option<String> {
 }
 
 /// A duration in seconds as text: `1:02:03`, `12:15`.
-pub(crate) fn clock(seconds: f64) -> String {
+pub(crate) fn clock(seconds: Option<f64>) -> Option<String> {
     #[expect(
         clippy::cast_possible_truncation,
         reason = "what is too long for a clock is shown as the longest there is"
     )]
-    let seconds = seconds.round() as i64;
+    let seconds = seconds?.round() as i64;
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    if hours == 0 { format!("{minutes}:{seconds:02}") } else { format!("{hours}:{minutes:02}:{seconds:02}") }
+    Some(if hours == 0 { format!("{minutes}:{seconds:02}") } else { format!("{hours}:{minutes:02}:{seconds:02}") })
 }
 
 /// A size in bytes as text: `1.2 GB`, `12 B`.
-pub(crate) fn bytes(size: i64) -> String {
+pub(crate) fn bytes(size: Option<i64>) -> Option<String> {
+    let size = size?;
     #[expect(clippy::cast_precision_loss, reason = "two digits are shown")]
     let size_in = |unit: i64| size as f64 / unit as f64;
-    match size {
+    Some(match size {
         1_000_000_000.. => format!("{:.1} GB", size_in(1_000_000_000)),
         1_000_000.. => format!("{:.1} MB", size_in(1_000_000)),
         1_000.. => format!("{:.1} kB", size_in(1_000)),
         _ => format!("{size} B"),
-    }
+    })
 }
 
 fn escaped(text: &str) -> String {
@@ -249,11 +273,34 @@ fn escaped(text: &str) -> String {
     safe
 }
 
-/// Emits the `#[pymethods]` block of an object's class: `name: Type;` gives a read-only attribute and an item of
-/// `__match_args__`; dicts, equality, pickles and copies are the same for all classes. The class holds `value` and
-/// `client`.
+/// Emits the class of an object, which holds a value of the model with its name, and a client. The method of
+/// `StudioClient` fetches one by its id. `name: Type;` gives a read-only attribute and an item of `__match_args__`; `repr`
+/// names the fields that it shows, and `html` the heading and the rows of the table, each with its format. What else
+/// objects have is the same for all of them: weak references, dicts, equality, pickles and copies.
 macro_rules! object {
-    ($class:ident { $( $(#[$about:meta])* $field:ident: $type:ty; )+ }) => {
+    (
+        $(#[$about_class:meta])*
+        $class:ident from $fetch:literal { $( $(#[$about:meta])* $field:ident: $type:ty; )+ }
+        repr: $($shown:ident),+;
+        html: $heading:ident or $no_heading:literal, $($label:literal = $cell:ident as $format:ident),+;
+    ) => {
+        $(#[$about_class])*
+        #[pyo3::pyclass(frozen, weakref, module = "canvas_studio")]
+        #[derive(Debug)]
+        pub(crate) struct $class {
+            pub(super) value: models::$class,
+            client: Option<$crate::client::Client>,
+        }
+
+        impl $class {
+            pub(super) fn client(&self, py: Python<'_>) -> PyResult<Option<&$crate::client::Client>> {
+                if self.client.is_none() {
+                    return Err(value::detached(py, stringify!($class), $fetch, &self.value));
+                }
+                Ok(self.client.as_ref())
+            }
+        }
+
         #[pyo3::pymethods]
         impl $class {
             $(
@@ -269,13 +316,13 @@ macro_rules! object {
             )+
 
             #[classattr]
-            fn __match_args__(py: Python<'_>) -> PyResult<Typed<value::MatchArgsOf<Self>>> {
+            fn __match_args__(py: Python<'_>) -> PyResult<value::MatchArgsTuple<Self>> {
                 value::match_args(py)
             }
 
             /// Undocumented fields, as they were sent.
             #[getter]
-            fn extra(&self, py: Python<'_>) -> PyResult<Typed<JsonObject>> {
+            fn extra(&self, py: Python<'_>) -> PyResult<value::Json> {
                 $crate::python::convert::output::IntoPython::into_python(self.value.extra(), py, None)
             }
 
@@ -283,8 +330,19 @@ macro_rules! object {
             ///
             /// Returns:
             ///     Every documented field, `None` where Studio sent none, then the undocumented ones as they were sent.
-            fn to_dict(&self, py: Python<'_>) -> PyResult<Typed<JsonObject>> {
+            fn to_dict(&self, py: Python<'_>) -> PyResult<value::Json> {
                 value::to_dict(py, &self.value)
+            }
+
+            fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+                value::repr(py, stringify!($class), &self.value, &[$(stringify!($shown)),+])
+            }
+
+            fn _repr_html_(&self) -> String {
+                value::html_table(
+                    value::text(self.value.named(stringify!($heading))).as_deref().unwrap_or($no_heading),
+                    &[$(($label, value::$format(self.value.named($crate::api::models::plain_name(stringify!($cell)))))),+],
+                )
             }
 
             /// Make an object from a dict such as `to_dict()` returns. It has no client.
@@ -305,7 +363,7 @@ macro_rules! object {
             }
 
             fn __eq__(&self, other: &Bound<'_, Self>) -> bool {
-                other.get().value.id() == self.value.id()
+                $crate::api::item::Item::identity(&other.get().value) == $crate::api::item::Item::identity(&self.value)
             }
 
             /// Let pydantic, and with it FastAPI, read and write the object. Only pydantic calls this.
@@ -320,10 +378,10 @@ macro_rules! object {
             }
 
             fn __hash__(&self) -> u64 {
-                value::hash(stringify!($class), self.value.id())
+                value::hash(stringify!($class), &$crate::api::item::Item::identity(&self.value))
             }
 
-            fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Typed<JsonObject>,))> {
+            fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (value::Json,))> {
                 Ok((slf.get_type().getattr("from_dict")?, (slf.get().to_dict(slf.py())?,)))
             }
 
