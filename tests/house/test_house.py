@@ -169,6 +169,19 @@ def test_every_public_name_is_there() -> None:
     assert set(canvas_studio.__all__) <= set(dir(canvas_studio))
     with pytest.raises(AttributeError, match="nothing_like_that"):
         _ = canvas_studio.nothing_like_that
+    with pytest.raises(AttributeError, match="'NothingLikeThat'"):
+        _ = canvas_studio.NothingLikeThat
+
+
+def test_a_star_brings_the_records_too() -> None:
+    script = "from canvas_studio import *; print(Owner(7), StudioClient.__name__, Listing.__name__)"
+    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert shown.split() == [
+        "Owner(id=7,",
+        *["full_name=None,", "display_name=None,", "email=None)"],
+        "StudioClient",
+        "Listing",
+    ]
 
 
 def test_importing_it_imports_nothing_slow() -> None:

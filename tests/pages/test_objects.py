@@ -16,6 +16,7 @@ from canvas_studio.models import Course, Group, Owner, Permissions, Perspective,
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.fault_server import TOKEN, FaultServer, collection_item, json_answer, media_item, paged, person
+from support.programs import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -521,3 +522,17 @@ def test_any_collection_survives_the_round_trip(sent: dict[str, Any]) -> None:
     if sent.get("owner") is not None:
         sent["owner"] = dict.fromkeys(("id", "full_name", "display_name", "email")) | sent["owner"]
     assert_round_trip(Collection, sent)
+
+
+def test_a_record_whose_dataclass_differs_from_its_model_is_named() -> None:
+    program = """
+        from canvas_studio import Media, models
+        models.Owner.__match_args__ = ("id", "email", "extra")
+        try:
+            Media.from_dict({"id": 1, "owner": {"id": 7}}).owner
+        except TypeError as error:
+            print(error)
+    """
+    fields = "id, full_name, display_name, email, and then extra"
+    said = f"the dataclass Owner has the fields id, email, extra; its model has {fields}"
+    assert run(program, begin="").stdout == f"{said}\n"
