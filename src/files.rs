@@ -138,6 +138,36 @@ pub(crate) fn open_locked(path: &Path) -> io::Result<fs::File> {
     }
 }
 
+/// What tells a file from another one, and from itself after a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FileState {
+    pub(crate) length: u64,
+    modified: Option<std::time::SystemTime>,
+    /// The device and the number on it, where files have one.
+    identity: Option<(u64, u64)>,
+}
+
+impl FileState {
+    pub(crate) fn of(file: &fs::File) -> io::Result<Self> {
+        let found = file.metadata()?;
+        Ok(Self { length: found.len(), modified: found.modified().ok(), identity: identity(&found) })
+    }
+}
+
+/// Opens a file to read it. What is no regular file is `InvalidInput`: it is not opened, and nothing waits for the other
+/// end of a pipe.
+pub(crate) fn open_regular(path: &Path) -> io::Result<fs::File> {
+    let check = |found: &fs::Metadata| {
+        let problem = if found.is_dir() { "it is a folder" } else { "it is not a regular file" };
+        if found.is_file() { Ok(()) } else { Err(io::Error::new(io::ErrorKind::InvalidInput, problem)) }
+    };
+    check(&fs::metadata(path)?)?;
+    // Something else may be there by now.
+    let file = no_wait(fs::OpenOptions::new().read(true)).open(path)?;
+    check(&file.metadata()?)?;
+    Ok(file)
+}
+
 /// Gives an open file another name, in place of one that has it.
 ///
 /// The file is renamed by its name, under which somebody may have put another one if others can write to the folder.
@@ -245,8 +275,8 @@ fn hash(bytes: &[u8]) -> u64 {
 
 #[cfg(unix)]
 use unix::{
-    check_file, check_folder, check_only_name, check_owner, is_at, is_link, keep_private, make_one_folder, no_link,
-    private,
+    check_file, check_folder, check_only_name, check_owner, identity, is_at, is_link, keep_private, make_one_folder,
+    no_link, no_wait, private,
 };
 
 #[cfg(unix)]
@@ -268,6 +298,15 @@ mod unix {
     /// Has the opening of a link fail, and that of a pipe not wait for somebody at its other end.
     pub(super) fn no_link(options: &mut fs::OpenOptions) -> &mut fs::OpenOptions {
         options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+    }
+
+    /// Has the opening of a pipe not wait for somebody at its other end.
+    pub(super) fn no_wait(options: &mut fs::OpenOptions) -> &mut fs::OpenOptions {
+        options.custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+    }
+
+    pub(super) fn identity(found: &fs::Metadata) -> Option<(u64, u64)> {
+        Some((found.dev(), found.ino()))
     }
 
     /// Whether a file could not be opened because it is a link: each kind of Unix has a number of its own for that.
@@ -295,7 +334,7 @@ mod unix {
 
     /// Whether an open file is the one that has a name.
     pub(super) fn is_at(file: &fs::File, path: &Path) -> bool {
-        let place = |found: fs::Metadata| (found.dev(), found.ino());
+        let place = |found: fs::Metadata| identity(&found);
         file.metadata().ok().map(place) == fs::symlink_metadata(path).ok().map(place)
     }
 
@@ -371,8 +410,8 @@ mod unix {
 
 #[cfg(not(unix))]
 use elsewhere::{
-    check_file, check_folder, check_only_name, check_owner, is_at, is_link, keep_private, make_one_folder, no_link,
-    private,
+    check_file, check_folder, check_only_name, check_owner, identity, is_at, is_link, keep_private, make_one_folder,
+    no_link, no_wait, private,
 };
 
 /// Elsewhere a file has the rights of its folder, which in a user's own folders are that user's.
@@ -389,6 +428,14 @@ mod elsewhere {
 
     pub(super) fn no_link(options: &mut fs::OpenOptions) -> &mut fs::OpenOptions {
         options
+    }
+
+    pub(super) fn no_wait(options: &mut fs::OpenOptions) -> &mut fs::OpenOptions {
+        options
+    }
+
+    pub(super) fn identity(_: &fs::Metadata) -> Option<(u64, u64)> {
+        None
     }
 
     pub(super) fn is_link(_: &io::Error) -> bool {

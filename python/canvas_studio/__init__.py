@@ -49,6 +49,7 @@ from canvas_studio.errors import (
     ClientClosedError,
     ConflictError,
     DetachedError,
+    FileChangedError,
     InternalServerError,
     InvalidArgumentError,
     ListingChangedError,
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
     from canvas_studio.auth import AsyncTokenStore, KeyringTokenStore, TokenStore
     from canvas_studio.listing import Listing
     from canvas_studio.models import *  # noqa: F403
+    from canvas_studio.response import Response
 
 __all__: list[str] = [
     "APIConnectionError",
@@ -87,6 +89,7 @@ __all__: list[str] = [
     "Collection",
     "ConflictError",
     "DetachedError",
+    "FileChangedError",
     "FileTokenStore",
     "InternalServerError",
     "InvalidArgumentError",
@@ -100,6 +103,7 @@ __all__: list[str] = [
     "OAuth",
     "PermissionDeniedError",
     "RateLimitError",
+    "Response",
     "ResponseDecodeError",
     "SignInError",
     "StudioClient",
@@ -118,7 +122,11 @@ if TYPE_CHECKING:
 else:
     del __all__  # `__getattr__` makes it, with the names of the records
 
-_ELSEWHERE = {"Listing": "listing", **dict.fromkeys(("AsyncTokenStore", "KeyringTokenStore", "TokenStore"), "auth")}
+_ELSEWHERE = {
+    "Listing": "listing",
+    "Response": "response",
+    **dict.fromkeys(("AsyncTokenStore", "KeyringTokenStore", "TokenStore"), "auth"),
+}
 
 
 def __getattr__(name: str) -> object:

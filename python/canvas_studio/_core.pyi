@@ -1327,6 +1327,8 @@ class StudioClient:
             they set their own.
         max_rate: How many requests to start per second at most; no limit if omitted. Clients made by `with_options`
             share it with this one.
+        app_name: The name of your program (`"my-tool/1.2"`), the first word of the `User-Agent` header, so that the
+            school's logs tell it from others.
 
     Raises:
         InvalidArgumentError: If an argument is invalid.
@@ -1353,6 +1355,7 @@ class StudioClient:
         max_concurrency: "int" = 16,
         max_connections: "int" = 100,
         max_rate: float | None = None,
+        app_name: str | None = None,
     ) -> StudioClient: ...
     def __reduce__(self, /) -> tuple[Any, Any]: ...
     def __repr__(self, /) -> str: ...
@@ -1784,6 +1787,7 @@ class StudioClient:
         max_concurrency: "int" = 16,
         max_connections: "int" = 100,
         max_rate: float | None = None,
+        app_name: str | None = None,
     ) -> StudioClient:
         """
         Make a client from arguments, environment variables, and a profile that `canvas-studio login` has made.
@@ -1809,6 +1813,7 @@ class StudioClient:
             max_concurrency: The same.
             max_connections: The same.
             max_rate: The same.
+            app_name: The same.
 
         Returns:
             A client.
@@ -2111,7 +2116,18 @@ class StudioClient:
         Reference: every page with `page` and `per_page`.
         """
     def request(
-        self, /, method: str, path: str, *, params: Mapping[str, Any] | None = None, json: Any | None = None
+        self,
+        /,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any | None = None,
+        data: Mapping[str, Any] | None = None,
+        files: Mapping[str, Any] | None = None,
+        content: bytes | str | None = None,
+        headers: Mapping[str, str] | None = None,
+        raw: "bool" = False,
     ) -> Any:
         """
         Send any request to Studio's API, with the same token, retries and errors as every other request.
@@ -2120,20 +2136,42 @@ class StudioClient:
             method: `GET`, `POST`, `PUT`, `PATCH` or `DELETE`. Only a `GET` is retried if it may have been processed.
             path: The part after `/api/public/v1`, such as `"/users/7"`.
             params: The query: strings, numbers, bools, dates, UUIDs, or lists of them; `None` is left out.
-            json: The body.
+            json: The body, as JSON.
+            data: Fields, with values as in `params`: a form, or with `files` the fields of a multipart body.
+            files: Files of a multipart body, each under the name of its field: a path; `(name, path or bytes)`;
+                `(name, path or bytes, media type)`; or a list of them. A path is opened anew for each attempt and
+                streamed. An open binary file is read into memory.
+            content: The body as it is: bytes, or a str in UTF-8.
+            headers: More headers, such as `{"Accept": "text/csv"}`.
+            raw: Whether to return a `Response`, whatever the status. Such an answer is never retried, and its body is not
+                parsed; only a request without an answer raises.
 
         Returns:
-            The parsed JSON; a `str` if the answer is plain text or CSV; `None` if it is empty.
+            The parsed JSON; a `str` if the answer is text, such as CSV; `bytes` if it is neither; `None` if it is empty.
+            With `raw`, a `Response`.
 
         Raises:
-            InvalidArgumentError: If the request would leave Studio's API.
+            InvalidArgumentError: If the request would leave Studio's API, or the arguments do not go together.
+            FileChangedError: If a file changes while it is sent.
+            OSError: If a file cannot be read.
             APIStatusError: If Studio answers with an error status.
-            ResponseDecodeError: If the answer is none of these.
+            ResponseDecodeError: If the answer is none of these, or longer than 16 MiB.
 
         Reference: every page.
         """
     async def request_async(
-        self, /, method: str, path: str, *, params: Mapping[str, Any] | None = None, json: Any | None = None
+        self,
+        /,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any | None = None,
+        data: Mapping[str, Any] | None = None,
+        files: Mapping[str, Any] | None = None,
+        content: bytes | str | None = None,
+        headers: Mapping[str, str] | None = None,
+        raw: "bool" = False,
     ) -> Any:
         """
         Send any request to Studio's API, with the same token, retries and errors as every other request.
@@ -2142,15 +2180,26 @@ class StudioClient:
             method: `GET`, `POST`, `PUT`, `PATCH` or `DELETE`. Only a `GET` is retried if it may have been processed.
             path: The part after `/api/public/v1`, such as `"/users/7"`.
             params: The query: strings, numbers, bools, dates, UUIDs, or lists of them; `None` is left out.
-            json: The body.
+            json: The body, as JSON.
+            data: Fields, with values as in `params`: a form, or with `files` the fields of a multipart body.
+            files: Files of a multipart body, each under the name of its field: a path; `(name, path or bytes)`;
+                `(name, path or bytes, media type)`; or a list of them. A path is opened anew for each attempt and
+                streamed. An open binary file is read into memory.
+            content: The body as it is: bytes, or a str in UTF-8.
+            headers: More headers, such as `{"Accept": "text/csv"}`.
+            raw: Whether to return a `Response`, whatever the status. Such an answer is never retried, and its body is not
+                parsed; only a request without an answer raises.
 
         Returns:
-            The parsed JSON; a `str` if the answer is plain text or CSV; `None` if it is empty.
+            The parsed JSON; a `str` if the answer is text, such as CSV; `bytes` if it is neither; `None` if it is empty.
+            With `raw`, a `Response`.
 
         Raises:
-            InvalidArgumentError: If the request would leave Studio's API.
+            InvalidArgumentError: If the request would leave Studio's API, or the arguments do not go together.
+            FileChangedError: If a file changes while it is sent.
+            OSError: If a file cannot be read.
             APIStatusError: If Studio answers with an error status.
-            ResponseDecodeError: If the answer is none of these.
+            ResponseDecodeError: If the answer is none of these, or longer than 16 MiB.
 
         Reference: every page.
         """

@@ -29,3 +29,4 @@ def _by_name() -> None:
     import canvas_studio.listing
     import canvas_studio.models
     import canvas_studio.profiles
+    import canvas_studio.response

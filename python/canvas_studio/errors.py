@@ -13,6 +13,7 @@ __all__ = [
     "ClientClosedError",
     "ConflictError",
     "DetachedError",
+    "FileChangedError",
     "InternalServerError",
     "InvalidArgumentError",
     "ListingChangedError",
@@ -62,6 +63,16 @@ class ClientClosedError(StudioError, RuntimeError):
 
 class DetachedError(StudioError, RuntimeError):
     """The object came from a pickle or a dict, so it has no client."""
+
+
+class FileChangedError(StudioError):
+    """A file changed while it was sent, or between two attempts to send it. The server did not get a whole body.
+
+    Attributes:
+        path: The file.
+    """
+
+    path: str
 
 
 class ListingChangedError(StudioError):

@@ -5,6 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use bytes::Bytes;
+use http::{HeaderMap, HeaderValue};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
@@ -18,6 +19,9 @@ use super::json::text::{check, check_list, read_json, read_seed, read_text, with
 /// Content types of JSON that need no parsing.
 pub const JSON_CONTENT_TYPES: [&str; 2] = ["application/json", "application/json; charset=utf-8"];
 
+/// How HTML pages begin, in any case.
+const HTML: [&str; 2] = ["<!doctype html", "<html"];
+
 /// How many characters of each key of an answer an error shows.
 const KEY_SHOWN: usize = 40;
 
@@ -30,6 +34,8 @@ pub struct Answer {
     pub location: Option<Url>,
     /// The server's id of the request, if it sent one.
     pub request_id: Option<String>,
+    /// The headers, if the call accepts any status; otherwise nothing needs them.
+    pub headers: HeaderMap,
     pub body: Bytes,
 }
 
@@ -87,6 +93,24 @@ pub fn json_text(answer: &Answer) -> Result<&str, DecodeError> {
     Ok(without_mark(text))
 }
 
+/// The answer's text, of whatever kind but HTML.
+pub(super) fn plain_text(answer: &Answer) -> Result<&str, DecodeError> {
+    let text = json_text(answer)?;
+    if is_html(text) {
+        return Err(DecodeError::new("an HTML page came back: is this host a Studio?"));
+    }
+    if text.contains('\0') {
+        return Err(DecodeError::new("it contains zero bytes: it is a binary file, or UTF-16 without a charset"));
+    }
+    Ok(text)
+}
+
+/// Whether a text begins like an HTML page.
+pub(super) fn is_html(text: &str) -> bool {
+    let start = text.trim_start();
+    HTML.iter().any(|html| start.get(..html.len()).is_some_and(|start| start.eq_ignore_ascii_case(html)))
+}
+
 /// The client has already converted the charset where it could.
 fn not_utf8(answer: &Answer, error: &simdutf8::compat::Utf8Error) -> DecodeError {
     DecodeError::new(match media_type_and_charset(&answer.content_type).1 {
@@ -95,6 +119,12 @@ fn not_utf8(answer: &Answer, error: &simdutf8::compat::Utf8Error) -> DecodeError
         }
         _ => format!("the answer is not UTF-8: {error}"),
     })
+}
+
+/// The value of a header as text: UTF-8, or else Latin-1, which HTTP allows besides ASCII.
+pub fn text_of(value: &HeaderValue) -> String {
+    let value = value.as_bytes();
+    str::from_utf8(value).map_or_else(|_| value.iter().copied().map(char::from).collect(), str::to_owned)
 }
 
 /// The media type and charset of a Content-Type header, in lower case.

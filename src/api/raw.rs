@@ -1,17 +1,34 @@
 //! Requests to endpoints without a function of their own, through the same pipeline.
 
+use std::fmt;
+
+use bytes::Bytes;
 use http::Method;
+use http::header::{self, HeaderName};
 use serde_json::Value;
+use url::form_urlencoded;
 
 use super::answer::{self, Answer, DecodeError, Locator};
 use super::check::{self, InvalidArgument};
 use super::item::Page;
+use super::multipart::{File, Multipart};
 use super::request::{Body, Call, Request};
 
 const METHODS: &[&str] = &["GET", "POST", "PUT", "PATCH", "DELETE"];
-
-/// How HTML pages begin, in any case.
-const HTML: [&str; 2] = ["<!doctype html", "<html"];
+/// Headers that the client sets itself, since the token, the connection and the length of the body depend on them.
+const OWN_HEADERS: [HeaderName; 11] = [
+    header::AUTHORIZATION,
+    header::CONNECTION,
+    header::CONTENT_LENGTH,
+    header::COOKIE,
+    header::EXPECT,
+    header::HOST,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
 
 /// The content of an undescribed answer.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,21 +36,108 @@ pub enum Content {
     Empty,
     Text(String),
     Json(Value),
+    Bytes(Bytes),
+    Response(Response),
 }
 
-/// Any request. `path` is the part after `/api/public/v1`, `json` the text of the body.
+/// An answer of any status, as it came.
+#[derive(Clone, PartialEq)]
+pub struct Response {
+    pub status: u16,
+    /// Lower-case names and values, those of one name joined by commas. Without cookies.
+    pub headers: Vec<(String, String)>,
+    /// Decompressed, and otherwise unchanged.
+    pub body: Bytes,
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}, {} bytes", self.status, self.body.len())
+    }
+}
+
+/// What the caller gives for the body of a raw request: one of `json`, `content`, and `files` or `data` or both.
+#[derive(Debug, Default)]
+pub struct Given {
+    /// JSON text.
+    pub json: Option<String>,
+    /// The fields of a form, or with files those of a multipart body.
+    pub data: Option<Vec<(String, String)>>,
+    pub files: Option<Vec<File>>,
+    /// Bytes as they are, and their media type.
+    pub content: Option<(Bytes, &'static str)>,
+}
+
+impl Given {
+    fn into_body(self) -> Result<Option<Body>, InvalidArgument> {
+        let given = [
+            ("json", self.json.is_some()),
+            ("content", self.content.is_some()),
+            ("files", self.files.is_some()),
+            ("data", self.data.is_some()),
+        ];
+        let given: Vec<_> = given.iter().filter(|(_, is_given)| *is_given).map(|(name, _)| *name).collect();
+        if let [first, second, ..] = given.as_slice()
+            && given != ["files", "data"]
+        {
+            return Err(InvalidArgument::new(*second, format!("is given beside {first}: a request has one body")));
+        }
+        Ok(match self {
+            Self { json: Some(text), .. } => Some(Body::Json(text)),
+            Self { content: Some((bytes, media_type)), .. } => Some(Body::Content(bytes, media_type)),
+            Self { files: Some(files), .. } if files.is_empty() => {
+                return Err(InvalidArgument::new("files", "must hold at least one file"));
+            }
+            Self { files: Some(files), data, .. } => {
+                Some(Body::Multipart(Multipart::new(data.unwrap_or_default(), files)?))
+            }
+            Self { data: Some(fields), .. } => {
+                let text = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+                Some(Body::Content(text.into(), "application/x-www-form-urlencoded"))
+            }
+            Self { .. } => None,
+        })
+    }
+}
+
+/// Any request. `path` is the part after `/api/public/v1`. With `is_raw`, an answer of any status is the result.
 pub fn request(
     method: &str,
     path: &str,
     params: Vec<(String, String)>,
-    json: Option<String>,
+    given: Given,
+    headers: Vec<(String, String)>,
+    is_raw: bool,
 ) -> Result<Request<Content>, InvalidArgument> {
     check::one_of("method", &method.to_ascii_uppercase(), METHODS)?;
     let method = Method::from_bytes(method.to_ascii_uppercase().as_bytes())
         .map_err(|error| InvalidArgument::new("method", error.to_string()))?;
     let mut call = with_params(Call::new("request", method, relative(path)?), params);
-    call.body = json.map(Body::Json);
-    Ok(call.custom(content))
+    call.body = given.into_body()?;
+    for (name, value) in headers {
+        let name = checked_header(&name, &value, call.body.as_ref())?;
+        call = call.header(name, value);
+    }
+    call.accepts_any_status = is_raw;
+    Ok(call.custom(if is_raw { response } else { content }))
+}
+
+/// Checks a header before it is sent. The error does not show the value, which may be a secret.
+fn checked_header(name: &str, value: &str, body: Option<&Body>) -> Result<HeaderName, InvalidArgument> {
+    let refuse = |expected: &str| Err(InvalidArgument::new(format!("headers[{name:?}]"), expected));
+    let Ok(known) = HeaderName::from_bytes(name.as_bytes()) else {
+        return refuse("is not the name of a header");
+    };
+    if OWN_HEADERS.contains(&known) {
+        return refuse("cannot be set: the client sets it itself");
+    }
+    if known == header::CONTENT_TYPE && matches!(body, Some(Body::Multipart(_))) {
+        return refuse("cannot be set with files: it names the boundary between them");
+    }
+    if !value.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
+        return refuse("must be visible ASCII characters and spaces on one line");
+    }
+    Ok(known)
 }
 
 /// Any list. `key` is the key of the items in the answer.
@@ -81,45 +185,47 @@ pub fn relative(path: &str) -> Result<&str, InvalidArgument> {
     Ok(path)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as a decoder must")]
+fn response(_: &Locator, answer: &Answer) -> Result<Content, DecodeError> {
+    let names = answer.headers.keys().filter(|name| **name != header::SET_COOKIE);
+    let joined = |name| answer.headers.get_all(name).iter().map(answer::text_of).collect::<Vec<_>>().join(", ");
+    let headers = names.map(|name| (name.to_string(), joined(name))).collect();
+    Ok(Content::Response(Response { status: answer.status, headers, body: answer.body.clone() }))
+}
+
 /// Studio answers some requests with text (ping, captions, insights). Documented. Apart from ping, the media type is
-/// unknown, and files mostly have a generic one.
+/// unknown, and files mostly have a generic one, so their bytes decide: what is neither JSON nor text stays bytes.
 fn content(_: &Locator, answer: &Answer) -> Result<Content, DecodeError> {
     if answer.is_blank() {
         return Ok(Content::Empty);
     }
     let (media_type, _) = answer::media_type_and_charset(&answer.content_type);
     let (is_text, is_json) = (media_type.starts_with("text/"), media_type.ends_with("json"));
-    let refused = |error: DecodeError| {
-        if is_text || is_json || media_type.is_empty() {
-            return error;
-        }
-        DecodeError::new(format!("the content type is {media_type:?}, and the body is neither JSON nor text: {error}"))
+    let bytes = || Ok(Content::Bytes(answer.body.clone()));
+    let text = match answer::json_text(answer) {
+        Ok(text) => text,
+        Err(error) if is_text || is_json => return Err(error),
+        Err(_) => return bytes(),
     };
-    let text = answer::json_text(answer).map_err(refused)?;
     let json = || answer::from_json(answer).map(Content::Json);
     let begins_like_json = text.trim_start().starts_with(['{', '[']);
     if is_json || (media_type.is_empty() && begins_like_json) {
         return json();
     }
-    if is_text {
-        return plain(text).map_err(refused);
-    }
     if (media_type.is_empty() || begins_like_json)
+        && !is_text
         && let Ok(content) = json()
     {
         return Ok(content);
     }
-    let starts_with =
-        |start: &&str| text.trim_start().get(..start.len()).is_some_and(|s| s.eq_ignore_ascii_case(start));
-    if HTML.iter().any(starts_with) {
+    if !is_text && answer::is_html(text) {
         return Err(DecodeError::new("an HTML page came back: is this host a Studio?"));
     }
-    plain(text).map_err(refused)
-}
-
-fn plain(text: &str) -> Result<Content, DecodeError> {
-    if text.contains('\0') {
-        return Err(DecodeError::new("it contains zero bytes: it is a binary file, or UTF-16 without a charset"));
+    match text.contains('\0') {
+        false => Ok(Content::Text(text.to_owned())),
+        true if is_text => {
+            Err(DecodeError::new("it contains zero bytes: it is a binary file, or UTF-16 without a charset"))
+        }
+        true => bytes(),
     }
-    Ok(Content::Text(text.to_owned()))
 }

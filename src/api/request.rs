@@ -4,16 +4,18 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-use http::{HeaderName, Method};
+use bytes::Bytes;
+use http::{HeaderName, Method, header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use url::{Url, form_urlencoded};
 
 use super::answer::{
     Answer, DecodeError, Locator, decode_at_key, decode_at_key_or_root, decode_at_optional_key_or_root, decode_page,
-    from_json,
+    from_json, plain_text,
 };
 use super::item::{Item, Page};
+use super::multipart::Multipart;
 use super::permissions::{BodyForm, Changes};
 
 /// Where a request goes.
@@ -33,6 +35,9 @@ pub enum Body {
     /// As text, since a number may have more digits than a `Value` keeps.
     Json(String),
     Form(Form),
+    /// Bytes as they are, of this media type.
+    Content(Bytes, &'static str),
+    Multipart(Multipart),
     /// The form to try first; if Studio rejects it, the other one is sent.
     Permissions(Changes, BodyForm),
 }
@@ -66,6 +71,8 @@ impl fmt::Display for Body {
         match self {
             Self::Json(text) => formatter.write_str(text),
             Self::Form(form) => write!(formatter, "{form:?}"),
+            Self::Content(bytes, _) => write!(formatter, "<{} bytes>", bytes.len()),
+            Self::Multipart(body) => write!(formatter, "<multipart: {}>", body.names().collect::<Vec<_>>().join(", ")),
             Self::Permissions(changes, form) => write!(formatter, "{}", changes.json(*form)),
         }
     }
@@ -93,6 +100,8 @@ pub struct Call {
     pub retry_safety: RetrySafety,
     /// Whether a redirect is the expected answer.
     pub wants_redirect: bool,
+    /// Whether an answer of any status is the result, with its headers, and not an error.
+    pub accepts_any_status: bool,
     /// Meanings of a status for this operation, for error messages.
     pub meanings: &'static [(u16, &'static str)],
 }
@@ -110,6 +119,7 @@ impl Call {
             body: None,
             retry_safety,
             wants_redirect: false,
+            accepts_any_status: false,
             meanings: &[],
         }
     }
@@ -165,10 +175,23 @@ impl Call {
         self
     }
 
+    /// Sets the media types to ask for; JSON otherwise.
+    #[must_use]
+    pub fn accept(self, media_types: &'static str) -> Self {
+        self.header(header::ACCEPT, media_types)
+    }
+
     /// Sets a JSON body.
     #[must_use]
     pub fn json(mut self, body: impl Into<String>) -> Self {
         self.body = Some(Body::Json(body.into()));
+        self
+    }
+
+    /// Sets a body of fields and files.
+    #[must_use]
+    pub fn multipart(mut self, body: Multipart) -> Self {
+        self.body = Some(Body::Multipart(body));
         self
     }
 
@@ -229,6 +252,21 @@ impl Call {
             }
             _ => Err(DecodeError::new("expected a redirect to an http or https URL")),
         })
+    }
+
+    /// The answer has no result, whatever its body.
+    pub fn empty(self) -> Request<()> {
+        self.answered(Locator::Custom, |_, _| Ok(()))
+    }
+
+    /// The result is the answer's text, such as CSV or captions, whatever its media type.
+    pub fn text(self) -> Request<String> {
+        self.answered(Locator::Custom, |_, answer| plain_text(answer).map(str::to_owned))
+    }
+
+    /// The result is the bytes of the answer.
+    pub fn bytes(self) -> Request<Bytes> {
+        self.answered(Locator::Custom, |_, answer| Ok(answer.body.clone()))
     }
 
     /// The operation decodes the answer itself.
@@ -422,6 +460,36 @@ mod tests {
         strange.body = Bytes::from_static(b"{\"thing\": {\"id\": 7, \"name\": \"\xfc\"}}");
         let problem = request.decode(&strange).unwrap_err();
         assert!(problem.problem.contains("klingon"));
+    }
+
+    #[test]
+    fn an_answer_is_empty_text_or_bytes_if_the_operation_says_so() {
+        let csv = Answer { content_type: "text/csv".into(), ..answer("a,b\n1,2\n") };
+        assert_eq!(get().text().decode(&csv).as_deref(), Ok("a,b\n1,2\n"));
+        assert_eq!(get().bytes().decode(&csv).as_deref(), Ok(b"a,b\n1,2\n".as_slice()));
+        for body in ["", "{}", "OK"] {
+            assert_eq!(get().empty().decode(&answer(body)), Ok(()));
+        }
+        let page = Answer { content_type: "text/html".into(), ..answer("<html>") };
+        let binary = answer("a\0b");
+        for wrong in [page, binary] {
+            assert!(get().text().decode(&wrong).is_err());
+        }
+    }
+
+    #[test]
+    fn what_is_asked_for_is_a_property_of_the_operation() {
+        let call = get().accept("text/csv");
+        assert_eq!(call.headers, [(header::ACCEPT, "text/csv".to_owned())]);
+    }
+
+    #[test]
+    fn a_body_is_shown_without_its_content() {
+        let mut call = Call::post("request", "/x");
+        call.body = Some(Body::Content(Bytes::from_static(b"private"), "text/plain"));
+        assert_eq!(format!("{call:?}"), "POST /x <7 bytes>");
+        let call = call.multipart(Multipart::new(vec![("note".into(), "private".into())], Vec::new()).unwrap());
+        assert_eq!(format!("{call:?}"), "POST /x <multipart: note>");
     }
 
     #[test]

@@ -113,6 +113,17 @@ pub(super) fn read(headers: &HeaderMap, body: Bytes, limit: usize) -> Result<Byt
     Ok(to_utf8(&content_type, decompress(headers, &content_type, body, limit)?))
 }
 
+/// Decompresses a body if its headers say that it is gzip, and leaves it unchanged otherwise.
+pub(super) fn read_unchanged(headers: &HeaderMap, body: Bytes, limit: usize) -> Result<Bytes, Damaged> {
+    if !codings(headers).any(|coding| is_gzip(&coding)) {
+        return Ok(body);
+    }
+    if !memory::is_there(body.len().saturating_mul(TIMES_AS_LONG)) {
+        return Err(Damaged::out_of_memory());
+    }
+    decompress(headers, "", body, limit)
+}
+
 fn decompress(headers: &HeaderMap, content_type: &str, mut body: Bytes, limit: usize) -> Result<Bytes, Damaged> {
     let named: Vec<String> = codings(headers).collect();
     // Some servers compress without saying so, and some files are gzip themselves.

@@ -17,6 +17,11 @@ const API_PATH: &str = "/api/public/v1";
 /// The path of the sign-in pages and of the token endpoint. Documented.
 const SIGN_IN_PATH: &str = "/api/public";
 
+/// The first part of the user agent, unless the program has a name.
+const USER_AGENT: &str = concat!("canvas-studio/", env!("CARGO_PKG_VERSION"));
+/// The maximum length of a program's name.
+const MAX_APP_NAME: usize = 200;
+
 /// The defaults; times are in seconds.
 pub const TIMEOUT: f64 = 120.0;
 pub const CONNECT_TIMEOUT: f64 = 5.0;
@@ -56,6 +61,8 @@ pub struct Options {
 pub struct Config {
     base: Url,
     network: Network,
+    app_name: Option<String>,
+    user_agent: String,
     pub timeout: Duration,
     connect_timeout: Duration,
     pub read_timeout: Duration,
@@ -83,6 +90,8 @@ impl Config {
         let config = Self {
             base,
             network,
+            app_name: None,
+            user_agent: USER_AGENT.to_owned(),
             timeout: Duration::ZERO,
             connect_timeout: Duration::ZERO,
             read_timeout: Duration::ZERO,
@@ -92,6 +101,24 @@ impl Config {
             max_rate: None,
         };
         config.with(defaults)?.with(options)
+    }
+
+    /// The same configuration for a program of this name, which runs on `platform`, such as `Python/3.11.9`. Both become
+    /// part of the user agent.
+    pub fn with_user_agent(mut self, app_name: Option<&str>, platform: &str) -> Result<Self, InvalidArgument> {
+        self.app_name = app_name.map(checked_app_name).transpose()?;
+        let first = self.app_name.as_ref().map_or_else(String::new, |name| format!("{name} "));
+        self.user_agent = format!("{first}{USER_AGENT} {platform}");
+        Ok(self)
+    }
+
+    pub fn app_name(&self) -> Option<&str> {
+        self.app_name.as_deref()
+    }
+
+    /// What requests say of who sends them.
+    pub(super) fn user_agent(&self) -> &str {
+        &self.user_agent
     }
 
     /// The same configuration with these options changed.
@@ -237,6 +264,17 @@ impl fmt::Display for Config {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.url())
     }
+}
+
+/// A name that can be the start of a `User-Agent` header.
+fn checked_app_name(name: &str) -> Result<String, InvalidArgument> {
+    let name = name.trim();
+    let is_plain = name.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+    if name.is_empty() || name.len() > MAX_APP_NAME || !is_plain {
+        let expected = format!("must be 1 to {MAX_APP_NAME} ASCII characters, such as \"my-tool/1.2\", not {name:?}");
+        return Err(InvalidArgument::new("app_name", expected));
+    }
+    Ok(name.to_owned())
 }
 
 /// A duration; `None` if the number is not one. Durations that are too long to represent become the longest.

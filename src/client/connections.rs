@@ -60,7 +60,7 @@ fn to_storage(config: &Config) -> Result<reqwest::Client, Error> {
 fn connections(config: &Config, are_to_studio: bool) -> Result<reqwest::ClientBuilder, Error> {
     config.apply_network(
         reqwest::Client::builder()
-            .user_agent(concat!("canvas-studio/", env!("CARGO_PKG_VERSION")))
+            .user_agent(config.user_agent())
             .connect_timeout(config.time_to_connect())
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(config.max_concurrency.max(IDLE_CONNECTIONS))

@@ -72,6 +72,9 @@ pub enum Error {
     ListChanged(String),
     #[error("{}: {error}", path.display())]
     File { path: PathBuf, error: Arc<io::Error> },
+    /// A file that was being sent has changed.
+    #[error("{} {problem}: send it again once nothing writes to it", path.display())]
+    FileChanged { path: PathBuf, problem: String },
     /// The sign-in gave no tokens. `reason` is the OAuth error code.
     #[error("{message}")]
     SignIn { reason: String, message: String, answer: Option<Box<StatusError>> },

@@ -10,9 +10,10 @@ use url::Url;
 
 use super::body::{Damage, Damaged};
 use super::error::{Error, RequestInfo, StatusError, Unreadable};
-use super::headers::{request_id, text_of};
+use super::headers::request_id;
 use super::retry::{self, GiveUp, Outcome, Policy};
 use super::secrets::{Secrets, printable};
+use crate::api::answer::text_of;
 use crate::api::json::text::read_json;
 use crate::api::request::without_query;
 use crate::api::{Answer, Body, Call, DecodeError, RetrySafety, Target};
@@ -140,6 +141,37 @@ impl<'call> RequestContext<'call> {
         Failure::interrupted(self.timeout(limit, "without a byte from the server", self.may_repeat_a_change()))
     }
 
+    /// The connection took nothing of the body for too long.
+    pub(super) fn stalled(&self, limit: Duration, (sent, length): (u64, u64)) -> Failure {
+        let what = format!("without the server taking more of the body: {sent} of {length} bytes were sent");
+        Failure { error: self.timeout(limit, &what, false), outcome: Outcome::NotProcessed }
+    }
+
+    /// The connection broke before it had taken the whole body, so that nothing was carried out.
+    pub(super) fn broke_while_sending(&self, cause: &str, (sent, length): (u64, u64)) -> Failure {
+        let (host, path) = (self.host(), self.call.display_path());
+        let method = &self.call.method;
+        let message = format!(
+            "the connection to {host} broke while the body of {method} {path} was sent, after {sent} of {length} bytes: \
+             {cause}"
+        );
+        Failure { error: Error::Connection { request: self.info(false), message }, outcome: Outcome::NotProcessed }
+    }
+
+    /// An answer that reports success before the whole body was sent.
+    pub(super) fn answered_early(&self, status: u16, (sent, length): (u64, u64)) -> Failure {
+        let outcome_unknown = self.may_repeat_a_change();
+        let (host, path) = (self.host(), self.call.display_path());
+        let mut message = format!(
+            "{host} answered {} {path} with {status} after {sent} of {length} bytes of its body",
+            self.call.method
+        );
+        if outcome_unknown {
+            message.push_str(PERHAPS_CARRIED_OUT);
+        }
+        Failure::interrupted(Error::Connection { request: self.info(outcome_unknown), message })
+    }
+
     /// No connection could be made. `timeout` is the connect timeout, if it has passed.
     pub(super) fn not_connected(&self, cause: &str, timeout: Option<Duration>, is_temporary: bool) -> Failure {
         let (request, host) = (self.info(false), self.host());
@@ -150,7 +182,7 @@ impl<'call> RequestContext<'call> {
             }
             None => Error::Connection { request, message: format!("no connection to {host}: {cause}") },
         };
-        Failure { error, outcome: if is_temporary { Outcome::NotConnected } else { Outcome::Final } }
+        Failure { error, outcome: if is_temporary { Outcome::NotProcessed } else { Outcome::Final } }
     }
 
     /// The connection broke during the request.

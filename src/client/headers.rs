@@ -1,20 +1,15 @@
 //! Reads headers of an answer, whatever bytes they contain.
 
-use http::header::{self, HeaderMap, HeaderValue};
+use http::header::{self, HeaderMap};
 use percent_encoding::{CONTROLS, percent_encode};
 use url::Url;
 
+use crate::api::answer::text_of;
 use crate::api::{Call, Target};
 
-/// A header as text: UTF-8, or else Latin-1, which HTTP allows besides ASCII.
+/// A header as text.
 pub(super) fn header_text(headers: &HeaderMap, name: &str) -> Option<String> {
     headers.get(name).map(text_of)
-}
-
-/// The value of a header as text.
-pub(super) fn text_of(value: &HeaderValue) -> String {
-    let value = value.as_bytes();
-    str::from_utf8(value).map_or_else(|_| value.iter().copied().map(char::from).collect(), str::to_owned)
 }
 
 /// The server's id of a request, under any of its usual names. Which one Studio sends is unknown; Canvas sends
@@ -44,6 +39,8 @@ pub(super) fn is_of_a_move(call: &Call, response: &reqwest::Response) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     #[test]

@@ -19,6 +19,7 @@ pub mod process;
 pub mod retry;
 pub mod secrets;
 pub mod send;
+mod sending;
 pub mod tasks;
 pub mod transfer;
 

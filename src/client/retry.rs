@@ -22,8 +22,8 @@ pub struct Policy {
 /// How an attempt failed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Outcome {
-    /// There was no connection, so nothing was carried out.
-    NotConnected,
+    /// Nothing was carried out: there was no connection, or the body was not sent to its end.
+    NotProcessed,
     /// The connection broke or the server was silent for too long; it may have carried the request out.
     Interrupted,
     /// The server answered with this status, and perhaps with `Retry-After`.
@@ -41,7 +41,7 @@ impl Outcome {
     /// Whether the request may have been carried out although it failed.
     pub fn is_unclear(self) -> bool {
         match self {
-            Self::NotConnected | Self::Final => false,
+            Self::NotProcessed | Self::Final => false,
             Self::Interrupted => true,
             Self::Status(status, _) => (status == 408 || status >= 500) && !self.is_throttled(),
         }
@@ -50,7 +50,7 @@ impl Outcome {
     /// Whether a retry may give another result.
     fn is_temporary(self) -> bool {
         match self {
-            Self::NotConnected | Self::Interrupted => true,
+            Self::NotProcessed | Self::Interrupted => true,
             Self::Status(status, _) => self.is_throttled() || matches!(status, 408 | 500 | 502 | 503 | 504),
             Self::Final => false,
         }
@@ -146,7 +146,7 @@ mod tests {
         let too_long = Decision::GiveUp(WaitTooLong);
         let table: &[(Outcome, Decision, Decision)] = &[
             // outcome                              GET      POST, DELETE
-            (Outcome::NotConnected, half, half),
+            (Outcome::NotProcessed, half, half),
             (Outcome::Interrupted, half, never),
             (Outcome::Final, never, never),
             (Outcome::Status(400, None), never, never),
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn a_change_that_may_have_been_made_is_not_sent_again() {
         let statuses = (100..=599).flat_map(|status| [None, seconds(3)].map(|wait| Outcome::Status(status, wait)));
-        for outcome in statuses.chain([Outcome::NotConnected, Outcome::Interrupted, Outcome::Final]) {
+        for outcome in statuses.chain([Outcome::NotProcessed, Outcome::Interrupted, Outcome::Final]) {
             let decision = decide(&POLICY, RetrySafety::OnlyIfNotProcessed, outcome, 0, None, 1.0);
             assert!(!outcome.is_unclear() || decision == Decision::GiveUp(NotRepeatable), "{outcome:?}");
             assert!(!outcome.is_throttled() || matches!(decision, Wait(_)), "{outcome:?}");
@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn the_number_of_repetitions_is_bounded() {
         assert_eq!(
-            decide(&POLICY, RetrySafety::Always, Outcome::NotConnected, 2, None, 1.0),
+            decide(&POLICY, RetrySafety::Always, Outcome::NotProcessed, 2, None, 1.0),
             Decision::GiveUp(NoRetriesLeft)
         );
     }

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::convert::Infallible;
+use std::mem;
 use std::ops::Deref;
 use std::pin::pin;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Method;
-use http::header::{self, HeaderValue};
+use http::header::{self, HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use tokio::sync::Notify;
@@ -33,6 +34,7 @@ use super::permissions::{AcceptedForm, First, judge_first, judge_second, with_fo
 use super::process::PerProcess;
 use super::retry::Outcome;
 use super::secrets::{MARGIN, Secrets};
+use super::sending::{Sending, Source};
 use crate::api::oauth::{self, Grant};
 use crate::api::permissions::Changes;
 use crate::api::request::without_query;
@@ -41,10 +43,6 @@ use crate::memory;
 
 /// Reading an answer takes at most this many times the memory of its body.
 const MEMORY_OF_BODY: usize = 4;
-/// The content type of request bodies, except at the token endpoint.
-const JSON: &str = "application/json";
-/// The content type of token requests. Observed.
-const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Sends requests to one Studio. Cheap to clone: every item of a list has one.
 #[derive(Debug, Clone)]
@@ -278,6 +276,7 @@ impl Client {
         limit: Duration,
         hold: &mut CallPermit,
     ) -> Result<Answer, Error> {
+        let source = Source::new(call.body.as_ref())?;
         let mut attempts = Attempts::new(&self.config.policy, &self.pace, Some(limit));
         let mut authorization = Authorization::new(&self.auth, &self.config, self);
         let mut is_renewing = false;
@@ -299,9 +298,18 @@ impl Client {
                     self.pace.start(self.config.max_rate).await;
                 }
                 let request = self.context(call);
-                let attempt = pin!(self.attempt_whole(&request, token.as_ref()));
+                let attempt = pin!(self.attempt_whole(&request, token.as_ref(), &source));
                 let seen = |answer: &Answer| (answer.status, answer.request_id.clone());
                 match with_logging(&request, attempts.next(), hold.waited.take(), seen, attempt).await {
+                    // Any status may be the result, but the token is still renewed.
+                    Ok(answer) if answer.status == 401 && token.is_some() => {
+                        hold.end();
+                        is_renewing = true;
+                        if !authorization.renew().await? {
+                            return Ok(answer);
+                        }
+                        self.wait_for_rate(call).await;
+                    }
                     Ok(answer) => {
                         authorization.accepted();
                         return Ok(answer);
@@ -370,8 +378,10 @@ impl Client {
         &self,
         request: &RequestContext<'_>,
         token: Option<&SecretString>,
+        source: &Source,
     ) -> Result<Answer, Failure> {
-        let mut response = self.attempt(request, token).await?;
+        let (mut response, _sending) = self.attempt(request, token, source).await?;
+        let is_raw = request.call.accepts_any_status;
         let status = response.status().as_u16();
         let content_type = header_text(response.headers(), header::CONTENT_TYPE.as_str()).unwrap_or_default();
         let location = location(&response).filter(|_| request.call.wants_redirect);
@@ -387,22 +397,39 @@ impl Client {
                 return Err(request.damaged(status, &Damaged::too_long(MAX_ANSWER, body.whole().into())));
             }
         }
-        match body::read(response.headers(), body.whole(), MAX_ANSWER) {
-            Ok(body) => Ok(Answer { status, content_type, location, request_id, body }),
+        let read = if is_raw { body::read_unchanged } else { body::read };
+        match read(response.headers(), body.whole(), MAX_ANSWER) {
+            Ok(body) => {
+                let headers = if is_raw { mem::take(response.headers_mut()) } else { HeaderMap::new() };
+                Ok(Answer { status, content_type, location, request_id, headers, body })
+            }
             Err(damaged) => Err(request.damaged(status, &damaged)),
         }
     }
 
-    /// One attempt, until the headers of a successful answer have arrived.
+    /// One attempt, until the headers of a successful answer have arrived. The body of the request must be kept as long
+    /// as the answer is read.
     pub(super) async fn attempt(
         &self,
         request: &RequestContext<'_>,
         token: Option<&SecretString>,
-    ) -> Result<reqwest::Response, Failure> {
-        let response = self.send_once(request, token).await?;
+        source: &Source,
+    ) -> Result<(reqwest::Response, Sending), Failure> {
+        let (response, sending) = self.send_once(request, token, source).await?;
         let (status, call) = (response.status(), request.call);
+        let is_whole = sending.is_whole();
+        if !is_whole {
+            sending.pause();
+        }
+        if call.accepts_any_status && !status.is_success() {
+            return Ok((response, sending));
+        }
         if status.is_success() || (status.is_redirection() && call.wants_redirect && !is_of_a_move(call, &response)) {
-            return Ok(response);
+            return if is_whole {
+                Ok((response, sending))
+            } else {
+                Err(request.answered_early(status.as_u16(), sending.sent()))
+            };
         }
         Err(self.refusal(request, response).await)
     }
@@ -411,9 +438,10 @@ impl Client {
     pub async fn server_date(&self) -> Result<Option<String>, Error> {
         let call = Call::get("server_date", "/ping");
         let request = self.context(&call);
-        let response =
-            self.until_closed(async { self.send_once(&request, None).await.map_err(|failure| failure.error) });
-        Ok(header_text(response.await?.headers(), header::DATE.as_str()))
+        let nothing = Source::default();
+        let answered = self
+            .until_closed(async { self.send_once(&request, None, &nothing).await.map_err(|failure| failure.error) });
+        Ok(header_text(answered.await?.0.headers(), header::DATE.as_str()))
     }
 
     /// Sends the request; nothing else does. Returns once the headers have arrived, whatever the status.
@@ -421,7 +449,8 @@ impl Client {
         &self,
         context: &RequestContext<'_>,
         token: Option<&SecretString>,
-    ) -> Result<reqwest::Response, Failure> {
+        source: &Source,
+    ) -> Result<(reqwest::Response, Sending), Failure> {
         let call = context.call;
         let connections = self.connections.to(&call.target, &self.config);
         let connections = connections.map_err(|error| context.not_connected(&error.to_string(), None, false))?;
@@ -432,22 +461,43 @@ impl Client {
         for (name, value) in &call.headers {
             request = request.header(name, value);
         }
-        request = match &call.body {
+        if let Some(content_type) = &source.content_type
+            && !call.headers.iter().any(|(name, _)| name == header::CONTENT_TYPE)
+        {
+            request = request.header(header::CONTENT_TYPE, content_type);
+        }
+        let (body, sending) = source.begin().map_err(Failure::last)?;
+        request = match source.is_empty() {
             // RFC 9110, 8.6: a method whose content has a meaning declares an empty body. Some gateways answer 411
             // otherwise.
-            None if [Method::POST, Method::PUT, Method::PATCH].contains(&call.method) => {
+            true if [Method::POST, Method::PUT, Method::PATCH].contains(&call.method) => {
                 request.header(header::CONTENT_LENGTH, 0)
             }
-            None => request,
-            Some(Body::Json(text)) => request.header(header::CONTENT_TYPE, JSON).body(text.clone()),
-            Some(Body::Permissions(changes, form)) => {
-                request.header(header::CONTENT_TYPE, JSON).body(changes.json(*form).to_string())
-            }
-            Some(Body::Form(form)) => request.header(header::CONTENT_TYPE, FORM).body(form.encoded()),
+            true => request,
+            false => request.body(body),
         };
-        // The read timeout starts once there is a connection.
-        let limit = self.config.time_to_connect().saturating_add(self.config.read_timeout);
-        self.in_time(context, limit, pin!(request.send())).await
+        let mut running = pin!(request.send());
+        loop {
+            let deadline = sending.deadline(self.config.time_to_connect(), self.config.read_timeout);
+            let ended = match deadline {
+                Some(deadline) => tokio::time::timeout_at(deadline, running.as_mut()).await,
+                None => Ok(running.as_mut().await),
+            };
+            match ended {
+                Ok(Ok(response)) => return Ok((response, sending)),
+                Ok(Err(error)) => {
+                    return Err(match sending.problem() {
+                        Some(problem) => Failure::last(problem),
+                        None if sending.is_whole() || error.is_connect() => self.connection_failure(context, &error),
+                        None => context.broke_while_sending(&context.mask(&root_cause(&error)), sending.sent()),
+                    });
+                }
+                // Bytes were taken meanwhile.
+                Err(_) if sending.deadline(self.config.time_to_connect(), self.config.read_timeout) != deadline => {}
+                Err(_) if sending.is_whole() => return Err(context.read_timeout(self.config.read_timeout)),
+                Err(_) => return Err(context.stalled(self.config.read_timeout, sending.sent())),
+            }
+        }
     }
 
     /// The next chunk of an answer's body.

@@ -88,6 +88,10 @@ fn exception(py: Python<'_>, error: Error) -> PyResult<PyErr> {
             return Ok(error);
         }
         Error::ListChanged(_) => "ListingChangedError",
+        Error::FileChanged { path, .. } => {
+            attributes.set_item("path", path.into_os_string())?;
+            "FileChangedError"
+        }
         Error::OutOfMemory => return Ok(PyMemoryError::new_err(())),
         Error::Setup(_) => "StudioError",
         Error::File { path, error } => {

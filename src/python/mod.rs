@@ -11,6 +11,7 @@ pub(crate) mod operations;
 pub(crate) mod pages;
 pub(crate) mod panics;
 pub(crate) mod pickles;
+pub(crate) mod platform;
 pub(crate) mod progress;
 #[cfg(feature = "sandbox")]
 pub(crate) mod sandbox;

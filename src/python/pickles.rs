@@ -46,6 +46,7 @@ impl StudioClient {
         options.set_item("max_concurrency", set.max_concurrency)?;
         options.set_item("max_connections", set.max_connections)?;
         options.set_item("max_rate", set.max_rate)?;
+        options.set_item("app_name", config.app_name())?;
         Ok((pickles.getattr("client")?, Typed::new((config.url(), source, auth, options).into_py_any(py)?)))
     }
 }

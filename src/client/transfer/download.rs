@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::{self, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,6 +15,7 @@ use url::Url;
 
 use super::media_type;
 use super::ranges::{Head, Holds, Known};
+use super::transferred::Transferred;
 use crate::api::answer::media_type_and_charset;
 use crate::api::{Call, InvalidArgument, Request, check};
 use crate::client::attempts::Attempts;
@@ -27,6 +27,7 @@ use crate::client::log::{TARGET, to_three_places, with_logging};
 use crate::client::retry::Outcome;
 use crate::client::secrets::MARGIN;
 use crate::client::send::Client;
+use crate::client::sending::{Sending, Source};
 use crate::files;
 
 /// How many redirects from one storage host to the next are followed.
@@ -42,8 +43,6 @@ const STEPS: u64 = 1000;
 const SHORTEST_STEP: u64 = 4 << 10;
 /// How many new signed URLs one download may request.
 const MAX_RENEWALS: u32 = 100;
-/// Stands for an unknown length.
-const UNKNOWN: u64 = u64::MAX;
 
 /// A file to download: which, where to, and its maximum size.
 #[derive(Debug, Clone)]
@@ -70,31 +69,6 @@ impl Download {
             }
             _ => Ok(Self { request, path, max_bytes }),
         }
-    }
-}
-
-/// The progress of a download; read from another thread while it runs.
-#[derive(Debug)]
-pub struct Transferred {
-    done: AtomicU64,
-    total: AtomicU64,
-}
-
-impl Transferred {
-    pub fn new() -> Self {
-        Self { done: AtomicU64::new(0), total: AtomicU64::new(UNKNOWN) }
-    }
-
-    /// The bytes received so far, and the total if the server has announced it.
-    pub fn read(&self) -> (u64, Option<u64>) {
-        let total = self.total.load(Ordering::Relaxed);
-        (self.done.load(Ordering::Relaxed), (total != UNKNOWN).then_some(total))
-    }
-}
-
-impl Default for Transferred {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -203,9 +177,12 @@ impl Client {
             }
             let request = self.context(&call);
             self.check_private(&request, &request.url).map_err(Failure::last)?;
-            let seen = |response: &reqwest::Response| (response.status().as_u16(), request_id(response.headers()));
-            let attempting = self.attempt(&request, None);
-            let response = with_logging(&request, attempt, hold.waited.take(), seen, attempting).await?;
+            let nothing = Source::default();
+            let seen = |(response, _): &(reqwest::Response, Sending)| {
+                (response.status().as_u16(), request_id(response.headers()))
+            };
+            let attempting = self.attempt(&request, None, &nothing);
+            let (response, _) = with_logging(&request, attempt, hold.waited.take(), seen, attempting).await?;
             if !response.status().is_redirection() {
                 return self.receive(&request, response, part, transferred).await;
             }
@@ -269,8 +246,8 @@ impl Client {
         part.known.version.join(head.version);
         part.open().await.map_err(Failure::last)?;
         part.log_start();
-        transferred.total.store(total.unwrap_or(UNKNOWN), Ordering::Relaxed);
-        transferred.done.store(part.known.length, Ordering::Relaxed);
+        transferred.set_total(total);
+        transferred.set_done(part.known.length);
 
         while let Some(chunk) = next {
             if chunk.len() as u64 > end - part.known.length {
@@ -283,7 +260,7 @@ impl Client {
             part.write(&chunk).map_err(Failure::last)?;
             // Frees the memory before the next chunk arrives.
             drop(chunk);
-            transferred.done.store(part.known.length, Ordering::Relaxed);
+            transferred.set_done(part.known.length);
             next = self.chunk(request, &mut response).await?;
         }
         let length = part.known.length;

@@ -3,5 +3,7 @@
 mod download;
 mod media_type;
 mod ranges;
+pub(super) mod transferred;
 
-pub use download::{Download, Transferred};
+pub use download::Download;
+pub use transferred::Transferred;

@@ -18,6 +18,7 @@ use crate::python::convert::input::borrowed_text;
 use crate::python::convert::output::{NoResult, Typed};
 use crate::python::errors::{to_python, warn_of_left_out};
 use crate::python::operations::operations;
+use crate::python::platform::platform;
 
 /// The sign-in of one person at one school: a developer key, and where the person's tokens are kept.
 ///
@@ -217,7 +218,9 @@ impl OAuth {
         let oauth = Arc::new(client::OAuth::new(&client_id, &client_secret, store.store).map_err(refuse)?);
         let network = Network::new(proxy.as_deref(), ca_bundle).map_err(refuse)?;
         warn_of_left_out(&network)?;
-        let config = url.map(|url| Config::new(&url, network, Options::default())).transpose().map_err(refuse)?;
+        let configured =
+            |url: String| Config::new(&url, network, Options::default())?.with_user_agent(None, &platform(py));
+        let config = url.map(configured).transpose().map_err(refuse)?;
         let client = config.map(|config| Client::new(config, Auth::OAuth(Arc::clone(&oauth))));
         Ok(Self { oauth, client, redirect_uri: redirect_uri.to_owned(), store: store.object })
     }

@@ -41,7 +41,7 @@ macro_rules! already_read {
     };
 }
 
-already_read!(i64, &'static str);
+already_read!(i64, bool, &'static str);
 
 /// Declares types for arguments as Python passed them, each with the function that reads it.
 macro_rules! arguments {
@@ -143,7 +143,7 @@ impl<T: PyTypeInfo> Argument for Object<T> {
 
 /// Readers for arguments whose default a signature shows: pyo3 requires a value of the default's own type.
 pub(crate) mod named {
-    use super::{Bound, PyAny, PyResult, int, seconds};
+    use super::{Bound, PyAny, PyResult, flag, int, seconds};
 
     macro_rules! named {
         ($($name:ident: $value:ty = $read:path;)*) => {
@@ -164,6 +164,7 @@ pub(crate) mod named {
         max_retry_wait: f64 = seconds;
         max_concurrency: i64 = int;
         max_connections: i64 = int;
+        raw: bool = flag;
     }
 }
 

@@ -1,6 +1,7 @@
 //! Converts arguments to the core's types, and results to Python's.
 
 pub(crate) mod arguments;
+pub(crate) mod bodies;
 pub(crate) mod ids;
 pub(crate) mod input;
 pub(crate) mod input_records;

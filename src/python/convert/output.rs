@@ -18,7 +18,6 @@ use url::Url;
 use super::json;
 use crate::api::json::dates::{Dated, Moment, ParseDate};
 use crate::api::json::lazy::DateSource;
-use crate::api::raw::Content;
 use crate::client::Client;
 use crate::python::cached::cached;
 
@@ -209,18 +208,6 @@ pub(crate) struct JsonObjects;
 impl TypeHint for JsonObjects {
     #[cfg(feature = "stubs")]
     const HINT: PyStaticExpr = type_hint_subscript!(type_hint_identifier!("builtins", "list"), JsonObject::HINT);
-}
-
-impl IntoPython for Content {
-    type Python = Typed<AnyJson>;
-
-    fn into_python(self, py: Python<'_>, _: Option<&Client>) -> PyResult<Self::Python> {
-        Ok(Typed::new(match self {
-            Self::Empty => py.None(),
-            Self::Text(text) => PyString::new(py, &text).into_any().unbind(),
-            Self::Json(value) => json::to_python(py, &value)?.unbind(),
-        }))
-    }
 }
 
 /// An item of a list whose items have no type here.

@@ -1,0 +1,432 @@
+//! Sends the body of a request: its files are opened anew for each attempt, streamed in flat memory, and checked.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::sync::mpsc;
+use tokio::task::{spawn_blocking, yield_now};
+use tokio::time::Instant;
+
+use super::error::Error;
+use super::transfer::transferred::Transferred;
+use crate::api::multipart::Piece;
+use crate::api::{Body, InvalidArgument};
+use crate::files::{self, FileState};
+
+/// How much is read from a file at once.
+const CHUNK: usize = 256 << 10;
+/// Bytes that are sent as one piece, without watching how far they got: the system's buffers hold as much.
+const AT_ONCE: usize = 64 << 10;
+/// What the system's buffers may still hold after the last byte was handed over. Observed with Linux: 3 to 4 MB.
+const BUFFERED: u64 = 8_000_000;
+/// The rate at which the buffers are expected to empty, in bytes per second, as long as nothing faster was seen.
+const SLOWEST: f64 = 20_000.0;
+/// The content types of bodies.
+const JSON: &str = "application/json";
+/// Of token requests. Observed.
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// What a call sends, the same in all of its attempts.
+#[derive(Debug, Default)]
+pub(super) struct Source {
+    pub(super) content_type: Option<String>,
+    parts: Vec<SourcePart>,
+    length: u64,
+    transferred: Option<Arc<Transferred>>,
+}
+
+#[derive(Debug, Clone)]
+enum SourcePart {
+    Bytes(Bytes),
+    File { path: PathBuf, state: FileState },
+}
+
+impl Source {
+    /// The body of a call. Fails if a file cannot be sent.
+    pub(super) fn new(body: Option<&Body>) -> Result<Self, Error> {
+        let (content_type, pieces) = match body {
+            None => return Ok(Self::default()),
+            Some(Body::Json(text)) => (JSON.into(), vec![Piece::Bytes(text.clone().into())]),
+            Some(Body::Form(form)) => (FORM.into(), vec![Piece::Bytes(form.encoded().into())]),
+            Some(Body::Content(bytes, media_type)) => ((*media_type).into(), vec![Piece::Bytes(bytes.clone())]),
+            Some(Body::Multipart(body)) => (body.content_type(), body.pieces()),
+            Some(Body::Permissions(changes, form)) => {
+                (JSON.into(), vec![Piece::Bytes(changes.json(*form).to_string().into())])
+            }
+        };
+        let parts: Vec<_> = pieces.into_iter().map(SourcePart::new).collect::<Result<_, Error>>()?;
+        let length = parts.iter().map(SourcePart::length).sum();
+        Ok(Self { content_type: Some(content_type), parts, length, transferred: None })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Opens the files for one attempt that begins now.
+    pub(super) fn begin(&self) -> Result<(reqwest::Body, Sending), Error> {
+        if let [SourcePart::Bytes(bytes)] = self.parts.as_slice()
+            && bytes.len() <= AT_ONCE
+        {
+            return Ok((bytes.clone().into(), Sending::new(self, self.length)));
+        }
+        let sending = Sending::new(self, 0);
+        let parts = self.parts.iter().map(SourcePart::open).collect::<Result<_, Error>>()?;
+        let (sender, chunks) = mpsc::channel(1);
+        tokio::spawn(read_parts(parts, sender));
+        let (left, shared) = (self.length, Arc::clone(&sending.0));
+        let body = StreamedBody { chunks, next: None, turn: None, left, shared };
+        Ok((reqwest::Body::wrap(body), sending))
+    }
+}
+
+impl SourcePart {
+    fn new(piece: Piece) -> Result<Self, Error> {
+        Ok(match piece {
+            Piece::Bytes(bytes) => Self::Bytes(bytes),
+            Piece::File(path) => Self::File { state: first_state("files", &path)?, path },
+        })
+    }
+
+    fn length(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::File { state, .. } => state.length,
+        }
+    }
+
+    fn open(&self) -> Result<OpenPart, Error> {
+        Ok(match self {
+            Self::Bytes(bytes) => OpenPart::Bytes(bytes.clone()),
+            Self::File { path, state } => {
+                let (file, found) = opened(path).map_err(|error| match error.kind() {
+                    io::ErrorKind::InvalidInput => changed(path, "is no longer a file"),
+                    _ => Error::file(path, error),
+                })?;
+                check_state(path, *state, found)?;
+                OpenPart::File { file, left: state.length, path: path.clone(), state: *state }
+            }
+        })
+    }
+}
+
+fn opened(path: &Path) -> io::Result<(fs::File, FileState)> {
+    let file = files::open_regular(path)?;
+    let state = FileState::of(&file)?;
+    Ok((file, state))
+}
+
+/// What a file is before it is sent for the first time.
+fn first_state(argument: &str, path: &Path) -> Result<FileState, Error> {
+    opened(path).map(|(_, state)| state).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidInput => {
+            let expected = format!("names {}, which cannot be sent: {error}", path.display());
+            Error::InvalidArgument(InvalidArgument::new(argument, expected))
+        }
+        _ => Error::file(path, error),
+    })
+}
+
+fn check_state(path: &Path, expected: FileState, found: FileState) -> Result<(), Error> {
+    if found == expected {
+        return Ok(());
+    }
+    if found.length == expected.length {
+        return Err(changed(path, "was changed while it was sent"));
+    }
+    let (before, now) = (expected.length, found.length);
+    Err(changed(path, &format!("was changed while it was sent: it had {before} bytes, and now it has {now}")))
+}
+
+fn changed(path: &Path, problem: &str) -> Error {
+    Error::FileChanged { path: path.to_owned(), problem: problem.to_owned() }
+}
+
+/// How far one attempt to send a body has come. When it is dropped, nothing more is sent.
+#[derive(Debug)]
+pub(super) struct Sending(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    length: u64,
+    began: Instant,
+    transferred: Option<Arc<Transferred>>,
+    progress: Mutex<Progress>,
+}
+
+#[derive(Debug)]
+struct Progress {
+    /// How many bytes the connection has taken.
+    sent: u64,
+    /// When it took the last of them; `None` before the first.
+    last: Option<Instant>,
+    /// Why the body ended early.
+    problem: Option<Error>,
+    phase: Phase,
+    /// Wakes the connection.
+    waker: Option<Waker>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Sending,
+    /// The answer is there already: nothing more is sent, and the connection stays open for the answer.
+    Paused,
+    Ended,
+}
+
+impl Sending {
+    fn new(source: &Source, sent: u64) -> Self {
+        let (length, transferred) = (source.length, source.transferred.clone());
+        if let Some(transferred) = &transferred {
+            transferred.set_total(Some(length));
+            transferred.set_done(0);
+        }
+        let progress = Progress { sent, last: None, problem: None, phase: Phase::Sending, waker: None };
+        Self(Arc::new(Shared { length, began: Instant::now(), transferred, progress: Mutex::new(progress) }))
+    }
+
+    /// The bytes that were sent, and those of the whole body.
+    pub(super) fn sent(&self) -> (u64, u64) {
+        (self.0.progress().sent, self.0.length)
+    }
+
+    /// Whether the connection has taken the whole body. If not, the server cannot have carried the request out.
+    pub(super) fn is_whole(&self) -> bool {
+        self.0.progress().sent == self.0.length
+    }
+
+    /// Why the body ended early.
+    pub(super) fn problem(&self) -> Option<Error> {
+        self.0.progress().problem.take()
+    }
+
+    /// Sends nothing more, but keeps the connection for the answer.
+    pub(super) fn pause(&self) {
+        self.0.progress().phase = Phase::Paused;
+    }
+
+    /// When to give up: `read_timeout` after the last byte was taken, or after `connecting` if there was none yet. After
+    /// the whole body, also the time in which the system's buffers empty. `None` is never.
+    pub(super) fn deadline(&self, connecting: Duration, read_timeout: Duration) -> Option<Instant> {
+        let Shared { length, began, .. } = *self.0;
+        let Progress { sent, last, .. } = *self.0.progress();
+        let from = last.map_or_else(|| began.checked_add(connecting), Some)?;
+        let limit = from.checked_add(read_timeout)?;
+        if sent < length {
+            return Some(limit);
+        }
+        let elapsed = last.map_or(Duration::ZERO, |last| last - began);
+        limit.checked_add(time_to_empty(length, elapsed))
+    }
+}
+
+/// How long the system's buffers may take to send what they hold of a body that was handed over in this time.
+fn time_to_empty(length: u64, elapsed: Duration) -> Duration {
+    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+    let (held, sent) = (length.min(BUFFERED) as f64, length.saturating_sub(BUFFERED) as f64);
+    // What the buffers can hold says nothing about the rate.
+    let rate = if elapsed.is_zero() { SLOWEST } else { (sent / elapsed.as_secs_f64()).max(SLOWEST) };
+    Duration::from_secs_f64(held / rate)
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        let mut progress = self.0.progress();
+        progress.phase = Phase::Ended;
+        if let Some(waker) = progress.waker.take() {
+            waker.wake();
+        }
+    }
+}
+
+impl Shared {
+    /// Whether to go on; the connection is woken if that changes.
+    fn phase(&self, context: &Context<'_>) -> Phase {
+        let mut progress = self.progress();
+        progress.waker = Some(context.waker().clone());
+        progress.phase
+    }
+
+    /// The connection took so many bytes.
+    fn took(&self, bytes: u64) {
+        let mut progress = self.progress();
+        progress.sent += bytes;
+        progress.last = Some(Instant::now());
+        if let Some(transferred) = &self.transferred {
+            transferred.set_done(progress.sent);
+        }
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Debug)]
+enum OpenPart {
+    Bytes(Bytes),
+    File { file: fs::File, left: u64, path: PathBuf, state: FileState },
+}
+
+/// Reads the parts in a task of its own, so that the connection never waits for the disk. The last bytes of a file come
+/// only if it is still the same.
+async fn read_parts(parts: Vec<OpenPart>, chunks: mpsc::Sender<Result<Bytes, Error>>) {
+    for mut part in parts {
+        loop {
+            let chunk;
+            (part, chunk) = match part {
+                // `block_in_place` would take the runtime from the connection in the middle of its turn.
+                OpenPart::File { .. } if on_threads() => {
+                    let reading = spawn_blocking(move || {
+                        let chunk = part.next_chunk();
+                        (part, chunk)
+                    });
+                    let Ok(read) = reading.await else { return };
+                    read
+                }
+                mut part => {
+                    let chunk = part.next_chunk();
+                    (part, chunk)
+                }
+            };
+            let Some(chunk) = chunk.transpose() else { break };
+            let is_over = chunk.is_err();
+            // Without a receiver, nothing more is sent.
+            if chunks.send(chunk).await.is_err() || is_over {
+                return;
+            }
+        }
+    }
+}
+
+/// Whether the runtime has threads, so that it need not wait for the disk.
+fn on_threads() -> bool {
+    Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread)
+}
+
+impl OpenPart {
+    /// The next bytes; `None` at the end.
+    fn next_chunk(&mut self) -> Result<Option<Bytes>, Error> {
+        let chunk = match self {
+            Self::Bytes(bytes) => bytes.split_to(bytes.len().min(CHUNK)),
+            Self::File { left: 0, .. } => Bytes::new(),
+            Self::File { file, left, path, state } => {
+                let wanted = usize::try_from(*left).unwrap_or(CHUNK).min(CHUNK);
+                let chunk = read_exactly(file, wanted).map_err(|error| Error::file(path, error))?;
+                *left -= chunk.len() as u64;
+                if chunk.len() < wanted || *left == 0 {
+                    let found = FileState::of(file).map_err(|error| Error::file(path, error))?;
+                    check_state(path, *state, found)?;
+                }
+                chunk
+            }
+        };
+        Ok((!chunk.is_empty()).then_some(chunk))
+    }
+}
+
+/// Reads so many bytes, or fewer at the end of the file.
+fn read_exactly(file: &mut fs::File, wanted: usize) -> io::Result<Bytes> {
+    let mut chunk = Vec::with_capacity(wanted);
+    file.take(wanted as u64).read_to_end(&mut chunk)?;
+    Ok(chunk.into())
+}
+
+/// The body of one attempt, as the connection takes it.
+#[derive(Debug)]
+struct StreamedBody {
+    chunks: mpsc::Receiver<Result<Bytes, Error>>,
+    next: Option<Bytes>,
+    turn: Option<Arc<Turn>>,
+    left: u64,
+    shared: Arc<Shared>,
+}
+
+impl http_body::Body for StreamedBody {
+    type Data = Bytes;
+    type Error = Stopped;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Stopped>>> {
+        let body = self.get_mut();
+        match body.shared.phase(context) {
+            Phase::Sending => {}
+            Phase::Paused => return Poll::Pending,
+            Phase::Ended => return Poll::Ready(Some(Err(Stopped))),
+        }
+        loop {
+            if let Some(turn) = &body.turn {
+                ready!(turn.poll(context));
+                body.turn = None;
+            }
+            if let Some(chunk) = body.next.take() {
+                body.left -= chunk.len() as u64;
+                body.shared.took(chunk.len() as u64);
+                body.turn = Some(Turn::new(context));
+                return Poll::Ready(Some(Ok(Frame::data(chunk))));
+            }
+            match ready!(body.chunks.poll_recv(context)) {
+                None => return Poll::Ready(None),
+                Some(Ok(chunk)) => body.next = Some(chunk),
+                Some(Err(problem)) => {
+                    body.shared.progress().problem = Some(problem);
+                    return Poll::Ready(Some(Err(Stopped)));
+                }
+            }
+            body.turn = Some(Turn::new(context));
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
+}
+
+/// The body ended early. Why is in its `Sending`.
+#[derive(Debug, thiserror::Error)]
+#[error("the body was not sent to its end")]
+struct Stopped;
+
+/// Lets the runtime look at the network before the body goes on. A server may answer before it has the whole body, and
+/// then close the connection. hyper reads before it writes, but it must know that there is something to read: a write
+/// that fails makes it forget the answer. hyper asks a body twice in a row, which is why `yield_now` alone is not enough.
+#[derive(Debug)]
+struct Turn {
+    has_come: AtomicBool,
+    connection: Mutex<Waker>,
+}
+
+impl Turn {
+    fn new(context: &Context<'_>) -> Arc<Self> {
+        let turn = Arc::new(Self { has_come: AtomicBool::new(false), connection: Mutex::new(context.waker().clone()) });
+        let waker = Waker::from(Arc::clone(&turn));
+        // It wakes the turn after the runtime has looked at the network, even if it is dropped.
+        let _ = pin!(yield_now()).poll(&mut Context::from_waker(&waker));
+        turn
+    }
+
+    fn poll(&self, context: &Context<'_>) -> Poll<()> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner).clone_from(context.waker());
+        if self.has_come.load(Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+impl Wake for Turn {
+    fn wake(self: Arc<Self>) {
+        self.has_come.store(true, Ordering::Release);
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner).wake_by_ref();
+    }
+}

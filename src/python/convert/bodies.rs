@@ -1,0 +1,218 @@
+//! Reads the bodies and headers of raw requests, and converts raw answers.
+
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use pyo3::exceptions::PyTypeError;
+#[cfg(feature = "stubs")]
+use pyo3::inspect::PyStaticExpr;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyMapping, PyMemoryView, PyModule, PyString, PyTuple};
+#[cfg(feature = "stubs")]
+use pyo3::{type_hint_identifier, type_hint_subscript, type_hint_union};
+
+use super::arguments::Argument;
+#[cfg(feature = "stubs")]
+use super::arguments::MAPPING;
+use super::input::{file_path, refused, text, wrong_type};
+use super::json;
+use super::output::{AnyJson, IntoPython, Typed};
+use crate::api::multipart::{ANY_TYPE, File, FileContent};
+use crate::api::raw::{Content, Response};
+use crate::client::Client;
+use crate::python::cached::cached;
+
+/// What `files` takes, for messages.
+const FILES: &str = "a path, (name, path or bytes), (name, path or bytes, media type), or a list of them";
+
+/// The argument `files`: a mapping from fields to files.
+#[derive(Debug)]
+pub(crate) struct Files(Py<PyAny>);
+
+/// The argument `headers`.
+#[derive(Debug)]
+pub(crate) struct Headers(Py<PyAny>);
+
+/// The argument `content`: bytes or text.
+#[derive(Debug)]
+pub(crate) struct RawContent(Py<PyAny>);
+
+macro_rules! body_argument {
+    ($($argument:ident: $value:ty = $read:path, $hint:expr;)*) => {
+        $(
+            impl<'a, 'py> FromPyObject<'a, 'py> for $argument {
+                type Error = std::convert::Infallible;
+                #[cfg(feature = "stubs")]
+                const INPUT_TYPE: PyStaticExpr = $hint;
+
+                fn extract(given: Borrowed<'a, 'py, PyAny>) -> Result<Self, Self::Error> {
+                    Ok(Self(given.to_owned().unbind()))
+                }
+            }
+
+            impl Argument for $argument {
+                type Value = $value;
+
+                fn read(self, py: Python<'_>, name: &str) -> PyResult<Self::Value> {
+                    $read(name, self.0.bind(py))
+                }
+            }
+        )*
+    };
+}
+
+body_argument! {
+    Files: Vec<File> = files, MAPPING;
+    Headers: Vec<(String, String)> = headers, type_hint_subscript!(
+        type_hint_identifier!("collections.abc", "Mapping"),
+        type_hint_identifier!("builtins", "str"),
+        type_hint_identifier!("builtins", "str")
+    );
+    RawContent: (Bytes, &'static str) = raw_content,
+        type_hint_union!(type_hint_identifier!("builtins", "bytes"), type_hint_identifier!("builtins", "str"));
+}
+
+fn files(name: &str, given: &Bound<'_, PyAny>) -> PyResult<Vec<File>> {
+    let Ok(mapping) = given.cast::<PyMapping>() else {
+        return Err(wrong_type(name, "a dict from fields to files", given, None));
+    };
+    let mut files = Vec::new();
+    for item in mapping.items()?.iter() {
+        let (field, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
+        let field = text(&format!("each name in {name}"), &field)?;
+        let path = format!("{name}[{field:?}]");
+        if let Ok(list) = value.cast::<PyList>() {
+            for (index, element) in list.iter().enumerate() {
+                files.push(file(&format!("{path}[{index}]"), &field, &element)?);
+            }
+        } else {
+            files.push(file(&path, &field, &value)?);
+        }
+    }
+    Ok(files)
+}
+
+fn file(name: &str, field: &str, given: &Bound<'_, PyAny>) -> PyResult<File> {
+    if let Ok(parts) = given.cast::<PyTuple>() {
+        let (file_name, content, media_type) = match parts.len() {
+            2 => (parts.get_item(0)?, parts.get_item(1)?, None),
+            3 => (parts.get_item(0)?, parts.get_item(1)?, Some(parts.get_item(2)?)),
+            length => {
+                return Err(refused(name, format!("must be {FILES}, not a tuple of {length}")));
+            }
+        };
+        let media_type = match media_type.filter(|media_type| !media_type.is_none()) {
+            Some(media_type) => text(&format!("{name}[2]"), &media_type)?,
+            None => ANY_TYPE.to_owned(),
+        };
+        let file_name = text(&format!("{name}[0]"), &file_name)?;
+        let content = file_content(&format!("{name}[1]"), &content)?;
+        return Ok(File { field: field.to_owned(), name: file_name, media_type, content });
+    }
+    if is_bytes(given) {
+        return Err(wrong_type(name, FILES, given, Some("(name, content): the content has no name".into())));
+    }
+    let content = file_content(name, given)?;
+    let file_name = match &content {
+        FileContent::Path(path) => named(name, path)?,
+        // An open file knows its path.
+        FileContent::Bytes(_) => match given.getattr("name").ok().filter(|path| path.is_instance_of::<PyString>()) {
+            Some(path) => named(name, &path.extract()?)?,
+            None => return Err(refused(name, "has no name: give (name, file)")),
+        },
+    };
+    Ok(File { field: field.to_owned(), name: file_name, media_type: ANY_TYPE.to_owned(), content })
+}
+
+/// The name of the file at a path.
+fn named(name: &str, path: &PathBuf) -> PyResult<String> {
+    match path.file_name().map(|file| file.to_str()) {
+        Some(Some(file)) => Ok(file.to_owned()),
+        Some(None) => Err(refused(name, "has a name that is not UTF-8: give (name, path)")),
+        None => Err(refused(name, format!("must name a file, not \"{}\"", path.display()))),
+    }
+}
+
+fn file_content(name: &str, given: &Bound<'_, PyAny>) -> PyResult<FileContent> {
+    if is_bytes(given) {
+        return bytes(given).map(FileContent::Bytes);
+    }
+    if !given.hasattr("read")? {
+        let is_path = given.is_instance_of::<PyString>() || given.hasattr("__fspath__")?;
+        return if is_path {
+            file_path(name, given).map(FileContent::Path)
+        } else {
+            Err(wrong_type(name, FILES, given, None))
+        };
+    }
+    // It can be read only once, and there may be several attempts.
+    let content = given.call_method0("read")?;
+    if !is_bytes(&content) {
+        let expected = format!("{name} must be opened in binary mode: open(path, \"rb\"), or give the path itself");
+        return Err(PyTypeError::new_err(expected));
+    }
+    bytes(&content).map(FileContent::Bytes)
+}
+
+fn is_bytes(given: &Bound<'_, PyAny>) -> bool {
+    given.is_instance_of::<PyBytes>() || given.is_instance_of::<PyByteArray>() || given.is_instance_of::<PyMemoryView>()
+}
+
+/// A copy of bytes, which Python may change meanwhile.
+fn bytes(given: &Bound<'_, PyAny>) -> PyResult<Bytes> {
+    if let Ok(bytes) = given.cast::<PyBytes>() {
+        return Ok(Bytes::copy_from_slice(bytes.as_bytes()));
+    }
+    let copied = given.py().get_type::<PyBytes>().call1((given,))?;
+    Ok(Bytes::copy_from_slice(copied.cast::<PyBytes>()?.as_bytes()))
+}
+
+fn raw_content(name: &str, given: &Bound<'_, PyAny>) -> PyResult<(Bytes, &'static str)> {
+    if is_bytes(given) {
+        return Ok((bytes(given)?, ANY_TYPE));
+    }
+    if given.is_instance_of::<PyString>() {
+        return Ok((text(name, given)?.into(), "text/plain; charset=utf-8"));
+    }
+    Err(wrong_type(name, "bytes or a str", given, None))
+}
+
+fn headers(name: &str, given: &Bound<'_, PyAny>) -> PyResult<Vec<(String, String)>> {
+    let Ok(mapping) = given.cast::<PyMapping>() else {
+        return Err(wrong_type(name, "a dict", given, None));
+    };
+    let mut headers = Vec::new();
+    for item in mapping.items()?.iter() {
+        let (header, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
+        let header = text(&format!("each name in {name}"), &header)?;
+        let value = text(&format!("{name}[{header:?}]"), &value)?;
+        headers.push((header, value));
+    }
+    Ok(headers)
+}
+
+impl IntoPython for Content {
+    type Python = Typed<AnyJson>;
+
+    fn into_python(self, py: Python<'_>, _: Option<&Client>) -> PyResult<Self::Python> {
+        Ok(Typed::new(match self {
+            Self::Empty => py.None(),
+            Self::Text(text) => PyString::new(py, &text).into_any().unbind(),
+            Self::Json(value) => json::to_python(py, &value)?.unbind(),
+            Self::Bytes(bytes) => PyBytes::new(py, &bytes).into_any().unbind(),
+            Self::Response(response) => response_to_python(py, response)?,
+        }))
+    }
+}
+
+fn response_to_python(py: Python<'_>, response: Response) -> PyResult<Py<PyAny>> {
+    static RESPONSES: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+    let module = cached(py, &RESPONSES, || PyModule::import(py, "canvas_studio.response").map(Bound::unbind))?;
+    let headers = PyDict::new(py);
+    for (name, value) in response.headers {
+        headers.set_item(name, value)?;
+    }
+    let content = PyBytes::new(py, &response.body);
+    Ok(module.bind(py).getattr("Response")?.call1((response.status, headers, content))?.unbind())
+}

@@ -1,0 +1,147 @@
+"""How long sending a body may take: as long as it makes progress. The server paces itself."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from typing import TYPE_CHECKING, Any, Literal
+
+import pytest
+from canvas_studio import (
+    APIConnectionError,
+    APITimeoutError,
+    FileChangedError,
+    PermissionDeniedError,
+)
+from support.receiving_server import Reading, ReceivingServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from support.forms import Form
+
+MEGABYTE = 1_000_000
+FORBIDDEN = json.dumps({"error": "The link has expired."}).encode()
+REFUSAL = b"HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
+    len(FORBIDDEN),
+    FORBIDDEN,
+)
+
+
+@pytest.fixture(params=["files", "content"])
+def body(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[int], dict[str, Any]]:
+    """Makes the arguments for a body of so many bytes, as a file or as bytes."""
+    kind: Literal["files", "content"] = request.param
+
+    def arguments(size: int) -> dict[str, Any]:
+        content = os.urandom(size)
+        if kind == "content":
+            return {"content": content}
+        path = tmp_path / "body.bin"
+        path.write_bytes(content)
+        return {"files": {"file": path}}
+
+    return arguments
+
+
+def test_an_upload_of_12_mb_at_2_mb_a_second_needs_no_longer_read_timeout(
+    form: Form, body: Callable[[int], dict[str, Any]]
+) -> None:
+    with ReceivingServer(Reading(rate=2 * MEGABYTE)) as server:
+        studio = server.client(read_timeout=1, max_retries=0)
+        assert form.call(studio, "request", "POST", "/x", **body(12 * MEGABYTE)) == {"ok": 1.5}
+    (request,) = server.requests
+    assert request.bytes == request.length >= 12 * MEGABYTE
+
+
+def test_an_upload_of_100_kb_at_20_kb_a_second_succeeds(form: Form, body: Callable[[int], dict[str, Any]]) -> None:
+    with ReceivingServer(Reading(rate=20_000)) as server:
+        studio = server.client(read_timeout=1, max_retries=0)
+        assert form.call(studio, "request", "POST", "/x", **body(100_000)) == {"ok": 1.5}
+    (request,) = server.requests
+    assert request.bytes == request.length
+
+
+def test_a_reader_that_stalls_after_4_mb_is_an_error_by_name(form: Form, body: Callable[[int], dict[str, Any]]) -> None:
+    with ReceivingServer(Reading(stop_at=4 * MEGABYTE, stopped=ReceivingServer.wait)) as server:
+        studio = server.client(read_timeout=0.5, max_retries=0)
+        expected = r"took longer than 0.5 s without the server taking more of the body: \d+ of \d+ bytes were sent"
+        with pytest.raises(APITimeoutError, match=expected) as raised:
+            form.call(studio, "request", "POST", "/x", **body(40 * MEGABYTE))
+    assert not raised.value.outcome_unknown
+    # What the system's buffers held arrives once the reader goes on, but never the end.
+    assert 4 * MEGABYTE <= server.requests[0].bytes < server.requests[0].length
+
+
+def test_a_body_that_was_not_sent_whole_is_sent_again(form: Form, body: Callable[[int], dict[str, Any]]) -> None:
+    arguments = body(20 * MEGABYTE)
+    stalls, breaks = Reading(stop_at=MEGABYTE, stopped=ReceivingServer.wait), Reading(stop_at=MEGABYTE, reset=True)
+    with ReceivingServer(stalls, breaks, Reading()) as server:
+        studio = server.client(read_timeout=0.5)
+        assert form.call(studio, "request", "POST", "/x", **arguments) == {"ok": 1.5}
+        server.released.set()
+    assert [request.bytes == request.length for request in server.requests] == [False, False, True]
+
+
+def test_a_refusal_before_the_whole_body_is_given_with_its_body(
+    form: Form, body: Callable[[int], dict[str, Any]]
+) -> None:
+    arguments = body(12 * MEGABYTE)
+    for _ in range(30):
+        with ReceivingServer(Reading(stop_at=64 * 1024, answer=REFUSAL, close=True)) as server:
+            with pytest.raises(PermissionDeniedError) as raised:
+                form.call(server.client(), "request", "POST", "/x", **arguments)
+            response = form.call(server.client(), "request", "POST", "/x", raw=True, **arguments)
+        assert raised.value.body == {"error": "The link has expired."}
+        assert (response.status_code, response.content) == (403, FORBIDDEN)
+
+
+def test_success_before_the_whole_body_is_an_error(form: Form, body: Callable[[int], dict[str, Any]]) -> None:
+    with ReceivingServer(Reading(stop_at=64 * 1024)) as server:
+        with pytest.raises(APIConnectionError, match=r"with 200 after \d+ of \d+ bytes of its body") as raised:
+            form.call(server.client(max_retries=0), "request", "POST", "/x", **body(40 * MEGABYTE))
+    assert raised.value.outcome_unknown
+
+
+@pytest.mark.parametrize("change", ["shorter", "longer", "other"])
+def test_a_file_that_changes_while_it_is_sent_is_never_sent_whole(form: Form, tmp_path: Path, change: str) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(bytes(40 * MEGABYTE))
+    before = path.stat()
+
+    def meddle(_: ReceivingServer) -> bool:
+        match change:
+            case "shorter":
+                os.truncate(path, 39 * MEGABYTE)
+            case "longer":
+                with path.open("ab") as file:
+                    file.write(b"more")
+            case _:
+                with path.open("r+b") as file:
+                    file.write(b"other")
+                os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1_000_000_000))
+        return True
+
+    with ReceivingServer(Reading(stop_at=MEGABYTE, stopped=meddle)) as server:
+        with pytest.raises(FileChangedError, match="was changed while it was sent"):
+            form.call(server.client(), "request", "POST", "/x", files={"f": path})
+    (request,) = server.requests
+    assert request.bytes < request.length
+
+
+def test_timeout_holds_for_the_whole_call(form: Form, body: Callable[[int], dict[str, Any]]) -> None:
+    with ReceivingServer(Reading(rate=MEGABYTE)) as server, pytest.raises(APITimeoutError, match="in total"):
+        form.call(server.client(timeout=1), "request", "POST", "/x", **body(20 * MEGABYTE))
+
+
+def test_what_arrives_of_a_large_file_is_that_file(form: Form, tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(os.urandom(30 * MEGABYTE))
+    with ReceivingServer() as server:
+        form.call(server.client(), "request", "POST", "/x", files={"f": path})
+    (request,) = server.requests
+    head, _, _ = request.start.partition(b"\r\n\r\n")
+    tail = b"\r\n" + head.partition(b"\r\n")[0] + b"--\r\n"
+    assert request.hash.digest() == hashlib.sha256(head + b"\r\n\r\n" + path.read_bytes() + tail).digest()
