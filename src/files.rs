@@ -144,7 +144,7 @@ pub(crate) struct FileState {
     pub(crate) length: u64,
     modified: Option<std::time::SystemTime>,
     /// The device and the number on it, where files have one.
-    identity: Option<(u64, u64)>,
+    identity: (u64, u64),
 }
 
 impl FileState {
@@ -305,8 +305,8 @@ mod unix {
         options.custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
     }
 
-    pub(super) fn identity(found: &fs::Metadata) -> Option<(u64, u64)> {
-        Some((found.dev(), found.ino()))
+    pub(super) fn identity(found: &fs::Metadata) -> (u64, u64) {
+        (found.dev(), found.ino())
     }
 
     /// Whether a file could not be opened because it is a link: each kind of Unix has a number of its own for that.
@@ -434,8 +434,8 @@ mod elsewhere {
         options
     }
 
-    pub(super) fn identity(_: &fs::Metadata) -> Option<(u64, u64)> {
-        None
+    pub(super) fn identity(_: &fs::Metadata) -> (u64, u64) {
+        (0, 0)
     }
 
     pub(super) fn is_link(_: &io::Error) -> bool {

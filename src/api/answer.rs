@@ -35,7 +35,7 @@ pub struct Answer {
     /// The server's id of the request, if it sent one.
     pub request_id: Option<String>,
     /// The headers, if the call accepts any status; otherwise nothing needs them.
-    pub headers: HeaderMap,
+    pub headers: Option<Box<HeaderMap>>,
     pub body: Bytes,
 }
 

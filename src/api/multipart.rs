@@ -67,17 +67,15 @@ impl Multipart {
     pub fn pieces(&self) -> Vec<Piece> {
         let mut pieces = Vec::new();
         let mut text = String::new();
-        let open = |text: &mut String, field: &str| {
-            let boundary = &self.boundary;
-            *text += &format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{}\"", quoted(field));
-        };
+        let open =
+            |field: &str| format!("--{}\r\nContent-Disposition: form-data; name=\"{}\"", self.boundary, quoted(field));
         for (field, value) in &self.fields {
-            open(&mut text, field);
-            text += &format!("\r\n\r\n{value}\r\n");
+            text = text + &open(field) + "\r\n\r\n" + value + "\r\n";
         }
         for file in &self.files {
-            open(&mut text, &file.field);
-            text += &format!("; filename=\"{}\"\r\nContent-Type: {}\r\n\r\n", quoted(&file.name), file.media_type);
+            let (name, media_type) = (quoted(&file.name), &file.media_type);
+            text =
+                text + &open(&file.field) + "; filename=\"" + &name + "\"\r\nContent-Type: " + media_type + "\r\n\r\n";
             pieces.push(Piece::Bytes(std::mem::take(&mut text).into()));
             pieces.push(match &file.content {
                 FileContent::Path(path) => Piece::File(path.clone()),
@@ -85,7 +83,7 @@ impl Multipart {
             });
             text += "\r\n";
         }
-        text += &format!("--{}--\r\n", self.boundary);
+        text = text + "--" + &self.boundary + "--\r\n";
         pieces.push(Piece::Bytes(text.into()));
         pieces
     }
@@ -130,7 +128,7 @@ mod tests {
         for piece in body.pieces() {
             match piece {
                 Piece::Bytes(bytes) => text += str::from_utf8(&bytes).unwrap(),
-                Piece::File(path) => text += &format!("<{}>", path.display()),
+                Piece::File(path) => text = text + "<" + path.to_str().unwrap() + ">",
             }
         }
         let expected = "--#\r\nContent-Disposition: form-data; name=\"status\"\r\n\r\ndone\r\n\

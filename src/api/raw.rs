@@ -187,8 +187,9 @@ pub fn relative(path: &str) -> Result<&str, InvalidArgument> {
 
 #[expect(clippy::unnecessary_wraps, reason = "as a decoder must")]
 fn response(_: &Locator, answer: &Answer) -> Result<Content, DecodeError> {
-    let names = answer.headers.keys().filter(|name| **name != header::SET_COOKIE);
-    let joined = |name| answer.headers.get_all(name).iter().map(answer::text_of).collect::<Vec<_>>().join(", ");
+    let all = answer.headers.as_deref().cloned().unwrap_or_default();
+    let names = all.keys().filter(|name| **name != header::SET_COOKIE);
+    let joined = |name| all.get_all(name).iter().map(answer::text_of).collect::<Vec<_>>().join(", ");
     let headers = names.map(|name| (name.to_string(), joined(name))).collect();
     Ok(Content::Response(Response { status: answer.status, headers, body: answer.body.clone() }))
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Method;
-use http::header::{self, HeaderMap, HeaderValue};
+use http::header::{self, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use tokio::sync::Notify;
@@ -400,7 +400,7 @@ impl Client {
         let read = if is_raw { body::read_unchanged } else { body::read };
         match read(response.headers(), body.whole(), MAX_ANSWER) {
             Ok(body) => {
-                let headers = if is_raw { mem::take(response.headers_mut()) } else { HeaderMap::new() };
+                let headers = is_raw.then(|| Box::new(mem::take(response.headers_mut())));
                 Ok(Answer { status, content_type, location, request_id, headers, body })
             }
             Err(damaged) => Err(request.damaged(status, &damaged)),

@@ -101,7 +101,14 @@ fn built() -> Result<Vec<(Call, String)>, InvalidArgument> {
         whole(media::perspectives(1)?),
         whole(media::sources(1)?),
         whole(media::users(1, "view")?),
-        whole(raw::request("patch", "/caption_file_requests/4", pair("status", "failed"), Some(r#"{"a":1}"#.into()))?),
+        whole(raw::request(
+            "patch",
+            "/caption_file_requests/4",
+            pair("status", "failed"),
+            raw::Given { json: Some(r#"{"a":1}"#.into()), ..raw::Given::default() },
+            Vec::new(),
+            false,
+        )?),
         whole(raw::paginate("/users/7/media", "media".into(), pair("x", "1"), 1, 50)?),
     ])
 }
@@ -145,7 +152,9 @@ fn what_is_not_given_is_not_sent() {
 
 #[test]
 fn a_path_that_leaves_the_api_is_no_request() {
-    let refused = |path: &str| raw::request("GET", path, Vec::new(), None).unwrap_err().argument;
+    let refused = |path: &str| {
+        raw::request("GET", path, Vec::new(), raw::Given::default(), Vec::new(), false).unwrap_err().argument
+    };
     for path in [
         "",
         "media",

@@ -1,17 +1,20 @@
-"""A server that counts the bytes of a request's body as they arrive, and reads them as fast or as slowly as it is told."""
+"""A server that counts the bytes of a body as they arrive, and reads them as fast or as slowly as it is told."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from canvas_studio import StudioClient
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 TOKEN = "studio-token-of-the-tests-0123456789"
 OK = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 11\r\n\r\n{"ok": 1.5}'
@@ -24,7 +27,7 @@ class Arrived:
 
     head: str
     length: int
-    bytes: int = 0
+    count: int = 0
     hash: Any = field(default_factory=hashlib.sha256)
     start: bytes = b""
 
@@ -57,7 +60,7 @@ class Reading:
 
 
 class ReceivingServer:
-    """Reads requests by script, the last step again and again. Its receive buffer is small, so that little hides there."""
+    """Reads requests by script, the last step again and again. Little hides in its buffer, which is small."""
 
     def __init__(self, *script: Reading) -> None:
         """Listen on a free port."""
@@ -77,7 +80,8 @@ class ReceivingServer:
 
     def client(self, **options: Any) -> StudioClient:
         """A client of this server, which is closed with it and does not wait before it tries again."""
-        client = StudioClient(self.url, token=TOKEN, **{"retry_delay": 0, **options})
+        given: dict[str, Any] = {"retry_delay": 0, **options}
+        client = StudioClient(self.url, token=TOKEN, **given)
         self._clients.append(client)
         return client
 
@@ -93,10 +97,8 @@ class ReceivingServer:
         for client in self._clients:
             client.close()
         for endpoint in (self._listener, *self._connections):
-            try:
+            with contextlib.suppress(OSError):
                 endpoint.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
             endpoint.close()
         for thread in self._threads:
             thread.join(timeout=10.0)
@@ -150,14 +152,14 @@ class ReceivingServer:
         began = time.monotonic()
         end = request.length if reading.stop_at is None else min(reading.stop_at, request.length)
         while True:
-            while request.bytes < end:
-                piece = connection.recv(min(16_384, end - request.bytes))
+            while request.count < end:
+                piece = connection.recv(min(16_384, end - request.count))
                 if not piece:
                     return False
-                request.bytes += len(piece)
+                request.count += len(piece)
                 request.hash.update(piece)
                 request.start += piece[: max(0, 4096 - len(request.start))]
-                if reading.rate and (ahead := request.bytes / reading.rate - (time.monotonic() - began)) > 0:
+                if reading.rate and (ahead := request.count / reading.rate - (time.monotonic() - began)) > 0:
                     time.sleep(ahead)
             if end == request.length or reading.stopped is None:
                 return True

@@ -205,9 +205,6 @@ def test_broken_json_is_never_taken_for_text(form: Form, content_type: str) -> N
 @pytest.mark.parametrize(
     ("content_type", "body", "words"),
     [
-        ("application/octet-stream", b"\x00\x00\x00\x18ftypmp42", "application/octet-stream"),
-        ("video/mp4", b"\xff\xfb\x90\x64", "video/mp4"),
-        ("application/octet-stream", SRT.encode("utf-16-le"), "application/octet-stream"),
         ("text/plain", SRT.encode("utf-16-le"), "zeros|not UTF-8"),
         ("text/plain", SRT.encode("iso-8859-1"), "not UTF-8"),
         ("text/plain; charset=klingon", SRT.encode("iso-8859-1"), "klingon"),
@@ -215,12 +212,19 @@ def test_broken_json_is_never_taken_for_text(form: Form, content_type: str) -> N
         ("", b"<html>Log in</html>", "HTML"),
     ],
 )
-def test_what_is_no_text_is_an_error_that_names_its_label(
+def test_a_text_that_cannot_be_read_is_an_error_that_says_why(
     form: Form, content_type: str, body: bytes, words: str
 ) -> None:
     headers = {"Content-Type": content_type} if content_type else {}
     with pytest.raises(ResponseDecodeError, match=words):
         asked(form, Answer(headers=headers, body=body))
+
+
+@pytest.mark.parametrize("body", [b"\x00\x00\x00\x18ftypmp42", b"\xff\xfb\x90\x64", SRT.encode("utf-16-le")])
+@pytest.mark.parametrize("content_type", ["application/octet-stream", "video/mp4", ""])
+def test_what_is_neither_json_nor_text_is_given_as_bytes(form: Form, content_type: str, body: bytes) -> None:
+    headers = {"Content-Type": content_type} if content_type else {}
+    assert asked(form, Answer(headers=headers, body=body)) == body
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 //! Reads the bodies and headers of raw requests, and converts raw answers.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use pyo3::exceptions::PyTypeError;
@@ -117,8 +117,8 @@ fn file(name: &str, field: &str, given: &Bound<'_, PyAny>) -> PyResult<File> {
     let file_name = match &content {
         FileContent::Path(path) => named(name, path)?,
         // An open file knows its path.
-        FileContent::Bytes(_) => match given.getattr("name").ok().filter(|path| path.is_instance_of::<PyString>()) {
-            Some(path) => named(name, &path.extract()?)?,
+        FileContent::Bytes(_) => match given.getattr("name").ok().filter(Bound::is_instance_of::<PyString>) {
+            Some(path) => named(name, &path.extract::<PathBuf>()?)?,
             None => return Err(refused(name, "has no name: give (name, file)")),
         },
     };
@@ -126,7 +126,7 @@ fn file(name: &str, field: &str, given: &Bound<'_, PyAny>) -> PyResult<File> {
 }
 
 /// The name of the file at a path.
-fn named(name: &str, path: &PathBuf) -> PyResult<String> {
+fn named(name: &str, path: &Path) -> PyResult<String> {
     match path.file_name().map(|file| file.to_str()) {
         Some(Some(file)) => Ok(file.to_owned()),
         Some(None) => Err(refused(name, "has a name that is not UTF-8: give (name, path)")),
