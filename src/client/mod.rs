@@ -33,4 +33,4 @@ pub use network::Network;
 pub use pace::Pace;
 pub use process::{PerProcess, PerRuntime};
 pub use send::{Attached, Client};
-pub use transfer::{Download, Transferred};
+pub use transfer::{Download, Transferred, Upload};

@@ -68,6 +68,18 @@ impl Source {
         Ok(Self { content_type: Some(content_type), parts, length, transferred: None })
     }
 
+    /// One file, whose progress is told.
+    pub(super) fn of_file(path: &Path, media_type: &str, transferred: Arc<Transferred>) -> Result<Self, Error> {
+        let part = SourcePart::File { path: path.to_owned(), state: first_state("path", path)? };
+        let length = part.length();
+        Ok(Self { content_type: Some(media_type.into()), parts: vec![part], length, transferred: Some(transferred) })
+    }
+
+    /// Fails if a file has changed since this value was made.
+    pub(super) fn check_unchanged(&self) -> Result<(), Error> {
+        self.parts.iter().try_for_each(|part| part.open().map(drop))
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.length == 0
     }

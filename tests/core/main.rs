@@ -7,3 +7,4 @@ mod fuzz;
 mod pipeline;
 mod requests;
 mod scan;
+mod uploads;

@@ -1,0 +1,68 @@
+//! Sends a file to a signed URL: a `PUT` without a token, from the first byte again if it has to be repeated.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use http::Method;
+use url::Url;
+
+use super::transferred::Transferred;
+use crate::api::{Call, RetrySafety, Target};
+use crate::client::attempts::Attempts;
+use crate::client::error::Error;
+use crate::client::failure::Failure;
+use crate::client::headers::request_id;
+use crate::client::limit::CallPermit;
+use crate::client::log::with_logging;
+use crate::client::send::Client;
+use crate::client::sending::{Sending, Source};
+
+/// A file to send, as it was when this value was made: if it changes afterwards, no `PUT` of it succeeds.
+#[derive(Debug)]
+pub struct Upload {
+    source: Source,
+}
+
+impl Upload {
+    /// Looks at the file before anything is sent. The progress begins anew with each attempt.
+    pub fn new(path: &Path, media_type: &str, transferred: &Arc<Transferred>) -> Result<Self, Error> {
+        Ok(Self { source: Source::of_file(path, media_type, Arc::clone(transferred))? })
+    }
+
+    /// Fails if the file is no longer what was sent.
+    pub fn check_unchanged(&self) -> Result<(), Error> {
+        self.source.check_unchanged()
+    }
+}
+
+impl Client {
+    /// Sends a file to a signed URL. Like a download it has no total timeout. A broken connection, a stall and a 503 are
+    /// repeated, since a `PUT` may be; a 403, a 400 and a redirect are errors at once.
+    pub async fn put_file(&self, upload: &Upload, url: &Url) -> Result<(), Error> {
+        let mut call = Call::new("upload_media", Method::PUT, "");
+        call.target = Target::Signed(url.clone());
+        call.retry_safety = RetrySafety::Always;
+        self.until_closed(Box::pin(self.put(upload, &call))).await
+    }
+
+    async fn put(&self, upload: &Upload, call: &Call) -> Result<(), Error> {
+        let mut hold = CallPermit::default();
+        let mut attempts = Attempts::new(&self.config.policy, &self.pace, None);
+        let request = self.context(call);
+        self.check_private(&request, &request.url)?;
+        loop {
+            self.take_permit(call, &mut hold).await?;
+            let seen = |(response, _): &(reqwest::Response, Sending)| {
+                (response.status().as_u16(), request_id(response.headers()))
+            };
+            let attempting = self.attempt(&request, None, &upload.source);
+            let attempted = with_logging(&request, attempts.next(), hold.waited.take(), seen, attempting).await;
+            hold.end();
+            let failure: Failure = match attempted {
+                Ok(_) => return Ok(()),
+                Err(failure) => failure,
+            };
+            attempts.wait_or_give_up(&request, failure).await?;
+        }
+    }
+}
