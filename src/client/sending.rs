@@ -86,10 +86,12 @@ impl Source {
 
     /// Opens the files for one attempt that begins now.
     pub(super) fn begin(&self) -> Result<(reqwest::Body, Sending), Error> {
-        if let [SourcePart::Bytes(bytes)] = self.parts.as_slice()
-            && bytes.len() <= AT_ONCE
-        {
-            return Ok((bytes.clone().into(), Sending::new(self, self.length)));
+        match self.parts.as_slice() {
+            [] => return Ok((reqwest::Body::default(), Sending::new(self, 0))),
+            [SourcePart::Bytes(bytes)] if bytes.len() <= AT_ONCE => {
+                return Ok((bytes.clone().into(), Sending::new(self, self.length)));
+            }
+            _ => {}
         }
         let sending = Sending::new(self, 0);
         let parts = self.parts.iter().map(SourcePart::open).collect::<Result<_, Error>>()?;
