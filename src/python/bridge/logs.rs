@@ -39,7 +39,9 @@ const OFF: u8 = u8::MAX;
 static LEVEL: AtomicU8 = AtomicU8::new(OFF);
 /// Whether the core's records come here.
 static LISTENING: Once = Once::new();
-/// Records whose call has ended, or that belong to none. The next call flushes them.
+/// Records whose call has ended, or that belong to none. The next call flushes them. A cancelled async call is dropped by
+/// the runtime after Python has closed its coroutine, and its last record is written then: waiting for it would block the
+/// event loop.
 static ORPHANED: PerProcess<LogQueue> = PerProcess::new();
 
 task_local! {
