@@ -7,6 +7,7 @@ from importlib import import_module
 from traceback import clear_frames
 from typing import TYPE_CHECKING, Any
 
+from canvas_studio._tracebacks import errors_behind
 from canvas_studio.errors import TokenStoreError
 
 if TYPE_CHECKING:
@@ -37,6 +38,19 @@ class Keyring:
         self._keyring: Any = import_module("keyring")
         self._service = service
 
+    def refuse_unprotected(self) -> None:
+        """Raise an error if the keyring does not protect what it keeps.
+
+        Raises:
+            TokenStoreError: If so.
+        """
+        get_keyring = getattr(self._keyring, "get_keyring", None)
+        if get_keyring is None:
+            return
+        for backend in _backends(get_keyring()):
+            if problem := _problem(backend):
+                raise TokenStoreError(f"{problem}: {REMEDY}")
+
     def get(self, name: str) -> str | None:
         """Return the secret of this name, if there is one.
 
@@ -46,7 +60,7 @@ class Keyring:
         Raises:
             TokenStoreError: If the keyring does not protect what it keeps.
         """
-        self._refuse_unprotected()
+        self.refuse_unprotected()
         secret: str | None = self._keyring.get_password(self._service, name)
         return secret
 
@@ -60,7 +74,7 @@ class Keyring:
         Raises:
             TokenStoreError: If the keyring does not protect what it keeps, or the secret is too long for it.
         """
-        self._refuse_unprotected()
+        self.refuse_unprotected()
         self._refuse_too_long(secret)
         self._keyring.set_password(self._service, name, secret)
 
@@ -92,14 +106,6 @@ class Keyring:
                 f"{LONGEST_ON_WINDOWS:,}: keep them in a file: `canvas-studio login --no-keyring`, or FileTokenStore"
             )
 
-    def _refuse_unprotected(self) -> None:
-        get_keyring = getattr(self._keyring, "get_keyring", None)
-        if get_keyring is None:
-            return
-        for backend in _backends(get_keyring()):
-            if problem := _problem(backend):
-                raise TokenStoreError(f"{problem}: {REMEDY}")
-
 
 @contextmanager
 def translate_errors(describe: Callable[[str], str]) -> Generator[None]:
@@ -113,8 +119,9 @@ def translate_errors(describe: Callable[[str], str]) -> Generator[None]:
     except TokenStoreError:
         raise
     except Exception as error:
-        # The frames of the package keyring hold the secret that they were given.
-        clear_frames(error.__traceback__)
+        # The frames of the package keyring hold the secret that they were given, and so do those of the errors behind.
+        for each in errors_behind(error):
+            clear_frames(each.__traceback__)
         raise TokenStoreError(describe(type(error).__name__)) from error
 
 

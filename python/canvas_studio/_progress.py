@@ -35,7 +35,9 @@ class Bar:
 
     def __call__(self, done: int, total: int | None) -> None:
         """Draw, and close the bar when the transfer is complete."""
-        self.draw(done, total)
+        # A transfer that fails before its first byte leaves no line behind.
+        if done or done == total:
+            self.draw(done, total)
         if done == total:
             self.close()
 

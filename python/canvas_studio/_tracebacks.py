@@ -45,6 +45,21 @@ def clear_locals(error: BaseException | None) -> None:
     Args:
         error: The error, if there is one.
     """
+    for each in errors_behind(error):
+        traceback = each.__traceback__
+        while traceback is not None:
+            if traceback.tb_frame.f_code.co_filename.startswith(PACKAGE):
+                with suppress(RuntimeError):
+                    traceback.tb_frame.clear()
+            traceback = traceback.tb_next
+
+
+def errors_behind(error: BaseException | None) -> list[BaseException]:
+    """Return an error with all that led to it: causes, contexts, and the members of groups.
+
+    Args:
+        error: The error, if there is one.
+    """
     found: dict[int, BaseException] = {}
     waiting: list[BaseException | None] = [error]
     while waiting:
@@ -53,12 +68,9 @@ def clear_locals(error: BaseException | None) -> None:
             continue
         found[id(each)] = each
         waiting += [each.__cause__, each.__context__]
-        traceback = each.__traceback__
-        while traceback is not None:
-            if traceback.tb_frame.f_code.co_filename.startswith(PACKAGE):
-                with suppress(RuntimeError):
-                    traceback.tb_frame.clear()
-            traceback = traceback.tb_next
+        if isinstance(each, BaseExceptionGroup):
+            waiting += each.exceptions  # pyright: ignore[reportUnknownMemberType]
+    return [*found.values()]
 
 
 # Where the code of this package comes from, as frames name it: in a frozen program that is no file.

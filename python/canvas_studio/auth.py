@@ -87,6 +87,11 @@ class KeyringTokenStore:
     def __reduce__(self) -> tuple[object, ...]:
         return _keyring_store, (self.name, self.service)
 
+    def _refuse_sign_in(self) -> None:
+        """Raise an error if the keyring is refused. The core asks before it exchanges a code, which works once."""
+        with self._translate_errors("used"):
+            self._keyring.refuse_unprotected()
+
     @clears_locals
     def load(self) -> Tokens | None:
         """Read the tokens.

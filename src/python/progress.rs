@@ -105,8 +105,8 @@ impl Operation for DownloadWithProgress {
         Ok(returned.get_type().hasattr("__await__")?.then_some(returned))
     }
 
-    fn check_blocking(&self, py: Python<'_>) -> PyResult<()> {
-        let Some(callable) = &self.progress.0 else { return Ok(()) };
+    fn check(&self, py: Python<'_>, is_blocking: bool) -> PyResult<()> {
+        let Some(callable) = self.progress.0.as_ref().filter(|_| is_blocking) else { return Ok(()) };
         let is_async = py.import("canvas_studio._progress")?.call_method1("is_async", (callable,))?.is_truthy()?;
         if is_async { Err(needs_async_call()) } else { Ok(()) }
     }

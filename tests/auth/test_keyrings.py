@@ -13,12 +13,15 @@ from canvas_studio._keyring import Keyring
 from canvas_studio.cli.app import app
 from canvas_studio.profiles import Profile
 from canvas_studio.sandbox import Sandbox
+from support.fault_server import FaultServer, json_answer
 from support.keyrings import FakeKeyring
 from typer.testing import CliRunner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from support.forms import Form
 
 SECRET = "secret-of-the-keyrings-2718281828"
 TOKEN = "token-of-the-keyrings-1618033988"
@@ -105,6 +108,17 @@ def test_a_keyring_that_does_not_protect_is_refused_with_what_to_do(
     assert keyring.kept == {}
     assert SECRET not in str(raised.value)
     assert not any(TOKEN in path.read_text() for path in tmp_path.rglob("*") if path.is_file())
+
+
+def test_a_plain_text_keyring_is_refused_before_the_code_is_exchanged(form: Form, keyring: FakeKeyring) -> None:
+    """The code works once, so it would be lost."""
+    use(keyring, PLAIN)
+    with FaultServer(json_answer({})) as server:
+        oauth = OAuth("key", SECRET, store=KeyringTokenStore("ada"), url=server.url)
+        with pytest.raises(TokenStoreError, match="plain text") as raised:
+            form.call(oauth, "exchange", "code-of-the-keyrings")
+        assert server.requests == []
+    assert REMEDY in str(raised.value)
 
 
 def test_a_plain_text_keyring_is_named(keyring: FakeKeyring) -> None:

@@ -24,6 +24,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 from canvas_studio import (
+    APIConnectionError,
     AsyncTokenStore,
     FileTokenStore,
     InvalidArgumentError,
@@ -236,6 +237,19 @@ def test_the_second_school_gets_no_tokens_without_a_school(
         assert other.requests == []
 
 
+def test_tokens_that_were_first_used_with_a_wrong_url_name_the_way_out(form: Form, server: FaultServer) -> None:
+    store = MemoryTokenStore(tokens_of(expires_at=LATER))
+    with FaultServer(listening=False) as wrong, client(wrong, store) as studio, pytest.raises(APIConnectionError):
+        form.call(studio.with_options(max_retries=0), "get_media", 1)
+    with client(server, store) as studio:
+        with pytest.raises(LoginRequiredError) as caught:
+            form.call(studio, "get_media", 1)
+        assert f'save them again as Tokens(..., url="{server.url}")' in str(caught.value)
+        assert server.requests == []
+        store.save(tokens_of(expires_at=LATER, url=server.url))
+        assert form.call(studio, "get_media", 1).id == 1
+
+
 def test_one_oauth_sends_tokens_without_a_school_to_the_first_one_only(
     form: Form, kind: Kind, server: FaultServer
 ) -> None:
@@ -252,6 +266,7 @@ def test_one_oauth_sends_tokens_without_a_school_to_the_first_one_only(
         with pytest.raises(LoginRequiredError) as caught:
             form.call(second, "get_media", 1)
         assert caught.value.reason == "other_school"
+        assert f'save them again as Tokens(..., url="{other.url}")' in str(caught.value)
         assert form.call(first, "get_media", 1).id == 1
         assert other.requests == []
 

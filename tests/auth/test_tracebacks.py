@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 import canvas_studio
 import pytest
 from canvas_studio import OAuth, StudioClient, Tokens, _pickles, profiles
+from canvas_studio._tracebacks import clear_locals
 from canvas_studio.auth import FileTokenStore, KeyringTokenStore
 from canvas_studio.cli.app import app
 from canvas_studio.profiles import Profile
@@ -352,14 +353,25 @@ def test_no_frame_of_the_package_holds_a_secret_when_it_raises(action: Callable[
     assert not shown
 
 
+def test_no_frame_behind_a_group_of_errors_holds_a_secret() -> None:
+    names: dict[str, Any] = {}
+    exec(compile("def work(secret):\n    raise ValueError", f"{PACKAGE}/work.py", "exec"), names)  # noqa: S102
+    with pytest.raises(ValueError) as raised:  # noqa: PT011 - it says nothing
+        names["work"](SECRET)
+    clear_locals(BaseExceptionGroup("", [ExceptionGroup("", [raised.value])]))
+    found = [frame for frame in frames(raised.value) if frame.f_code.co_name == "work"]
+    assert found
+    assert not any(frame.f_locals for frame in found)
+
+
 @pytest.mark.parametrize("action", [save_into_a_locked_keyring, save_tokens_into_a_locked_keyring])
 def test_no_frame_of_a_keyring_holds_a_secret_when_it_raises(action: Callable[[Room], None], room: Room) -> None:
     room.monkeypatch.setattr(FakeKeyring, "get_password", nothing)
     room.monkeypatch.setattr(FakeKeyring, "set_password", refuses)
     with pytest.raises(canvas_studio.TokenStoreError) as raised:
         action(room)
-    found = [frame for frame in frames(raised.value) if frame.f_code.co_name == "refuses"]
-    assert found
+    found = [frame for frame in frames(raised.value) if frame.f_code.co_name in {"refuses", "denies"}]
+    assert {frame.f_code.co_name for frame in found} == {"refuses", "denies"}
     assert not any(frame.f_locals for frame in found)
 
 
@@ -369,7 +381,14 @@ def nothing(*_: object) -> None:
 
 def refuses(_: FakeKeyring, service: str, name: str, password: str) -> None:
     del service, name
-    raise RuntimeError(f"denied, {len(password)} characters")
+    try:
+        denies(password)
+    except OSError as error:
+        raise RuntimeError("the backend failed") from error
+
+
+def denies(password: str) -> None:
+    raise OSError(f"denied, {len(password)} characters")
 
 
 def test_what_clears_its_locals_keeps_its_name_and_signature() -> None:

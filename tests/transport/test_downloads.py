@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import functools
+import gc
 import gzip
 import os
 import random
@@ -710,6 +711,17 @@ def test_progress_can_be_a_bar(form: Form, path: Path, capsys: pytest.CaptureFix
     assert "%" in shown.err
     assert shown.out == ""
     assert path.read_bytes() == CONTENT
+
+
+def test_a_bar_of_a_download_that_fails_at_once_leaves_no_line(
+    form: Form, path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Later than the first report.
+    late = replace(json_answer({"error": "no such media"}, 404), delay=0.2)
+    with FaultServer(late) as server, pytest.raises(NotFoundError):
+        form.call(server.client(), "download_media", 1, path, progress=True)
+    gc.collect()
+    assert capsys.readouterr() == ("", "")
 
 
 def test_a_bar_without_tqdm_says_what_to_install(form: Form, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

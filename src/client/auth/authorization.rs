@@ -73,8 +73,11 @@ impl<'client, S: SendsTokenRequest> Authorization<'client, S> {
         };
         let url = self.config.url();
         if let Some(other) = cached.tokens.url.as_ref().filter(|other| **other != url) {
-            let message =
-                format!("the tokens of this OAuth belong to {other}, not to {url}: use one OAuth for each school");
+            let message = format!(
+                "the tokens of this OAuth belong to {other}, not to {url}: use one OAuth for each school; if they are \
+                     of {url}, and were first used with the wrong url=, save them again as Tokens(..., url={url:?}) and \
+                     make a new OAuth"
+            );
             return Err(login_required("other_school", &message));
         }
         let token = cached.tokens.access.clone();

@@ -429,7 +429,9 @@ impl OAuth {
         let is_bound = loaded.url.is_some();
         let own = loaded.url.get_or_insert_with(|| url.clone());
         if *own != url {
-            let message = format!("the tokens in the store belong to {own}, not to {url}: log in there");
+            let message = format!(
+                "the tokens in the store belong to {own}, not to {url}: log in at {url}; if they are of {url}, and were                  first used with the wrong url=, save them again as Tokens(..., url={url:?})"
+            );
             return Err(login_required("other_school", &message));
         }
         let is_stale = stale.is_some_and(|stale| stale.tokens.is_same(&loaded));

@@ -122,6 +122,15 @@ impl Operation for Exchange {
         }
     }
 
+    /// The code works once, so a store that would refuse the tokens is asked before.
+    fn check(&self, py: Python<'_>, _is_blocking: bool) -> PyResult<()> {
+        let Some(store) = &self.store else { return Ok(()) };
+        match store.bind(py).getattr_opt("_refuse_sign_in")? {
+            Some(refuse) => refuse.call0().map(drop),
+            None => Ok(()),
+        }
+    }
+
     fn python_store(&self, py: Python<'_>, _: Option<&Client>) -> Option<Py<PyAny>> {
         self.store.as_ref().map(|store| store.clone_ref(py))
     }

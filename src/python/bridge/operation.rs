@@ -29,8 +29,8 @@ pub(crate) trait Operation: Send + 'static {
         Ok(None)
     }
 
-    /// Refuses what only an async call can do, before anything is sent.
-    fn check_blocking(&self, _py: Python<'_>) -> PyResult<()> {
+    /// Refuses what cannot go well, before anything is sent.
+    fn check(&self, _py: Python<'_>, _is_blocking: bool) -> PyResult<()> {
         Ok(())
     }
 }

@@ -41,7 +41,7 @@ fn run_on_this_thread<O: Operation>(
     operation: Result<O, InvalidArgument>,
 ) -> PyResult<<O::Result as IntoPython>::Python> {
     let operation = operation.map_err(|refusal| to_python(refusal.into()))?;
-    operation.check_blocking(py)?;
+    operation.check(py, true)?;
     let caller_runtime = caller_runtime()?;
     let _cleanup = CleanupOnDrop;
     let executor = Executor::new(&caller_runtime)?;
@@ -190,6 +190,7 @@ pub(crate) async fn run_async<O: Operation>(
     let (log, running) = {
         let _call = CallGuard::enter();
         Python::attach(|py| {
+            operation.check(py, false)?;
             PyResult::Ok((Log::begin(py)?, for_caller(py, operation.python_store(py, client.as_ref()), true, running)?))
         })?
     };
