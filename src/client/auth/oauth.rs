@@ -430,7 +430,8 @@ impl OAuth {
         let own = loaded.url.get_or_insert_with(|| url.clone());
         if *own != url {
             let message = format!(
-                "the tokens in the store belong to {own}, not to {url}: log in at {url}; if they are of {url}, and were                  first used with the wrong url=, save them again as Tokens(..., url={url:?})"
+                "the tokens in the store belong to {own}, not to {url}: log in at {url}; if they are of {url}, and were \
+                 first used with the wrong url=, save them again as Tokens(..., url={url:?})"
             );
             return Err(login_required("other_school", &message));
         }
