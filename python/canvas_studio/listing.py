@@ -155,9 +155,14 @@ class Listing(Generic[Item]):
             A new listing; this one does not change.
 
         Raises:
-            TypeError: If an argument is none of these.
+            TypeError: If an argument is none of these, or `progress` is an async callable.
         """
-        if not (progress is None or callable(progress)):
+        if callable(progress):
+            from canvas_studio._progress import is_async  # noqa: PLC0415 - only needed here
+
+            if is_async(progress):
+                raise TypeError("progress must be a plain callable, not an async one: a list does not await it")
+        elif progress is not None:
             progress = read_bool("progress", progress, "True, False or a callable")
         return Listing(
             self._source,

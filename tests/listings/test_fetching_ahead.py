@@ -184,7 +184,7 @@ def test_a_reader_may_be_away_for_longer_than_any_request_may_take(form: Form, m
     # So long that it takes several looks at the socket to read it.
     crowd.items = [item | {"description": "x" * 400_000} for item in crowd.items]
     with FaultServer(crowd) as server:
-        studio = server.client(max_concurrency=most, timeout=0.6, read_timeout=0.4, max_retries=0)
+        studio = server.client(max_concurrency=most, timeout=1, read_timeout=0.8, max_retries=0)
         found: list[int] = []
 
         def work(item: Any) -> None:

@@ -147,6 +147,21 @@ def test_an_exception_of_progress_ends_the_reading_and_comes_out(form: Form) -> 
         assert len(server.requests) < 30
 
 
+def test_an_async_callable_is_refused_since_a_list_does_not_await_it() -> None:
+    async def show(done: int, total: int | None) -> None:
+        """Never called."""
+
+    class Shown:
+        async def __call__(self, done: int, total: int | None) -> None:
+            """Never called."""
+
+    with FaultServer() as server:
+        for progress in (show, Shown()):
+            with pytest.raises(TypeError, match="must be a plain callable"):
+                server.client().search_media().with_options(progress=progress)
+    assert server.requests == []
+
+
 def test_an_exception_of_progress_comes_out_of_a_stream_of_columns() -> None:
     def stop(_done: int, _total: int | None) -> None:
         raise Enough("of the callable")
