@@ -116,7 +116,7 @@ impl Config {
         self.app_name.as_deref()
     }
 
-    /// What requests say of who sends them.
+    /// The value of the `User-Agent` header.
     pub(super) fn user_agent(&self) -> &str {
         &self.user_agent
     }

@@ -71,6 +71,7 @@ macro_rules! arguments {
         )*
     };
 }
+pub(crate) use arguments;
 
 /// The type hint of a mapping from names to values.
 #[cfg(feature = "stubs")]

@@ -12,9 +12,9 @@ use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyMapping, PyMemoryView,
 #[cfg(feature = "stubs")]
 use pyo3::{type_hint_identifier, type_hint_subscript, type_hint_union};
 
-use super::arguments::Argument;
 #[cfg(feature = "stubs")]
 use super::arguments::MAPPING;
+use super::arguments::{Argument, arguments};
 use super::input::{file_path, refused, text, wrong_type};
 use super::json;
 use super::output::{AnyJson, IntoPython, Typed};
@@ -26,49 +26,15 @@ use crate::python::cached::cached;
 /// What `files` takes, for messages.
 const FILES: &str = "a path, (name, path or bytes), (name, path or bytes, media type), or a list of them";
 
-/// The argument `files`: a mapping from fields to files.
-#[derive(Debug)]
-pub(crate) struct Files(Py<PyAny>);
-
-/// The argument `headers`.
-#[derive(Debug)]
-pub(crate) struct Headers(Py<PyAny>);
-
-/// The argument `content`: bytes or text.
-#[derive(Debug)]
-pub(crate) struct RawContent(Py<PyAny>);
-
-macro_rules! body_argument {
-    ($($argument:ident: $value:ty = $read:path, $hint:expr;)*) => {
-        $(
-            impl<'a, 'py> FromPyObject<'a, 'py> for $argument {
-                type Error = std::convert::Infallible;
-                #[cfg(feature = "stubs")]
-                const INPUT_TYPE: PyStaticExpr = $hint;
-
-                fn extract(given: Borrowed<'a, 'py, PyAny>) -> Result<Self, Self::Error> {
-                    Ok(Self(given.to_owned().unbind()))
-                }
-            }
-
-            impl Argument for $argument {
-                type Value = $value;
-
-                fn read(self, py: Python<'_>, name: &str) -> PyResult<Self::Value> {
-                    $read(name, self.0.bind(py))
-                }
-            }
-        )*
-    };
-}
-
-body_argument! {
+arguments! {
+    /// A mapping from fields to files.
     Files: Vec<File> = files, MAPPING;
     Headers: Vec<(String, String)> = headers, type_hint_subscript!(
         type_hint_identifier!("collections.abc", "Mapping"),
         type_hint_identifier!("builtins", "str"),
         type_hint_identifier!("builtins", "str")
     );
+    /// Bytes or text, as they are.
     RawContent: (Bytes, &'static str) = raw_content,
         type_hint_union!(type_hint_identifier!("builtins", "bytes"), type_hint_identifier!("builtins", "str"));
 }
