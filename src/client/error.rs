@@ -119,6 +119,13 @@ impl Error {
         Self::File { path: path.to_owned(), error: Arc::new(error) }
     }
 
+    /// No runtime could be started.
+    #[expect(clippy::needless_pass_by_value, reason = "as map_err hands it over")]
+    pub fn no_threads(error: io::Error) -> Self {
+        let message = "the system gives this process no thread, or nothing to wait with";
+        Self::Setup(format!("{message} ({error}): raise its limits (ulimit -u, ulimit -n, a container's pids limit)"))
+    }
+
     /// A token store whose event loop ended before it had finished.
     pub fn abandoned() -> Self {
         let message = "the event loop of the token store ended before its work was done".to_owned();

@@ -35,6 +35,7 @@ use super::process::PerProcess;
 use super::retry::Outcome;
 use super::secrets::{MARGIN, Secrets};
 use super::sending::{Sending, Source};
+use super::tasks::Task;
 use crate::api::oauth::{self, Grant};
 use crate::api::permissions::Changes;
 use crate::api::request::without_query;
@@ -215,6 +216,26 @@ impl Client {
         (!hold.is_missing).then_some(result)
     }
 
+    /// Runs an attempt that streams its body on a runtime of its own. When this future is dropped, or the attempt ends
+    /// before the body does, that runtime is stopped, and with it the connection.
+    pub(super) async fn on_own_runtime<T: Send + 'static, F>(
+        &self,
+        attempt: impl FnOnce(Self) -> F,
+    ) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<(T, Sending), Failure>> + Send + 'static,
+    {
+        let runtime = self.connections.own_runtime().map_err(Failure::last)?;
+        let connections = Arc::clone(runtime.connections());
+        let client = Self(Arc::new(Parts { connections, ..Parts::clone(self) }));
+        let mut task = Task::begin(runtime.handle(), attempt(client));
+        let (result, sending) = task.wait().await.map_err(Failure::last)??;
+        if sending.is_whole() {
+            self.connections.keep(runtime);
+        }
+        Ok(result)
+    }
+
     /// Rejects a redirect to a URL on which private data could be read in transit.
     pub(super) fn check_private(&self, request: &RequestContext<'_>, url: &Url) -> Result<(), Error> {
         if self.config.is_private(url) {
@@ -276,7 +297,7 @@ impl Client {
         limit: Duration,
         hold: &mut CallPermit,
     ) -> Result<Answer, Error> {
-        let source = Source::new(call.body.as_ref())?;
+        let source = Arc::new(Source::new(call.body.as_ref())?);
         let mut attempts = Attempts::new(&self.config.policy, &self.pace, Some(limit));
         let mut authorization = Authorization::new(&self.auth, &self.config, self);
         let mut is_renewing = false;
@@ -378,9 +399,26 @@ impl Client {
         &self,
         request: &RequestContext<'_>,
         token: Option<&SecretString>,
-        source: &Source,
+        source: &Arc<Source>,
     ) -> Result<Answer, Failure> {
-        let (mut response, _sending) = self.attempt(request, token, source).await?;
+        if !source.is_streamed() {
+            return Ok(self.attempt_here(request, token, source).await?.0);
+        }
+        let (call, token, source) = (request.call.clone(), token.cloned(), Arc::clone(source));
+        self.on_own_runtime(|client| async move {
+            client.attempt_here(&client.context(&call), token.as_ref(), &source).await
+        })
+        .await
+    }
+
+    /// One attempt on the current runtime: the complete answer, and how far the body came.
+    async fn attempt_here(
+        &self,
+        request: &RequestContext<'_>,
+        token: Option<&SecretString>,
+        source: &Source,
+    ) -> Result<(Answer, Sending), Failure> {
+        let (mut response, sending) = self.attempt(request, token, source).await?;
         let is_raw = request.call.accepts_any_status;
         let status = response.status().as_u16();
         let content_type = header_text(response.headers(), header::CONTENT_TYPE.as_str()).unwrap_or_default();
@@ -401,7 +439,7 @@ impl Client {
         match read(response.headers(), body.whole(), MAX_ANSWER) {
             Ok(body) => {
                 let headers = is_raw.then(|| Box::new(mem::take(response.headers_mut())));
-                Ok(Answer { status, content_type, location, request_id, headers, body })
+                Ok((Answer { status, content_type, location, request_id, headers, body }, sending))
             }
             Err(damaged) => Err(request.damaged(status, &damaged)),
         }

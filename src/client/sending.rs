@@ -1,5 +1,6 @@
 //! Sends the body of a request: its files are opened anew for each attempt, streamed in flat memory, and checked.
 
+use std::collections::VecDeque;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -11,9 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use tokio::runtime::{Handle, RuntimeFlavor};
-use tokio::sync::mpsc;
-use tokio::task::{spawn_blocking, yield_now};
+use tokio::task::yield_now;
 use tokio::time::Instant;
 
 use super::error::Error;
@@ -84,22 +83,25 @@ impl Source {
         self.length == 0
     }
 
+    /// Whether the body is sent piece by piece, on a runtime of its own.
+    pub(super) fn is_streamed(&self) -> bool {
+        !matches!(self.parts.as_slice(), [] | [SourcePart::Bytes(_)]) || self.length > AT_ONCE as u64
+    }
+
     /// Opens the files for one attempt that begins now.
     pub(super) fn begin(&self) -> Result<(reqwest::Body, Sending), Error> {
-        match self.parts.as_slice() {
-            [] => return Ok((reqwest::Body::default(), Sending::new(self, 0))),
-            [SourcePart::Bytes(bytes)] if bytes.len() <= AT_ONCE => {
-                return Ok((bytes.clone().into(), Sending::new(self, self.length)));
-            }
-            _ => {}
+        if self.is_streamed() {
+            let sending = Sending::new(self, 0);
+            let parts = self.parts.iter().map(SourcePart::open).collect::<Result<_, Error>>()?;
+            let (left, shared) = (self.length, Arc::clone(&sending.0));
+            let body = StreamedBody { parts, next: None, turn: None, left, shared };
+            return Ok((reqwest::Body::wrap(body), sending));
         }
-        let sending = Sending::new(self, 0);
-        let parts = self.parts.iter().map(SourcePart::open).collect::<Result<_, Error>>()?;
-        let (sender, chunks) = mpsc::channel(1);
-        tokio::spawn(read_parts(parts, sender));
-        let (left, shared) = (self.length, Arc::clone(&sending.0));
-        let body = StreamedBody { chunks, next: None, turn: None, left, shared };
-        Ok((reqwest::Body::wrap(body), sending))
+        let body = match self.parts.as_slice() {
+            [SourcePart::Bytes(bytes)] => bytes.clone().into(),
+            _ => reqwest::Body::default(),
+        };
+        Ok((body, Sending::new(self, self.length)))
     }
 }
 
@@ -165,7 +167,7 @@ fn changed(path: &Path, problem: &str) -> Error {
     Error::FileChanged { path: path.to_owned(), problem: problem.to_owned() }
 }
 
-/// How far one attempt to send a body has come. When it is dropped, nothing more is sent.
+/// How far one attempt to send a body has come.
 #[derive(Debug)]
 pub(super) struct Sending(Arc<Shared>);
 
@@ -185,17 +187,8 @@ struct Progress {
     last: Option<Instant>,
     /// Why the body ended early.
     problem: Option<Error>,
-    phase: Phase,
-    /// Wakes the connection.
-    waker: Option<Waker>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Sending,
     /// The answer is there already: nothing more is sent, and the connection stays open for the answer.
-    Paused,
-    Ended,
+    is_paused: bool,
 }
 
 impl Sending {
@@ -205,7 +198,7 @@ impl Sending {
             transferred.set_total(Some(length));
             transferred.set_done(0);
         }
-        let progress = Progress { sent, last: None, problem: None, phase: Phase::Sending, waker: None };
+        let progress = Progress { sent, last: None, problem: None, is_paused: false };
         Self(Arc::new(Shared { length, began: Instant::now(), transferred, progress: Mutex::new(progress) }))
     }
 
@@ -226,7 +219,7 @@ impl Sending {
 
     /// Sends nothing more, but keeps the connection for the answer.
     pub(super) fn pause(&self) {
-        self.0.progress().phase = Phase::Paused;
+        self.0.progress().is_paused = true;
     }
 
     /// When to give up: `read_timeout` after the last byte was taken, or after `connecting` if there was none yet. After
@@ -253,24 +246,7 @@ fn time_to_empty(length: u64, elapsed: Duration) -> Duration {
     Duration::from_secs_f64(held / rate)
 }
 
-impl Drop for Sending {
-    fn drop(&mut self) {
-        let mut progress = self.0.progress();
-        progress.phase = Phase::Ended;
-        if let Some(waker) = progress.waker.take() {
-            waker.wake();
-        }
-    }
-}
-
 impl Shared {
-    /// Whether to go on; the connection is woken if that changes.
-    fn phase(&self, context: &Context<'_>) -> Phase {
-        let mut progress = self.progress();
-        progress.waker = Some(context.waker().clone());
-        progress.phase
-    }
-
     /// The connection took so many bytes.
     fn took(&self, bytes: u64) {
         let mut progress = self.progress();
@@ -290,42 +266,6 @@ impl Shared {
 enum OpenPart {
     Bytes(Bytes),
     File { file: fs::File, left: u64, path: PathBuf, state: FileState },
-}
-
-/// Reads the parts in a task of its own, so that the connection never waits for the disk. The last bytes of a file come
-/// only if it is still the same.
-async fn read_parts(parts: Vec<OpenPart>, chunks: mpsc::Sender<Result<Bytes, Error>>) {
-    for mut part in parts {
-        loop {
-            let chunk;
-            (part, chunk) = match part {
-                // `block_in_place` would take the runtime from the connection in the middle of its turn.
-                OpenPart::File { .. } if on_threads() => {
-                    let reading = spawn_blocking(move || {
-                        let chunk = part.next_chunk();
-                        (part, chunk)
-                    });
-                    let Ok(read) = reading.await else { return };
-                    read
-                }
-                mut part => {
-                    let chunk = part.next_chunk();
-                    (part, chunk)
-                }
-            };
-            let Some(chunk) = chunk.transpose() else { break };
-            let is_over = chunk.is_err();
-            // Without a receiver, nothing more is sent.
-            if chunks.send(chunk).await.is_err() || is_over {
-                return;
-            }
-        }
-    }
-}
-
-/// Whether the runtime has threads, so that it need not wait for the disk.
-fn on_threads() -> bool {
-    Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread)
 }
 
 impl OpenPart {
@@ -356,10 +296,11 @@ fn read_exactly(file: &mut fs::File, wanted: usize) -> io::Result<Bytes> {
     Ok(chunk.into())
 }
 
-/// The body of one attempt, as the connection takes it.
+/// The body of one attempt, as the connection takes it. It reads the files itself: nothing but its connection is on its
+/// runtime. The last bytes of a file come only if it is still the same.
 #[derive(Debug)]
 struct StreamedBody {
-    chunks: mpsc::Receiver<Result<Bytes, Error>>,
+    parts: VecDeque<OpenPart>,
     next: Option<Bytes>,
     turn: Option<Arc<Turn>>,
     left: u64,
@@ -372,10 +313,8 @@ impl http_body::Body for StreamedBody {
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Stopped>>> {
         let body = self.get_mut();
-        match body.shared.phase(context) {
-            Phase::Sending => {}
-            Phase::Paused => return Poll::Pending,
-            Phase::Ended => return Poll::Ready(Some(Err(Stopped))),
+        if body.shared.progress().is_paused {
+            return Poll::Pending;
         }
         loop {
             if let Some(turn) = &body.turn {
@@ -388,10 +327,10 @@ impl http_body::Body for StreamedBody {
                 body.turn = Some(Turn::new(context));
                 return Poll::Ready(Some(Ok(Frame::data(chunk))));
             }
-            match ready!(body.chunks.poll_recv(context)) {
-                None => return Poll::Ready(None),
-                Some(Ok(chunk)) => body.next = Some(chunk),
-                Some(Err(problem)) => {
+            match body.next_chunk() {
+                Ok(None) => return Poll::Ready(None),
+                Ok(Some(chunk)) => body.next = Some(chunk),
+                Err(problem) => {
                     body.shared.progress().problem = Some(problem);
                     return Poll::Ready(Some(Err(Stopped)));
                 }
@@ -406,6 +345,19 @@ impl http_body::Body for StreamedBody {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.left)
+    }
+}
+
+impl StreamedBody {
+    /// The next bytes; `None` at the end.
+    fn next_chunk(&mut self) -> Result<Option<Bytes>, Error> {
+        while let Some(part) = self.parts.front_mut() {
+            if let Some(chunk) = part.next_chunk()? {
+                return Ok(Some(chunk));
+            }
+            self.parts.pop_front();
+        }
+        Ok(None)
     }
 }
 

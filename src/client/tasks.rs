@@ -1,10 +1,12 @@
 //! Tasks that run beside the call that started them, and the runtime for those that outlive it.
 
-use std::panic::resume_unwind;
+use std::any::Any;
+use std::io;
+use std::panic::{catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::OnceLock;
 
-use tokio::runtime::Handle;
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -32,6 +34,23 @@ pub fn install(host: Host) {
 /// The runtime for work that must not end with its call. The caller's runtime may stop when the call has ended.
 pub(super) fn shared_runtime() -> Result<Handle, Error> {
     HOST.get().map_or_else(|| Ok(Handle::current()), |host| (host.shared_runtime)())
+}
+
+/// Starts a runtime with a thread of its own.
+pub fn start_runtime() -> io::Result<Runtime> {
+    // One thread: a second one would take over some work, and cost more than that in wake-ups.
+    let build = || Builder::new_multi_thread().worker_threads(1).thread_name("canvas-studio").enable_all().build();
+    // tokio panics if the system allows no thread.
+    catch_unwind(build).unwrap_or_else(|panic| Err(io::Error::other(panic_text(panic.as_ref()).to_owned())))
+}
+
+/// The message of a panic.
+pub fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+        (Some(text), _) => text,
+        (None, Some(text)) => text,
+        (None, None) => "a panic without a message",
+    }
 }
 
 /// A running task; dropping it cancels it.

@@ -1,12 +1,12 @@
 //! Converts panics and exhausted memory to exceptions that `except Exception` catches.
 
 use std::any::Any;
-use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
 
 use pyo3::exceptions::{PyMemoryError, PyRuntimeError};
 use pyo3::prelude::*;
 
+use crate::client::tasks::panic_text;
 use crate::memory::{self, ROOM};
 
 /// Keep Rust from printing panics, since the caller gets an exception. With `CANVAS_STUDIO_LOG=debug` they are printed.
@@ -28,26 +28,12 @@ pub(crate) fn check_memory() -> PyResult<()> {
     if memory::is_there(ROOM) { Ok(()) } else { Err(PyMemoryError::new_err(())) }
 }
 
-/// Runs code that starts threads, which panics if the system allows none.
-pub(crate) fn as_io_error<T>(work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-    catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|panic| Err(io::Error::other(text_of(panic.as_ref()).to_owned())))
-}
-
 /// The exception for a panic.
 pub(crate) fn exception(panic: &(dyn Any + Send)) -> PyErr {
-    match (Python::attach(PyErr::take), text_of(panic)) {
+    match (Python::attach(PyErr::take), panic_text(panic)) {
         // A call of Python's C API failed unexpectedly. Python has set the exception, mostly that memory ran out.
         (Some(raised), _) => raised,
         (None, "Python API call failed" | "PyObject pointer is null") => PyMemoryError::new_err(()),
         (None, text) => PyRuntimeError::new_err(format!("a fault in canvas-studio, please report it: {text}")),
-    }
-}
-
-fn text_of(panic: &(dyn Any + Send)) -> &str {
-    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
-        (Some(text), _) => text,
-        (None, Some(text)) => text,
-        (None, None) => "a panic without a message",
     }
 }

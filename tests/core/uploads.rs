@@ -163,3 +163,46 @@ async fn a_file_that_changed_is_never_put_and_what_is_no_file_is_refused() {
     assert!(matches!(folder, Err(Error::InvalidArgument(_))));
     std::fs::remove_file(path).unwrap();
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_put_that_is_given_up_closes_its_file_and_its_socket_although_the_server_takes_nothing() {
+    for way in ["dropped", "stalled", "closed"] {
+        let (client, url) = slow_server(1 << 20, usize::MAX, 0);
+        let path = file(way, 20_000_000);
+        let upload = Upload::new(&path, "video/mp4", &Arc::default()).unwrap();
+        let open = || (descriptors(&path.to_string_lossy()), descriptors("socket:"));
+        let (_, before) = open();
+        let giving_up = async {
+            while open() < (1, before + 2) {
+                sleep(Duration::from_millis(10)).await;
+            }
+            sleep(Duration::from_millis(200)).await;
+            if way == "closed" {
+                client.close();
+            }
+            if way != "dropped" {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            ended = client.put_file(&upload, &url) => drop(ended.unwrap_err()),
+            () = giving_up => {}
+        }
+        // The server keeps its side of the connection.
+        let ended = async {
+            while open() > (0, before + 1) {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), ended).await.unwrap();
+        std::fs::remove_file(&path).unwrap();
+    }
+}
+
+/// How many open files begin with this name.
+#[cfg(target_os = "linux")]
+fn descriptors(name: &str) -> usize {
+    let links = std::fs::read_dir("/proc/self/fd").unwrap().flatten().map(|entry| entry.path());
+    links.filter_map(|link| std::fs::read_link(link).ok()).filter(|to| to.to_string_lossy().starts_with(name)).count()
+}

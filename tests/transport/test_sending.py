@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hashlib
 import json
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
@@ -18,11 +21,12 @@ from support.receiving_server import Reading, ReceivingServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from support.forms import Form
 
 MEGABYTE = 1_000_000
+# The two ends of the pair of sockets that wakes it.
+OF_AN_EVENT_LOOP = 2
 FORBIDDEN = json.dumps({"error": "The link has expired."}).encode()
 REFUSAL = b"HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
     len(FORBIDDEN),
@@ -73,6 +77,59 @@ def test_a_reader_that_stalls_after_4_mb_is_an_error_by_name(form: Form, body: C
     assert not raised.value.outcome_unknown
     # What the system's buffers held arrives once the reader goes on, but never the end.
     assert 4 * MEGABYTE <= server.requests[0].count < server.requests[0].length
+
+
+def open_descriptors() -> list[str]:
+    """The open files and sockets of this process."""
+    found = []
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            found.append(str(descriptor.readlink()))
+    return sorted(target for target in found if target.startswith("socket:") or target.endswith("body.bin"))
+
+
+async def until(condition: Callable[[], bool]) -> bool:
+    """Wait until the condition holds; whether it did in time."""
+    for _ in range(500):
+        if condition():
+            return True
+        await asyncio.sleep(0.01)
+    return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only Linux lists what is open")
+@pytest.mark.parametrize("limit", ["read_timeout", "timeout"])
+def test_a_body_that_is_given_up_leaves_neither_its_file_nor_its_socket_open(
+    form: Form, body: Callable[[int], dict[str, Any]], limit: str
+) -> None:
+    before = len(open_descriptors())
+    with ReceivingServer(Reading(stop_at=0, stopped=ReceivingServer.wait)) as server:
+        studio = server.client(max_retries=0, **{limit: 0.3})
+        with pytest.raises(APITimeoutError):
+            form.call(studio, "request", "POST", "/x", **body(20 * MEGABYTE))
+        # The server keeps its listener and its end of the connection.
+        assert asyncio.run(until(lambda: len(open_descriptors()) <= before + 2 + OF_AN_EVENT_LOOP)), open_descriptors()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only Linux lists what is open")
+@pytest.mark.parametrize("way", ["cancel", "close"])
+async def test_an_upload_that_is_cancelled_or_closed_leaves_neither_its_file_nor_its_socket_open(
+    body: Callable[[int], dict[str, Any]], way: str
+) -> None:
+    before = len(open_descriptors())
+    with ReceivingServer(Reading(stop_at=0, stopped=ReceivingServer.wait)) as server:
+        studio = server.client()
+        arguments = body(20 * MEGABYTE)
+        uploads = [asyncio.ensure_future(studio.request_async("POST", "/x", **arguments)) for _ in range(3)]
+        assert await until(lambda: len(server.requests) == 3)
+        if way == "close":
+            studio.close()
+        else:
+            for upload in uploads:
+                upload.cancel()
+        await asyncio.gather(*uploads, return_exceptions=True)
+        # The server keeps its listener and its ends of the connections.
+        assert await until(lambda: len(open_descriptors()) <= before + 1 + 3), open_descriptors()
 
 
 def test_a_body_that_was_not_sent_whole_is_sent_again(form: Form, body: Callable[[int], dict[str, Any]]) -> None:

@@ -15,18 +15,19 @@ use crate::client::headers::request_id;
 use crate::client::limit::CallPermit;
 use crate::client::log::with_logging;
 use crate::client::send::Client;
-use crate::client::sending::{Sending, Source};
+use crate::client::sending::Source;
 
 /// A file to send, as it was when this value was made: if it changes afterwards, no `PUT` of it succeeds.
 #[derive(Debug)]
 pub struct Upload {
-    source: Source,
+    source: Arc<Source>,
 }
 
 impl Upload {
     /// Looks at the file before anything is sent. The progress begins anew with each attempt.
     pub fn new(path: &Path, media_type: &str, transferred: &Arc<Transferred>) -> Result<Self, Error> {
-        Ok(Self { source: Source::of_file(path, media_type, Arc::clone(transferred))? })
+        let source = Source::of_file(path, media_type, Arc::clone(transferred))?;
+        Ok(Self { source: Arc::new(source) })
     }
 
     /// Fails if the file is no longer what was sent.
@@ -52,11 +53,12 @@ impl Client {
         self.check_private(&request, &request.url)?;
         loop {
             self.take_permit(call, &mut hold).await?;
-            let seen = |(response, _): &(reqwest::Response, Sending)| {
-                (response.status().as_u16(), request_id(response.headers()))
-            };
-            let attempting = self.attempt(&request, None, &upload.source);
-            let attempted = with_logging(&request, attempts.next(), hold.waited.take(), seen, attempting).await;
+            let (call, source) = (call.clone(), Arc::clone(&upload.source));
+            let attempting = self.on_own_runtime(|client| async move {
+                let (response, sending) = client.attempt(&client.context(&call), None, &source).await?;
+                Ok(((response.status().as_u16(), request_id(response.headers())), sending))
+            });
+            let attempted = with_logging(&request, attempts.next(), hold.waited.take(), Clone::clone, attempting).await;
             hold.end();
             let failure: Failure = match attempted {
                 Ok(_) => return Ok(()),

@@ -19,10 +19,9 @@ use tokio::time::{Sleep, sleep};
 use super::exit::{has_begun, refuse_at_exit};
 use super::{caller, logs};
 use crate::client::process::NEEDS_CLEANUP;
-use crate::client::tasks::{self, Host};
+use crate::client::tasks::{self, Host, start_runtime};
 use crate::client::{Error, PerProcess};
 use crate::python::errors::to_python;
-use crate::python::panics;
 use crate::stack::with_enough_stack;
 
 /// How often a call checks for signals and reports progress.
@@ -30,8 +29,6 @@ pub(crate) const TICK: Duration = Duration::from_millis(50);
 /// A timer of the shared runtime that is due before the usual time limits of requests, so that setting those wakes
 /// nothing.
 const EARLIEST_TIMER: Duration = Duration::from_secs(10);
-/// One thread: a second one would take over some work, and cost more than that in wake-ups.
-const THREADS: usize = 1;
 /// How often an idle runtime is polled after requests were dropped: once to notice, and once to close their
 /// connections.
 const IDLE_POLLS: usize = 2;
@@ -237,9 +234,7 @@ pub(crate) fn shared_runtime() -> PyResult<Arc<SharedRuntime>> {
 fn started_shared_runtime() -> io::Result<Arc<SharedRuntime>> {
     SHARED_RUNTIME.get(|| {
         install_host();
-        let build =
-            || Builder::new_multi_thread().worker_threads(THREADS).thread_name("canvas-studio").enable_all().build();
-        let runtime = panics::as_io_error(build)?;
+        let runtime = start_runtime()?;
         let handle = runtime.handle().clone();
         // Setting a timer that is due before all others wakes the thread. With this one running, hardly any is.
         handle.spawn(async {
@@ -257,7 +252,7 @@ fn shared_runtime_of_core() -> Result<Handle, Error> {
     if has_begun() && SHARED_RUNTIME.existing().is_none() {
         return Err(Error::Exiting);
     }
-    started_shared_runtime().map(|shared| shared.handle.clone()).map_err(no_threads_error)
+    started_shared_runtime().map(|shared| shared.handle.clone()).map_err(Error::no_threads)
 }
 
 /// Tells the core how tasks get the log and the event loop of the call that starts them, and where they may outlive it.
@@ -268,13 +263,7 @@ fn install_host() {
 
 /// The exception if a runtime cannot be started.
 pub(crate) fn no_threads(error: io::Error) -> PyErr {
-    to_python(no_threads_error(error))
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "as map_err hands it over")]
-fn no_threads_error(error: io::Error) -> Error {
-    let message = "the system gives this process no thread, or nothing to wait with";
-    Error::Setup(format!("{message} ({error}): raise its limits (ulimit -u, ulimit -n, a container's pids limit)"))
+    to_python(Error::no_threads(error))
 }
 
 /// Takes the shared runtime out, at exit.
