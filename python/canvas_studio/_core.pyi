@@ -4,7 +4,7 @@ The compiled part of `canvas_studio`. Import from `canvas_studio` instead.
 
 from canvas_studio.auth import AsyncTokenStore, TokenStore
 from canvas_studio.listing import Listing
-from canvas_studio.models import Course, Owner, PermissionChange, Permissions, Perspective, Source, User
+from canvas_studio.models import Caption, Course, Owner, PermissionChange, Permissions, Perspective, Source, User
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from os import PathLike
@@ -558,6 +558,15 @@ class Media:
     def archived_at(self, /) -> datetime | None:
         """
         When it was archived, in UTC; `None` unless it is archived (inferred).
+        """
+    def captions(self, /) -> Listing[Caption]:
+        """
+        List its captions, in every language and status.
+
+        Returns:
+            A listing of `Caption`.
+
+        Reference: Captions page, GET /media/{media_id}/caption_files.
         """
     def change_permissions(self, /, changes: Iterable[PermissionChange | Mapping[str, Any]]) -> Permissions:
         """
@@ -1821,6 +1830,44 @@ class StudioClient:
         Raises:
             InvalidArgumentError: If a setting is missing, invalid, or contradicts another.
         """
+    def get_caption_text(self, /, id: int | Caption) -> str:
+        """
+        Get the text of a caption, such as SubRip or WebVTT.
+
+        Args:
+            id: The caption, or its id.
+
+        Returns:
+            The text.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not have it: only the owner of the media, or an administrator
+                (observed).
+            NotFoundError: 404, if there is no such caption.
+            UnprocessableEntityError: 422, if the id is not valid.
+            ResponseDecodeError: If JSON or a page came instead, or text in an encoding that nothing names.
+
+        Reference: Captions page, GET /caption_files/{caption_file_id}/download.
+        """
+    async def get_caption_text_async(self, /, id: int | Caption) -> str:
+        """
+        Get the text of a caption, such as SubRip or WebVTT.
+
+        Args:
+            id: The caption, or its id.
+
+        Returns:
+            The text.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not have it: only the owner of the media, or an administrator
+                (observed).
+            NotFoundError: 404, if there is no such caption.
+            UnprocessableEntityError: 422, if the id is not valid.
+            ResponseDecodeError: If JSON or a page came instead, or text in an encoding that nothing names.
+
+        Reference: Captions page, GET /caption_files/{caption_file_id}/download.
+        """
     def get_collection(self, /, id: int | Collection) -> Collection:
         """
         Get a collection.
@@ -1992,6 +2039,23 @@ class StudioClient:
             UnprocessableEntityError: 422, if the id is not valid.
 
         Reference: Media page, GET /media/{media_id}/permissions.
+        """
+    def list_captions(self, /, media_id: int | Media) -> Listing[Caption]:
+        """
+        List the captions of a media, in every language and status.
+
+        Args:
+            media_id: The media, or its id.
+
+        Returns:
+            A listing of `Caption`.
+
+        Raises, while it is read:
+            PermissionDeniedError: 403, if the caller may not see them.
+            NotFoundError: 404, if there is no such media.
+            UnprocessableEntityError: 422, if the id is not valid.
+
+        Reference: Captions page, GET /media/{media_id}/caption_files.
         """
     def list_collection_media(
         self, /, id: int | Collection, *, page: "int" = 1, per_page: "int" = 50

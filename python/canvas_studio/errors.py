@@ -62,7 +62,7 @@ class ClientClosedError(StudioError, RuntimeError):
 
 
 class DetachedError(StudioError, RuntimeError):
-    """The object came from a pickle or a dict, so it has no client."""
+    """The object or record came from a pickle or a dict, or was copied or made by hand, so it has no client."""
 
 
 class FileChangedError(StudioError):

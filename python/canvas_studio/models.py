@@ -6,12 +6,24 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import date, datetime
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from canvas_studio import _core
-from canvas_studio._core import Collection
+from canvas_studio._core import Collection, StudioClient
+from canvas_studio.errors import DetachedError
 
-__all__ = ["Course", "Drift", "Group", "Owner", "PermissionChange", "Permissions", "Perspective", "Source", "User"]
+__all__ = [
+    "Caption",
+    "Course",
+    "Drift",
+    "Group",
+    "Owner",
+    "PermissionChange",
+    "Permissions",
+    "Perspective",
+    "Source",
+    "User",
+]
 
 
 def _extra() -> Any:  # noqa: ANN401 - the type is that of the field
@@ -38,6 +50,35 @@ class Record:
         from canvas_studio import _pydantic  # noqa: PLC0415 - only pydantic needs pydantic
 
         return _pydantic.of_record(cls, handler)
+
+
+class RecordWithMethods(Record):
+    """The base of the records with methods, each of which calls a method of the client that the record came from.
+
+    The client is no field. The core sets it, once it has made the record; whatever else makes one does not.
+    """
+
+    __slots__ = ("_client",)
+    if TYPE_CHECKING:
+        _client: StudioClient
+
+    def _studio(self, call: str) -> StudioClient:
+        """Return the client of the record.
+
+        Args:
+            call: How to make this call with a client, such as `get_caption_text(caption)`.
+
+        Raises:
+            DetachedError: If it has none.
+        """
+        try:
+            return self._client
+        except AttributeError:
+            pass
+        name = type(self).__name__
+        raise DetachedError(
+            f"this {name} was unpickled, copied or made by hand, so it has no client: use studio.{call}"
+        )
 
 
 def _plain(value: object) -> object:
@@ -196,6 +237,73 @@ class Source(Record):
 def _without_query(url: str | None) -> str | None:
     address, mark, _ = (url or "").partition("?")
     return f"{address}?***" if mark else url
+
+
+@dataclass(frozen=True, slots=True)
+class Caption(RecordWithMethods):
+    """A caption file of a media, in one language.
+
+    A media can have several, also in one language. Whether it counts as captioned is for you to decide: by `status`,
+    `srclang` and `provider`.
+
+    Attributes:
+        id: Its id.
+        url: Where Studio itself has it. It may be relative, may answer with JSON, and may be missing: use `text` and
+            `download`, which do without it.
+        srclang: The language, such as `en` or `pt-BR`.
+        subtitle_format: The format, such as `srt`.
+        label: The language as viewers see it.
+        status: `published` and `uploaded` are usable (observed); the other words are not documented.
+        created_at: When it was made, in UTC.
+        provider: Who made it: `notorious` is a machine (observed). Not documented.
+        is_empty: Whether it is empty. Not documented.
+        number_of_errors: How many errors Studio found in it. Not documented.
+        extra: Fields that are not documented, as they were sent.
+    """
+
+    id: int
+    url: str | None = field(default=None, repr=False)
+    srclang: str | None = None
+    subtitle_format: str | None = None
+    label: str | None = None
+    status: Literal["published", "uploaded", "unpublished"] | str | None = None
+    created_at: datetime | None = None
+    provider: Literal["notorious"] | str | None = None
+    is_empty: bool | None = None
+    number_of_errors: int | None = None
+    extra: Mapping[str, Any] = _extra()
+
+    def text(self) -> str:
+        """Get its text, such as SubRip or WebVTT.
+
+        Returns:
+            The text.
+
+        Raises:
+            DetachedError: If it was unpickled, copied or made by hand.
+            PermissionDeniedError: 403, if the caller may not have it.
+            NotFoundError: 404, if it is no longer there.
+            ResponseDecodeError: If JSON or a page came instead, or text in an encoding that nothing names.
+
+        Reference: Captions page, GET /caption_files/{caption_file_id}/download.
+        """
+        return self._studio("get_caption_text(caption)").get_caption_text(self)
+
+    async def text_async(self) -> str:
+        """Get its text, such as SubRip or WebVTT.
+
+        Returns:
+            The text.
+
+        Raises:
+            DetachedError: If it was unpickled, copied or made by hand.
+            PermissionDeniedError: 403, if the caller may not have it.
+            NotFoundError: 404, if it is no longer there.
+            ResponseDecodeError: If JSON or a page came instead, or text in an encoding that nothing names.
+
+        Reference: Captions page, GET /caption_files/{caption_file_id}/download.
+        """
+        return await self._studio("get_caption_text(caption)").get_caption_text_async(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,11 @@ pub fn json_text(answer: &Answer) -> Result<&str, DecodeError> {
     {
         return Err(DecodeError::new("an HTML page came back instead of JSON: is this host a Studio?"));
     }
+    text_of_body(answer)
+}
+
+/// The body as text, whatever its label.
+pub(super) fn text_of_body(answer: &Answer) -> Result<&str, DecodeError> {
     let text = simdutf8::compat::from_utf8(&answer.body).map_err(|error| not_utf8(answer, &error))?;
     Ok(without_mark(text))
 }

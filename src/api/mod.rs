@@ -4,6 +4,7 @@
 //! Nothing here performs I/O or depends on Python.
 
 pub mod answer;
+pub mod captions;
 pub mod check;
 pub mod collections;
 pub mod item;

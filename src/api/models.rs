@@ -28,6 +28,7 @@ macro_rules! documented {
 documented! {
     String: Kind::Text,
     f64: Kind::Number,
+    bool: Kind::Flag,
     Timestamp: Kind::Timestamp,
     Day: Kind::Day,
     Owner: Kind::Object(Owner::FIELDS),
@@ -315,6 +316,22 @@ model! {
     mime_type: String as Word,
     definition: String as Word,
     download_url: String,
+}
+
+model! {
+    /// A caption of a media in one language: the vendor's `CaptionFile`.
+    Caption by id: i64;
+    /// May be relative, may lead to JSON, and is missing unless the caption is published. Observed.
+    url: String,
+    srclang: String as Word,
+    subtitle_format: String as Word,
+    label: String,
+    status: String as Word,
+    created_at: Timestamp,
+    /// These three are not documented. Observed.
+    provider: String as Word,
+    is_empty: bool,
+    number_of_errors: i64,
 }
 
 /// The users and groups that a collection or a media is shared with.

@@ -23,3 +23,7 @@ pub const PERMISSIONS: &[&str] = &["access", "view", "edit", "owner"];
 pub const COLLECTION_TYPES: &[&str] = &["user", "course_wide"];
 /// The processing states of a media. Observed; others exist, and are kept.
 pub const TRANSCODING_STATUSES: &[&str] = &["transcoding_finished"];
+/// The states of a caption. `published` and `uploaded` are observed, `unpublished` is another project's; others are kept.
+pub const CAPTION_STATUSES: &[&str] = &["published", "uploaded", "unpublished"];
+/// The makers of captions. Observed: machine-made ones are `notorious`. Any other word is kept.
+pub const CAPTION_PROVIDERS: &[&str] = &["notorious"];

@@ -71,6 +71,15 @@ impl StudioClient {
         Self { client }
     }
 
+    /// A client that shares everything with another one. Each holds a reference of its own to what is attached, so that
+    /// Python's garbage collector can count them.
+    pub(crate) fn sharing(py: Python<'_>, client: Client) -> Self {
+        Self::of(match client.attached::<AttachedAuth>().map(|auth| auth.clone_ref(py)) {
+            Some(auth) => client.with_attached(Arc::new(auth)),
+            None => client,
+        })
+    }
+
     /// The `OAuth` that it was made with.
     pub(crate) fn auth(&self) -> Option<&AttachedAuth> {
         self.client.attached()
@@ -313,11 +322,7 @@ impl StudioClient {
             max_rate: max_rate.read(py, "max_rate")?,
         });
         let client = client.map_err(to_python)?;
-        // Each client holds a reference of its own, so that Python's garbage collector can count them.
-        Ok(Self::of(match self.auth() {
-            Some(auth) => client.with_attached(Arc::new(auth.clone_ref(py))),
-            None => client,
-        }))
+        Ok(Self::sharing(py, client))
     }
 
     /// The time of the server, from its `Date` header; for `canvas-studio ping`.

@@ -116,7 +116,7 @@ class Rating(Record):
 
 ''',
     ),
-    ("python/canvas_studio/models.py", '"Source", "User"]', '"Rating", '),
+    ("python/canvas_studio/models.py", '    "Source",\n    "User",\n]', '    "Rating",\n'),
 ]
 PLACES = sorted({name for name, _, _ in RECORD} - {name for name, _, _ in OPERATION})
 RECORDING = "tests/recordings/media/get_media_rating.har"

@@ -13,7 +13,7 @@ from canvas_studio import PermissionChange
 from canvas_studio.sandbox import Sandbox
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = ("collections.md", "columns.md", "downloads.md", "media.md", "raw-requests.md")
+PAGES = ("captions.md", "collections.md", "columns.md", "downloads.md", "media.md", "raw-requests.md")
 # What the sandbox does not have.
 ELSEWHERE = re.compile(r"/perspectives/7a0c9d3e|/transfer_media")
 AN_ID = re.compile(r"\((42|7)[,)]|, 42\)|\[42,|/media/42/")
@@ -39,7 +39,8 @@ def test_the_code_about_the_api_runs_on_a_sandbox(
         ada = box.add_user("Ada Park", "ada.park@example.edu")
         new, shared, group = box.add_user("Ben Osei"), box.add_user("Cleo Ito"), box.add_group("Biology department")
         collection_id = box.add_collection("Biology 101", owner=ada, course_id=1301)
-        media_id = box.add_media("Mitosis", owner=ada, collection_id=collection_id)
+        captions = [{"srclang": "en"}, {"srclang": "pt", "status": "uploaded", "provider": "upload"}]
+        media_id = box.add_media("Mitosis", owner=ada, collection_id=collection_id, captions=captions)
         collection, media = studio.get_collection(collection_id), studio.get_media(media_id)
         for each in (collection, media):
             each.change_permissions(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, assert_type
 
 import pydantic
 import pytest
-from canvas_studio import Collection, Course, Group, Media, PermissionChange, User
+from canvas_studio import Caption, Collection, Course, Group, Media, PermissionChange, User
 from support.fault_server import FaultServer, json_answer, media_item
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ def literals(hint: object) -> tuple[list[str], bool]:
         (Course, "type", "COLLECTION_TYPES"),
         (Course, "permission", "PERMISSIONS"),
         (PermissionChange, "permission_type", "LEVELS"),
+        (Caption, "status", "CAPTION_STATUSES"),
+        (Caption, "provider", "CAPTION_PROVIDERS"),
     ],
 )
 def test_hints_of_a_record_offer_the_words_of_the_core_and_take_others(cls: type, field: str, words: str) -> None:

@@ -14,6 +14,7 @@ pub enum Kind {
     Id,
     Int,
     Number,
+    Flag,
     Text,
     /// A text with few distinct values.
     Word,

@@ -271,6 +271,12 @@ impl Value<'_> for Option<f64> {
     }
 }
 
+impl Value<'_> for Option<bool> {
+    fn read(raw: Option<&str>) -> Self {
+        raw?.parse().ok()
+    }
+}
+
 impl<'text> Value<'text> for Option<Cow<'text, str>> {
     fn read(raw: Option<&'text str>) -> Self {
         raw.and_then(text)

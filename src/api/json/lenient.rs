@@ -36,6 +36,12 @@ impl Lenient for f64 {
     }
 }
 
+impl Lenient for bool {
+    fn lenient(sent: &Value) -> Option<Self> {
+        sent.as_bool()
+    }
+}
+
 /// A whole number may be written as `1000000.0`.
 impl Lenient for i64 {
     fn lenient(sent: &Value) -> Option<Self> {

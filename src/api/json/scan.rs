@@ -374,6 +374,7 @@ impl<'text> Scanner<'text> {
                     self.since(start)?.parse().ok().filter(|float: &f64| float.is_finite())?;
                 }
             }
+            Kind::Flag => self.word(if first == b't' { "true" } else { "false" })?,
             Kind::Text | Kind::Word => self.string().map(drop)?,
             Kind::Timestamp | Kind::Day => {
                 let has_escape = self.string()?;

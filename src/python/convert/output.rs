@@ -42,7 +42,7 @@ macro_rules! unchanged {
     };
 }
 
-unchanged!(i64, u64, f64, String, PathBuf);
+unchanged!(i64, u64, f64, bool, String, PathBuf);
 
 impl<T: IntoPython> IntoPython for Option<T> {
     type Python = Option<T::Python>;

@@ -184,6 +184,7 @@ fn data_type(kind: Kind, encoding: WordEncoding) -> DataType {
     match kind {
         Kind::Id | Kind::Int => DataType::Int64,
         Kind::Number => DataType::Float64,
+        Kind::Flag => DataType::Boolean,
         Kind::Word if encoding == WordEncoding::Dictionary => {
             DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
         }
@@ -214,6 +215,7 @@ struct StructBuilder {
 enum FieldBuilder {
     Int(Int64Builder),
     Number(Float64Builder),
+    Flag(BooleanBuilder),
     Text(StringBuilder),
     Word(StringDictionaryBuilder<Int32Type>),
     Moment(TimestampMicrosecondBuilder),
@@ -259,6 +261,7 @@ impl FieldBuilder {
         match kind {
             Kind::Id | Kind::Int => Self::Int(Int64Builder::new()),
             Kind::Number => Self::Number(Float64Builder::new()),
+            Kind::Flag => Self::Flag(BooleanBuilder::new()),
             Kind::Word if encoding == WordEncoding::Dictionary => Self::Word(StringDictionaryBuilder::new()),
             Kind::Text | Kind::Word => Self::Text(StringBuilder::new()),
             Kind::Timestamp => Self::Moment(TimestampMicrosecondBuilder::new().with_timezone("UTC")),
@@ -278,6 +281,7 @@ impl FieldBuilder {
         match self {
             Self::Int(builder) => cells.for_each(|raw| builder.append_option(Option::<i64>::read(raw))),
             Self::Number(builder) => cells.for_each(|raw| builder.append_option(Option::<f64>::read(raw))),
+            Self::Flag(builder) => cells.for_each(|raw| builder.append_option(Option::<bool>::read(raw))),
             Self::Text(builder) => cells.for_each(|raw| builder.append_option(Option::<Cow<'_, str>>::read(raw))),
             Self::Word(builder) => cells.for_each(|raw| builder.append_option(Option::<Cow<'_, str>>::read(raw))),
             Self::Moment(builder) => cells.for_each(|raw| {
@@ -308,6 +312,7 @@ impl FieldBuilder {
         match self {
             Self::Int(mut builder) => Arc::new(builder.finish()),
             Self::Number(mut builder) => Arc::new(builder.finish()),
+            Self::Flag(mut builder) => Arc::new(builder.finish()),
             Self::Text(mut builder) => Arc::new(builder.finish()),
             Self::Word(mut builder) => Arc::new(builder.finish()),
             Self::Moment(mut builder) => Arc::new(builder.finish()),

@@ -1,5 +1,6 @@
 //! One file per page of Studio's reference: methods of `StudioClient`, object classes, and the methods of those.
 
+pub(crate) mod captions;
 pub(crate) mod collections;
 pub(crate) mod media;
 pub(crate) mod raw;

@@ -1,7 +1,6 @@
 //! Converts the records in Studio's answers (`Owner`, `User`, `Course`, ...) to the dataclasses of
 //! `canvas_studio.models`.
 
-use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyTypeError;
 #[cfg(feature = "stubs")]
 use pyo3::inspect::PyStaticExpr;
@@ -10,6 +9,7 @@ use pyo3::sync::PyOnceLock;
 #[cfg(feature = "stubs")]
 use pyo3::type_hint_identifier;
 use pyo3::types::{PyDict, PyTuple};
+use pyo3::{IntoPyObjectExt, intern};
 
 use crate::api::item::Extra;
 use crate::api::models::Record;
@@ -18,6 +18,7 @@ use crate::python::cached::cached;
 use crate::python::convert::ids::ids;
 use crate::python::convert::json::object_to_python;
 use crate::python::convert::output::{IntoPython, JsonObject, TypeHint, Typed};
+use crate::python::studio_client::StudioClient;
 
 ids! {
     OfUser:
@@ -30,7 +31,8 @@ impl<T: Record> TypeHint for T {
     const HINT: PyStaticExpr = type_hint_identifier!("canvas_studio.models", T::CLASS);
 }
 
-/// Calls the dataclass with the documented fields in their order, the undocumented ones last.
+/// Calls the dataclass with the documented fields in their order, the undocumented ones last. A record with methods gets
+/// its client afterwards, since that is not a field.
 impl<T: Record<Values: FieldValues>> IntoPython for T {
     type Python = Typed<Self>;
 
@@ -39,7 +41,14 @@ impl<T: Record<Values: FieldValues>> IntoPython for T {
         let mut arguments = Vec::with_capacity(T::FIELD_NAMES.len() + 1);
         values.push_to(&mut arguments, py, client)?;
         arguments.push(object_to_python(py, &extra)?.into_any().unbind());
-        Ok(Typed::new(class::<T>(py)?.call1(PyTuple::new(py, arguments)?)?.unbind()))
+        let class = class::<T>(py)?;
+        let record = class.call1(PyTuple::new(py, arguments)?)?;
+        if let Some(client) = client
+            && let Some(slot) = class.getattr_opt(intern!(py, "_client"))?
+        {
+            slot.call_method1(intern!(py, "__set__"), (&record, StudioClient::sharing(py, client.clone())))?;
+        }
+        Ok(Typed::new(record.unbind()))
     }
 }
 

@@ -106,6 +106,7 @@ fn field_to_python<'py>(py: Python<'py>, field: &Field, raw: Option<&str>) -> Py
         (_, None) => Ok(py.None().into_bound(py)),
         (Kind::Id | Kind::Int, raw) => Option::<i64>::read(raw).into_bound_py_any(py),
         (Kind::Number, raw) => Option::<f64>::read(raw).into_bound_py_any(py),
+        (Kind::Flag, raw) => Option::<bool>::read(raw).into_bound_py_any(py),
         (Kind::Text | Kind::Word | Kind::Timestamp | Kind::Day, raw) => {
             Option::<Cow<'_, str>>::read(raw).into_bound_py_any(py)
         }
@@ -157,6 +158,7 @@ fn json_schema(fields: &'static [Field]) -> Value {
             Kind::Id => return json!({"type": "integer"}),
             Kind::Int => json!({"type": "integer"}),
             Kind::Number => json!({"type": "number"}),
+            Kind::Flag => json!({"type": "boolean"}),
             Kind::Text | Kind::Word => json!({"type": "string"}),
             Kind::Timestamp => json!({"type": "string", "format": "date-time"}),
             Kind::Day => json!({"type": "string", "format": "date"}),
