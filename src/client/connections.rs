@@ -1,18 +1,14 @@
 //! The connection pools of a client: to Studio, and to the hosts that store the files.
 
-use std::convert::Infallible;
-use std::mem;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{self, HeaderMap, HeaderValue};
-use tokio::runtime::{Handle, Runtime};
 
 use super::config::Config;
 use super::error::Error;
 use super::network::Resolver;
-use super::process::{PerProcess, PerRuntime, generation};
-use super::tasks::start_runtime;
+use super::process::PerRuntime;
 use crate::api::Target;
 
 /// How many headers an answer may have; gateways add policies, cookies and traces. Over HTTP/2, their total length
@@ -25,8 +21,6 @@ const IDLE: Duration = Duration::from_secs(50);
 /// The minimum number of idle connections kept per host; `max_concurrency` if that is more. Others are closed: each is
 /// an open file on both sides.
 const IDLE_CONNECTIONS: usize = 16;
-/// How many idle runtimes are kept for streamed bodies. Each is a thread.
-const IDLE_RUNTIMES: usize = 4;
 
 /// The connections of a client, shared with the clients that differ from it only in options.
 #[derive(Debug, Default)]
@@ -34,21 +28,6 @@ pub(super) struct Connections {
     to_studio: PerRuntime<reqwest::Client>,
     /// Separate connections for signed URLs, so that nothing of Studio's can be sent along and bodies arrive unchanged.
     to_storage: PerRuntime<reqwest::Client>,
-    /// Runtimes that stream one body after the other, each with connections of its own.
-    own_runtimes: PerProcess<Mutex<Vec<OwnRuntime>>>,
-}
-
-/// A runtime with one thread, for one attempt at a time that streams its body, and its connections.
-///
-/// hyper closes a connection only after it has sent what it holds. A server that takes nothing would keep the socket, the
-/// file and the body of an upload that was given up. Stopping the runtime closes them.
-#[derive(Debug)]
-pub(super) struct OwnRuntime {
-    /// `None` once it was stopped.
-    runtime: Option<Runtime>,
-    handle: Handle,
-    connections: Arc<Connections>,
-    generation: u32,
 }
 
 impl Connections {
@@ -64,50 +43,6 @@ impl Connections {
     pub(super) fn clear(&self) {
         self.to_studio.clear();
         self.to_storage.clear();
-        self.own_runtimes.clear();
-    }
-
-    /// An idle runtime, or a new one.
-    pub(super) fn own_runtime(&self) -> Result<OwnRuntime, Error> {
-        let idle =
-            self.own_runtimes.existing().and_then(|idle| idle.lock().unwrap_or_else(PoisonError::into_inner).pop());
-        idle.map_or_else(OwnRuntime::start, Ok)
-    }
-
-    /// Keeps a runtime with its open connections for the next body.
-    pub(super) fn keep(&self, runtime: OwnRuntime) {
-        let Ok(idle) = self.own_runtimes.get(|| Ok::<_, Infallible>(Mutex::default()));
-        let mut idle = idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < IDLE_RUNTIMES {
-            idle.push(runtime);
-        }
-    }
-}
-
-impl OwnRuntime {
-    fn start() -> Result<Self, Error> {
-        let runtime = start_runtime().map_err(Error::no_threads)?;
-        let handle = runtime.handle().clone();
-        Ok(Self { runtime: Some(runtime), handle, connections: Arc::default(), generation: generation() })
-    }
-
-    pub(super) fn handle(&self) -> &Handle {
-        &self.handle
-    }
-
-    pub(super) fn connections(&self) -> &Arc<Connections> {
-        &self.connections
-    }
-}
-
-impl Drop for OwnRuntime {
-    fn drop(&mut self) {
-        match self.runtime.take() {
-            // Its thread stayed in the parent of a fork.
-            Some(runtime) if self.generation != generation() => mem::forget(runtime),
-            Some(runtime) => runtime.shutdown_background(),
-            None => {}
-        }
     }
 }
 
