@@ -58,10 +58,12 @@ from canvas_studio.errors import (
     PermissionDeniedError,
     RateLimitError,
     ResponseDecodeError,
+    SeveralUsersError,
     SignInError,
     StudioError,
     TokenStoreError,
     UnprocessableEntityError,
+    UserNotFoundError,
 )
 
 # Not `typing.TYPE_CHECKING`: importing typing would cost more than importing this package.
@@ -105,6 +107,7 @@ __all__: list[str] = [
     "RateLimitError",
     "Response",
     "ResponseDecodeError",
+    "SeveralUsersError",
     "SignInError",
     "StudioClient",
     "StudioError",
@@ -112,6 +115,7 @@ __all__: list[str] = [
     "TokenStoreError",
     "Tokens",
     "UnprocessableEntityError",
+    "UserNotFoundError",
     "__version__",
 ]
 

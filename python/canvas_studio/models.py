@@ -81,6 +81,79 @@ class RecordWithMethods(Record):
         )
 
 
+class Person(RecordWithMethods):
+    """The base of `Owner` and `User`: a person in Studio, and what they have there."""
+
+    __slots__ = ()
+    if TYPE_CHECKING:
+        id: int
+
+    def media(self, *, page: int = 1, per_page: int = 50) -> Listing[Media]:
+        """List the media that they have permission to.
+
+        Args:
+            page: The first page to read.
+            per_page: How many media to request at once, 1 to 50.
+
+        Returns:
+            A listing of `Media`, each with their permission.
+
+        Raises:
+            DetachedError: If it was unpickled, copied or made by hand.
+
+        Reference: User page, GET /users/{user_id}/media.
+        """
+        return self._studio("list_user_media(user)").list_user_media(self.id, page=page, per_page=per_page)
+
+    def collections(self, *, page: int = 1, per_page: int = 50) -> Listing[Collection]:
+        """List the collections that they have permission to.
+
+        Args:
+            page: The first page to read.
+            per_page: How many collections to request at once, 1 to 50.
+
+        Returns:
+            A listing of `Collection`, each with their permission.
+
+        Raises:
+            DetachedError: If it was unpickled, copied or made by hand.
+
+        Reference: User page, GET /users/{user_id}/collections.
+        """
+        studio = self._studio("list_user_collections(user)")
+        return studio.list_user_collections(self.id, page=page, per_page=per_page)
+
+    def library(self) -> Collection:
+        """Get their library: the personal collection, into which their media go by default.
+
+        Returns:
+            The collection.
+
+        Raises:
+            DetachedError: If it was unpickled, copied or made by hand.
+            PermissionDeniedError: 403, if the caller may not see it.
+            NotFoundError: 404, if they are no longer there.
+
+        Reference: User page, GET /users/{user_id}/library.
+        """
+        return self._studio("get_user_library(user)").get_user_library(self.id)
+
+    async def library_async(self) -> Collection:
+        """Get their library: the personal collection, into which their media go by default.
+
+        Returns:
+            The collection.
+
+        Raises:
+            DetachedError: If it was unpickled, copied or made by hand.
+            PermissionDeniedError: 403, if the caller may not see it.
+            NotFoundError: 404, if they are no longer there.
+
+        Reference: User page, GET /users/{user_id}/library.
+        """
+        return await self._studio("get_user_library(user)").get_user_library_async(self.id)
+
+
 def _plain(value: object) -> object:
     match value:
         case Record() | Collection():
@@ -96,7 +169,7 @@ def _plain(value: object) -> object:
 
 
 @dataclass(frozen=True, slots=True)
-class Owner(Record):
+class Owner(Person):
     """The owner of a collection or a media.
 
     Attributes:
@@ -115,15 +188,18 @@ class Owner(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class User(Record):
-    """A person and their permission.
+class User(Person):
+    """A person, with their permission or their roles.
 
     Attributes:
         id: Studio's id of the person, which is not the Canvas one.
         full_name: The full name.
         display_name: The name that Studio shows.
-        email: The e-mail address; it may be missing.
-        permission: What they may do. The words are not documented; those in the type hint are expected.
+        email: The e-mail address. It may be missing, or hold the login id in Canvas.
+        permission: What they may do; only where something is shared. The words are not documented; those in the type
+            hint are expected.
+        role_names: Their roles; only `search_users`, `get_user` and `find_user` set it. The words are not documented;
+            those in the type hint are expected.
         extra: Fields that are not documented, as they were sent.
     """
 
@@ -132,6 +208,7 @@ class User(Record):
     display_name: str | None = None
     email: str | None = None
     permission: Literal["access", "view", "edit", "owner"] | str | None = None
+    role_names: tuple[Literal["Admin", "Subaccount admin", "Teacher", "Student", "Observer"] | str, ...] | None = None
     extra: Mapping[str, Any] = _extra()
 
 

@@ -16,6 +16,7 @@ pub mod oauth;
 pub mod permissions;
 pub mod raw;
 pub mod request;
+pub mod users;
 pub mod words;
 
 pub use answer::{Answer, DecodeError, Locator};

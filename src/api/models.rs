@@ -31,6 +31,7 @@ documented! {
     bool: Kind::Flag,
     Timestamp: Kind::Timestamp,
     Day: Kind::Day,
+    Vec<String>: Kind::Words,
     Owner: Kind::Object(Owner::FIELDS),
     Collection: Kind::Object(Collection::FIELDS),
 }
@@ -233,13 +234,16 @@ impl Lenient for Collection {
 }
 
 model! {
-    /// A user and their permission.
+    /// A user, with their permission or their roles.
     User by id: i64;
     full_name: String,
     display_name: String,
+    /// May be missing, or hold the login id in Canvas. Observed.
     email: String,
-    /// The values are not documented; `access`, `view` and `edit` are expected.
+    /// Only where something is shared. The values are not documented; `access`, `view` and `edit` are expected.
     permission: String as Word,
+    /// Only on the User page. The field is documented, its values are not.
+    role_names: Vec<String>,
 }
 
 model! {
@@ -285,6 +289,8 @@ model! {
     lti_launch_id: String,
     /// Typed by a client of 2026 from the vendor's portal. Inferred: it is null or missing unless the media is archived.
     archived_at: Timestamp,
+    /// What a user may do with it. Documented for the media of a user.
+    permission: String as Word,
     /// Only in the answer for a single media.
     collection: Collection,
 }

@@ -21,6 +21,10 @@ pub const DEFAULT_LEVEL: &str = "view";
 pub const PERMISSIONS: &[&str] = &["access", "view", "edit", "owner"];
 /// The types of collections. `user` is documented, `course_wide` is observed; others exist, and are kept.
 pub const COLLECTION_TYPES: &[&str] = &["user", "course_wide"];
+/// The roles that users can be searched by. Typed by a client of 2026. Not all may be known, so any word is sent.
+pub const ROLES: &[&str] = &["Admin", "Teacher", "Student", "Observer"];
+/// The roles of a user. Typed by the same client. Any other word is kept.
+pub const ROLE_NAMES: &[&str] = &["Admin", "Subaccount admin", "Teacher", "Student", "Observer"];
 /// The processing states of a media. Observed; others exist, and are kept.
 pub const TRANSCODING_STATUSES: &[&str] = &["transcoding_finished"];
 /// The states of a caption. `published` and `uploaded` are observed, `unpublished` is another project's; others are kept.

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::api::InvalidArgument;
 use crate::api::json::text::read_json;
+use crate::api::users::NotOneUser;
 
 /// The request that failed, with secrets masked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +68,9 @@ pub enum Error {
     Status(Box<StatusError>),
     #[error("{}", .0.message)]
     Unreadable(Box<Unreadable>),
+    /// A search for one user found none, or several.
+    #[error("{0}")]
+    NotOneUser(Box<NotOneUser>),
     /// A list that may be incomplete.
     #[error("{0}")]
     ListChanged(String),

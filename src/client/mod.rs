@@ -24,6 +24,7 @@ pub mod send;
 mod sending;
 pub mod tasks;
 pub mod transfer;
+mod users;
 
 pub use auth::token_store::{TokenStore, Tokens};
 pub use auth::{Auth, OAuth};

@@ -13,14 +13,20 @@ use serde_json::Value;
 
 use super::cached::cached;
 use super::convert::json;
-use super::convert::output::{JsonObject, Typed};
+use super::convert::output::{IntoPython, JsonObject, Typed};
 use crate::api::json::text::read_json;
+use crate::api::users::Problem;
 use crate::client::secrets::printable;
-use crate::client::{Error, Network, RequestInfo, StatusError};
+use crate::client::{Client, Error, Network, RequestInfo, StatusError};
 
 /// The exception for an error. If making it fails, the exception that says why.
 pub(crate) fn to_python(error: Error) -> PyErr {
-    Python::attach(|py| exception(py, error).unwrap_or_else(|problem| problem))
+    to_python_with(error, None)
+}
+
+/// The exception for an error of an operation. Objects in it with operations of their own get the client.
+pub(crate) fn to_python_with(error: Error, client: Option<&Client>) -> PyErr {
+    Python::attach(|py| exception(py, error, client).unwrap_or_else(|problem| problem))
 }
 
 /// The exception for an operation of an object that has no client.
@@ -31,7 +37,7 @@ pub(crate) fn detached(py: Python<'_>, object: &str, instead: &str) -> PyErr {
     raise(py, "DetachedError", &message, &PyDict::new(py)).unwrap_or_else(|problem| problem)
 }
 
-fn exception(py: Python<'_>, error: Error) -> PyResult<PyErr> {
+fn exception(py: Python<'_>, error: Error, client: Option<&Client>) -> PyResult<PyErr> {
     let message = error.to_string();
     let message = printable(&message);
     let attributes = PyDict::new(py);
@@ -86,6 +92,13 @@ fn exception(py: Python<'_>, error: Error) -> PyResult<PyErr> {
                 error.set_cause(py, Some(to_python(cause.clone())));
             }
             return Ok(error);
+        }
+        Error::NotOneUser(not_one) => {
+            attributes.set_item("users", not_one.users.into_python(py, client)?)?;
+            match not_one.problem {
+                Problem::NoUser => "UserNotFoundError",
+                Problem::Several => "SeveralUsersError",
+            }
         }
         Error::ListChanged(_) => "ListingChangedError",
         Error::FileChanged { path, .. } => {

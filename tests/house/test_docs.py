@@ -13,7 +13,7 @@ from canvas_studio import PermissionChange
 from canvas_studio.sandbox import Sandbox
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = ("captions.md", "collections.md", "columns.md", "downloads.md", "media.md", "raw-requests.md")
+PAGES = ("captions.md", "collections.md", "columns.md", "downloads.md", "media.md", "raw-requests.md", "users.md")
 # What the sandbox does not have.
 ELSEWHERE = re.compile(r"/perspectives/7a0c9d3e|/transfer_media")
 AN_ID = re.compile(r"\((42|7)[,)]|, 42\)|\[42,|/media/42/")

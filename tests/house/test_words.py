@@ -41,6 +41,7 @@ def literals(hint: object) -> tuple[list[str], bool]:
     ("cls", "field", "words"),
     [
         (User, "permission", "PERMISSIONS"),
+        (User, "role_names", "ROLE_NAMES"),
         (Group, "permission", "LEVELS"),
         (Course, "type", "COLLECTION_TYPES"),
         (Course, "permission", "PERMISSIONS"),
@@ -81,6 +82,7 @@ def properties(cls: str) -> dict[str, str]:
     ("cls", "field", "words"),
     [
         ("Media", "transcoding_status", "TRANSCODING_STATUSES"),
+        ("Media", "permission", "PERMISSIONS"),
         ("Collection", "type", "COLLECTION_TYPES"),
         ("Collection", "permission", "PERMISSIONS"),
     ],

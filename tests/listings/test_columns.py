@@ -71,9 +71,10 @@ MEDIA: dict[str, Any] = {
     "embed_id": pa.string(),
     "lti_launch_id": pa.string(),
     "archived_at": pa.timestamp("us", "UTC"),
+    "permission": WORD,
 }
 # In a stream these are plain texts.
-WORDS = ("transcoding_status", "source")
+WORDS = ("transcoding_status", "source", "permission")
 # So many items become columns at once.
 FIRST_BATCH = 8192
 FAILURE = json_answer({"error": "down"}, 500)

@@ -41,6 +41,7 @@ MEDIA_FIELDS = (
     "embed_id",
     "lti_launch_id",
     "archived_at",
+    "permission",
     "collection",
 )
 SIGNED = "Expires=1&Signature=SignedSecret"
@@ -343,7 +344,7 @@ def test_the_html_of_an_empty_object_is_html() -> None:
 
 def records(form: Form) -> list[Any]:
     """One record of every kind, as the client makes them."""
-    user = {**person(1), "permission": "view", "new": 1}
+    user = {**person(1), "permission": "view", "role_names": None, "new": 1}
     group = {"id": 2, "name": "Group", "permission": "edit", "new": 1}
     sent: dict[str, Any] = {
         "users": [user],
@@ -394,7 +395,7 @@ def test_records_can_be_copied(form: Form, copied: Copied) -> None:
 
 def test_records_give_back_what_was_sent(form: Form) -> None:
     user, group, course, perspective, source, _ = (record.to_dict() for record in records(form))
-    assert user == {**person(1), "permission": "view", "new": 1}
+    assert user == {**person(1), "permission": "view", "role_names": None, "new": 1}
     assert group == {"id": 2, "name": "Group", "permission": "edit", "new": 1}
     assert course == collection_item(5, course_id=77, new=1)
     assert (perspective["uuid"], perspective["collection"]["id"], perspective["new"]) == ("a-b", 4, 1)
@@ -405,7 +406,7 @@ def test_records_give_back_what_was_sent(form: Form) -> None:
 def test_records_have_the_documented_fields() -> None:
     fields = {kind: [field.name for field in dataclasses.fields(kind)] for kind in (Owner, User, Group, Permissions)}
     assert fields[Owner] == ["id", "full_name", "display_name", "email", "extra"]
-    assert fields[User] == ["id", "full_name", "display_name", "email", "permission", "extra"]
+    assert fields[User] == ["id", "full_name", "display_name", "email", "permission", "role_names", "extra"]
     assert fields[Group] == ["id", "name", "permission", "extra"]
     assert fields[Permissions] == ["users", "groups", "extra"]
     assert Course.__match_args__[: len(COLLECTION_FIELDS)] == COLLECTION_FIELDS

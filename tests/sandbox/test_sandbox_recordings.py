@@ -31,6 +31,9 @@ ODD = {
     "media/get_media_only_id": "a media without any other field",
     "media/get_media_real_shapes": "fields that nobody documented, and a null thumbnail_url",
     "media/search_media_two_pages": "the same media on its second page",
+    "users/find_user": "another user with a similar address, where the sandbox compares whole addresses",
+    "users/get_user_library_without_wrapper": "a collection without its wrapper, where the sandbox has one",
+    "users/list_user_media": "a second page of media without most of their fields",
 }
 # Pages of the reference that the sandbox does not have.
 OTHER_PAGES = {
@@ -149,6 +152,7 @@ def stage() -> Iterator[Stage]:
                 "collections": {"7": course},
                 "media": {"42": media[0]},
                 "user": {"3": ada, "4": jonas, "6": helper},
+                "users": {"3": ada},
                 "group": {"11": assistants},
             },
         )

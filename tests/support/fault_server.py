@@ -143,6 +143,7 @@ def media_item(id: int = 1, **changes: Any) -> dict[str, Any]:
         "embed_id": f"embed-{id}",
         "lti_launch_id": f"00000000-0000-0000-0000-000000000000-{id}",
         "archived_at": None,
+        "permission": None,
         **changes,
     }
 

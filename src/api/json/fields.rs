@@ -20,6 +20,8 @@ pub enum Kind {
     Word,
     Timestamp,
     Day,
+    /// A list of texts with few distinct values.
+    Words,
     Object(&'static [Field]),
 }
 

@@ -283,6 +283,12 @@ impl<'text> Value<'text> for Option<Cow<'text, str>> {
     }
 }
 
+impl Value<'_> for Option<Vec<String>> {
+    fn read(raw: Option<&str>) -> Self {
+        serde_json::from_str(raw?).ok()
+    }
+}
+
 pub(crate) fn text(raw: &str) -> Option<Cow<'_, str>> {
     let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
     if memchr(b'\\', inner.as_bytes()).is_some() {

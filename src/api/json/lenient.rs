@@ -30,6 +30,12 @@ impl Lenient for String {
     }
 }
 
+impl Lenient for Vec<String> {
+    fn lenient(sent: &Value) -> Option<Self> {
+        sent.as_array()?.iter().map(String::lenient).collect()
+    }
+}
+
 impl Lenient for f64 {
     fn lenient(sent: &Value) -> Option<Self> {
         number(sent)?.as_f64()

@@ -394,6 +394,18 @@ impl<'text> Scanner<'text> {
                 };
                 is_date.then_some(())?;
             }
+            Kind::Words => {
+                self.expect(b'[')?;
+                if !self.takes(b']')? {
+                    loop {
+                        self.string()?;
+                        if !self.takes(b',')? {
+                            break;
+                        }
+                    }
+                    self.expect(b']')?;
+                }
+            }
             Kind::Object(fields) => {
                 let mut unused = [Span::default(); REMEMBERED];
                 self.object_in(fields, unused.get_mut(..fields.len())?, rows, depth + 1, &mut |_| {})?;

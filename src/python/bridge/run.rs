@@ -22,7 +22,7 @@ use super::runtime::{
 use crate::api::InvalidArgument;
 use crate::client::{Client, Error, ExtraPermit, RequestLimit};
 use crate::python::convert::output::IntoPython;
-use crate::python::errors::to_python;
+use crate::python::errors::{to_python, to_python_with};
 use crate::python::panics;
 
 /// Runs an operation on the calling thread. Other Python threads keep running; Ctrl-C ends the operation and its
@@ -56,7 +56,7 @@ fn run_on_this_thread<O: Operation>(
         py.detach(|| executor.run_pending());
     }
     drop(executor);
-    result?.map_err(to_python)?.into_python(py, client)
+    result?.map_err(|error| to_python_with(error, client))?.into_python(py, client)
 }
 
 /// Waits for a future. At every tick it checks for signals and an exit, passes on log records, and reports progress.
@@ -215,7 +215,7 @@ pub(crate) async fn run_async<O: Operation>(
     })?;
     let result = {
         let _call = CallGuard::enter();
-        Python::attach(|py| log.flush(py).and(result.map_err(to_python)))?
+        Python::attach(|py| log.flush(py).and(result.map_err(|error| to_python_with(error, client.as_ref()))))?
     };
     if operation.has_progress() {
         reports.end().await?;

@@ -1,4 +1,4 @@
-//! Words of Studio's enumerations as Python sees them: the known ones are offered to editors, any other is kept.
+//! Words of Studio's enumerations as Python sees them: the known ones are offered to editors, any other is kept or sent.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -8,6 +8,8 @@ use pyo3::inspect::{PyStaticConstant, PyStaticExpr};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
+use super::arguments::Argument;
+use super::input::text;
 use super::output::{IntoPython, TypeHint, Typed};
 use crate::api::json::lazy::Value;
 #[cfg(feature = "stubs")]
@@ -28,6 +30,28 @@ impl<E: TypeHint + 'static> IntoPython for Word<'_, E> {
 
     fn into_python(self, py: Python<'_>, _: Option<&Client>) -> PyResult<Self::Python> {
         Ok(Typed::new(PyString::new(py, &self.0).unbind().into_any()))
+    }
+}
+
+/// A word of the enumeration `E` as an argument. Any other word is taken too, since not all may be known.
+#[derive(Debug)]
+pub(crate) struct OpenWord<E>(Py<PyAny>, PhantomData<fn() -> E>);
+
+impl<'a, 'py, E: TypeHint> FromPyObject<'a, 'py> for OpenWord<E> {
+    type Error = std::convert::Infallible;
+    #[cfg(feature = "stubs")]
+    const INPUT_TYPE: PyStaticExpr = E::HINT;
+
+    fn extract(given: Borrowed<'a, 'py, PyAny>) -> Result<Self, Self::Error> {
+        Ok(Self(given.to_owned().unbind(), PhantomData))
+    }
+}
+
+impl<E> Argument for OpenWord<E> {
+    type Value = String;
+
+    fn read(self, py: Python<'_>, name: &str) -> PyResult<String> {
+        text(name, self.0.bind(py))
     }
 }
 
@@ -59,6 +83,7 @@ macro_rules! enumerations {
 enumerations! {
     CollectionType: words::COLLECTION_TYPES;
     Permission: words::PERMISSIONS;
+    Role: words::ROLES;
     TranscodingStatus: words::TRANSCODING_STATUSES;
 }
 

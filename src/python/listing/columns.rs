@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use arrow_array::builder::{
-    BooleanBuilder, Date32Builder, Decimal128Builder, Float64Builder, Int64Builder, NullBufferBuilder, StringBuilder,
-    StringDictionaryBuilder, TimestampMicrosecondBuilder,
+    BooleanBuilder, Date32Builder, Decimal128Builder, Float64Builder, Int64Builder, ListBuilder, NullBufferBuilder,
+    StringBuilder, StringDictionaryBuilder, TimestampMicrosecondBuilder,
 };
 use arrow_array::types::Int32Type;
 use arrow_array::{ArrayRef, RecordBatch, StructArray};
@@ -191,6 +191,7 @@ fn data_type(kind: Kind, encoding: WordEncoding) -> DataType {
         Kind::Text | Kind::Word => DataType::Utf8,
         Kind::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
         Kind::Day => DataType::Date32,
+        Kind::Words => DataType::new_list(DataType::Utf8, true),
         Kind::Object(fields) => DataType::Struct(inside(fields, encoding)),
     }
 }
@@ -220,6 +221,7 @@ enum FieldBuilder {
     Word(StringDictionaryBuilder<Int32Type>),
     Moment(TimestampMicrosecondBuilder),
     Day(Date32Builder),
+    Words(ListBuilder<StringBuilder>),
     Struct { object: StructBuilder, validity: NullBufferBuilder },
 }
 
@@ -266,6 +268,7 @@ impl FieldBuilder {
             Kind::Text | Kind::Word => Self::Text(StringBuilder::new()),
             Kind::Timestamp => Self::Moment(TimestampMicrosecondBuilder::new().with_timezone("UTC")),
             Kind::Day => Self::Day(Date32Builder::new()),
+            Kind::Words => Self::Words(ListBuilder::new(StringBuilder::new())),
             Kind::Object(fields) => {
                 Self::Struct { object: StructBuilder::of(fields, encoding), validity: NullBufferBuilder::new(0) }
             }
@@ -292,6 +295,10 @@ impl FieldBuilder {
                 let day = Option::<Cow<'_, str>>::read(raw).and_then(|text| Date::parse(&text));
                 builder.append_option(day.and_then(days_since_epoch));
             }),
+            Self::Words(builder) => cells.for_each(|raw| {
+                let words = Option::<Vec<String>>::read(raw);
+                builder.append_option(words.map(|words| words.into_iter().map(Some)));
+            }),
             Self::Struct { object, validity } => {
                 let texts: Vec<Option<&str>> = cells.collect();
                 let mut inside = ExtraByRow::new();
@@ -317,6 +324,7 @@ impl FieldBuilder {
             Self::Word(mut builder) => Arc::new(builder.finish()),
             Self::Moment(mut builder) => Arc::new(builder.finish()),
             Self::Day(mut builder) => Arc::new(builder.finish()),
+            Self::Words(mut builder) => Arc::new(builder.finish()),
             Self::Struct { object, mut validity } => {
                 Arc::new(StructArray::new(inside(object.fields, object.encoding), object.finish(), validity.finish()))
             }

@@ -21,7 +21,7 @@ use crate::python::convert::ids::{Id, ids};
 use crate::python::convert::input::word;
 use crate::python::convert::input_records::Records;
 use crate::python::convert::output::{AnyJson, Typed};
-use crate::python::convert::words::{TranscodingStatus, Word};
+use crate::python::convert::words::{Permission, TranscodingStatus, Word};
 use crate::python::errors::to_python;
 use crate::python::listing::reading::page_into_python;
 use crate::python::listing::source::lists;
@@ -571,6 +571,8 @@ object! {
         lti_launch_id: Option<Cow<'_, str>>;
         /// When it was archived, in UTC; `None` unless it is archived (inferred).
         archived_at: Option<DateSource<'_, Moment>>;
+        /// What a user may do with it. Only `list_user_media` sets it, to the permission of that user.
+        permission: Option<Word<'_, Permission>>;
         /// The collection that it is in. Only `get_media`, `refresh` and the like set it.
         collection: Option<models::Collection>;
     }

@@ -5,4 +5,5 @@ pub(crate) mod collections;
 pub(crate) mod media;
 pub(crate) mod raw;
 pub(crate) mod records;
+pub(crate) mod users;
 pub(crate) mod value;

@@ -110,6 +110,7 @@ fn field_to_python<'py>(py: Python<'py>, field: &Field, raw: Option<&str>) -> Py
         (Kind::Text | Kind::Word | Kind::Timestamp | Kind::Day, raw) => {
             Option::<Cow<'_, str>>::read(raw).into_bound_py_any(py)
         }
+        (Kind::Words, raw) => Option::<Vec<String>>::read(raw).into_bound_py_any(py),
         (Kind::Object(fields), Some(raw)) => {
             let (spans, extra) = spans_and_extra(raw, fields);
             let texts: Vec<Option<&str>> = spans.iter().map(|span| span.of(raw)).collect();
@@ -162,6 +163,7 @@ fn json_schema(fields: &'static [Field]) -> Value {
             Kind::Text | Kind::Word => json!({"type": "string"}),
             Kind::Timestamp => json!({"type": "string", "format": "date-time"}),
             Kind::Day => json!({"type": "string", "format": "date"}),
+            Kind::Words => json!({"type": "array", "items": {"type": "string"}}),
             Kind::Object(fields) => json!({"type": "object", "properties": json_schema(fields), "required": ["id"]}),
         };
         json!({"anyOf": [schema, {"type": "null"}]})
