@@ -58,12 +58,10 @@ from canvas_studio.errors import (
     PermissionDeniedError,
     RateLimitError,
     ResponseDecodeError,
-    SeveralUsersError,
     SignInError,
     StudioError,
     TokenStoreError,
     UnprocessableEntityError,
-    UserNotFoundError,
 )
 
 # Not `typing.TYPE_CHECKING`: importing typing would cost more than importing this package.
@@ -78,6 +76,7 @@ if TYPE_CHECKING:
     from canvas_studio.listing import Listing
     from canvas_studio.models import *  # noqa: F403
     from canvas_studio.response import Response
+    from canvas_studio.user_errors import SeveralUsersError, UserNotFoundError
 
 __all__: list[str] = [
     "APIConnectionError",
@@ -130,6 +129,7 @@ _ELSEWHERE = {
     "Listing": "listing",
     "Response": "response",
     **dict.fromkeys(("AsyncTokenStore", "KeyringTokenStore", "TokenStore"), "auth"),
+    **dict.fromkeys(("SeveralUsersError", "UserNotFoundError"), "user_errors"),
 }
 
 

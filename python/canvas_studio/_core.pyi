@@ -513,6 +513,7 @@ class Media:
             Literal["embed_id"],
             Literal["lti_launch_id"],
             Literal["archived_at"],
+            Literal["permission"],
             Literal["collection"],
         ]
     ]
@@ -870,6 +871,11 @@ class Media:
     def owner(self, /) -> Owner | None:
         """
         The owner.
+        """
+    @property
+    def permission(self, /) -> Literal["access", "view", "edit", "owner"] | str | None:
+        """
+        What a user may do with it. Only `list_user_media` sets it, to the permission of that user.
         """
     def permissions(self, /) -> Permissions:
         """
@@ -1778,6 +1784,50 @@ class StudioClient:
 
         Reference: Media page, GET /media/{media_id}/download.
         """
+    def find_user(self, /, email: str) -> User:
+        """
+        Find the one user with an e-mail address.
+
+        Studio is asked for everyone with this address, and the addresses in its answer are compared with it as a whole,
+        without regard to case: whether Studio also matches a part of an address is unknown.
+
+        Args:
+            email: The e-mail address, or the Canvas login id if Studio holds that in its place.
+
+        Returns:
+            The user, with their roles.
+
+        Raises:
+            UserNotFoundError: If nobody has it: this person never opened Studio, or Studio holds another address or
+                their Canvas login id.
+            SeveralUsersError: If several users have it; `users` lists them.
+            PermissionDeniedError: 403, if the caller may not search users.
+            UnprocessableEntityError: 422, if Studio does not accept the address.
+
+        Reference: User page, GET /users/search.
+        """
+    async def find_user_async(self, /, email: str) -> User:
+        """
+        Find the one user with an e-mail address.
+
+        Studio is asked for everyone with this address, and the addresses in its answer are compared with it as a whole,
+        without regard to case: whether Studio also matches a part of an address is unknown.
+
+        Args:
+            email: The e-mail address, or the Canvas login id if Studio holds that in its place.
+
+        Returns:
+            The user, with their roles.
+
+        Raises:
+            UserNotFoundError: If nobody has it: this person never opened Studio, or Studio holds another address or
+                their Canvas login id.
+            SeveralUsersError: If several users have it; `users` lists them.
+            PermissionDeniedError: 403, if the caller may not search users.
+            UnprocessableEntityError: 422, if Studio does not accept the address.
+
+        Reference: User page, GET /users/search.
+        """
     @staticmethod
     def from_env(
         profile: str | None = None,
@@ -2040,6 +2090,74 @@ class StudioClient:
 
         Reference: Media page, GET /media/{media_id}/permissions.
         """
+    def get_user(self, /, id: int | Owner | User) -> User:
+        """
+        Get a user.
+
+        Args:
+            id: The Studio user id, or an `Owner` or a `User`.
+
+        Returns:
+            The user, with their roles.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not see them.
+            NotFoundError: 404, if there is no such user.
+            UnprocessableEntityError: 422, if the id is not valid.
+
+        Reference: User page, GET /users/{user_id}.
+        """
+    async def get_user_async(self, /, id: int | Owner | User) -> User:
+        """
+        Get a user.
+
+        Args:
+            id: The Studio user id, or an `Owner` or a `User`.
+
+        Returns:
+            The user, with their roles.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not see them.
+            NotFoundError: 404, if there is no such user.
+            UnprocessableEntityError: 422, if the id is not valid.
+
+        Reference: User page, GET /users/{user_id}.
+        """
+    def get_user_library(self, /, id: int | Owner | User) -> Collection:
+        """
+        Get the library of a user: the personal collection, into which their media go by default.
+
+        Args:
+            id: The Studio user id, or an `Owner` or a `User`.
+
+        Returns:
+            The collection.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not see it.
+            NotFoundError: 404, if there is no such user.
+            UnprocessableEntityError: 422, if the id is not valid.
+
+        Reference: User page, GET /users/{user_id}/library.
+        """
+    async def get_user_library_async(self, /, id: int | Owner | User) -> Collection:
+        """
+        Get the library of a user: the personal collection, into which their media go by default.
+
+        Args:
+            id: The Studio user id, or an `Owner` or a `User`.
+
+        Returns:
+            The collection.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not see it.
+            NotFoundError: 404, if there is no such user.
+            UnprocessableEntityError: 422, if the id is not valid.
+
+        Reference: User page, GET /users/{user_id}/library.
+        """
     def list_captions(self, /, media_id: int | Media) -> Listing[Caption]:
         """
         List the captions of a media, in every language and status.
@@ -2160,6 +2278,46 @@ class StudioClient:
             UnprocessableEntityError: 422, if something is not valid.
 
         Reference: Media page, GET /media/{media_id}/users.
+        """
+    def list_user_collections(
+        self, /, id: int | Owner | User, *, page: "int" = 1, per_page: "int" = 50
+    ) -> Listing[Collection]:
+        """
+        List the collections that a user has permission to.
+
+        Args:
+            id: The Studio user id, or an `Owner` or a `User`.
+            page: The first page to read.
+            per_page: How many collections to request at once, 1 to 50.
+
+        Returns:
+            A listing of `Collection`, each with the permission of this user.
+
+        Raises, while it is read:
+            PermissionDeniedError: 403, if the caller may not see that.
+            NotFoundError: 404, if there is no such user.
+            UnprocessableEntityError: 422, if the id is not valid.
+
+        Reference: User page, GET /users/{user_id}/collections.
+        """
+    def list_user_media(self, /, id: int | Owner | User, *, page: "int" = 1, per_page: "int" = 50) -> Listing[Media]:
+        """
+        List the media that a user has permission to.
+
+        Args:
+            id: The Studio user id, or an `Owner` or a `User`.
+            page: The first page to read.
+            per_page: How many media to request at once, 1 to 50.
+
+        Returns:
+            A listing of `Media`, each with the permission of this user.
+
+        Raises, while it is read:
+            PermissionDeniedError: 403, if the caller may not see that.
+            NotFoundError: 404, if there is no such user.
+            UnprocessableEntityError: 422, if the id is not valid.
+
+        Reference: User page, GET /users/{user_id}/media.
         """
     def paginate(
         self, /, path: str, *, key: str, params: Mapping[str, Any] | None = None, page: "int" = 1, per_page: "int" = 50
@@ -2328,6 +2486,35 @@ class StudioClient:
             UnprocessableEntityError: 422, if something is not valid.
 
         Reference: Media page, GET /media/search.
+        """
+    def search_users(
+        self,
+        /,
+        *,
+        email: str | None = None,
+        role: Literal["Admin", "Teacher", "Student", "Observer"] | str | None = None,
+        page: "int" = 1,
+        per_page: "int" = 50,
+    ) -> Listing[User]:
+        """
+        Search users by e-mail address, by role, or by both. Give at least one of them.
+
+        Args:
+            email: The e-mail address, or the Canvas login id if Studio holds that in its place. Whether a part of it is
+                enough is unknown; `find_user` finds one exact person.
+            role: The role. The words are not documented; those in the type hint are expected, and any other is sent.
+            page: The first page to read.
+            per_page: How many users to request at once, 1 to 50.
+
+        Returns:
+            A listing of `User`, each with their roles. Only people who have opened Studio are found.
+
+        Raises, while it is read:
+            BadRequestError: 400, if Studio misses a parameter.
+            PermissionDeniedError: 403, if the caller may not search users.
+            UnprocessableEntityError: 422, if something is not valid, such as the role.
+
+        Reference: User page, GET /users/search.
         """
     def unarchive_collection(self, /, id: int | Collection) -> Collection | None:
         """

@@ -4,15 +4,6 @@ from __future__ import annotations
 
 from canvas_studio import _core
 
-# Not `typing.TYPE_CHECKING`: importing typing would cost more than importing this package.
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from canvas_studio.models import User
-
-    _Users = tuple[User, ...]
-else:
-    _Users = tuple  # what reads type hints at run time must not import the records
-
 __all__ = [
     "APIConnectionError",
     "APIStatusError",
@@ -31,12 +22,10 @@ __all__ = [
     "PermissionDeniedError",
     "RateLimitError",
     "ResponseDecodeError",
-    "SeveralUsersError",
     "SignInError",
     "StudioError",
     "TokenStoreError",
     "UnprocessableEntityError",
-    "UserNotFoundError",
 ]
 
 
@@ -91,26 +80,6 @@ class ListingChangedError(StudioError):
 
     The message says how many items came, and how many should have come. You got all that came.
     """
-
-
-class UserNotFoundError(StudioError, LookupError):
-    """No user has this e-mail address. This person never opened Studio, or Studio holds another address or a login id.
-
-    Attributes:
-        users: The users that Studio found in spite of their other addresses; mostly none.
-    """
-
-    users: _Users
-
-
-class SeveralUsersError(StudioError, LookupError):
-    """Several users have this e-mail address.
-
-    Attributes:
-        users: All of them.
-    """
-
-    users: _Users
 
 
 class APIConnectionError(StudioError, ConnectionError):

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from canvas_studio._csv import CsvFile
     from canvas_studio._frames import ParquetFile
     from canvas_studio._progress import Items
-    from canvas_studio.models import Drift
+    from canvas_studio.drift import Drift
 else:
     # Extras, imported by the methods that need them. Until then their types are Any.
     pa, pd, pl = SimpleNamespace(Table=Any), SimpleNamespace(DataFrame=Any), SimpleNamespace(DataFrame=Any)
@@ -180,7 +180,7 @@ class Listing(Generic[Item]):
         """
         if self._reading is None:
             return None
-        from canvas_studio.models import Drift  # noqa: PLC0415 - the records need dataclasses, and listings do not
+        from canvas_studio.drift import Drift  # noqa: PLC0415 - it needs dataclasses, and listings do not
 
         return Drift(*self._reading.reader.drift)
 

@@ -9,8 +9,10 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from canvas_studio import _core
-from canvas_studio._core import Collection, StudioClient
+from canvas_studio._core import Collection, Media, StudioClient
+from canvas_studio.drift import Drift
 from canvas_studio.errors import DetachedError
+from canvas_studio.listing import Listing
 
 __all__ = [
     "Caption",
@@ -400,25 +402,6 @@ class PermissionChange(Record):
     id: int
     share_type: Literal["user", "group"]
     permission_type: Literal["view", "edit"] | str = "view"
-
-
-@dataclass(frozen=True, slots=True, weakref_slot=True)
-class Drift:
-    """How a list changed while it was read, as far as noticed: `Listing.drift`.
-
-    Attributes:
-        readings: How often the pages were read from the start. 1 means no sign of a change.
-        appeared: The number of items that only a repeated reading found: added meanwhile, or moved to another page.
-        vanished: The number of items that you got and that the last complete reading no longer held.
-        first_total: Studio's count at the start; `None` if it does not count.
-        last_total: The count at the end.
-    """
-
-    readings: int
-    appeared: int
-    vanished: int
-    first_total: int | None
-    last_total: int | None
 
 
 _classes = {

@@ -37,6 +37,7 @@ pub fn search(
         .page("users"))
 }
 
+/// Gets a user by Studio's id, which is not the Canvas one.
 pub fn get(id: i64) -> Result<Request<User>, InvalidArgument> {
     Ok(Call::get("get_user", path(id, "")?).at_key("user"))
 }

@@ -95,10 +95,12 @@ fn exception(py: Python<'_>, error: Error, client: Option<&Client>) -> PyResult<
         }
         Error::NotOneUser(not_one) => {
             attributes.set_item("users", not_one.users.into_python(py, client)?)?;
-            match not_one.problem {
+            let name = match not_one.problem {
                 Problem::NoUser => "UserNotFoundError",
                 Problem::Several => "SeveralUsersError",
-            }
+            };
+            let class = py.import("canvas_studio.user_errors")?.getattr(name)?;
+            return class.call((message,), Some(&attributes)).map(PyErr::from_value);
         }
         Error::ListChanged(_) => "ListingChangedError",
         Error::FileChanged { path, .. } => {

@@ -27,7 +27,7 @@ def core(name: str) -> list[str]:
     constants = dict(re.findall(r'const (\w+): &str = "(\w+)";', CORE))
     listed = re.search(rf"const {name}: &\[&str\] = &\[(.*?)\];", CORE, re.DOTALL)
     assert listed is not None, name
-    return [constants.get(word) or ast.literal_eval(word) for word in re.findall(r'"?\w+"?', listed[1])]
+    return [constants.get(word) or ast.literal_eval(word) for word in re.findall(r'"[^"]+"|\w+', listed[1])]
 
 
 def literals(hint: object) -> tuple[list[str], bool]:
@@ -41,7 +41,6 @@ def literals(hint: object) -> tuple[list[str], bool]:
     ("cls", "field", "words"),
     [
         (User, "permission", "PERMISSIONS"),
-        (User, "role_names", "ROLE_NAMES"),
         (Group, "permission", "LEVELS"),
         (Course, "type", "COLLECTION_TYPES"),
         (Course, "permission", "PERMISSIONS"),
@@ -52,6 +51,15 @@ def literals(hint: object) -> tuple[list[str], bool]:
 )
 def test_hints_of_a_record_offer_the_words_of_the_core_and_take_others(cls: type, field: str, words: str) -> None:
     assert literals(typing.get_type_hints(cls)[field]) == (core(words), True)
+
+
+def test_hints_of_roles_offer_the_words_of_the_core_and_take_others() -> None:
+    roles, _ = typing.get_args(typing.get_type_hints(User)["role_names"])
+    word, _ = typing.get_args(roles)
+    assert (typing.get_origin(roles), literals(word)) == (tuple, (core("ROLE_NAMES"), True))
+    [hint] = [node.annotation for node in ast.walk(STUB) if isinstance(node, ast.arg) and node.arg == "role"]
+    assert hint is not None
+    assert ast.unparse(hint) == f"Literal[{', '.join(map(repr, core('ROLES')))}] | str | None"
 
 
 @pytest.mark.parametrize(("field", "words"), [("action", "ACTIONS"), ("share_type", "SHARE_TYPES")])

@@ -15,10 +15,10 @@ import canvas_studio
 import fastapi
 import pydantic
 import pytest
-from canvas_studio import Caption, DetachedError, StudioClient, StudioError, Tokens, models
+from canvas_studio import Caption, DetachedError, Owner, StudioClient, StudioError, Tokens, User, models
 from canvas_studio.sandbox import Sandbox
 from fastapi.testclient import TestClient
-from support.fault_server import TOKEN, FaultServer, json_answer, text_answer
+from support.fault_server import TOKEN, FaultServer, json_answer, media_item, person, text_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,8 +33,8 @@ CLASSES: list[Any] = [
     for name in models.__all__
     if issubclass(value := getattr(models, name), models.RecordWithMethods)
 ]  # fmt: skip
-# What each method is called with.
-ARGUMENTS: dict[str, tuple[Any, ...]] = {"text": ()}
+# What a method is called with.
+ARGUMENTS: dict[str, tuple[Any, ...]] = {}
 
 
 def pickled(value: Any) -> Any:
@@ -45,17 +45,39 @@ def caption_of(server: FaultServer) -> Caption:
     return server.client().list_captions(42).collect()[0]
 
 
+def of_client(cls: type, server: FaultServer) -> Any:
+    """A record of a class, as a client of the server gives it."""
+    if cls is Caption:
+        return caption_of(server)
+    return server.client().get_user(1) if cls is User else server.client().get_media(1).owner
+
+
+ANSWERS: dict[type, Any] = {
+    Caption: {"caption_files": [SENT]},
+    User: {"user": person(1)},
+    Owner: {"media": media_item(1)},
+}
+
+
+def own_methods(cls: type) -> list[str]:
+    """The methods of a record that need its client."""
+    own = [name for name, value in inspect.getmembers(cls, inspect.isfunction) if not name.startswith("_")]
+    return [name for name in own if not hasattr(models.Record, name) and not name.endswith("_async")]
+
+
 def methods(cls: type) -> list[str]:
-    """The methods of a record, without the async ones."""
-    own = [name for name, value in vars(cls).items() if inspect.isfunction(value) and not name.startswith("_")]
-    return [name for name in own if f"{name}_async" in own]
+    """Those with an async form, which is all but the listings."""
+    return [name for name in own_methods(cls) if hasattr(cls, f"{name}_async")]
 
 
 ALL = [(cls, name) for cls in CLASSES for name in methods(cls)]
+LISTINGS = [(cls, name) for cls in CLASSES for name in own_methods(cls) if name not in methods(cls)]
 
 
 def test_there_are_records_with_methods() -> None:
-    assert (Caption, "text") in ALL
+    assert {(Caption, "text"), (User, "library"), (Owner, "library")} <= set(ALL)
+    assert {(cls, name) for cls in (User, Owner) for name in ("media", "collections")} == set(LISTINGS)
+    assert set(CLASSES) == set(ANSWERS)
 
 
 @pytest.mark.parametrize(("cls", "name"), ALL)
@@ -68,12 +90,18 @@ def test_both_forms_of_a_method_have_one_signature_and_one_docstring(cls: type, 
     assert "DetachedError" in method.__doc__
 
 
-def by_hand(caption: Caption) -> Caption:
-    return Caption(caption.id)
+def call(form: Form, record: Any, name: str) -> Any:
+    if (type(record), name) in LISTINGS:
+        return getattr(record, name)()
+    return form.call(record, name, *ARGUMENTS.get(name, ()))
 
 
-def through_pydantic(caption: Caption) -> Caption:
-    return pydantic.TypeAdapter(Caption).validate_python(caption.to_dict())
+def by_hand(record: Any) -> Any:
+    return type(record)(record.id)
+
+
+def through_pydantic(record: Any) -> Any:
+    return pydantic.TypeAdapter(type(record)).validate_python(record.to_dict())
 
 
 AS_DATA: list[Any] = [dataclasses.asdict, dataclasses.astuple, Caption.to_dict, pickle.dumps]
@@ -81,15 +109,15 @@ DETACHED: list[Any] = [pickled, copy.copy, copy.deepcopy, dataclasses.replace, b
 
 
 @pytest.mark.parametrize("detached", DETACHED, ids=lambda made: made.__name__)
-@pytest.mark.parametrize(("cls", "name"), ALL)
+@pytest.mark.parametrize(("cls", "name"), [*ALL, *LISTINGS])
 def test_a_record_without_a_client_says_so_and_what_to_call(
-    form: Form, cls: type, name: str, detached: Callable[[Caption], Caption]
+    form: Form, cls: type, name: str, detached: Callable[[Any], Any]
 ) -> None:
-    with FaultServer(json_answer({"caption_files": [SENT]})) as server:
-        record = detached(caption_of(server))
+    with FaultServer(json_answer(ANSWERS[cls])) as server:
+        record = detached(of_client(cls, server))
         assert type(record) is cls
         with pytest.raises(DetachedError) as caught:
-            form.call(record, name, *ARGUMENTS[name])
+            call(form, record, name)
     assert len(server.requests) == 1
     assert isinstance(caught.value, StudioError)
     called = str(caught.value).rpartition("studio.")[2].partition("(")[0]

@@ -24,7 +24,7 @@ from support.recorded_objects import assert_is_ada, assert_is_cell_biology, asse
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from support.forms import Connect, Form, Serve
+    from support.forms import Connect, Form, Reach, Serve
 
 ADA = "ada.park@example.edu"
 MEANINGS_OF_NO_HIT = "never opened Studio, or Studio holds another address or their Canvas login id"
@@ -61,18 +61,15 @@ def test_a_user_may_be_named_by_what_studio_gave(
 
 
 @pytest.mark.parametrize("case", ["get_user_library", "get_user_library_without_wrapper"])
-def test_the_library_of_a_user_is_a_collection(case: str, form: Form, recorded: Serve, connect: Connect) -> None:
-    library = form.call(connect(recorded(f"users/{case}").url), "get_user_library", 3)
+def test_the_library_of_a_user_is_a_collection(case: str, reach: Reach) -> None:
+    library = reach(f"users/{case}", "get_user_library", "library").call()
     assert type(library) is Collection
     assert (library.id, library.type, library.permission) == (9, "user", "owner")
     assert_is_ada(library.owner)
 
 
-def test_the_media_of_a_user_come_with_the_permission_of_that_user(
-    form: Form, recorded: Serve, connect: Connect
-) -> None:
-    studio = connect(recorded("users/list_user_media").url)
-    media = form.items(studio.list_user_media(User(id=3), per_page=2))
+def test_the_media_of_a_user_come_with_the_permission_of_that_user(reach: Reach) -> None:
+    media = reach("users/list_user_media", "list_user_media", "media").items(per_page=2)
     assert_is_mitosis(media[0])
     assert [(type(each), each.id, each.permission) for each in media] == [
         (Media, 42, "edit"),
@@ -82,11 +79,8 @@ def test_the_media_of_a_user_come_with_the_permission_of_that_user(
     assert media[0].to_dict()["permission"] == "edit"
 
 
-def test_the_collections_of_a_user_come_with_the_permission_of_that_user(
-    form: Form, recorded: Serve, connect: Connect
-) -> None:
-    studio = connect(recorded("users/list_user_collections").url)
-    shared, library = form.items(studio.list_user_collections(3))
+def test_the_collections_of_a_user_come_with_the_permission_of_that_user(reach: Reach) -> None:
+    shared, library = reach("users/list_user_collections", "list_user_collections", "collections").items()
     assert_is_cell_biology(shared)
     assert (library.type, library.permission) == ("user", "owner")
 
@@ -191,6 +185,25 @@ def test_of_several_with_one_address_none_is_taken_and_all_are_shown(form: Form)
     assert isinstance(error, StudioError)
     assert isinstance(error, LookupError)
     assert [user.id for user in error.users] == [1, 3, 4]
+
+
+def test_the_users_of_an_error_have_the_client_that_looked_for_them(form: Form) -> None:
+    with Sandbox(media=0) as box, box.client() as studio:
+        first, second = (box.add_user(f"Ada Park {number}", ADA) for number in range(2))
+        with pytest.raises(SeveralUsersError) as raised:
+            form.call(studio, "find_user", ADA)
+        libraries = {user.id: form.call(user, "library") for user in raised.value.users}
+    assert {owner: library.owner.id for owner, library in libraries.items()} == {first: first, second: second}
+
+
+def test_the_owner_of_a_media_has_methods_too(form: Form) -> None:
+    with Sandbox(media=0) as box, box.client() as studio:
+        ada = box.add_user("Ada Park", ADA)
+        media = form.call(studio, "get_media", box.add_media("Mitosis", owner=ada))
+        assert [each.id for each in form.items(media.owner.media())] == [media.id]
+        library = form.call(media.owner, "library")
+        assert [each.id for each in form.items(media.owner.collections(per_page=1))] == [library.id]
+        assert form.call(library.owner, "library") == library
 
 
 @pytest.mark.parametrize("emails", [(), (ADA, ADA)])

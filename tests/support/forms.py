@@ -19,7 +19,7 @@ from canvas_studio import (
 from support.recorded_server import RecordedServer
 
 if TYPE_CHECKING:
-    from canvas_studio import Collection, Listing, Media
+    from canvas_studio import Collection, Listing, Media, User
 
 T = TypeVar("T")
 
@@ -34,7 +34,7 @@ ERROR_CLASSES: dict[int, type[APIStatusError]] = {
 
 
 # How the recordings of a page come by the object that its operations are about.
-GETTERS = {"collections": ("get_collection", 7), "media": ("get_media", 42)}
+GETTERS = {"collections": ("get_collection", 7), "media": ("get_media", 42), "users": ("get_user", 3)}
 
 
 Serve: TypeAlias = Callable[..., RecordedServer]
@@ -106,7 +106,7 @@ class Subject:
     """An operation on one object, reached in one of the three ways in which it can be reached."""
 
     form: Form
-    owner: StudioClient | Collection | Media
+    owner: StudioClient | Collection | Media | User
     method: str
     arguments: tuple[Any, ...]
 

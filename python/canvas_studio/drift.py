@@ -1,0 +1,34 @@
+"""How a list changed while it was read. Apart from the records, since those import listings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from canvas_studio import _core
+
+__all__ = ["Drift"]
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True)
+class Drift:
+    """How a list changed while it was read, as far as noticed: `Listing.drift`.
+
+    Attributes:
+        readings: How often the pages were read from the start. 1 means no sign of a change.
+        appeared: The number of items that only a repeated reading found: added meanwhile, or moved to another page.
+        vanished: The number of items that you got and that the last complete reading no longer held.
+        first_total: Studio's count at the start; `None` if it does not count.
+        last_total: The count at the end.
+    """
+
+    readings: int
+    appeared: int
+    vanished: int
+    first_total: int | None
+    last_total: int | None
+
+
+_classes = {
+    name: value for name, value in globals().items() if isinstance(value, type) and value.__module__ == __name__
+}
+globals().update(_core._first_classes(__name__, _classes))  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
