@@ -61,7 +61,7 @@ ANSWERS: dict[type, Any] = {
 
 def own_methods(cls: type) -> list[str]:
     """The methods of a record that need its client."""
-    own = [name for name, value in inspect.getmembers(cls, inspect.isfunction) if not name.startswith("_")]
+    own = [name for name, _ in inspect.getmembers(cls, inspect.isfunction) if not name.startswith("_")]
     return [name for name in own if not hasattr(models.Record, name) and not name.endswith("_async")]
 
 
@@ -96,11 +96,11 @@ def call(form: Form, record: Any, name: str) -> Any:
     return form.call(record, name, *ARGUMENTS.get(name, ()))
 
 
-def by_hand(record: Any) -> Any:
+def by_hand(record: Caption | Owner | User) -> Any:
     return type(record)(record.id)
 
 
-def through_pydantic(record: Any) -> Any:
+def through_pydantic(record: Caption | Owner | User) -> Any:
     return pydantic.TypeAdapter(type(record)).validate_python(record.to_dict())
 
 

@@ -97,7 +97,8 @@ def test_a_search_without_a_filter_is_refused_before_anything_is_sent() -> None:
         with pytest.raises(InvalidArgumentError, match="email or role is missing: give at least one") as raised:
             studio.search_users()
         assert raised.value.argument == "email"
-        for keywords in ({"email": ""}, {"role": "  "}, {"email": ADA, "role": ""}):
+        refused: list[dict[str, Any]] = [{"email": ""}, {"role": "  "}, {"email": ADA, "role": ""}]
+        for keywords in refused:
             with pytest.raises(InvalidArgumentError, match="must not be empty"):
                 studio.search_users(**keywords)
         assert server.requests == []
@@ -128,8 +129,8 @@ def test_roles_of_another_form_stay_as_they_were_sent(sent: object, form: Form) 
 
 @pytest.mark.parametrize("sent", [{}, {"role_names": None}])
 def test_roles_that_are_not_sent_are_none_and_no_roles_are_an_empty_tuple(sent: dict[str, Any], form: Form) -> None:
-    users = {"users": [{"id": 1, **sent}, {"id": 2, "role_names": []}]}
-    with FaultServer(json_answer(users)) as server, server.client() as studio:
+    users: list[dict[str, Any]] = [{"id": 1, **sent}, {"id": 2, "role_names": []}]
+    with FaultServer(json_answer({"users": users})) as server, server.client() as studio:
         found = form.items(studio.search_users(role="Student"))
     assert [(user.role_names, user.extra) for user in found] == [(None, {}), ((), {})]
 
@@ -214,8 +215,9 @@ def test_an_error_about_users_can_be_pickled(emails: tuple[str, ...]) -> None:
         pytest.raises((UserNotFoundError, SeveralUsersError)) as raised,
     ):
         studio.find_user(ADA)
-    again = pickle.loads(pickle.dumps(raised.value))  # noqa: S301 - it is our own
-    assert (type(again), str(again), again.users) == (type(raised.value), str(raised.value), raised.value.users)
+    error: Any = raised.value
+    again = pickle.loads(pickle.dumps(error))  # noqa: S301 - it is our own
+    assert (type(again), str(again), again.users) == (type(error), str(error), error.users)
 
 
 @pytest.mark.parametrize("last", [ADA, "someone@example.edu"])
