@@ -80,7 +80,10 @@ impl<'call> RequestContext<'call> {
             Target::Studio(_) | Target::SignIn(_) => None,
         };
         let form = form.iter().filter(|(name, _)| SECRET_FIELDS.contains(name)).map(|(_, value)| value.clone());
-        let secrets = secrets.and(signed.into_iter().flat_map(signature_of)).and(form);
+        // A media may be made from a signed URL, which is then a parameter.
+        let sent = call.query.iter().filter(|(_, value)| value.contains("://"));
+        let sent: Vec<Url> = sent.filter_map(|(_, value)| Url::parse(value.trim()).ok()).collect();
+        let secrets = secrets.and(signed.into_iter().chain(&sent).flat_map(signature_of)).and(form);
         Self { call, url, secrets }
     }
 

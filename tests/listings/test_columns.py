@@ -166,12 +166,29 @@ def test_columns_of_a_whole_library_are_its_items(form: Form) -> None:
         ("list_media_perspectives", "perspectives", [{"uuid": "a", "title": "A"}, {"uuid": "b", "kind": "x"}]),
         ("list_media_sources", "sources", [{"url": "https://files.example/1", "definition": "low"}, {"height": 720}]),
         ("list_media_users", "user_permissions", [person(1, permission="edit"), person(2, email=None)]),
+        ("list_user_media", "media", [media_item(1, permission="edit"), media_item(2, permission="a_new_word")]),
+        ("list_user_collections", "collections", [collection_item(1), collection_item(2, permission="owner")]),
     ],
 )
 def test_every_list_has_columns(form: Form, method: str, key: str, items: list[Any]) -> None:
     with FaultServer(json_answer({key: items})) as server:
         listing = getattr(server.client(), method)(1)
         assert same(form.call(listing, "to_arrow"), form.call(listing, "to_dicts"))
+
+
+def test_roles_are_a_column_of_lists_and_json_in_csv(form: Form, tmp_path: Path) -> None:
+    roles: list[Any] = [["Teacher", "Subaccount admin"], [], None, "Dean"]
+    users = [person(number, role_names=names) for number, names in enumerate(roles, start=1)]
+    with FaultServer(json_answer({"users": users})) as server:
+        listing = server.client().search_users(role="Teacher")
+        table = form.call(listing, "to_arrow")
+        form.call(listing, "to_csv", tmp_path / "users.csv")
+    assert types_of(table)["role_names"] == pa.list_(pa.string())
+    assert table["role_names"].to_pylist() == [*roles[:3], None]
+    assert [json.loads(extra or "{}") for extra in table["extra"].to_pylist()] == [{}, {}, {}, {"role_names": "Dean"}]
+    with (tmp_path / "users.csv").open(encoding="utf-8", newline="") as file:
+        cells = [row["role_names"] for row in csv.DictReader(file)]
+    assert cells == ['["Teacher", "Subaccount admin"]', "[]", "", "Dean"]
 
 
 def test_what_is_missing_is_null(form: Form) -> None:

@@ -335,6 +335,7 @@ ARGUMENTS: dict[str, Any] = {
     "user_id": 1,
     "course_id": 1,
     "name": "New",
+    "email": "ada.park@example.edu",
     "changes": [{"action": "create", "id": 7, "share_type": "user"}],
     "method": "POST",
     "key": "things",
@@ -580,6 +581,32 @@ def test_the_attributes_of_a_download_url_are_not_in_its_listing_or_logs(form: F
         url = form.call(studio, "get_download_url", 1)
         assert CORES["signature"] in url
         assert found_in(shown_by_object(studio)) == []
+    assert found_in("\n".join(ears.heard)) == []
+
+
+@pytest.mark.parametrize("answer", ["refused", "reset", "hang", "html", "quoted", "quoted in JSON"])
+@pytest.mark.parametrize("how", ["params", "json", "data"])
+def test_a_signed_url_that_is_sent_as_a_parameter_is_shown_without_its_query(
+    how: str, answer: str, form: Form, ears: Ears
+) -> None:
+    """Media are made from URLs, which may be signed ones."""
+    url = f"https://bucket.example.com/lectures/1.mp4?{SIGNED}"
+    answers = {
+        "refused": json_answer({"error": "no"}, 422),
+        "reset": RESET,
+        "hang": HANG,
+        "html": text_answer("<title>Sign in</title>", "text/html"),
+        "quoted": text_answer(f"cannot fetch {url}", "text/plain", 422),
+        "quoted in JSON": json_answer({"error": f"cannot fetch {url}"}, 422),
+    }
+    with (
+        FaultServer(answers[answer]) as server,
+        server.client(timeout=2 if answer == "hang" else 60) as studio,
+        pytest.raises(StudioError) as raised,
+    ):
+        form.call(studio, "request", "POST", "/collections/1/media", **{how: {"url": url}})
+    assert "bucket.example.com" in server.requests[0].raw.decode()
+    assert found_in(shown_by_error(raised.value)) == []
     assert found_in("\n".join(ears.heard)) == []
 
 
