@@ -62,6 +62,7 @@ from canvas_studio.errors import (
     StudioError,
     TokenStoreError,
     UnprocessableEntityError,
+    UploadWarning,
 )
 
 # Not `typing.TYPE_CHECKING`: importing typing would cost more than importing this package.
@@ -114,6 +115,7 @@ __all__: list[str] = [
     "TokenStoreError",
     "Tokens",
     "UnprocessableEntityError",
+    "UploadWarning",
     "UserNotFoundError",
     "__version__",
 ]

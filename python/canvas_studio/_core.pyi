@@ -4,7 +4,17 @@ The compiled part of `canvas_studio`. Import from `canvas_studio` instead.
 
 from canvas_studio.auth import AsyncTokenStore, TokenStore
 from canvas_studio.listing import Listing
-from canvas_studio.models import Caption, Course, Owner, PermissionChange, Permissions, Perspective, Source, User
+from canvas_studio.models import (
+    Caption,
+    Course,
+    Owner,
+    PermissionChange,
+    Permissions,
+    Perspective,
+    Source,
+    UploadSlot,
+    User,
+)
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from os import PathLike
@@ -388,6 +398,80 @@ class Collection:
             NotFoundError: 404, if it is no longer there.
 
         Reference: Collection page, /collections/{collection_id}/unarchive (the method, POST, is inferred).
+        """
+    def upload(
+        self,
+        /,
+        path: str | PathLike[str],
+        *,
+        title: str | None = None,
+        description: str | None = None,
+        user_id: int | Owner | User | None = None,
+        auto_caption: bool | None = None,
+        progress: bool | Callable[[int, int | None], object] | None = ...,
+        check: "bool" = True,
+    ) -> Media:
+        """
+        Upload a file into it, which becomes a media. Studio transcodes it afterwards: see `Media.wait_until_ready`.
+
+        Args:
+            path: The file. It is streamed; if a connection breaks, it is sent again from its first byte.
+            title: The title; the file's name without its ending if omitted.
+            description: The description.
+            user_id: The Studio user (an id, an `Owner` or a `User`) who will own it; the caller if omitted. Only an
+                administrator may upload for another user.
+            auto_caption: Whether Studio makes captions automatically. The account must have that.
+            progress: As for `StudioClient.upload_media`.
+            check: As for `StudioClient.upload_media`.
+
+        Returns:
+            The media.
+
+        Raises:
+            InvalidArgumentError: If the file is empty or too large, or the title is empty. No request was sent.
+            PermissionDeniedError: 403, if the caller may not upload there, or the storage host rejects the file.
+            NotFoundError: 404, if there is no such user or collection.
+            FileChangedError: If the file changed while it was sent.
+            OSError: If the file cannot be read.
+
+        Reference: Media Upload page.
+        """
+    async def upload_async(
+        self,
+        /,
+        path: str | PathLike[str],
+        *,
+        title: str | None = None,
+        description: str | None = None,
+        user_id: int | Owner | User | None = None,
+        auto_caption: bool | None = None,
+        progress: bool | Callable[[int, int | None], object] | None = ...,
+        check: "bool" = True,
+    ) -> Media:
+        """
+        Upload a file into it, which becomes a media. Studio transcodes it afterwards: see `Media.wait_until_ready`.
+
+        Args:
+            path: The file. It is streamed; if a connection breaks, it is sent again from its first byte.
+            title: The title; the file's name without its ending if omitted.
+            description: The description.
+            user_id: The Studio user (an id, an `Owner` or a `User`) who will own it; the caller if omitted. Only an
+                administrator may upload for another user.
+            auto_caption: Whether Studio makes captions automatically. The account must have that.
+            progress: As for `StudioClient.upload_media`.
+            check: As for `StudioClient.upload_media`.
+
+        Returns:
+            The media.
+
+        Raises:
+            InvalidArgumentError: If the file is empty or too large, or the title is empty. No request was sent.
+            PermissionDeniedError: 403, if the caller may not upload there, or the storage host rejects the file.
+            NotFoundError: 404, if there is no such user or collection.
+            FileChangedError: If the file changed while it was sent.
+            OSError: If the file cannot be read.
+
+        Reference: Media Upload page.
         """
 
 @final
@@ -1544,6 +1628,72 @@ class StudioClient:
         """
         End calls in progress with `ClientClosedError`, and refuse new ones.
         """
+    def complete_upload(
+        self,
+        /,
+        media_id: int | UploadSlot,
+        *,
+        title: str,
+        description: str | None = None,
+        auto_caption: bool | None = None,
+    ) -> Media:
+        """
+        Complete an upload whose file was sent: the third step. Studio then transcodes the media.
+
+        If the answer is lost or says nothing (5xx), Studio is asked whether the upload was completed.
+
+        Args:
+            media_id: The upload, or its id.
+            title: The title. Studio requires one.
+            description: The description.
+            auto_caption: Whether Studio makes captions automatically. The account must have that.
+
+        Returns:
+            The media.
+
+        Raises:
+            BadRequestError: 400, if Studio does not accept the title.
+            PermissionDeniedError: 403, if the caller may not complete it.
+            NotFoundError: 404, if there is no such upload.
+            ConflictError: 409, if it was completed before this call.
+            InternalServerError: 501, if captions cannot be made automatically. The upload is not completed then
+                (inferred).
+
+        Reference: Media Upload page, POST /media/uploads/{media_id}/complete.
+        """
+    async def complete_upload_async(
+        self,
+        /,
+        media_id: int | UploadSlot,
+        *,
+        title: str,
+        description: str | None = None,
+        auto_caption: bool | None = None,
+    ) -> Media:
+        """
+        Complete an upload whose file was sent: the third step. Studio then transcodes the media.
+
+        If the answer is lost or says nothing (5xx), Studio is asked whether the upload was completed.
+
+        Args:
+            media_id: The upload, or its id.
+            title: The title. Studio requires one.
+            description: The description.
+            auto_caption: Whether Studio makes captions automatically. The account must have that.
+
+        Returns:
+            The media.
+
+        Raises:
+            BadRequestError: 400, if Studio does not accept the title.
+            PermissionDeniedError: 403, if the caller may not complete it.
+            NotFoundError: 404, if there is no such upload.
+            ConflictError: 409, if it was completed before this call.
+            InternalServerError: 501, if captions cannot be made automatically. The upload is not completed then
+                (inferred).
+
+        Reference: Media Upload page, POST /media/uploads/{media_id}/complete.
+        """
     def create_collection(self, /, name: str, *, user_id: int | Owner | User | None = None) -> Collection:
         """
         Create a collection.
@@ -1639,6 +1789,50 @@ class StudioClient:
             UnprocessableEntityError: 422, if something is not valid.
 
         Reference: Media page, /media/{media_id}/create_embed (the method, POST, is observed).
+        """
+    def create_upload(
+        self, /, *, user_id: int | Owner | User | None = None, collection_id: int | Collection | None = None
+    ) -> UploadSlot:
+        """
+        Create an upload: the first of the three steps that `upload_media` makes.
+
+        Args:
+            user_id: The Studio user (an id, an `Owner` or a `User`) who will own the media; the caller if omitted. Only
+                an administrator may upload for another user.
+            collection_id: The collection, or its id, to upload it into; the library of the user if omitted.
+
+        Returns:
+            The id that the media will have, and a signed URL for its file, good for 24 hours (observed). Treat the URL as a
+            secret.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not upload there.
+            NotFoundError: 404, if there is no such user or collection.
+            UnprocessableEntityError: 422, if the user id is not valid.
+
+        Reference: Media Upload page, POST /media/uploads.
+        """
+    async def create_upload_async(
+        self, /, *, user_id: int | Owner | User | None = None, collection_id: int | Collection | None = None
+    ) -> UploadSlot:
+        """
+        Create an upload: the first of the three steps that `upload_media` makes.
+
+        Args:
+            user_id: The Studio user (an id, an `Owner` or a `User`) who will own the media; the caller if omitted. Only
+                an administrator may upload for another user.
+            collection_id: The collection, or its id, to upload it into; the library of the user if omitted.
+
+        Returns:
+            The id that the media will have, and a signed URL for its file, good for 24 hours (observed). Treat the URL as a
+            secret.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not upload there.
+            NotFoundError: 404, if there is no such user or collection.
+            UnprocessableEntityError: 422, if the user id is not valid.
+
+        Reference: Media Upload page, POST /media/uploads.
         """
     def delete_collection(self, /, id: int | Collection) -> Collection | None:
         """
@@ -2516,6 +2710,64 @@ class StudioClient:
 
         Reference: User page, GET /users/search.
         """
+    def send_upload(
+        self,
+        /,
+        slot: UploadSlot,
+        path: str | PathLike[str],
+        *,
+        progress: bool | Callable[[int, int | None], object] | None = ...,
+        check: "bool" = True,
+    ) -> None:
+        """
+        Send a file to an upload that was created: the second step.
+
+        Args:
+            slot: What `create_upload` returned.
+            path: The file. It is streamed; if a connection breaks, it is sent again from its first byte.
+            progress: As for `upload_media`.
+            check: As for `upload_media`.
+
+        Returns:
+            Nothing.
+
+        Raises:
+            InvalidArgumentError: If the file is empty or too large. No request was sent.
+            APIStatusError: If the storage host rejects the file, as when the signed URL has expired (403).
+            FileChangedError: If the file changed while it was sent.
+            OSError: If the file cannot be read.
+
+        Reference: Media Upload page, a PUT to the storage host.
+        """
+    async def send_upload_async(
+        self,
+        /,
+        slot: UploadSlot,
+        path: str | PathLike[str],
+        *,
+        progress: bool | Callable[[int, int | None], object] | None = ...,
+        check: "bool" = True,
+    ) -> None:
+        """
+        Send a file to an upload that was created: the second step.
+
+        Args:
+            slot: What `create_upload` returned.
+            path: The file. It is streamed; if a connection breaks, it is sent again from its first byte.
+            progress: As for `upload_media`.
+            check: As for `upload_media`.
+
+        Returns:
+            Nothing.
+
+        Raises:
+            InvalidArgumentError: If the file is empty or too large. No request was sent.
+            APIStatusError: If the storage host rejects the file, as when the signed URL has expired (403).
+            FileChangedError: If the file changed while it was sent.
+            OSError: If the file cannot be read.
+
+        Reference: Media Upload page, a PUT to the storage host.
+        """
     def unarchive_collection(self, /, id: int | Collection) -> Collection | None:
         """
         Unarchive a collection, with all its media and perspectives.
@@ -2585,6 +2837,106 @@ class StudioClient:
             NotFoundError: 404, if there is no such media.
 
         Reference: Media page, /media/{media_id}/unarchive (the method, POST, is inferred).
+        """
+    def upload_media(
+        self,
+        /,
+        path: str | PathLike[str],
+        *,
+        title: str | None = None,
+        description: str | None = None,
+        collection_id: int | Collection | None = None,
+        user_id: int | Owner | User | None = None,
+        auto_caption: bool | None = None,
+        progress: bool | Callable[[int, int | None], object] | None = ...,
+        check: "bool" = True,
+    ) -> Media:
+        """
+        Upload a file, which becomes a media. Studio transcodes it afterwards: see `wait_until_ready`.
+
+        It creates an upload, sends the file to the storage host, and completes the upload. The upload is completed only
+        after the storage host has taken the whole file, and the file is still the same. If it is unknown whether the
+        completion was carried out, Studio is asked. If something fails, the exception has the id of the upload that was
+        left uncompleted: `media_id`.
+
+        Args:
+            path: The file. It is streamed; if a connection breaks, it is sent again from its first byte.
+            title: The title; the file's name without its ending if omitted.
+            description: The description.
+            collection_id: The collection, or its id, to upload it into; the library of the user if omitted.
+            user_id: The Studio user (an id, an `Owner` or a `User`) who will own it; the caller if omitted. Only an
+                administrator may upload for another user.
+            auto_caption: Whether Studio makes captions automatically. The account must have that.
+            progress: `True` for a progress bar (needs tqdm), or a callable that is given the bytes sent so far and the
+                bytes in all, several times a second, on the calling thread. The async method also takes an async
+                callable, and awaits it, one report at a time, while the upload continues.
+            check: Whether to refuse a file of more than 10 GB, and to warn of one of more than 5 GB or of an unknown kind.
+
+        Returns:
+            The media.
+
+        Raises:
+            InvalidArgumentError: If the file is empty or too large, or the title is empty. No request was sent.
+            PermissionDeniedError: 403, if the caller may not upload there, or the storage host rejects the file.
+            NotFoundError: 404, if there is no such user or collection.
+            UnprocessableEntityError: 422, if the user id is not valid.
+            InternalServerError: 501, if captions cannot be made automatically. `complete_upload` without `auto_caption`
+                then completes the upload.
+            FileChangedError: If the file changed while it was sent.
+            OSError: If the file cannot be read.
+
+        Reference: Media Upload page, POST /media/uploads, a PUT to the storage host, and POST
+        /media/uploads/{media_id}/complete.
+        """
+    async def upload_media_async(
+        self,
+        /,
+        path: str | PathLike[str],
+        *,
+        title: str | None = None,
+        description: str | None = None,
+        collection_id: int | Collection | None = None,
+        user_id: int | Owner | User | None = None,
+        auto_caption: bool | None = None,
+        progress: bool | Callable[[int, int | None], object] | None = ...,
+        check: "bool" = True,
+    ) -> Media:
+        """
+        Upload a file, which becomes a media. Studio transcodes it afterwards: see `wait_until_ready`.
+
+        It creates an upload, sends the file to the storage host, and completes the upload. The upload is completed only
+        after the storage host has taken the whole file, and the file is still the same. If it is unknown whether the
+        completion was carried out, Studio is asked. If something fails, the exception has the id of the upload that was
+        left uncompleted: `media_id`.
+
+        Args:
+            path: The file. It is streamed; if a connection breaks, it is sent again from its first byte.
+            title: The title; the file's name without its ending if omitted.
+            description: The description.
+            collection_id: The collection, or its id, to upload it into; the library of the user if omitted.
+            user_id: The Studio user (an id, an `Owner` or a `User`) who will own it; the caller if omitted. Only an
+                administrator may upload for another user.
+            auto_caption: Whether Studio makes captions automatically. The account must have that.
+            progress: `True` for a progress bar (needs tqdm), or a callable that is given the bytes sent so far and the
+                bytes in all, several times a second, on the calling thread. The async method also takes an async
+                callable, and awaits it, one report at a time, while the upload continues.
+            check: Whether to refuse a file of more than 10 GB, and to warn of one of more than 5 GB or of an unknown kind.
+
+        Returns:
+            The media.
+
+        Raises:
+            InvalidArgumentError: If the file is empty or too large, or the title is empty. No request was sent.
+            PermissionDeniedError: 403, if the caller may not upload there, or the storage host rejects the file.
+            NotFoundError: 404, if there is no such user or collection.
+            UnprocessableEntityError: 422, if the user id is not valid.
+            InternalServerError: 501, if captions cannot be made automatically. `complete_upload` without `auto_caption`
+                then completes the upload.
+            FileChangedError: If the file changed while it was sent.
+            OSError: If the file cannot be read.
+
+        Reference: Media Upload page, POST /media/uploads, a PUT to the storage host, and POST
+        /media/uploads/{media_id}/complete.
         """
     @property
     def url(self, /) -> str:

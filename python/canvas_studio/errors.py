@@ -26,11 +26,18 @@ __all__ = [
     "StudioError",
     "TokenStoreError",
     "UnprocessableEntityError",
+    "UploadWarning",
 ]
 
 
 class StudioError(Exception):
-    """The base of all exceptions that this package defines."""
+    """The base of all exceptions that this package defines.
+
+    Attributes:
+        media_id: The id of the upload, if the call began one; the message says what became of it. Else `None`.
+    """
+
+    media_id: int | None = None
 
     def __init__(self, message: str, /, **attributes: object) -> None:
         super().__init__(message)
@@ -73,6 +80,10 @@ class FileChangedError(StudioError):
     """
 
     path: str
+
+
+class UploadWarning(UserWarning):
+    """A file may be refused or not be transcoded: it is large, or of a kind that the vendor's guide does not name."""
 
 
 class ListingChangedError(StudioError):

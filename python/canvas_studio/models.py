@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, cast
 
 from canvas_studio import _core
 from canvas_studio._core import Collection, Media, StudioClient
@@ -24,6 +24,7 @@ __all__ = [
     "Permissions",
     "Perspective",
     "Source",
+    "UploadSlot",
     "User",
 ]
 
@@ -383,6 +384,36 @@ class Caption(RecordWithMethods):
         Reference: Captions page, GET /caption_files/{caption_file_id}/download.
         """
         return await self._studio("get_caption_text(caption)").get_caption_text_async(self)
+
+
+@dataclass(frozen=True, slots=True)
+class UploadSlot(Record):
+    """An upload that was created: the place for a file, which is no media until the upload is completed.
+
+    Attributes:
+        id: The id that the media has once the upload is completed.
+        url: The signed URL for the file. Whoever has it can send one, so `repr` leaves out the query, and a slot is
+            not pickled.
+        extra: Fields that are not documented, as they were sent.
+    """
+
+    id: int
+    url: str | None = None
+    extra: Mapping[str, Any] = _extra()
+
+    def __repr__(self) -> str:
+        return f"UploadSlot(id={self.id!r}, url={_without_query(self.url)!r})"
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "an UploadSlot is not pickled, since its URL is a secret: pickle its id, which complete_upload takes"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,14 @@ pub mod collections;
 pub mod item;
 pub mod json;
 pub mod media;
+pub mod media_upload;
 pub mod models;
 pub mod multipart;
 pub mod oauth;
 pub mod permissions;
 pub mod raw;
 pub mod request;
+pub mod signed_url;
 pub mod users;
 pub mod words;
 

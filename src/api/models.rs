@@ -10,6 +10,7 @@ use super::json::dates::{Day, Timestamp};
 use super::json::fields::{Field, Kind, Span, field_index};
 use super::json::lazy::{self, Lazy, Model, spans_and_extra};
 use super::json::lenient::{Checked, Identifiable, Lenient, lenient_object, read_with_id, take};
+use super::signed_url::SignedUrl;
 
 /// The kind of a field that holds this type.
 trait Documented {
@@ -27,6 +28,7 @@ macro_rules! documented {
 
 documented! {
     String: Kind::Text,
+    SignedUrl: Kind::Text,
     f64: Kind::Number,
     bool: Kind::Flag,
     Timestamp: Kind::Timestamp,
@@ -338,6 +340,12 @@ model! {
     provider: String as Word,
     is_empty: bool,
     number_of_errors: i64,
+}
+
+model! {
+    /// An upload that was created: the id that the media has once it is completed, and where its file is sent. Observed.
+    UploadSlot by id: i64;
+    url: SignedUrl,
 }
 
 /// The users and groups that a collection or a media is shared with.

@@ -31,3 +31,28 @@ pub const TRANSCODING_STATUSES: &[&str] = &["transcoding_finished"];
 pub const CAPTION_STATUSES: &[&str] = &["published", "uploaded", "unpublished"];
 /// The makers of captions. Observed: machine-made ones are `notorious`. Any other word is kept.
 pub const CAPTION_PROVIDERS: &[&str] = &["notorious"];
+/// What stands in the processing state of a media that could not be transcoded. A guess.
+pub const TRANSCODING_FAILED: &[&str] = &["fail", "error"];
+/// The endings of the files that the vendor's guide names, and their media types. The endings are documented; of the media
+/// types, that a `PUT` may have one is observed.
+const MEDIA_TYPES: &[(&str, &str)] = &[
+    ("flv", "video/x-flv"),
+    ("asf", "video/x-ms-asf"),
+    ("qt", "video/quicktime"),
+    ("mov", "video/quicktime"),
+    ("mpg", "video/mpeg"),
+    ("mpeg", "video/mpeg"),
+    ("avi", "video/x-msvideo"),
+    ("m4v", "video/x-m4v"),
+    ("wmv", "video/x-ms-wmv"),
+    ("mp4", "video/mp4"),
+    ("3gp", "video/3gpp"),
+    ("mp3", "audio/mpeg"),
+    ("wma", "audio/x-ms-wma"),
+    ("wav", "audio/wav"),
+];
+
+/// The media type of a file with this ending, in lower case, if the vendor's guide names it.
+pub fn media_type_of_ending(ending: &str) -> Option<&'static str> {
+    MEDIA_TYPES.iter().find(|(known, _)| *known == ending).map(|(_, media_type)| *media_type)
+}

@@ -76,6 +76,9 @@ pub enum Error {
     ListChanged(String),
     #[error("{}: {error}", path.display())]
     File { path: PathBuf, error: Arc<io::Error> },
+    /// The upload of a media that was begun and did not come to its end.
+    #[error("{}", in_sentence(error, &state.explained(*media_id)))]
+    Upload { media_id: i64, state: UploadState, error: Box<Self> },
     /// A file that was being sent has changed.
     #[error("{} {problem}: send it again once nothing writes to it", path.display())]
     FileChanged { path: PathBuf, problem: String },
@@ -92,6 +95,42 @@ pub enum Error {
     OutOfMemory,
     #[error("{0}")]
     Setup(String),
+}
+
+/// How far the upload of a media had come when it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UploadState {
+    /// The storage host does not have the file.
+    NotSent,
+    /// The storage host has the file, but the upload is not completed.
+    Sent,
+    /// The upload may have been completed.
+    Unknown,
+    Completed,
+}
+
+impl UploadState {
+    /// What that means for the media, and what to do.
+    pub fn explained(self, id: i64) -> String {
+        match self {
+            Self::NotSent => format!("Upload {id} was left uncompleted, so it is no media: upload the file again"),
+            Self::Sent => format!(
+                "Upload {id} has its file, but was left uncompleted: complete_upload({id}, title=...) completes it"
+            ),
+            Self::Unknown => format!(
+                "Whether upload {id} was completed is unknown: complete_upload({id}, title=...) completes it, or says \
+                 that it is completed (409)"
+            ),
+            Self::Completed => format!("Upload {id} is completed: get_media({id}) has the media"),
+        }
+    }
+}
+
+/// Two sentences.
+fn in_sentence(error: &Error, next: &str) -> String {
+    let error = error.to_string();
+    let end = if error.ends_with(['.', '?']) { "" } else { "." };
+    format!("{error}{end} {next}")
 }
 
 impl StatusError {
@@ -128,6 +167,14 @@ impl Error {
     pub fn no_threads(error: io::Error) -> Self {
         let message = "the system gives this process no thread, or nothing to wait with";
         Self::Setup(format!("{message} ({error}): raise its limits (ulimit -u, ulimit -n, a container's pids limit)"))
+    }
+
+    /// The same error as that of an upload that had come so far. One that says so already stays as it is.
+    pub(super) fn in_upload(self, media_id: i64, state: UploadState) -> Self {
+        match self {
+            Self::Upload { .. } => self,
+            error => Self::Upload { media_id, state, error: Box::new(error) },
+        }
     }
 
     /// A token store whose event loop ended before it had finished.

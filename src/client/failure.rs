@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use http::Method;
 use http::header::{HeaderMap, HeaderName};
 use secrecy::SecretString;
 use serde_json::Value;
@@ -228,7 +229,7 @@ impl<'call> RequestContext<'call> {
         self.unreadable(answer.status, &problem, path, &body, !error.hides_body)
     }
 
-    /// An answer that must not be saved as the file. `start` is the start of its body.
+    /// An answer that is not the file, or not that of a host that took it. `start` is the start of its body.
     pub(super) fn no_file(&self, status: u16, problem: &str, start: &[u8]) -> Failure {
         let (problem, start) = (self.mask(problem), self.secrets.mask_body(start, QUOTED));
         Failure::last(self.unreadable(status, &problem, None, &start, true))
@@ -294,7 +295,8 @@ impl<'call> RequestContext<'call> {
         };
         let body = self.secrets.mask_body(&body, MAX_REFUSAL);
         let outcome = Outcome::Status(status, retry_after);
-        let outcome_unknown = self.may_repeat_a_change() && outcome.is_unclear();
+        let is_documented = self.call.meanings.iter().any(|(meant, _)| *meant == status);
+        let outcome_unknown = self.may_repeat_a_change() && outcome.is_unclear() && !is_documented;
         let mut error = self.status_error(status, body, request_id, retry_after, is_renewed, outcome_unknown);
         error.headers = self.shown_headers(headers);
         if let Some(location) = location {
@@ -467,7 +469,7 @@ fn advice(call: &Call, status: u16, body: &str, is_renewed: bool, outcome_unknow
         return Some("it may still have been carried out: check before you repeat it");
     }
     match &call.target {
-        Target::Signed(_) => return of_storage(status),
+        Target::Signed(_) => return of_storage(&call.method, status),
         _ if status < 500 && page_title(body).is_some() => {
             return Some(
                 "Studio's API answers in JSON: check that the host given to StudioClient is a Studio, and that no \
@@ -515,12 +517,19 @@ fn names_an_id(call: &Call) -> bool {
     call.display_path().split('/').any(|segment| segment.starts_with(|letter: char| letter.is_ascii_digit()))
 }
 
-/// Advice if the storage host answers with an error.
-fn of_storage(status: u16) -> Option<&'static str> {
+/// Advice if the storage host answers with an error, to a download or to an upload.
+fn of_storage(method: &Method, status: u16) -> Option<&'static str> {
+    let is_upload = *method == Method::PUT;
     Some(match status {
+        400 | 411..=413 if is_upload => "the storage host does not accept the file",
+        401 | 403 if is_upload => {
+            "the storage host rejects the signed URL, which may have expired: begin with a new upload"
+        }
         401 | 403 => "the storage host rejects the signed URL, which may have expired: download it again",
+        404 | 410 if is_upload => "the storage host does not know the signed URL: begin with a new upload",
         404 | 410 => "the storage host does not have the file",
         407 => PROXY_ADVICE,
+        429 if is_upload => "too many requests to the storage host: upload less at once",
         429 => "too many requests to the storage host: download less at once",
         500..=599 => "an error of the storage host; try again later",
         _ => return None,

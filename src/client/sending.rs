@@ -88,6 +88,11 @@ impl Source {
         !matches!(self.parts.as_slice(), [] | [SourcePart::Bytes(_)]) || self.length > AT_ONCE as u64
     }
 
+    /// In bytes.
+    pub(super) fn length(&self) -> u64 {
+        self.length
+    }
+
     /// Opens the files for one attempt that begins now.
     pub(super) fn begin(&self) -> Result<(reqwest::Body, Sending), Error> {
         if self.is_streamed() {

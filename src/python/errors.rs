@@ -40,7 +40,21 @@ pub(crate) fn detached(py: Python<'_>, object: &str, instead: &str) -> PyErr {
 fn exception(py: Python<'_>, error: Error, client: Option<&Client>) -> PyResult<PyErr> {
     let message = error.to_string();
     let message = printable(&message);
-    let attributes = PyDict::new(py);
+    let Error::Upload { media_id, state, error } = error else {
+        return exception_with(py, error, &message, client);
+    };
+    let has_own_message = matches!(*error, Error::File { .. } | Error::OutOfMemory);
+    let exception = exception_with(py, *error, &message, client)?;
+    exception.value(py).setattr("media_id", media_id)?;
+    if has_own_message {
+        exception.value(py).call_method1("add_note", (state.explained(media_id),))?;
+    }
+    Ok(exception)
+}
+
+/// The exception for an error, with this message.
+fn exception_with(py: Python<'_>, error: Error, message: &str, client: Option<&Client>) -> PyResult<PyErr> {
+    let attributes = &PyDict::new(py);
     let class = match error {
         Error::InvalidArgument(refusal) => {
             attributes.set_item("argument", refusal.argument)?;
@@ -48,18 +62,18 @@ fn exception(py: Python<'_>, error: Error, client: Option<&Client>) -> PyResult<
         }
         Error::Closed | Error::Exiting => "ClientClosedError",
         Error::Connection { request, .. } => {
-            set_request_attributes(&attributes, &request)?;
+            set_request_attributes(attributes, &request)?;
             attributes.set_item("outcome_unknown", request.outcome_unknown)?;
             "APIConnectionError"
         }
         Error::Timeout { request, .. } => {
-            set_request_attributes(&attributes, &request)?;
+            set_request_attributes(attributes, &request)?;
             attributes.set_item("outcome_unknown", request.outcome_unknown)?;
             "APITimeoutError"
         }
         Error::Status(refusal) => {
             let StatusError { request, status, headers, body, request_id, retry_after, .. } = *refusal;
-            set_request_attributes(&attributes, &request)?;
+            set_request_attributes(attributes, &request)?;
             attributes.set_item("outcome_unknown", request.outcome_unknown)?;
             attributes.set_item("status_code", status)?;
             attributes.set_item("headers", headers.into_iter().collect::<BTreeMap<_, _>>())?;
@@ -69,22 +83,22 @@ fn exception(py: Python<'_>, error: Error, client: Option<&Client>) -> PyResult<
             class_of_status(status)
         }
         Error::Unreadable(unreadable) => {
-            set_request_attributes(&attributes, &unreadable.request)?;
+            set_request_attributes(attributes, &unreadable.request)?;
             attributes.set_item("status_code", unreadable.status)?;
             attributes.set_item("json_path", unreadable.path)?;
             attributes.set_item("body", unreadable.excerpt)?;
             "ResponseDecodeError"
         }
         Error::SignIn { reason, answer, .. } => {
-            set_sign_in_attributes(&attributes, reason, answer.as_deref())?;
+            set_sign_in_attributes(attributes, reason, answer.as_deref())?;
             "SignInError"
         }
         Error::LoginRequired { reason, answer, .. } => {
-            set_sign_in_attributes(&attributes, reason, answer.as_deref())?;
+            set_sign_in_attributes(attributes, reason, answer.as_deref())?;
             "LoginRequiredError"
         }
         Error::Store { cause, .. } => {
-            let error = raise(py, "TokenStoreError", &message, &attributes)?;
+            let error = raise(py, "TokenStoreError", message, attributes)?;
             if let Some(raised) = cause.downcast_ref::<PyErr>() {
                 let own = if is_store_error(py, raised) { raised.cause(py) } else { None };
                 error.set_cause(py, Some(own.unwrap_or_else(|| raised.clone_ref(py))));
@@ -100,8 +114,10 @@ fn exception(py: Python<'_>, error: Error, client: Option<&Client>) -> PyResult<
                 Problem::Several => "SeveralUsersError",
             };
             let class = py.import("canvas_studio.user_errors")?.getattr(name)?;
-            return class.call((message,), Some(&attributes)).map(PyErr::from_value);
+            return class.call((message,), Some(attributes)).map(PyErr::from_value);
         }
+        // It is taken apart above.
+        Error::Upload { .. } => "StudioError",
         Error::ListChanged(_) => "ListingChangedError",
         Error::FileChanged { path, .. } => {
             attributes.set_item("path", path.into_os_string())?;
@@ -130,7 +146,7 @@ fn exception(py: Python<'_>, error: Error, client: Option<&Client>) -> PyResult<
             }));
         }
     };
-    raise(py, class, &message, &attributes)
+    raise(py, class, message, attributes)
 }
 
 /// Return the classes that a module had when it was first imported; at the first import, the given ones.

@@ -1,4 +1,4 @@
-//! `DownloadWithProgress`: a download that reports its progress to a callable or a progress bar.
+//! `WithProgress`: a download or an upload that reports its progress to a callable or a progress bar.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,8 +14,13 @@ use super::bridge::operation::Operation;
 use super::bridge::reports::needs_async_call;
 use super::convert::arguments::Argument;
 use super::convert::input::{flag_if_it_is, wrong_type};
+use super::convert::output::IntoPython;
 use crate::api::{InvalidArgument, Request};
 use crate::client::{Client, Download, Error, Transferred};
+
+/// The caller's frame, as Python counts: an async method is called through a coroutine of ours.
+const BLOCKING_LEVEL: i32 = 1;
+const ASYNC_LEVEL: i32 = 2;
 
 /// The argument `progress`: a callable, a progress bar, or nothing.
 #[derive(Debug, Default)]
@@ -68,11 +73,43 @@ impl Argument for Progress {
     }
 }
 
-/// A download and its progress.
-pub(crate) struct DownloadWithProgress {
-    download: Download,
+/// A transfer of a file.
+pub(crate) trait Transfer: Clone + Send + Sync + 'static {
+    type Result: IntoPython + Send + 'static;
+
+    fn run(
+        self,
+        client: Client,
+        transferred: Arc<Transferred>,
+    ) -> impl Future<Output = Result<Self::Result, Error>> + Send + 'static;
+
+    /// Warns of what may go wrong, before anything is sent. `stack_level` is that of the caller.
+    fn warn(&self, _py: Python<'_>, _stack_level: i32) -> PyResult<()> {
+        Ok(())
+    }
+}
+
+impl Transfer for Download {
+    type Result = PathBuf;
+
+    async fn run(self, client: Client, transferred: Arc<Transferred>) -> Result<PathBuf, Error> {
+        client.download(&self, &transferred).await
+    }
+}
+
+/// A transfer and its progress.
+pub(crate) struct WithProgress<T> {
+    transfer: T,
     progress: Progress,
     transferred: Arc<Transferred>,
+}
+
+pub(crate) type DownloadWithProgress = WithProgress<Download>;
+
+impl<T: Transfer> WithProgress<T> {
+    pub(crate) fn of(transfer: T, progress: Progress) -> Self {
+        Self { transfer, progress, transferred: Arc::new(Transferred::new()) }
+    }
 }
 
 impl DownloadWithProgress {
@@ -82,17 +119,16 @@ impl DownloadWithProgress {
         progress: Progress,
         max_bytes: Option<i64>,
     ) -> Result<Self, InvalidArgument> {
-        let download = Download::new(request?, path, max_bytes)?;
-        Ok(Self { download, progress, transferred: Arc::new(Transferred::new()) })
+        Ok(Self::of(Download::new(request?, path, max_bytes)?, progress))
     }
 }
 
-impl Operation for DownloadWithProgress {
-    type Result = PathBuf;
+impl<T: Transfer> Operation for WithProgress<T> {
+    type Result = T::Result;
 
-    fn start(&self, client: Option<Client>) -> impl Future<Output = Result<PathBuf, Error>> + Send + 'static {
-        let (download, transferred) = (self.download.clone(), Arc::clone(&self.transferred));
-        async move { client.ok_or(Error::Closed)?.download(&download, &transferred).await }
+    fn start(&self, client: Option<Client>) -> impl Future<Output = Result<T::Result, Error>> + Send + 'static {
+        let (transfer, transferred) = (self.transfer.clone(), Arc::clone(&self.transferred));
+        async move { transfer.run(client.ok_or(Error::Closed)?, transferred).await }
     }
 
     fn has_progress(&self) -> bool {
@@ -106,8 +142,12 @@ impl Operation for DownloadWithProgress {
     }
 
     fn check(&self, py: Python<'_>, is_blocking: bool) -> PyResult<()> {
-        let Some(callable) = self.progress.0.as_ref().filter(|_| is_blocking) else { return Ok(()) };
-        let is_async = py.import("canvas_studio._progress")?.call_method1("is_async", (callable,))?.is_truthy()?;
-        if is_async { Err(needs_async_call()) } else { Ok(()) }
+        if let Some(callable) = self.progress.0.as_ref().filter(|_| is_blocking) {
+            let is_async = py.import("canvas_studio._progress")?.call_method1("is_async", (callable,))?.is_truthy()?;
+            if is_async {
+                return Err(needs_async_call());
+            }
+        }
+        self.transfer.warn(py, if is_blocking { BLOCKING_LEVEL } else { ASYNC_LEVEL })
     }
 }

@@ -11,6 +11,7 @@ from canvas_studio import (
     APIStatusError,
     AuthenticationError,
     BadRequestError,
+    ConflictError,
     NotFoundError,
     PermissionDeniedError,
     StudioClient,
@@ -29,6 +30,7 @@ ERROR_CLASSES: dict[int, type[APIStatusError]] = {
     401: AuthenticationError,
     403: PermissionDeniedError,
     404: NotFoundError,
+    409: ConflictError,
     422: UnprocessableEntityError,
 }
 

@@ -106,6 +106,13 @@ class RecordedServer:
         listener = self._listeners.get(origin)
         return listener.url + recorded_url.removeprefix(origin) if listener else recorded_url
 
+    def local_body(self, body: bytes) -> bytes:
+        """A recorded body, with the URLs of further hosts as a client of this server reaches them."""
+        for origin, listener in self._listeners.items():
+            if origin != STUDIO:
+                body = body.replace(f"{origin}/".encode(), f"{listener.url}/".encode())
+        return body
+
     def start(self) -> None:
         """Listen, for Studio and for each further host of the recordings."""
         for origin in dict.fromkeys([STUDIO, *(entry.request.origin for entry in self.entries)]):
@@ -243,15 +250,16 @@ class _Handler(BaseHTTPRequestHandler):
         answer = self._recorded.answer(asked)
         # What is left of a chunked body would be read as the next request.
         self.close_connection = self.close_connection or "transfer-encoding" in asked.headers
+        content = self._recorded.local_body(answer.body)
         self.send_response_only(answer.status)
         for name, value in answer.headers:
             if name.lower() not in NOT_REPLAYED and not name.startswith(":"):
                 self.send_header(name, self._recorded.local_url(value) if name.lower() == "location" else value)
         if answer.status != HTTPStatus.NO_CONTENT:
-            self.send_header("Content-Length", str(len(answer.body)))
+            self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(answer.body)
+            self.wfile.write(content)
 
     # http.server finds its methods by these names.
     do_DELETE = do_GET = do_HEAD = do_PATCH = do_POST = do_PUT = _reply  # noqa: N815

@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header;
-use tokio::runtime::{Handle, RuntimeFlavor};
-use tokio::task::block_in_place;
 use tokio::time::{Instant, sleep};
 use tracing::info;
 use url::Url;
 
+use super::disk::on_disk;
 use super::media_type;
 use super::ranges::{Head, Holds, Known};
 use super::transferred::Transferred;
@@ -433,14 +432,6 @@ impl Writer {
     fn restart(&mut self) -> io::Result<()> {
         self.0.rewind()?;
         self.0.get_ref().set_len(0)
-    }
-}
-
-/// Waits for the disk. On a caller's own runtime it simply blocks; elsewhere other tasks continue meanwhile.
-fn on_disk<T>(work: impl FnOnce() -> T) -> T {
-    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
-        Ok(RuntimeFlavor::MultiThread) => block_in_place(work),
-        _ => work(),
     }
 }
 

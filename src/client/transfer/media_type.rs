@@ -86,7 +86,7 @@ fn is_recording(start: &[u8]) -> bool {
 }
 
 /// Whether a file begins like JSON, HTML or XML. Some videos do as well, but contain a byte that no text does.
-fn begins_like_text(content_type: &str, start: &[u8]) -> bool {
+pub(super) fn begins_like_text(content_type: &str, start: &[u8]) -> bool {
     // Decoded by its byte order mark, if there is one.
     let (text, ..) = UTF_8.decode(start);
     let (media_type, _) = media_type_and_charset(content_type);

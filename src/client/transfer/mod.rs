@@ -1,11 +1,14 @@
-//! Downloads files, from Studio's redirect to a complete file or none; sends files to signed URLs.
+//! Downloads files, from Studio's redirect to a complete file or none; uploads files in three steps.
 
+mod disk;
 mod download;
 mod media_type;
+mod media_upload;
 mod ranges;
 pub(super) mod transferred;
 mod upload;
 
 pub use download::Download;
+pub use media_upload::{FileToSend, MediaUpload, UploadStep, UploadSteps};
 pub use transferred::Transferred;
 pub use upload::Upload;

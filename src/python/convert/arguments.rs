@@ -166,6 +166,7 @@ pub(crate) mod named {
         max_concurrency: i64 = int;
         max_connections: i64 = int;
         raw: bool = flag;
+        check: bool = flag;
     }
 }
 

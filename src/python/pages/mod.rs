@@ -3,6 +3,7 @@
 pub(crate) mod captions;
 pub(crate) mod collections;
 pub(crate) mod media;
+pub(crate) mod media_upload;
 pub(crate) mod raw;
 pub(crate) mod records;
 pub(crate) mod users;

@@ -1,0 +1,288 @@
+//! The Media Upload page: files become media, in one call or in three steps.
+
+use std::ffi::CString;
+use std::sync::Arc;
+
+#[cfg(feature = "stubs")]
+use pyo3::inspect::PyStaticExpr;
+use pyo3::prelude::*;
+#[cfg(feature = "stubs")]
+use pyo3::type_hint_identifier;
+
+use super::collections::{Collection, OfCollection};
+use super::records::OfUser;
+use crate::api::item::Extra;
+use crate::api::media_upload::{self, Completion, Destination};
+use crate::api::models::{self, UploadSlot};
+use crate::api::signed_url::SignedUrl;
+use crate::api::{InvalidArgument, check};
+use crate::client::{Client, Error, FileToSend, MediaUpload, Transferred};
+use crate::python::bridge::operation::Operation;
+use crate::python::convert::arguments::{Argument, FilePath, Flag, Text, arguments, named};
+use crate::python::convert::ids::{Id, ids};
+use crate::python::convert::input::{refused, text, wrong_type};
+use crate::python::convert::output::{IntoPython, NoResult};
+use crate::python::operations::operations;
+use crate::python::progress::{Progress, Transfer, WithProgress};
+use crate::python::studio_client::StudioClient;
+
+operations! { StudioClient {
+    /// Upload a file, which becomes a media. Studio transcodes it afterwards: see `wait_until_ready`.
+    ///
+    /// It creates an upload, sends the file to the storage host, and completes the upload. The upload is completed only
+    /// after the storage host has taken the whole file, and the file is still the same. If it is unknown whether the
+    /// completion was carried out, Studio is asked. If something fails, the exception has the id of the upload that was
+    /// left uncompleted: `media_id`.
+    ///
+    /// Args:
+    ///     path: The file. It is streamed; if a connection breaks, it is sent again from its first byte.
+    ///     title: The title; the file's name without its ending if omitted.
+    ///     description: The description.
+    ///     collection_id: The collection, or its id, to upload it into; the library of the user if omitted.
+    ///     user_id: The Studio user (an id, an `Owner` or a `User`) who will own it; the caller if omitted. Only an
+    ///         administrator may upload for another user.
+    ///     auto_caption: Whether Studio makes captions automatically. The account must have that.
+    ///     progress: `True` for a progress bar (needs tqdm), or a callable that is given the bytes sent so far and the
+    ///         bytes in all, several times a second, on the calling thread. The async method also takes an async
+    ///         callable, and awaits it, one report at a time, while the upload continues.
+    ///     check: Whether to refuse a file of more than 10 GB, and to warn of one of more than 5 GB or of an unknown kind.
+    ///
+    /// Returns:
+    ///     The media.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: If the file is empty or too large, or the title is empty. No request was sent.
+    ///     PermissionDeniedError: 403, if the caller may not upload there, or the storage host rejects the file.
+    ///     NotFoundError: 404, if there is no such user or collection.
+    ///     UnprocessableEntityError: 422, if the user id is not valid.
+    ///     InternalServerError: 501, if captions cannot be made automatically. `complete_upload` without `auto_caption`
+    ///         then completes the upload.
+    ///     FileChangedError: If the file changed while it was sent.
+    ///     OSError: If the file cannot be read.
+    ///
+    /// Reference: Media Upload page, POST /media/uploads, a PUT to the storage host, and POST
+    /// /media/uploads/{media_id}/complete.
+    #[pyo3(signature = (path, *, title=None, description=None, collection_id=None, user_id=None, auto_caption=None,
+        progress=Progress::default(), check: "bool" = true))]
+    upload_media / upload_media_async (studio, path: FilePath, title: Option<Text>, description: Option<Text>,
+        collection_id: Option<Id<OfCollection>>, user_id: Option<Id<OfUser>>, auto_caption: Option<Flag>,
+        progress: Progress, #[pyo3(from_py_with = named::check)] check: bool) -> models::Media
+        = upload(FileToSend::new(path, check), title, description, auto_caption,
+            Destination { collection_id, user_id }, progress);
+
+    /// Create an upload: the first of the three steps that `upload_media` makes.
+    ///
+    /// Args:
+    ///     user_id: The Studio user (an id, an `Owner` or a `User`) who will own the media; the caller if omitted. Only
+    ///         an administrator may upload for another user.
+    ///     collection_id: The collection, or its id, to upload it into; the library of the user if omitted.
+    ///
+    /// Returns:
+    ///     The id that the media will have, and a signed URL for its file, good for 24 hours (observed). Treat the URL as a
+    ///     secret.
+    ///
+    /// Raises:
+    ///     PermissionDeniedError: 403, if the caller may not upload there.
+    ///     NotFoundError: 404, if there is no such user or collection.
+    ///     UnprocessableEntityError: 422, if the user id is not valid.
+    ///
+    /// Reference: Media Upload page, POST /media/uploads.
+    #[pyo3(signature = (*, user_id=None, collection_id=None))]
+    create_upload / create_upload_async (studio, user_id: Option<Id<OfUser>>, collection_id: Option<Id<OfCollection>>)
+        -> UploadSlot = media_upload::create(Destination { collection_id, user_id });
+
+    /// Send a file to an upload that was created: the second step.
+    ///
+    /// Args:
+    ///     slot: What `create_upload` returned.
+    ///     path: The file. It is streamed; if a connection breaks, it is sent again from its first byte.
+    ///     progress: As for `upload_media`.
+    ///     check: As for `upload_media`.
+    ///
+    /// Returns:
+    ///     Nothing.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: If the file is empty or too large. No request was sent.
+    ///     APIStatusError: If the storage host rejects the file, as when the signed URL has expired (403).
+    ///     FileChangedError: If the file changed while it was sent.
+    ///     OSError: If the file cannot be read.
+    ///
+    /// Reference: Media Upload page, a PUT to the storage host.
+    #[pyo3(signature = (slot, path, *, progress=Progress::default(), check: "bool" = true))]
+    send_upload / send_upload_async (studio, slot: Slot, path: FilePath, progress: Progress,
+        #[pyo3(from_py_with = named::check)] check: bool) -> NoResult
+        = send(slot, FileToSend::new(path, check), progress);
+
+    /// Complete an upload whose file was sent: the third step. Studio then transcodes the media.
+    ///
+    /// If the answer is lost or says nothing (5xx), Studio is asked whether the upload was completed.
+    ///
+    /// Args:
+    ///     media_id: The upload, or its id.
+    ///     title: The title. Studio requires one.
+    ///     description: The description.
+    ///     auto_caption: Whether Studio makes captions automatically. The account must have that.
+    ///
+    /// Returns:
+    ///     The media.
+    ///
+    /// Raises:
+    ///     BadRequestError: 400, if Studio does not accept the title.
+    ///     PermissionDeniedError: 403, if the caller may not complete it.
+    ///     NotFoundError: 404, if there is no such upload.
+    ///     ConflictError: 409, if it was completed before this call.
+    ///     InternalServerError: 501, if captions cannot be made automatically. The upload is not completed then
+    ///         (inferred).
+    ///
+    /// Reference: Media Upload page, POST /media/uploads/{media_id}/complete.
+    #[pyo3(signature = (media_id, *, title, description=None, auto_caption=None))]
+    complete_upload / complete_upload_async (studio, media_id: Id<OfUpload>, title: Text, description: Option<Text>,
+        auto_caption: Option<Flag>) -> models::Media = UploadToComplete::new(media_id, title, description, auto_caption);
+} }
+
+operations! { Collection {
+    /// Upload a file into it, which becomes a media. Studio transcodes it afterwards: see `Media.wait_until_ready`.
+    ///
+    /// Args:
+    ///     path: The file. It is streamed; if a connection breaks, it is sent again from its first byte.
+    ///     title: The title; the file's name without its ending if omitted.
+    ///     description: The description.
+    ///     user_id: The Studio user (an id, an `Owner` or a `User`) who will own it; the caller if omitted. Only an
+    ///         administrator may upload for another user.
+    ///     auto_caption: Whether Studio makes captions automatically. The account must have that.
+    ///     progress: As for `StudioClient.upload_media`.
+    ///     check: As for `StudioClient.upload_media`.
+    ///
+    /// Returns:
+    ///     The media.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: If the file is empty or too large, or the title is empty. No request was sent.
+    ///     PermissionDeniedError: 403, if the caller may not upload there, or the storage host rejects the file.
+    ///     NotFoundError: 404, if there is no such user or collection.
+    ///     FileChangedError: If the file changed while it was sent.
+    ///     OSError: If the file cannot be read.
+    ///
+    /// Reference: Media Upload page.
+    #[pyo3(signature = (path, *, title=None, description=None, user_id=None, auto_caption=None,
+        progress=Progress::default(), check: "bool" = true))]
+    upload / upload_async (this, path: FilePath, title: Option<Text>, description: Option<Text>,
+        user_id: Option<Id<OfUser>>, auto_caption: Option<Flag>, progress: Progress,
+        #[pyo3(from_py_with = named::check)] check: bool) -> models::Media
+        = upload(FileToSend::new(path, check), title, description, auto_caption,
+            Destination { collection_id: Some(this.value.id()), user_id }, progress);
+} }
+
+ids! {
+    OfUpload: ("canvas_studio.models", "UploadSlot", "id") type_hint_identifier!("canvas_studio.models", "UploadSlot");
+}
+
+arguments! {
+    /// An upload that was created.
+    Slot: UploadSlot = slot, type_hint_identifier!("canvas_studio.models", "UploadSlot");
+}
+
+fn slot(name: &str, given: &Bound<'_, PyAny>) -> PyResult<UploadSlot> {
+    let class = given.py().import("canvas_studio.models")?.getattr("UploadSlot")?;
+    if !given.is_instance(&class)? {
+        return Err(wrong_type(name, "an UploadSlot", given, None));
+    }
+    let id = given.getattr("id")?.extract()?;
+    let url = text(&format!("{name}.url"), &given.getattr("url")?)?;
+    let Some(url) = SignedUrl::parse(&url) else {
+        return Err(refused(&format!("{name}.url"), "must be an http or https URL, as create_upload returns it"));
+    };
+    Ok(UploadSlot { id, url: Some(url), extra: Extra::new() })
+}
+
+fn upload(
+    file: FileToSend,
+    title: Option<String>,
+    description: Option<String>,
+    auto_caption: Option<bool>,
+    destination: Destination,
+    progress: Progress,
+) -> Result<WithProgress<MediaUpload>, InvalidArgument> {
+    let upload = MediaUpload::new(file, title, description, auto_caption, destination)?;
+    Ok(WithProgress::of(upload, progress))
+}
+
+fn send(slot: UploadSlot, file: FileToSend, progress: Progress) -> Result<WithProgress<FileAndSlot>, InvalidArgument> {
+    Ok(WithProgress::of(FileAndSlot { file, slot }, progress))
+}
+
+impl Transfer for MediaUpload {
+    type Result = models::Media;
+
+    async fn run(self, client: Client, transferred: Arc<Transferred>) -> Result<models::Media, Error> {
+        client.upload_media(&self, &transferred, &()).await
+    }
+
+    fn warn(&self, py: Python<'_>, stack_level: i32) -> PyResult<()> {
+        warn(py, self.file(), stack_level)
+    }
+}
+
+/// The second step of an upload.
+#[derive(Debug, Clone)]
+struct FileAndSlot {
+    file: FileToSend,
+    slot: UploadSlot,
+}
+
+impl Transfer for FileAndSlot {
+    type Result = NoResult;
+
+    async fn run(self, client: Client, transferred: Arc<Transferred>) -> Result<NoResult, Error> {
+        client.send_upload(&self.file, &self.slot, &transferred).await.map(|()| NoResult)
+    }
+
+    fn warn(&self, py: Python<'_>, stack_level: i32) -> PyResult<()> {
+        warn(py, &self.file, stack_level)
+    }
+}
+
+fn warn(py: Python<'_>, file: &FileToSend, stack_level: i32) -> PyResult<()> {
+    for warning in file.warnings() {
+        let class = py.import("canvas_studio.errors")?.getattr("UploadWarning")?;
+        PyErr::warn(py, &class, &CString::new(warning)?, stack_level)?;
+    }
+    Ok(())
+}
+
+/// The third step of an upload.
+struct UploadToComplete {
+    media_id: i64,
+    completion: Completion,
+}
+
+impl UploadToComplete {
+    fn new(
+        media_id: i64,
+        title: String,
+        description: Option<String>,
+        auto_caption: Option<bool>,
+    ) -> Result<Self, InvalidArgument> {
+        let media_id = check::id("media_id", media_id)?;
+        Ok(Self { media_id, completion: Completion::new(title, description, auto_caption)? })
+    }
+}
+
+impl Operation for UploadToComplete {
+    type Result = models::Media;
+
+    fn start(&self, client: Option<Client>) -> impl Future<Output = Result<models::Media, Error>> + Send + 'static {
+        let (media_id, completion) = (self.media_id, self.completion.clone());
+        async move { client.ok_or(Error::Closed)?.complete_upload(media_id, &completion).await }
+    }
+}
+
+/// Python's own record shows it without its query, too.
+impl IntoPython for SignedUrl {
+    type Python = String;
+
+    fn into_python(self, _: Python<'_>, _: Option<&Client>) -> PyResult<String> {
+        Ok(self.expose().to_string())
+    }
+}
