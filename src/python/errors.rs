@@ -116,15 +116,14 @@ fn exception_with(py: Python<'_>, error: Error, message: &str, client: Option<&C
             let class = py.import("canvas_studio.user_errors")?.getattr(name)?;
             return class.call((message,), Some(attributes)).map(PyErr::from_value);
         }
-        // It is taken apart above.
-        Error::Upload { .. } => "StudioError",
         Error::ListChanged(_) => "ListingChangedError",
         Error::FileChanged { path, .. } => {
             attributes.set_item("path", path.into_os_string())?;
             "FileChangedError"
         }
         Error::OutOfMemory => return Ok(PyMemoryError::new_err(())),
-        Error::Setup(_) => "StudioError",
+        // An upload is taken apart above.
+        Error::Upload { .. } | Error::Setup(_) => "StudioError",
         Error::File { path, error } => {
             // From the number Python chooses the class, such as PermissionError.
             let named = |name: &str| py.import("errno")?.getattr(name)?.extract::<i32>();

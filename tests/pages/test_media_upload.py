@@ -138,7 +138,11 @@ def test_the_three_steps_can_be_made_by_hand(form: Form, box: Sandbox, studio: S
     slot = form.call(studio, "create_upload")
     assert type(slot) is UploadSlot
     reports: list[tuple[int, int | None]] = []
-    assert form.call(studio, "send_upload", slot, film, progress=lambda *how: reports.append(how)) is None
+
+    def report(done: int, total: int | None) -> None:
+        reports.append((done, total))
+
+    assert form.call(studio, "send_upload", slot, film, progress=report) is None
     assert reports[-1] == (len(CONTENT), len(CONTENT))
     assert completed(box) == []
     media = form.call(studio, "complete_upload", slot, title="Mitosis")

@@ -209,6 +209,7 @@ fn upload(
 }
 
 fn send(slot: UploadSlot, file: FileToSend, progress: Progress) -> Result<WithProgress<FileAndSlot>, InvalidArgument> {
+    check::id("slot.id", slot.id)?;
     Ok(WithProgress::of(FileAndSlot { file, slot }, progress))
 }
 
