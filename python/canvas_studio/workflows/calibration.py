@@ -1,0 +1,97 @@
+"""Finds out what a snapshot has to know of its Studio and its token, and checks the sweep with single calls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from canvas_studio.cli.person import probably_administrator
+from canvas_studio.errors import NotFoundError, StudioError
+from canvas_studio.workflows.calls import call_each
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable
+
+    from canvas_studio._core import StudioClient
+
+CHECKED: Final = 50
+"""How many media are asked for singly: half of them in a course by the sweep, half in none."""
+
+FIELDS: Final = ("last_viewed", "archived_at")
+
+MOST_DIFFERENT: Final = 10
+"""So many of those that differ are kept with both answers."""
+
+# Spreads the choice over the library, and chooses the same media for the same library.
+CHOICE: Final = """
+select media.id from media
+where (exists (
+    select 1 from placement join collection on collection.id = placement.collection_id
+    where placement.media_id = media.id and collection.course_id is not null
+)) = ?
+order by (media.id * 2654435761) % 4294967296 limit ?
+"""
+
+PLACED: Final = """
+select collection.id from placement join collection on collection.id = placement.collection_id
+where placement.media_id = ? and collection.course_id is not null order by 1
+"""
+
+
+def calibrate(
+    studio: StudioClient,
+    connection: sqlite3.Connection,
+    level: str,
+    report: Callable[[str, int, int | None], object],
+) -> dict[str, Any]:
+    """Find out what `SnapshotAbout.calibration` says.
+
+    Args:
+        studio: The client.
+        connection: The file, in which the lists are.
+        level: What was read.
+        report: What is told how far it has come.
+
+    Returns:
+        What was found out.
+
+    Raises:
+        StudioError: If Studio cannot be asked.
+    """
+    found = {"administrator": probably_administrator(studio), **_fields(studio)}
+    return found if level == "lists" else found | _check(studio, connection, report)
+
+
+def _fields(studio: StudioClient) -> dict[str, bool | None]:
+    """Whether the lists have fields that are not in each version of the reference; an object does not tell."""
+    answer = cast("dict[str, list[dict[str, object]]]", studio.request("GET", "/media/search", params={"per_page": 1}))
+    # The list was read just before, so the answer has its form.
+    media = answer["media"]
+    return {name: name in media[0] for name in FIELDS} if media else dict.fromkeys(FIELDS)
+
+
+def _check(
+    studio: StudioClient, connection: sqlite3.Connection, report: Callable[[str, int, int | None], object]
+) -> dict[str, Any]:
+    inside = [row[0] for row in connection.execute(CHOICE, (1, CHECKED))]
+    outside = [row[0] for row in connection.execute(CHOICE, (0, CHECKED))]
+    # A library that has few of one kind is checked with more of the other.
+    half = max(CHECKED // 2, CHECKED - len(outside))
+    chosen = inside[:half] + outside[: CHECKED - len(inside[:half])]
+    same = gone = 0
+    different: list[dict[str, Any]] = []
+
+    def single(id: int) -> list[int]:
+        return sorted(course.id for course in studio.list_media_courses(id))
+
+    for number, (media_id, result) in enumerate(call_each(single, chosen), 1):
+        if isinstance(result, NotFoundError):
+            gone += 1
+        elif isinstance(result, StudioError):
+            raise result
+        elif (swept := [row[0] for row in connection.execute(PLACED, (media_id,))]) == result:
+            same += 1
+        else:
+            different.append({"media": media_id, "swept": swept, "single": result})
+        report("calibration", number, len(chosen))
+    return {"checked": len(chosen), "same": same, "gone": gone, "different": different[:MOST_DIFFERENT]}

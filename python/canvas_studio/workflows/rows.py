@@ -1,0 +1,271 @@
+"""Rows that a query brought: dicts, a table in a notebook, data frames, CSV and Parquet."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any, Final, Self, overload
+
+from canvas_studio import _frames
+from canvas_studio._csv import WholeFile
+
+if TYPE_CHECKING:
+    import os
+    from pathlib import Path
+
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+__all__ = ["Rows"]
+
+SHOWN: Final = 20
+LONGEST_TEXT: Final = 60
+FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+"""A spreadsheet takes a text that begins so for a formula, and anybody who may upload writes titles."""
+
+
+class Rows(Sequence[dict[str, Any]]):
+    """Rows that a query brought, all in memory: a sequence of dicts, one for each row.
+
+    Attributes:
+        columns: The names of the columns. If the query gives a name twice, the second one is `name_2`.
+    """
+
+    def __init__(self, columns: Sequence[str], tuples: Sequence[tuple[Any, ...]]) -> None:
+        self.columns: tuple[str, ...] = _each_once(columns)
+        self._tuples = tuples
+
+    def __len__(self) -> int:
+        return len(self._tuples)
+
+    @overload
+    def __getitem__(self, index: int) -> dict[str, Any]: ...
+    @overload
+    def __getitem__(self, index: slice) -> Self: ...
+    def __getitem__(self, index: int | slice) -> dict[str, Any] | Self:
+        if isinstance(index, slice):
+            return type(self)(self.columns, self._tuples[index])
+        return dict(zip(self.columns, self._tuples[index], strict=True))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Rows):
+            return NotImplemented
+        return self.columns == other.columns and list(self._tuples) == list(other._tuples)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        shown = self._tuples[:SHOWN]
+        texts = [list(self.columns), *([_text(value) for value in row] for row in shown)]
+        widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
+        is_number = [_is_number(column) for column in self._sample(shown)]
+        lines = [
+            "  ".join(
+                text.rjust(width) if number else text.ljust(width)
+                for text, width, number in zip(line, widths, is_number, strict=True)
+            ).rstrip()
+            for line in texts
+        ]
+        return "\n".join([*lines, self._extent()])
+
+    def _repr_html_(self) -> str:
+        shown = self._tuples[:SHOWN]
+        styles = [
+            "text-align: right; white-space: nowrap" if _is_number(column) else "text-align: left"
+            for column in self._sample(shown)
+        ]
+        heads = "".join(
+            f'<th scope="col" style="{style}">{escape(name)}</th>'
+            for name, style in zip(self.columns, styles, strict=True)
+        )
+        # Titles are written in any script.
+        lines = "".join(
+            "<tr>"
+            + "".join(
+                f'<td style="{style}" dir="auto">{escape(_text(value))}</td>'
+                for value, style in zip(row, styles, strict=True)
+            )
+            + "</tr>"
+            for row in shown
+        )
+        return (
+            '<div style="overflow-x: auto"><table style="font-variant-numeric: tabular-nums">'
+            f'<caption style="caption-side: top; text-align: left; opacity: 0.7">{escape(self._extent())}</caption>'
+            f"<thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table></div>"
+        )
+
+    def _extent(self) -> str:
+        count = len(self)
+        if count > SHOWN:
+            return f"the first {SHOWN} of {count:,} rows"
+        return "1 row" if count == 1 else f"{count} rows"
+
+    def _sample(self, shown: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        return list(zip(*shown, strict=True)) or [() for _ in self.columns]
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Return the rows as dicts that `json.dumps` takes, unless a cell is a blob.
+
+        Returns:
+            One dict for each row.
+        """
+        return list(self)
+
+    def to_csv(self, path: str | os.PathLike[str], *, encoding: str = "utf-8") -> Path:
+        """Write the rows to a CSV file, which has its name only when it is whole.
+
+        A text that a spreadsheet would take for a formula gets an apostrophe in front. A missing value is empty.
+
+        Args:
+            path: The file; an existing one is replaced.
+            encoding: `utf-8`, or `utf-8-sig` for a spreadsheet that would otherwise take it for something else.
+
+        Returns:
+            The path.
+
+        Raises:
+            InvalidArgumentError: If `path` exists and is not a file.
+            OSError: If the file cannot be written.
+        """
+        text = io.StringIO(newline="")
+        rows = csv.writer(text)
+        rows.writerow(self.columns)
+        rows.writerows([_without_formula(value) for value in row] for row in self._tuples)
+        with _Whole(path) as file:
+            file.write(text.getvalue().encode(encoding))
+        return file.path
+
+    def to_arrow(self) -> pa.Table:
+        """Return the rows as a pyarrow table. Moments and days are text, as they are in the file.
+
+        Returns:
+            The table.
+
+        Raises:
+            ImportError: If pyarrow is missing.
+        """
+        _frames.check("to_arrow", "arrow")
+        import pyarrow as pa  # noqa: PLC0415 - an extra
+
+        return pa.table(self._by_column())
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the rows as a pandas data frame. Moments and days are text, as they are in the file.
+
+        Returns:
+            The frame.
+
+        Raises:
+            ImportError: If pandas is missing.
+        """
+        _frames.check("to_pandas", "pandas")
+        import pandas as pd  # noqa: PLC0415 - an extra
+
+        # Otherwise one missing number turns the whole column into floats, and an id into 1301.0.
+        return pd.DataFrame(
+            {
+                name: pd.Series(values, dtype="Int64" if _is_whole(values) and None in values else None)
+                for name, values in self._by_column().items()
+            },
+            columns=list(self.columns),
+        )
+
+    def to_polars(self) -> pl.DataFrame:
+        """Return the rows as a polars data frame. Moments and days are text, as they are in the file.
+
+        Returns:
+            The frame.
+
+        Raises:
+            ImportError: If polars is missing.
+        """
+        _frames.check("to_polars", "polars")
+        import polars as pl  # noqa: PLC0415 - an extra
+
+        return pl.DataFrame(self._by_column())
+
+    def to_parquet(self, path: str | os.PathLike[str]) -> Path:
+        """Write the rows to a Parquet file, which has its name only when it is whole.
+
+        Args:
+            path: The file; an existing one is replaced.
+
+        Returns:
+            The path.
+
+        Raises:
+            ImportError: If pyarrow is missing.
+            InvalidArgumentError: If `path` exists and is not a file.
+            OSError: If the file cannot be written.
+        """
+        _frames.check("to_parquet", "arrow")
+        from pyarrow.parquet import (  # noqa: PLC0415 - an extra
+            write_table,  # pyright: ignore[reportUnknownVariableType]
+        )
+
+        table = self.to_arrow()
+        content = io.BytesIO()
+        write_table(table, content)
+        with _Whole(path) as file:
+            file.write(content.getvalue())
+        return file.path
+
+    def _by_column(self) -> dict[str, list[Any]]:
+        columns = [list(values) for values in zip(*self._tuples, strict=True)] or [list[Any]() for _ in self.columns]
+        return {name: _of_one_kind(values) for name, values in zip(self.columns, columns, strict=True)}
+
+
+class _Whole(WholeFile):
+    """Bytes that are written at once."""
+
+    def write(self, content: bytes) -> None:
+        with self._naming_the_file():
+            self._file.write(content)
+
+    def _finish(self, *, is_whole: bool) -> None:  # noqa: ARG002 - a file is closed in one way only
+        self._file.close()
+
+
+def _each_once(names: Sequence[str]) -> tuple[str, ...]:
+    taken: list[str] = []
+    for name in names:
+        number, unique = 1, name
+        while unique in taken:
+            number += 1
+            unique = f"{name}_{number}"
+        taken.append(unique)
+    return tuple(taken)
+
+
+def _of_one_kind(values: list[Any]) -> list[Any]:
+    """A column of SQLite may hold anything in each row; one of a data frame has one type."""
+    kinds: set[type] = {type(value) for value in values if value is not None}
+    if len(kinds) < 2:  # noqa: PLR2004
+        return values
+    if kinds == {int, float}:
+        return [None if value is None else float(value) for value in values]
+    return [None if value is None else str(value) for value in values]
+
+
+def _is_whole(values: list[Any]) -> bool:
+    return {type(value) for value in values if value is not None} == {int}
+
+
+def _is_number(values: Sequence[Any]) -> bool:
+    return any(value is not None for value in values) and all(
+        value is None or isinstance(value, int | float) for value in values
+    )
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    text = "".join(letter if letter.isprintable() else " " for letter in str(value))
+    return text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 1]}…"
+
+
+def _without_formula(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value

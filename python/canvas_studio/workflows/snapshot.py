@@ -1,0 +1,284 @@
+"""`Snapshot`: a Studio's library in one SQLite file, to be queried, kept, and compared with a later one."""
+
+from __future__ import annotations
+
+import sqlite3
+import weakref
+from collections.abc import Mapping
+from threading import Lock
+from typing import TYPE_CHECKING, Any, cast
+
+from canvas_studio._core import read_path
+from canvas_studio.errors import InvalidArgumentError
+from canvas_studio.workflows.about import connect, read_about
+from canvas_studio.workflows.difference import compare
+from canvas_studio.workflows.errors import SnapshotError
+from canvas_studio.workflows.rows import Rows
+from canvas_studio.workflows.taking import take
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+    from pathlib import Path
+    from typing import Self
+
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+    from canvas_studio._core import StudioClient
+    from canvas_studio.workflows.about import SnapshotAbout
+    from canvas_studio.workflows.difference import Difference
+    from canvas_studio.workflows.taking import Level
+
+__all__ = ["Snapshot"]
+
+
+class Snapshot:
+    """A Studio's library at one time, in one SQLite file: `Snapshot.take` or `Snapshot.open` makes one.
+
+    It stays what it was when it was opened, also while a newer snapshot takes the place of the file. Several threads
+    can use it. Its pickle holds the path only.
+
+    Attributes:
+        path: The file.
+        about: What the snapshot says of itself: when, of which school, how many.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, about: SnapshotAbout) -> None:
+        self.path = path
+        self.about = about
+        self._connection = connection
+        self._lock = Lock()
+        self._close = weakref.finalize(self, connection.close)
+
+    @classmethod
+    def take(
+        cls,
+        studio: StudioClient,
+        path: str | os.PathLike[str],
+        *,
+        level: Level = "courses",
+        consistent: bool = False,
+        anonymize: bool = False,
+        allow_smaller: bool = False,
+        progress: bool | Callable[[str, int, int | None], object] | None = None,
+    ) -> Self:
+        """Read a Studio into a file. Nothing is changed in Studio.
+
+        The file gets its name when it is whole, in place of an older snapshot; until then it has `.part` behind it.
+        Only this user can read it. After an error, Ctrl-C or a crash, the same call within 24 hours goes on with it.
+
+        Args:
+            studio: The client. An administrator's sees the whole school.
+            path: The file, such as `library.db`.
+            level: `lists` reads all media and collections; `courses` also which media is in which collection, with one
+                request for each collection.
+            consistent: Whether to read each list until two readings bring the same; at least twice the requests.
+            anonymize: Whether to replace names, addresses and titles by pseudonyms, and to leave out descriptions,
+                embed ids and fields that nobody knows.
+            allow_smaller: Whether to replace a snapshot that has more than twice as many media.
+            progress: `True` for bars (the extra `progress`), or a callable with the stage (`media`, `collections`,
+                `courses`, `calibration`), how many are done, and how many there are, or `None` if that is not known.
+
+        Returns:
+            The snapshot, opened.
+
+        Raises:
+            SnapshotRefusedError: If the snapshot would be less than half of the one that it replaces; if `path` is
+                something else or a snapshot of another school; or if another process is writing it.
+            ListingChangedError: If a list changed during each of ten readings.
+            InvalidArgumentError: If an argument is invalid.
+            StudioError: If Studio cannot be read.
+            OSError: If the file cannot be written.
+        """
+        taken = take(
+            studio,
+            path,
+            level=level,
+            consistent=consistent,
+            anonymize=anonymize,
+            allow_smaller=allow_smaller,
+            progress=progress,
+        )
+        return cls.open(taken)
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Self:
+        """Open a snapshot, read only.
+
+        Args:
+            path: The file.
+
+        Returns:
+            The snapshot.
+
+        Raises:
+            SnapshotError: If the file is no snapshot, of a newer version, broken or not whole.
+            OSError: If it cannot be read.
+        """
+        file = read_path("path", path)
+        connection = connect(file)
+        try:
+            return cls(file, connection, read_about(connection, file))
+        except BaseException:
+            connection.close()
+            raise
+
+    def __repr__(self) -> str:
+        return f"<Snapshot {self.path}: {self._summary()}>"
+
+    def _repr_html_(self) -> str:
+        return self.about._repr_html_()  # pyright: ignore[reportPrivateUsage] - a notebook's name
+
+    def _summary(self) -> str:
+        about = self.about
+        return (
+            f"{about.counts['media']:,} media ({about.bytes / 1e9:,.1f} GB) and {about.counts['collections']:,} "
+            f"collections of {about.studio}, {about.taken_at:%Y-%m-%d %H:%M} UTC, level {about.level}"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self).open, (self.path.absolute(),)
+
+    def close(self) -> None:
+        """Close the file. That happens by itself when nothing refers to the snapshot."""
+        self._close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def sql(self, query: str, *params: object) -> Rows:
+        """Query the snapshot. The page on snapshots lists its tables and views; `library` has most of it.
+
+        Args:
+            query: One SELECT of SQLite's SQL.
+            *params: What stands for each `?` in it; or one dict for names such as `:since`.
+
+        Returns:
+            The rows.
+
+        Raises:
+            InvalidArgumentError: If SQLite refuses the query, or it would change the file.
+            SnapshotError: If the file is broken or closed.
+        """
+        given: Any = params
+        if len(params) == 1 and isinstance(params[0], Mapping):
+            given = cast("Mapping[str, object]", params[0])
+        with self._lock:
+            try:
+                cursor = self._connection.execute(query, given)
+                columns = [column[0] for column in cursor.description or ()]
+                return Rows(columns, cursor.fetchall())
+            except sqlite3.Error as error:
+                raise self._translated(error) from error
+            except sqlite3.Warning as error:  # Python 3.11, of two statements
+                raise InvalidArgumentError(f"query: {error}", argument="query") from error
+
+    def _translated(self, error: sqlite3.Error) -> SnapshotError | InvalidArgumentError:
+        if not self._close.alive:
+            return SnapshotError(f"{self.path} was closed: open it again")
+        code = getattr(error, "sqlite_errorcode", None)
+        if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB} or (code or 0) & 0xFF == sqlite3.SQLITE_IOERR:
+            return SnapshotError(f"{self.path} is broken: {error}. Copy it or take it again")
+        if code == sqlite3.SQLITE_READONLY:
+            return InvalidArgumentError("query: a snapshot is read only; copy the file to change it", argument="query")
+        return InvalidArgumentError(f"query: {error}", argument="query")
+
+    def connect(self) -> sqlite3.Connection:
+        """Open another connection to the file, read only, such as for pandas or for rows that come one by one.
+
+        Returns:
+            The connection, of Python's `sqlite3`. You close it.
+
+        Raises:
+            SnapshotError: If the file is no snapshot any longer.
+            OSError: If it cannot be read.
+        """
+        return connect(self.path)
+
+    def to_arrow(self) -> pa.Table:
+        """Return all media as a pyarrow table: the view `library`.
+
+        Returns:
+            The table.
+
+        Raises:
+            ImportError: If pyarrow is missing.
+        """
+        return self._library().to_arrow()
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return all media as a pandas data frame: the view `library`.
+
+        Returns:
+            The frame.
+
+        Raises:
+            ImportError: If pandas is missing.
+        """
+        return self._library().to_pandas()
+
+    def to_polars(self) -> pl.DataFrame:
+        """Return all media as a polars data frame: the view `library`.
+
+        Returns:
+            The frame.
+
+        Raises:
+            ImportError: If polars is missing.
+        """
+        return self._library().to_polars()
+
+    def to_parquet(self, path: str | os.PathLike[str]) -> Path:
+        """Write all media to a Parquet file: the view `library`.
+
+        Args:
+            path: The file; an existing one is replaced.
+
+        Returns:
+            The path.
+
+        Raises:
+            ImportError: If pyarrow is missing.
+            OSError: If the file cannot be written.
+        """
+        return self._library().to_parquet(path)
+
+    def to_csv(self, path: str | os.PathLike[str], *, encoding: str = "utf-8") -> Path:
+        """Write all media to a CSV file: the view `library`.
+
+        Args:
+            path: The file; an existing one is replaced.
+            encoding: `utf-8`, or `utf-8-sig` for a spreadsheet that would otherwise take it for something else.
+
+        Returns:
+            The path.
+
+        Raises:
+            OSError: If the file cannot be written.
+        """
+        return self._library().to_csv(path, encoding=encoding)
+
+    def _library(self) -> Rows:
+        return self.sql("select * from library order by id")
+
+    def diff(self, older: Snapshot) -> Difference:
+        """Compare with an older snapshot of the same school.
+
+        Args:
+            older: The older one.
+
+        Returns:
+            What was added, what is gone, and what has changed.
+
+        Raises:
+            InvalidArgumentError: If `older` is of another school, or newer.
+            TypeError: If it is no snapshot.
+        """
+        if not isinstance(older, Snapshot):  # pyright: ignore[reportUnnecessaryIsInstance] - it may be anything
+            raise TypeError(f"older must be a Snapshot, not {type(older).__name__}: use Snapshot.open(...)")
+        return compare(older._connection, older.about, self._connection, self.about)

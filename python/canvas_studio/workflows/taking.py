@@ -1,0 +1,501 @@
+"""Takes a snapshot: reads a Studio into a file beside the old one, which it replaces when it is whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sqlite3
+import stat
+import sys
+from contextlib import closing
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+from canvas_studio._core import Checkpoint, StudioClient, __version__, read_bool, read_path
+from canvas_studio._progress import Bar, is_async
+from canvas_studio.errors import InvalidArgumentError, NotFoundError, PermissionDeniedError, StudioError
+from canvas_studio.models import Drift
+from canvas_studio.workflows.about import SnapshotAbout, connect, read_about, write_about
+from canvas_studio.workflows.calibration import calibrate
+from canvas_studio.workflows.calls import call_each
+from canvas_studio.workflows.errors import SnapshotError, SnapshotRefusedError
+from canvas_studio.workflows.private import Names
+from canvas_studio.workflows.schema import APPLICATION_ID, PROGRESS, TABLES, VERSION, VIEWS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Self
+
+    from canvas_studio._core import Collection, Media
+    from canvas_studio.listing import Listing
+    from canvas_studio.models import Owner
+
+__all__ = ["Level", "take"]
+
+Level: TypeAlias = Literal["lists", "courses"]
+LEVELS: Final = ("lists", "courses")
+
+GOES_ON_FOR: Final = timedelta(hours=24)
+"""What was read longer ago is read again: a snapshot is of one time."""
+
+COMMIT_AFTER: Final = 1_000
+"""A crash costs so many rows at most, or a twentieth of those that are there: then all commits together cost as much as
+writing the checkpoint some twenty times, however large the library is."""
+
+COLLECTIONS_BETWEEN_COMMITS: Final = 100
+
+SMALLER: Final = 2
+"""A snapshot with less than this part of the old one's media is refused."""
+
+CACHE_KIB: Final = 16_384
+
+
+def take(
+    studio: StudioClient,
+    path: str | os.PathLike[str],
+    *,
+    level: Level,
+    consistent: bool,
+    anonymize: bool,
+    allow_smaller: bool,
+    progress: bool | Callable[[str, int, int | None], object] | None,
+) -> Path:
+    """Take a snapshot; `Snapshot.take` says how.
+
+    Returns:
+        The path of the file, links resolved.
+    """
+    if not isinstance(studio, StudioClient):  # pyright: ignore[reportUnnecessaryIsInstance] - it may be anything
+        raise TypeError(f"studio must be a StudioClient, not {type(studio).__name__}")
+    if level not in LEVELS:
+        problem = "grants are not read yet" if str(level) == "grants" else f"not {level!r}"
+        raise InvalidArgumentError(f"level must be 'lists' or 'courses': {problem}", argument="level")
+    settings = {
+        "studio": studio.url,
+        "level": level,
+        "consistent": read_bool("consistent", consistent),
+        "anonymized": read_bool("anonymize", anonymize),
+        "tool": f"canvas-studio {__version__}",
+    }
+    insists = read_bool("allow_smaller", allow_smaller)
+    target = Path(os.path.realpath(read_path("path", path)))
+    replaced = _what_is_replaced(target, studio.url)
+    part = target.with_name(f"{target.name}.part")
+    with _Reporter(progress) as report, closing(_open(part)) as connection:
+        reading = _Reading(studio, connection, settings, report)
+        reading.begin()
+        media = reading.read_list("media")
+        if replaced is not None and media * SMALLER < replaced.counts["media"] and not insists:
+            raise SnapshotRefusedError(
+                f"this snapshot has {media:,} media, and {target} has {replaced.counts['media']:,}: less than half. "
+                "Is it the same token, and has it kept its role (canvas-studio whoami)? The old file is as it was. To "
+                "replace it all the same, pass allow_smaller=True (--smaller); what was read by now is not read again",
+                reason="smaller",
+            )
+        reading.read_list("collections")
+        if level != "lists":
+            reading.sweep()
+        reading.finish()
+        if sys.platform == "win32":
+            connection.close()
+        # Elsewhere the lock is held until the file has its name, so that nobody else goes on with it.
+        part.replace(target)
+    return target
+
+
+def _what_is_replaced(target: Path, studio: str) -> SnapshotAbout | None:
+    """Look at the file that a snapshot would replace, before anything is sent."""
+    if not target.exists():
+        return None
+    if not target.is_file():
+        raise InvalidArgumentError(f"path must name a file; {str(target)!r} is something else", argument="path")
+    if target.stat().st_size == 0:
+        return None
+    try:
+        with closing(connect(target)) as connection:
+            found = read_about(connection, target)
+    except SnapshotError as error:
+        raise SnapshotRefusedError(
+            f"{error}. It is not replaced: choose another name, or delete it", reason="not_a_snapshot"
+        ) from error
+    if found.studio != studio:
+        raise SnapshotRefusedError(
+            f"{target} is a snapshot of {found.studio}, and this is {studio}: choose another name, or delete it",
+            reason="other_school",
+        )
+    return found
+
+
+def _open(part: Path) -> sqlite3.Connection:
+    """Open or make the file that is written, which nobody else can read or write meanwhile."""
+    try:
+        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        found = part.lstat()
+        if not stat.S_ISREG(found.st_mode) or (sys.platform != "win32" and found.st_uid != os.getuid()):
+            raise SnapshotError(f"{part} is not a file of this user: remove it") from None
+        if sys.platform != "win32":
+            part.chmod(0o600)
+    except FileNotFoundError:
+        raise FileNotFoundError(2, "there is no such folder", str(part.parent)) from None
+    try:
+        return _lock(part)
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+            raise SnapshotRefusedError(
+                f"another process is writing {part}: wait for it, or choose another name", reason="busy"
+            ) from None
+        if error.sqlite_errorcode not in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+            raise SnapshotError(f"{part} cannot be written: {error}") from error
+    # What was left is no use. Its journal goes first: it must never be applied to a new file.
+    part.with_name(f"{part.name}-journal").unlink(missing_ok=True)
+    part.unlink()
+    return _open(part)
+
+
+def _lock(part: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(part, timeout=0, isolation_level=None)
+    try:
+        for setting in (
+            "locking_mode = exclusive",
+            "auto_vacuum = incremental",
+            # What was there and is deleted, such as the key of the pseudonyms, is overwritten.
+            "secure_delete = on",
+            "synchronous = normal",
+            "temp_store = memory",
+            f"cache_size = -{CACHE_KIB}",
+        ):
+            connection.execute(f"pragma {setting}").fetchall()
+        # An exclusive transaction takes the lock of the system, which ends with the process; it stays taken.
+        connection.execute("begin exclusive")
+        connection.execute("create table if not exists locked(it)")
+        connection.execute("drop table locked")
+        connection.execute("commit")
+    except BaseException:
+        connection.close()
+        raise
+    if not part.exists():
+        connection.close()
+        raise SnapshotRefusedError(f"another process has just finished {part}: look at its snapshot", reason="busy")
+    return connection
+
+
+class _Reading:
+    """One reading of a Studio into a file."""
+
+    def __init__(
+        self, studio: StudioClient, connection: sqlite3.Connection, settings: dict[str, Any], report: _Reporter
+    ) -> None:
+        self._studio = studio
+        self._connection = connection
+        self._settings = settings
+        self._report = report
+        self._names = Names(None)
+
+    def begin(self) -> None:
+        """Go on with what the file holds, or begin anew."""
+        found = self._progress()
+        now = datetime.now(UTC)
+        if (
+            found.get("settings") == self._settings
+            and timedelta() <= now - datetime.fromisoformat(found["started_at"]) < GOES_ON_FOR
+        ):
+            self._keep(resumed=found["resumed"] + 1)
+        else:
+            self._empty()
+            self._connection.executescript(
+                f"begin exclusive; {TABLES} {PROGRESS} pragma application_id = {APPLICATION_ID};"
+                f"pragma user_version = {VERSION}; commit;"
+            )
+            key = secrets.token_hex(32) if self._settings["anonymized"] else None
+            self._keep(started_at=now.isoformat(), resumed=0, key=key, drift={}, settings=self._settings)
+        key = self._progress()["key"]
+        self._names = Names(None if key is None else bytes.fromhex(key))
+
+    def _empty(self) -> None:
+        self._connection.execute("begin exclusive")
+        tables = self._connection.execute("select type, name from sqlite_schema where type in ('table', 'view')")
+        for kind, name in tables.fetchall():
+            if not name.startswith("sqlite_"):
+                self._connection.execute(f'drop {kind} "{name}"')
+        self._connection.execute("commit")
+
+    def _progress(self) -> dict[str, Any]:
+        try:
+            found = self._connection.execute("select key, value from progress").fetchall()
+        except sqlite3.OperationalError:  # there is no such table
+            return {}
+        return {key: json.loads(value) for key, value in found}
+
+    def _keep(self, **values: Any) -> None:  # noqa: ANN401 - whatever JSON says
+        rows = [(key, json.dumps(value)) for key, value in values.items()]
+        is_own = not self._connection.in_transaction
+        if is_own:
+            self._connection.execute("begin")
+        self._connection.executemany("insert or replace into progress values (?, ?)", rows)
+        if is_own:
+            self._connection.execute("commit")
+
+    def read_list(self, what: Literal["media", "collections"]) -> int:
+        """Read a list to its end, from where an earlier reading was ended.
+
+        Returns:
+            How many there are.
+        """
+        kept = self._progress().get(what)
+        if kept != "whole":
+            listing: Listing[Any]
+            if kept is None:
+                fresh: Listing[Any] = (
+                    self._studio.search_media() if what == "media" else self._studio.list_collections()
+                )
+                listing = fresh.with_options(consistent=self._settings["consistent"])
+            else:
+                listing = self._studio.resume(Checkpoint.from_json(kept))
+            self._connection.execute("begin")
+            try:
+                self._read(what, listing)
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("rollback")
+                raise
+            self._connection.execute("commit")
+        return self._count(what)
+
+    def _read(self, what: Literal["media", "collections"], listing: Listing[Any]) -> None:
+        done = self._count(what)
+        pages = iter(listing.pages())
+        pending = 0
+        while True:
+            try:
+                page = next(pages, None)
+            except StudioError:
+                # Not after Ctrl-C: it may have come when the page was counted as read, and before it was written.
+                self._keep(**{what: listing.checkpoint().to_json()})
+                self._connection.execute("commit")
+                raise
+            if page is None:
+                break
+            if what == "media":
+                self._write_media(page)
+            else:
+                self._write_collections(page)
+            done, pending = done + len(page), pending + len(page)
+            self._report(what, done, None if listing.drift is None else listing.drift.last_total)
+            if pending >= max(COMMIT_AFTER, done // 20):
+                pending = 0
+                self._keep(**{what: listing.checkpoint().to_json()})
+                self._connection.execute("commit")
+                self._connection.execute("begin")
+        drift = self._progress()["drift"]
+        if listing.drift is not None:
+            drift[what] = asdict(listing.drift)
+        self._keep(**{what: "whole", "drift": drift})
+        self._report(what, done, done)
+
+    def _count(self, what: str) -> int:
+        table = {"media": "media", "collections": "collection", "owners": "owner", "placements": "placement"}[what]
+        count: int = self._connection.execute(f"select count(*) from {table}").fetchone()[0]  # noqa: S608 - of these
+        return count
+
+    def _write_media(self, page: Sequence[Media]) -> None:
+        names = self._names
+        self._write_owners([media.owner for media in page])
+        self._connection.executemany(
+            "insert or replace into media values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    media.id,
+                    names.name("media", media.title),
+                    names.other(media.description),
+                    media.duration,
+                    _moment(media.created_at),
+                    None if media.last_viewed is None else media.last_viewed.isoformat(),
+                    None if media.last_viewed_by_student is None else media.last_viewed_by_student.isoformat(),
+                    media.transcoding_status,
+                    None if media.owner is None else media.owner.id,
+                    media.size,
+                    media.source,
+                    names.other(media.embed_id),
+                    names.other(media.lti_launch_id),
+                    _moment(media.archived_at),
+                    None if media.collection is None else media.collection.id,
+                    names.unknown(media.extra),
+                )
+                for media in page
+            ],
+        )
+
+    def _write_collections(self, page: Sequence[Collection]) -> None:
+        self._write_owners([collection.owner for collection in page])
+        self._connection.executemany(
+            "insert or replace into collection values (?, ?, ?, ?, ?, ?, ?, ?, ?, null)",
+            [
+                (
+                    each.id,
+                    self._names.name("collection", each.name),
+                    each.type,
+                    each.permission,
+                    None if each.owner is None else each.owner.id,
+                    _moment(each.created_at),
+                    each.course_id,
+                    _moment(each.archived_at),
+                    self._names.unknown(each.extra),
+                )
+                for each in page
+            ],
+        )
+
+    def _write_owners(self, owners: Sequence[Owner | None]) -> None:
+        names = self._names
+        rows = {
+            owner.id: (
+                owner.id,
+                names.name("person", owner.full_name),
+                names.name("person", owner.display_name),
+                names.address(owner.email),
+                names.unknown(owner.extra),
+            )
+            for owner in owners
+            if owner is not None
+        }
+        # One answer may say less of a person than another.
+        self._connection.executemany(
+            "insert into owner values (?, ?, ?, ?, ?) on conflict(id) do update set "
+            "full_name = coalesce(excluded.full_name, full_name), "
+            "display_name = coalesce(excluded.display_name, display_name), "
+            "email = coalesce(excluded.email, email), extra = coalesce(excluded.extra, extra)",
+            list(rows.values()),
+        )
+
+    def sweep(self) -> None:
+        """Read which media is in which collection, with the collections that were not read yet."""
+        left = [row[0] for row in self._connection.execute("select id from collection where sweep is null order by id")]
+        total = self._count("collections")
+        drift = Drift(**self._progress()["drift"].get("courses", asdict(Drift(1, 0, 0, None, None))))
+
+        def read(id: int) -> tuple[list[int], Drift | None]:
+            listing = self._studio.list_collection_media(id).with_options(consistent=self._settings["consistent"])
+            return [media.id for page in listing.pages() for media in page], listing.drift
+
+        calls = call_each(read, left)
+        self._connection.execute("begin")
+        try:
+            for number, (collection_id, result) in enumerate(calls, total - len(left) + 1):
+                match result:
+                    case NotFoundError():
+                        state = "gone"
+                    case PermissionDeniedError():
+                        state = "not_allowed"
+                    case StudioError():
+                        # What came before it is kept.
+                        self._commit_sweep(drift)
+                        raise result
+                    case ids, found:
+                        state = "read"
+                        drift = _sum(drift, found)
+                        self._connection.executemany(
+                            "insert or ignore into placement values (?, ?)",
+                            [(collection_id, media_id) for media_id in ids],
+                        )
+                self._connection.execute("update collection set sweep = ? where id = ?", (state, collection_id))
+                self._report("courses", number, total)
+                if number % COLLECTIONS_BETWEEN_COMMITS == 0:
+                    self._commit_sweep(drift)
+            self._commit_sweep(drift)
+        finally:
+            calls.close()  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue]
+            if self._connection.in_transaction:
+                self._connection.execute("rollback")
+
+    def _commit_sweep(self, drift: Drift) -> None:
+        self._keep(drift=self._progress()["drift"] | {"courses": asdict(drift)})
+        self._connection.execute("commit")
+        self._connection.execute("begin")
+
+    def finish(self) -> None:
+        """Find out what has to be known of this Studio, and make the file whole."""
+        calibration = calibrate(self._studio, self._connection, self._settings["level"], self._report)
+        kept = self._progress()
+        not_read: dict[str, int] = dict.fromkeys(("gone", "not_allowed"), 0) | dict(
+            self._connection.execute(
+                "select sweep, count(*) from collection where sweep in ('gone', 'not_allowed') group by 1"
+            ).fetchall()
+        )
+        about = SnapshotAbout(
+            **self._settings,
+            started_at=datetime.fromisoformat(kept["started_at"]),
+            taken_at=datetime.now(UTC),
+            counts={what: self._count(what) for what in ("media", "collections", "owners", "placements")},
+            bytes=self._connection.execute("select coalesce(sum(size), 0) from media").fetchone()[0],
+            drift={name: Drift(**each) for name, each in kept["drift"].items()},
+            calibration=calibration,
+            not_read=not_read,
+            resumed=kept["resumed"],
+            version=VERSION,
+        )
+        self._connection.execute("begin")
+        for statement in VIEWS.split(";\n"):
+            self._connection.execute(statement)
+        write_about(self._connection, about)
+        self._connection.execute("drop table progress")
+        self._connection.execute("commit")
+        self._connection.execute("pragma incremental_vacuum").fetchall()
+        # Takes the journal away, whose name belongs to that of the file.
+        self._connection.execute("pragma journal_mode = memory").fetchall()
+
+
+class _Reporter:
+    """Calls the progress callable, or draws one bar for each stage."""
+
+    def __init__(self, progress: bool | Callable[[str, int, int | None], object] | None) -> None:  # noqa: FBT001
+        if callable(progress):
+            if is_async(progress):  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] - it is only looked at
+                raise TypeError("progress must be a plain callable, not an async one: a snapshot does not await it")
+            self._progress: Callable[[str, int, int | None], object] = progress
+        else:
+            draws = progress is not None and read_bool("progress", progress, "True, False or a callable")
+            self._progress = self._draw if draws else lambda _stage, _done, _total: None
+        self._bars: dict[str, Bar] = {}
+        if self._progress == self._draw:
+            Bar()  # without tqdm, an error comes before anything is sent
+
+    def __call__(self, stage: str, done: int, total: int | None) -> None:
+        """Report how far a stage has come."""
+        self._progress(stage, done, total)
+
+    def _draw(self, stage: str, done: int, total: int | None) -> None:
+        if stage not in self._bars:
+            self._close()
+            self._bars[stage] = Bar(desc=stage, unit="")
+        self._bars[stage].draw(done, total)
+
+    def _close(self) -> None:
+        for bar in self._bars.values():
+            bar.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+
+def _moment(moment: datetime | None) -> str | None:
+    """Write a moment so that texts compare as moments do: always with six digits after the second."""
+    return None if moment is None else moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _sum(drift: Drift, found: Drift | None) -> Drift:
+    if found is None:
+        return drift
+    return Drift(
+        max(drift.readings, found.readings),
+        drift.appeared + found.appeared,
+        drift.vanished + found.vanished,
+        None,
+        None,
+    )
