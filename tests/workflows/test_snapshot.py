@@ -250,7 +250,7 @@ def test_read_until_two_readings_agree(path: Path, box: Sandbox) -> None:
 def test_a_list_that_lacks_items_leaves_the_old_file(path: Path, box: Sandbox) -> None:
     Snapshot.take(box.client(), path).close()
     before = path.read_bytes()
-    lacking = {"media": [], "meta": {"current_page": 1, "last_page": 3, "total_count": 120}}
+    lacking: dict[str, Any] = {"media": [], "meta": {"current_page": 1, "last_page": 3, "total_count": 120}}
     box.faults.add(path="/v1/media/search", status=200, body=lacking)
     with pytest.raises(ListingChangedError):
         Snapshot.take(box.client(), path)

@@ -19,6 +19,7 @@ from canvas_studio._core import __version__
 from canvas_studio.cli import demo as guided
 from canvas_studio.cli.login import login, logout
 from canvas_studio.cli.ping import ping
+from canvas_studio.cli.snapshot import snapshot as take_snapshot
 from canvas_studio.cli.terminal import fail
 from canvas_studio.cli.whoami import whoami
 from canvas_studio.errors import StudioError
@@ -61,6 +62,8 @@ def canvas_studio(
 
 for command in (login, logout, whoami, ping):
     app.command()(command)
+# `snapshot` is also an option of the sandbox.
+app.command("snapshot")(take_snapshot)
 
 
 @app.command()

@@ -61,21 +61,23 @@ def call_each(function: Callable[[Item], Result], items: Iterable[Item]) -> Iter
             done, _ = wait(under_way, return_when=FIRST_COMPLETED)
             for future in done:
                 item = under_way.pop(future)
-                try:
-                    result: Result | StudioError = future.result()
-                except RateLimitError as error:
-                    if refusals < MOST_REFUSALS:
-                        again.append(item)
-                        hold = max(hold, USUAL_WAIT if error.retry_after is None else error.retry_after, SHORTEST_WAIT)
-                        continue
-                    result = error
-                except StudioError as error:
-                    result = error
-                else:
+                outcome = _outcome(future)
+                if isinstance(outcome, RateLimitError) and refusals < MOST_REFUSALS:
+                    again.append(item)
+                    hold = max(hold, USUAL_WAIT if outcome.retry_after is None else outcome.retry_after, SHORTEST_WAIT)
+                    continue
+                if not isinstance(outcome, StudioError):
                     width, refusals = min(WIDTH, width + 1), 0
-                yield item, result
+                yield item, outcome
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _outcome(future: Future[Result]) -> Result | StudioError:
+    try:
+        return future.result()
+    except StudioError as error:
+        return error
 
 
 def _pop_each(queue: deque[Item]) -> Iterator[Item]:

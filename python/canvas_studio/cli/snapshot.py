@@ -1,0 +1,116 @@
+"""The command `snapshot`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from canvas_studio import profiles
+from canvas_studio.cli.terminal import echo, errors_as_text, fail
+from canvas_studio.cli.whoami import AsJson, ProfileOption, one_of
+from canvas_studio.workflows.errors import SnapshotRefusedError
+from canvas_studio.workflows.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from canvas_studio.models import Drift
+    from canvas_studio.workflows.about import SnapshotAbout
+
+REFUSED = 3
+
+
+class Level(StrEnum):
+    """What is read, as written in a shell."""
+
+    LISTS = "lists"
+    COURSES = "courses"
+
+
+@errors_as_text()
+def snapshot(
+    *,
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="[SCHOOL] FILE", help="The profile of the school, and the file.", show_default=False),
+    ],
+    profile_option: ProfileOption = None,
+    level: Annotated[
+        Level, typer.Option(help="lists: media and collections; courses: also which media is in which.")
+    ] = Level.COURSES,
+    consistent: Annotated[
+        bool, typer.Option("--consistent", help="Read each list until two readings bring the same.")
+    ] = False,
+    anonymize: Annotated[
+        bool, typer.Option("--anonymize", help="Replace names, addresses and titles by pseudonyms.")
+    ] = False,
+    smaller: Annotated[
+        bool, typer.Option("--smaller", help="Replace a file that has more than twice as many media.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Read a school's library into one SQLite file. Nothing is changed in Studio."""
+    if len(names) > 2:  # noqa: PLR2004
+        fail(f"expected [SCHOOL] FILE, not {len(names)} arguments", 2)
+    settings = profiles.find(profile=one_of(names[0] if len(names) > 1 else None, profile_option))
+    try:
+        with settings.client() as studio:
+            taken = Snapshot.take(
+                studio,
+                names[-1],
+                level=level.value,
+                consistent=consistent,
+                anonymize=anonymize,
+                allow_smaller=smaller,
+                progress=sys.stderr.isatty(),
+            )
+    except SnapshotRefusedError as error:
+        fail(error, REFUSED)
+    except KeyboardInterrupt:
+        fail("stopped: the same command goes on where it was", 130)
+    with taken:
+        if as_json:
+            typer.echo(json.dumps({"path": str(taken.path)} | taken.about.to_dict(), indent=2))
+        else:
+            _describe(taken)
+
+
+def _describe(taken: Snapshot) -> None:
+    about = taken.about
+    for name in ("media", "collections"):
+        echo(f"{name:<13}{about.counts[name]:>9,}   {_drift(about.drift.get(name))}")
+    if about.level != "lists":
+        [row] = taken.sql(
+            "select count(*) courses, (select count(*) from library where courses > 0) media from courses"
+        )
+        echo(f"{'in courses':<13}{row['media']:>9,}   in {row['courses']:,} courses; {_checked(about)}")
+    for state, reason in (("gone", "were deleted meanwhile"), ("not_allowed", "may not be read by this token")):
+        if about.not_read[state]:
+            echo(f"{'':<13}{about.not_read[state]:>9,}   collections {reason}: what is in them is not known", "yellow")
+    if about.calibration["administrator"] is False:
+        echo(
+            "The token is probably not an administrator's: this is what it may see, and not the whole school.", "yellow"
+        )
+    size = taken.path.stat().st_size / 1e6
+    names = (
+        "It holds pseudonyms, and ids." if about.anonymized else "It names people: keep it as you keep student records."
+    )
+    echo(f"{taken.path}: {size:,.1f} MB. {names}", "bold")
+
+
+def _drift(drift: Drift | None) -> str:
+    if drift is None or (drift.appeared == drift.vanished == 0 and drift.first_total == drift.last_total):
+        return "nothing changed while they were read"
+    return f"changed while they were read: {drift.appeared:,} appeared, {drift.vanished:,} vanished"
+
+
+def _checked(about: SnapshotAbout) -> str:
+    checked, same, gone = (about.calibration[name] for name in ("checked", "same", "gone"))
+    if checked == same + gone:
+        return f"{checked} media asked singly: the same"
+    return (
+        f"{checked - same - gone} of {checked} media asked singly are in other courses than the collections say: "
+        "ask singly before you rely on it"
+    )

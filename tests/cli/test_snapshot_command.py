@@ -1,0 +1,128 @@
+"""The command `snapshot`: what it writes, what it says, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from canvas_studio.auth import Tokens
+from canvas_studio.cli.app import app
+from canvas_studio.profiles import Profile, save
+from canvas_studio.sandbox import Sandbox
+from canvas_studio.workflows import Snapshot
+from support.programs import posix_only
+from typer.testing import CliRunner
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from typer.testing import Result
+
+COMMAND = Path(sys.executable).with_name("canvas-studio")
+
+
+@pytest.fixture
+def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """A school with the profile `myschool`, and nothing in the environment."""
+    for name in [name for name in os.environ if name.startswith("CANVAS_STUDIO_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("CANVAS_STUDIO_HOME", str(tmp_path / "home"))
+    with Sandbox(media=120) as box:
+        profile = Profile(name="myschool", url=box.url, client_id=box.client_id, client_secret=box.client_secret)
+        save(profile)
+        profile.token_store().save(Tokens.from_dict(box.oauth_token() | {"url": box.url}))
+        yield box
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "library.db"
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["snapshot", *map(str, arguments)])
+
+
+def test_it_takes_a_snapshot_and_says_what_is_in_it(box: Sandbox, path: Path) -> None:
+    ended = run("myschool", path)
+    assert (ended.exit_code, ended.stderr) == (0, "")
+    with Snapshot.open(path) as taken:
+        [row] = taken.sql(
+            "select count(*) media, (select count(*) from courses) courses from library where courses > 0"
+        )
+        assert ended.stdout.splitlines() == [
+            "media              120   nothing changed while they were read",
+            f"collections  {taken.about.counts['collections']:>9}   nothing changed while they were read",
+            f"in courses   {row['media']:>9}   in {row['courses']} courses; 50 media asked singly: the same",
+            f"{path}: {path.stat().st_size / 1e6:.1f} MB. It names people: keep it as you keep student records.",
+        ]
+        assert taken.about.studio == box.url
+
+
+@pytest.mark.parametrize("arguments", [("myschool",), ("--profile", "myschool"), ()])
+def test_the_school_can_be_named_in_three_ways(arguments: tuple[str, ...], box: Sandbox, path: Path) -> None:
+    ended = run(*arguments, path, "--level", "lists", "--consistent", "--anonymize", "--json")
+    assert ended.exit_code == 0, ended.stderr
+    told = json.loads(ended.stdout)
+    with Snapshot.open(path) as taken:
+        assert told == {"path": str(path)} | taken.about.to_dict()
+    assert (told["studio"], told["level"], told["consistent"], told["anonymized"]) == (box.url, "lists", True, True)
+
+
+def test_it_says_what_an_administrator_has_to_know(box: Sandbox, path: Path) -> None:
+    collection = box.client().list_collections().first()
+    assert collection is not None
+    box.faults.add(path=f"/v1/collections/{collection.id}/media", status=403)
+    box.faults.add(path="/v1/users/search", status=403)
+    box.faults.add(path="/v1/media/*/courses", status=200, body={"courses": [{"id": 1}]})
+    ended = run("myschool", path)
+    assert ended.exit_code == 0, ended.stderr
+    assert "1   collections may not be read by this token: what is in them is not known" in ended.stdout
+    assert "The token is probably not an administrator's" in ended.stdout
+    assert "50 of 50 media asked singly are in other courses than the collections say" in ended.stdout
+
+
+def test_what_is_refused_ends_with_3_and_leaves_the_file(box: Sandbox, path: Path) -> None:
+    assert run("myschool", path).exit_code == 0
+    before = path.read_bytes()
+    for media in box.client().search_media().limit(61).collect():
+        box.remove_media(media)
+    ended = run("myschool", path)
+    assert (ended.exit_code, ended.stdout) == (3, "")
+    assert "this snapshot has 59 media" in ended.stderr
+    assert path.read_bytes() == before
+    assert run("myschool", path, "--smaller").exit_code == 0
+
+
+def test_what_fails_ends_with_1_and_what_is_asked_wrongly_with_2(box: Sandbox, path: Path) -> None:
+    for arguments in ((), ("a", "b", "c"), ("nobody", path), ("myschool", path, "--level", "grants")):
+        assert run(*arguments).exit_code == 2
+    assert run("myschool", path.parent).exit_code == 2
+    assert run("myschool", path.parent / "nowhere/library.db").exit_code == 1
+    box.faults.add(status=403)
+    ended = run("myschool", path)
+    assert (ended.exit_code, ended.stdout) == (1, "")
+    assert ended.stderr.startswith("canvas-studio: 403 for GET ")
+    assert not path.exists()
+
+
+@posix_only
+def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(box: Sandbox, path: Path) -> None:
+    box.faults.add(path="/v1/collections/*/media", delay=0.05)
+    with subprocess.Popen([COMMAND, "snapshot", "myschool", path], stderr=subprocess.PIPE, text=True) as process:
+        while not any(request.path.endswith("/media") for request in box.requests):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate()
+    assert (process.returncode, said) == (130, "canvas-studio: stopped: the same command goes on where it was\n")
+    box.faults.clear()
+    assert run("myschool", path).exit_code == 0
+    assert Snapshot.open(path).about.resumed == 1
