@@ -4,7 +4,7 @@
 //! root, and nobody else can change them.
 
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 /// A companion of a file: `NAME` and an ending, in the same folder.
@@ -143,6 +143,9 @@ pub(crate) fn open_locked(path: &Path) -> io::Result<fs::File> {
 pub(crate) struct FileState {
     pub(crate) length: u64,
     modified: Option<std::time::SystemTime>,
+    /// When anything about the file changed last, in seconds and nanoseconds. Unlike `modified`, no program can set it.
+    /// Only Unix has it.
+    changed: (i64, i64),
     /// The device and the number on it, where files have one.
     identity: (u64, u64),
 }
@@ -150,8 +153,18 @@ pub(crate) struct FileState {
 impl FileState {
     pub(crate) fn of(file: &fs::File) -> io::Result<Self> {
         let found = file.metadata()?;
-        Ok(Self { length: found.len(), modified: found.modified().ok(), identity: identity(&found) })
+        let modified = found.modified().ok();
+        Ok(Self { length: found.len(), modified, changed: changed(&found), identity: identity(&found) })
     }
+}
+
+/// Whether a file ends where its length says. Files of the kernel do not, and those of some network drives.
+pub(crate) fn ends_at(file: &mut fs::File, length: u64) -> io::Result<bool> {
+    let last = length.saturating_sub(1);
+    file.seek(io::SeekFrom::Start(last))?;
+    let mut rest = Vec::new();
+    file.take(2).read_to_end(&mut rest)?;
+    Ok(rest.len() as u64 == length - last)
 }
 
 /// Opens a file to read it. What is no regular file is `InvalidInput`: it is not opened, and nothing waits for the other
@@ -275,8 +288,8 @@ fn hash(bytes: &[u8]) -> u64 {
 
 #[cfg(unix)]
 use unix::{
-    check_file, check_folder, check_only_name, check_owner, identity, is_at, is_link, keep_private, make_one_folder,
-    no_link, no_wait, private,
+    changed, check_file, check_folder, check_only_name, check_owner, identity, is_at, is_link, keep_private,
+    make_one_folder, no_link, no_wait, private,
 };
 
 #[cfg(unix)]
@@ -307,6 +320,10 @@ mod unix {
 
     pub(super) fn identity(found: &fs::Metadata) -> (u64, u64) {
         (found.dev(), found.ino())
+    }
+
+    pub(super) fn changed(found: &fs::Metadata) -> (i64, i64) {
+        (found.ctime(), found.ctime_nsec())
     }
 
     /// Whether a file could not be opened because it is a link: each kind of Unix has a number of its own for that.
@@ -410,8 +427,8 @@ mod unix {
 
 #[cfg(not(unix))]
 use elsewhere::{
-    check_file, check_folder, check_only_name, check_owner, identity, is_at, is_link, keep_private, make_one_folder,
-    no_link, no_wait, private,
+    changed, check_file, check_folder, check_only_name, check_owner, identity, is_at, is_link, keep_private,
+    make_one_folder, no_link, no_wait, private,
 };
 
 /// Elsewhere a file has the rights of its folder, which in a user's own folders are that user's.
@@ -435,6 +452,10 @@ mod elsewhere {
     }
 
     pub(super) fn identity(_: &fs::Metadata) -> (u64, u64) {
+        (0, 0)
+    }
+
+    pub(super) fn changed(_: &fs::Metadata) -> (i64, i64) {
         (0, 0)
     }
 

@@ -48,6 +48,8 @@ impl Client {
         source: &Source,
     ) -> Result<(Answer, Sending), Failure> {
         let (mut response, sending) = self.attempt(request, token, source).await?;
+        let unsent = (!sending.is_whole()).then(|| request.without_whole_body());
+        let request = unsent.as_ref().unwrap_or(request);
         let is_raw = request.call.accepts_any_status;
         let status = response.status().as_u16();
         let content_type = header_text(response.headers(), header::CONTENT_TYPE.as_str()).unwrap_or_default();
@@ -84,10 +86,7 @@ impl Client {
     ) -> Result<(reqwest::Response, Sending), Failure> {
         let (response, sending) = self.send_once(request, token, source).await?;
         let (status, call) = (response.status(), request.call);
-        let is_whole = sending.is_whole();
-        if !is_whole {
-            sending.pause();
-        }
+        let is_whole = sending.pause();
         if call.accepts_any_status && !status.is_success() {
             return Ok((response, sending));
         }
@@ -98,7 +97,8 @@ impl Client {
                 Err(request.answered_early(status.as_u16(), sending.sent()))
             };
         }
-        Err(self.refusal(request, response).await)
+        let unsent = (!is_whole).then(|| request.without_whole_body());
+        Err(self.refusal(unsent.as_ref().unwrap_or(request), response).await)
     }
 
     /// Sends the request; nothing else does. Returns once the headers have arrived, whatever the status.

@@ -62,11 +62,13 @@ impl Failure {
 
 /// A request as errors and log lines need it: its URL, and the secrets that they must not show. Made once for each
 /// attempt.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct RequestContext<'call> {
     pub(super) call: &'call Call,
     pub(super) url: Url,
     secrets: Secrets,
+    /// Whether the whole body was sent. If not, the server cannot have carried the request out.
+    is_sent: bool,
 }
 
 impl<'call> RequestContext<'call> {
@@ -85,7 +87,12 @@ impl<'call> RequestContext<'call> {
         let sent = call.query.iter().filter(|(_, value)| value.contains("://"));
         let sent: Vec<Url> = sent.filter_map(|(_, value)| Url::parse(value.trim()).ok()).collect();
         let secrets = secrets.and(signed.into_iter().chain(&sent).flat_map(signature_of)).and(form);
-        Self { call, url, secrets }
+        Self { call, url, secrets, is_sent: true }
+    }
+
+    /// The same request, whose body was not sent whole.
+    pub(super) fn without_whole_body(&self) -> Self {
+        Self { is_sent: false, ..self.clone() }
     }
 
     /// What an error may show of the request.
@@ -122,7 +129,11 @@ impl<'call> RequestContext<'call> {
 
     /// Whether a retry could make a change twice.
     fn may_repeat_a_change(&self) -> bool {
-        self.call.retry_safety != RetrySafety::Always
+        self.is_sent && self.call.retry_safety != RetrySafety::Always
+    }
+
+    fn failed(&self, error: Error, outcome: Outcome) -> Failure {
+        Failure { error, outcome: if self.is_sent { outcome } else { outcome.without_whole_body() } }
     }
 
     /// A timeout. `what` completes the message: what took too long.
@@ -142,7 +153,19 @@ impl<'call> RequestContext<'call> {
 
     /// The server sent nothing for too long.
     pub(super) fn read_timeout(&self, limit: Duration) -> Failure {
-        Failure::interrupted(self.timeout(limit, "without a byte from the server", self.may_repeat_a_change()))
+        let error = self.timeout(limit, "without a byte from the server", self.may_repeat_a_change());
+        self.failed(error, Outcome::Interrupted)
+    }
+
+    /// The call took too long in total. `unfinished` are the bytes that were sent, and those of the whole body.
+    pub(super) fn total_timeout(&self, limit: Duration, unfinished: Option<(u64, u64)>) -> Error {
+        match unfinished {
+            Some((sent, length)) => {
+                let what = format!("in total: {sent} of {length} bytes of the body were sent");
+                self.timeout(limit, &what, false)
+            }
+            None => self.timeout(limit, "in total", self.may_repeat_a_change()),
+        }
     }
 
     /// The connection took nothing of the body for too long.
@@ -173,7 +196,7 @@ impl<'call> RequestContext<'call> {
         if outcome_unknown {
             message.push_str(PERHAPS_CARRIED_OUT);
         }
-        Failure::interrupted(Error::Connection { request: self.info(outcome_unknown), message })
+        self.failed(Error::Connection { request: self.info(outcome_unknown), message }, Outcome::Interrupted)
     }
 
     /// No connection could be made. `timeout` is the connect timeout, if it has passed.
@@ -198,14 +221,14 @@ impl<'call> RequestContext<'call> {
         if outcome_unknown {
             message.push_str(PERHAPS_CARRIED_OUT);
         }
-        Failure::interrupted(Error::Connection { request, message })
+        self.failed(Error::Connection { request, message }, Outcome::Interrupted)
     }
 
     /// A download broke off.
     pub(super) fn download_broke(&self, problem: &str) -> Failure {
         let request = self.info(false);
         let message = format!("the download from {} broke: {problem}", request.url);
-        Failure::interrupted(Error::Connection { request, message })
+        self.failed(Error::Connection { request, message }, Outcome::Interrupted)
     }
 
     /// An answer whose body cannot be read.
@@ -215,7 +238,7 @@ impl<'call> RequestContext<'call> {
         }
         let start = self.secrets.mask_body(&damaged.start, QUOTED);
         let error = self.unreadable(status, &damaged.problem, None, &start, true);
-        if damaged.kind == Damage::Temporary { Failure::interrupted(error) } else { Failure::last(error) }
+        if damaged.kind == Damage::Temporary { self.failed(error, Outcome::Damaged) } else { Failure::last(error) }
     }
 
     /// An answer that does not decode as the operation's result.
@@ -303,7 +326,7 @@ impl<'call> RequestContext<'call> {
             error.server_message = Some(format!("redirected to {}", self.mask(&without_query(location))));
             error.advice = vec![advice_on_redirect(&self.url, location).into()];
         }
-        Failure { error: Error::Status(Box::new(error)), outcome }
+        self.failed(Error::Status(Box::new(error)), outcome)
     }
 
     fn status_error(

@@ -26,6 +26,8 @@ pub enum Outcome {
     NotProcessed,
     /// The connection broke or the server was silent for too long; it may have carried the request out.
     Interrupted,
+    /// An answer came, but its body is damaged: it does not decompress.
+    Damaged,
     /// The server answered with this status, and perhaps with `Retry-After`.
     Status(u16, Option<Duration>),
     /// A retry would give the same result.
@@ -42,15 +44,21 @@ impl Outcome {
     pub fn is_unclear(self) -> bool {
         match self {
             Self::NotProcessed | Self::Final => false,
-            Self::Interrupted => true,
+            Self::Interrupted | Self::Damaged => true,
             Self::Status(status, _) => (status == 408 || status >= 500) && !self.is_throttled(),
         }
+    }
+
+    /// The same failure of a request whose body was not sent whole: nothing was carried out.
+    #[must_use]
+    pub fn without_whole_body(self) -> Self {
+        if self.is_unclear() && self.is_temporary() { Self::NotProcessed } else { self }
     }
 
     /// Whether a retry may give another result.
     fn is_temporary(self) -> bool {
         match self {
-            Self::NotProcessed | Self::Interrupted => true,
+            Self::NotProcessed | Self::Interrupted | Self::Damaged => true,
             Self::Status(status, _) => self.is_throttled() || matches!(status, 408 | 500 | 502 | 503 | 504),
             Self::Final => false,
         }
@@ -148,6 +156,7 @@ mod tests {
             // outcome                              GET      POST, DELETE
             (Outcome::NotProcessed, half, half),
             (Outcome::Interrupted, half, never),
+            (Outcome::Damaged, half, never),
             (Outcome::Final, never, never),
             (Outcome::Status(400, None), never, never),
             (Outcome::Status(401, None), never, never),
@@ -180,9 +189,15 @@ mod tests {
     #[test]
     fn a_change_that_may_have_been_made_is_not_sent_again() {
         let statuses = (100..=599).flat_map(|status| [None, seconds(3)].map(|wait| Outcome::Status(status, wait)));
-        for outcome in statuses.chain([Outcome::NotProcessed, Outcome::Interrupted, Outcome::Final]) {
-            let decision = decide(&POLICY, RetrySafety::OnlyIfNotProcessed, outcome, 0, None, 1.0);
+        let others = [Outcome::NotProcessed, Outcome::Interrupted, Outcome::Damaged, Outcome::Final];
+        for outcome in statuses.chain(others) {
+            let decide = |safety, outcome| decide(&POLICY, safety, outcome, 0, None, 1.0);
+            let decision = decide(RetrySafety::OnlyIfNotProcessed, outcome);
             assert!(!outcome.is_unclear() || decision == Decision::GiveUp(NotRepeatable), "{outcome:?}");
+            // Without its whole body nothing was carried out, so a change is repeated as a GET is.
+            let always = decide(RetrySafety::Always, outcome);
+            let unsent = decide(RetrySafety::OnlyIfNotProcessed, outcome.without_whole_body());
+            assert_eq!(matches!(unsent, Wait(_)), matches!(always, Wait(_)), "{outcome:?}");
             assert!(!outcome.is_throttled() || matches!(decision, Wait(_)), "{outcome:?}");
         }
         assert!([408, 500, 501, 503, 504, 599].into_iter().all(|status| Outcome::Status(status, None).is_unclear()));

@@ -33,7 +33,7 @@ use super::sending::{Sending, Source};
 use crate::api::oauth::{self, Grant};
 use crate::api::permissions::Changes;
 use crate::api::request::without_query;
-use crate::api::{Answer, Body, Call, Request, RetrySafety, Target};
+use crate::api::{Answer, Body, Call, Request, Target};
 use crate::memory;
 
 /// Reading an answer takes at most this many times the memory of its body.
@@ -292,6 +292,7 @@ impl Client {
         let mut attempts = Attempts::new(&self.config.policy, &self.pace, Some(limit));
         let mut authorization = Authorization::new(&self.auth, &self.config, self);
         let mut is_renewing = false;
+        let mut is_under_way = false;
         let all = async {
             loop {
                 let token = loop {
@@ -312,7 +313,10 @@ impl Client {
                 let request = self.context(call);
                 let attempt = pin!(self.attempt_whole(&request, token.as_ref(), &source));
                 let seen = |answer: &Answer| (answer.status, answer.request_id.clone());
-                match with_logging(&request, attempts.next(), hold.waited.take(), seen, attempt).await {
+                is_under_way = true;
+                let attempted = with_logging(&request, attempts.next(), hold.waited.take(), seen, attempt).await;
+                is_under_way = false;
+                match attempted {
                     // Any status may be the result, but the token is still renewed.
                     Ok(answer) if answer.status == 401 && token.is_some() => {
                         hold.end();
@@ -352,10 +356,9 @@ impl Client {
                 Err(self.context(call).timeout(self.config.timeout, what, false))
             }
             Err(_) if hold.is_missing => Err(self.without_permit(call)),
-            Err(_) => {
-                let outcome_unknown = call.retry_safety == RetrySafety::OnlyIfNotProcessed;
-                Err(self.context(call).timeout(self.config.timeout, "in total", outcome_unknown))
-            }
+            Err(_) if is_under_way => Err(self.context(call).total_timeout(self.config.timeout, source.pause())),
+            // Nothing was carried out by the attempts before, or there would be no other.
+            Err(_) => Err(self.context(call).timeout(self.config.timeout, "in total", false)),
         }
     }
 

@@ -41,6 +41,8 @@ pub(super) struct Source {
     parts: Vec<SourcePart>,
     length: u64,
     transferred: Option<Arc<Transferred>>,
+    /// How far the latest attempt came.
+    latest: Mutex<Option<Arc<Shared>>>,
 }
 
 #[derive(Debug, Clone)]
@@ -64,14 +66,15 @@ impl Source {
         };
         let parts: Vec<_> = pieces.into_iter().map(SourcePart::new).collect::<Result<_, Error>>()?;
         let length = parts.iter().map(SourcePart::length).sum();
-        Ok(Self { content_type: Some(content_type), parts, length, transferred: None })
+        Ok(Self { content_type: Some(content_type), parts, length, ..Self::default() })
     }
 
     /// One file, whose progress is told.
     pub(super) fn of_file(path: &Path, media_type: &str, transferred: Arc<Transferred>) -> Result<Self, Error> {
         let part = SourcePart::File { path: path.to_owned(), state: first_state("path", path)? };
         let length = part.length();
-        Ok(Self { content_type: Some(media_type.into()), parts: vec![part], length, transferred: Some(transferred) })
+        let (content_type, transferred) = (Some(media_type.into()), Some(transferred));
+        Ok(Self { content_type, parts: vec![part], length, transferred, ..Self::default() })
     }
 
     /// Fails if a file has changed since this value was made.
@@ -91,6 +94,13 @@ impl Source {
     /// In bytes.
     pub(super) fn length(&self) -> u64 {
         self.length
+    }
+
+    /// Sends nothing more in the latest attempt. Returns the bytes that it sent, and those of the whole body, unless it
+    /// sent all of them.
+    pub(super) fn pause(&self) -> Option<(u64, u64)> {
+        let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        latest.as_ref().and_then(|shared| shared.pause())
     }
 
     /// Opens the files for one attempt that begins now.
@@ -134,7 +144,7 @@ impl SourcePart {
                     _ => Error::file(path, error),
                 })?;
                 check_state(path, *state, found)?;
-                OpenPart::File { file, left: state.length, path: path.clone(), state: *state }
+                OpenPart::File { file, left: Some(state.length), path: path.clone(), state: *state }
             }
         })
     }
@@ -148,13 +158,19 @@ fn opened(path: &Path) -> io::Result<(fs::File, FileState)> {
 
 /// What a file is before it is sent for the first time.
 fn first_state(argument: &str, path: &Path) -> Result<FileState, Error> {
-    opened(path).map(|(_, state)| state).map_err(|error| match error.kind() {
-        io::ErrorKind::InvalidInput => {
-            let expected = format!("names {}, which cannot be sent: {error}", path.display());
-            Error::InvalidArgument(InvalidArgument::new(argument, expected))
-        }
+    let refused = |problem: &str| {
+        let expected = format!("names {}, which cannot be sent: {problem}", path.display());
+        Error::InvalidArgument(InvalidArgument::new(argument, expected))
+    };
+    let (mut file, state) = opened(path).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidInput => refused(&error.to_string()),
         _ => Error::file(path, error),
-    })
+    })?;
+    if files::ends_at(&mut file, state.length).map_err(|error| Error::file(path, error))? {
+        return Ok(state);
+    }
+    let length = state.length;
+    Err(refused(&format!("it says that it holds {length} bytes, and holds more or fewer; send a copy of it")))
 }
 
 fn check_state(path: &Path, expected: FileState, found: FileState) -> Result<(), Error> {
@@ -204,7 +220,10 @@ impl Sending {
             transferred.set_done(0);
         }
         let progress = Progress { sent, last: None, problem: None, is_paused: false };
-        Self(Arc::new(Shared { length, began: Instant::now(), transferred, progress: Mutex::new(progress) }))
+        let shared = Shared { length, began: Instant::now(), transferred, progress: Mutex::new(progress) };
+        let shared = Arc::new(shared);
+        *source.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&shared));
+        Self(shared)
     }
 
     /// The bytes that were sent, and those of the whole body.
@@ -222,9 +241,9 @@ impl Sending {
         self.0.progress().problem.take()
     }
 
-    /// Sends nothing more, but keeps the connection for the answer.
-    pub(super) fn pause(&self) {
-        self.0.progress().is_paused = true;
+    /// Sends nothing more, but keeps the connection for the answer. Returns whether the whole body was sent.
+    pub(super) fn pause(&self) -> bool {
+        self.0.pause().is_none()
     }
 
     /// When to give up: `read_timeout` after the last byte was taken, or after `connecting` if there was none yet. After
@@ -252,14 +271,25 @@ fn time_to_empty(length: u64, elapsed: Duration) -> Duration {
 }
 
 impl Shared {
-    /// The connection took so many bytes.
-    fn took(&self, bytes: u64) {
+    /// From now on nothing is taken. Returns the bytes that were sent, and those of the whole body, unless all were.
+    fn pause(&self) -> Option<(u64, u64)> {
         let mut progress = self.progress();
+        progress.is_paused = progress.sent < self.length;
+        progress.is_paused.then_some((progress.sent, self.length))
+    }
+
+    /// Lets the connection take so many bytes. Returns whether it may.
+    fn take(&self, bytes: u64) -> bool {
+        let mut progress = self.progress();
+        if progress.is_paused {
+            return false;
+        }
         progress.sent += bytes;
         progress.last = Some(Instant::now());
         if let Some(transferred) = &self.transferred {
             transferred.set_done(progress.sent);
         }
+        true
     }
 
     fn progress(&self) -> MutexGuard<'_, Progress> {
@@ -270,7 +300,13 @@ impl Shared {
 #[derive(Debug)]
 enum OpenPart {
     Bytes(Bytes),
-    File { file: fs::File, left: u64, path: PathBuf, state: FileState },
+    /// `left` is how much of it is to be read; `None` behind its end.
+    File {
+        file: fs::File,
+        left: Option<u64>,
+        path: PathBuf,
+        state: FileState,
+    },
 }
 
 impl OpenPart {
@@ -278,14 +314,23 @@ impl OpenPart {
     fn next_chunk(&mut self) -> Result<Option<Bytes>, Error> {
         let chunk = match self {
             Self::Bytes(bytes) => bytes.split_to(bytes.len().min(CHUNK)),
-            Self::File { left: 0, .. } => Bytes::new(),
+            Self::File { left: None, .. } => Bytes::new(),
             Self::File { file, left, path, state } => {
-                let wanted = usize::try_from(*left).unwrap_or(CHUNK).min(CHUNK);
-                let chunk = read_exactly(file, wanted).map_err(|error| Error::file(path, error))?;
-                *left -= chunk.len() as u64;
-                if chunk.len() < wanted || *left == 0 {
+                let rest = left.unwrap_or_default();
+                let wanted = usize::try_from(rest).unwrap_or(CHUNK).min(CHUNK);
+                *left = rest.checked_sub(CHUNK as u64).filter(|left| *left > 0);
+                let is_last = left.is_none();
+                // There must be nothing behind the end.
+                let limit = if is_last { wanted + 1 } else { wanted };
+                let chunk = read_at_most(file, limit).map_err(|error| Error::file(path, error))?;
+                if is_last || chunk.len() != wanted {
                     let found = FileState::of(file).map_err(|error| Error::file(path, error))?;
                     check_state(path, *state, found)?;
+                }
+                if chunk.len() != wanted {
+                    let found = if chunk.len() < wanted { "fewer" } else { "more" };
+                    let problem = format!("says that it holds {} bytes, and holds {found}", state.length);
+                    return Err(changed(path, &problem));
                 }
                 chunk
             }
@@ -295,9 +340,9 @@ impl OpenPart {
 }
 
 /// Reads so many bytes, or fewer at the end of the file.
-fn read_exactly(file: &mut fs::File, wanted: usize) -> io::Result<Bytes> {
-    let mut chunk = Vec::with_capacity(wanted);
-    file.take(wanted as u64).read_to_end(&mut chunk)?;
+fn read_at_most(file: &mut fs::File, limit: usize) -> io::Result<Bytes> {
+    let mut chunk = Vec::with_capacity(limit);
+    file.take(limit as u64).read_to_end(&mut chunk)?;
     Ok(chunk.into())
 }
 
@@ -318,17 +363,17 @@ impl http_body::Body for StreamedBody {
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Stopped>>> {
         let body = self.get_mut();
-        if body.shared.progress().is_paused {
-            return Poll::Pending;
-        }
         loop {
             if let Some(turn) = &body.turn {
                 ready!(turn.poll(context));
                 body.turn = None;
             }
             if let Some(chunk) = body.next.take() {
+                if !body.shared.take(chunk.len() as u64) {
+                    body.next = Some(chunk);
+                    return Poll::Pending;
+                }
                 body.left -= chunk.len() as u64;
-                body.shared.took(chunk.len() as u64);
                 body.turn = Some(Turn::new(context));
                 return Poll::Ready(Some(Ok(Frame::data(chunk))));
             }
@@ -399,5 +444,34 @@ impl Wake for Turn {
     fn wake(self: Arc<Self>) {
         self.has_come.store(true, Ordering::Release);
         self.connection.lock().unwrap_or_else(PoisonError::into_inner).wake_by_ref();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_holds_more_or_fewer_bytes_than_it_says_is_never_whole() {
+        let path = std::env::temp_dir().join(format!("canvas-studio-{:016x}", fastrand::u64(..)));
+        fs::write(&path, vec![7; CHUNK + 1]).unwrap();
+        let length = CHUNK as u64 + 1;
+        for (said, is_whole) in [(length, true), (0, false), (1, false), (length - 1, false), (length + 1, false)] {
+            let (file, state) = opened(&path).unwrap();
+            // The state is that of the file, as where a file system tells a wrong size again and again.
+            let mut part = OpenPart::File { file, left: Some(said), path: path.clone(), state };
+            let mut read = 0;
+            let ended = loop {
+                match part.next_chunk() {
+                    Ok(Some(chunk)) => read += chunk.len() as u64,
+                    Ok(None) => break Ok(()),
+                    Err(error) => break Err(error),
+                }
+            };
+            assert_eq!((read == said && ended.is_ok()), is_whole, "{said}");
+            assert!(is_whole || matches!(ended, Err(Error::FileChanged { .. })), "{said}");
+            assert!(is_whole || read < said.max(1), "{said}");
+        }
+        fs::remove_file(&path).unwrap();
     }
 }

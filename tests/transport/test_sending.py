@@ -15,8 +15,10 @@ from canvas_studio import (
     APIConnectionError,
     APITimeoutError,
     FileChangedError,
+    InternalServerError,
     PermissionDeniedError,
 )
+from support.fault_server import HANG, Answer, FaultServer
 from support.receiving_server import Reading, ReceivingServer
 
 if TYPE_CHECKING:
@@ -162,7 +164,7 @@ def test_success_before_the_whole_body_is_an_error(form: Form, body: Callable[[i
     assert raised.value.outcome_unknown
 
 
-@pytest.mark.parametrize("change", ["shorter", "longer", "other"])
+@pytest.mark.parametrize("change", ["shorter", "longer", "other", "other_with_its_times"])
 def test_a_file_that_changes_while_it_is_sent_is_never_sent_whole(form: Form, tmp_path: Path, change: str) -> None:
     path = tmp_path / "a.bin"
     path.write_bytes(bytes(40 * MEGABYTE))
@@ -178,7 +180,8 @@ def test_a_file_that_changes_while_it_is_sent_is_never_sent_whole(form: Form, tm
             case _:
                 with path.open("r+b") as file:
                     file.write(b"other")
-                os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1_000_000_000))
+                later = 0 if change == "other_with_its_times" else 1_000_000_000
+                os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + later))
         return True
 
     expected = pytest.raises(FileChangedError, match="was changed while it was sent")
@@ -188,9 +191,47 @@ def test_a_file_that_changes_while_it_is_sent_is_never_sent_whole(form: Form, tm
     assert request.count < request.length
 
 
-def test_timeout_holds_for_the_whole_call(form: Form, body: Callable[[int], dict[str, Any]]) -> None:
-    with ReceivingServer(Reading(rate=MEGABYTE)) as server, pytest.raises(APITimeoutError, match="in total"):
+def test_timeout_holds_for_the_whole_call_and_a_body_that_was_not_whole_is_certainly_not_carried_out(
+    form: Form, body: Callable[[int], dict[str, Any]]
+) -> None:
+    expected = pytest.raises(
+        APITimeoutError, match=r"longer than 1 s in total: \d+ of \d+ bytes of the body were sent$"
+    )
+    with ReceivingServer(Reading(rate=MEGABYTE)) as server, expected as raised:
         form.call(server.client(timeout=1), "request", "POST", "/x", **body(20 * MEGABYTE))
+    assert not raised.value.outcome_unknown
+
+
+@pytest.mark.parametrize("size", [10, 200_000])
+def test_a_timeout_after_the_whole_body_leaves_open_whether_it_was_carried_out(
+    form: Form, body: Callable[[int], dict[str, Any]], size: int
+) -> None:
+    with FaultServer(HANG) as server, pytest.raises(APITimeoutError, match="in total; it may still") as raised:
+        form.call(server.client(timeout=0.5), "request", "POST", "/x", **body(size))
+    assert raised.value.outcome_unknown
+
+
+def test_a_timeout_while_a_refused_request_waits_for_its_turn_is_certainly_not_carried_out(form: Form) -> None:
+    with FaultServer(Answer(status=429)) as server, pytest.raises(APITimeoutError, match=r"in total$") as raised:
+        form.call(server.client(timeout=0.5, max_rate=0.5), "request", "POST", "/x", json={})
+    assert not raised.value.outcome_unknown
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("raw", [False, True])
+def test_an_error_status_before_the_whole_body_is_certainly_not_carried_out_and_sent_again(
+    form: Form, body: Callable[[int], dict[str, Any]], *, raw: bool
+) -> None:
+    arguments = body(12 * MEGABYTE)
+    # Its own body is cut short, which ends a raw request.
+    early = Reading(stop_at=64 * 1024, answer=b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 9\r\n\r\nbusy", close=True)
+    with ReceivingServer(early, Reading()) as server:
+        assert form.call(server.client(), "request", "POST", "/x", **arguments) == {"ok": 1.5}
+    expected: type[Any] = APIConnectionError if raw else InternalServerError
+    with ReceivingServer(early) as server, pytest.raises(expected) as raised:
+        form.call(server.client(max_retries=0), "request", "POST", "/x", raw=raw, **arguments)
+    assert not raised.value.outcome_unknown
+    assert "may still have been carried out" not in str(raised.value)
 
 
 def test_what_arrives_of_a_large_file_is_that_file(form: Form, tmp_path: Path) -> None:
