@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import tomllib
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, date, datetime, timedelta
 from math import isfinite
@@ -23,10 +24,11 @@ from canvas_studio._core import (
     read_path,
     read_seconds,
 )
+from canvas_studio._frozen import frozen
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
     from types import TracebackType
 
@@ -64,6 +66,7 @@ def _id(name: str, value: Id) -> int:
     return number
 
 
+@frozen
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class SandboxUser:
     """A person of the sandbox.
@@ -84,6 +87,7 @@ class SandboxUser:
     role: Role
 
 
+@frozen
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class SeenRequest:
     """A request that the sandbox received. Tokens, client secrets and signatures in it are masked.
@@ -113,6 +117,7 @@ class SeenRequest:
     at: datetime
 
 
+@frozen
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class UploadedFile:
     """A file that the storage host was sent for an upload.
@@ -131,6 +136,7 @@ class UploadedFile:
     content: bytes | None = field(repr=False)
 
 
+@frozen
 @dataclass(frozen=True, slots=True, weakref_slot=True, kw_only=True)
 class Assumptions:
     """Switches for what Studio's reference leaves open. The defaults are the most likely behaviour.
@@ -181,6 +187,7 @@ class Assumptions:
 MOST_LIKELY: Final = Assumptions()
 
 
+@frozen
 @dataclass(frozen=True, slots=True, weakref_slot=True, kw_only=True, repr=False)
 class Fault:
     """Something that goes wrong: where, when, and what.
@@ -449,7 +456,9 @@ class Sandbox:
         faults: Iterable[Fault] = (),
     ) -> None:
         options = _options(port, token_lifetime, url_lifetime, transcoding_time, assumptions)
-        library = _plain({"media": media, "seed": seed, "redirect_uris": _list(redirect_uris)})
+        library = _plain(
+            {"media": media, "seed": seed, "redirect_uris": _list("redirect_uris", redirect_uris, "a list of URIs")}
+        )
         self._start(options | {"library": library}, faults, f"media={media}, seed={seed}")
 
     def _start(self, options: dict[str, Any], faults: Iterable[Fault], description: str) -> None:
@@ -718,7 +727,7 @@ class Sandbox:
         Raises:
             ValueError: If an argument is invalid, or there is no such user.
         """
-        members = [_id("user_ids", user) for user in user_ids]
+        members = [_id("user_ids", cast("Id", user)) for user in _list("user_ids", user_ids, "a list of people")]
         return self._server.add("group", _plain({"name": name, "user_ids": members}))
 
     def add_collection(
@@ -907,16 +916,30 @@ def _field(name: str, value: object) -> object:
         case "last_viewed" | "last_viewed_by_student", _:
             return _day(cast("date | str | None", value))
         case "tags", _:
-            return _list(cast("Iterable[str]", value))
+            return _list(name, value, "a list of names")
         case "captions", _:
-            return [dict(caption) for caption in cast("Iterable[Mapping[str, str]]", value)]
+            return [_caption(caption) for caption in _list(name, value, "a list of dicts")]
         case _:
             return value
 
 
-def _list(values: Iterable[str]) -> object:
+def _list(name: str, values: object, expected: str) -> list[object] | str:
     # A string is not a list of its letters. The core reports it with all other mistakes.
-    return values if isinstance(values, str) else list(values)
+    if isinstance(values, str):
+        return values
+    if not isinstance(values, Iterable):
+        raise ValueError(f"{name} must be {expected}, not {_class(values)}: use [] for none")  # noqa: TRY004 - as documented
+    return list(cast("Iterable[object]", values))
+
+
+def _caption(value: object) -> dict[str, object]:
+    if not isinstance(value, Mapping):
+        raise ValueError(f"captions must be a list of dicts, not of {_class(value)}")  # noqa: TRY004 - as documented
+    return dict(cast("Mapping[str, object]", value))
+
+
+def _class(value: object) -> str:
+    return "None" if value is None else type(value).__name__
 
 
 def _seconds(name: str, value: float | timedelta) -> float:
@@ -957,6 +980,10 @@ def _plain(values: Mapping[str, object]) -> dict[str, Any]:
             plain[name] = json.loads(text, parse_int=_whole)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
+        try:
+            json.dumps(plain[name], ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(f"{name} cannot be kept, since it holds a lone surrogate") from error
     return plain
 
 

@@ -5,6 +5,7 @@ use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use jiff::civil::Date;
 use multer::Multipart;
+use percent_encoding::percent_decode;
 use serde_json::{Map, Value as Json};
 use url::form_urlencoded;
 
@@ -12,6 +13,7 @@ use super::studio::Studio;
 
 /// Documented.
 const MAX_PER_PAGE: i64 = 50;
+const NOT_UTF_8: &str = "it is not UTF-8";
 
 /// Where the reference puts a parameter. Scalars are accepted in the query, a form and a JSON object alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,17 +98,22 @@ pub(crate) fn texts(pairs: Vec<(String, String)>) -> impl Iterator<Item = (Strin
     pairs.into_iter().map(|(name, value)| (name, Sent::Text(value)))
 }
 
+/// Reads the pairs of a query or a form. That bytes are refused which are no UTF-8 is a guess: Rails refuses them too.
+pub(crate) fn pairs(encoded: &[u8]) -> Result<Vec<(String, String)>, String> {
+    if percent_decode(encoded).decode_utf8().is_err() {
+        return Err(NOT_UTF_8.into());
+    }
+    Ok(form_urlencoded::parse(encoded).into_owned().collect())
+}
+
 /// Reads the fields of a body by its content type: a form, a multipart form, or a JSON object. Observed: Studio accepts
 /// all of them. Another body has no fields. A guess.
 pub(crate) async fn fields_of(headers: &HeaderMap, body: &[u8], file: Option<&str>) -> Result<SentFields, String> {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match essence.as_str() {
-        "application/x-www-form-urlencoded" => {
-            let fields = texts(form_urlencoded::parse(body).into_owned().collect()).collect();
-            Ok(SentFields { fields, file: None })
-        }
-        "multipart/form-data" => multipart(content_type, body, file).await.map_err(|error| error.to_string()),
+        "application/x-www-form-urlencoded" => Ok(SentFields { fields: texts(pairs(body)?).collect(), file: None }),
+        "multipart/form-data" => multipart(content_type, body, file).await,
         "application/json" if !body.trim_ascii().is_empty() => {
             let fields: Map<String, Json> = serde_json::from_slice(body).map_err(|error| error.to_string())?;
             let fields = fields.into_iter().filter(|(_, value)| !value.is_null());
@@ -117,17 +124,19 @@ pub(crate) async fn fields_of(headers: &HeaderMap, body: &[u8], file: Option<&st
 }
 
 /// Reads the fields of a multipart form, and the part of the name `file`.
-async fn multipart(content_type: &str, body: &[u8], file: Option<&str>) -> Result<SentFields, multer::Error> {
-    let mut parts = Multipart::with_reader(body, multer::parse_boundary(content_type)?);
+async fn multipart(content_type: &str, body: &[u8], file: Option<&str>) -> Result<SentFields, String> {
+    let problem = |error: multer::Error| error.to_string();
+    let mut parts = Multipart::with_reader(body, multer::parse_boundary(content_type).map_err(problem)?);
     let mut sent = SentFields::default();
-    while let Some(part) = parts.next_field().await? {
+    while let Some(part) = parts.next_field().await.map_err(problem)? {
         let Some(name) = part.name().map(str::to_owned) else { continue };
         if file == Some(name.as_str()) {
             let name = part.file_name().unwrap_or_default().to_owned();
-            sent.file = Some(File { name, bytes: part.bytes().await? });
+            sent.file = Some(File { name, bytes: part.bytes().await.map_err(problem)? });
         } else {
-            let bytes = part.bytes().await?;
-            sent.fields.push((name, Sent::Text(String::from_utf8_lossy(&bytes).into_owned())));
+            let bytes = part.bytes().await.map_err(problem)?;
+            let text = String::from_utf8(bytes.into()).map_err(|_| NOT_UTF_8)?;
+            sent.fields.push((name, Sent::Text(text)));
         }
     }
     Ok(sent)

@@ -529,8 +529,10 @@ async fn handle_operation(
     let path = SentFields { fields: parameters::texts(path).collect(), file: None };
     let sent = sent.map_err(|problem| ErrorReply::new(422, format!("Invalid body: {problem}")));
     let answer = sent.and_then(|mut sent| {
+        let query = parameters::pairs(query.unwrap_or_default().as_bytes())
+            .map_err(|problem| ErrorReply::new(422, format!("Invalid query: {problem}")))?;
         // If a parameter is sent in both, the query takes precedence. A guess.
-        sent.fields.extend(parameters::texts(pairs(query.as_deref())));
+        sent.fields.extend(parameters::texts(query));
         let values = operation.read(&path, &sent, &studio)?;
         let call = Call { studio: &studio, caller, now, fails_transcoding, values, file: sent.file, body };
         (operation.handle)(state, &call)

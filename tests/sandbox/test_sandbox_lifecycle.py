@@ -124,10 +124,12 @@ def test_closing_ends_the_connections_that_are_open(box: Sandbox) -> None:
 
 def test_a_closed_sandbox_is_not_reached_and_still_says_where_it_was(form: Form, box: Sandbox) -> None:
     media = box.add_media("Mitosis")
-    with box.client(max_retries=0) as studio:
+    with box.client(retry_delay=0) as studio:
         form.call(studio, "get_media", media)
         box.close()
-        with pytest.raises(APIConnectionError):
+        with pytest.raises(
+            APIConnectionError, match=f"no server runs at {box.url}; if it was a sandbox, it is closed$"
+        ):
             form.call(studio, "get_media", media)
     assert repr(box).startswith(f"Sandbox({box.url!r}")
 
@@ -209,7 +211,10 @@ def test_many_threads_ask_and_change_it_at_once(box: Sandbox) -> None:
             for name in ("token_lifetime", "url_lifetime")
             for value in (0, -1, float("nan"), float("inf"), timedelta(0), "60")
         ),
-        *(({"redirect_uris": value}, "redirect_uris") for value in (CALLBACK, [1], ["http://app.example.edu/cb"])),
+        *(
+            ({"redirect_uris": value}, "redirect_uris")
+            for value in (CALLBACK, [1], None, ["http://app.example.edu/cb"])
+        ),
     ],
 )
 def test_an_argument_that_cannot_be_right_is_a_value_error_that_names_it(wrong: dict[str, Any], named: str) -> None:
@@ -619,7 +624,36 @@ ADDITIONS: dict[str, tuple[str, dict[str, Any], str]] = {
     "one text for tags": ("add_media", {"tags": "exam"}, "tags"),
     "numbers for tags": ("add_media", {"tags": [1]}, "tags"),
     "a title that is none": ("add_media", {"title": 7}, "title"),
+    "half an emoji": ("add_media", {"title": "cut \ud83d"}, "title cannot be kept, since it holds a lone surrogate"),
+    "half an emoji in a list": ("add_media", {"tags": ["\ude00"]}, "tags cannot be kept"),
+    "half an emoji for a person": ("add_user", {"full_name": "\ud83d"}, "full_name cannot be kept"),
+    "nobody for a group": ("add_group", {"name": "x", "user_ids": None}, "user_ids must be a list of people, not None"),
+    "a number for tags": ("add_media", {"tags": 5}, "tags must be a list of names, not int"),
+    "a number for captions": ("add_media", {"captions": 5}, "captions must be a list of dicts, not int"),
+    "a text for captions": ("add_media", {"captions": "en"}, "captions"),
+    "texts for captions": ("add_media", {"captions": ["en"]}, "captions must be a list of dicts, not of str"),
 }
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"tags": None}, "tags must be a list of names, not None: use [] for none"),
+        ({"captions": None}, "captions must be a list of dicts, not None: use [] for none"),
+        ({"captions": [None]}, "captions must be a list of dicts, not of None"),
+        ({"title": "cut \ud83d"}, "title cannot be kept, since it holds a lone surrogate"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_changed_is_a_value_error_that_says_what_to_give(
+    box: Sandbox, fields: dict[str, Any], said: str
+) -> None:
+    media = box.add_media("Mitosis", tags=["exam"])
+    with pytest.raises(ValueError) as raised:  # noqa: PT011 - the whole text follows
+        box.change_media(media, **fields)
+    assert str(raised.value) == said
+    with box.client() as studio:
+        assert studio.get_media(media).title == "Mitosis"
 
 
 @pytest.mark.parametrize(("method", "fields", "named"), ADDITIONS.values(), ids=ADDITIONS)

@@ -255,6 +255,33 @@ def test_a_body_counts_for_what_its_content_type_says(
     assert answer.status == status, answer.text
 
 
+MULTIPART = {"Content-Type": "multipart/form-data; boundary=x1"}
+PART = b'--x1\r\nContent-Disposition: form-data; name="name"\r\n\r\n%b\r\n--x1--\r\n'
+
+
+@pytest.mark.parametrize(
+    ("query", "headers", "body"),
+    [
+        ("name=%ED%A0%BD", {}, ""),
+        ("name=%FF", {}, ""),
+        ("", FORM, "name=%ED%A0%BD"),
+        ("", FORM, b"name=\xff"),
+        ("", MULTIPART, PART % b"\xed\xa0\xbd"),
+        ("", {"Content-Type": "application/json"}, '{"name": "\\ud83d"}'),
+        ("", {"Content-Type": "application/json"}, b'{"name": "\xed\xa0\xbd"}'),
+    ],
+    ids=str,
+)
+def test_a_text_that_is_not_utf_8_is_refused_and_not_stored_as_something_else(
+    query: str, headers: dict[str, str], body: str | bytes, open_school: Callable[[], School]
+) -> None:
+    school = open_school()
+    answer = school.ask("POST", f"/collections?{query}", headers=headers, body=body)
+    assert answer.status == 422, answer.text
+    whole = {"headers": MULTIPART, "body": PART % "grün".encode()}
+    assert school.ask("POST", "/collections", **whole).json["collection"]["name"] == "grün"
+
+
 def test_a_title_that_is_missing_is_400_at_the_end_of_an_upload(open_school: Callable[[], School]) -> None:
     school = open_school()
     for way in WAYS:

@@ -10,6 +10,7 @@ use super::dns::NoThread;
 use super::proxy::NO_IPV6;
 use super::settings::Network;
 use super::tls::{Rejected, RootStoreUnavailable};
+use crate::client::address::is_loopback;
 use crate::client::error::Error;
 
 /// The Unix error codes for too many open files, in the process or the system: EMFILE and ENFILE.
@@ -75,6 +76,10 @@ impl Network {
                     format!("{other_end} cannot be reached: {said}check {}", proxy.source)
                 }
                 Some(proxy) => format!("{said}check the school's name and the proxy {}", proxy.url),
+                None if is_loopback(url) => {
+                    let address = url.origin().ascii_serialization();
+                    format!("{said}no server runs at {address}; if it was a sandbox, it is closed")
+                }
                 None => format!("{said}check the school's name, the network and the proxy"),
             },
             true,
