@@ -40,6 +40,7 @@ __all__ = [
     "Tokens",
     "_decode_media_page",
     "_first_classes",
+    "_text",
     "changed_by_others",
     "forked",
     "make_private_folder",
@@ -3059,6 +3060,11 @@ def _first_classes(module: str, classes: "dict[str, type]") -> dict[str, Any]:
 
     A program may import the package again (`importlib.reload`, or an emptied `sys.modules`). With the first classes in
     both modules, `except` and `isinstance` work with the old names and with the new ones.
+    """
+
+def _text(content_type: str, content: bytes) -> str:
+    """
+    Decode the body of a raw answer, by its byte order mark or the charset of its content type.
     """
 
 def changed_by_others(path: str | PathLike[str]) -> str | None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from canvas_studio import _core
+from canvas_studio._frozen import frozen
 
 __all__ = ["Drift"]
 
 
+@frozen
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class Drift:
     """How a list changed while it was read, as far as noticed: `Listing.drift`.

@@ -9,7 +9,8 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, cast
 
 from canvas_studio import _core
-from canvas_studio._core import Collection, Media, StudioClient
+from canvas_studio._core import Collection, Media, StudioClient, read_int
+from canvas_studio._frozen import frozen
 from canvas_studio.drift import Drift
 from canvas_studio.errors import DetachedError
 from canvas_studio.listing import Listing
@@ -37,6 +38,11 @@ class Record:
     """The base of the records."""
 
     __slots__ = ("__weakref__",)
+
+    def __init_subclass__(cls) -> None:
+        # `dataclass` makes the class with slots from the one that it was given.
+        if "__dataclass_fields__" in vars(cls):
+            frozen(cls)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as a dict that `json.dumps` takes.
@@ -426,6 +432,9 @@ class PermissionChange(Record):
         share_type: `user` or `group`.
         permission_type: What they may do from now on. Studio's own default is `view`; the other words are not
             documented (`edit` is expected), so any is sent. Not sent with `destroy`.
+
+    Raises:
+        TypeError: If `id` is not an int.
     """
 
     action: Literal["create", "update", "destroy"]
@@ -433,6 +442,9 @@ class PermissionChange(Record):
     id: int
     share_type: Literal["user", "group"]
     permission_type: Literal["view", "edit"] | str = "view"
+
+    def __post_init__(self) -> None:
+        read_int("id", self.id)
 
 
 _classes = {

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Never, TypeAlias, cast
 
 from canvas_studio._core import OUT_OF_BAND, StudioClient, replace_file, school_url
 from canvas_studio._files import exposure, home, make_private_folder, read_variable
+from canvas_studio._frozen import frozen
 from canvas_studio._keyring import Keyring, translate_errors
 from canvas_studio._tracebacks import clears_locals
 from canvas_studio.errors import InvalidArgumentError, StudioError, TokenStoreError
@@ -58,6 +59,7 @@ DEVICE: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECAS
 FIRST_LINE: Final = "# A profile of canvas-studio. It may hold a secret: keep it private."
 
 
+@frozen
 @dataclass(frozen=True, slots=True, weakref_slot=True, kw_only=True)
 class Profile:
     """The saved settings of one school.
@@ -148,6 +150,7 @@ class Profile:
         )
 
 
+@frozen
 @dataclass(frozen=True, slots=True, weakref_slot=True, kw_only=True)
 class Settings:
     """The settings of a client, and where they came from. Exactly one of `token` and `auth` is set.

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from canvas_studio import _core
+from canvas_studio._frozen import frozen
 
 __all__ = ["Response"]
 
 
+@frozen
 @dataclass(frozen=True, slots=True, repr=False, weakref_slot=True)
 class Response:
     """An answer as it came, whatever its status.
@@ -29,9 +31,10 @@ class Response:
         """Return the body as text.
 
         Returns:
-            The text. Bytes that are not UTF-8 become U+FFFD.
+            The text, decoded by its byte order mark, or else by the `charset` of its `Content-Type`. Without them, and
+            if the charset is unknown, it is UTF-8. Bytes that are not in that encoding become U+FFFD.
         """
-        return self.content.decode("utf-8-sig", errors="replace")
+        return _core._text(self.headers.get("content-type", ""), self.content)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 
     def json(self) -> Any:  # noqa: ANN401 - as `json.loads`
         """Return the body as parsed JSON.
@@ -47,6 +50,7 @@ class Response:
     def __repr__(self) -> str:
         """Show no header and nothing of the body, since both may hold secrets."""
         media_type = self.headers.get("content-type", "no content type")
+        media_type = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in media_type)
         return f"<Response {self.status_code}, {media_type}, {len(self.content)} bytes>"
 
 

@@ -1,11 +1,14 @@
 //! Checks of arguments before anything is sent. Each error names the argument.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use jiff::civil::Date;
 
 /// The largest page size. Documented.
 pub const MAX_PER_PAGE: i64 = 50;
+/// How many characters of a value a message quotes.
+const QUOTED: usize = 100;
 
 /// An argument that cannot be sent to Studio.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,6 +23,14 @@ pub struct InvalidArgument {
 impl InvalidArgument {
     pub fn new(argument: impl Into<String>, expected: impl Into<String>) -> Self {
         Self { argument: argument.into(), expected: expected.into() }
+    }
+}
+
+/// The start of a value that a message quotes.
+pub fn cut(value: &str) -> Cow<'_, str> {
+    match value.char_indices().nth(QUOTED) {
+        Some((end, _)) => Cow::Owned(value.get(..end).unwrap_or_default().to_owned() + "..."),
+        None => Cow::Borrowed(value),
     }
 }
 
@@ -81,7 +92,7 @@ pub fn one_of(argument: &str, value: &str, allowed: &[&'static str]) -> Result<&
         return Ok(word);
     }
     let words = allowed.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ");
-    Err(InvalidArgument::new(argument, format!("must be one of {words}, not \"{value}\"")))
+    Err(InvalidArgument::new(argument, format!("must be one of {words}, not \"{}\"", cut(value))))
 }
 
 /// A calendar day written as `YYYY-MM-DD`.
@@ -90,7 +101,7 @@ pub fn date(argument: &str, value: Option<&str>) -> Result<Option<Date>, Invalid
     // jiff reads more than this form; Studio documents only this one.
     let parsed = if text.len() == "YYYY-MM-DD".len() { text.parse::<Date>().ok() } else { None };
     parsed.map(Some).ok_or_else(|| {
-        InvalidArgument::new(argument, format!("must be a date or a str such as \"2026-01-31\", not \"{text}\""))
+        InvalidArgument::new(argument, format!("must be a date or a str such as \"2026-01-31\", not \"{}\"", cut(text)))
     })
 }
 
@@ -115,5 +126,5 @@ pub fn email(argument: &str, value: &str) -> Result<(), InvalidArgument> {
     if well_formed {
         return Ok(());
     }
-    Err(InvalidArgument::new(argument, format!("must be an e-mail address, not \"{value}\"")))
+    Err(InvalidArgument::new(argument, format!("must be an e-mail address, not \"{}\"", cut(value))))
 }

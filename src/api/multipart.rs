@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 
-use super::check::InvalidArgument;
+use super::check::{InvalidArgument, cut};
 
 /// The media type of a file that is given without one.
 pub const ANY_TYPE: &str = "application/octet-stream";
@@ -50,8 +50,8 @@ impl Multipart {
             let is_type =
                 file.media_type.split_once('/').is_some_and(|(kind, rest)| !kind.is_empty() && !rest.is_empty());
             if !is_type || !file.media_type.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
-                let expected = format!("must have a media type such as \"text/vtt\", not {:?}", file.media_type);
-                return Err(InvalidArgument::new(format!("files[{:?}]", file.field), expected));
+                let expected = format!("must have a media type such as \"text/vtt\", not {:?}", cut(&file.media_type));
+                return Err(InvalidArgument::new(format!("files[{:?}]", cut(&file.field)), expected));
             }
         }
         // 128 random bits, so that no content holds them.

@@ -16,14 +16,17 @@ use super::request::{Body, Call, Request};
 
 const METHODS: &[&str] = &["GET", "POST", "PUT", "PATCH", "DELETE"];
 /// Headers that the client sets itself, since the token, the connection and the length of the body depend on them.
-const OWN_HEADERS: [HeaderName; 11] = [
+const OWN_HEADERS: [HeaderName; 14] = [
     header::AUTHORIZATION,
     header::CONNECTION,
     header::CONTENT_LENGTH,
     header::COOKIE,
     header::EXPECT,
     header::HOST,
+    HeaderName::from_static("http2-settings"),
+    HeaderName::from_static("keep-alive"),
     header::PROXY_AUTHORIZATION,
+    HeaderName::from_static("proxy-connection"),
     header::TE,
     header::TRAILER,
     header::TRANSFER_ENCODING,
@@ -115,16 +118,24 @@ pub fn request(
     let mut call = with_params(Call::new("request", method, relative(path)?), params);
     call.body = given.into_body()?;
     for (name, value) in headers {
-        let name = checked_header(&name, &value, call.body.as_ref())?;
-        call = call.header(name, value);
+        let known = checked_header(&name, &value, call.body.as_ref())?;
+        if call.headers.iter().any(|(other, _)| *other == known) {
+            let expected = "is given twice: upper and lower case make no difference";
+            return Err(InvalidArgument::new(header_argument(&name), expected));
+        }
+        call = call.header(known, value);
     }
     call.accepts_any_status = is_raw;
     Ok(call.custom(if is_raw { response } else { content }))
 }
 
+fn header_argument(name: &str) -> String {
+    format!("headers[{:?}]", check::cut(name))
+}
+
 /// Checks a header before it is sent. The error does not show the value, which may be a secret.
 fn checked_header(name: &str, value: &str, body: Option<&Body>) -> Result<HeaderName, InvalidArgument> {
-    let refuse = |expected: &str| Err(InvalidArgument::new(format!("headers[{name:?}]"), expected));
+    let refuse = |expected: &str| Err(InvalidArgument::new(header_argument(name), expected));
     let Ok(known) = HeaderName::from_bytes(name.as_bytes()) else {
         return refuse("is not the name of a header");
     };
@@ -167,20 +178,21 @@ fn with_params(call: Call, params: Vec<(String, String)>) -> Call {
 /// Checks that a path stays on Studio's API, since the token goes there.
 pub fn relative(path: &str) -> Result<&str, InvalidArgument> {
     let refuse = |expected: String| Err(InvalidArgument::new("path", expected));
+    let shown = check::cut(path);
     if !path.starts_with('/') || path.starts_with("//") {
-        return refuse(format!("must begin with one \"/\", as in \"/media/7/tags\", not \"{path}\""));
+        return refuse(format!("must begin with one \"/\", as in \"/media/7/tags\", not \"{shown}\""));
     }
     if path.contains(['?', '#']) {
         return refuse("must not contain a query; pass it as params".to_owned());
     }
     if path.contains(['\\', '%']) || path.chars().any(|character| character.is_whitespace() || character.is_control()) {
-        return refuse(format!("must not contain a space, \"%\" or \"\\\": \"{path}\""));
+        return refuse(format!("must not contain a space, \"%\" or \"\\\": \"{shown}\""));
     }
     if path.split('/').any(|segment| segment == "." || segment == "..") {
-        return refuse(format!("must not contain \".\" or \"..\": \"{path}\""));
+        return refuse(format!("must not contain \".\" or \"..\": \"{shown}\""));
     }
     if path.starts_with("/api/") {
-        return refuse(format!("is the part after \"/api/public/v1\", not \"{path}\""));
+        return refuse(format!("is the part after \"/api/public/v1\", not \"{shown}\""));
     }
     Ok(path)
 }

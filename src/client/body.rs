@@ -2,6 +2,7 @@
 //!
 //! Labels are trusted only where the bytes do not contradict them.
 
+use std::borrow::Cow;
 use std::collections::TryReserveError;
 use std::io::{self, Read};
 
@@ -209,23 +210,34 @@ fn decompress_gzip(stream: &[u8], limit: usize) -> Result<Vec<u8>, Damaged> {
 
 /// The body in UTF-8, or unchanged if it is neither UTF-8 nor in the encoding that its header names.
 fn to_utf8(content_type: &str, body: Bytes) -> Bytes {
-    match Encoding::for_bom(&body) {
-        Some((encoding, length)) => {
-            let text = body.slice(length..);
-            return if encoding == UTF_8 { text } else { decoded(encoding, &text).unwrap_or(body) };
-        }
-        None if JSON_CONTENT_TYPES.contains(&content_type) => return body,
-        None => {}
+    let (encoding, mark) = encoding_of(content_type, &body);
+    let text = body.slice(mark..);
+    if encoding == UTF_8 { text } else { decoded(encoding, &text).unwrap_or(body) }
+}
+
+/// A body as text. Bytes that are not in its encoding become U+FFFD.
+#[must_use]
+pub fn to_text<'body>(content_type: &str, body: &'body [u8]) -> Cow<'body, str> {
+    let (encoding, mark) = encoding_of(content_type, body);
+    encoding.decode_without_bom_handling(body.get(mark..).unwrap_or_default()).0
+}
+
+/// The encoding of a text by its bytes and its label, and the length of its byte order mark. UTF-8 if nothing names
+/// another one.
+fn encoding_of(content_type: &str, body: &[u8]) -> (&'static Encoding, usize) {
+    if let Some(marked) = Encoding::for_bom(body) {
+        return marked;
     }
-    let Some(named) = media_type_and_charset(content_type).1 else { return body };
-    let Some(encoding) = Encoding::for_label(named.as_bytes()) else { return body };
+    let is_usual = JSON_CONTENT_TYPES.contains(&content_type);
+    let named = if is_usual { None } else { media_type_and_charset(content_type).1 };
+    let labelled = |named: &String| Encoding::for_label_no_replacement(named.as_bytes());
+    let Some(encoding) = named.as_ref().and_then(labelled) else { return (UTF_8, 0) };
     // Windows-1252 is the default of many servers, and UTF-8 text read as UTF-16 would have a zero in every other byte.
     let is_doubtful = [WINDOWS_1252, UTF_16LE, UTF_16BE].contains(&encoding);
-    if encoding == UTF_8 || (is_doubtful && !body.contains(&0) && simdutf8::basic::from_utf8(&body).is_ok()) {
-        return body;
+    if is_doubtful && !body.contains(&0) && simdutf8::basic::from_utf8(body).is_ok() {
+        return (UTF_8, 0);
     }
-    let encoding = if named == "utf-16" { byte_order(&body) } else { encoding };
-    decoded(encoding, &body).unwrap_or(body)
+    (if named.as_deref() == Some("utf-16") { byte_order(body) } else { encoding }, 0)
 }
 
 /// The byte order of UTF-16 without a mark: the zeros of ASCII characters show it.

@@ -10,7 +10,7 @@ use super::address::{add_query, base_url, is_loopback, without_path};
 use super::error::Error;
 use super::network::{Cause, Network};
 use super::retry::Policy;
-use crate::api::{Call, InvalidArgument, Target};
+use crate::api::{Call, InvalidArgument, Target, check};
 
 /// The path of the API on a host. Documented.
 const API_PATH: &str = "/api/public/v1";
@@ -271,6 +271,7 @@ fn checked_app_name(name: &str) -> Result<String, InvalidArgument> {
     let name = name.trim();
     let is_plain = name.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
     if name.is_empty() || name.len() > MAX_APP_NAME || !is_plain {
+        let name = check::cut(name);
         let expected = format!("must be 1 to {MAX_APP_NAME} ASCII characters, such as \"my-tool/1.2\", not {name:?}");
         return Err(InvalidArgument::new("app_name", expected));
     }

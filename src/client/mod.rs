@@ -3,7 +3,7 @@
 pub mod address;
 mod attempts;
 pub mod auth;
-mod body;
+pub mod body;
 pub mod config;
 mod connections;
 pub mod error;

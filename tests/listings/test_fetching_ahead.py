@@ -340,7 +340,7 @@ def test_many_threads_that_read_at_once_each_get_everything_once(meanwhile: str)
             assert not holding.is_alive()
 
 
-def test_who_reads_while_another_call_drives_the_connections_drives_them_when_it_ends() -> None:
+def test_a_list_is_read_on_while_another_call_drives_the_connections_and_after_it_ends() -> None:
     """It asks again on the shared runtime, so its pages do not depend on the other call."""
     of_the_call, of_the_pages = threading.Event(), threading.Event()
     items = library_of(PAGES)

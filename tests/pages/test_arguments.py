@@ -26,6 +26,7 @@ from canvas_studio import (
     PermissionChange,
     StudioClient,
     Tokens,
+    User,
 )
 from canvas_studio.sandbox import Fault, Faults, Sandbox, SandboxUser
 from support.fault_server import TOKEN, Answer, FaultServer, Received, collection_item, json_answer, media_item
@@ -561,6 +562,17 @@ def test_a_record_is_given_as_its_class_or_as_any_mapping(server: FaultServer, f
 def test_an_error_in_a_record_names_the_path(server: FaultServer, form: Form, record: Any, said: str) -> None:
     assert refusal(form.call, server.client(), "change_media_permissions", 1, [CHANGE, record]) == f"changes[1].{said}"
     assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [SandboxUser(7, "Ada Park", "Ada", "ada.park@example.edu", "teacher"), User(id=7), "7", None, True],
+    ids=str,
+)
+def test_a_change_whose_id_is_no_number_cannot_be_made(wrong: Any) -> None:
+    with pytest.raises(TypeError, match=r"^id must be an int, not") as raised:
+        PermissionChange("create", id=wrong, share_type="user")
+    assert str(raised.value).endswith(": use .id") == hasattr(wrong, "id")
 
 
 @pytest.mark.parametrize(("record", "kind"), [("create", "str"), (5, "int"), (None, "None"), ([CHANGE], "list")])

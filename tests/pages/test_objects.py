@@ -11,7 +11,19 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from unittest.mock import ANY
 
 import pytest
-from canvas_studio import Collection, DetachedError, Media, StudioClient
+from canvas_studio import (
+    Collection,
+    DetachedError,
+    Drift,
+    Media,
+    PermissionChange,
+    Response,
+    StudioClient,
+    models,
+    profiles,
+    response,
+    sandbox,
+)
 from canvas_studio.models import Course, Group, Owner, Permissions, Perspective, Source, User
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -379,9 +391,29 @@ def test_records_are_frozen_and_slotted(form: Form) -> None:
     for record in [*records(form), a_media().owner]:
         assert dataclasses.is_dataclass(record)
         assert not hasattr(record, "__dict__")
-        for name in ("id", "extra", "brand_new"):
-            with pytest.raises((dataclasses.FrozenInstanceError, AttributeError, TypeError)):
-                setattr(record, name, 5)
+        assert_frozen(record, "id", "extra")
+
+
+def assert_frozen(value: object, *fields: str) -> None:
+    """Every assignment and deletion is refused, of a field and of any other name."""
+    for name in (*fields, "brand_new"):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(value, name, 5)
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            delattr(value, name)
+
+
+def test_every_public_dataclass_is_frozen_for_every_name() -> None:
+    classes = {
+        value
+        for module in (models, profiles, response, sandbox)
+        for value in vars(module).values()
+        if dataclasses.is_dataclass(value) and isinstance(value, type) and value.__module__.startswith("canvas_studio")
+    }
+    assert {Response, User, PermissionChange, Drift, sandbox.Fault, sandbox.SandboxUser, profiles.Profile} <= classes
+    for kind in classes:
+        value = kind.__new__(kind)
+        assert_frozen(value, *(field.name for field in dataclasses.fields(kind)))
 
 
 @COPIES

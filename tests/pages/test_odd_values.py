@@ -322,6 +322,12 @@ def test_a_day_at_the_end_of_the_calendar_is_a_day(form: Form) -> None:
 # Texts
 
 
+def test_half_of_an_emoji_in_a_dict_becomes_one_replacement_sign_as_in_an_answer() -> None:
+    media = Media.from_dict({"id": 1, "title": "cut \ud83d", "\udc00key": "\ude00\ud83d\ude00"})
+    assert media.title == "cut \ufffd"
+    assert media.extra == {"\ufffdkey": "\ufffd\U0001f600"}
+
+
 def test_half_of_an_emoji_becomes_a_replacement_sign(form: Form, tmp_path: Path) -> None:
     cut = r'{"id": 1, "title": "cut \ud83d", "\udc00key": "\ude00\ud83d\ude00"}'
     page = f'{{"media": [{cut}, {{"id": 2}}], "meta": {{"last_page": 1}}}}'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
@@ -9,6 +10,7 @@ import os
 import pickle
 import platform
 from dataclasses import FrozenInstanceError
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,8 +27,6 @@ from canvas_studio import (
 from support.fault_server import CLOSE, RESET, TOKEN, Answer, FaultServer, Received, json_answer, text_answer
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from support.forms import Form
 
 OK = json_answer({"ok": True})
@@ -91,6 +91,17 @@ def test_an_open_file_is_sent_from_where_it_stands(form: Form, tmp_path: Path) -
     assert 'filename="a.srt"' in parts_of(request)[0][0]
 
 
+def test_an_open_file_at_its_end_is_refused_and_an_empty_one_is_sent(form: Form, tmp_path: Path) -> None:
+    path = tmp_path / "a.srt"
+    with path.open("w+b") as file:
+        assert parts_of(sent(form, "POST", "/x", files={"f": file}))[0][1] == b""
+        file.write(b"0123")
+        for given in (file, ("b", file)):
+            with FaultServer(OK) as server, pytest.raises(InvalidArgumentError, match=r"is at its end: .*seek\(0\)"):
+                form.call(server.client(), "request", "POST", "/x", files={"f": given})
+            assert server.requests == []
+
+
 def test_content_is_sent_as_it_is(form: Form) -> None:
     octets, text = "application/octet-stream", "text/plain; charset=utf-8"
     for content, body, content_type in (
@@ -133,7 +144,7 @@ def test_headers_are_sent_and_replace_the_usual_ones(form: Form) -> None:
         ({"files": {"f": ("a", b"", "text\r\nX: y")}}, r"files\[\"f\"\] must have a media type"),
         ({"files": {"f": 7}}, "must be a path.*not int"),
         ({"files": {"f": io.StringIO("text")}}, "binary mode"),
-        ({"files": {"f": io.BytesIO(b"no name")}}, "has no name"),
+        ({"files": {"f": io.BytesIO()}}, "has no name"),
         ({"files": [("f", "a")]}, "files must be a dict"),
         ({"content": 7}, "content must be bytes or a str, not int"),
         ({"headers": {"Authorization": "Bearer other"}}, "cannot be set"),
@@ -141,6 +152,11 @@ def test_headers_are_sent_and_replace_the_usual_ones(form: Form) -> None:
         ({"headers": {"Content-Length": "1"}}, "cannot be set"),
         ({"headers": {"Cookie": "a=b"}}, "cannot be set"),
         ({"headers": {"Transfer-Encoding": "chunked"}}, "cannot be set"),
+        ({"headers": {"Keep-Alive": "timeout=5"}}, "cannot be set"),
+        ({"headers": {"proxy-connection": "keep-alive"}}, "cannot be set"),
+        ({"headers": {"HTTP2-Settings": "AAMAAABkAAQAAP__"}}, "cannot be set"),
+        ({"headers": {"Accept": "text/csv", "ACCEPT": "text/vtt"}}, r'headers\["ACCEPT"\] is given twice'),
+        ({"headers": {"X-" + "a" * 70_000: "1"}}, r"^headers\[\"X-a{50,100}\.\.\.\"\] .{1,100}$"),
         ({"headers": {"X-A": "a\r\nX-B: b"}}, "on one line"),
         ({"headers": {"X-A\r\n": "a"}}, "not the name of a header"),
         ({"headers": {"X-A": "grün"}}, "ASCII"),
@@ -172,6 +188,27 @@ def test_what_is_no_file_is_refused_and_nothing_waits_for_a_pipe(form: Form, tmp
             with pytest.raises(error, match=words):
                 form.call(server.client(), "request", "POST", "/x", files={"f": ("name", path)})
     assert server.requests == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux has such files")
+@pytest.mark.parametrize("path", ["/proc/self/status", "/sys/kernel/mm/transparent_hugepage/enabled"])
+def test_a_file_whose_size_is_not_what_it_says_is_refused_by_name(form: Form, path: str) -> None:
+    """Files of the kernel say 0 bytes, or 4096, and hold something else."""
+    with (
+        FaultServer(OK) as server,
+        pytest.raises(InvalidArgumentError, match=r"says that it holds \d+ bytes") as raised,
+    ):
+        form.call(server.client(), "request", "POST", "/x", files={"f": path})
+    assert server.requests == []
+    assert path in str(raised.value)
+
+
+def test_an_empty_file_is_sent_as_one(form: Form, tmp_path: Path) -> None:
+    path = tmp_path / "empty.txt"
+    path.touch()
+    ((head, content),) = parts_of(sent(form, "POST", "/x", files={"f": path}))
+    assert 'filename="empty.txt"' in head
+    assert content == b""
 
 
 def test_a_file_is_opened_anew_for_each_attempt(form: Form, tmp_path: Path) -> None:
@@ -263,19 +300,76 @@ def test_a_raw_answer_is_frozen_and_shows_nothing_of_its_body() -> None:
     assert isinstance(response, Response)
     assert repr(response) == "<Response 200, application/json, 19 bytes>"
     assert response.json() == {"token": "s3cret"} == json.loads(response.text())
-    with pytest.raises(FrozenInstanceError):
-        response.status_code = 1  # type: ignore[misc]
+    for name in ("status_code", "x"):
+        with pytest.raises(FrozenInstanceError):
+            setattr(response, name, 1)
+        with pytest.raises(FrozenInstanceError):
+            delattr(response, name)
     assert pickle.loads(pickle.dumps(response)) == response  # noqa: S301 - our own
     assert len({response, response}) == 1
 
 
-def test_a_raw_request_is_repeated_only_if_its_connection_failed(form: Form) -> None:
+def test_a_raw_request_is_repeated_only_if_no_whole_answer_came(form: Form) -> None:
     with FaultServer(RESET, Answer(status=404)) as server:
         assert form.call(server.client(), "request", "GET", "/x", raw=True).status_code == 404
     assert len(server.requests) == 2
     with FaultServer(RESET) as server, pytest.raises(APIConnectionError):
         form.call(server.client(), "request", "POST", "/x", raw=True)
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("raw", [False, True])
+def test_a_damaged_answer_is_requested_again_if_that_is_safe(form: Form, *, raw: bool) -> None:
+    """Raw or not: its transfer failed, as if the connection had broken."""
+    body = gzip.compress(b'{"ok": true}')
+    for damaged in (body[:-3], body[:-8] + bytes(8), body + b"more"):
+        answer = Answer(headers={"Content-Encoding": "gzip", "Content-Type": "application/json"}, body=damaged)
+        with FaultServer(answer, answer, OK) as server:
+            form.call(server.client(), "request", "GET", "/x", raw=raw)
+        assert len(server.requests) == 3
+        for method, requests in (("GET", 3), ("POST", 1)):
+            with FaultServer(answer) as server, pytest.raises(ResponseDecodeError, match="its compression is broken"):
+                form.call(server.client(), "request", method, "/x", raw=raw)
+            assert len(server.requests) == requests
+
+
+@pytest.mark.parametrize(
+    ("content_type", "content", "text"),
+    [
+        ("text/plain; charset=iso-8859-1", "grün".encode("latin-1"), "grün"),
+        ('text/csv; charset="windows-1251"', "день".encode("cp1251"), "день"),
+        ("text/plain; charset=Shift_JIS", "講義".encode("shift_jis"), "講義"),
+        ("text/plain; charset=utf-16", "grün".encode("utf-16"), "grün"),
+        ("text/plain; charset=utf-16le", "grün".encode("utf-16-le"), "grün"),
+        ("text/plain", "grün".encode("utf-16"), "grün"),
+        ("text/plain; charset=iso-8859-1", b"\xef\xbb\xbfgr\xc3\xbcn", "grün"),
+        ("text/plain; charset=latin-1", "grün".encode(), "grün"),
+        ("text/plain; charset=klingon", b"gr\xc3\xbcn\xff", "grün�"),
+        ("text/plain; charset=base64", b"YQ==", "YQ=="),
+        ("text/plain; charset=utf-8", b"\xff", "�"),
+        ("text/plain; charset=shift_jis", b"a\x81", "a�"),
+        ("application/json", b"\xef\xbb\xbf{}", "{}"),
+        ("", b"gr\xc3\xbcn", "grün"),
+    ],
+)
+def test_the_text_of_a_raw_answer_is_read_by_its_charset(
+    form: Form, content_type: str, content: bytes, text: str
+) -> None:
+    headers = {"Content-Type": content_type} if content_type else {}
+    with FaultServer(Answer(headers=headers, body=content)) as server:
+        response: Response = form.call(server.client(), "request", "GET", "/x", raw=True)
+    assert response.content == content
+    assert response.text() == text
+
+
+def test_the_repr_of_a_raw_answer_is_one_line_of_printable_characters(form: Form) -> None:
+    headers = {"Content-Type": "text/plain\x9b31m\x85; \u202e \x1b]0;x\x07"}
+    response = Response(200, {"content-type": headers["Content-Type"]}, b"")
+    assert repr(response).isprintable()
+    with FaultServer(Answer(headers={"Content-Type": "text/plain\x9b31m"}, body=b"a")) as server:
+        response = form.call(server.client(), "request", "GET", "/x", raw=True)
+    assert repr(response).isprintable()
+    assert "31m" in repr(response)
 
 
 def test_a_plain_request_still_raises_for_a_status(form: Form) -> None:
@@ -293,10 +387,11 @@ def test_the_user_agent_names_the_program_this_package_and_python(form: Form) ->
         assert [request.headers["user-agent"] for request in server.requests] == [expected] * 2
 
 
-@pytest.mark.parametrize("name", ["", " ", "a\r\nX: y", "grün", "a\0", "a" * 201])
+@pytest.mark.parametrize("name", ["", " ", "a\r\nX: y", "grün", "a\0", "a" * 201, "a" * 1_000_000])
 def test_a_name_that_cannot_be_in_a_header_is_refused(name: str) -> None:
-    with pytest.raises(InvalidArgumentError, match="app_name must be 1 to 200 ASCII characters"):
+    with pytest.raises(InvalidArgumentError, match="app_name must be 1 to 200 ASCII characters") as raised:
         StudioClient("myschool", token=TOKEN, app_name=name)
+    assert len(str(raised.value)) < 250
 
 
 def test_a_pickled_client_keeps_its_name(monkeypatch: pytest.MonkeyPatch) -> None:

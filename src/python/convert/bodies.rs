@@ -1,5 +1,6 @@
 //! Reads the bodies and headers of raw requests, and converts raw answers.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -18,9 +19,11 @@ use super::arguments::{Argument, arguments};
 use super::input::{file_path, refused, text, wrong_type};
 use super::json;
 use super::output::{AnyJson, IntoPython, Typed};
+use crate::api::check::cut;
 use crate::api::multipart::{ANY_TYPE, File, FileContent};
 use crate::api::raw::{Content, Response};
 use crate::client::Client;
+use crate::client::body::to_text;
 use crate::python::cached::cached;
 
 /// What `files` takes, for messages.
@@ -47,7 +50,7 @@ fn files(name: &str, given: &Bound<'_, PyAny>) -> PyResult<Vec<File>> {
     for item in mapping.items()?.iter() {
         let (field, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
         let field = text(&format!("each name in {name}"), &field)?;
-        let path = format!("{name}[{field:?}]");
+        let path = format!("{name}[{:?}]", cut(&field));
         if let Ok(list) = value.cast::<PyList>() {
             for (index, element) in list.iter().enumerate() {
                 files.push(file(&format!("{path}[{index}]"), &field, &element)?);
@@ -118,7 +121,13 @@ fn file_content(name: &str, given: &Bound<'_, PyAny>) -> PyResult<FileContent> {
         let expected = format!("{name} must be opened in binary mode: open(path, \"rb\"), or give the path itself");
         return Err(PyTypeError::new_err(expected));
     }
-    bytes(&content).map(FileContent::Bytes)
+    let content = bytes(&content)?;
+    // Files that cannot tell, such as pipes, are sent as they are.
+    let position = || given.call_method0("tell").ok()?.extract::<u64>().ok();
+    if content.is_empty() && position().is_some_and(|position| position > 0) {
+        return Err(refused(name, "is at its end: rewind it, as with file.seek(0)"));
+    }
+    Ok(FileContent::Bytes(content))
 }
 
 fn is_bytes(given: &Bound<'_, PyAny>) -> bool {
@@ -152,7 +161,7 @@ fn headers(name: &str, given: &Bound<'_, PyAny>) -> PyResult<Vec<(String, String
     for item in mapping.items()?.iter() {
         let (header, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
         let header = text(&format!("each name in {name}"), &header)?;
-        let value = text(&format!("{name}[{header:?}]"), &value)?;
+        let value = text(&format!("{name}[{:?}]", cut(&header)), &value)?;
         headers.push((header, value));
     }
     Ok(headers)
@@ -170,6 +179,13 @@ impl IntoPython for Content {
             Self::Response(response) => response_to_python(py, response)?,
         }))
     }
+}
+
+/// Decode the body of a raw answer, by its byte order mark or the charset of its content type.
+#[pyfunction]
+#[pyo3(name = "_text", signature = (content_type, content))]
+pub(crate) fn text_of_answer<'body>(content_type: &str, content: &'body [u8]) -> Cow<'body, str> {
+    to_text(content_type, content)
 }
 
 fn response_to_python(py: Python<'_>, response: Response) -> PyResult<Py<PyAny>> {

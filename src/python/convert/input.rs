@@ -210,7 +210,7 @@ pub(crate) fn params(name: &str, given: &Bound<'_, PyAny>) -> PyResult<Vec<(Stri
     for item in mapping.items()?.iter() {
         let (key, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
         let key = text(&format!("each name in {name}"), &key)?;
-        let path = format!("{name}[{key:?}]");
+        let path = format!("{name}[{:?}]", check::cut(&key));
         if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
             for (index, element) in value.try_iter()?.enumerate() {
                 params.push((key.clone(), query_text(&format!("{path}[{index}]"), &element?)?));

@@ -6,7 +6,7 @@ use pyo3::PyTypeInfo;
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyIterator, PyList, PyMapping, PyString, PyTuple};
+use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyIterator, PyList, PyMapping, PyString, PyTuple};
 use serde_json::{Map, Number, Value, map};
 
 use super::scalars::plain_value;
@@ -210,7 +210,7 @@ fn scalar(value: &Bound<'_, PyAny>) -> PyResult<Option<Value>> {
     } else if let Ok(flag) = value.cast::<PyBool>() {
         Value::Bool(flag.is_true())
     } else if let Ok(text) = value.cast::<PyString>() {
-        Value::String(text.to_string_lossy().into_owned())
+        Value::String(whole_text(text)?)
     } else if let Ok(number) = value.cast::<PyInt>() {
         int(number)?
     } else if let Ok(number) = value.cast::<PyFloat>() {
@@ -218,6 +218,17 @@ fn scalar(value: &Bound<'_, PyAny>) -> PyResult<Option<Value>> {
     } else {
         return Ok(None);
     }))
+}
+
+/// A text. Half a surrogate pair becomes U+FFFD, as in an answer of Studio's.
+fn whole_text(text: &Bound<'_, PyString>) -> PyResult<String> {
+    if let Ok(text) = text.to_str() {
+        return Ok(text.to_owned());
+    }
+    let encoded = text.call_method1(intern!(text.py(), "encode"), ("utf-16-le", "surrogatepass"))?;
+    let units: Vec<u16> =
+        encoded.cast::<PyBytes>()?.as_bytes().as_chunks().0.iter().copied().map(u16::from_le_bytes).collect();
+    Ok(String::from_utf16_lossy(&units))
 }
 
 #[inline(never)]
@@ -232,7 +243,7 @@ fn items_of<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
 fn named<'py>(item: &Bound<'py, PyAny>) -> PyResult<(String, Bound<'py, PyAny>)> {
     let (name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
     match name.cast::<PyString>() {
-        Ok(name) => Ok((name.to_string_lossy().into_owned(), value)),
+        Ok(name) => Ok((whole_text(name)?, value)),
         Err(_) => Err(PyValueError::new_err(format!("a key is a {}, not a str", name.get_type().name()?))),
     }
 }
