@@ -83,7 +83,7 @@ def test_a_reader_that_stalls_after_4_mb_is_an_error_by_name(form: Form, body: C
 
 def open_descriptors() -> list[str]:
     """The open files and sockets of this process."""
-    found = []
+    found: list[str] = []
     for descriptor in Path("/proc/self/fd").iterdir():
         with contextlib.suppress(OSError):
             found.append(str(descriptor.readlink()))
@@ -231,8 +231,7 @@ def test_an_error_status_before_the_whole_body_is_certainly_not_carried_out_and_
         assert (answer.json() if raw else answer) == {"ok": 1.5}
     expected: type[Any] = APITimeoutError if raw else InternalServerError
     with ReceivingServer(early) as server, pytest.raises(expected) as raised:
-        studio = server.client(read_timeout=0.5, max_retries=0)
-        form.call(studio, "request", "POST", "/x", raw=raw, **arguments)
+        form.call(server.client(read_timeout=0.5, max_retries=0), "request", "POST", "/x", raw=raw, **arguments)
     assert not raised.value.outcome_unknown
     assert "may still have been carried out" not in str(raised.value)
 
