@@ -116,23 +116,70 @@ pub(crate) fn resolve(path: &Path) -> io::Result<PathBuf> {
 
 /// Opens a file that nobody else is writing, empty.
 pub(crate) fn open_locked(path: &Path) -> io::Result<fs::File> {
+    let options = &mut fs::OpenOptions::new();
+    let file = open_alone(path, no_link(options.write(true)), "another download is writing this file", |file| {
+        check_only_name(&file.metadata()?)
+    })?;
+    // A file that was cut off, even at nothing, is written to the disk by ext4 before it is closed.
+    if file.metadata()?.len() > 0 {
+        file.set_len(0)?;
+    }
+    Ok(file)
+}
+
+/// Opens a file as it is, or makes it, to read and write it as long as nobody else does. Only its owner can read a new one,
+/// which lasts through a power cut. `busy` says who else may have it.
+pub(crate) fn open_exclusively(path: &Path, busy: &'static str) -> io::Result<Locked> {
+    let options = &mut fs::OpenOptions::new();
+    let options = private(no_link(options.read(true).write(true)));
+    let file = open_alone(path, options, busy, |file| {
+        check_file(&file.metadata()?, path)?;
+        keep_private(file)
+    })?;
+    sync_folder(path);
+    Ok(Locked::of(file))
+}
+
+/// A file that this process has locked, until this is dropped or the process exits.
+#[derive(Debug)]
+pub(crate) struct Locked {
+    pub(crate) file: fs::File,
+    of_process: u32,
+}
+
+impl Locked {
+    pub(crate) fn of(file: fs::File) -> Self {
+        Self { file, of_process: std::process::id() }
+    }
+}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // Closing the file is not enough: a child forked meanwhile has it open as well. And that child's copy must not
+        // release the parent's lock.
+        if self.of_process == std::process::id() {
+            let _ = self.file.unlock();
+        }
+    }
+}
+
+/// Opens a file, or makes it, and locks it.
+fn open_alone(
+    path: &Path,
+    options: &mut fs::OpenOptions,
+    busy: &'static str,
+    check: impl Fn(&fs::File) -> io::Result<()>,
+) -> io::Result<fs::File> {
     loop {
-        let file = open_or_create(path, no_link(fs::OpenOptions::new().write(true)))?;
-        let found = file.metadata()?;
-        check_owner(&found, path)?;
-        check_only_name(&found)?;
+        let file = open_or_create(path, options)?;
+        check_owner(&file.metadata()?, path)?;
+        check(&file)?;
         file.try_lock().map_err(|error| match error {
-            fs::TryLockError::WouldBlock => {
-                io::Error::new(io::ErrorKind::ResourceBusy, "another download is writing this file")
-            }
+            fs::TryLockError::WouldBlock => io::Error::new(io::ErrorKind::ResourceBusy, busy),
             fs::TryLockError::Error(error) => error,
         })?;
-        // Between opening and locking, another download may have finished it and given it its name, or removed it.
+        // Between opening and locking, its last user may have given it another name, or removed it.
         if is_at(&file, path) {
-            // A file that was cut off, even at nothing, is written to the disk by ext4 before it is closed.
-            if file.metadata()?.len() > 0 {
-                file.set_len(0)?;
-            }
             return Ok(file);
         }
     }

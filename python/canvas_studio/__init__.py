@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from canvas_studio.listing import Listing
     from canvas_studio.models import *  # noqa: F403
     from canvas_studio.response import Response
+    from canvas_studio.uploads import UploadReport, UploadResult
     from canvas_studio.user_errors import SeveralUsersError, UserNotFoundError
 
 __all__: list[str] = [
@@ -115,6 +116,8 @@ __all__: list[str] = [
     "TokenStoreError",
     "Tokens",
     "UnprocessableEntityError",
+    "UploadReport",
+    "UploadResult",
     "UploadWarning",
     "UserNotFoundError",
     "__version__",
@@ -132,6 +135,7 @@ _ELSEWHERE = {
     "Response": "response",
     **dict.fromkeys(("AsyncTokenStore", "KeyringTokenStore", "TokenStore"), "auth"),
     **dict.fromkeys(("SeveralUsersError", "UserNotFoundError"), "user_errors"),
+    **dict.fromkeys(("UploadReport", "UploadResult"), "uploads"),
 }
 
 

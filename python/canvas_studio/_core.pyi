@@ -15,6 +15,7 @@ from canvas_studio.models import (
     UploadSlot,
     User,
 )
+from canvas_studio.uploads import UploadReport
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from os import PathLike
@@ -2838,6 +2839,108 @@ class StudioClient:
             NotFoundError: 404, if there is no such media.
 
         Reference: Media page, /media/{media_id}/unarchive (the method, POST, is inferred).
+        """
+    def upload_folder(
+        self,
+        /,
+        folder: str | PathLike[str],
+        *,
+        pattern: "str" = ...,
+        recursive: "bool" = False,
+        collection_id: int | Collection | None = None,
+        user_id: int | Owner | User | None = None,
+        jobs: "int" = 4,
+        journal: str | PathLike[str] | None = None,
+        progress: bool | Callable[[int, int | None], object] | None = ...,
+        dry_run: "bool" = False,
+    ) -> UploadReport:
+        """
+        Upload the files of a folder, several at once. A run that was interrupted, even killed, is continued by the next one.
+
+        A journal in the folder remembers each file by its content (SHA-256). So a file that was uploaded is not uploaded
+        again, in whatever way the run before ended, and even if the file has another name now. A file whose content has
+        changed is a new media.
+
+        What concerns one file is in the report. What concerns all of them ends the run and is raised: the token or the
+        destination is rejected, the journal cannot be written, the client is closed.
+
+        Args:
+            folder: The folder. Hidden files, links, and kinds that the vendor does not name are skipped.
+            pattern: Which files, such as `"*.mp4"`; all if omitted. A pattern with `/` is for paths relative to the folder, such as
+                `"Week */*.mp4"`; any other is for names.
+            recursive: Whether to upload the files of the folders inside, too, except hidden ones.
+            collection_id: The collection, or its id, to upload into; the user's own library if omitted.
+            user_id: The user, or their Studio id, to upload for. Only an administrator may upload for others.
+            jobs: How many files to upload at once, 1 to 64.
+            journal: The file of the journal; `.canvas-studio-uploads.jsonl` in the folder if omitted.
+            progress: `True` for a progress bar (needs tqdm), or a callable that is given the bytes of all files that are
+                dealt with so far, and those in all (`None` before the folder has been read), several times a second, on
+                the calling thread. The async method also takes an async callable, and awaits it, one report at a time.
+            dry_run: Whether to send nothing, and only report what would be done.
+
+        Returns:
+            What was uploaded, what was skipped and why, what failed, and which uploads were never completed.
+
+        Raises:
+            InvalidArgumentError: If an argument is invalid, or the journal is that of another school, or damaged.
+            PermissionDeniedError: 403, if the caller may not upload there.
+            NotFoundError: 404, if there is no such user or collection.
+            UnprocessableEntityError: 422, if `user_id` or `collection_id` is not valid.
+            OSError: If the folder cannot be read, or the journal cannot be written or is in use by another run.
+
+        Reference: Media Upload page, POST /media/uploads, then the storage host, then POST
+        /media/uploads/{media_id}/complete.
+        """
+    async def upload_folder_async(
+        self,
+        /,
+        folder: str | PathLike[str],
+        *,
+        pattern: "str" = ...,
+        recursive: "bool" = False,
+        collection_id: int | Collection | None = None,
+        user_id: int | Owner | User | None = None,
+        jobs: "int" = 4,
+        journal: str | PathLike[str] | None = None,
+        progress: bool | Callable[[int, int | None], object] | None = ...,
+        dry_run: "bool" = False,
+    ) -> UploadReport:
+        """
+        Upload the files of a folder, several at once. A run that was interrupted, even killed, is continued by the next one.
+
+        A journal in the folder remembers each file by its content (SHA-256). So a file that was uploaded is not uploaded
+        again, in whatever way the run before ended, and even if the file has another name now. A file whose content has
+        changed is a new media.
+
+        What concerns one file is in the report. What concerns all of them ends the run and is raised: the token or the
+        destination is rejected, the journal cannot be written, the client is closed.
+
+        Args:
+            folder: The folder. Hidden files, links, and kinds that the vendor does not name are skipped.
+            pattern: Which files, such as `"*.mp4"`; all if omitted. A pattern with `/` is for paths relative to the folder, such as
+                `"Week */*.mp4"`; any other is for names.
+            recursive: Whether to upload the files of the folders inside, too, except hidden ones.
+            collection_id: The collection, or its id, to upload into; the user's own library if omitted.
+            user_id: The user, or their Studio id, to upload for. Only an administrator may upload for others.
+            jobs: How many files to upload at once, 1 to 64.
+            journal: The file of the journal; `.canvas-studio-uploads.jsonl` in the folder if omitted.
+            progress: `True` for a progress bar (needs tqdm), or a callable that is given the bytes of all files that are
+                dealt with so far, and those in all (`None` before the folder has been read), several times a second, on
+                the calling thread. The async method also takes an async callable, and awaits it, one report at a time.
+            dry_run: Whether to send nothing, and only report what would be done.
+
+        Returns:
+            What was uploaded, what was skipped and why, what failed, and which uploads were never completed.
+
+        Raises:
+            InvalidArgumentError: If an argument is invalid, or the journal is that of another school, or damaged.
+            PermissionDeniedError: 403, if the caller may not upload there.
+            NotFoundError: 404, if there is no such user or collection.
+            UnprocessableEntityError: 422, if `user_id` or `collection_id` is not valid.
+            OSError: If the folder cannot be read, or the journal cannot be written or is in use by another run.
+
+        Reference: Media Upload page, POST /media/uploads, then the storage host, then POST
+        /media/uploads/{media_id}/complete.
         """
     def upload_media(
         self,

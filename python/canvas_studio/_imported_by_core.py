@@ -30,4 +30,5 @@ def _by_name() -> None:
     import canvas_studio.models
     import canvas_studio.profiles
     import canvas_studio.response
+    import canvas_studio.uploads
     import canvas_studio.user_errors

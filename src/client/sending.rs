@@ -173,7 +173,7 @@ fn first_state(argument: &str, path: &Path) -> Result<FileState, Error> {
     Err(refused(&format!("it says that it holds {length} bytes, and holds more or fewer; send a copy of it")))
 }
 
-fn check_state(path: &Path, expected: FileState, found: FileState) -> Result<(), Error> {
+pub(super) fn check_state(path: &Path, expected: FileState, found: FileState) -> Result<(), Error> {
     if found == expected {
         return Ok(());
     }

@@ -73,14 +73,47 @@ impl Argument for Progress {
     }
 }
 
-/// A transfer of a file.
+impl Progress {
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Reports the bytes so far and in all. Returns what the callable returned, if it is to be awaited.
+    pub(crate) fn report<'py>(&self, py: Python<'py>, read: (u64, Option<u64>)) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let Some(callable) = &self.0 else { return Ok(None) };
+        let returned = callable.bind(py).call1(read)?;
+        Ok(returned.get_type().hasattr("__await__")?.then_some(returned))
+    }
+
+    /// Refuses an async callable in a blocking call.
+    pub(crate) fn check(&self, py: Python<'_>, is_blocking: bool) -> PyResult<()> {
+        let Some(callable) = self.0.as_ref().filter(|_| is_blocking) else { return Ok(()) };
+        let is_async = py.import("canvas_studio._progress")?.call_method1("is_async", (callable,))?.is_truthy()?;
+        if is_async { Err(needs_async_call()) } else { Ok(()) }
+    }
+}
+
+/// How far a transfer has come, read from another thread while it runs.
+pub(crate) trait Measure: Default + Send + Sync + 'static {
+    /// The bytes transferred so far, and the total if it is known.
+    fn read(&self) -> (u64, Option<u64>);
+}
+
+impl Measure for Transferred {
+    fn read(&self) -> (u64, Option<u64>) {
+        self.read()
+    }
+}
+
+/// A transfer of a file, or of many.
 pub(crate) trait Transfer: Clone + Send + Sync + 'static {
     type Result: IntoPython + Send + 'static;
+    type Measure: Measure;
 
     fn run(
         self,
         client: Client,
-        transferred: Arc<Transferred>,
+        transferred: Arc<Self::Measure>,
     ) -> impl Future<Output = Result<Self::Result, Error>> + Send + 'static;
 
     /// Warns of what may go wrong, before anything is sent. `stack_level` is that of the caller.
@@ -91,6 +124,7 @@ pub(crate) trait Transfer: Clone + Send + Sync + 'static {
 
 impl Transfer for Download {
     type Result = PathBuf;
+    type Measure = Transferred;
 
     async fn run(self, client: Client, transferred: Arc<Transferred>) -> Result<PathBuf, Error> {
         client.download(&self, &transferred).await
@@ -98,17 +132,17 @@ impl Transfer for Download {
 }
 
 /// A transfer and its progress.
-pub(crate) struct WithProgress<T> {
+pub(crate) struct WithProgress<T: Transfer> {
     transfer: T,
     progress: Progress,
-    transferred: Arc<Transferred>,
+    transferred: Arc<T::Measure>,
 }
 
 pub(crate) type DownloadWithProgress = WithProgress<Download>;
 
 impl<T: Transfer> WithProgress<T> {
     pub(crate) fn of(transfer: T, progress: Progress) -> Self {
-        Self { transfer, progress, transferred: Arc::new(Transferred::new()) }
+        Self { transfer, progress, transferred: Arc::default() }
     }
 }
 
@@ -132,22 +166,15 @@ impl<T: Transfer> Operation for WithProgress<T> {
     }
 
     fn has_progress(&self) -> bool {
-        self.progress.0.is_some()
+        self.progress.is_wanted()
     }
 
     fn report_progress<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let Some(callable) = &self.progress.0 else { return Ok(None) };
-        let returned = callable.bind(py).call1(self.transferred.read())?;
-        Ok(returned.get_type().hasattr("__await__")?.then_some(returned))
+        self.progress.report(py, self.transferred.read())
     }
 
     fn check(&self, py: Python<'_>, is_blocking: bool) -> PyResult<()> {
-        if let Some(callable) = self.progress.0.as_ref().filter(|_| is_blocking) {
-            let is_async = py.import("canvas_studio._progress")?.call_method1("is_async", (callable,))?.is_truthy()?;
-            if is_async {
-                return Err(needs_async_call());
-            }
-        }
+        self.progress.check(py, is_blocking)?;
         self.transfer.warn(py, if is_blocking { BLOCKING_LEVEL } else { ASYNC_LEVEL })
     }
 }

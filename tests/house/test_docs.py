@@ -13,7 +13,17 @@ from canvas_studio import PermissionChange
 from canvas_studio.sandbox import Sandbox
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = ("captions.md", "collections.md", "columns.md", "downloads.md", "media.md", "raw-requests.md", "users.md")
+PAGES = (
+    "captions.md",
+    "collections.md",
+    "columns.md",
+    "downloads.md",
+    "media.md",
+    "media_upload.md",
+    "raw-requests.md",
+    "uploads.md",
+    "users.md",
+)
 # What the sandbox does not have.
 ELSEWHERE = re.compile(r"/perspectives/7a0c9d3e|/transfer_media")
 AN_ID = re.compile(r"\((42|7)[,)]|, 42\)|\[42,|/media/42/")
@@ -30,11 +40,20 @@ def blocks() -> list[Any]:
     return wanted
 
 
+def make_files(folder: Path) -> None:
+    """Make the files that the pages about uploads name."""
+    for name in ("Mitosis.mp4", "recordings/Week 1/cells.mp4", "recordings/Week 2/mitosis.mp4"):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(f"film of {name}".encode())
+
+
 @pytest.mark.parametrize("code", blocks())
 def test_the_code_about_the_api_runs_on_a_sandbox(
     code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    make_files(tmp_path)
     with Sandbox(media=20) as box, box.client(retry_delay=0) as studio:
         ada = box.add_user("Ada Park", "ada.park@example.edu")
         new, shared, group = box.add_user("Ben Osei"), box.add_user("Cleo Ito"), box.add_group("Biology department")

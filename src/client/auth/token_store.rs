@@ -21,7 +21,7 @@ use crate::api::oauth::{self, Grant};
 use crate::client::address::school_url;
 use crate::client::error::Error;
 use crate::client::process::PerProcess;
-use crate::files;
+use crate::files::{self, Locked};
 
 /// How long to wait for a store's lock: longer than several refreshes in a row can take. Calls mostly time out earlier.
 const LOCK_PATIENCE: Duration = Duration::from_secs(300);
@@ -201,20 +201,7 @@ pub struct FileStore {
 
 /// The lock of a file store; it is released when it is dropped, or when its process exits.
 #[derive(Debug)]
-pub struct FileLock {
-    file: fs::File,
-    of_process: u32,
-}
-
-impl Drop for FileLock {
-    fn drop(&mut self) {
-        // Closing the file is not enough: a child forked meanwhile has it open as well. And that child's copy must not
-        // release the parent's lock.
-        if self.of_process == std::process::id() {
-            let _ = self.file.unlock();
-        }
-    }
-}
+pub struct FileLock(#[expect(dead_code, reason = "it is only held")] Locked);
 
 impl FileStore {
     pub fn new(path: &Path) -> Result<Self, InvalidArgument> {
@@ -269,7 +256,7 @@ impl FileStore {
         let (mut pause, longest) = LOCK_PAUSES;
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(FileLock { file, of_process: std::process::id() }),
+                Ok(()) => return Ok(FileLock(Locked::of(file))),
                 Err(fs::TryLockError::WouldBlock) if Instant::now() < deadline => {
                     tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
                     pause = (pause * 2).min(longest);

@@ -99,6 +99,17 @@ impl FileToSend {
         warnings
     }
 
+    /// The size of the file, if it can be sent.
+    pub(super) fn check(&self) -> Result<u64, Error> {
+        self.open(&Arc::default()).map(|upload| upload.length())
+    }
+
+    /// The ending of its name, if the vendor's guide does not name it.
+    pub(super) fn unknown_kind(&self) -> Option<String> {
+        let ending = || self.path.extension().map_or_else(String::new, |ending| ending.to_string_lossy().into_owned());
+        media_type(&self.path).is_none().then(ending)
+    }
+
     /// Looks at the file before anything is sent.
     fn open(&self, transferred: &Arc<Transferred>) -> Result<Upload, Error> {
         let upload = Upload::new(&self.path, media_type(&self.path).unwrap_or(ANY_TYPE), transferred)?;

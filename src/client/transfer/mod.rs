@@ -2,6 +2,7 @@
 
 mod disk;
 mod download;
+pub mod folder;
 mod media_type;
 mod media_upload;
 mod ranges;

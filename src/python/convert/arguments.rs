@@ -41,7 +41,7 @@ macro_rules! already_read {
     };
 }
 
-already_read!(i64, bool, &'static str);
+already_read!(i64, bool, &'static str, String);
 
 /// Declares types for arguments as Python passed them, each with the function that reads it.
 macro_rules! arguments {
@@ -144,7 +144,7 @@ impl<T: PyTypeInfo> Argument for Object<T> {
 
 /// Readers for arguments whose default a signature shows: pyo3 requires a value of the default's own type.
 pub(crate) mod named {
-    use super::{Bound, PyAny, PyResult, flag, int, seconds};
+    use super::{Bound, PyAny, PyResult, flag, int, seconds, text};
 
     macro_rules! named {
         ($($name:ident: $value:ty = $read:path;)*) => {
@@ -167,6 +167,10 @@ pub(crate) mod named {
         max_connections: i64 = int;
         raw: bool = flag;
         check: bool = flag;
+        pattern: String = text;
+        recursive: bool = flag;
+        jobs: i64 = int;
+        dry_run: bool = flag;
     }
 }
 

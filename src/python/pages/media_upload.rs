@@ -215,6 +215,7 @@ fn send(slot: UploadSlot, file: FileToSend, progress: Progress) -> Result<WithPr
 
 impl Transfer for MediaUpload {
     type Result = models::Media;
+    type Measure = Transferred;
 
     async fn run(self, client: Client, transferred: Arc<Transferred>) -> Result<models::Media, Error> {
         client.upload_media(&self, &transferred, &()).await
@@ -234,6 +235,7 @@ struct FileAndSlot {
 
 impl Transfer for FileAndSlot {
     type Result = NoResult;
+    type Measure = Transferred;
 
     async fn run(self, client: Client, transferred: Arc<Transferred>) -> Result<NoResult, Error> {
         client.send_upload(&self.file, &self.slot, &transferred).await.map(|()| NoResult)

@@ -2,6 +2,7 @@
 
 pub(crate) mod captions;
 pub(crate) mod collections;
+mod folder_uploads;
 pub(crate) mod media;
 pub(crate) mod media_upload;
 pub(crate) mod raw;

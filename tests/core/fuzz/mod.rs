@@ -5,6 +5,7 @@
 
 mod certificates;
 mod checkpoints;
+mod journals;
 mod masker;
 mod scanner;
 

@@ -1,0 +1,16 @@
+//! Uploads a folder, or rows of a table: many files at once, with a journal by which a run that was killed goes on.
+
+mod hash;
+mod history;
+mod journal;
+mod progress;
+mod report;
+mod run;
+mod scan;
+mod upload;
+
+pub use history::{FileKey, History, Slot, Step, Unusable};
+pub use journal::{JOURNAL, Journal};
+pub use progress::TotalProgress;
+pub use report::{FileResult, UploadReport};
+pub use upload::{FolderUpload, MAX_JOBS};

@@ -1,0 +1,253 @@
+//! A run: uploads files several at once, each by what the journal knows of it.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use futures_util::future::try_join_all;
+use http::Method;
+use tokio::sync::Mutex;
+use tracing::info;
+
+use super::hash::{Content, check_unchanged, content};
+use super::history::{FileKey, History, Slot, Step};
+use super::journal::Journal;
+use super::progress::{Active, TotalProgress};
+use super::report::{FileResult, Outcome, UploadReport};
+use crate::api::media_upload::Destination;
+use crate::client::error::{Error, UploadState};
+use crate::client::log::TARGET;
+use crate::client::send::Client;
+use crate::client::transfer::media_upload::{MediaUpload, UploadStep, UploadSteps};
+
+/// A file that is to be uploaded.
+#[derive(Debug)]
+pub(super) struct Job {
+    /// Where it is.
+    pub(super) path: PathBuf,
+    /// As the journal has it.
+    pub(super) relative: PathBuf,
+    pub(super) size: u64,
+    pub(super) upload: MediaUpload,
+    pub(super) destination: Destination,
+}
+
+/// Several jobs, one after the other or at once.
+#[derive(Debug)]
+pub(super) struct Run<'run> {
+    pub(super) client: &'run Client,
+    pub(super) journal: &'run Journal,
+    pub(super) progress: &'run TotalProgress,
+    pub(super) jobs: &'run [Job],
+    pub(super) is_dry: bool,
+    /// Whether all jobs have one destination: what is refused for one of them is refused for all.
+    pub(super) is_one_destination: bool,
+}
+
+/// Which job is next, and which contents this run has met.
+#[derive(Debug, Default)]
+struct Queue {
+    next: usize,
+    contents: HashMap<String, usize>,
+}
+
+/// What the journal says of a content.
+enum Known {
+    Nothing { earlier: Option<i64> },
+    Sent(Slot),
+    Completed(Slot),
+}
+
+impl Run<'_> {
+    /// Does all jobs, at most `width` at once, and adds what became of them to a report. An error ends them all.
+    pub(super) async fn report(
+        &self,
+        mut report: UploadReport,
+        width: usize,
+        folder: &Path,
+    ) -> Result<UploadReport, Error> {
+        self.progress.set_total(self.jobs.iter().map(|job| job.size).sum());
+        let queue = Mutex::default();
+        let outcomes = try_join_all((0..width.min(self.jobs.len())).map(|_| self.work(&queue))).await?;
+        for outcome in outcomes.into_iter().flatten() {
+            report.add(outcome);
+        }
+        let report = self.journal.with_history(|history| report.finish(folder, history));
+        let (done, skipped) = (report.done.len(), report.skipped.len());
+        let (failed, unfinished) = (report.failed.len(), report.unfinished.len());
+        info!(
+            target: TARGET, done, skipped, failed, unfinished,
+            "uploads finished: {done} done, {skipped} skipped, {failed} failed, {unfinished} unfinished"
+        );
+        Ok(report)
+    }
+
+    /// Does one job after the other, until none is left.
+    async fn work(&self, queue: &Mutex<Queue>) -> Result<Vec<Outcome>, Error> {
+        let mut outcomes = Vec::new();
+        loop {
+            // One file is read at a time, in order: so a copy is always that of the first file, whatever takes longer.
+            let mut queue = queue.lock().await;
+            let Some(job) = self.jobs.get(queue.next) else { return Ok(outcomes) };
+            let index = queue.next;
+            queue.next += 1;
+            let active = self.progress.begin(job.size);
+            let content = content(&job.path).await;
+            let twin =
+                content.as_ref().ok().map(|content| *queue.contents.entry(content.sha256.clone()).or_insert(index));
+            drop(queue);
+            let twin = twin.filter(|twin| *twin != index).and_then(|twin| self.jobs.get(twin));
+            let outcome = match (content, twin) {
+                (Err(error), _) => job.result().failed(error),
+                (Ok(_), Some(twin)) => {
+                    Outcome::Skipped(job.result().because(format!("same content: as {}", twin.path.display())))
+                }
+                (Ok(content), None) => self.video(job, content, &active).await?,
+            };
+            if !matches!(outcome, Outcome::Failed(_)) {
+                active.end();
+            }
+            outcomes.push(outcome);
+        }
+    }
+
+    /// Uploads one file, unless that was done already. An error is one that ends the run.
+    async fn video(&self, job: &Job, content: Content, active: &Active<'_>) -> Result<Outcome, Error> {
+        let file = FileKey { path: job.relative.clone(), sha256: content.sha256.clone(), size: job.size };
+        let steps = Steps { job, file: &file, content: &content, journal: self.journal };
+        let mut reason = None;
+        match self.journal.with_history(|history| known(history, &file)) {
+            Known::Completed(slot) => return Ok(Outcome::Skipped(already(job, &slot))),
+            Known::Sent(slot) => {
+                let id = slot.media_id;
+                let result = job.result().media(id).because("completed: an earlier run had sent the file");
+                if self.is_dry {
+                    return Ok(Outcome::Done(result));
+                }
+                match self.client.settle_upload(id, job.upload.completion()).await {
+                    // Perhaps only the answer about the finished media could not be had.
+                    Ok(_) | Err(Error::Upload { state: UploadState::Completed, .. }) => {
+                        self.journal.record(Slot { step: Step::Completed, ..slot })?;
+                        return Ok(Outcome::Done(result));
+                    }
+                    Err(Error::Upload { state: UploadState::NotSent, .. }) => {
+                        reason =
+                            Some(format!("sent again: Studio does not know media {id}, which an earlier run had sent"));
+                    }
+                    Err(error) => return self.failed(job.result(), error),
+                }
+            }
+            Known::Nothing { earlier: Some(id) } => {
+                reason = Some(format!("changed: media {id} has the earlier content"));
+            }
+            Known::Nothing { earlier: None } => {}
+        }
+        let result = FileResult { reason, ..job.result() };
+        if self.is_dry {
+            return Ok(Outcome::Done(result));
+        }
+        match self.client.upload_media(&job.upload, &active.transferred, &steps).await {
+            Ok(media) => Ok(Outcome::Done(result.media(media.id()))),
+            // Only the answer about the finished media could not be had.
+            Err(Error::Upload { media_id, state: UploadState::Completed, .. }) if self.journal.broken().is_none() => {
+                steps.record(UploadStep::Completed(media_id))?;
+                Ok(Outcome::Done(result.media(media_id)))
+            }
+            Err(error) => self.failed(job.result(), error),
+        }
+    }
+
+    /// The outcome of a file that failed, or the error that ends the run.
+    fn failed(&self, result: FileResult, error: Error) -> Result<Outcome, Error> {
+        if let Some(broken) = self.journal.broken() {
+            return Err(broken);
+        }
+        if ends_all(&error, self.is_one_destination) { Err(error) } else { Ok(result.failed(error)) }
+    }
+}
+
+impl Job {
+    fn result(&self) -> FileResult {
+        FileResult::of(self.path.clone())
+    }
+}
+
+fn known(history: &History, file: &FileKey) -> Known {
+    match history.of_content(&file.sha256) {
+        Some(slot) if slot.step >= Step::Completed => Known::Completed(slot.clone()),
+        Some(slot) => Known::Sent(slot.clone()),
+        None => Known::Nothing { earlier: history.before(file).map(|slot| slot.media_id) },
+    }
+}
+
+/// Why a file is not uploaded a second time.
+fn already(job: &Job, slot: &Slot) -> FileResult {
+    let mut notes = Vec::new();
+    if slot.file.path != job.relative {
+        notes.push(format!("as {}", slot.file.path.display()));
+    }
+    let place = |id: Option<i64>, what: &str| id.map_or_else(|| format!("no {what}"), |id| format!("{what} {id}"));
+    if slot.collection_id != job.destination.collection_id {
+        notes.push(format!("with {}", place(slot.collection_id, "collection_id")));
+    }
+    if slot.user_id != job.destination.user_id {
+        notes.push(format!("with {}", place(slot.user_id, "user_id")));
+    }
+    let separator = if notes.is_empty() { "" } else { ": " };
+    let reason = format!("uploaded already{separator}{}", notes.join(", "));
+    job.result().media(slot.media_id).because(reason)
+}
+
+/// Whether an error will be that of every other file, too.
+fn ends_all(error: &Error, is_one_destination: bool) -> bool {
+    match error {
+        Error::Upload { error, .. } => ends_all(error, false),
+        Error::Closed
+        | Error::Exiting
+        | Error::OutOfMemory
+        | Error::Setup(_)
+        | Error::SignIn { .. }
+        | Error::LoginRequired { .. }
+        | Error::Store { .. } => true,
+        // That of the storage host says nothing about the token.
+        Error::Status(refusal) if refusal.request.method == Method::PUT => false,
+        // An error outside of an upload is that of its creation, which says only where the media is to be.
+        Error::Status(refusal) => {
+            refusal.status == 401 || (is_one_destination && matches!(refusal.status, 400 | 403 | 404 | 422))
+        }
+        _ => false,
+    }
+}
+
+/// Writes the steps of one file into the journal.
+struct Steps<'run> {
+    job: &'run Job,
+    file: &'run FileKey,
+    content: &'run Content,
+    journal: &'run Journal,
+}
+
+impl UploadSteps for Steps<'_> {
+    fn record(&self, step: UploadStep) -> Result<(), Error> {
+        let (media_id, step) = match step {
+            UploadStep::Created(id) => (id, Step::Created),
+            UploadStep::Sent(id) => (id, Step::Sent),
+            UploadStep::Completed(id) => (id, Step::Completed),
+        };
+        // The journal must not say of a file that it was sent whose content is no longer the one that it knows.
+        if step == Step::Sent {
+            self.check()?;
+        }
+        let Destination { collection_id, user_id } = self.job.destination;
+        self.journal.record(Slot { media_id, file: self.file.clone(), collection_id, user_id, step })?;
+        if step == Step::Created {
+            self.check()?;
+        }
+        Ok(())
+    }
+}
+
+impl Steps<'_> {
+    fn check(&self) -> Result<(), Error> {
+        check_unchanged(Path::new(&self.job.path), self.content)
+    }
+}

@@ -1,0 +1,104 @@
+//! Uploads of many files: their methods of `StudioClient`, and the report that they return.
+
+use std::sync::Arc;
+
+#[cfg(feature = "stubs")]
+use pyo3::inspect::PyStaticExpr;
+use pyo3::prelude::*;
+#[cfg(feature = "stubs")]
+use pyo3::type_hint_identifier;
+use pyo3::types::PyTuple;
+
+use super::collections::OfCollection;
+use super::records::OfUser;
+use crate::api::media_upload::Destination;
+use crate::client::transfer::folder::{FileResult, FolderUpload, TotalProgress, UploadReport};
+use crate::client::{Client, Error};
+use crate::python::convert::arguments::{FilePath, named};
+use crate::python::convert::ids::Id;
+use crate::python::convert::output::{IntoPython, TypeHint, Typed};
+use crate::python::errors::to_python;
+use crate::python::operations::operations;
+use crate::python::progress::{Measure, Progress, Transfer, WithProgress};
+use crate::python::studio_client::StudioClient;
+
+operations! { StudioClient {
+    /// Upload the files of a folder, several at once. A run that was interrupted, even killed, is continued by the next one.
+    ///
+    /// A journal in the folder remembers each file by its content (SHA-256). So a file that was uploaded is not uploaded
+    /// again, in whatever way the run before ended, and even if the file has another name now. A file whose content has
+    /// changed is a new media.
+    ///
+    /// What concerns one file is in the report. What concerns all of them ends the run and is raised: the token or the
+    /// destination is rejected, the journal cannot be written, the client is closed.
+    ///
+    /// Args:
+    ///     folder: The folder. Hidden files, links, and kinds that the vendor does not name are skipped.
+    ///     pattern: Which files, such as `"*.mp4"`; all if omitted. A pattern with `/` is for paths relative to the folder, such as
+    ///         `"Week */*.mp4"`; any other is for names.
+    ///     recursive: Whether to upload the files of the folders inside, too, except hidden ones.
+    ///     collection_id: The collection, or its id, to upload into; the user's own library if omitted.
+    ///     user_id: The user, or their Studio id, to upload for. Only an administrator may upload for others.
+    ///     jobs: How many files to upload at once, 1 to 64.
+    ///     journal: The file of the journal; `.canvas-studio-uploads.jsonl` in the folder if omitted.
+    ///     progress: `True` for a progress bar (needs tqdm), or a callable that is given the bytes of all files that are
+    ///         dealt with so far, and those in all (`None` before the folder has been read), several times a second, on
+    ///         the calling thread. The async method also takes an async callable, and awaits it, one report at a time.
+    ///     dry_run: Whether to send nothing, and only report what would be done.
+    ///
+    /// Returns:
+    ///     What was uploaded, what was skipped and why, what failed, and which uploads were never completed.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: If an argument is invalid, or the journal is that of another school, or damaged.
+    ///     PermissionDeniedError: 403, if the caller may not upload there.
+    ///     NotFoundError: 404, if there is no such user or collection.
+    ///     UnprocessableEntityError: 422, if `user_id` or `collection_id` is not valid.
+    ///     OSError: If the folder cannot be read, or the journal cannot be written or is in use by another run.
+    ///
+    /// Reference: Media Upload page, POST /media/uploads, then the storage host, then POST
+    /// /media/uploads/{media_id}/complete.
+    #[pyo3(signature = (folder, *, pattern: "str" = String::from("*"), recursive: "bool" = false, collection_id=None, user_id=None, jobs: "int" = 4,
+        journal=None, progress=Progress::default(), dry_run: "bool" = false))]
+    upload_folder / upload_folder_async (studio, folder: FilePath, #[pyo3(from_py_with = named::pattern)] pattern: String,
+        #[pyo3(from_py_with = named::recursive)] recursive: bool, collection_id: Option<Id<OfCollection>>,
+        user_id: Option<Id<OfUser>>, #[pyo3(from_py_with = named::jobs)] jobs: i64, journal: Option<FilePath>,
+        progress: Progress, #[pyo3(from_py_with = named::dry_run)] dry_run: bool) -> UploadReport
+        = FolderUpload::new(folder, &pattern, recursive, Destination { collection_id, user_id }, jobs, journal, dry_run)
+            .map(|upload| WithProgress::of(upload, progress));
+} }
+
+impl Measure for TotalProgress {
+    fn read(&self) -> (u64, Option<u64>) {
+        self.read()
+    }
+}
+
+impl Transfer for FolderUpload {
+    type Result = UploadReport;
+    type Measure = TotalProgress;
+
+    async fn run(self, client: Client, progress: Arc<TotalProgress>) -> Result<UploadReport, Error> {
+        client.upload_folder(&self, &progress).await
+    }
+}
+
+impl TypeHint for UploadReport {
+    #[cfg(feature = "stubs")]
+    const HINT: PyStaticExpr = type_hint_identifier!("canvas_studio.uploads", "UploadReport");
+}
+
+impl IntoPython for UploadReport {
+    type Python = Typed<Self>;
+
+    fn into_python(self, py: Python<'_>, _: Option<&Client>) -> PyResult<Self::Python> {
+        let module = py.import("canvas_studio.uploads")?;
+        let result = module.getattr("UploadResult")?;
+        let one = |FileResult { path, media_id, reason, error }: FileResult| {
+            result.call1((path, media_id, reason, error.map(|error| to_python(error).into_value(py))))
+        };
+        let all = |list: Vec<FileResult>| PyTuple::new(py, list.into_iter().map(one).collect::<PyResult<Vec<_>>>()?);
+        let lists = (all(self.done)?, all(self.skipped)?, all(self.failed)?, all(self.unfinished)?, self.dry_run);
+        Ok(Typed::new(module.getattr("UploadReport")?.call1(lists)?.unbind()))
+    }
+}
