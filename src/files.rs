@@ -37,6 +37,31 @@ pub(crate) fn temporary(target: &Path) -> io::Result<PathBuf> {
     beside(target, &format!(".{:x}-{:016x}.part", std::process::id(), fastrand::u64(..)))
 }
 
+/// Puts bytes into a file, in place of one that is there: all of them or none.
+pub(crate) fn put(target: &Path, bytes: &[u8]) -> io::Result<()> {
+    let temporary = temporary(target)?;
+    let write = || {
+        fs::OpenOptions::new().write(true).create_new(true).open(&temporary)?.write_all(bytes)?;
+        put_in_place(&temporary, target)
+    };
+    write().inspect_err(|_| {
+        // Nothing can be done about a file that cannot be removed.
+        let _ = fs::remove_file(&temporary);
+    })
+}
+
+/// Reads a file that is no longer than a limit. A longer one, and what is no regular file, is `InvalidInput`.
+#[cfg(feature = "python")]
+pub(crate) fn read_short(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    open_regular(path)?.take(limit + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > limit {
+        let problem = format!("it is longer than {} MiB", limit >> 20);
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+    }
+    Ok(content)
+}
+
 /// Puts bytes into a file that only its owner can read, in place of one that is there: all of them or none.
 pub(crate) fn replace(target: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = temporary(target)?;

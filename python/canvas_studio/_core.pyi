@@ -20,7 +20,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from os import PathLike
 from pathlib import Path
-from typing import Any, Final, Literal, final
+from typing import Any, BinaryIO, Final, Literal, final
 
 __all__ = [
     "OUT_OF_BAND",
@@ -615,6 +615,58 @@ class Media:
     def __reduce__(self, /) -> tuple[Any, tuple[dict[str, Any]]]: ...
     def __repr__(self, /) -> str: ...
     def _repr_html_(self, /) -> str: ...
+    def add_caption(
+        self, /, file: str | PathLike[str] | BinaryIO | tuple[str, bytes | str | PathLike[str]], *, srclang: str
+    ) -> Caption:
+        """
+        Add captions to it: a file in one language.
+
+        The file is read before it is sent. UTF-8 is sent byte for byte, another encoding is converted to it.
+
+        Args:
+            file: A path, an open binary file, or `(name, bytes)`: SubRip named `.srt`, or WebVTT named `.vtt`.
+            srclang: The language of the captions, as a tag of BCP 47 such as `en` or `pt-BR`.
+
+        Returns:
+            The caption. Whether viewers see it is told by its `status`.
+
+        Raises:
+            InvalidArgumentError: If the file is empty, has no cues, is of another format, or has a cue that players would
+                show wrongly; the message names the line.
+            CaptionWarning: As a warning, if the file had to be converted, or is odd in a way that players put up with.
+            OSError: If the file cannot be read.
+            PermissionDeniedError: 403, if the caller may not add captions to it.
+            NotFoundError: 404, if it is no longer there.
+            UnprocessableEntityError: 422, if something is not valid.
+
+        Reference: Captions page, POST /media/{media_id}/caption_files.
+        """
+    async def add_caption_async(
+        self, /, file: str | PathLike[str] | BinaryIO | tuple[str, bytes | str | PathLike[str]], *, srclang: str
+    ) -> Caption:
+        """
+        Add captions to it: a file in one language.
+
+        The file is read before it is sent. UTF-8 is sent byte for byte, another encoding is converted to it.
+
+        Args:
+            file: A path, an open binary file, or `(name, bytes)`: SubRip named `.srt`, or WebVTT named `.vtt`.
+            srclang: The language of the captions, as a tag of BCP 47 such as `en` or `pt-BR`.
+
+        Returns:
+            The caption. Whether viewers see it is told by its `status`.
+
+        Raises:
+            InvalidArgumentError: If the file is empty, has no cues, is of another format, or has a cue that players would
+                show wrongly; the message names the line.
+            CaptionWarning: As a warning, if the file had to be converted, or is odd in a way that players put up with.
+            OSError: If the file cannot be read.
+            PermissionDeniedError: 403, if the caller may not add captions to it.
+            NotFoundError: 404, if it is no longer there.
+            UnprocessableEntityError: 422, if something is not valid.
+
+        Reference: Captions page, POST /media/{media_id}/caption_files.
+        """
     def archive(self, /) -> Media:
         """
         Archive it with all its perspectives. It leaves its courses and shared libraries.
@@ -1468,6 +1520,70 @@ class StudioClient:
         """
         The time of the server, from its `Date` header; for `canvas-studio ping`.
         """
+    def add_caption(
+        self,
+        /,
+        media_id: int | Media,
+        file: str | PathLike[str] | BinaryIO | tuple[str, bytes | str | PathLike[str]],
+        *,
+        srclang: str,
+    ) -> Caption:
+        """
+        Add captions to a media: a file in one language.
+
+        The file is read before it is sent. UTF-8 is sent byte for byte, another encoding is converted to it.
+
+        Args:
+            media_id: The media, or its id.
+            file: A path, an open binary file, or `(name, bytes)`: SubRip named `.srt`, or WebVTT named `.vtt`.
+            srclang: The language of the captions, as a tag of BCP 47 such as `en` or `pt-BR`.
+
+        Returns:
+            The caption. Whether viewers see it is told by its `status`.
+
+        Raises:
+            InvalidArgumentError: If the file is empty, has no cues, is of another format, or has a cue that players would
+                show wrongly; the message names the line.
+            CaptionWarning: As a warning, if the file had to be converted, or is odd in a way that players put up with.
+            OSError: If the file cannot be read.
+            PermissionDeniedError: 403, if the caller may not add captions to it.
+            NotFoundError: 404, if there is no such media.
+            UnprocessableEntityError: 422, if something is not valid.
+
+        Reference: Captions page, POST /media/{media_id}/caption_files.
+        """
+    async def add_caption_async(
+        self,
+        /,
+        media_id: int | Media,
+        file: str | PathLike[str] | BinaryIO | tuple[str, bytes | str | PathLike[str]],
+        *,
+        srclang: str,
+    ) -> Caption:
+        """
+        Add captions to a media: a file in one language.
+
+        The file is read before it is sent. UTF-8 is sent byte for byte, another encoding is converted to it.
+
+        Args:
+            media_id: The media, or its id.
+            file: A path, an open binary file, or `(name, bytes)`: SubRip named `.srt`, or WebVTT named `.vtt`.
+            srclang: The language of the captions, as a tag of BCP 47 such as `en` or `pt-BR`.
+
+        Returns:
+            The caption. Whether viewers see it is told by its `status`.
+
+        Raises:
+            InvalidArgumentError: If the file is empty, has no cues, is of another format, or has a cue that players would
+                show wrongly; the message names the line.
+            CaptionWarning: As a warning, if the file had to be converted, or is odd in a way that players put up with.
+            OSError: If the file cannot be read.
+            PermissionDeniedError: 403, if the caller may not add captions to it.
+            NotFoundError: 404, if there is no such media.
+            UnprocessableEntityError: 422, if something is not valid.
+
+        Reference: Captions page, POST /media/{media_id}/caption_files.
+        """
     def archive_collection(self, /, id: int | Collection) -> Collection | None:
         """
         Archive a collection with all its media and perspectives.
@@ -1901,6 +2017,52 @@ class StudioClient:
             NotFoundError: 404, if there is no such media.
 
         Reference: Media page, DELETE /media/{media_id}.
+        """
+    def download_caption(self, /, id: int | Caption, path: str | PathLike[str]) -> Path:
+        """
+        Download a caption into a file, byte for byte.
+
+        The file gets its name only when it is whole.
+
+        Args:
+            id: The caption, or its id.
+            path: The file. An existing one is replaced.
+
+        Returns:
+            The path.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not have it: only the owner of the media, or an administrator
+                (observed).
+            NotFoundError: 404, if there is no such caption.
+            UnprocessableEntityError: 422, if the id is not valid.
+            ResponseDecodeError: If JSON or a page came instead.
+            OSError: If the file cannot be written.
+
+        Reference: Captions page, GET /caption_files/{caption_file_id}/download.
+        """
+    async def download_caption_async(self, /, id: int | Caption, path: str | PathLike[str]) -> Path:
+        """
+        Download a caption into a file, byte for byte.
+
+        The file gets its name only when it is whole.
+
+        Args:
+            id: The caption, or its id.
+            path: The file. An existing one is replaced.
+
+        Returns:
+            The path.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not have it: only the owner of the media, or an administrator
+                (observed).
+            NotFoundError: 404, if there is no such caption.
+            UnprocessableEntityError: 422, if the id is not valid.
+            ResponseDecodeError: If JSON or a page came instead.
+            OSError: If the file cannot be written.
+
+        Reference: Captions page, GET /caption_files/{caption_file_id}/download.
         """
     def download_media(
         self,

@@ -10,6 +10,7 @@ __all__ = [
     "APITimeoutError",
     "AuthenticationError",
     "BadRequestError",
+    "CaptionWarning",
     "ClientClosedError",
     "ConflictError",
     "DetachedError",
@@ -70,6 +71,10 @@ class ClientClosedError(StudioError, RuntimeError):
 
 class DetachedError(StudioError, RuntimeError):
     """The object or record came from a pickle or a dict, or was copied or made by hand, so it has no client."""
+
+
+class CaptionWarning(UserWarning):
+    """A file of captions had to be converted to UTF-8, or is odd in a way that players put up with. It is sent."""
 
 
 class FileChangedError(StudioError):

@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import date, datetime
+from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, cast
 
 from canvas_studio import _core
@@ -390,6 +392,46 @@ class Caption(RecordWithMethods):
         Reference: Captions page, GET /caption_files/{caption_file_id}/download.
         """
         return await self._studio("get_caption_text(caption)").get_caption_text_async(self)
+
+    def download(self, path: str | PathLike[str]) -> Path:
+        """Download it into a file, byte for byte. The file gets its name only when it is whole.
+
+        Args:
+            path: The file. An existing one is replaced.
+
+        Returns:
+            The path.
+
+        Raises:
+            DetachedError: If it was unpickled, copied or made by hand.
+            PermissionDeniedError: 403, if the caller may not have it.
+            NotFoundError: 404, if it is no longer there.
+            ResponseDecodeError: If JSON or a page came instead.
+            OSError: If the file cannot be written.
+
+        Reference: Captions page, GET /caption_files/{caption_file_id}/download.
+        """
+        return self._studio("download_caption(caption, path)").download_caption(self, path)
+
+    async def download_async(self, path: str | PathLike[str]) -> Path:
+        """Download it into a file, byte for byte. The file gets its name only when it is whole.
+
+        Args:
+            path: The file. An existing one is replaced.
+
+        Returns:
+            The path.
+
+        Raises:
+            DetachedError: If it was unpickled, copied or made by hand.
+            PermissionDeniedError: 403, if the caller may not have it.
+            NotFoundError: 404, if it is no longer there.
+            ResponseDecodeError: If JSON or a page came instead.
+            OSError: If the file cannot be written.
+
+        Reference: Captions page, GET /caption_files/{caption_file_id}/download.
+        """
+        return await self._studio("download_caption(caption, path)").download_caption_async(self, path)
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,6 +118,18 @@ pub fn in_order<T: PartialOrd + fmt::Display>(
     }
 }
 
+/// The language of a caption: the shape of a tag of BCP 47, such as `en` or `pt-BR`. Which ones Studio takes is unknown.
+pub fn language(argument: &str, value: &str) -> Result<(), InvalidArgument> {
+    let mut parts = value.split('-');
+    let is_language = |part: &str| (2..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let is_subtag = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if parts.next().is_some_and(is_language) && parts.all(is_subtag) {
+        return Ok(());
+    }
+    let expected = format!("must be the tag of a language, such as \"en\" or \"pt-BR\", not {value:?}");
+    Err(InvalidArgument::new(argument, expected))
+}
+
 /// An e-mail address, as far as that can be checked without sending mail.
 pub fn email(argument: &str, value: &str) -> Result<(), InvalidArgument> {
     let well_formed =

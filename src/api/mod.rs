@@ -18,6 +18,7 @@ pub mod permissions;
 pub mod raw;
 pub mod request;
 pub mod signed_url;
+pub mod subtitles;
 pub mod users;
 pub mod words;
 

@@ -125,7 +125,7 @@ pub fn request(
         }
         call = call.header(known, value);
     }
-    call.accepts_any_status = is_raw;
+    (call.accepts_any_status, call.keeps_encoding) = (is_raw, is_raw);
     Ok(call.custom(if is_raw { response } else { content }))
 }
 

@@ -102,6 +102,8 @@ pub struct Call {
     pub wants_redirect: bool,
     /// Whether an answer of any status is the result, with its headers, and not an error.
     pub accepts_any_status: bool,
+    /// Whether the body of the answer is kept as it was sent, apart from its compression.
+    pub keeps_encoding: bool,
     /// Meanings of a status for this operation, for error messages.
     pub meanings: &'static [(u16, &'static str)],
 }
@@ -120,6 +122,7 @@ impl Call {
             retry_safety,
             wants_redirect: false,
             accepts_any_status: false,
+            keeps_encoding: false,
             meanings: &[],
         }
     }
@@ -202,6 +205,13 @@ impl Call {
         self
     }
 
+    /// Keeps the body of the answer as it was sent: not converted to UTF-8.
+    #[must_use]
+    pub fn unchanged(mut self) -> Self {
+        self.keeps_encoding = true;
+        self
+    }
+
     /// Sets the meanings of a status for this operation.
     #[must_use]
     pub fn meaning(mut self, meanings: &'static [(u16, &'static str)]) -> Self {
@@ -264,9 +274,9 @@ impl Call {
         self.answered(Locator::Custom, |_, answer| plain_text(answer).map(str::to_owned))
     }
 
-    /// The result is the bytes of the answer.
+    /// The result is the bytes of the answer, as they were sent.
     pub fn bytes(self) -> Request<Bytes> {
-        self.answered(Locator::Custom, |_, answer| Ok(answer.body.clone()))
+        self.unchanged().answered(Locator::Custom, |_, answer| Ok(answer.body.clone()))
     }
 
     /// The operation decodes the answer itself.

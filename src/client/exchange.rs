@@ -66,7 +66,7 @@ impl Client {
                 return Err(request.damaged(status, &Damaged::too_long(MAX_ANSWER, body.whole().into())));
             }
         }
-        let read = if is_raw { body::read_unchanged } else { body::read };
+        let read = if request.call.keeps_encoding { body::read_unchanged } else { body::read };
         match read(response.headers(), body.whole(), MAX_ANSWER) {
             Ok(body) => {
                 let headers = is_raw.then(|| Box::new(mem::take(response.headers_mut())));

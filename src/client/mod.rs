@@ -36,4 +36,4 @@ pub use network::Network;
 pub use pace::Pace;
 pub use process::{PerProcess, PerRuntime};
 pub use send::{Attached, Client};
-pub use transfer::{Download, FileToSend, MediaUpload, Transferred, Upload, UploadStep, UploadSteps};
+pub use transfer::{Download, FileToSend, MediaUpload, Save, Transferred, Upload, UploadStep, UploadSteps};

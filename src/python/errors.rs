@@ -211,6 +211,11 @@ fn class_of_status(status: u16) -> &'static str {
     }
 }
 
+/// Warns with a class of `canvas_studio.errors`. At level 1, the warning names the line of the calling Python code.
+pub(crate) fn warn(py: Python<'_>, class: &str, message: &str, stack_level: i32) -> PyResult<()> {
+    PyErr::warn(py, &class_named(py, class)?, &CString::new(message)?, stack_level)
+}
+
 /// Warns of certificates in a bundle that are not trusted.
 pub(crate) fn warn_of_left_out(network: &Network) -> PyResult<()> {
     let Some(warning) = network.warning() else { return Ok(()) };

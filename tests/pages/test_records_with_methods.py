@@ -34,7 +34,7 @@ CLASSES: list[Any] = [
     if issubclass(value := getattr(models, name), models.RecordWithMethods)
 ]  # fmt: skip
 # What a method is called with.
-ARGUMENTS: dict[str, tuple[Any, ...]] = {}
+ARGUMENTS: dict[str, tuple[Any, ...]] = {"download": ("caption.srt",)}
 
 
 def pickled(value: Any) -> Any:

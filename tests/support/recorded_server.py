@@ -46,11 +46,13 @@ class Request:
 
     @property
     def comparable_body(self) -> str:
-        """The body, written so that equal JSON values are equal texts."""
+        """The body, written so that equal JSON values are equal texts, and parts equal under any boundary."""
         try:
             return json.dumps(json.loads(self.body), sort_keys=True)
         except ValueError:
-            return self.body.decode(errors="backslashreplace")
+            text = self.body.decode(errors="backslashreplace")
+        boundary = re.match(r"multipart/form-data; boundary=(\S+)$", self.headers.get("content-type", ""))
+        return text.replace(boundary[1], "BOUNDARY") if boundary else text
 
     def __str__(self) -> str:
         return f"{self.method} {self.origin}{self.path} {self.query}"

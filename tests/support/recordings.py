@@ -68,15 +68,26 @@ def recording(name: str) -> dict[str, Any]:
 
 
 def call_of(name: str) -> dict[str, Any]:
-    """The call that a recording answers: `method`, `arguments`, `keywords`, and how a list is `read`."""
+    """The call that a recording answers: `method`, `arguments`, `keywords`, and how a list is `read`.
+
+    A file among the arguments is `{"file": its name, "text": its content}`.
+    """
     call: dict[str, Any] = recording(success_of(name))["log"]["_call"]
     return call
+
+
+def _argument(given: Any) -> Any:
+    match given:
+        case {"file": name, "text": text, **rest} if not rest:
+            return name, text.encode()
+        case _:
+            return given
 
 
 def replay(form: Form, studio: StudioClient, name: str) -> Any:
     """Make the call that a recording answers."""
     call = call_of(name)
-    method, arguments, keywords = call["method"], call["arguments"], call.get("keywords", {})
+    method, arguments, keywords = call["method"], map(_argument, call["arguments"]), call.get("keywords", {})
     if hasattr(studio, f"{method}_async"):
         return form.call(studio, method, *arguments, **keywords)
     listing = getattr(studio, method)(*arguments, **keywords)

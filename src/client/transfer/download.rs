@@ -55,19 +55,25 @@ impl Download {
     /// Checks the path before anything is sent.
     pub fn new(request: Request<Url>, path: PathBuf, max_bytes: Option<i64>) -> Result<Self, InvalidArgument> {
         let max_bytes = check::max_bytes(max_bytes)?;
-        let refuse = |expected: String| Err(InvalidArgument::new("path", expected));
-        if path.file_name().is_none() || path.is_dir() {
-            return refuse(format!("must name a file, such as \"lecture.mp4\"; \"{}\" is a folder", path.display()));
+        check_target(&path, "lecture.mp4")?;
+        Ok(Self { request, path, max_bytes })
+    }
+}
+
+/// Refuses a path at which no file can be written. `example` is the name of such a file.
+pub(super) fn check_target(path: &Path, example: &str) -> Result<(), InvalidArgument> {
+    let refuse = |expected: String| Err(InvalidArgument::new("path", expected));
+    if path.file_name().is_none() || path.is_dir() {
+        return refuse(format!("must name a file, such as \"{example}\"; \"{}\" is a folder", path.display()));
+    }
+    if path.exists() && !path.is_file() {
+        return refuse(format!("must name a file; \"{}\" is something else", path.display()));
+    }
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
+            refuse(format!("lies in a folder that does not exist: \"{}\"", folder.display()))
         }
-        if path.exists() && !path.is_file() {
-            return refuse(format!("must name a file; \"{}\" is something else", path.display()));
-        }
-        match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
-                refuse(format!("lies in a folder that does not exist: \"{}\"", folder.display()))
-            }
-            _ => Ok(Self { request, path, max_bytes }),
-        }
+        _ => Ok(()),
     }
 }
 

@@ -6,10 +6,12 @@ pub mod folder;
 mod media_type;
 mod media_upload;
 mod ranges;
+mod save;
 pub(super) mod transferred;
 mod upload;
 
 pub use download::Download;
 pub use media_upload::{FileToSend, MediaUpload, UploadStep, UploadSteps};
+pub use save::Save;
 pub use transferred::Transferred;
 pub use upload::Upload;

@@ -1,10 +1,12 @@
 //! `Operation`: anything that can be run, blocking or awaited.
 
+use std::path::PathBuf;
+
 use pyo3::prelude::*;
 
 use super::caller::python_store_of;
 use crate::api::Request;
-use crate::client::{Client, Error};
+use crate::client::{Client, Error, Save};
 use crate::python::convert::output::IntoPython;
 
 /// Anything that can be run. The same value serves both forms, blocking and awaited.
@@ -41,5 +43,14 @@ impl<T: IntoPython + Send + 'static> Operation for Request<T> {
     fn start(&self, client: Option<Client>) -> impl Future<Output = Result<T, Error>> + Send + 'static {
         let request = self.clone();
         async move { client.ok_or(Error::Closed)?.send(&request).await }
+    }
+}
+
+impl Operation for Save {
+    type Result = PathBuf;
+
+    fn start(&self, client: Option<Client>) -> impl Future<Output = Result<PathBuf, Error>> + Send + 'static {
+        let save = self.clone();
+        async move { client.ok_or(Error::Closed)?.save(save).await }
     }
 }

@@ -1,6 +1,7 @@
 //! Reads the bodies and headers of raw requests, and converts raw answers.
 
 use std::borrow::Cow;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -13,25 +14,41 @@ use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyMapping, PyMemoryView,
 #[cfg(feature = "stubs")]
 use pyo3::{type_hint_identifier, type_hint_subscript, type_hint_union};
 
-#[cfg(feature = "stubs")]
-use super::arguments::MAPPING;
 use super::arguments::{Argument, arguments};
+#[cfg(feature = "stubs")]
+use super::arguments::{FilePath, MAPPING};
 use super::input::{file_path, refused, text, wrong_type};
 use super::json;
 use super::output::{AnyJson, IntoPython, Typed};
 use crate::api::check::cut;
 use crate::api::multipart::{ANY_TYPE, File, FileContent};
 use crate::api::raw::{Content, Response};
-use crate::client::Client;
 use crate::client::body::to_text;
+use crate::client::{Client, Error};
+use crate::files;
 use crate::python::cached::cached;
+use crate::python::errors::to_python;
 
 /// What `files` takes, for messages.
 const FILES: &str = "a path, (name, path or bytes), (name, path or bytes, media type), or a list of them";
+/// What takes one file, for messages.
+const ONE_FILE: &str = "a path, an open binary file, or (name, path or bytes)";
+/// The longest file that is read into memory before it is sent.
+const MAX_SHORT_FILE: u64 = 16 << 20;
 
 arguments! {
     /// A mapping from fields to files.
     Files: Vec<File> = files, MAPPING;
+    /// A file that is short enough to be read before it is sent: its name and its content.
+    ShortFile: (String, Bytes) = short_file, type_hint_union!(
+        FilePath::INPUT_TYPE,
+        type_hint_identifier!("typing", "BinaryIO"),
+        type_hint_subscript!(
+            type_hint_identifier!("builtins", "tuple"),
+            type_hint_identifier!("builtins", "str"),
+            type_hint_union!(type_hint_identifier!("builtins", "bytes"), FilePath::INPUT_TYPE)
+        )
+    );
     Headers: Vec<(String, String)> = headers, type_hint_subscript!(
         type_hint_identifier!("collections.abc", "Mapping"),
         type_hint_identifier!("builtins", "str"),
@@ -76,13 +93,19 @@ fn file(name: &str, field: &str, given: &Bound<'_, PyAny>) -> PyResult<File> {
             None => ANY_TYPE.to_owned(),
         };
         let file_name = text(&format!("{name}[0]"), &file_name)?;
-        let content = file_content(&format!("{name}[1]"), &content)?;
+        let content = file_content(&format!("{name}[1]"), FILES, &content)?;
         return Ok(File { field: field.to_owned(), name: file_name, media_type, content });
     }
+    let (file_name, content) = with_own_name(name, FILES, given)?;
+    Ok(File { field: field.to_owned(), name: file_name, media_type: ANY_TYPE.to_owned(), content })
+}
+
+/// A file that is given without a name: its own one, and its content.
+fn with_own_name(name: &str, expected: &str, given: &Bound<'_, PyAny>) -> PyResult<(String, FileContent)> {
     if is_bytes(given) {
-        return Err(wrong_type(name, FILES, given, Some("(name, content): the content has no name".into())));
+        return Err(wrong_type(name, expected, given, Some("(name, content): the content has no name".into())));
     }
-    let content = file_content(name, given)?;
+    let content = file_content(name, expected, given)?;
     let file_name = match &content {
         FileContent::Path(path) => named(name, path)?,
         // An open file knows its path.
@@ -91,7 +114,33 @@ fn file(name: &str, field: &str, given: &Bound<'_, PyAny>) -> PyResult<File> {
             None => return Err(refused(name, "has no name: give (name, file)")),
         },
     };
-    Ok(File { field: field.to_owned(), name: file_name, media_type: ANY_TYPE.to_owned(), content })
+    Ok((file_name, content))
+}
+
+/// A short file, read into memory: its name and its content.
+fn short_file(name: &str, given: &Bound<'_, PyAny>) -> PyResult<(String, Bytes)> {
+    let (file_name, content) = match given.cast::<PyTuple>() {
+        Ok(parts) if parts.len() == 2 => {
+            let file_name = text(&format!("{name}[0]"), &parts.get_item(0)?)?;
+            (file_name, file_content(&format!("{name}[1]"), ONE_FILE, &parts.get_item(1)?)?)
+        }
+        Ok(parts) => return Err(refused(name, format!("must be {ONE_FILE}, not a tuple of {}", parts.len()))),
+        Err(_) => with_own_name(name, ONE_FILE, given)?,
+    };
+    let content = match content {
+        FileContent::Bytes(bytes) => bytes,
+        FileContent::Path(path) => {
+            let read = given.py().detach(|| files::read_short(&path, MAX_SHORT_FILE));
+            read.map_err(|error| match error.kind() {
+                io::ErrorKind::InvalidInput => {
+                    refused(name, format!("names {}, which cannot be sent: {error}", path.display()))
+                }
+                _ => to_python(Error::file(&path, error)),
+            })?
+            .into()
+        }
+    };
+    Ok((file_name, content))
 }
 
 /// The name of the file at a path.
@@ -103,7 +152,7 @@ fn named(name: &str, path: &Path) -> PyResult<String> {
     }
 }
 
-fn file_content(name: &str, given: &Bound<'_, PyAny>) -> PyResult<FileContent> {
+fn file_content(name: &str, expected: &str, given: &Bound<'_, PyAny>) -> PyResult<FileContent> {
     if is_bytes(given) {
         return bytes(given).map(FileContent::Bytes);
     }
@@ -112,7 +161,7 @@ fn file_content(name: &str, given: &Bound<'_, PyAny>) -> PyResult<FileContent> {
         return if is_path {
             file_path(name, given).map(FileContent::Path)
         } else {
-            Err(wrong_type(name, FILES, given, None))
+            Err(wrong_type(name, expected, given, None))
         };
     }
     // It can be read only once, and there may be several attempts.

@@ -1,12 +1,19 @@
 //! The Captions page: its methods of `StudioClient` and of `Media`. Those of `Caption` are in `models.py`.
 
+use std::path::PathBuf;
+
 use pyo3::prelude::*;
 #[cfg(feature = "stubs")]
 use pyo3::type_hint_identifier;
 
 use super::media::{Media, OfMedia};
-use crate::api::{captions, models};
+use crate::api::{InvalidArgument, captions, models};
+use crate::client::{Client, Error, Save};
+use crate::python::bridge::operation::Operation;
+use crate::python::convert::arguments::{FilePath, Text};
+use crate::python::convert::bodies::ShortFile;
 use crate::python::convert::ids::{Id, ids};
+use crate::python::errors::warn;
 use crate::python::listing::source::lists;
 use crate::python::operations::operations;
 use crate::python::studio_client::StudioClient;
@@ -34,7 +41,83 @@ lists! { StudioClient {
     list_captions (studio, media_id: Id<OfMedia>) -> models::Caption = captions::list(media_id);
 } }
 
+/// How the file of a caption may be called, for messages.
+const EXAMPLE: &str = "lecture.srt";
+
+/// An addition of captions, which warns before it is sent.
+struct AddCaption(captions::Addition);
+
+impl AddCaption {
+    fn new(media_id: i64, (name, bytes): (String, bytes::Bytes), srclang: &str) -> Result<Self, InvalidArgument> {
+        captions::add(media_id, name, &bytes, srclang).map(Self)
+    }
+}
+
+impl Operation for AddCaption {
+    type Result = models::Caption;
+
+    fn start(&self, client: Option<Client>) -> impl Future<Output = Result<models::Caption, Error>> + Send + 'static {
+        self.0.request.start(client)
+    }
+
+    fn check(&self, py: Python<'_>, is_blocking: bool) -> PyResult<()> {
+        // The async method has a frame of its own.
+        let stack_level = if is_blocking { 1 } else { 2 };
+        self.0.warnings.iter().try_for_each(|warning| warn(py, "CaptionWarning", warning, stack_level))
+    }
+}
+
 operations! { StudioClient {
+    /// Add captions to a media: a file in one language.
+    ///
+    /// The file is read before it is sent. UTF-8 is sent byte for byte, another encoding is converted to it.
+    ///
+    /// Args:
+    ///     media_id: The media, or its id.
+    ///     file: A path, an open binary file, or `(name, bytes)`: SubRip named `.srt`, or WebVTT named `.vtt`.
+    ///     srclang: The language of the captions, as a tag of BCP 47 such as `en` or `pt-BR`.
+    ///
+    /// Returns:
+    ///     The caption. Whether viewers see it is told by its `status`.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: If the file is empty, has no cues, is of another format, or has a cue that players would
+    ///         show wrongly; the message names the line.
+    ///     CaptionWarning: As a warning, if the file had to be converted, or is odd in a way that players put up with.
+    ///     OSError: If the file cannot be read.
+    ///     PermissionDeniedError: 403, if the caller may not add captions to it.
+    ///     NotFoundError: 404, if there is no such media.
+    ///     UnprocessableEntityError: 422, if something is not valid.
+    ///
+    /// Reference: Captions page, POST /media/{media_id}/caption_files.
+    #[pyo3(signature = (media_id, file, *, srclang))]
+    add_caption / add_caption_async (studio, media_id: Id<OfMedia>, file: ShortFile, srclang: Text) -> models::Caption
+        = AddCaption::new(media_id, file, &srclang);
+
+    /// Download a caption into a file, byte for byte.
+    ///
+    /// The file gets its name only when it is whole.
+    ///
+    /// Args:
+    ///     id: The caption, or its id.
+    ///     path: The file. An existing one is replaced.
+    ///
+    /// Returns:
+    ///     The path.
+    ///
+    /// Raises:
+    ///     PermissionDeniedError: 403, if the caller may not have it: only the owner of the media, or an administrator
+    ///         (observed).
+    ///     NotFoundError: 404, if there is no such caption.
+    ///     UnprocessableEntityError: 422, if the id is not valid.
+    ///     ResponseDecodeError: If JSON or a page came instead.
+    ///     OSError: If the file cannot be written.
+    ///
+    /// Reference: Captions page, GET /caption_files/{caption_file_id}/download.
+    #[pyo3(signature = (id, path))]
+    download_caption / download_caption_async (studio, id: Id<OfCaption>, path: FilePath) -> PathBuf
+        = captions::download(id).and_then(|request| Save::new(request, path, EXAMPLE));
+
     /// Get the text of a caption, such as SubRip or WebVTT.
     ///
     /// Args:
@@ -63,4 +146,31 @@ lists! { Media {
     ///
     /// Reference: Captions page, GET /media/{media_id}/caption_files.
     captions (this) -> models::Caption = captions::list(this.value.id());
+} }
+
+operations! { Media {
+    /// Add captions to it: a file in one language.
+    ///
+    /// The file is read before it is sent. UTF-8 is sent byte for byte, another encoding is converted to it.
+    ///
+    /// Args:
+    ///     file: A path, an open binary file, or `(name, bytes)`: SubRip named `.srt`, or WebVTT named `.vtt`.
+    ///     srclang: The language of the captions, as a tag of BCP 47 such as `en` or `pt-BR`.
+    ///
+    /// Returns:
+    ///     The caption. Whether viewers see it is told by its `status`.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: If the file is empty, has no cues, is of another format, or has a cue that players would
+    ///         show wrongly; the message names the line.
+    ///     CaptionWarning: As a warning, if the file had to be converted, or is odd in a way that players put up with.
+    ///     OSError: If the file cannot be read.
+    ///     PermissionDeniedError: 403, if the caller may not add captions to it.
+    ///     NotFoundError: 404, if it is no longer there.
+    ///     UnprocessableEntityError: 422, if something is not valid.
+    ///
+    /// Reference: Captions page, POST /media/{media_id}/caption_files.
+    #[pyo3(signature = (file, *, srclang))]
+    add_caption / add_caption_async (this, file: ShortFile, srclang: Text) -> models::Caption
+        = AddCaption::new(this.value.id(), file, &srclang);
 } }
