@@ -1,15 +1,15 @@
 //! Every operation's request, whole, against a table taken from the vendor's reference.
 
-use canvas_studio::api::collections;
 use canvas_studio::api::media::{self, Search};
 use canvas_studio::api::permissions::PermissionChange;
 use canvas_studio::api::{Call, InvalidArgument, Request, RetrySafety, raw};
+use canvas_studio::api::{captions, collections};
 
 /// A request in the words of the reference: operation, method, path and query, JSON body, and where the result stands.
 type Row = (&'static str, &'static str, &'static str, &'static str, &'static str);
 
-/// The operations of the Collection and Media pages. Methods marked `inferred` are not printed on any page.
-const REFERENCE: [Row; 24] = [
+/// The operations of the Collection, Media and Captions pages. Methods marked `inferred` are not printed on any page.
+const REFERENCE: [Row; 28] = [
     ("list_collections", "GET", "/collections?page=1&per_page=50", "", "Page(\"collections\")"),
     ("create_collection", "POST", "/collections?name=Week 1&user_id=7", "", "Key(\"collection\")"),
     ("get_collection", "GET", "/collections/1", "", "Key(\"collection\")"),
@@ -32,6 +32,16 @@ const REFERENCE: [Row; 24] = [
     ("list_media_perspectives", "GET", "/media/1/perspectives", "", "Page(\"perspectives\")"),
     ("list_media_sources", "GET", "/media/1/sources", "", "Page(\"sources\")"),
     ("list_media_users", "GET", "/media/1/users?min_permission=view", "", "Page(\"user_permissions\")"),
+    ("list_captions", "GET", "/media/1/caption_files", "", "Page(\"caption_files\")"),
+    (
+        "add_caption",
+        "POST",
+        "/media/1/caption_files?srclang=pt-BR",
+        "<multipart: caption_file>",
+        "Key(\"caption_file\")",
+    ),
+    ("download_caption", "GET", "/caption_files/4/download", "", "Custom"),
+    ("get_caption_text", "GET", "/caption_files/4/download", "", "Custom"),
     ("request", "PATCH", "/caption_file_requests/4?status=failed", r#"{"a":1}"#, "Custom"),
     ("paginate", "GET", "/users/7/media?x=1&page=1&per_page=50", "", "Page(\"media\")"),
 ];
@@ -42,6 +52,8 @@ const CHANGES: &str = concat!(
 );
 
 const EMBED: &str = r#"{"course_id":9,"embed_type":"bare_embed","downloadable":false}"#;
+
+const CUE: &str = "1\n00:00:00,000 --> 00:00:02,000\nBom dia.\n";
 
 const SEARCH: &str = concat!(
     "/media/search?title=Intro&min_size=1&max_size=2&start_date=2026-01-01&end_date=2026-01-02",
@@ -101,6 +113,10 @@ fn built() -> Result<Vec<(Call, String)>, InvalidArgument> {
         whole(media::perspectives(1)?),
         whole(media::sources(1)?),
         whole(media::users(1, "view")?),
+        whole(captions::list(1)?),
+        whole(captions::add(1, "a.srt".into(), &CUE.into(), "pt-BR")?.request),
+        whole(captions::download(4)?),
+        whole(captions::text(4)?),
         whole(raw::request(
             "patch",
             "/caption_file_requests/4",
@@ -129,7 +145,8 @@ fn every_request_is_the_one_of_the_reference() {
         );
         assert_eq!(sent, (operation, method, place.to_owned(), body.to_owned()));
         assert_eq!(shape, expected_shape, "{operation}");
-        assert!(call.headers.is_empty(), "{operation}");
+        // Captions are no JSON.
+        assert_eq!(!call.headers.is_empty(), place.starts_with("/caption_files/"), "{operation}");
         assert_eq!(call.wants_redirect, operation == "get_download_url", "{operation}");
     }
 }
