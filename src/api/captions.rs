@@ -37,7 +37,10 @@ pub fn add(media_id: i64, name: String, bytes: &Bytes, srclang: &str) -> Result<
     let id = check::id("media_id", media_id)?;
     check::language("srclang", srclang)?;
     if name.chars().any(char::is_control) {
-        return Err(InvalidArgument::new("file", format!("has a name with a control character: {name:?}")));
+        return Err(InvalidArgument::new(
+            "file",
+            format!("has a name with a control character: {:?}", check::cut(&name)),
+        ));
     }
     let subtitles = subtitles::read(&name, bytes, srclang)?;
     let file = File {

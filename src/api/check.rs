@@ -126,7 +126,7 @@ pub fn language(argument: &str, value: &str) -> Result<(), InvalidArgument> {
     if parts.next().is_some_and(is_language) && parts.all(is_subtag) {
         return Ok(());
     }
-    let expected = format!("must be the tag of a language, such as \"en\" or \"pt-BR\", not {value:?}");
+    let expected = format!("must be the tag of a language, such as \"en\" or \"pt-BR\", not {:?}", cut(value));
     Err(InvalidArgument::new(argument, expected))
 }
 

@@ -7,10 +7,8 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
 
-use super::check::InvalidArgument;
+use super::check::{InvalidArgument, cut};
 
-/// How many characters of a line a message shows.
-const SHOWN: usize = 60;
 /// How a WebVTT file begins.
 const WEBVTT: &str = "WEBVTT";
 /// What stands between the two times of a cue.
@@ -45,8 +43,9 @@ type Problem = (usize, String);
 
 /// Reads a file. `name` is its name, `srclang` its language.
 pub fn read(name: &str, bytes: &Bytes, srclang: &str) -> Result<Subtitles, InvalidArgument> {
-    let refuse = |problem: String| InvalidArgument::new("file", format!("cannot be sent: {name}{problem}"));
     let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
+    let (name, stem) = (cut(name), cut(stem));
+    let refuse = |problem: String| InvalidArgument::new("file", format!("cannot be sent: {name}{problem}"));
     let format = match extension.to_ascii_lowercase().as_str() {
         "srt" => Format::SubRip,
         "vtt" => Format::WebVtt,
@@ -238,7 +237,7 @@ fn doubts(cues: &[Cue]) -> Vec<Problem> {
 
 /// The start of a line for a message.
 fn shown(line: &str) -> String {
-    format!("{:?}", line.chars().take(SHOWN).collect::<String>())
+    format!("{:?}", cut(line))
 }
 
 #[cfg(test)]
