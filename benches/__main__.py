@@ -34,6 +34,8 @@ OWN_CORE = 1
 FAST = ("pycurl", "pyreqwest", "primp", "wreq")
 FAST_ASYNC = ("pyreqwest async", "primp async", "wreq async")
 MB = 1_000_000
+# The files of a folder to upload, and how many at once.
+FILE, JOBS = 5 * MB, 4
 
 IMPORT = """
 import sys, time
@@ -54,13 +56,14 @@ class Size:
     pages: int
     repeated: int
     file: int
+    files: int
     million: int
     exits: int
     imports: int
 
 
-FULL = Size(rounds=9, pages=400, repeated=3000, file=200 * MB, million=1_000_000, exits=500, imports=25)
-QUICK = Size(rounds=3, pages=400, repeated=1000, file=200 * MB, million=300_000, exits=20, imports=5)
+FULL = Size(rounds=9, pages=400, repeated=3000, file=200 * MB, files=200, million=1_000_000, exits=500, imports=25)
+QUICK = Size(rounds=3, pages=400, repeated=1000, file=200 * MB, files=40, million=300_000, exits=20, imports=5)
 
 
 @dataclass
@@ -110,6 +113,7 @@ def sections(size: Size) -> list[Section]:
     gets |= {f"{client} + {way}": small for client in FAST for way in ("orjson", "msgspec")}
     gets |= {f"{client} + orjson": small for client in FAST_ASYNC} | {"aiohttp + orjson": small}
     gets |= dict.fromkeys(("requests + json", "httpx + json", "httpx async + json"), slow)
+    uploading: dict[str, dict[str, Any]] = {name: {} for name in (BARE, OURS, "pycurl", "requests", "httpx", "aiohttp")}
     return [
         Section("get", {"work": "get", "core": OWN_CORE}, gets, size.rounds),
         Section("sequential", one, sequential, size.rounds),
@@ -135,6 +139,13 @@ def sections(size: Size) -> list[Section]:
             {name: {} for name in (BARE, OURS, *FAST, "requests", "httpx", "aiohttp")},
             size.rounds,
         ),
+        Section("upload", {"work": "upload", "files": 1, "size": size.file, "jobs": 1}, uploading, size.rounds),
+        Section(
+            "upload folder",
+            {"work": "upload", "files": size.files, "size": size.files * FILE, "jobs": JOBS, "delay": 0.02},
+            uploading,
+            min(size.rounds, 3),
+        ),
     ]
 
 
@@ -145,6 +156,8 @@ def bare(server: Server, spec: dict[str, Any], program: str) -> list[str]:
     where = [server.url, server.token]
     if spec["work"] == "download":
         return [program, "download", *where, f"/api/public/v1/media/{spec['file']}/download", spec["path"]]
+    if spec["work"] == "upload":
+        return [program, "upload", *where, spec["folder"], str(spec["jobs"])]
     if spec["row"] == RAW:
         few = spec["work"] == "get"
         return [program, "raw", *where, media if few else page, str(spec["count"] if few else spec["pages"])]
@@ -171,7 +184,11 @@ def measure(server: Server, spec: dict[str, Any], program: str) -> dict[str, Any
         raise RuntimeError(f"{spec['row']} ({done.returncode}): {done.stderr[-2000:]}")
     result: dict[str, Any] = json.loads(done.stdout)
     whole = spec.get("limit", spec["pages"] * PER_PAGE) if "pages" in spec else spec.get("size")
-    if spec["row"] not in RUST and spec["work"] in {"crawl", "frame", "download"} and result["count"] != whole:
+    if (
+        spec["row"] not in RUST
+        and spec["work"] in {"crawl", "frame", "download", "upload"}
+        and result["count"] != whole
+    ):
         raise RuntimeError(f"{spec['row']}: {result['count']} instead of {whole}")
     return result | {"server": server.cpu() - before}
 
@@ -180,7 +197,9 @@ def run(section: Section, server: Server, program: str, folder: str) -> None:
     """Measure all rows, in turn."""
     where = {"url": server.url, "token": server.token, "media": server.media, "file": server.file}
     server.delay(section.spec.get("delay", 0))
-    path = Path(folder) / "downloaded"
+    path = Path(folder) / "written"
+    if "files" in section.spec:
+        where["folder"] = str(recordings(Path(folder), section.spec["files"], section.spec["size"]))
     failed: set[str] = set()
     for number in range(section.rounds):
         say(f"{section.key}: {number + 1} of {section.rounds}")
@@ -197,6 +216,15 @@ def run(section: Section, server: Server, program: str, folder: str) -> None:
                 failed.add(name)
             path.unlink(missing_ok=True)
     server.delay(0)
+
+
+def recordings(folder: Path, count: int, size: int) -> Path:
+    """A folder with so many files, which have this size together."""
+    full = folder / f"{count} recordings"
+    full.mkdir(exist_ok=True)
+    for number in range(count):
+        (full / f"{number}.mp4").write_bytes(os.urandom(size // count))
+    return full
 
 
 def imports(size: Size) -> dict[str, list[dict[str, Any]]]:

@@ -5,16 +5,24 @@
 use std::error::Error;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use std::{env, fs, io, thread};
 
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
-use reqwest::{Client, StatusCode};
+use reqwest::{Body, Client, StatusCode};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
+
+/// How much of a file is read at once, as the package does.
+const CHUNK: usize = 256 << 10;
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -31,6 +39,7 @@ fn main() -> Outcome<()> {
         "crawl" => crawl(&base, &token, next()?.parse()?, next()?.parse()?, false)?,
         "learn" => crawl(&base, &token, next()?.parse()?, next()?.parse()?, true)?,
         "download" => download(&base, &token, &next()?, &next()?)?,
+        "upload" => upload(&base, &token, &next()?, next()?.parse()?)?,
         "raw" => raw(&base, &token, &next()?, next()?.parse()?)?,
         other => return Err(format!("there is no mode {other:?}").into()),
     };
@@ -103,6 +112,77 @@ fn download(base: &str, token: &str, path: &str, file: &str) -> Outcome<String> 
         Outcome::Ok(bytes)
     })?;
     watch.stop(bytes, &mut Vec::new())
+}
+
+/// All files of a folder, each in the three steps of the reference, so many at once.
+fn upload(base: &str, token: &str, folder: &str, jobs: usize) -> Outcome<String> {
+    let (runtime, client) = (runtime()?, client(token)?);
+    let storage = Client::builder().redirect(Policy::none()).build()?;
+    let mut paths: Vec<_> = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
+    let url = format!("{base}/api/public/v1/media/uploads");
+    let watch = Watch::start()?;
+    let bytes = runtime.block_on(async {
+        let (mut bytes, mut running) = (0, JoinSet::new());
+        loop {
+            while running.len() < jobs
+                && let Some(path) = paths.pop()
+            {
+                running.spawn(upload_one(client.clone(), storage.clone(), url.clone(), path));
+            }
+            match running.join_next().await {
+                Some(sent) => bytes += sent??,
+                None => return Outcome::Ok(bytes),
+            }
+        }
+    })?;
+    watch.stop(bytes, &mut Vec::new())
+}
+
+async fn upload_one(client: Client, storage: Client, url: String, path: PathBuf) -> Outcome<u64> {
+    let started = client.post(&url).header(header::CONTENT_LENGTH, 0).send().await?.error_for_status()?;
+    let answer: serde_json::Value = serde_json::from_slice(&started.bytes().await?)?;
+    let slot = answer.get("upload").ok_or("there is no upload")?;
+    let (id, location) = (slot.get("id").ok_or("there is no id")?, slot.get("url").and_then(|url| url.as_str()));
+    let file = FileBody::open(&path)?;
+    let length = file.left;
+    storage.put(location.ok_or("there is no URL")?).body(Body::wrap(file)).send().await?.error_for_status()?;
+    let complete = client.post(format!("{url}/{id}/complete")).header(header::CONTENT_TYPE, "application/json");
+    complete.body(r#"{"title": "A recording"}"#).send().await?.error_for_status()?;
+    Ok(length)
+}
+
+/// A file, read piece by piece.
+struct FileBody {
+    file: fs::File,
+    left: u64,
+}
+
+impl FileBody {
+    fn open(path: &Path) -> io::Result<Self> {
+        let file = fs::File::open(path)?;
+        let left = file.metadata()?.len();
+        Ok(Self { file, left })
+    }
+}
+
+impl http_body::Body for FileBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let mut chunk = Vec::with_capacity(CHUNK);
+        let read = Read::by_ref(&mut self.file).take(CHUNK as u64).read_to_end(&mut chunk);
+        self.left = self.left.saturating_sub(chunk.len() as u64);
+        Poll::Ready(match read {
+            Ok(0) => None,
+            Ok(_) => Some(Ok(Frame::data(chunk.into()))),
+            Err(error) => Some(Err(error)),
+        })
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
 }
 
 /// What the socket and the server take, without any client: the same request, written and read by hand.

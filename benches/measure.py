@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from benches import decoders, peers
+from benches import decoders, peers, uploads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -231,6 +231,29 @@ def download(spec: dict[str, Any]) -> dict[str, float]:
     return watch.stop(path.stat().st_size)
 
 
+def upload(spec: dict[str, Any]) -> dict[str, float]:
+    """All files of a folder, as media."""
+    paths = sorted(Path(spec["folder"]).iterdir())
+    size = sum(path.stat().st_size for path in paths)
+    if spec["row"] == OURS:
+        ours = studio(spec)
+        ours.get_media(spec["media"])
+        watch = Watch()
+        if spec["jobs"] == 1:
+            for path in paths:
+                ours.upload_media(path)
+        else:
+            # The journal stands beside the folder, so that every round uploads all of it.
+            journal = Path(spec["path"])
+            report = ours.upload_folder(paths[0].parent, jobs=spec["jobs"], journal=journal)
+            assert len(report.done) == len(paths), report
+        return watch.stop(size)
+    run = uploads.upload(spec["row"], spec["url"], spec["token"], paths, spec["jobs"])
+    watch = Watch()
+    run()
+    return watch.stop(size)
+
+
 def many(spec: dict[str, Any]) -> dict[str, float]:
     """A million media, of which none is kept: how memory grows after the first hundred thousand.
 
@@ -334,6 +357,7 @@ WORK: dict[str, Callable[[dict[str, Any]], dict[str, float]]] = {
     "crawl": crawl,
     "frame": frame,
     "download": download,
+    "upload": upload,
     "many": many,
     "leave": leave,
     "same": same,

@@ -42,6 +42,8 @@ TITLES = {
     "delay 16": "20,000 media into objects, each answer after 50 ms, 16 in flight",
     "delay 32": "20,000 media into objects, each answer after 50 ms, 32 in flight",
     "download": "A recording of 200 MB onto the disk",
+    "upload": "A recording of 200 MB from the disk into Studio, in three steps",
+    "upload folder": "Recordings of 5 MB, each answer of Studio after 20 ms, four at once",
 }
 
 
@@ -178,6 +180,20 @@ def of_download(rows: Rows) -> list[Shown]:
     ]
 
 
+def of_upload(rows: Rows) -> list[Shown]:
+    """A large file, into Studio."""
+    grown = [run["grown"] * MEGA for run in rows[OURS]]
+    return [
+        Shown(f"Upload of 200 MB: our time to {BARE}", paired(rows, OURS, BARE, "wall"), 1.1, 1.1),
+        Shown("Upload of 200 MB: growth of our memory", grown, 8, 8, unit=" MB"),
+    ]
+
+
+def of_folder(rows: Rows) -> list[Shown]:
+    """Many files, into Studio."""
+    return [Shown(f"Upload of a folder: our time to {BARE}", paired(rows, OURS, BARE, "wall"), 1.1, 1.1)]
+
+
 def shown(results: dict[str, Any]) -> list[Shown]:
     """What the package is held to."""
     makers: dict[str, Callable[[Rows], list[Shown]]] = {
@@ -188,6 +204,8 @@ def shown(results: dict[str, Any]) -> list[Shown]:
         "delay 32": lambda rows: of_delay("32", rows),
         "frame": of_frames,
         "download": of_download,
+        "upload": of_upload,
+        "upload folder": of_folder,
     }
     found = [
         each for key, make in makers.items() if key in results["sections"] for each in make(results["sections"][key])
