@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import random
+import re
 import signal
 import sqlite3
 import stat
@@ -28,7 +29,7 @@ from canvas_studio import (
     RateLimitError,
 )
 from canvas_studio.sandbox import Sandbox
-from canvas_studio.workflows import Snapshot, SnapshotError, SnapshotRefusedError
+from canvas_studio.workflows import Snapshot, SnapshotError, SnapshotRefusedError, calibration
 from support.fault_server import TOKEN, FaultServer, Received, collection_item, json_answer, media_item, person
 from support.programs import posix_only
 from support.snapshots import in_the_file, in_the_lists, placements, placements_in_the_lists
@@ -817,3 +818,16 @@ def test_errors_are_those_of_the_client(path: Path, box: Sandbox) -> None:
     box.close()
     with pytest.raises((APIConnectionError, APIStatusError)):
         Snapshot.take(box.client(max_retries=0), path)
+
+
+@pytest.mark.parametrize("query", ["CHOICE", "PLACED", "select * from library", "select * from courses"])
+def test_no_query_of_ours_reads_a_table_for_each_row_of_another(query: str, library: Snapshot) -> None:
+    text = getattr(calibration, query, query)
+    with closing(library.connect()) as connection:
+        parameters = [1] * text.count("?")
+        plan = [row[3] for row in connection.execute(f"explain query plan {text}", parameters)]
+    assert [step for step in plan if "CORRELATED" in step] == []
+    # A table that is read for each row of another is searched, by its key or by an index.
+    scanned = [step for step in plan if re.match(r"SCAN (placement|media|collection|owner)\b", step)]
+    assert len(scanned) <= 2
+    assert not (query == "PLACED" and scanned)

@@ -25,9 +25,9 @@ MOST_DIFFERENT: Final = 10
 # Spreads the choice over the library, and chooses the same media for the same library.
 CHOICE: Final = """
 select media.id from media
-where (exists (
-    select 1 from placement join collection on collection.id = placement.collection_id
-    where placement.media_id = media.id and collection.course_id is not null
+where (media.id in (
+    select placement.media_id from placement join collection on collection.id = placement.collection_id
+    where collection.course_id is not null
 )) = ?
 order by (media.id * 2654435761) % 4294967296 limit ?
 """

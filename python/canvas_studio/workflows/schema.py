@@ -39,9 +39,11 @@ create table grantee(
 ) without rowid;
 """
 
+INDEX: Final = "create index if not exists placement_by_media on placement(media_id, collection_id)"
+"""Made after the sweep, which is faster without it, and before anything asks for the collections of a media."""
+
 # The number of courses is null, and not 0, where the collections were not read.
 VIEWS: Final = """
-create index placement_by_media on placement(media_id, collection_id);
 create view library as
 select
     media.*,

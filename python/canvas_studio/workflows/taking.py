@@ -23,7 +23,7 @@ from canvas_studio.workflows.calibration import calibrate
 from canvas_studio.workflows.calls import call_each
 from canvas_studio.workflows.errors import SnapshotError, SnapshotRefusedError
 from canvas_studio.workflows.private import Names
-from canvas_studio.workflows.schema import APPLICATION_ID, PROGRESS, TABLES, VERSION, VIEWS
+from canvas_studio.workflows.schema import APPLICATION_ID, INDEX, PROGRESS, TABLES, VERSION, VIEWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -418,6 +418,7 @@ class _Reading:
 
     def finish(self) -> None:
         """Find out what has to be known of this Studio, and make the file whole."""
+        self._connection.execute(INDEX)
         calibration = calibrate(self._studio, self._connection, self._settings["level"], self._report)
         kept = self._progress()
         not_read: dict[str, int] = dict.fromkeys(("gone", "not_allowed"), 0) | dict(
