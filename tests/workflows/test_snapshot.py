@@ -612,6 +612,13 @@ def test_only_this_user_can_read_it(path: Path, box: Sandbox) -> None:
 
 
 @posix_only
+def test_a_part_that_others_could_read_is_closed_to_them(path: Path, box: Sandbox) -> None:
+    path.with_name("library.db.part").touch(mode=0o644)
+    Snapshot.take(box.client(), path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@posix_only
 def test_a_part_of_somebody_else_is_not_written(path: Path, box: Sandbox) -> None:
     elsewhere = path.with_name("elsewhere")
     elsewhere.touch()
@@ -634,7 +641,7 @@ def test_it_holds_no_token_no_signature_and_no_thumbnail(path: Path) -> None:
         nested=[{"url": f"{SIGNED}&x=1"}, "https://a.example.com/b?opaque=c2VjcmV0LXNpZ25hdHVyZQ"],
         owner=person(7, avatar=SIGNED),
     )
-    other = media_item(2, thumbnail_url={"url": SIGNED})
+    other = media_item(2, thumbnail_url={"url": "https://thumbnails.example.com/2.png"})
     with StudioOf([item, other], [collection_item(1, name=SIGNED)]) as server:
         taken = Snapshot.take(server.client(), path)
         held = path.read_bytes()
