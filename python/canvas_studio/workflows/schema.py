@@ -23,7 +23,7 @@ create table collection(
 create table media(
     id integer primary key, title text, description text, duration real, created_at text, last_viewed text,
     last_viewed_by_student text, transcoding_status text, owner_id integer, size integer, source text, embed_id text,
-    lti_launch_id text, archived_at text,
+    lti_launch_id text, archived_at text, permission text,
     home_id integer,  -- the collection that it belongs to; null where the lists leave it out, as Studio's do
     extra text
 );

@@ -305,7 +305,7 @@ class _Reading:
         names = self._names
         self._write_owners([media.owner for media in page])
         self._connection.executemany(
-            "insert or replace into media values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "insert or replace into media values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (
                     media.id,
@@ -322,6 +322,7 @@ class _Reading:
                     names.other(media.embed_id),
                     names.other(media.lti_launch_id),
                     _moment(media.archived_at),
+                    media.permission,
                     None if media.collection is None else media.collection.id,
                     names.unknown(media.extra),
                 )
