@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Self, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
-from canvas_studio import StudioClient
+from support.clients import TOKEN as TOKEN  # noqa: PLC0414 - tests import it from here
+from support.clients import ServesClients
 
-TOKEN = "studio-token-of-the-tests-0123456789"
 MEGABYTE = 1_000_000
 # A reader takes up to 32 pages in one batch, and 16 more may be under way behind it.
 MOST_PAGES_AT_ONCE = 32 + 16
@@ -191,7 +191,7 @@ def file_answer(request: Received, content: bytes, *, etag: str = '"1"', **how: 
     return Answer(status=206, headers=headers | content_range, body=content[start:], **how)
 
 
-class FaultServer:
+class FaultServer(ServesClients):
     """Answers requests by script: the first with the first step, the second with the second; the last step repeats.
 
     A step is an `Answer`, or a function from the request to one. Every connection has its own thread.
@@ -199,13 +199,13 @@ class FaultServer:
 
     def __init__(self, *script: Answer | Handler, listening: bool = True) -> None:
         """Bind a free port; with listening=False connections are refused until `listen` is called."""
+        super().__init__()
         self.requests: list[Received] = []
         self.body_bytes_sent = 0
         self._script = script
         self._disconnects = 0
         self._open = 0
         self._changed = threading.Condition()
-        self._clients: list[StudioClient] = []
         self._connections: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
         # A byte that nobody reads wakes every thread that waits on a socket, now and later.
@@ -221,13 +221,6 @@ class FaultServer:
         """Begin to accept connections."""
         self._listener.listen(128)
         self._start(self._accept)
-
-    def client(self, **options: Any) -> StudioClient:
-        """A client of this server, which is closed with it and does not wait before it tries again."""
-        given: dict[str, Any] = {"retry_delay": 0, **options}
-        client = StudioClient(self.url, token=TOKEN, **given)
-        self._clients.append(client)
-        return client
 
     def wait_for_requests(self, count: int = 1, timeout: float = 10.0) -> bool:
         """Whether so many requests have come, or come in time."""
@@ -246,8 +239,7 @@ class FaultServer:
 
     def close(self) -> None:
         """End every connection and every thread."""
-        for client in self._clients:
-            client.close()
+        self.close_clients()
         self._stopping = True
         self._stop.send(b"!")
         for connection in self._connections:

@@ -11,12 +11,11 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from canvas_studio import StudioClient
+from support.clients import ServesClients
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-TOKEN = "studio-token-of-the-tests-0123456789"
 OK = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 11\r\n\r\n{"ok": 1.5}'
 LONGEST_WAIT = 30.0
 
@@ -59,15 +58,15 @@ class Reading:
     reset: bool = False
 
 
-class ReceivingServer:
+class ReceivingServer(ServesClients):
     """Reads requests by script, the last step again and again. Little hides in its buffer, which is small."""
 
     def __init__(self, *script: Reading) -> None:
         """Listen on a free port."""
+        super().__init__()
         self.requests: list[Arrived] = []
         self.released = threading.Event()
         self._script: Sequence[Reading] = script or (Reading(),)
-        self._clients: list[StudioClient] = []
         self._threads: list[threading.Thread] = []
         self._connections: list[socket.socket] = []
         self._listener = socket.socket()
@@ -78,13 +77,6 @@ class ReceivingServer:
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self._start(self._accept)
 
-    def client(self, **options: Any) -> StudioClient:
-        """A client of this server, which is closed with it and does not wait before it tries again."""
-        given: dict[str, Any] = {"retry_delay": 0, **options}
-        client = StudioClient(self.url, token=TOKEN, **given)
-        self._clients.append(client)
-        return client
-
     def wait(self) -> bool:
         """Wait until the test goes on, for `Reading.stopped`."""
         return self.released.wait(LONGEST_WAIT)
@@ -94,8 +86,7 @@ class ReceivingServer:
 
     def __exit__(self, *_: object) -> None:
         self.released.set()
-        for client in self._clients:
-            client.close()
+        self.close_clients()
         for endpoint in (self._listener, *self._connections):
             with contextlib.suppress(OSError):
                 endpoint.shutdown(socket.SHUT_RDWR)
