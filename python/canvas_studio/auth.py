@@ -29,35 +29,36 @@ __all__ = [
 class TokenStore(Protocol):
     """The protocol of a token store; write one over your database.
 
-    One refresh enters `lock()`, calls `load()`, asks Studio if it must, calls `save()`, and leaves the lock. All of it
-    runs on one thread of this package, with the context variables of the caller. New tokens are used only after that.
+    A refresh enters `lock()`, calls `load()`, asks Studio if necessary, calls `save()`, and leaves the lock. All of this
+    runs on one thread of this package, with the context variables of the caller. Only then does the client use the new
+    tokens.
     """
 
     def load(self) -> Tokens | None:
         """Read the tokens; `None` if there are none."""
 
     def save(self, tokens: Tokens | None, /) -> None:
-        """Replace the tokens; `None` forgets them.
+        """Replace the tokens; `None` deletes them.
 
-        Keep their `url`, too: tokens without one belong to the first school that uses them.
+        Keep their `url` too: tokens without one belong to the first school that uses them.
         """
 
     def lock(self) -> AbstractContextManager[object]:
-        """Keep all others that share this store from refreshing: threads, processes, machines."""
+        """Lock out everything else that shares this store: threads, processes, machines."""
         ...
 
 
 class AsyncTokenStore(Protocol):
-    """The protocol of a token store for asyncio. It runs on the caller's loop, or in a blocking call on its own."""
+    """The protocol of a token store for asyncio. Async calls run it on their loop, blocking calls on a new one."""
 
     async def load(self) -> Tokens | None:
         """Read the tokens; `None` if there are none."""
 
     async def save(self, tokens: Tokens | None, /) -> None:
-        """Replace the tokens; `None` forgets them."""
+        """Replace the tokens; `None` deletes them."""
 
     def lock(self) -> AbstractAsyncContextManager[object]:
-        """Keep all others that share this store from refreshing: tasks, processes, machines."""
+        """Lock out everything else that shares this store: tasks, processes, machines."""
         ...
 
 
@@ -67,7 +68,7 @@ class KeyringTokenStore:
     A keyring has no lock, so the store locks a file in the folder of the profiles instead.
 
     Args:
-        name: Under which name; one for each person and school.
+        name: The name of the entry; use one for each person and school.
         service: The name of the application, as the keyring shows it.
     """
 
@@ -118,10 +119,10 @@ class KeyringTokenStore:
         """Replace the tokens.
 
         Args:
-            tokens: The tokens; `None` forgets them.
+            tokens: The tokens; `None` deletes them.
 
         Raises:
-            TokenStoreError: If the keyring rejects them. The one of Windows takes 1,280 characters (not tried).
+            TokenStoreError: If the keyring rejects them. The Windows keyring holds 1,280 characters (not tried).
         """
         text = None if tokens is None else json.dumps(tokens.to_dict())
         with self._translate_errors("changed"):

@@ -68,11 +68,11 @@ class Profile:
         name: Its name: letters, digits, dots, dashes and underscores.
         url: The school's URL.
         client_id: The id of the developer key.
-        client_secret: Its secret; `None` if that is in the keyring.
-        redirect_uri: The redirect URI that is registered on the key.
+        client_secret: Its secret; `None` if it is in the keyring.
+        redirect_uri: The redirect URI registered on the key.
         store: Where the tokens and the client secret are: in files, or in the keyring.
-        proxy: The proxy, if it is not that of the environment.
-        ca_bundle: The file of certificates to trust, if it is not the system's.
+        proxy: The proxy, if not that of the environment.
+        ca_bundle: The file of certificates to trust, if not the system's.
     """
 
     name: str
@@ -97,7 +97,7 @@ class Profile:
             The store.
 
         Raises:
-            TokenStoreError: If it is the keyring, and that cannot be used.
+            TokenStoreError: If it is the keyring, and the keyring cannot be used.
         """
         if self.store == "keyring":
             check_keyring()
@@ -105,7 +105,7 @@ class Profile:
 
     @clears_locals
     def secret(self) -> str:
-        """Return the client secret, from the keyring if it is there.
+        """Return the client secret of the profile, or of its keyring.
 
         Returns:
             The secret.
@@ -180,7 +180,7 @@ class Settings:
         """Make a client.
 
         Args:
-            **options: What else `StudioClient` takes, such as `timeout`.
+            **options: Other options of `StudioClient`, such as `timeout`.
 
         Returns:
             The client.
@@ -194,10 +194,10 @@ class Settings:
 
 
 def check_keyring() -> None:
-    """Make sure that the keyring can be used.
+    """Check that the keyring can be used.
 
     Raises:
-        TokenStoreError: If the extra is not installed, if there is no keyring, or if it is one in plain text.
+        TokenStoreError: If the extra is not installed, if there is no keyring, or if it is in plain text.
     """
     with _keyring() as keyring:
         keyring.get("nobody")

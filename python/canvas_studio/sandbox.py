@@ -190,25 +190,25 @@ MOST_LIKELY: Final = Assumptions()
 @frozen
 @dataclass(frozen=True, slots=True, weakref_slot=True, kw_only=True, repr=False)
 class Fault:
-    """Something that goes wrong: where, when, and what.
+    """A fault: where and when it occurs, and what it does.
 
-    Where (filters are combined with AND), and when:
+    Filters are combined with AND.
 
     Attributes:
         method: The HTTP method, such as `GET`; `None` for any.
         path: The path without `/api/public`, such as `/v1/media/42` or `/oauth/token`, or a glob such as `/v1/media/*`,
             whose `*` stands for slashes, too; `None` for any.
         host: `api`, or `storage` for the host where the files are; `None` for both.
-        after: How many matching requests are let through first.
-        times: How many times it strikes at the most; `None` for no end.
-        probability: How likely it strikes a matching request, 0 to 1.
-        seed: What the probability is drawn from: the same seed strikes the same requests.
-        delay: Seconds that the answer waits. It may stand alone or with anything else.
-        status: The status that is answered; the request is not carried out,
-        carried_out: unless this is true: then it is carried out first, as when a server fails after its work.
-        body: The body that comes with `status`: text, or anything that JSON can say.
-        headers: Headers that come with `status`.
-        retry_after: The `Retry-After` that comes with `status`, in seconds; written as a whole number, rounded up.
+        after: How many matching requests pass first.
+        times: How many requests it hits at most; `None` for no limit.
+        probability: The probability that it hits a matching request, 0 to 1.
+        seed: The seed of the random numbers: the same seed hits the same requests.
+        delay: How long the answer waits, in seconds. Alone or with anything else.
+        status: The status of the answer. The request is not carried out, unless `carried_out` is true.
+        carried_out: Whether the request is carried out first, as if the server failed after its work.
+        body: The body of the answer with `status`: text, or anything that JSON can hold.
+        headers: Headers of the answer with `status`.
+        retry_after: The `Retry-After` of the answer with `status`, in seconds; written as a whole number, rounded up.
         retry_after_date: Whether `Retry-After` is written as the date that lies `retry_after` seconds ahead.
         reset: The connection is reset: `before` the request is carried out, `after` it was carried out and before it is
             answered, in the middle of the `body` of the answer, or in the middle of the body of the `request`, which is
@@ -216,13 +216,13 @@ class Fault:
         truncate: The body ends early, and the connection is closed in order.
         html: The answer is an HTML page with status 200.
         malformed: The answer is broken JSON with status 200.
-        throttle: Requests per second that are let through; the others get `status` (429 if that is left out) with the
-            `Retry-After` that is true.
-        burst: How many requests `throttle` lets through at once; as many as it does in a second if left out.
-        revoke: The access token of the request is dead from now on, so the answer is a 401. It may stand alone or with
-            anything else, and so may the following.
-        fail_transcoding: The transcoding fails that the request leads to: the completion of an upload, or a media from
-            a URL.
+        throttle: How many requests per second pass; the others get `status` (429 if left out) with the correct
+            `Retry-After`.
+        burst: How many requests `throttle` lets pass at once; as many as in a second if left out.
+        revoke: The access token of the request becomes invalid, so the answer is a 401. Alone or with anything else, like
+            the following.
+        fail_transcoding: The transcoding that the request starts fails: the completion of an upload, or a media from a
+            URL.
         appear: How many media appear before the answer.
         vanish: How many media vanish before the answer.
         bandwidth: Bytes per second at which the body comes.
@@ -286,18 +286,18 @@ class Faults:
         return iter(tuple(self._added.values()))
 
     def add(self, fault: Fault | None = None, /, **fields: Any) -> int:  # noqa: ANN401 - the fields of Fault
-        """Let something go wrong from now on.
+        """Add a fault, which applies from now on.
 
         Args:
-            fault: What; or else
+            fault: The fault; leave it out if you pass its fields instead.
             **fields: The fields of a `Fault`.
 
         Returns:
             The id of the fault, for `remove`, `hits` and `SeenRequest.fault`.
 
         Raises:
-            ValueError: If a field cannot be right, if nothing would go wrong, or if both forms are given.
-            TypeError: If there is no such field, or `fault` is no `Fault`.
+            ValueError: If a field is invalid, if the fault would do nothing, or if you pass both forms.
+            TypeError: If there is no such field, or `fault` is not a `Fault`.
         """
         if fault is None:
             fault = Fault(**fields)
@@ -310,7 +310,7 @@ class Faults:
         return identifier
 
     def remove(self, id: int) -> None:
-        """Take a fault away.
+        """Remove a fault.
 
         Args:
             id: The id that `add` returned.
@@ -323,12 +323,12 @@ class Faults:
         self._added.pop(id, None)
 
     def clear(self) -> None:
-        """Take all faults away."""
+        """Remove all faults."""
         self._server.clear_faults()
         self._added.clear()
 
     def hits(self, id: int) -> int:
-        """Tell how often a fault has struck.
+        """Count the requests that a fault has hit.
 
         Args:
             id: The id that `add` returned.
@@ -355,7 +355,7 @@ class Faults:
             The faults, in the order of the file.
 
         Raises:
-            ValueError: If the file is not TOML, or a fault in it cannot be right; the text says which.
+            ValueError: If the file is not TOML, or a fault in it is invalid; the message says which.
             OSError: If the file cannot be read.
         """
         file_path = read_path("path", path)
@@ -373,15 +373,15 @@ class Faults:
 
     @staticmethod
     def chaos(seed: int = 1) -> list[Fault]:
-        """Make the faults that servers and networks show to a client that behaves.
+        """Make the faults that any client must expect from servers and networks.
 
-        Those are 429, 500, 502, 503 and 504, with and without `Retry-After`, resets before and in the middle of an
-        answer, bodies that end early, and small delays. They strike by chance, and only what can be repeated: `GET`
-        requests, also those to the storage host, and the `PUT` of a file there, which can also break off on the way. A
-        client that repeats what can be repeated, and often enough, gets everything.
+        These are 429, 500, 502, 503 and 504, with and without `Retry-After`, resets before and in the middle of an
+        answer, bodies that end early, and small delays. They occur at random, and only on requests that are safe to
+        retry: `GET` requests, including those to the storage host, and the `PUT` of a file there, which can also break
+        off on the way. A client that retries these often enough gets everything.
 
         Args:
-            seed: What chance is drawn from.
+            seed: The seed of the random numbers.
 
         Returns:
             The faults.
@@ -393,27 +393,27 @@ class Faults:
 
 
 class Sandbox:
-    """A Studio on this machine, which runs from the moment it is made until it is closed, or nothing refers to it.
+    """A Studio on this machine. It runs until you close it, or until nothing refers to it.
 
-    It has a library that follows from `seed`, keeps what it is told, and is reached by this machine only. It is meant
-    for tests, for trying things out, and for measuring. It is not Studio: `Assumptions` says what is guessed.
+    It generates its library from `seed`, keeps its state, and accepts connections from this machine only. Use it for
+    tests, to try things out, and to measure. It is not Studio: `Assumptions` lists the guesses.
 
-    In a process that was forked, `close` does nothing, and `url`, `token` and the other plain attributes stay good, so
-    that a client there can use it; everything else raises `RuntimeError`, as it does after `close`.
+    In a forked process, `close` does nothing. `url`, `token` and the other plain attributes stay valid, so a client there
+    can use the sandbox; everything else raises `RuntimeError`, as it does after `close`.
 
     Args:
-        media: How many media the lists show, 0 to 1,000,000; a fiftieth of that is in the archive besides. With 0 there
-            is no library, only the administrator.
-        seed: What the library follows from, 0 to 2**63 - 1. The same seed makes the same library.
-        port: The port, or 0 for any that is free.
-        token_lifetime: Seconds (or a timedelta) for which the access tokens of the token endpoint are good.
-        url_lifetime: Seconds (or a timedelta) for which the signed URLs of files are good.
+        media: How many media the lists show, 0 to 1,000,000. Another two percent are archived. With 0 there is no
+            library, only the administrator.
+        seed: The seed of the library, 0 to 2**63 - 1. The same seed makes the same library.
+        port: The port, or 0 for any free one.
+        token_lifetime: How long access tokens from the token endpoint are valid, in seconds or as a timedelta.
+        url_lifetime: How long the signed URLs of files are valid, in seconds or as a timedelta.
         transcoding_time: Seconds (or a timedelta) that the transcoding of an upload takes, by the clock of the sandbox,
             which `advance` moves; 0 for none.
         redirect_uris: Where the OAuth key of the sandbox may redirect to: `https` URLs, not of `localhost`, or
             `urn:ietf:wg:oauth:2.0:oob` for a code that is shown.
         assumptions: What to do where Studio's reference says nothing.
-        faults: What goes wrong from the beginning; see `faults` and `Faults.chaos`.
+        faults: The faults at the start; see `faults` and `Faults.chaos`.
 
     Attributes:
         url: Its URL, such as `http://127.0.0.1:43210`.
@@ -423,10 +423,10 @@ class Sandbox:
         client_id: The id of its OAuth key.
         client_secret: The secret of its OAuth key.
         redirect_uris: Where that key may redirect to.
-        faults: What goes wrong; `faults.add` adds to it.
+        faults: The faults; `faults.add` adds one.
 
     Raises:
-        ValueError: If an argument cannot be right.
+        ValueError: If an argument is invalid.
         OSError: If the port is taken.
 
     Examples:
@@ -517,7 +517,7 @@ class Sandbox:
 
     @property
     def requests(self) -> tuple[SeenRequest, ...]:
-        """The requests so far, in order; of more than 100,000, the latest."""
+        """The requests so far, in order, at most the latest 100,000."""
         return tuple(_seen(fields) for fields in self._server.requests())
 
     def forget_requests(self) -> None:
@@ -528,12 +528,12 @@ class Sandbox:
         """Make a client of this sandbox.
 
         Args:
-            user: Whose token it has, as an id or as the person; the administrator's if left out.
-            **options: What `StudioClient` takes, such as `retry_delay=0`, which takes the waits out of a test, or
-                `auth` or a `token` of your own instead of a user's token.
+            user: The user whose token it gets, as an id or as the person; the administrator if left out.
+            **options: Options of `StudioClient`, such as `retry_delay=0`, which removes the waits from a test, or `auth`
+                or a `token` of your own instead of a user's token.
 
         Returns:
-            The client. It is closed by itself, not with the sandbox.
+            The client. Close it yourself: closing the sandbox does not.
 
         Raises:
             ValueError: If there is no such user.
@@ -607,7 +607,7 @@ class Sandbox:
             `urn:ietf:wg:oauth:2.0:oob`, the code that Studio shows.
 
         Raises:
-            ValueError: If the page would be an error page; the text says why.
+            ValueError: If Studio would show an error page; the message says why.
         """
         parts = urlsplit(authorization_url)
         if f"{parts.scheme}://{parts.netloc}" != self.url or parts.path != AUTHORIZE_PATH:
@@ -629,9 +629,9 @@ class Sandbox:
             self.faults.add(fault)
 
     def reset(self) -> None:
-        """Restore the state of the start: the library, the requests, the faults.
+        """Restore the initial state: the library, the requests and the faults.
 
-        `url`, `token`, `client_id` and `client_secret` stay as they are. Tokens that were issued since are invalid.
+        `url`, `token`, `client_id` and `client_secret` stay the same. Tokens issued since then become invalid.
         """
         self._server.reset()
         self.faults.clear()
@@ -640,10 +640,10 @@ class Sandbox:
     def snapshot(self, path: str | os.PathLike[str]) -> Path:
         """Write the whole state into one JSON file, which `load` reads.
 
-        It holds the tokens and the client secret of the sandbox, which are good nowhere else.
+        The file contains the tokens and the client secret of the sandbox, which work nowhere else.
 
         Args:
-            path: The file; one that is there is replaced.
+            path: The file; an existing one is replaced.
 
         Returns:
             The path.
@@ -671,12 +671,12 @@ class Sandbox:
 
         Args:
             path: The file.
-            port: The port, or 0 for any that is free.
-            token_lifetime: Seconds (or a timedelta) for which new access tokens of the token endpoint are good.
-            url_lifetime: Seconds (or a timedelta) for which the signed URLs of files are good.
+            port: The port, or 0 for any free one.
+            token_lifetime: How long new access tokens from the token endpoint are valid, in seconds or as a timedelta.
+            url_lifetime: How long the signed URLs of files are valid, in seconds or as a timedelta.
             transcoding_time: Seconds (or a timedelta) that the transcoding of a later upload takes.
             assumptions: What to do where Studio's reference says nothing.
-            faults: What goes wrong from the beginning.
+            faults: The faults at the start.
 
         Returns:
             The sandbox.
@@ -703,8 +703,8 @@ class Sandbox:
 
         Args:
             full_name: The full name.
-            email: The e-mail address, if they have one; it can be a login id without `@`, and that of others, too.
-            role: What they may do; see `SandboxUser`.
+            email: The e-mail address, if they have one. It can be a login id without `@`, and others can have the same.
+            role: Their role; see `SandboxUser`.
 
         Returns:
             The id.
