@@ -29,7 +29,7 @@ __all__ = [
 class TokenStore(Protocol):
     """The protocol of a token store; write one over your database.
 
-    A refresh enters `lock()`, calls `load()`, asks Studio if necessary, calls `save()`, and leaves the lock. All of this
+    A refresh enters `lock()`, calls `load()`, asks Studio if necessary, calls `save()`, and leaves the lock. All of it
     runs on one thread of this package, with the context variables of the caller. Only then does the client use the new
     tokens.
     """

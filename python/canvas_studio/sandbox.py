@@ -219,8 +219,8 @@ class Fault:
         throttle: How many requests per second pass; the others get `status` (429 if left out) with the correct
             `Retry-After`.
         burst: How many requests `throttle` lets pass at once; as many as in a second if left out.
-        revoke: The access token of the request becomes invalid, so the answer is a 401. Alone or with anything else, like
-            the following.
+        revoke: The access token of the request becomes invalid, so the answer is a 401. Alone or with anything else,
+            like the following.
         fail_transcoding: The transcoding that the request starts fails: the completion of an upload, or a media from a
             URL.
         appear: How many media appear before the answer.
@@ -398,8 +398,8 @@ class Sandbox:
     It generates its library from `seed`, keeps its state, and accepts connections from this machine only. Use it for
     tests, to try things out, and to measure. It is not Studio: `Assumptions` lists the guesses.
 
-    In a forked process, `close` does nothing. `url`, `token` and the other plain attributes stay valid, so a client there
-    can use the sandbox; everything else raises `RuntimeError`, as it does after `close`.
+    In a forked process, `close` does nothing. `url`, `token` and the other plain attributes stay valid, so a client
+    there can use the sandbox; everything else raises `RuntimeError`, as it does after `close`.
 
     Args:
         media: How many media the lists show, 0 to 1,000,000. Another two percent are archived. With 0 there is no
@@ -529,8 +529,8 @@ class Sandbox:
 
         Args:
             user: The user whose token it gets, as an id or as the person; the administrator if left out.
-            **options: Options of `StudioClient`, such as `retry_delay=0`, which removes the waits from a test, or `auth`
-                or a `token` of your own instead of a user's token.
+            **options: Options of `StudioClient`, such as `retry_delay=0`, which removes the waits from a test, or
+                `auth` or a `token` of your own instead of a user's token.
 
         Returns:
             The client. Close it yourself: closing the sandbox does not.
