@@ -66,6 +66,7 @@ def listed(form: Form, *items: str) -> list[Media]:
         ("list_media_perspectives", (1,), "perspectives"),
         ("list_media_sources", (1,), "sources"),
         ("list_media_users", (1,), "user_permissions"),
+        ("list_captions", (1,), "caption_files"),
     ],
 )
 def test_null_is_a_list_of_nothing(form: Form, method: str, arguments: tuple[Any, ...], key: str) -> None:

@@ -190,12 +190,12 @@ def test_pydantic_and_fastapi_take_a_record_of_a_client_and_keep_it() -> None:
         assert lesson.caption.text() == SRT
 
 
-def test_a_store_that_keeps_a_record_of_its_own_client_is_collected() -> None:
+def test_a_store_that_keeps_its_own_client_and_records_of_it_is_collected() -> None:
     class Store:
-        """It makes a circle: store, caption, client, `OAuth`, store."""
+        """It makes circles: store, captions, client, `OAuth`, store."""
 
         tokens: Tokens | None = None
-        caption: object = None
+        kept: object = None
 
         def load(self) -> Tokens | None:
             return self.tokens
@@ -207,15 +207,16 @@ def test_a_store_that_keeps_a_record_of_its_own_client_is_collected() -> None:
             return nullcontext()
 
     with Sandbox(media=0) as box:
-        media_id = box.add_media("Mitosis", captions=[{"srclang": "pt", "text": SRT}])
+        media_id = box.add_media("Mitosis", captions=[{"srclang": "pt"}, {"srclang": "en"}])
         store = Store()
         studio = StudioClient(box.url, auth=box.oauth(store=store))
-        store.caption = studio.list_captions(media_id).first()
-        assert isinstance(store.caption, Caption)
-        kept = weakref.ref(store)
-        del store, studio
+        captions = studio.list_captions(media_id).collect()
+        assert len(captions) == 2
+        store.kept = (studio, captions)
+        there = weakref.ref(store)
+        del store, studio, captions
         gc.collect()
-        assert kept() is None
+        assert there() is None
 
 
 def test_records_with_methods_are_exported() -> None:

@@ -3,8 +3,6 @@
 use std::path::PathBuf;
 
 use pyo3::prelude::*;
-#[cfg(feature = "stubs")]
-use pyo3::type_hint_identifier;
 
 use super::media::{Media, OfMedia};
 use crate::api::{InvalidArgument, captions, models};
