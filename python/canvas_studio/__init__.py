@@ -62,6 +62,7 @@ from canvas_studio.errors import (
     SignInError,
     StudioError,
     TokenStoreError,
+    TranscodingFailedError,
     UnprocessableEntityError,
     UploadWarning,
 )
@@ -117,6 +118,7 @@ __all__: list[str] = [
     "TokenStore",
     "TokenStoreError",
     "Tokens",
+    "TranscodingFailedError",
     "UnprocessableEntityError",
     "UploadReport",
     "UploadResult",

@@ -1160,6 +1160,46 @@ class Media:
 
         Reference: Media page, GET /media/{media_id}/users.
         """
+    def wait_until_ready(self, /, *, timeout: float | timedelta) -> Media:
+        """
+        Wait until Studio has transcoded it, so that it can be watched and downloaded.
+
+        It asks at once, and then less and less often: every half second at first, every 15 seconds in the end.
+
+        Args:
+            timeout: How long to wait, in seconds or as a timedelta.
+
+        Returns:
+            The media, whose `transcoding_status` is `transcoding_finished`. Any other status means "not yet".
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not see it.
+            NotFoundError: 404, if it is no longer there.
+            TranscodingFailedError: If the status has `fail` or `error` in it, which is a guess.
+            APITimeoutError: If it is not transcoded in time. The message has the last status; Studio goes on.
+
+        Reference: Media page, GET /media/{media_id}.
+        """
+    async def wait_until_ready_async(self, /, *, timeout: float | timedelta) -> Media:
+        """
+        Wait until Studio has transcoded it, so that it can be watched and downloaded.
+
+        It asks at once, and then less and less often: every half second at first, every 15 seconds in the end.
+
+        Args:
+            timeout: How long to wait, in seconds or as a timedelta.
+
+        Returns:
+            The media, whose `transcoding_status` is `transcoding_finished`. Any other status means "not yet".
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not see it.
+            NotFoundError: 404, if it is no longer there.
+            TranscodingFailedError: If the status has `fail` or `error` in it, which is a guess.
+            APITimeoutError: If it is not transcoded in time. The message has the last status; Studio goes on.
+
+        Reference: Media page, GET /media/{media_id}.
+        """
 
 @final
 class MemoryTokenStore:
@@ -3208,6 +3248,48 @@ class StudioClient:
     def url(self, /) -> str:
         """
         The school's URL.
+        """
+    def wait_until_ready(self, /, media: int | Media, *, timeout: float | timedelta) -> Media:
+        """
+        Wait until Studio has transcoded a media, so that it can be watched and downloaded.
+
+        It asks at once, and then less and less often: every half second at first, every 15 seconds in the end.
+
+        Args:
+            media: The media, or its id.
+            timeout: How long to wait, in seconds or as a timedelta.
+
+        Returns:
+            The media, whose `transcoding_status` is `transcoding_finished`. Any other status means "not yet".
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not see it.
+            NotFoundError: 404, if there is no such media.
+            TranscodingFailedError: If the status has `fail` or `error` in it, which is a guess.
+            APITimeoutError: If it is not transcoded in time. The message has the last status; Studio goes on.
+
+        Reference: Media page, GET /media/{media_id}.
+        """
+    async def wait_until_ready_async(self, /, media: int | Media, *, timeout: float | timedelta) -> Media:
+        """
+        Wait until Studio has transcoded a media, so that it can be watched and downloaded.
+
+        It asks at once, and then less and less often: every half second at first, every 15 seconds in the end.
+
+        Args:
+            media: The media, or its id.
+            timeout: How long to wait, in seconds or as a timedelta.
+
+        Returns:
+            The media, whose `transcoding_status` is `transcoding_finished`. Any other status means "not yet".
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not see it.
+            NotFoundError: 404, if there is no such media.
+            TranscodingFailedError: If the status has `fail` or `error` in it, which is a guess.
+            APITimeoutError: If it is not transcoded in time. The message has the last status; Studio goes on.
+
+        Reference: Media page, GET /media/{media_id}.
         """
     def with_options(
         self,

@@ -26,6 +26,7 @@ __all__ = [
     "SignInError",
     "StudioError",
     "TokenStoreError",
+    "TranscodingFailedError",
     "UnprocessableEntityError",
     "UploadWarning",
 ]
@@ -85,6 +86,16 @@ class FileChangedError(StudioError):
     """
 
     path: str
+
+
+class TranscodingFailedError(StudioError):
+    """Studio could not transcode a media, as its `transcoding_status` seems to say. The words for that are a guess.
+
+    Attributes:
+        media: The media.
+    """
+
+    media: _core.Media
 
 
 class UploadWarning(UserWarning):

@@ -26,7 +26,9 @@ pub const ROLES: &[&str] = &["Admin", "Teacher", "Student", "Observer"];
 /// The roles of a user. Typed by the same client. Any other word is kept.
 pub const ROLE_NAMES: &[&str] = &["Admin", "Subaccount admin", "Teacher", "Student", "Observer"];
 /// The processing states of a media. Observed; others exist, and are kept.
-pub const TRANSCODING_STATUSES: &[&str] = &["transcoding_finished"];
+pub const TRANSCODING_STATUSES: &[&str] = &[TRANSCODING_FINISHED];
+/// The processing state of a media that is ready. Observed.
+pub const TRANSCODING_FINISHED: &str = "transcoding_finished";
 /// The states of a caption. `published` and `uploaded` are observed, `unpublished` is another project's; others are kept.
 pub const CAPTION_STATUSES: &[&str] = &["published", "uploaded", "unpublished"];
 /// The makers of captions. Observed: machine-made ones are `notorious`. Any other word is kept.

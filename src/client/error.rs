@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::api::InvalidArgument;
 use crate::api::json::text::read_json;
+use crate::api::models::Media;
 use crate::api::users::NotOneUser;
 
 /// The request that failed, with secrets masked.
@@ -79,6 +80,9 @@ pub enum Error {
     /// The upload of a media that was begun and did not come to its end.
     #[error("{}", in_sentence(error, &state.explained(*media_id)))]
     Upload { media_id: i64, state: UploadState, error: Box<Self> },
+    /// Studio could not transcode a media.
+    #[error("{}", transcoding_failed(.0))]
+    TranscodingFailed(Box<Media>),
     /// A file that was being sent has changed.
     #[error("{} {problem}: send it again once nothing writes to it", path.display())]
     FileChanged { path: PathBuf, problem: String },
@@ -124,6 +128,14 @@ impl UploadState {
             Self::Completed => format!("Upload {id} is completed: get_media({id}) has the media"),
         }
     }
+}
+
+fn transcoding_failed(media: &Media) -> String {
+    let status = media.named::<Option<Cow<'_, str>>>("transcoding_status").unwrap_or_default();
+    format!(
+        "Studio could not transcode media {}: its transcoding_status is {status:?}. Upload a file of another kind",
+        media.id()
+    )
 }
 
 /// Two sentences.

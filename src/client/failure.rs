@@ -151,6 +151,15 @@ impl<'call> RequestContext<'call> {
         Error::Timeout { request, message }
     }
 
+    /// A media was not transcoded in time. `status` says how far it was.
+    pub(super) fn not_transcoded(&self, media_id: i64, limit: Duration, status: &str) -> Error {
+        let limit = format_seconds(limit);
+        let message = format!(
+            "media {media_id} was not transcoded within {limit}: {status}; Studio goes on, so wait again, or longer"
+        );
+        Error::Timeout { request: self.info(false), message }
+    }
+
     /// The server sent nothing for too long.
     pub(super) fn read_timeout(&self, limit: Duration) -> Failure {
         let error = self.timeout(limit, "without a byte from the server", self.may_repeat_a_change());

@@ -23,6 +23,7 @@ pub mod secrets;
 pub mod send;
 mod sending;
 pub mod tasks;
+pub mod transcoding;
 pub mod transfer;
 mod users;
 
@@ -36,4 +37,5 @@ pub use network::Network;
 pub use pace::Pace;
 pub use process::{PerProcess, PerRuntime};
 pub use send::{Attached, Client};
+pub use transcoding::Transcoding;
 pub use transfer::{Download, FileToSend, MediaUpload, Save, Transferred, Upload, UploadStep, UploadSteps};

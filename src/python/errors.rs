@@ -116,6 +116,10 @@ fn exception_with(py: Python<'_>, error: Error, message: &str, client: Option<&C
             let class = py.import("canvas_studio.user_errors")?.getattr(name)?;
             return class.call((message,), Some(attributes)).map(PyErr::from_value);
         }
+        Error::TranscodingFailed(media) => {
+            attributes.set_item("media", media.into_python(py, client)?)?;
+            "TranscodingFailedError"
+        }
         Error::ListChanged(_) => "ListingChangedError",
         Error::FileChanged { path, .. } => {
             attributes.set_item("path", path.into_os_string())?;

@@ -4,6 +4,7 @@
 
 mod chance;
 mod fuzz;
+mod media_upload;
 mod pipeline;
 mod requests;
 mod scan;

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import dataclasses
 import json
 import pickle
+import signal
+import threading
 import warnings
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,7 +17,9 @@ import canvas_studio
 import pytest
 from canvas_studio import (
     APIStatusError,
+    APITimeoutError,
     BadRequestError,
+    ClientClosedError,
     Collection,
     ConflictError,
     FileChangedError,
@@ -28,7 +33,8 @@ from canvas_studio import (
     UploadWarning,
 )
 from canvas_studio.sandbox import Assumptions, Sandbox
-from support.fault_server import RESET, TOKEN, Answer, FaultServer, Received, json_answer, media_answer
+from support.fault_server import HANG, RESET, TOKEN, Answer, FaultServer, Handler, Received, json_answer, media_answer
+from support.programs import BEGIN, linux_only, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,7 +79,7 @@ def completed(box: Sandbox) -> list[tuple[int, str | None]]:
         return [(media.id, media.title) for media in studio.search_media().collect() if media.title]
 
 
-def storage_and_api(*storage: Answer) -> tuple[FaultServer, FaultServer]:
+def storage_and_api(*storage: Answer | Handler) -> tuple[FaultServer, FaultServer]:
     """A storage host that follows a script, and an API that creates uploads there."""
     host = FaultServer(*storage)
     ids = iter(range(1, 100))
@@ -428,15 +434,146 @@ def test_a_signed_url_whose_time_is_over_has_ended_whatever_the_host_says(form: 
             assert [request.path for request in storage.requests] == ["/1", "/2"]
 
 
-def test_a_file_that_changes_while_it_is_sent_is_never_completed(form: Form, film: Path) -> None:
+@pytest.mark.parametrize("way", ["send_upload", "upload_media"])
+def test_a_file_that_changes_while_it_is_sent_is_never_completed(way: str, form: Form, film: Path) -> None:
     def changing(_: Received) -> Answer:
         film.write_bytes(CONTENT + b" and more")
         return Answer()
 
-    with FaultServer(changing) as storage, FaultServer(media_answer(7)) as server:
-        studio = server.client()
+    storage, api = storage_and_api(changing)
+    with storage, api:
+        studio = api.client()
+        slot = UploadSlot(1, f"{storage.url}/1?a=b")
         with pytest.raises(FileChangedError, match="was changed while it was sent") as raised:
-            form.call(studio, "send_upload", UploadSlot(7, f"{storage.url}/7?a=b"), film)
-        assert (raised.value.path, raised.value.media_id) == (str(film), 7)
+            form.call(studio, way, *([slot] if way == "send_upload" else []), film)
+        assert (raised.value.path, raised.value.media_id) == (str(film), 1)
+        assert "Upload 1 was left uncompleted" in str(raised.value)
         assert len(storage.requests) == 1
-        assert server.requests == []
+        assert [seen.path for seen in api.requests if seen.path.endswith("complete")] == []
+
+
+def test_a_put_that_stalls_is_never_completed(form: Form, film: Path) -> None:
+    storage, api = storage_and_api(HANG)
+    with storage, api:
+        with pytest.raises(APITimeoutError) as raised:
+            form.call(api.client(read_timeout=0.2, max_retries=1), "upload_media", film)
+        assert raised.value.media_id == 1
+        assert SIGNATURE not in str(raised.value)
+        assert [seen.path.rpartition("/")[2] for seen in api.requests] == ["uploads"]
+        assert len(storage.requests) == 2
+
+
+def test_progress_is_told_as_for_a_download(form: Form, tmp_path: Path) -> None:
+    film = tmp_path / "film.mp4"
+    film.write_bytes(bytes(3_000_000))
+    reports: list[tuple[int, int | None]] = []
+
+    def report(done: int, total: int | None) -> None:
+        reports.append((done, total))
+
+    async def report_async(done: int, total: int | None) -> None:
+        reports.append((done, total))
+
+    slow = Answer(delay=0.3)
+    storage, api = storage_and_api(slow)
+    with storage, api:
+        studio = api.client()
+        for each in (report, report_async) if form.name == "async" else (report,):
+            reports.clear()
+            form.call(studio, "upload_media", film, progress=each)
+            assert reports[-1] == (3_000_000, 3_000_000)
+            assert [done for done, _ in reports] == sorted(done for done, _ in reports)
+        sent = len(api.requests)
+        if form.name == "blocking":
+            with pytest.raises(TypeError, match="async callable"):
+                studio.upload_media(film, progress=report_async)
+            assert len(api.requests) == sent
+
+        def stop(*_: int | None) -> None:
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            form.call(studio, "upload_media", film, progress=stop)
+        # It was ended before the storage host answered.
+        assert [seen.path.rpartition("/")[2] for seen in api.requests[sent:]] == ["uploads"]
+
+
+@pytest.mark.parametrize("ended_by", ["close", "cancel", "interrupt"])
+def test_an_upload_that_is_ended_in_the_middle_is_not_completed(ended_by: str, film: Path) -> None:
+    storage, api = storage_and_api(HANG)
+    with storage, api:
+        studio = api.client()
+        if ended_by == "cancel":
+
+            async def run() -> None:
+                task = asyncio.create_task(studio.upload_media_async(film))
+                assert await asyncio.to_thread(storage.wait_for_requests)
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+                assert task.cancelled()
+
+            asyncio.run(run())
+        else:
+            main = threading.main_thread().ident
+            assert main is not None
+
+            def end() -> None:
+                storage.wait_for_requests()
+                if ended_by == "close":
+                    studio.close()
+                else:
+                    signal.pthread_kill(main, signal.SIGINT)
+
+            ending = threading.Thread(target=end)
+            ending.start()
+            with pytest.raises(ClientClosedError if ended_by == "close" else KeyboardInterrupt) as raised:
+                studio.upload_media(film)
+            ending.join()
+            if ended_by == "close":
+                assert "Upload 1 was left uncompleted" in str(raised.value)
+        assert storage.wait_for_disconnect()
+        assert [seen.path.rpartition("/")[2] for seen in api.requests] == ["uploads"]
+
+
+def test_the_log_tells_how_far_an_upload_came_and_holds_no_signature(
+    form: Form, film: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", "canvas_studio")
+    storage, api = storage_and_api(Answer(status=403, body=b"Request has expired"), Answer(status=503), Answer())
+    with storage, api:
+        form.call(api.client(), "upload_media", film)
+    lines = [record.getMessage() for record in caplog.records if record.levelname == "INFO"]
+    assert lines[0] == "upload of media 1 started: 4003 bytes"
+    assert lines[1] == "upload of media 1: its signed URL has expired; creating the upload anew"
+    assert lines[2] == "upload of media 2 started: 4003 bytes"
+    assert lines[-1].startswith("upload of media 2 finished: 4003 bytes in ")
+    assert SIGNATURE not in caplog.text + "".join(str(vars(record)) for record in caplog.records)
+
+
+@linux_only
+def test_a_large_file_is_uploaded_in_flat_memory(form: Form, tmp_path: Path) -> None:
+    film = tmp_path / "film.mp4"
+    with film.open("wb") as file:
+        file.truncate(200_000_000)
+    program = """
+        media = getattr(studio, sys.argv[3])(sys.argv[2])
+        media = asyncio.run(media) if asyncio.iscoroutine(media) else media
+        status = open("/proc/self/status").read()
+        print(media.size, next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")))
+    """
+    method = "upload_media" if form.name == "blocking" else "upload_media_async"
+    with Sandbox(media=0) as box:
+        peaks: list[int] = []
+        for size in (1000, 200_000_000):
+            with film.open("r+b") as file:
+                file.truncate(0)
+                file.truncate(size)
+            begin = BEGIN.replace("token-of-a-program", box.token)
+            shown = run(program, box.url, str(film), method, begin=begin)
+            assert shown.stderr == ""
+            uploaded, peak = map(int, shown.stdout.split())
+            assert uploaded == size
+            peaks.append(peak)
+    # In kB: what is read ahead, and what the connection buffers.
+    assert peaks[1] - peaks[0] < 16_000

@@ -10,15 +10,16 @@ use pyo3::prelude::*;
 use pyo3::type_hint_identifier;
 
 use super::collections::{Collection, OfCollection};
+use super::media::{Media, OfMedia};
 use super::records::OfUser;
 use crate::api::item::Extra;
 use crate::api::media_upload::{self, Completion, Destination};
 use crate::api::models::{self, UploadSlot};
 use crate::api::signed_url::SignedUrl;
 use crate::api::{InvalidArgument, check};
-use crate::client::{Client, Error, FileToSend, MediaUpload, Transferred};
+use crate::client::{Client, Error, FileToSend, MediaUpload, Transcoding, Transferred};
 use crate::python::bridge::operation::Operation;
-use crate::python::convert::arguments::{Argument, FilePath, Flag, Text, arguments, named};
+use crate::python::convert::arguments::{Argument, FilePath, Flag, Seconds, Text, arguments, named};
 use crate::python::convert::ids::{Id, ids};
 use crate::python::convert::input::{refused, text, wrong_type};
 use crate::python::convert::output::{IntoPython, NoResult};
@@ -139,6 +140,53 @@ operations! { StudioClient {
     #[pyo3(signature = (media_id, *, title, description=None, auto_caption=None))]
     complete_upload / complete_upload_async (studio, media_id: Id<OfUpload>, title: Text, description: Option<Text>,
         auto_caption: Option<Flag>) -> models::Media = UploadToComplete::new(media_id, title, description, auto_caption);
+} }
+
+operations! { StudioClient {
+    /// Wait until Studio has transcoded a media, so that it can be watched and downloaded.
+    ///
+    /// It asks at once, and then less and less often: every half second at first, every 15 seconds in the end.
+    ///
+    /// Args:
+    ///     media: The media, or its id.
+    ///     timeout: How long to wait, in seconds or as a timedelta.
+    ///
+    /// Returns:
+    ///     The media, whose `transcoding_status` is `transcoding_finished`. Any other status means "not yet".
+    ///
+    /// Raises:
+    ///     PermissionDeniedError: 403, if the caller may not see it.
+    ///     NotFoundError: 404, if there is no such media.
+    ///     TranscodingFailedError: If the status has `fail` or `error` in it, which is a guess.
+    ///     APITimeoutError: If it is not transcoded in time. The message has the last status; Studio goes on.
+    ///
+    /// Reference: Media page, GET /media/{media_id}.
+    #[pyo3(signature = (media, *, timeout))]
+    wait_until_ready / wait_until_ready_async (studio, media: Id<OfMedia>, timeout: Seconds) -> models::Media
+        = Transcoding::new(media, timeout);
+} }
+
+operations! { Media {
+    /// Wait until Studio has transcoded it, so that it can be watched and downloaded.
+    ///
+    /// It asks at once, and then less and less often: every half second at first, every 15 seconds in the end.
+    ///
+    /// Args:
+    ///     timeout: How long to wait, in seconds or as a timedelta.
+    ///
+    /// Returns:
+    ///     The media, whose `transcoding_status` is `transcoding_finished`. Any other status means "not yet".
+    ///
+    /// Raises:
+    ///     PermissionDeniedError: 403, if the caller may not see it.
+    ///     NotFoundError: 404, if it is no longer there.
+    ///     TranscodingFailedError: If the status has `fail` or `error` in it, which is a guess.
+    ///     APITimeoutError: If it is not transcoded in time. The message has the last status; Studio goes on.
+    ///
+    /// Reference: Media page, GET /media/{media_id}.
+    #[pyo3(signature = (*, timeout))]
+    wait_until_ready / wait_until_ready_async (this, timeout: Seconds) -> models::Media
+        = Transcoding::new(this.value.id(), timeout);
 } }
 
 operations! { Collection {
@@ -278,6 +326,15 @@ impl Operation for UploadToComplete {
     fn start(&self, client: Option<Client>) -> impl Future<Output = Result<models::Media, Error>> + Send + 'static {
         let (media_id, completion) = (self.media_id, self.completion.clone());
         async move { client.ok_or(Error::Closed)?.complete_upload(media_id, &completion).await }
+    }
+}
+
+impl Operation for Transcoding {
+    type Result = models::Media;
+
+    fn start(&self, client: Option<Client>) -> impl Future<Output = Result<models::Media, Error>> + Send + 'static {
+        let transcoding = self.clone();
+        async move { client.ok_or(Error::Closed)?.wait_until_ready(&transcoding).await }
     }
 }
 
