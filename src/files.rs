@@ -51,7 +51,6 @@ pub(crate) fn put(target: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Reads a file that is no longer than a limit. A longer one, and what is no regular file, is `InvalidInput`.
-#[cfg(feature = "python")]
 pub(crate) fn read_short(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
     open_regular(path)?.take(limit + 1).read_to_end(&mut content)?;

@@ -3244,6 +3244,102 @@ class StudioClient:
         Reference: Media Upload page, POST /media/uploads, a PUT to the storage host, and POST
         /media/uploads/{media_id}/complete.
         """
+    def upload_rows(
+        self,
+        /,
+        rows: str | PathLike[str] | Iterable[Mapping[str, Any]],
+        *,
+        jobs: "int" = 4,
+        journal: str | PathLike[str] | None = None,
+        progress: bool | Callable[[int, int | None], object] | None = ...,
+        dry_run: "bool" = False,
+    ) -> UploadReport:
+        """
+        Upload the videos of a table, several at once, each with its caption.
+
+        Each goes into the library of its owner, or into a collection. A run that was interrupted, even killed, is continued
+        by the next one.
+
+        The columns are `video` (a path), `caption` (the path of an `.srt` or `.vtt` file) with `srclang` (the tag of its
+        language, such as `en`), `owner` (an e-mail address, as for `find_user`), `collection` (an id), `title` and
+        `description`. Only `video` is required. All rows are checked before anything is sent: the error names every fault
+        of every row.
+
+        The journal is as for `upload_folder`. A row that was uploaded without its caption gets it in the next run.
+
+        Args:
+            rows: The path of a CSV file with these columns in its first line, in UTF-8; paths in it are relative to its
+                folder. Or an iterable of dicts with these keys; paths in it are relative to the current folder.
+            jobs: How many videos to upload at once, 1 to 64.
+            journal: The file of the journal; `.canvas-studio-uploads.jsonl` beside the CSV file if omitted. Required for
+                other rows.
+            progress: `True` for a progress bar (needs tqdm), or a callable that is given the bytes of all videos that are
+                dealt with so far, and those in all (`None` before they have been checked), several times a second, on the
+                calling thread. The async method also takes an async callable, and awaits it, one report at a time.
+            dry_run: Whether to send nothing, and only report what would be done. Owners are not searched for then.
+
+        Returns:
+            What was uploaded, what was skipped and why, what failed, and which uploads were never completed. A row whose
+            owner is nobody, or several people, is in `failed`.
+
+        Raises:
+            InvalidArgumentError: If a row or another argument is invalid, or the journal is that of another school, or
+                damaged.
+            PermissionDeniedError: 403, if the caller may not search users.
+            OSError: If the CSV file cannot be read, or the journal cannot be written or is in use by another run.
+
+        Reference: Media Upload page, POST /media/uploads, then the storage host, then POST
+        /media/uploads/{media_id}/complete; User page, GET /users/search; Captions page, POST
+        /media/{media_id}/caption_files.
+        """
+    async def upload_rows_async(
+        self,
+        /,
+        rows: str | PathLike[str] | Iterable[Mapping[str, Any]],
+        *,
+        jobs: "int" = 4,
+        journal: str | PathLike[str] | None = None,
+        progress: bool | Callable[[int, int | None], object] | None = ...,
+        dry_run: "bool" = False,
+    ) -> UploadReport:
+        """
+        Upload the videos of a table, several at once, each with its caption.
+
+        Each goes into the library of its owner, or into a collection. A run that was interrupted, even killed, is continued
+        by the next one.
+
+        The columns are `video` (a path), `caption` (the path of an `.srt` or `.vtt` file) with `srclang` (the tag of its
+        language, such as `en`), `owner` (an e-mail address, as for `find_user`), `collection` (an id), `title` and
+        `description`. Only `video` is required. All rows are checked before anything is sent: the error names every fault
+        of every row.
+
+        The journal is as for `upload_folder`. A row that was uploaded without its caption gets it in the next run.
+
+        Args:
+            rows: The path of a CSV file with these columns in its first line, in UTF-8; paths in it are relative to its
+                folder. Or an iterable of dicts with these keys; paths in it are relative to the current folder.
+            jobs: How many videos to upload at once, 1 to 64.
+            journal: The file of the journal; `.canvas-studio-uploads.jsonl` beside the CSV file if omitted. Required for
+                other rows.
+            progress: `True` for a progress bar (needs tqdm), or a callable that is given the bytes of all videos that are
+                dealt with so far, and those in all (`None` before they have been checked), several times a second, on the
+                calling thread. The async method also takes an async callable, and awaits it, one report at a time.
+            dry_run: Whether to send nothing, and only report what would be done. Owners are not searched for then.
+
+        Returns:
+            What was uploaded, what was skipped and why, what failed, and which uploads were never completed. A row whose
+            owner is nobody, or several people, is in `failed`.
+
+        Raises:
+            InvalidArgumentError: If a row or another argument is invalid, or the journal is that of another school, or
+                damaged.
+            PermissionDeniedError: 403, if the caller may not search users.
+            OSError: If the CSV file cannot be read, or the journal cannot be written or is in use by another run.
+
+        Reference: Media Upload page, POST /media/uploads, then the storage host, then POST
+        /media/uploads/{media_id}/complete; User page, GET /users/search; Captions page, POST
+        /media/{media_id}/caption_files.
+        """
     @property
     def url(self, /) -> str:
         """

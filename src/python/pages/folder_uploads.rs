@@ -1,20 +1,23 @@
 //! Uploads of many files: their methods of `StudioClient`, and the report that they return.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 #[cfg(feature = "stubs")]
 use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
-#[cfg(feature = "stubs")]
-use pyo3::type_hint_identifier;
 use pyo3::types::PyTuple;
+#[cfg(feature = "stubs")]
+use pyo3::{type_hint_identifier, type_hint_subscript, type_hint_union};
 
 use super::collections::OfCollection;
 use super::records::OfUser;
 use crate::api::media_upload::Destination;
-use crate::client::transfer::folder::{FileResult, FolderUpload, TotalProgress, UploadReport};
+use crate::client::transfer::folder::{FileResult, FolderUpload, Row, RowsUpload, TotalProgress, UploadReport};
 use crate::client::{Client, Error};
-use crate::python::convert::arguments::{FilePath, named};
+#[cfg(feature = "stubs")]
+use crate::python::convert::arguments::MAPPING;
+use crate::python::convert::arguments::{Argument, FilePath, arguments, named};
 use crate::python::convert::ids::Id;
 use crate::python::convert::output::{IntoPython, TypeHint, Typed};
 use crate::python::errors::to_python;
@@ -66,7 +69,86 @@ operations! { StudioClient {
         progress: Progress, #[pyo3(from_py_with = named::dry_run)] dry_run: bool) -> UploadReport
         = FolderUpload::new(folder, &pattern, recursive, Destination { collection_id, user_id }, jobs, journal, dry_run)
             .map(|upload| WithProgress::of(upload, progress));
+
+    /// Upload the videos of a table, several at once, each with its caption.
+    ///
+    /// Each goes into the library of its owner, or into a collection. A run that was interrupted, even killed, is continued
+    /// by the next one.
+    ///
+    /// The columns are `video` (a path), `caption` (the path of an `.srt` or `.vtt` file) with `srclang` (the tag of its
+    /// language, such as `en`), `owner` (an e-mail address, as for `find_user`), `collection` (an id), `title` and
+    /// `description`. Only `video` is required. All rows are checked before anything is sent: the error names every fault
+    /// of every row.
+    ///
+    /// The journal is as for `upload_folder`. A row that was uploaded without its caption gets it in the next run.
+    ///
+    /// Args:
+    ///     rows: The path of a CSV file with these columns in its first line, in UTF-8; paths in it are relative to its
+    ///         folder. Or an iterable of dicts with these keys; paths in it are relative to the current folder.
+    ///     jobs: How many videos to upload at once, 1 to 64.
+    ///     journal: The file of the journal; `.canvas-studio-uploads.jsonl` beside the CSV file if omitted. Required for
+    ///         other rows.
+    ///     progress: `True` for a progress bar (needs tqdm), or a callable that is given the bytes of all videos that are
+    ///         dealt with so far, and those in all (`None` before they have been checked), several times a second, on the
+    ///         calling thread. The async method also takes an async callable, and awaits it, one report at a time.
+    ///     dry_run: Whether to send nothing, and only report what would be done. Owners are not searched for then.
+    ///
+    /// Returns:
+    ///     What was uploaded, what was skipped and why, what failed, and which uploads were never completed. A row whose
+    ///     owner is nobody, or several people, is in `failed`.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: If a row or another argument is invalid, or the journal is that of another school, or
+    ///         damaged.
+    ///     PermissionDeniedError: 403, if the caller may not search users.
+    ///     OSError: If the CSV file cannot be read, or the journal cannot be written or is in use by another run.
+    ///
+    /// Reference: Media Upload page, POST /media/uploads, then the storage host, then POST
+    /// /media/uploads/{media_id}/complete; User page, GET /users/search; Captions page, POST
+    /// /media/{media_id}/caption_files.
+    #[pyo3(signature = (rows, *, jobs: "int" = 4, journal=None, progress=Progress::default(), dry_run: "bool" = false))]
+    upload_rows / upload_rows_async (studio, rows: Rows, #[pyo3(from_py_with = named::jobs)] jobs: i64,
+        journal: Option<FilePath>, progress: Progress, #[pyo3(from_py_with = named::dry_run)] dry_run: bool) -> UploadReport
+        = RowsUpload::new(rows.1, rows.0, jobs, journal, dry_run).map(|upload| WithProgress::of(upload, progress));
 } }
+
+arguments! {
+    /// The rows of a table, and the folder of its file.
+    Rows: (Option<PathBuf>, Vec<Row>) = read_rows, type_hint_union!(
+        <PathBuf as FromPyObject<'_, '_>>::INPUT_TYPE,
+        type_hint_subscript!(type_hint_identifier!("collections.abc", "Iterable"), MAPPING)
+    );
+}
+
+/// A row as Python reads it.
+type Fields = (
+    String,
+    Vec<String>,
+    Option<PathBuf>,
+    Option<PathBuf>,
+    Option<String>,
+    Option<String>,
+    Option<i64>,
+    Option<String>,
+    Option<String>,
+);
+
+fn read_rows(_: &str, given: &Bound<'_, PyAny>) -> PyResult<(Option<PathBuf>, Vec<Row>)> {
+    let read = given.py().import("canvas_studio._rows")?.call_method1("read_rows", (given,))?;
+    let (folder, rows): (Option<PathBuf>, Vec<Fields>) = read.extract()?;
+    let row = |(place, faults, video, caption, srclang, owner, collection_id, title, description)| Row {
+        place,
+        faults,
+        video,
+        caption,
+        srclang,
+        owner,
+        collection_id,
+        title,
+        description,
+    };
+    Ok((folder, rows.into_iter().map(row).collect()))
+}
 
 impl Measure for TotalProgress {
     fn read(&self) -> (u64, Option<u64>) {
@@ -80,6 +162,15 @@ impl Transfer for FolderUpload {
 
     async fn run(self, client: Client, progress: Arc<TotalProgress>) -> Result<UploadReport, Error> {
         client.upload_folder(&self, &progress).await
+    }
+}
+
+impl Transfer for RowsUpload {
+    type Result = UploadReport;
+    type Measure = TotalProgress;
+
+    async fn run(self, client: Client, progress: Arc<TotalProgress>) -> Result<UploadReport, Error> {
+        client.upload_rows(&self, &progress).await
     }
 }
 

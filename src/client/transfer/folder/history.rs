@@ -190,6 +190,11 @@ impl History {
         slots.find(|slot| slot.step >= Step::Completed).or(last.filter(|slot| slot.step == Step::Sent))
     }
 
+    /// The upload of a media.
+    pub(super) fn of_media(&self, media_id: i64) -> Option<&Slot> {
+        self.by_id.get(&media_id).and_then(|index| self.slots.get(*index))
+    }
+
     /// The last completed upload of a path, if its content was another one.
     pub fn before(&self, file: &FileKey) -> Option<&Slot> {
         let is_completed = |slot: &&Slot| slot.step >= Step::Completed && slot.file.path == file.path;

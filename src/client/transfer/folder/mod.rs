@@ -1,10 +1,12 @@
 //! Uploads a folder, or rows of a table: many files at once, with a journal by which a run that was killed goes on.
 
+mod caption;
 mod hash;
 mod history;
 mod journal;
 mod progress;
 mod report;
+mod rows;
 mod run;
 mod scan;
 mod upload;
@@ -13,4 +15,5 @@ pub use history::{FileKey, History, Slot, Step, Unusable};
 pub use journal::{JOURNAL, Journal};
 pub use progress::TotalProgress;
 pub use report::{FileResult, UploadReport};
+pub use rows::{Row, RowsUpload};
 pub use upload::{FolderUpload, MAX_JOBS};

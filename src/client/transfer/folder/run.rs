@@ -8,6 +8,7 @@ use http::Method;
 use tokio::sync::Mutex;
 use tracing::info;
 
+use super::caption::Caption;
 use super::hash::{Content, check_unchanged, content};
 use super::history::{FileKey, History, Slot, Step};
 use super::journal::Journal;
@@ -29,6 +30,7 @@ pub(super) struct Job {
     pub(super) size: u64,
     pub(super) upload: MediaUpload,
     pub(super) destination: Destination,
+    pub(super) caption: Option<Caption>,
 }
 
 /// Several jobs, one after the other or at once.
@@ -101,12 +103,40 @@ impl Run<'_> {
                 (Ok(_), Some(twin)) => {
                     Outcome::Skipped(job.result().because(format!("same content: as {}", twin.path.display())))
                 }
-                (Ok(content), None) => self.video(job, content, &active).await?,
+                (Ok(content), None) => {
+                    let outcome = self.video(job, content, &active).await?;
+                    self.caption(job, outcome).await?
+                }
             };
             if !matches!(outcome, Outcome::Failed(_)) {
                 active.end();
             }
             outcomes.push(outcome);
+        }
+    }
+
+    /// Adds the caption of a job to its media, unless it is there.
+    async fn caption(&self, job: &Job, outcome: Outcome) -> Result<Outcome, Error> {
+        let (Some(caption), Outcome::Done(result) | Outcome::Skipped(result)) = (&job.caption, &outcome) else {
+            return Ok(outcome);
+        };
+        let slot = self.journal.with_history(|history| history.of_media(result.media_id?).cloned());
+        let Some(slot) = slot.filter(|slot| slot.step < Step::Captioned) else { return Ok(outcome) };
+        let result = match &outcome {
+            Outcome::Skipped(result) => result.clone().because("caption added: the file was uploaded before"),
+            _ => result.clone(),
+        };
+        if self.is_dry {
+            return Ok(Outcome::Done(result));
+        }
+        match caption.add(self.client, self.journal, &slot).await {
+            Ok(warnings) if warnings.is_empty() => Ok(Outcome::Done(result)),
+            Ok(warnings) => Ok(Outcome::Done(result.because(format!("doubtful caption: {}", warnings.join("; "))))),
+            Err(error) => {
+                let failed =
+                    result.because("caption missing: the file was uploaded, and the next run adds the caption");
+                self.failed(failed, error)
+            }
         }
     }
 

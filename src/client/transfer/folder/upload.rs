@@ -98,7 +98,14 @@ impl Client {
                 .and_then(|size| Ok((size, MediaUpload::new(file, Some(title), None, None, upload.destination)?)));
             match prepared {
                 Ok((size, media)) => {
-                    jobs.push(Job { path, relative, size, upload: media, destination: upload.destination });
+                    jobs.push(Job {
+                        path,
+                        relative,
+                        size,
+                        upload: media,
+                        destination: upload.destination,
+                        caption: None,
+                    });
                 }
                 Err(error) => report.add(result(relative).failed(error)),
             }
