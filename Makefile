@@ -108,6 +108,7 @@ rust: ## Format, lint and test the core, without Python and with it
 stubs: $(VENV)/tools ## Generate the type stub from the compiled module
 	$(BIN)/maturin generate-stubs --quiet --features stubs --out target/stubs
 	perl -pi -e 's/^(\s+)def (\w+_async\(.*\)) -> Awaitable\[(.*)\]:/$$1async def $$2 -> $$3:/' target/stubs/canvas_studio/_core.pyi
+	$(BIN)/python release/stub_overloads.py target/stubs/canvas_studio/_core.pyi
 	$(BIN)/ruff format --quiet --isolated --line-length 120 target/stubs
 	cp target/stubs/canvas_studio/_core.pyi $(STUB)
 

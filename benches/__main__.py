@@ -134,6 +134,12 @@ def sections(size: Size) -> list[Section]:
         ),
         Section("delay 32", crawl | {"in_flight": 32, "delay": 0.05}, learns | wide | slowest, size.rounds),
         Section(
+            "map",
+            {"work": "map", "in_flight": 16, "delay": 0.05, "count": 1000},
+            {OURS: {}, f"{OURS} async": {}, "aiohttp + orjson": {}},
+            size.rounds,
+        ),
+        Section(
             "download",
             {"work": "download", "size": size.file},
             {name: {} for name in (BARE, OURS, *FAST, "requests", "httpx", "aiohttp")},

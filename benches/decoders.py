@@ -73,6 +73,12 @@ def decoder(name: str) -> Callable[[Any], list[Any]]:
     return lambda body: loads(body)["media"]
 
 
+def captions(name: str) -> Callable[[Any], list[Any]]:
+    """Make the function from the bytes of an answer to its captions."""
+    loads = module("orjson").loads if name == "orjson" else json.loads
+    return lambda body: loads(body)["caption_files"]
+
+
 def single(name: str) -> Callable[[Any], Any]:
     """Make the function from the bytes of one media to it."""
     if name == "msgspec":

@@ -215,6 +215,29 @@ def frame(spec: dict[str, Any]) -> dict[str, float]:
     return watch.stop(len(make_frame(pages)))
 
 
+def map_captions(spec: dict[str, Any]) -> dict[str, float]:
+    """The captions of many media, one request for each."""
+    client, _, decoding = spec["row"].partition(" + ")
+    ours, count, in_flight = studio(spec), spec["count"], spec["in_flight"]
+    media = [each.id for each in ours.search_media().limit(count)]
+    if client == OURS:
+        watch = Watch()
+        return watch.stop(sum(map(bool, ours.map("list_captions", media))))
+
+    async def run() -> dict[str, float]:
+        if client.startswith(OURS):
+            watch = Watch()
+            return watch.stop(sum([bool(each) async for each in ours.map("list_captions", media)]))
+        urls = [f"{spec['url']}/api/public/v1/media/{number}/caption_files" for number in media]
+        decode = decoders.captions(decoding)
+        async with peers.asynchronous(client, spec["token"], in_flight) as fetch:
+            await fetch(urls[0])
+            watch = Watch()
+            return watch.stop(sum(map(bool, await peers.in_tasks(fetch, urls, in_flight, decode))))
+
+    return asyncio.run(run())
+
+
 def download(spec: dict[str, Any]) -> dict[str, float]:
     """A large file onto the disk."""
     path = Path(spec["path"])
@@ -356,6 +379,7 @@ WORK: dict[str, Callable[[dict[str, Any]], dict[str, float]]] = {
     "get": get,
     "crawl": crawl,
     "frame": frame,
+    "map": map_captions,
     "download": download,
     "upload": upload,
     "many": many,

@@ -41,6 +41,7 @@ TITLES = {
     "canvasapi": "1,000 media (20 pages) into the objects of canvasapi",
     "delay 16": "20,000 media into objects, each answer after 50 ms, 16 in flight",
     "delay 32": "20,000 media into objects, each answer after 50 ms, 32 in flight",
+    "map": "The captions of 1,000 media, one request for each, each answer after 50 ms, 16 in flight",
     "download": "A recording of 200 MB onto the disk",
     "upload": "A recording of 200 MB from the disk into Studio, in three steps",
     "upload folder": "Recordings of 5 MB, each answer of Studio after 20 ms, four at once",
@@ -171,6 +172,18 @@ def of_get(rows: Rows) -> list[Shown]:
     return found
 
 
+def of_map(rows: Rows) -> list[Shown]:
+    """One call for many items."""
+    arithmetic = 1000 * 0.05 / 16
+    found: list[Shown] = []
+    for name in (OURS, f"{OURS} async"):
+        values = [run["wall"] / arithmetic for run in rows[name]]
+        found.append(Shown(f"map, {name}: time to requests x delay / width", values, 1.03, 1.03))
+        values = paired(rows, name, "aiohttp + orjson", "cpu")
+        found.append(Shown(f"map, {name}: CPU to aiohttp + orjson, in 16 tasks", values, 1, 0.7))
+    return found
+
+
 def of_download(rows: Rows) -> list[Shown]:
     """A large file."""
     grown = [run["grown"] * MEGA for run in rows[OURS]]
@@ -203,6 +216,7 @@ def shown(results: dict[str, Any]) -> list[Shown]:
         "delay 16": lambda rows: of_delay("16", rows),
         "delay 32": lambda rows: of_delay("32", rows),
         "frame": of_frames,
+        "map": of_map,
         "download": of_download,
         "upload": of_upload,
         "upload folder": of_folder,

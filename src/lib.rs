@@ -24,6 +24,8 @@ mod _core {
     #[pymodule_export]
     use crate::python::bridge::shutdown::{forked, shut_down};
     #[pymodule_export]
+    use crate::python::call_builder::{CallBuilder, PreparedCall};
+    #[pymodule_export]
     use crate::python::convert::arguments::{read_bool, read_int, read_json, read_path, read_seconds};
     #[pymodule_export]
     use crate::python::convert::bodies::text_of_answer;
@@ -37,6 +39,8 @@ mod _core {
     use crate::python::listing::reading::{PageReader, PyCheckpoint};
     #[pymodule_export]
     use crate::python::listing::source::ListingSource;
+    #[pymodule_export]
+    use crate::python::many_calls::PyCallQueue;
     #[pymodule_export]
     use crate::python::pages::collections::Collection;
     #[pymodule_export]

@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     )
     from canvas_studio.auth import AsyncTokenStore, KeyringTokenStore, TokenStore
     from canvas_studio.listing import Listing
+    from canvas_studio.many_calls import Map
     from canvas_studio.models import *  # noqa: F403
     from canvas_studio.response import Response
     from canvas_studio.uploads import UploadReport, UploadResult
@@ -103,6 +104,7 @@ __all__: list[str] = [
     "Listing",
     "ListingChangedError",
     "LoginRequiredError",
+    "Map",
     "Media",
     "MemoryTokenStore",
     "NotFoundError",
@@ -136,6 +138,7 @@ else:
 
 _ELSEWHERE = {
     "Listing": "listing",
+    "Map": "many_calls",
     "Response": "response",
     **dict.fromkeys(("AsyncTokenStore", "KeyringTokenStore", "TokenStore"), "auth"),
     **dict.fromkeys(("SeveralUsersError", "UserNotFoundError"), "user_errors"),

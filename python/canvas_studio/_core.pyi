@@ -2,8 +2,10 @@
 The compiled part of `canvas_studio`. Import from `canvas_studio` instead.
 """
 
+from canvas_studio.errors import StudioError
 from canvas_studio.auth import AsyncTokenStore, TokenStore
 from canvas_studio.listing import Listing
+from canvas_studio.many_calls import Map
 from canvas_studio.models import (
     Caption,
     Course,
@@ -27,6 +29,8 @@ __all__ = [
     "__version__",
     "ArrowBatch",
     "ArrowTable",
+    "CallBuilder",
+    "CallQueue",
     "Checkpoint",
     "Collection",
     "FileTokenStore",
@@ -35,6 +39,7 @@ __all__ = [
     "MemoryTokenStore",
     "OAuth",
     "PageReader",
+    "PreparedCall",
     "SandboxServer",
     "StoreLock",
     "StudioClient",
@@ -82,6 +87,110 @@ class ArrowTable:
     def __arrow_c_schema__(self, /) -> Any: ...
     def __arrow_c_stream__(self, /, requested_schema: Any | None = None) -> Any: ...
     def __new__(cls, /, source: ListingSource, batches: Sequence[ArrowBatch]) -> ArrowTable: ...
+
+@final
+class CallBuilder:
+    """
+    Makes calls: each method has the arguments of the client's method of that name, checks them, and sends nothing.
+    """
+    @staticmethod
+    def find_user(email: str) -> PreparedCall: ...
+    @staticmethod
+    def get_caption_text(id: int | Caption) -> PreparedCall: ...
+    @staticmethod
+    def get_collection(id: int | Collection) -> PreparedCall: ...
+    @staticmethod
+    def get_collection_permissions(id: int | Collection) -> PreparedCall: ...
+    @staticmethod
+    def get_download_url(id: int | Media, *, quality: str | None = None) -> PreparedCall: ...
+    @staticmethod
+    def get_media(id: int | Media) -> PreparedCall: ...
+    @staticmethod
+    def get_media_permissions(id: int | Media) -> PreparedCall: ...
+    @staticmethod
+    def get_user(id: int | Owner | User) -> PreparedCall: ...
+    @staticmethod
+    def get_user_library(id: int | Owner | User) -> PreparedCall: ...
+    @staticmethod
+    def list_captions(media_id: int | Media) -> PreparedCall: ...
+    @staticmethod
+    def list_collection_media(id: int | Collection, *, page: "int" = 1, per_page: "int" = 50) -> PreparedCall: ...
+    @staticmethod
+    def list_collections(*, page: "int" = 1, per_page: "int" = 50) -> PreparedCall: ...
+    @staticmethod
+    def list_media_courses(id: int | Media) -> PreparedCall: ...
+    @staticmethod
+    def list_media_perspectives(id: int | Media) -> PreparedCall: ...
+    @staticmethod
+    def list_media_sources(id: int | Media) -> PreparedCall: ...
+    @staticmethod
+    def list_media_users(
+        id: int | Media, *, min_permission: "Literal['access', 'view', 'edit']" = "access"
+    ) -> PreparedCall: ...
+    @staticmethod
+    def list_user_collections(id: int | Owner | User, *, page: "int" = 1, per_page: "int" = 50) -> PreparedCall: ...
+    @staticmethod
+    def list_user_media(id: int | Owner | User, *, page: "int" = 1, per_page: "int" = 50) -> PreparedCall: ...
+    @staticmethod
+    def paginate(
+        path: str, *, key: str, params: Mapping[str, Any] | None = None, page: "int" = 1, per_page: "int" = 50
+    ) -> PreparedCall: ...
+    @staticmethod
+    def search_media(
+        *,
+        title: str | None = None,
+        min_size: int | None = None,
+        max_size: int | None = None,
+        start_date: date | str | None = None,
+        end_date: date | str | None = None,
+        last_viewed_start_date: date | str | None = None,
+        last_viewed_end_date: date | str | None = None,
+        last_viewed_by_student_start_date: date | str | None = None,
+        last_viewed_by_student_end_date: date | str | None = None,
+        owner: str | None = None,
+        tag: str | None = None,
+        source: str | None = None,
+        page: "int" = 1,
+        per_page: "int" = 50,
+    ) -> PreparedCall: ...
+    @staticmethod
+    def search_users(
+        *,
+        email: str | None = None,
+        role: Literal["Admin", "Teacher", "Student", "Observer"] | str | None = None,
+        page: "int" = 1,
+        per_page: "int" = 50,
+    ) -> PreparedCall: ...
+
+@final
+class CallQueue:
+    """
+    The calls of one loop over a `Map`.
+    """
+    def __new__(cls, /, studio: StudioClient, raises: bool) -> CallQueue: ...
+    def add(self, /, call: PreparedCall) -> None:
+        """
+        Add a call at the end. `next_results` sends it.
+        """
+    def next_results(self, /, wait: bool) -> list[Any]:
+        """
+        Send as many calls as may be under way. Return the results that have come, in the order of the calls. If none has
+        come, wait for the first.
+        """
+    async def next_results_async(self, /, wait: bool) -> list[Any]:
+        """
+        Send as many calls as may be under way. Return the results that have come, in the order of the calls. If none has
+        come, wait for the first.
+        """
+    def stop(self, /) -> None:
+        """
+        End what is under way. `next_results` sends it again, and a call that failed too.
+        """
+    @property
+    def width(self, /) -> int:
+        """
+        How many calls may be under way at this moment.
+        """
 
 @final
 class Checkpoint:
@@ -1423,6 +1532,12 @@ class PageReader:
         """
 
 @final
+class PreparedCall:
+    """
+    A call that has not been sent.
+    """
+
+@final
 class SandboxServer:
     """
     The server behind `canvas_studio.sandbox.Sandbox`. Use that class instead.
@@ -2717,6 +2832,561 @@ class StudioClient:
 
         Reference: User page, GET /users/{user_id}/media.
         """
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["find_user"],
+        items: Iterable[str] | AsyncIterable[str],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["raise"] = "raise",
+        progress: bool | Callable[[int, int | None], object] | None = None,
+    ) -> Map[User]:
+        """
+        Make the same call for many items, several at a time, and get the results in the order of the items.
+
+        Nothing is sent before you read it, with `for`, `async for` or `collect()`. If Studio throttles requests, all of
+        them wait. A call that Studio refuses to the last retry (429 or 503) is sent once more, alone, before it counts as
+        failed. If you leave the loop early, the calls under way end.
+
+        Args:
+            operation: The name of a method that reads, such as `"get_media"` or `"list_media_courses"`. Each list is read
+                to its end.
+            items: The first argument of each call: ids or objects; tuples of several arguments; or dicts of keyword
+                arguments. A collection is checked before anything is sent. From an iterator, a generator or a `Listing`,
+                an item is taken when there is room for its call. `async for` also takes async iterables.
+            max_concurrency: How many calls may be under way, 1 to 64; the client's own number if omitted.
+            errors: `"raise"` raises the error of a call in its place. `"return"` gives the exception in place of the
+                result, and goes on.
+            progress: `True` for a bar in a terminal or a notebook (the extra `progress`), or a callable that gets the
+                number of results so far and the number of items, `None` if that is unknown.
+            arguments: Keyword arguments for all calls.
+
+        Returns:
+            A `Map` of the results.
+
+        Raises:
+            InvalidArgumentError: If the operation is none that reads, or an item or an argument is invalid.
+            TypeError: If an item or an argument has the wrong type.
+
+        Reference: the page of the operation.
+        """
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["find_user"],
+        items: Iterable[str] | AsyncIterable[str],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["return"],
+        progress: bool | Callable[[int, int | None], object] | None = None,
+    ) -> Map[User | StudioError]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["get_caption_text"],
+        items: Iterable[int | Caption] | AsyncIterable[int | Caption],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["raise"] = "raise",
+        progress: bool | Callable[[int, int | None], object] | None = None,
+    ) -> Map[str]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["get_caption_text"],
+        items: Iterable[int | Caption] | AsyncIterable[int | Caption],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["return"],
+        progress: bool | Callable[[int, int | None], object] | None = None,
+    ) -> Map[str | StudioError]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["get_collection"],
+        items: Iterable[int | Collection] | AsyncIterable[int | Collection],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["raise"] = "raise",
+        progress: bool | Callable[[int, int | None], object] | None = None,
+    ) -> Map[Collection]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["get_collection"],
+        items: Iterable[int | Collection] | AsyncIterable[int | Collection],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["return"],
+        progress: bool | Callable[[int, int | None], object] | None = None,
+    ) -> Map[Collection | StudioError]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["get_collection_permissions"],
+        items: Iterable[int | Collection] | AsyncIterable[int | Collection],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["raise"] = "raise",
+        progress: bool | Callable[[int, int | None], object] | None = None,
+    ) -> Map[Permissions]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["get_collection_permissions"],
+        items: Iterable[int | Collection] | AsyncIterable[int | Collection],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["return"],
+        progress: bool | Callable[[int, int | None], object] | None = None,
+    ) -> Map[Permissions | StudioError]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["get_download_url"],
+        items: Iterable[int | Media] | AsyncIterable[int | Media],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["raise"] = "raise",
+        progress: bool | Callable[[int, int | None], object] | None = None,
+        quality: str | None = None,
+    ) -> Map[str]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["get_download_url"],
+        items: Iterable[int | Media] | AsyncIterable[int | Media],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["return"],
+        progress: bool | Callable[[int, int | None], object] | None = None,
+        quality: str | None = None,
+    ) -> Map[str | StudioError]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["get_media"],
+        items: Iterable[int | Media] | AsyncIterable[int | Media],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["raise"] = "raise",
+        progress: bool | Callable[[int, int | None], object] | None = None,
+    ) -> Map[Media]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["get_media"],
+        items: Iterable[int | Media] | AsyncIterable[int | Media],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["return"],
+        progress: bool | Callable[[int, int | None], object] | None = None,
+    ) -> Map[Media | StudioError]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["get_media_permissions"],
+        items: Iterable[int | Media] | AsyncIterable[int | Media],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["raise"] = "raise",
+        progress: bool | Callable[[int, int | None], object] | None = None,
+    ) -> Map[Permissions]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["get_media_permissions"],
+        items: Iterable[int | Media] | AsyncIterable[int | Media],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["return"],
+        progress: bool | Callable[[int, int | None], object] | None = None,
+    ) -> Map[Permissions | StudioError]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["get_user"],
+        items: Iterable[int | Owner | User] | AsyncIterable[int | Owner | User],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["raise"] = "raise",
+        progress: bool | Callable[[int, int | None], object] | None = None,
+    ) -> Map[User]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["get_user"],
+        items: Iterable[int | Owner | User] | AsyncIterable[int | Owner | User],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["return"],
+        progress: bool | Callable[[int, int | None], object] | None = None,
+    ) -> Map[User | StudioError]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["get_user_library"],
+        items: Iterable[int | Owner | User] | AsyncIterable[int | Owner | User],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["raise"] = "raise",
+        progress: bool | Callable[[int, int | None], object] | None = None,
+    ) -> Map[Collection]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["get_user_library"],
+        items: Iterable[int | Owner | User] | AsyncIterable[int | Owner | User],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["return"],
+        progress: bool | Callable[[int, int | None], object] | None = None,
+    ) -> Map[Collection | StudioError]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["list_captions"],
+        items: Iterable[int | Media] | AsyncIterable[int | Media],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["raise"] = "raise",
+        progress: bool | Callable[[int, int | None], object] | None = None,
+    ) -> Map[list[Caption]]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["list_captions"],
+        items: Iterable[int | Media] | AsyncIterable[int | Media],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["return"],
+        progress: bool | Callable[[int, int | None], object] | None = None,
+    ) -> Map[list[Caption] | StudioError]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["list_collection_media"],
+        items: Iterable[int | Collection] | AsyncIterable[int | Collection],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["raise"] = "raise",
+        progress: bool | Callable[[int, int | None], object] | None = None,
+        page: "int" = 1,
+        per_page: "int" = 50,
+    ) -> Map[list[Media]]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["list_collection_media"],
+        items: Iterable[int | Collection] | AsyncIterable[int | Collection],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["return"],
+        progress: bool | Callable[[int, int | None], object] | None = None,
+        page: "int" = 1,
+        per_page: "int" = 50,
+    ) -> Map[list[Media] | StudioError]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["list_collections"],
+        items: Iterable[dict[str, Any]] | AsyncIterable[dict[str, Any]],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["raise"] = "raise",
+        progress: bool | Callable[[int, int | None], object] | None = None,
+        page: "int" = 1,
+        per_page: "int" = 50,
+    ) -> Map[list[Collection]]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["list_collections"],
+        items: Iterable[dict[str, Any]] | AsyncIterable[dict[str, Any]],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["return"],
+        progress: bool | Callable[[int, int | None], object] | None = None,
+        page: "int" = 1,
+        per_page: "int" = 50,
+    ) -> Map[list[Collection] | StudioError]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["list_media_courses"],
+        items: Iterable[int | Media] | AsyncIterable[int | Media],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["raise"] = "raise",
+        progress: bool | Callable[[int, int | None], object] | None = None,
+    ) -> Map[list[Course]]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["list_media_courses"],
+        items: Iterable[int | Media] | AsyncIterable[int | Media],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["return"],
+        progress: bool | Callable[[int, int | None], object] | None = None,
+    ) -> Map[list[Course] | StudioError]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["list_media_perspectives"],
+        items: Iterable[int | Media] | AsyncIterable[int | Media],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["raise"] = "raise",
+        progress: bool | Callable[[int, int | None], object] | None = None,
+    ) -> Map[list[Perspective]]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["list_media_perspectives"],
+        items: Iterable[int | Media] | AsyncIterable[int | Media],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["return"],
+        progress: bool | Callable[[int, int | None], object] | None = None,
+    ) -> Map[list[Perspective] | StudioError]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["list_media_sources"],
+        items: Iterable[int | Media] | AsyncIterable[int | Media],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["raise"] = "raise",
+        progress: bool | Callable[[int, int | None], object] | None = None,
+    ) -> Map[list[Source]]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["list_media_sources"],
+        items: Iterable[int | Media] | AsyncIterable[int | Media],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["return"],
+        progress: bool | Callable[[int, int | None], object] | None = None,
+    ) -> Map[list[Source] | StudioError]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["list_media_users"],
+        items: Iterable[int | Media] | AsyncIterable[int | Media],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["raise"] = "raise",
+        progress: bool | Callable[[int, int | None], object] | None = None,
+        min_permission: "Literal['access', 'view', 'edit']" = "access",
+    ) -> Map[list[User]]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["list_media_users"],
+        items: Iterable[int | Media] | AsyncIterable[int | Media],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["return"],
+        progress: bool | Callable[[int, int | None], object] | None = None,
+        min_permission: "Literal['access', 'view', 'edit']" = "access",
+    ) -> Map[list[User] | StudioError]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["list_user_collections"],
+        items: Iterable[int | Owner | User] | AsyncIterable[int | Owner | User],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["raise"] = "raise",
+        progress: bool | Callable[[int, int | None], object] | None = None,
+        page: "int" = 1,
+        per_page: "int" = 50,
+    ) -> Map[list[Collection]]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["list_user_collections"],
+        items: Iterable[int | Owner | User] | AsyncIterable[int | Owner | User],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["return"],
+        progress: bool | Callable[[int, int | None], object] | None = None,
+        page: "int" = 1,
+        per_page: "int" = 50,
+    ) -> Map[list[Collection] | StudioError]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["list_user_media"],
+        items: Iterable[int | Owner | User] | AsyncIterable[int | Owner | User],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["raise"] = "raise",
+        progress: bool | Callable[[int, int | None], object] | None = None,
+        page: "int" = 1,
+        per_page: "int" = 50,
+    ) -> Map[list[Media]]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["list_user_media"],
+        items: Iterable[int | Owner | User] | AsyncIterable[int | Owner | User],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["return"],
+        progress: bool | Callable[[int, int | None], object] | None = None,
+        page: "int" = 1,
+        per_page: "int" = 50,
+    ) -> Map[list[Media] | StudioError]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["paginate"],
+        items: Iterable[str] | AsyncIterable[str],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["raise"] = "raise",
+        progress: bool | Callable[[int, int | None], object] | None = None,
+        key: str,
+        params: Mapping[str, Any] | None = None,
+        page: "int" = 1,
+        per_page: "int" = 50,
+    ) -> Map[list[dict[str, Any]]]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["paginate"],
+        items: Iterable[str] | AsyncIterable[str],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["return"],
+        progress: bool | Callable[[int, int | None], object] | None = None,
+        key: str,
+        params: Mapping[str, Any] | None = None,
+        page: "int" = 1,
+        per_page: "int" = 50,
+    ) -> Map[list[dict[str, Any]] | StudioError]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["search_media"],
+        items: Iterable[dict[str, Any]] | AsyncIterable[dict[str, Any]],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["raise"] = "raise",
+        progress: bool | Callable[[int, int | None], object] | None = None,
+        title: str | None = None,
+        min_size: int | None = None,
+        max_size: int | None = None,
+        start_date: date | str | None = None,
+        end_date: date | str | None = None,
+        last_viewed_start_date: date | str | None = None,
+        last_viewed_end_date: date | str | None = None,
+        last_viewed_by_student_start_date: date | str | None = None,
+        last_viewed_by_student_end_date: date | str | None = None,
+        owner: str | None = None,
+        tag: str | None = None,
+        source: str | None = None,
+        page: "int" = 1,
+        per_page: "int" = 50,
+    ) -> Map[list[Media]]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["search_media"],
+        items: Iterable[dict[str, Any]] | AsyncIterable[dict[str, Any]],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["return"],
+        progress: bool | Callable[[int, int | None], object] | None = None,
+        title: str | None = None,
+        min_size: int | None = None,
+        max_size: int | None = None,
+        start_date: date | str | None = None,
+        end_date: date | str | None = None,
+        last_viewed_start_date: date | str | None = None,
+        last_viewed_end_date: date | str | None = None,
+        last_viewed_by_student_start_date: date | str | None = None,
+        last_viewed_by_student_end_date: date | str | None = None,
+        owner: str | None = None,
+        tag: str | None = None,
+        source: str | None = None,
+        page: "int" = 1,
+        per_page: "int" = 50,
+    ) -> Map[list[Media] | StudioError]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["search_users"],
+        items: Iterable[dict[str, Any]] | AsyncIterable[dict[str, Any]],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["raise"] = "raise",
+        progress: bool | Callable[[int, int | None], object] | None = None,
+        email: str | None = None,
+        role: Literal["Admin", "Teacher", "Student", "Observer"] | str | None = None,
+        page: "int" = 1,
+        per_page: "int" = 50,
+    ) -> Map[list[User]]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["search_users"],
+        items: Iterable[dict[str, Any]] | AsyncIterable[dict[str, Any]],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["return"],
+        progress: bool | Callable[[int, int | None], object] | None = None,
+        email: str | None = None,
+        role: Literal["Admin", "Teacher", "Student", "Observer"] | str | None = None,
+        page: "int" = 1,
+        per_page: "int" = 50,
+    ) -> Map[list[User] | StudioError]: ...
     def paginate(
         self, /, path: str, *, key: str, params: Mapping[str, Any] | None = None, page: "int" = 1, per_page: "int" = 50
     ) -> Listing[dict[str, Any]]:

@@ -28,6 +28,7 @@ def _by_name() -> None:
     import canvas_studio._waking
     import canvas_studio.errors
     import canvas_studio.listing
+    import canvas_studio.many_calls
     import canvas_studio.models
     import canvas_studio.profiles
     import canvas_studio.response

@@ -157,18 +157,11 @@ class Listing(Generic[Item]):
         Raises:
             TypeError: If an argument is none of these, or `progress` is an async callable.
         """
-        if callable(progress):
-            from canvas_studio._progress import is_async  # noqa: PLC0415 - only needed here
-
-            if is_async(progress):
-                raise TypeError("progress must be a plain callable, not an async one: a list does not await it")
-        elif progress is not None:
-            progress = read_bool("progress", progress, "True, False or a callable")
         return Listing(
             self._source,
             self._limit,
             self._consistent if consistent is None else read_bool("consistent", consistent),
-            self._progress if progress is None else progress,
+            self._progress if progress is None else read_progress(progress),
             self._thumbnails if thumbnails is None else read_bool("thumbnails", thumbnails),
         )
 
@@ -689,7 +682,7 @@ class _AsyncItems(_Reader[Item]):
 class _Reading:
     """One reading of a listing: requests pages, gives them out, and reports the progress."""
 
-    __slots__ = ("_bar", "_done", "_is_asked", "_position", "_progress", "_reported", "is_done", "pages", "reader")
+    __slots__ = ("_is_asked", "_position", "_reports", "is_done", "pages", "reader")
 
     def __init__(self, reader: PageReader, progress: bool | Callable[[int, int | None], object]) -> None:  # noqa: FBT001
         self.reader = reader
@@ -700,14 +693,7 @@ class _Reading:
         # The number of items up to the end of the current page, and what is left of that page. One tuple holds both, so
         # that a checkpoint from a signal handler or another thread sees a consistent state.
         self._position: tuple[int, Iterator[Any]] | None = (0, iter(()))
-        self._done = 0
-        self._reported: tuple[int, int | None] | None = None
-        self._bar: Items | None = None
-        if progress is True:
-            from canvas_studio._progress import Items  # noqa: PLC0415 - only needed here
-
-            self._bar = progress = Items()
-        self._progress = progress or None
+        self._reports = Reports(progress)
 
     def __enter__(self) -> Self:
         return self
@@ -720,11 +706,7 @@ class _Reading:
     def close(self) -> None:
         """Stop prefetching."""
         self.reader.close()
-        self._close_bar()
-
-    def _close_bar(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
+        self._reports.close()
 
     def end(self) -> None:
         """End the reading: give out nothing more."""
@@ -738,7 +720,7 @@ class _Reading:
         try:
             self._take(self.reader.next_pages())
         except BaseException:
-            self._close_bar()
+            self._reports.close()
             raise
         finally:
             self._is_asked.release()
@@ -749,7 +731,7 @@ class _Reading:
         try:
             self._take(await self.reader.next_pages_async())
         except BaseException:
-            self._close_bar()
+            self._reports.close()
             raise
         finally:
             self._is_asked.release()
@@ -767,7 +749,7 @@ class _Reading:
         else:
             self.pages += batch
         # Last, since it may raise.
-        if self._progress is not None:
+        if self._reports.progress is not None:
             self._report(None if batch is None else sum(map(len, batch)))
 
     def next_columns(self) -> ArrowBatch | None:
@@ -784,19 +766,13 @@ class _Reading:
 
     def _report(self, count: int | None) -> None:
         """Report the number of items that have come, or that no more will."""
-        if self._progress is None:
-            return
-        self._done += count or 0
-        total = self._done if count is None else self.reader.total
-        state = (self._done, None if total is None else max(total, self._done))
-        if state != self._reported:
-            self._reported = state
-            self._progress(*state)
+        if self._reports.progress is not None:
+            self._reports.add(count, self.reader.total)
 
     def hand_over_progress(self) -> Callable[[int, int | None], object] | None:
         """Let a stream of columns report the progress. The bar ends with the stream."""
         self._position = None
-        progress, self._progress, self._bar = self._progress, None, None
+        progress, self._reports = self._reports.progress, Reports(progress=False)
         return progress
 
     def one_by_one(self, page: list[Any]) -> Iterator[Any]:
@@ -819,6 +795,51 @@ class _Reading:
             return self.reader.checkpoint(None)
         end, left = self._position
         return self.reader.checkpoint(end - length_hint(left))
+
+
+class Reports:
+    """Reports the progress of a loop: how many items have come, and how many there are."""
+
+    __slots__ = ("_bar", "_done", "_reported", "progress")
+
+    def __init__(self, progress: bool | Callable[[int, int | None], object]) -> None:  # noqa: FBT001
+        self._done = 0
+        self._reported: tuple[int, int | None] | None = None
+        self._bar: Items | None = None
+        if progress is True:
+            from canvas_studio._progress import Items  # noqa: PLC0415 - only needed here
+
+            self._bar = progress = Items()
+        self.progress = progress or None
+
+    def add(self, count: int | None, total: int | None) -> None:
+        """Report so many more items of a total, or, with `None`, that no more will come."""
+        if self.progress is None:
+            return
+        self._done += count or 0
+        total = self._done if count is None else total
+        state = (self._done, None if total is None else max(total, self._done))
+        if state != self._reported:
+            self._reported = state
+            self.progress(*state)
+
+    def close(self) -> None:
+        """End the bar, if there is one."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+def read_progress(
+    progress: bool | Callable[[int, int | None], object],  # noqa: FBT001 - an argument of a user
+) -> bool | Callable[[int, int | None], object]:
+    """Read the argument `progress` of a loop, which awaits nothing."""
+    if not callable(progress):
+        return read_bool("progress", progress, "True, False or a callable")
+    from canvas_studio._progress import is_async  # noqa: PLC0415 - only needed here
+
+    if is_async(progress):
+        raise TypeError("progress must be a plain callable, not an async one: a list does not await it")
+    return progress
 
 
 def _whole_number(count: int, least: int) -> int:

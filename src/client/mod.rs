@@ -4,6 +4,7 @@ pub mod address;
 mod attempts;
 pub mod auth;
 pub mod body;
+mod call_queue;
 pub mod config;
 mod connections;
 pub mod error;
@@ -29,6 +30,7 @@ mod users;
 
 pub use auth::token_store::{TokenStore, Tokens};
 pub use auth::{Auth, OAuth};
+pub use call_queue::{CallQueue, QueuedCall};
 pub use config::{Config, Options};
 pub use error::{Error, RequestInfo, StatusError, Unreadable, UploadState};
 pub use limit::{ExtraPermit, RequestLimit};

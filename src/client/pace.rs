@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 /// A server counts as busy when an answer takes longer than this, and this many times as long as the fastest.
-const SLOW: Duration = Duration::from_millis(500);
+pub(super) const SLOW: Duration = Duration::from_millis(500);
 const SLOWER: u32 = 4;
 
 /// State that all clones of a client share. It has no lock, which a fork could leave locked forever.

@@ -116,7 +116,7 @@ impl Client {
     }
 
     /// The same client with other options, closed together with this one.
-    pub(super) fn with_overrides(&self, options: Options) -> Result<Self, Error> {
+    pub fn with_overrides(&self, options: Options) -> Result<Self, Error> {
         self.derive(options, Arc::clone(&self.closing), None)
     }
 

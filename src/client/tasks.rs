@@ -1,16 +1,19 @@
 //! Tasks that run beside the call that started them, and the runtime for those that outlive it.
 
 use std::any::Any;
+use std::future::poll_fn;
 use std::io;
 use std::panic::{catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::OnceLock;
+use std::task::{Context, Poll, ready};
 
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::error::Error;
+use super::process::generation;
 
 /// What a task does.
 pub type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -58,6 +61,9 @@ pub fn panic_text(panic: &(dyn Any + Send)) -> &str {
 pub struct Task<T> {
     handle: JoinHandle<()>,
     result: oneshot::Receiver<T>,
+    /// Whether it has ended without a result.
+    is_lost: bool,
+    generation: u32,
 }
 
 impl<T: Send + 'static> Task<T> {
@@ -73,27 +79,43 @@ impl<T: Send + 'static> Task<T> {
             Some(host) => (host.context)(work),
             None => work,
         };
-        Self { handle: runtime.spawn(work), result }
+        Self { handle: runtime.spawn(work), result, is_lost: false, generation: generation() }
     }
 
     pub fn is_done(&self) -> bool {
         self.handle.is_finished()
     }
 
+    /// Whether this process runs it, and not the parent of a fork.
+    pub fn is_of_this_process(&self) -> bool {
+        self.generation == generation()
+    }
+
     /// Waits for the result. The wait can be cancelled and repeated.
     pub async fn wait(&mut self) -> Result<T, Error> {
-        match (&mut self.result).await {
-            Ok(value) => Ok(value),
-            Err(_) => match (&mut self.handle).await {
-                Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
-                _ => Err(Error::Exiting),
-            },
+        poll_fn(|context| self.poll(context)).await
+    }
+
+    /// Waits for the result.
+    pub fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<T, Error>> {
+        if !self.is_lost {
+            if let Ok(value) = ready!(Pin::new(&mut self.result).poll(context)) {
+                return Poll::Ready(Ok(value));
+            }
+            self.is_lost = true;
+        }
+        match ready!(Pin::new(&mut self.handle).poll(context)) {
+            Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
+            _ => Poll::Ready(Err(Error::Exiting)),
         }
     }
 }
 
 impl<T> Drop for Task<T> {
     fn drop(&mut self) {
-        self.handle.abort();
+        // Another thread of the parent may have held a lock of its runtime during the fork.
+        if self.generation == generation() {
+            self.handle.abort();
+        }
     }
 }

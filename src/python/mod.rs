@@ -3,10 +3,12 @@
 pub(crate) mod auth;
 pub(crate) mod bridge;
 pub(crate) mod cached;
+pub(crate) mod call_builder;
 pub(crate) mod convert;
 pub(crate) mod errors;
 pub(crate) mod files;
 pub(crate) mod listing;
+pub(crate) mod many_calls;
 pub(crate) mod operations;
 pub(crate) mod pages;
 pub(crate) mod panics;

@@ -1,4 +1,4 @@
-//! The macro `operations!`: one line for each operation makes two methods, a blocking and an async one.
+//! The macros `operations!` and `reads!`: one line for each operation makes two methods, a blocking and an async one.
 
 /// Emits a `#[pymethods]` block: `name / name_async (this, argument: Type) -> Result = request;` gives a blocking and
 /// an async method with the same signature and docstring, both over the value that `request` builds. The class has a
@@ -65,4 +65,25 @@ macro_rules! operations {
     };
 }
 
-pub(crate) use operations;
+/// Emits what `operations!` does, for operations of a `StudioClient` that only read: a GET with one answer. So
+/// `StudioClient.map` takes them, too.
+macro_rules! reads {
+    (StudioClient { $(
+        $(#[doc = $doc:literal])*
+        #[pyo3($($signature:tt)*)]
+        $name:ident / $name_async:ident ($this:ident $(, $(#[$how:meta])* $argument:ident: $type:ty)* $(,)?) -> $result:ty = $operation:expr;
+    )* }) => {
+        $crate::python::operations::operations! { StudioClient { $(
+            $(#[doc = $doc])*
+            #[pyo3($($signature)*)]
+            $name / $name_async ($this $(, $(#[$how])* $argument: $type)*) -> $result = $operation;
+        )* } }
+
+        $crate::python::call_builder::builds_calls! { $(
+            #[pyo3($($signature)*)]
+            $name ($($(#[$how])* $argument: $type),*) = $crate::python::call_builder::PreparedCall::of($operation);
+        )* }
+    };
+}
+
+pub(crate) use {operations, reads};

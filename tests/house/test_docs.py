@@ -18,6 +18,7 @@ PAGES = (
     "collections.md",
     "columns.md",
     "downloads.md",
+    "many-calls.md",
     "media.md",
     "media_upload.md",
     "raw-requests.md",

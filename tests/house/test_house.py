@@ -29,6 +29,7 @@ WITHOUT_TWIN = {
     "from_dict",
     "from_env",
     "limit",
+    "map",
     "pages",
     "resume",
     "to_dict",
@@ -86,7 +87,9 @@ def test_an_operation_is_written_once() -> None:
 
 
 def test_a_macro_call_holds_no_ordinary_code() -> None:
-    macros = re.compile(r"^(?:operations|lists|object|ids|record|arguments)! ?[{(].*?^[)}]", re.MULTILINE | re.DOTALL)
+    macros = re.compile(
+        r"^(?:operations|reads|lists|object|ids|record|arguments)! ?[{(].*?^[)}]", re.MULTILINE | re.DOTALL
+    )
     calls = [
         (file, call)
         for file in (HOUSE / "src/python").rglob("*.rs")

@@ -77,6 +77,18 @@ impl<T: Item> Listing<T> {
         Reader::new(self.client.clone(), self.request.clone(), self.last, state)
     }
 
+    /// All items, one page after another.
+    pub async fn collect(&self) -> Result<Vec<T>, Error> {
+        let one_by_one = Options { max_concurrency: Some(1), ..Options::default() };
+        let listing = if self.first_page().is_some() { self.with(one_by_one)? } else { self.clone() };
+        let mut reader = listing.read(Reading::default());
+        let mut items = Vec::new();
+        while let Some(pages) = reader.next_pages().await? {
+            items.extend(pages.into_iter().flatten());
+        }
+        Ok(items)
+    }
+
     /// The current number of items: Studio's total, or if that is missing or implausible, the number read.
     pub async fn total(&self) -> Result<u64, Error> {
         if let (Some(first_page), None) = (self.request.page(), &self.from) {

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use pyo3::inspect::{PyStaticConstant, PyStaticExpr};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDate, PyDateTime, PyString};
-use pyo3::{PyTypeInfo, intern};
+use pyo3::types::{PyDate, PyDateTime, PyList, PyString};
+use pyo3::{IntoPyObjectExt, PyTypeInfo, intern};
 #[cfg(feature = "stubs")]
 use pyo3::{type_hint_identifier, type_hint_subscript};
 use serde_json::Value;
@@ -27,6 +27,16 @@ pub(crate) trait IntoPython {
 
     /// Converts it. Objects with operations of their own get the client.
     fn into_python(self, py: Python<'_>, client: Option<&Client>) -> PyResult<Self::Python>;
+}
+
+/// Converts the items of a list.
+pub(crate) fn page_into_python<'py, T: IntoPython>(
+    py: Python<'py>,
+    client: Option<&Client>,
+    items: Vec<T>,
+) -> PyResult<Bound<'py, PyList>> {
+    let items: PyResult<Vec<_>> = items.into_iter().map(|item| item.into_python(py, client)?.into_py_any(py)).collect();
+    PyList::new(py, items?)
 }
 
 /// Types that need no conversion.

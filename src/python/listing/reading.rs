@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex as StdMutex, MutexGuard, OnceLock, PoisonError};
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use pyo3::IntoPyObjectExt;
 #[cfg(feature = "stubs")]
 use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
@@ -22,7 +21,7 @@ use crate::client::{Checkpoint, Client, Error, Reader};
 use crate::python::bridge::operation::Operation;
 use crate::python::bridge::runtime::cleanup;
 use crate::python::convert::arguments::{Argument, Text};
-use crate::python::convert::output::{IntoPython, TypeHint, Typed};
+use crate::python::convert::output::{IntoPython, TypeHint, Typed, page_into_python};
 use crate::python::errors::to_python;
 use crate::python::operations::operations;
 
@@ -139,15 +138,6 @@ fn pages_into_python<T: IntoPython>(
 ) -> PyResult<Py<PyList>> {
     let pages: PyResult<Vec<_>> = pages.into_iter().map(|items| page_into_python(py, client, items)).collect();
     PyList::new(py, pages?).map(Bound::unbind)
-}
-
-pub(crate) fn page_into_python<'py, T: IntoPython>(
-    py: Python<'py>,
-    client: Option<&Client>,
-    items: Vec<T>,
-) -> PyResult<Bound<'py, PyList>> {
-    let items: PyResult<Vec<_>> = items.into_iter().map(|item| item.into_python(py, client)?.into_py_any(py)).collect();
-    PyList::new(py, items?)
 }
 
 /// Pages of items that are converted for Python.

@@ -127,9 +127,29 @@ pub(crate) fn made_of<H>(py: Python<'_>, source: ListingSource) -> PyResult<Type
 }
 
 /// Emits a `#[pymethods]` block: `name (this, argument: Type) -> Item = request;` gives a method that returns a
-/// `Listing`, and registers lists of such items as ones that can be resumed. The class has a `client` method.
+/// `Listing`, and registers lists of such items as ones that can be resumed. The class has a `client` method. What lists
+/// of a `StudioClient` hold, `StudioClient.map` collects.
 macro_rules! lists {
-    ($class:ident { $(
+    (StudioClient { $(
+        $(#[doc = $doc:literal])*
+        #[pyo3($($signature:tt)*)]
+        $name:ident ($this:ident $(, $(#[$how:meta])* $argument:ident: $type:ty)* $(,)?) -> $item:ty = $request:expr;
+    )* }) => {
+        $crate::python::listing::source::lists! { @of StudioClient { $(
+            $(#[doc = $doc])*
+            #[pyo3($($signature)*)]
+            $name ($this $(, $(#[$how])* $argument: $type)*) -> $item = $request;
+        )* } }
+
+        $crate::python::call_builder::builds_calls! { $(
+            #[pyo3($($signature)*)]
+            $name ($($(#[$how])* $argument: $type),*) = $crate::python::call_builder::PreparedCall::of_list::<$item>($request);
+        )* }
+    };
+    ($class:ident { $($lists:tt)* }) => {
+        $crate::python::listing::source::lists! { @of $class { $($lists)* } }
+    };
+    (@of $class:ident { $(
         $(#[$about:meta])*
         $name:ident ($this:ident $(, $(#[$how:meta])* $argument:ident: $type:ty)* $(,)?) -> $item:ty = $request:expr;
     )* }) => {

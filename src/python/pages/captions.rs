@@ -13,7 +13,7 @@ use crate::python::convert::bodies::ShortFile;
 use crate::python::convert::ids::{Id, ids};
 use crate::python::errors::warn;
 use crate::python::listing::source::lists;
-use crate::python::operations::operations;
+use crate::python::operations::{operations, reads};
 use crate::python::studio_client::StudioClient;
 
 ids! {
@@ -115,7 +115,9 @@ operations! { StudioClient {
     #[pyo3(signature = (id, path))]
     download_caption / download_caption_async (studio, id: Id<OfCaption>, path: FilePath) -> PathBuf
         = captions::download(id).and_then(|request| Save::new(request, path, EXAMPLE));
+} }
 
+reads! { StudioClient {
     /// Get the text of a caption, such as SubRip or WebVTT.
     ///
     /// Args:

@@ -15,8 +15,45 @@ use crate::python::convert::ids::{Id, ids};
 use crate::python::convert::input_records::Records;
 use crate::python::convert::words::{CollectionType, Permission, Word};
 use crate::python::listing::source::lists;
-use crate::python::operations::operations;
+use crate::python::operations::{operations, reads};
 use crate::python::studio_client::StudioClient;
+
+reads! { StudioClient {
+    /// Get a collection.
+    ///
+    /// Args:
+    ///     id: The collection's id.
+    ///
+    /// Returns:
+    ///     The collection.
+    ///
+    /// Raises:
+    ///     PermissionDeniedError: 403, if the caller may not see it.
+    ///     NotFoundError: 404, if there is no such collection.
+    ///     UnprocessableEntityError: 422, if the id is not valid.
+    ///
+    /// Reference: Collection page, GET /collections/{collection_id}.
+    #[pyo3(signature = (id))]
+    get_collection / get_collection_async (studio, id: Id<OfCollection>) -> models::Collection = collections::get(id);
+
+    /// Get the users and groups with whom a collection is shared.
+    ///
+    /// Args:
+    ///     id: The collection, or its id.
+    ///
+    /// Returns:
+    ///     The users and the groups, each with a permission.
+    ///
+    /// Raises:
+    ///     PermissionDeniedError: 403, if the caller may not see that.
+    ///     NotFoundError: 404, if there is no such collection.
+    ///     UnprocessableEntityError: 422, if the id is not valid.
+    ///
+    /// Reference: Collection page, GET /collections/{collection_id}/permissions.
+    #[pyo3(signature = (id))]
+    get_collection_permissions / get_collection_permissions_async (studio, id: Id<OfCollection>) -> models::Permissions
+        = collections::permissions(id);
+} }
 
 operations! { StudioClient {
     /// Create a collection.
@@ -38,23 +75,6 @@ operations! { StudioClient {
     #[pyo3(signature = (name, *, user_id=None))]
     create_collection / create_collection_async (studio, name: Text, user_id: Option<Id<OfUser>>) -> models::Collection
         = collections::create(&name, user_id);
-
-    /// Get a collection.
-    ///
-    /// Args:
-    ///     id: The collection's id.
-    ///
-    /// Returns:
-    ///     The collection.
-    ///
-    /// Raises:
-    ///     PermissionDeniedError: 403, if the caller may not see it.
-    ///     NotFoundError: 404, if there is no such collection.
-    ///     UnprocessableEntityError: 422, if the id is not valid.
-    ///
-    /// Reference: Collection page, GET /collections/{collection_id}.
-    #[pyo3(signature = (id))]
-    get_collection / get_collection_async (studio, id: Id<OfCollection>) -> models::Collection = collections::get(id);
 
     /// Delete a collection with all its media and perspectives. This cannot be undone.
     ///
@@ -109,24 +129,6 @@ operations! { StudioClient {
     #[pyo3(signature = (id))]
     unarchive_collection / unarchive_collection_async (studio, id: Id<OfCollection>) -> Option<models::Collection>
         = collections::unarchive(id);
-
-    /// Get the users and groups with whom a collection is shared.
-    ///
-    /// Args:
-    ///     id: The collection, or its id.
-    ///
-    /// Returns:
-    ///     The users and the groups, each with a permission.
-    ///
-    /// Raises:
-    ///     PermissionDeniedError: 403, if the caller may not see that.
-    ///     NotFoundError: 404, if there is no such collection.
-    ///     UnprocessableEntityError: 422, if the id is not valid.
-    ///
-    /// Reference: Collection page, GET /collections/{collection_id}/permissions.
-    #[pyo3(signature = (id))]
-    get_collection_permissions / get_collection_permissions_async (studio, id: Id<OfCollection>) -> models::Permissions
-        = collections::permissions(id);
 
     /// Change with whom a collection is shared.
     ///

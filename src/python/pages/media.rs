@@ -20,16 +20,15 @@ use crate::python::convert::arguments::{Day, FilePath, Flag, Int, Text, named};
 use crate::python::convert::ids::{Id, ids};
 use crate::python::convert::input::word;
 use crate::python::convert::input_records::Records;
-use crate::python::convert::output::{AnyJson, Typed};
+use crate::python::convert::output::{AnyJson, Typed, page_into_python};
 use crate::python::convert::words::{Permission, TranscodingStatus, Word};
 use crate::python::errors::to_python;
-use crate::python::listing::reading::page_into_python;
 use crate::python::listing::source::lists;
-use crate::python::operations::operations;
+use crate::python::operations::{operations, reads};
 use crate::python::progress::{DownloadWithProgress, Progress};
 use crate::python::studio_client::StudioClient;
 
-operations! { StudioClient {
+reads! { StudioClient {
     /// Get a media, with the collection that it is in.
     ///
     /// Args:
@@ -46,6 +45,46 @@ operations! { StudioClient {
     #[pyo3(signature = (id))]
     get_media / get_media_async (studio, id: Id<OfMedia>) -> models::Media = media::get(id);
 
+    /// Get the signed URL from which a media can be downloaded for 24 hours. Treat it as a secret.
+    ///
+    /// Args:
+    ///     id: The media, or its id.
+    ///     quality: Which version; the best if omitted. The values are not documented.
+    ///
+    /// Returns:
+    ///     The URL. Do not send the access token to it.
+    ///
+    /// Raises:
+    ///     PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
+    ///     NotFoundError: 404, if there is no such media, or not in that quality.
+    ///     UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo), or Studio does not accept
+    ///         `quality`.
+    ///
+    /// Reference: Media page, GET /media/{media_id}/download.
+    #[pyo3(signature = (id, *, quality=None))]
+    get_download_url / get_download_url_async (studio, id: Id<OfMedia>, quality: Option<Text>) -> url::Url
+        = media::download_url(id, quality.as_deref());
+
+    /// Get the users and groups with whom a media is shared directly.
+    ///
+    /// Args:
+    ///     id: The media, or its id.
+    ///
+    /// Returns:
+    ///     The users and the groups, each with a permission.
+    ///
+    /// Raises:
+    ///     PermissionDeniedError: 403, if the caller may not see that.
+    ///     NotFoundError: 404, if there is no such media.
+    ///     UnprocessableEntityError: 422, if the id is not valid.
+    ///
+    /// Reference: Media page, GET /media/{media_id}/permissions.
+    #[pyo3(signature = (id))]
+    get_media_permissions / get_media_permissions_async (studio, id: Id<OfMedia>) -> models::Permissions
+        = media::permissions(id);
+} }
+
+operations! { StudioClient {
     /// Delete a media with all its perspectives. This cannot be undone.
     ///
     /// Args:
@@ -120,26 +159,6 @@ operations! { StudioClient {
         #[pyo3(from_py_with = embed_type)] embed_type: &'static str, downloadable: Option<Flag>) -> String
         = media::create_embed(media_id, course_id, embed_type, downloadable);
 
-    /// Get the signed URL from which a media can be downloaded for 24 hours. Treat it as a secret.
-    ///
-    /// Args:
-    ///     id: The media, or its id.
-    ///     quality: Which version; the best if omitted. The values are not documented.
-    ///
-    /// Returns:
-    ///     The URL. Do not send the access token to it.
-    ///
-    /// Raises:
-    ///     PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
-    ///     NotFoundError: 404, if there is no such media, or not in that quality.
-    ///     UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo), or Studio does not accept
-    ///         `quality`.
-    ///
-    /// Reference: Media page, GET /media/{media_id}/download.
-    #[pyo3(signature = (id, *, quality=None))]
-    get_download_url / get_download_url_async (studio, id: Id<OfMedia>, quality: Option<Text>) -> url::Url
-        = media::download_url(id, quality.as_deref());
-
     /// Download a media into a file.
     ///
     /// It is written to `PATH.part` and renamed when it is complete. After a broken connection the download resumes; if
@@ -171,24 +190,6 @@ operations! { StudioClient {
     download_media / download_media_async (studio, id: Id<OfMedia>, path: FilePath, quality: Option<Text>,
         progress: Progress, max_bytes: Option<Int>) -> PathBuf
         = DownloadWithProgress::new(media::download_url(id, quality.as_deref()), path, progress, max_bytes);
-
-    /// Get the users and groups with whom a media is shared directly.
-    ///
-    /// Args:
-    ///     id: The media, or its id.
-    ///
-    /// Returns:
-    ///     The users and the groups, each with a permission.
-    ///
-    /// Raises:
-    ///     PermissionDeniedError: 403, if the caller may not see that.
-    ///     NotFoundError: 404, if there is no such media.
-    ///     UnprocessableEntityError: 422, if the id is not valid.
-    ///
-    /// Reference: Media page, GET /media/{media_id}/permissions.
-    #[pyo3(signature = (id))]
-    get_media_permissions / get_media_permissions_async (studio, id: Id<OfMedia>) -> models::Permissions
-        = media::permissions(id);
 
     /// Change with whom a media is shared.
     ///

@@ -10,10 +10,10 @@ use crate::python::convert::arguments::{Text, named};
 use crate::python::convert::ids::Id;
 use crate::python::convert::words::{OpenWord, Role};
 use crate::python::listing::source::lists;
-use crate::python::operations::operations;
+use crate::python::operations::reads;
 use crate::python::studio_client::StudioClient;
 
-operations! { StudioClient {
+reads! { StudioClient {
     /// Get a user.
     ///
     /// Args:

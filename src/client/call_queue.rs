@@ -1,0 +1,174 @@
+//! Runs many calls: a bounded number is under way, and their results come in the order of the calls.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+
+use super::error::Error;
+use super::pace::{ConcurrencyLimit, SLOW};
+use super::send::Client;
+use super::tasks::{Task, shared_runtime};
+
+/// Sends a call, each time anew.
+type Start<T> = dyn Fn(Client) -> Pin<Box<dyn Future<Output = Result<T, Error>> + Send>> + Send + Sync;
+
+/// A call for a queue, which may send it several times: it must change nothing.
+pub struct QueuedCall<T> {
+    pub start: Arc<Start<T>>,
+    /// Whether it takes one request, so that its time shows how quick the server is.
+    pub is_one_request: bool,
+}
+
+impl<T> Clone for QueuedCall<T> {
+    fn clone(&self) -> Self {
+        Self { start: Arc::clone(&self.start), is_one_request: self.is_one_request }
+    }
+}
+
+impl<T> fmt::Debug for QueuedCall<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("QueuedCall").finish_non_exhaustive()
+    }
+}
+
+/// Calls in order, the next one first. As many as the width allows are under way, on the shared runtime: they go on
+/// while their reader is away, so what they hold is free again without it. Dropping the queue ends them.
+#[derive(Debug)]
+pub struct CallQueue<T> {
+    client: Client,
+    limit: ConcurrencyLimit,
+    entries: VecDeque<Entry<T>>,
+}
+
+#[derive(Debug)]
+struct Entry<T> {
+    call: QueuedCall<T>,
+    state: State<T>,
+    /// Whether it was sent while no other was under way.
+    is_alone: bool,
+}
+
+#[derive(Debug)]
+enum State<T> {
+    Waiting,
+    UnderWay(Task<Ended<T>>),
+    Ended(Ended<T>),
+}
+
+/// The result of a call, and how long it took.
+type Ended<T> = (Result<T, Error>, Duration);
+
+impl<T: Send + 'static> Entry<T> {
+    fn begin(&mut self, runtime: &Handle, client: Client) {
+        let start = Arc::clone(&self.call.start);
+        self.state = State::UnderWay(Task::begin(runtime, async move {
+            client.pace().hold().await;
+            let began = Instant::now();
+            (start(client).await, began.elapsed())
+        }));
+    }
+
+    /// Waits until it is not under way.
+    fn poll_ended(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        if let State::UnderWay(task) = &mut self.state {
+            let ended = ready!(task.poll(context));
+            self.state = State::Waiting;
+            self.state = State::Ended(ended?);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn result(&self) -> Option<&Result<T, Error>> {
+        if let State::Ended((result, _)) = &self.state { Some(result) } else { None }
+    }
+
+    /// Whether the server refused it for want of time, while others were under way. Alone, it may be accepted.
+    fn is_crowded_out(&self) -> bool {
+        let is_refused =
+            matches!(self.result(), Some(Err(Error::Status(refusal))) if matches!(refusal.status, 429 | 503));
+        is_refused && !self.is_alone
+    }
+}
+
+impl<T: Send + 'static> CallQueue<T> {
+    pub fn new(client: Client) -> Self {
+        let config = client.config();
+        let width = config.max_concurrency.min(config.max_connections);
+        let limit = ConcurrencyLimit::new(width, client.pace().throttlings());
+        Self { client, limit, entries: VecDeque::new() }
+    }
+
+    /// How many calls may be under way. With more than these in the queue, the others wait in memory.
+    pub fn width(&self) -> usize {
+        self.limit.now()
+    }
+
+    pub fn push(&mut self, call: QueuedCall<T>) {
+        self.entries.push_back(Entry { call, state: State::Waiting, is_alone: false });
+    }
+
+    /// Sends what may be under way, and waits until the first call has ended.
+    pub fn poll_first(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        loop {
+            self.begin_calls()?;
+            let Some(first) = self.entries.front_mut() else { return Poll::Ready(Ok(())) };
+            ready!(first.poll_ended(context))?;
+            if !first.is_crowded_out() {
+                return Poll::Ready(Ok(()));
+            }
+            for other in self.entries.iter_mut().skip(1) {
+                ready!(other.poll_ended(context))?;
+            }
+            if let Some(first) = self.entries.front_mut() {
+                (first.is_alone, first.state) = (true, State::Waiting);
+            }
+        }
+    }
+
+    /// Sends the calls at the front of the queue.
+    fn begin_calls(&mut self) -> Result<(), Error> {
+        let is_alone = self.entries.front().is_some_and(|first| first.is_alone || first.is_crowded_out());
+        let width = if is_alone { 1 } else { self.limit.now() };
+        for (index, entry) in self.entries.iter_mut().enumerate() {
+            // In the child of a fork, the thread that drove the task stayed in the parent.
+            if matches!(&entry.state, State::UnderWay(task) if !task.is_of_this_process()) {
+                entry.state = State::Waiting;
+            }
+            if index < width && matches!(entry.state, State::Waiting) {
+                entry.begin(&shared_runtime()?, self.client.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// The result of the first call, if it has come.
+    pub fn first(&self) -> Option<&Result<T, Error>> {
+        self.entries.front().filter(|first| !first.is_crowded_out())?.result()
+    }
+
+    /// Takes that result out of the queue.
+    pub fn take_first(&mut self) -> Option<Result<T, Error>> {
+        self.first()?;
+        let Entry { call, state: State::Ended((result, took)), .. } = self.entries.pop_front()? else { return None };
+        let took = if call.is_one_request { took } else { took.min(SLOW) };
+        self.limit.answered(took, self.client.pace().throttlings());
+        Some(result)
+    }
+
+    /// Ends what is under way. The next wait sends it again, and the first call even if it has failed.
+    pub fn stop(&mut self) {
+        for entry in &mut self.entries {
+            if let State::UnderWay(_) = entry.state {
+                entry.state = State::Waiting;
+            }
+        }
+        if let Some(first) = self.entries.front_mut().filter(|first| matches!(first.result(), Some(Err(_)))) {
+            (first.is_alone, first.state) = (false, State::Waiting);
+        }
+    }
+}
