@@ -18,11 +18,11 @@ from canvas_studio.models import (
     User,
 )
 from canvas_studio.uploads import UploadReport
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from os import PathLike
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Literal, final
+from typing import Any, BinaryIO, Final, Literal, final, overload
 
 __all__ = [
     "OUT_OF_BAND",
