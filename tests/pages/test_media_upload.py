@@ -494,8 +494,8 @@ def test_progress_is_told_as_for_a_download(form: Form, tmp_path: Path) -> None:
 
         with pytest.raises(ZeroDivisionError):
             form.call(studio, "upload_media", film, progress=stop)
-        # It was ended before the storage host answered.
-        assert [seen.path.rpartition("/")[2] for seen in api.requests[sent:]] == ["uploads"]
+        # It was ended before the storage host answered, and perhaps before anything was sent.
+        assert [seen.path for seen in api.requests[sent:] if seen.path.endswith("complete")] == []
 
 
 @pytest.mark.parametrize("ended_by", ["close", "cancel", "interrupt"])

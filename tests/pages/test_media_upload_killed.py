@@ -121,6 +121,8 @@ def test_an_upload_that_is_killed_makes_no_second_media_and_completes_nothing_th
         ]
         for number, fault in enumerate(faults):
             box.faults.add(path=COMPLETE, probability=0.2, seed=number, **fault)
+        # Some files are refused for good, so that not every upload may be completed.
+        box.faults.add(host="storage", method="PUT", probability=0.2, seed=8, status=403)
         box.faults.add(path="/v1/media/uploads", method="POST", probability=0.1, seed=9, status=500, carried_out=True)
         for number in range(kills):
             journal = tmp_path / f"{number}.jsonl"
