@@ -31,7 +31,7 @@ from canvas_studio import (
 from canvas_studio.sandbox import Sandbox
 from canvas_studio.workflows import Snapshot, SnapshotError, SnapshotRefusedError, calibration
 from support.fault_server import TOKEN, FaultServer, Received, collection_item, json_answer, media_item, person
-from support.programs import posix_only
+from support.programs import linux_only, posix_only
 from support.snapshots import in_the_file, in_the_lists, placements, placements_in_the_lists
 
 if TYPE_CHECKING:
@@ -483,15 +483,18 @@ def test_a_reader_in_another_process_keeps_the_snapshot_that_it_opened(path: Pat
 
 
 @pytest.mark.torture
-@pytest.mark.timeout(600)
+@linux_only
+@pytest.mark.timeout(1800)
 def test_a_million_media_in_flat_memory(path: Path) -> None:
     program = """
-        import resource, sys
+        import sys
         from canvas_studio import StudioClient
         from canvas_studio.workflows import Snapshot
         studio = StudioClient(sys.argv[1], token=sys.argv[2])
         taken = Snapshot.take(studio, sys.argv[3], level="lists")
-        print(taken.about.counts["media"], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+        # Not ru_maxrss, in which the process that started this one counts: it has the sandbox.
+        most = open("/proc/self/status").read().partition("VmHWM:")[2].split()[0]
+        print(taken.about.counts["media"], int(most) // 1024)
     """
 
     def megabytes(media: int) -> int:
