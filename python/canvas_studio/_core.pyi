@@ -338,6 +338,86 @@ class Collection:
         """
         The id of the course in Canvas, for a course's collection.
         """
+    def create_media(
+        self,
+        /,
+        url: str,
+        *,
+        title: str | None = None,
+        description: str | None = None,
+        user_id: int | Owner | User | None = None,
+        auto_caption: bool | None = None,
+        is_external: bool | None = None,
+    ) -> Media:
+        """
+        Create a media from a URL in it. Studio fetches the file afterwards, or shows the video of YouTube or Vimeo.
+
+        It is never repeated if it may have been carried out: after a 5xx or a broken connection, look for the media before
+        you call it again.
+
+        Args:
+            url: The URL, which begins with `http://` or `https://`: of a file that Studio fetches, or of a video of YouTube or
+                Vimeo. A signed URL must stay good until Studio has fetched the file; when that is, is unknown.
+            title: The title. Studio requires one, unless `is_external` is `True`.
+            description: The description.
+            user_id: The Studio user (an id, an `Owner` or a `User`) who will own it; the caller if omitted. Only an
+                administrator may create one for another user.
+            auto_caption: Whether Studio makes captions automatically. The account must have that.
+            is_external: Whether it is a video of YouTube or Vimeo, which stays there. For a URL of these it must be given;
+                Studio takes anything else for a file if omitted.
+
+        Returns:
+            The media, which Studio may still be fetching: see `Media.wait_until_ready`.
+
+        Raises:
+            InvalidArgumentError: If the URL or the title cannot be right. No request was sent.
+            PermissionDeniedError: 403, if the caller may not create it there, or an administrator forbids external media.
+            NotFoundError: 404, if the collection is no longer there, or there is no such user.
+            UnprocessableEntityError: 422, if Studio does not accept the URL or something else.
+            InternalServerError: 501, if captions cannot be made automatically.
+
+        Reference: Media Upload page, POST /collections/{collection_id}/media.
+        """
+    async def create_media_async(
+        self,
+        /,
+        url: str,
+        *,
+        title: str | None = None,
+        description: str | None = None,
+        user_id: int | Owner | User | None = None,
+        auto_caption: bool | None = None,
+        is_external: bool | None = None,
+    ) -> Media:
+        """
+        Create a media from a URL in it. Studio fetches the file afterwards, or shows the video of YouTube or Vimeo.
+
+        It is never repeated if it may have been carried out: after a 5xx or a broken connection, look for the media before
+        you call it again.
+
+        Args:
+            url: The URL, which begins with `http://` or `https://`: of a file that Studio fetches, or of a video of YouTube or
+                Vimeo. A signed URL must stay good until Studio has fetched the file; when that is, is unknown.
+            title: The title. Studio requires one, unless `is_external` is `True`.
+            description: The description.
+            user_id: The Studio user (an id, an `Owner` or a `User`) who will own it; the caller if omitted. Only an
+                administrator may create one for another user.
+            auto_caption: Whether Studio makes captions automatically. The account must have that.
+            is_external: Whether it is a video of YouTube or Vimeo, which stays there. For a URL of these it must be given;
+                Studio takes anything else for a file if omitted.
+
+        Returns:
+            The media, which Studio may still be fetching: see `Media.wait_until_ready`.
+
+        Raises:
+            InvalidArgumentError: If the URL or the title cannot be right. No request was sent.
+            PermissionDeniedError: 403, if the caller may not create it there, or an administrator forbids external media.
+            NotFoundError: 404, if the collection is no longer there, or there is no such user.
+            UnprocessableEntityError: 422, if Studio does not accept the URL or something else.
+            InternalServerError: 501, if captions cannot be made automatically.
+
+        Reference: Media Upload page, POST /collections/{collection_id}/media.
+        """
     @property
     def created_at(self, /) -> datetime | None:
         """
@@ -2005,6 +2085,92 @@ class StudioClient:
 
         Reference: Collection page, POST /collections.
         """
+    def create_collection_media(
+        self,
+        /,
+        collection_id: int | Collection,
+        url: str,
+        *,
+        title: str | None = None,
+        description: str | None = None,
+        user_id: int | Owner | User | None = None,
+        auto_caption: bool | None = None,
+        is_external: bool | None = None,
+    ) -> Media:
+        """
+        Create a media from a URL in a collection. Studio fetches the file afterwards, or shows the video of YouTube or
+        Vimeo.
+
+        It is never repeated if it may have been carried out: after a 5xx or a broken connection, look for the media before
+        you call it again.
+
+        Args:
+            collection_id: The collection, or its id, into which it goes.
+            url: The URL, which begins with `http://` or `https://`: of a file that Studio fetches, or of a video of YouTube or
+                Vimeo. A signed URL must stay good until Studio has fetched the file; when that is, is unknown.
+            title: The title. Studio requires one, unless `is_external` is `True`.
+            description: The description.
+            user_id: The Studio user (an id, an `Owner` or a `User`) who will own it; the caller if omitted. Only an
+                administrator may create one for another user.
+            auto_caption: Whether Studio makes captions automatically. The account must have that.
+            is_external: Whether it is a video of YouTube or Vimeo, which stays there. For a URL of these it must be given;
+                Studio takes anything else for a file if omitted.
+
+        Returns:
+            The media, which Studio may still be fetching: see `wait_until_ready`.
+
+        Raises:
+            InvalidArgumentError: If the URL or the title cannot be right. No request was sent.
+            PermissionDeniedError: 403, if the caller may not create it there, or an administrator forbids external media.
+            NotFoundError: 404, if there is no such collection or user.
+            UnprocessableEntityError: 422, if Studio does not accept the URL or something else.
+            InternalServerError: 501, if captions cannot be made automatically.
+
+        Reference: Media Upload page, POST /collections/{collection_id}/media.
+        """
+    async def create_collection_media_async(
+        self,
+        /,
+        collection_id: int | Collection,
+        url: str,
+        *,
+        title: str | None = None,
+        description: str | None = None,
+        user_id: int | Owner | User | None = None,
+        auto_caption: bool | None = None,
+        is_external: bool | None = None,
+    ) -> Media:
+        """
+        Create a media from a URL in a collection. Studio fetches the file afterwards, or shows the video of YouTube or
+        Vimeo.
+
+        It is never repeated if it may have been carried out: after a 5xx or a broken connection, look for the media before
+        you call it again.
+
+        Args:
+            collection_id: The collection, or its id, into which it goes.
+            url: The URL, which begins with `http://` or `https://`: of a file that Studio fetches, or of a video of YouTube or
+                Vimeo. A signed URL must stay good until Studio has fetched the file; when that is, is unknown.
+            title: The title. Studio requires one, unless `is_external` is `True`.
+            description: The description.
+            user_id: The Studio user (an id, an `Owner` or a `User`) who will own it; the caller if omitted. Only an
+                administrator may create one for another user.
+            auto_caption: Whether Studio makes captions automatically. The account must have that.
+            is_external: Whether it is a video of YouTube or Vimeo, which stays there. For a URL of these it must be given;
+                Studio takes anything else for a file if omitted.
+
+        Returns:
+            The media, which Studio may still be fetching: see `wait_until_ready`.
+
+        Raises:
+            InvalidArgumentError: If the URL or the title cannot be right. No request was sent.
+            PermissionDeniedError: 403, if the caller may not create it there, or an administrator forbids external media.
+            NotFoundError: 404, if there is no such collection or user.
+            UnprocessableEntityError: 422, if Studio does not accept the URL or something else.
+            InternalServerError: 501, if captions cannot be made automatically.
+
+        Reference: Media Upload page, POST /collections/{collection_id}/media.
+        """
     def create_embed(
         self,
         /,
@@ -2062,6 +2228,92 @@ class StudioClient:
             UnprocessableEntityError: 422, if something is not valid.
 
         Reference: Media page, /media/{media_id}/create_embed (the method, POST, is observed).
+        """
+    def create_media(
+        self,
+        /,
+        url: str,
+        *,
+        title: str | None = None,
+        description: str | None = None,
+        user_id: int | Owner | User | None = None,
+        collection_id: int | Collection | None = None,
+        auto_caption: bool | None = None,
+        is_external: bool | None = None,
+    ) -> Media:
+        """
+        Create a media from a URL. Studio fetches the file afterwards, or shows the video of YouTube or Vimeo.
+
+        It is never repeated if it may have been carried out: after a 5xx or a broken connection, look for the media before
+        you call it again.
+
+        Args:
+            url: The URL, which begins with `http://` or `https://`: of a file that Studio fetches, or of a video of YouTube or
+                Vimeo. A signed URL must stay good until Studio has fetched the file; when that is, is unknown.
+            title: The title. Studio requires one, unless `is_external` is `True`.
+            description: The description.
+            user_id: The Studio user (an id, an `Owner` or a `User`) into whose library it goes; the caller's own if
+                omitted. Only an administrator may name another. Studio does not take it together with `collection_id`.
+            collection_id: The collection, or its id, into which it goes.
+            auto_caption: Whether Studio makes captions automatically. The account must have that.
+            is_external: Whether it is a video of YouTube or Vimeo, which stays there. For a URL of these it must be given;
+                Studio takes anything else for a file if omitted.
+
+        Returns:
+            The media, which Studio may still be fetching: see `wait_until_ready`.
+
+        Raises:
+            InvalidArgumentError: If the URL or the title cannot be right, or `user_id` and `collection_id` are both given.
+                No request was sent.
+            PermissionDeniedError: 403, if the caller may not create it there, or an administrator forbids external media.
+            NotFoundError: 404, if there is no such user or collection.
+            UnprocessableEntityError: 422, if Studio does not accept the URL or something else.
+            InternalServerError: 501, if captions cannot be made automatically.
+
+        Reference: Media Upload page, POST /media.
+        """
+    async def create_media_async(
+        self,
+        /,
+        url: str,
+        *,
+        title: str | None = None,
+        description: str | None = None,
+        user_id: int | Owner | User | None = None,
+        collection_id: int | Collection | None = None,
+        auto_caption: bool | None = None,
+        is_external: bool | None = None,
+    ) -> Media:
+        """
+        Create a media from a URL. Studio fetches the file afterwards, or shows the video of YouTube or Vimeo.
+
+        It is never repeated if it may have been carried out: after a 5xx or a broken connection, look for the media before
+        you call it again.
+
+        Args:
+            url: The URL, which begins with `http://` or `https://`: of a file that Studio fetches, or of a video of YouTube or
+                Vimeo. A signed URL must stay good until Studio has fetched the file; when that is, is unknown.
+            title: The title. Studio requires one, unless `is_external` is `True`.
+            description: The description.
+            user_id: The Studio user (an id, an `Owner` or a `User`) into whose library it goes; the caller's own if
+                omitted. Only an administrator may name another. Studio does not take it together with `collection_id`.
+            collection_id: The collection, or its id, into which it goes.
+            auto_caption: Whether Studio makes captions automatically. The account must have that.
+            is_external: Whether it is a video of YouTube or Vimeo, which stays there. For a URL of these it must be given;
+                Studio takes anything else for a file if omitted.
+
+        Returns:
+            The media, which Studio may still be fetching: see `wait_until_ready`.
+
+        Raises:
+            InvalidArgumentError: If the URL or the title cannot be right, or `user_id` and `collection_id` are both given.
+                No request was sent.
+            PermissionDeniedError: 403, if the caller may not create it there, or an administrator forbids external media.
+            NotFoundError: 404, if there is no such user or collection.
+            UnprocessableEntityError: 422, if Studio does not accept the URL or something else.
+            InternalServerError: 501, if captions cannot be made automatically.
+
+        Reference: Media Upload page, POST /media.
         """
     def create_upload(
         self, /, *, user_id: int | Owner | User | None = None, collection_id: int | Collection | None = None

@@ -177,6 +177,47 @@ def test_the_script_for_cron_does_not_replace_a_file_of_somebody_else(tmp_path: 
     assert path.read_text() == "all,my,work\n1,2,3\n"
 
 
+def test_the_vendors_upload_example_uploads_on_behalf_of_a_user_into_a_collection(tmp_path: Path, box: Sandbox) -> None:
+    ada = box.add_user("Ada Park", "ada.park@example.edu")
+    collection = box.add_collection("Biology", owner=ada)
+    files = {f"lecture {number}.mp4": bytes([number]) * 100_000 for number in range(3)}
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+
+    ended = run(EXAMPLES / "upload.py", *files, "--user-id", ada, "--collection-id", collection, cwd=tmp_path, box=box)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    media = {item.title: item for item in box.client().list_collection_media(collection)}
+    assert media.keys() == files.keys()
+    assert all(item.owner is not None and item.owner.id == ada for item in media.values())
+    told = [f"Uploaded {name}: media {media[name].id}" for name in files]
+    assert ended.stdout.splitlines() == told
+    for name, content in files.items():
+        box.client().download_media(media[name], tmp_path / "again.mp4")
+        assert (tmp_path / "again.mp4").read_bytes() == content
+
+
+def test_the_vendors_upload_example_completes_nothing_that_was_not_sent(tmp_path: Path, box: Sandbox) -> None:
+    (tmp_path / "lecture.mp4").write_bytes(b"x" * 1000)
+    box.faults.add(method="PUT", status=403)
+
+    ended = run(EXAMPLES / "upload.py", "lecture.mp4", cwd=tmp_path, box=box)
+
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert re.fullmatch(r"upload: 403 for PUT .*\n", ended.stderr)
+    assert [seen.path for seen in box.requests if seen.path.endswith("/complete")] == []
+    assert box.client().search_media(title="lecture.mp4").collect() == []
+
+
+def test_without_a_school_files_are_uploaded_to_a_sandbox(tmp_path: Path) -> None:
+    (tmp_path / "lecture.mp4").write_bytes(b"x" * 1000)
+
+    ended = run(EXAMPLES / "upload.py", "lecture.mp4", cwd=tmp_path)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert re.fullmatch(r"Uploaded lecture\.mp4: media \d+\n", ended.stdout)
+
+
 def test_the_notebook_goes_from_a_listing_to_a_plot(tmp_path: Path) -> None:
     stored = json.loads((EXAMPLES / "inventory.ipynb").read_text(encoding="utf-8"))
     code = [cell for cell in stored["cells"] if cell["cell_type"] == "code"]

@@ -121,6 +121,12 @@ class Stage:
             if name in query:
                 query[name] = self.ids[kind][str(query[name])]
         body = recorded.json_body
+        if isinstance(body, dict):
+            kinds = {"collection_id": "collections", "user_id": "user"}
+            fields = cast("dict[str, Any]", body)
+            body = {
+                name: self.ids[kinds[name]][str(value)] if name in kinds else value for name, value in fields.items()
+            }
         if changes := changes_in(body):
             here = [change | {"id": self.ids[change["share_type"]][str(change["id"])]} for change in changes]
             body = here if isinstance(body, list) else {"permissions": here}

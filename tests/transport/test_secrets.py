@@ -38,6 +38,7 @@ from canvas_studio import (
     StudioClient,
     StudioError,
     Tokens,
+    UploadSlot,
 )
 from canvas_studio.sandbox import Sandbox
 from support.fault_server import (
@@ -249,6 +250,8 @@ class School:
                     "expires_in": 7200,
                 }
             )
+        if request.path.endswith("/media/uploads"):
+            return json_answer({"upload": {"id": 1, "url": f"{self.storage.url}/uploads/1?{SIGNED}"}}, 201)
         if request.path.endswith("/download"):
             return redirect(f"{self.storage.url}/file.mp4?{SIGNED}")
         if "/collections" in request.path:
@@ -336,6 +339,10 @@ ARGUMENTS: dict[str, Any] = {
     "course_id": 1,
     "name": "New",
     "email": "ada.park@example.edu",
+    "title": "New",
+    "url": f"https://bucket.example.com/lectures/1.mp4?{SIGNED}",
+    # Nothing listens there.
+    "slot": UploadSlot(1, f"http://127.0.0.1:9/uploads/1?{SIGNED}"),
     "changes": [{"action": "create", "id": 7, "share_type": "user"}],
     "method": "POST",
     "key": "things",
@@ -361,6 +368,9 @@ def operations() -> list[tuple[type, str]]:
 def call(form: Form, owner: Any, name: str, folder: Path) -> None:
     """Call an operation with something for each parameter that must be given, and read what it returns."""
     given: dict[str, Any] = {"path": folder / "file.mp4" if "download" in name else "/things"}
+    if "upload" in name:
+        given["path"] = folder / "lecture.mp4"
+        given["path"].write_bytes(b"video")
     required = [
         parameter.name
         for parameter in inspect.signature(getattr(owner, name)).parameters.values()

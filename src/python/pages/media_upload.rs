@@ -1,4 +1,4 @@
-//! The Media Upload page: files become media, in one call or in three steps.
+//! The Media Upload page: files become media, in one call or in three steps, and so does what is behind a URL.
 
 use std::ffi::CString;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::collections::{Collection, OfCollection};
 use super::media::{Media, OfMedia};
 use super::records::OfUser;
 use crate::api::item::Extra;
-use crate::api::media_upload::{self, Completion, Destination};
+use crate::api::media_upload::{self, Completion, Destination, FromUrl};
 use crate::api::models::{self, UploadSlot};
 use crate::api::signed_url::SignedUrl;
 use crate::api::{InvalidArgument, check};
@@ -140,6 +140,80 @@ operations! { StudioClient {
     #[pyo3(signature = (media_id, *, title, description=None, auto_caption=None))]
     complete_upload / complete_upload_async (studio, media_id: Id<OfUpload>, title: Text, description: Option<Text>,
         auto_caption: Option<Flag>) -> models::Media = UploadToComplete::new(media_id, title, description, auto_caption);
+
+    /// Create a media from a URL. Studio fetches the file afterwards, or shows the video of YouTube or Vimeo.
+    ///
+    /// It is never repeated if it may have been carried out: after a 5xx or a broken connection, look for the media before
+    /// you call it again.
+    ///
+    /// Args:
+    ///     url: The URL, which begins with `http://` or `https://`: of a file that Studio fetches, or of a video of YouTube or
+    ///         Vimeo. A signed URL must stay good until Studio has fetched the file; when that is, is unknown.
+    ///     title: The title. Studio requires one, unless `is_external` is `True`.
+    ///     description: The description.
+    ///     user_id: The Studio user (an id, an `Owner` or a `User`) into whose library it goes; the caller's own if
+    ///         omitted. Only an administrator may name another. Studio does not take it together with `collection_id`.
+    ///     collection_id: The collection, or its id, into which it goes.
+    ///     auto_caption: Whether Studio makes captions automatically. The account must have that.
+    ///     is_external: Whether it is a video of YouTube or Vimeo, which stays there. For a URL of these it must be given;
+    ///         Studio takes anything else for a file if omitted.
+    ///
+    /// Returns:
+    ///     The media, which Studio may still be fetching: see `wait_until_ready`.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: If the URL or the title cannot be right, or `user_id` and `collection_id` are both given.
+    ///         No request was sent.
+    ///     PermissionDeniedError: 403, if the caller may not create it there, or an administrator forbids external media.
+    ///     NotFoundError: 404, if there is no such user or collection.
+    ///     UnprocessableEntityError: 422, if Studio does not accept the URL or something else.
+    ///     InternalServerError: 501, if captions cannot be made automatically.
+    ///
+    /// Reference: Media Upload page, POST /media.
+    #[pyo3(signature = (url, *, title=None, description=None, user_id=None, collection_id=None, auto_caption=None,
+        is_external=None))]
+    create_media / create_media_async (studio, url: Text, title: Option<Text>, description: Option<Text>,
+        user_id: Option<Id<OfUser>>, collection_id: Option<Id<OfCollection>>, auto_caption: Option<Flag>,
+        is_external: Option<Flag>) -> models::Media
+        = media_upload::create_media(
+            &FromUrl { url, title, description, user_id, auto_caption, is_external }, collection_id);
+
+    /// Create a media from a URL in a collection. Studio fetches the file afterwards, or shows the video of YouTube or
+    /// Vimeo.
+    ///
+    /// It is never repeated if it may have been carried out: after a 5xx or a broken connection, look for the media before
+    /// you call it again.
+    ///
+    /// Args:
+    ///     collection_id: The collection, or its id, into which it goes.
+    ///     url: The URL, which begins with `http://` or `https://`: of a file that Studio fetches, or of a video of YouTube or
+    ///         Vimeo. A signed URL must stay good until Studio has fetched the file; when that is, is unknown.
+    ///     title: The title. Studio requires one, unless `is_external` is `True`.
+    ///     description: The description.
+    ///     user_id: The Studio user (an id, an `Owner` or a `User`) who will own it; the caller if omitted. Only an
+    ///         administrator may create one for another user.
+    ///     auto_caption: Whether Studio makes captions automatically. The account must have that.
+    ///     is_external: Whether it is a video of YouTube or Vimeo, which stays there. For a URL of these it must be given;
+    ///         Studio takes anything else for a file if omitted.
+    ///
+    /// Returns:
+    ///     The media, which Studio may still be fetching: see `wait_until_ready`.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: If the URL or the title cannot be right. No request was sent.
+    ///     PermissionDeniedError: 403, if the caller may not create it there, or an administrator forbids external media.
+    ///     NotFoundError: 404, if there is no such collection or user.
+    ///     UnprocessableEntityError: 422, if Studio does not accept the URL or something else.
+    ///     InternalServerError: 501, if captions cannot be made automatically.
+    ///
+    /// Reference: Media Upload page, POST /collections/{collection_id}/media.
+    #[pyo3(signature = (collection_id, url, *, title=None, description=None, user_id=None, auto_caption=None,
+        is_external=None))]
+    create_collection_media / create_collection_media_async (studio, collection_id: Id<OfCollection>, url: Text,
+        title: Option<Text>, description: Option<Text>, user_id: Option<Id<OfUser>>, auto_caption: Option<Flag>,
+        is_external: Option<Flag>) -> models::Media
+        = media_upload::create_collection_media(
+            collection_id, &FromUrl { url, title, description, user_id, auto_caption, is_external });
 } }
 
 operations! { StudioClient {
@@ -220,6 +294,39 @@ operations! { Collection {
         #[pyo3(from_py_with = named::check)] check: bool) -> models::Media
         = upload(FileToSend::new(path, check), title, description, auto_caption,
             Destination { collection_id: Some(this.value.id()), user_id }, progress);
+
+    /// Create a media from a URL in it. Studio fetches the file afterwards, or shows the video of YouTube or Vimeo.
+    ///
+    /// It is never repeated if it may have been carried out: after a 5xx or a broken connection, look for the media before
+    /// you call it again.
+    ///
+    /// Args:
+    ///     url: The URL, which begins with `http://` or `https://`: of a file that Studio fetches, or of a video of YouTube or
+    ///         Vimeo. A signed URL must stay good until Studio has fetched the file; when that is, is unknown.
+    ///     title: The title. Studio requires one, unless `is_external` is `True`.
+    ///     description: The description.
+    ///     user_id: The Studio user (an id, an `Owner` or a `User`) who will own it; the caller if omitted. Only an
+    ///         administrator may create one for another user.
+    ///     auto_caption: Whether Studio makes captions automatically. The account must have that.
+    ///     is_external: Whether it is a video of YouTube or Vimeo, which stays there. For a URL of these it must be given;
+    ///         Studio takes anything else for a file if omitted.
+    ///
+    /// Returns:
+    ///     The media, which Studio may still be fetching: see `Media.wait_until_ready`.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: If the URL or the title cannot be right. No request was sent.
+    ///     PermissionDeniedError: 403, if the caller may not create it there, or an administrator forbids external media.
+    ///     NotFoundError: 404, if the collection is no longer there, or there is no such user.
+    ///     UnprocessableEntityError: 422, if Studio does not accept the URL or something else.
+    ///     InternalServerError: 501, if captions cannot be made automatically.
+    ///
+    /// Reference: Media Upload page, POST /collections/{collection_id}/media.
+    #[pyo3(signature = (url, *, title=None, description=None, user_id=None, auto_caption=None, is_external=None))]
+    create_media / create_media_async (this, url: Text, title: Option<Text>, description: Option<Text>,
+        user_id: Option<Id<OfUser>>, auto_caption: Option<Flag>, is_external: Option<Flag>) -> models::Media
+        = media_upload::create_collection_media(
+            this.value.id(), &FromUrl { url, title, description, user_id, auto_caption, is_external });
 } }
 
 ids! {
