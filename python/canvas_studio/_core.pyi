@@ -2098,11 +2098,10 @@ class StudioClient:
         is_external: bool | None = None,
     ) -> Media:
         """
-        Create a media from a URL in a collection. Studio fetches the file afterwards, or shows the video of YouTube or
-        Vimeo.
+        Create a media from a URL in a collection.
 
-        It is never repeated if it may have been carried out: after a 5xx or a broken connection, look for the media before
-        you call it again.
+        Studio fetches the file afterwards, or shows the video of YouTube or Vimeo. The call is never repeated if it may have
+        been carried out: after a 5xx or a broken connection, look for the media before you call it again.
 
         Args:
             collection_id: The collection, or its id, into which it goes.
@@ -2141,11 +2140,10 @@ class StudioClient:
         is_external: bool | None = None,
     ) -> Media:
         """
-        Create a media from a URL in a collection. Studio fetches the file afterwards, or shows the video of YouTube or
-        Vimeo.
+        Create a media from a URL in a collection.
 
-        It is never repeated if it may have been carried out: after a 5xx or a broken connection, look for the media before
-        you call it again.
+        Studio fetches the file afterwards, or shows the video of YouTube or Vimeo. The call is never repeated if it may have
+        been carried out: after a 5xx or a broken connection, look for the media before you call it again.
 
         Args:
             collection_id: The collection, or its id, into which it goes.

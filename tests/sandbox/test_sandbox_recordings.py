@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from canvas_studio.sandbox import Sandbox
 from support.plain_http import API, Answer, ask
-from support.recordings import FILES, name_of
+from support.recordings import FILES, call_of, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # Recordings of what is unknown or odd, made to see that our client takes it; the sandbox does one thing of several.
 ODD = {
+    "captions/add_caption": "a file, which test_sandbox_other_pages.py sends",
+    "captions/list_captions_without_any": "the media of the sandbox have captions",
     "collections/archive_collection_empty": "an empty body, where the sandbox answers the collection",
     "collections/archive_collection_message": "a message, where the sandbox answers the collection",
     "collections/unarchive_collection_empty": "an empty body, where the sandbox answers the collection",
@@ -35,6 +37,8 @@ ODD = {
     "users/get_user_library_without_wrapper": "a collection without its wrapper, where the sandbox has one",
     "users/list_user_media": "a second page of media without most of their fields",
 }
+# The caption whose text is recorded.
+CAPTION = call_of("captions/get_caption_text")["gives"]
 # Pages of the reference that the sandbox does not have.
 OTHER_PAGES = {
     "media/paginate_user_media",
@@ -74,6 +78,7 @@ def exchanges(path: Path) -> Iterator[Exchange]:
     case = name_of(path)
     for entry in json.loads(path.read_text(encoding="utf-8"))["log"]["entries"]:
         request, response = entry["request"], entry["response"]
+        body = request.get("postData", {})
         url = urlsplit(str(request["url"]))
         # What is asked of the storage host has no shape of Studio's.
         if response["status"] < 400 and url.path.startswith(API):
@@ -82,7 +87,7 @@ def exchanges(path: Path) -> Iterator[Exchange]:
                 request["method"],
                 url.path.removeprefix(API),
                 dict(parse_qsl(url.query)),
-                json.loads(request["postData"]["text"]) if "postData" in request else None,
+                json.loads(body["text"]) if body.get("mimeType") == "application/json" else None,
                 response["status"],
                 response["content"]["mimeType"],
                 {header["name"].lower(): header["value"] for header in response["headers"]},
@@ -152,12 +157,15 @@ def stage() -> Iterator[Stage]:
                 created_at="2025-05-16T02:36:46.696Z",
                 last_viewed="2025-08-01",
                 last_viewed_by_student="2025-07-30",
+                captions=[{"srclang": "pt", "text": CAPTION}],
             )
             for _ in range(21)
         ]
+        captions = ask(box.url, "GET", f"/media/{media[0]}/caption_files", token=box.token).json["caption_files"]
         yield Stage(
             box,
             {
+                "caption_files": {"5940": captions[0]["id"]},
                 "collections": {"7": course},
                 "media": {"42": media[0]},
                 "user": {"3": ada, "4": jonas, "6": helper},
