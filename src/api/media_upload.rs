@@ -146,7 +146,10 @@ impl FromUrl {
             Some(title) => check::text("title", title)?,
             None if self.is_external == Some(true) => {}
             None => {
-                return Err(InvalidArgument::new("title", "is missing: Studio requires it, unless is_external is True"));
+                return Err(InvalidArgument::new(
+                    "title",
+                    "is missing: Studio requires it, unless is_external is True",
+                ));
             }
         }
         self.user_id.map_or(Ok(()), |id| check::id("user_id", id).map(drop))
