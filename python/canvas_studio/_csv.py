@@ -9,6 +9,7 @@ import errno
 import io
 import json
 import os
+import unicodedata
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from canvas_studio._core import put_in_place, read_path, temporary_path
@@ -22,6 +23,8 @@ OWNER = ("id", "full_name", "display_name", "email")
 """The fields of the one object that documented items hold, as `to_dict()` gives them."""
 
 EXTRA = "extra"
+
+FORMULA = ("=", "+", "-", "@", "\N{MINUS SIGN}")
 
 
 class WholeFile:
@@ -139,6 +142,26 @@ class CsvFile(WholeFile):
 
     def _finish(self, *, is_whole: bool) -> None:  # noqa: ARG002 - a file is closed in one way only
         self._text.close()
+
+
+def without_formula(value: object) -> object:
+    """Put an apostrophe in front of a text that a spreadsheet may take for a formula.
+
+    Some pass over white space in front, and take the wide forms of the signs for the signs. Anybody who may upload
+    writes titles.
+
+    Args:
+        value: The cell, or the name of a column.
+    """
+    if not isinstance(value, str) or not value:
+        return value
+    first = next((letter for letter in value if not _is_blank(letter)), "")
+    is_formula = value[0] in "\t\r" or unicodedata.normalize("NFKC", first).startswith(FORMULA)
+    return f"'{value}" if is_formula else value
+
+
+def _is_blank(letter: str) -> bool:
+    return letter.isspace() or unicodedata.category(letter) in {"Cc", "Cf"}
 
 
 def _cell(value: object) -> object:

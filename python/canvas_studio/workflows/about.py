@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from canvas_studio.models import Drift
 from canvas_studio.workflows.errors import SnapshotError
-from canvas_studio.workflows.schema import APPLICATION_ID, FORMAT, VERSION
+from canvas_studio.workflows.schema import APPLICATION_ID, FORMAT, MEDIA, VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["SnapshotAbout", "connect", "read_about", "write_about"]
+__all__ = ["SnapshotAbout", "connect", "is_of_a_snapshot", "read_about", "write_about"]
 
 HEADER: Final = b"SQLite format 3\x00"
 HEADER_BYTES: Final = 100
+APPLICATION_ID_AT: Final = slice(68, 72)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,8 +113,8 @@ def connect(path: Path) -> sqlite3.Connection:
         header, size = file.read(HEADER_BYTES), file.seek(0, 2)
     if len(header) < HEADER_BYTES or not header.startswith(HEADER):
         raise SnapshotError(f"{path} is not a snapshot: it is no SQLite file")
-    version, application_id = (int.from_bytes(header[at : at + 4], "big") for at in (60, 68))
-    if application_id != APPLICATION_ID:
+    version = int.from_bytes(header[60:64], "big")
+    if not is_of_a_snapshot(header):
         raise SnapshotError(f"{path} is not a snapshot: it is another SQLite file")
     if version > VERSION:
         raise SnapshotError(
@@ -128,9 +129,16 @@ def connect(path: Path) -> sqlite3.Connection:
     # A reading is short, and the caller's lock keeps two threads from one connection.
     connection = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
     try:
-        connection.execute("pragma query_only = on")
+        for setting in ("query_only = on", "temp_store = memory", "trusted_schema = off"):
+            connection.execute(f"pragma {setting}")
+        # `attach` would make a file, and so would `vacuum into`, which attaches it. An authorizer in Python could wait
+        # for the interpreter's lock while it holds SQLite's, and another thread for the other one.
+        connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
         is_whole = connection.execute("select count(*) from about where key = 'taken_at'").fetchone()[0]
-    except sqlite3.DatabaseError as error:
+        # That a table or a column is missing is the fault of the file, and not of the first query.
+        for query in ("select * from library", "select * from courses", MEDIA) if is_whole else ():
+            connection.execute(f"select * from ({query}) limit 0").close()  # noqa: S608 - of these
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         connection.close()
         raise SnapshotError(f"{path} is broken: {error}. Copy it or take it again") from error
     except BaseException:
@@ -140,6 +148,15 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise SnapshotError(f"{path} is not whole: its reading was ended. Take the snapshot again, and it goes on")
     return connection
+
+
+def is_of_a_snapshot(header: bytes) -> bool:
+    """Whether a file that begins so is a snapshot, or a part of one.
+
+    Args:
+        header: The first 100 bytes.
+    """
+    return header.startswith(HEADER) and header[APPLICATION_ID_AT] == APPLICATION_ID.to_bytes(4, "big")
 
 
 def read_about(connection: sqlite3.Connection, path: Path) -> SnapshotAbout:

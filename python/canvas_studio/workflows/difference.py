@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from canvas_studio.errors import InvalidArgumentError
 from canvas_studio.workflows.rows import Rows
+from canvas_studio.workflows.schema import MEDIA_COLUMNS
 
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from canvas_studio.workflows.about import SnapshotAbout
 
@@ -25,24 +25,6 @@ COMPARED: Final = (
 
 REPLACED: Final = {"title", "description"}
 """Those of an anonymized snapshot cannot be compared: each has its own key."""
-
-QUERY: Final = """
-select media.id as id, title, owner_id, coalesce(full_name, display_name) as owner_name, size, created_at,
-    description, duration, last_viewed, last_viewed_by_student, transcoding_status, source, archived_at,
-    placed.courses as courses
-from media
-left join owner on owner.id = media.owner_id
-left join (
-    select media_id, group_concat(course_id, ', ') as courses
-    from (
-        select placement.media_id as media_id, collection.course_id as course_id
-        from placement join collection on collection.id = placement.collection_id
-        where collection.course_id is not null order by 1, 2
-    )
-    group by media_id
-) as placed on placed.media_id = media.id
-order by media.id
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,14 +67,17 @@ class Difference:
 
 
 def compare(
-    older: sqlite3.Connection, older_about: SnapshotAbout, newer: sqlite3.Connection, newer_about: SnapshotAbout
+    older: Iterable[tuple[Any, ...]],
+    older_about: SnapshotAbout,
+    newer: Iterable[tuple[Any, ...]],
+    newer_about: SnapshotAbout,
 ) -> Difference:
     """Compare two snapshots, media by media.
 
     Args:
-        older: The older file.
+        older: What `schema.MEDIA` brings from the older file.
         older_about: What it says of itself.
-        newer: The newer file.
+        newer: What it brings from the newer file.
         newer_about: What it says of itself.
 
     Returns:
@@ -137,11 +122,9 @@ def compare(
     )
 
 
-def _media(connection: sqlite3.Connection) -> Iterator[dict[str, Any]]:
-    cursor = connection.execute(QUERY)
-    names = [column[0] for column in cursor.description]
-    for row in cursor:
-        yield dict(zip(names, row, strict=True))
+def _media(rows: Iterable[tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
+    for row in rows:
+        yield dict(zip(MEDIA_COLUMNS, row, strict=True))
 
 
 def _pairs(

@@ -9,7 +9,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Final, Self, overload
 
 from canvas_studio import _frames
-from canvas_studio._csv import WholeFile
+from canvas_studio._csv import WholeFile, without_formula
 
 if TYPE_CHECKING:
     import os
@@ -23,8 +23,6 @@ __all__ = ["Rows"]
 
 SHOWN: Final = 20
 LONGEST_TEXT: Final = 60
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-"""A spreadsheet takes a text that begins so for a formula, and anybody who may upload writes titles."""
 
 
 class Rows(Sequence[dict[str, Any]]):
@@ -117,7 +115,7 @@ class Rows(Sequence[dict[str, Any]]):
     def to_csv(self, path: str | os.PathLike[str], *, encoding: str = "utf-8") -> Path:
         """Write the rows to a CSV file, which has its name only when it is whole.
 
-        A text that a spreadsheet would take for a formula gets an apostrophe in front. A missing value is empty.
+        A text that a spreadsheet may take for a formula gets an apostrophe in front. A missing value is empty.
 
         Args:
             path: The file; an existing one is replaced.
@@ -132,8 +130,8 @@ class Rows(Sequence[dict[str, Any]]):
         """
         text = io.StringIO(newline="")
         rows = csv.writer(text)
-        rows.writerow(self.columns)
-        rows.writerows([_without_formula(value) for value in row] for row in self._tuples)
+        rows.writerow(map(without_formula, self.columns))
+        rows.writerows([without_formula(value) for value in row] for row in self._tuples)
         with _Whole(path) as file:
             file.write(text.getvalue().encode(encoding))
         return file.path
@@ -265,7 +263,3 @@ def _text(value: object) -> str:
         return ""
     text = "".join(letter if letter.isprintable() else " " for letter in str(value))
     return text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 1]}…"
-
-
-def _without_formula(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value

@@ -63,13 +63,38 @@ left join (
 create view courses as
 select
     collection.course_id, collection.id as collection_id, collection.name,
-    count(media.id) as media, coalesce(sum(media.size), 0) as bytes
+    count(media.id) as media, cast(total(media.size) as integer) as bytes
 from collection
 left join placement on placement.collection_id = collection.id
 left join media on media.id = placement.media_id
 where collection.course_id is not null
 group by collection.id;
 """
+
+# Each media with its owner and its courses, as snapshots are compared.
+MEDIA: Final = """
+select media.id as id, title, owner_id, coalesce(full_name, display_name) as owner_name, size, created_at,
+    description, duration, last_viewed, last_viewed_by_student, transcoding_status, source, archived_at,
+    placed.courses as courses
+from media
+left join owner on owner.id = media.owner_id
+left join (
+    select media_id, group_concat(course_id, ', ') as courses
+    from (
+        select placement.media_id as media_id, collection.course_id as course_id
+        from placement join collection on collection.id = placement.collection_id
+        where collection.course_id is not null order by 1, 2
+    )
+    group by media_id
+) as placed on placed.media_id = media.id
+order by media.id
+"""
+
+MEDIA_COLUMNS: Final = (
+    *("id", "title", "owner_id", "owner_name", "size", "created_at", "description", "duration", "last_viewed"),
+    *("last_viewed_by_student", "transcoding_status", "source", "archived_at", "courses"),
+)
+"""Those of `MEDIA`."""
 
 # What a reading that was ended goes on from. It is gone from a whole snapshot.
 PROGRESS: Final = "create table progress(key text primary key, value text);"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import weakref
 from collections.abc import Mapping
 from threading import Lock
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from canvas_studio._core import read_path
 from canvas_studio.errors import InvalidArgumentError
@@ -14,11 +15,12 @@ from canvas_studio.workflows.about import connect, read_about
 from canvas_studio.workflows.difference import compare
 from canvas_studio.workflows.errors import SnapshotError
 from canvas_studio.workflows.rows import Rows
+from canvas_studio.workflows.schema import MEDIA
 from canvas_studio.workflows.taking import take
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from typing import Self
 
@@ -32,6 +34,16 @@ if TYPE_CHECKING:
     from canvas_studio.workflows.taking import Level
 
 __all__ = ["Snapshot"]
+
+READS: Final = re.compile(
+    r"(?:\s|;|--[^\n]*(?:\n|$)|/\*.*?\*/)*(?:select|with|values|explain)\b", re.IGNORECASE | re.DOTALL
+)
+"""How a query begins that reads, behind comments."""
+
+PRIMARY: Final = 0xFF
+"""The bits of an extended code of SQLite that say what kind of error it is."""
+
+BROKEN: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR}
 
 
 class Snapshot:
@@ -67,7 +79,9 @@ class Snapshot:
         """Read a Studio into a file. Nothing is changed in Studio.
 
         The file gets its name when it is whole, in place of an older snapshot; until then it has `.part` behind it.
-        Only this user can read it. After an error, Ctrl-C or a crash, the same call within 24 hours goes on with it.
+        Only this user can read it. After an error, Ctrl-C or a crash, the same call within 24 hours goes on with it. If
+        the token seems to be another person's by then, or sees another number of media or collections, the reading
+        begins anew, and the log says so.
 
         Args:
             studio: The client. An administrator's sees the whole school.
@@ -85,8 +99,9 @@ class Snapshot:
             The snapshot, opened.
 
         Raises:
-            SnapshotRefusedError: If the snapshot would be less than half of the one that it replaces; if `path` is
-                something else or a snapshot of another school; or if another process is writing it.
+            SnapshotRefusedError: If the snapshot would be less than half of the one that it replaces; if `path`, or
+                `path` with `.part` behind it, is something else or a snapshot of another school; or if another process
+                is writing it.
             ListingChangedError: If a list changed during each of ten readings.
             InvalidArgumentError: If an argument is invalid.
             StudioError: If Studio cannot be read.
@@ -165,6 +180,9 @@ class Snapshot:
             InvalidArgumentError: If SQLite refuses the query, or it would change the file.
             SnapshotError: If the file is broken or closed.
         """
+        if not READS.match(query):
+            problem = "query must be one SELECT: a snapshot is read only; copy the file to change it"
+            raise InvalidArgumentError(problem, argument="query")
         given: Any = params
         if len(params) == 1 and isinstance(params[0], Mapping):
             given = cast("Mapping[str, object]", params[0])
@@ -173,17 +191,25 @@ class Snapshot:
                 cursor = self._connection.execute(query, given)
                 columns = [column[0] for column in cursor.description or ()]
                 return Rows(columns, cursor.fetchall())
-            except sqlite3.Error as error:
+            except (sqlite3.Error, UnicodeDecodeError) as error:
                 raise self._translated(error) from error
+            except UnicodeEncodeError as error:
+                problem = f"query: {error.object[error.start]!r} is half of a character, which no file can hold"
+                raise InvalidArgumentError(problem, argument="query") from error
+            except OverflowError as error:
+                problem = "params: SQLite's numbers end at 2**63 - 1 and -2**63"
+                raise InvalidArgumentError(problem, argument="params") from error
             except sqlite3.Warning as error:  # Python 3.11, of two statements
                 raise InvalidArgumentError(f"query: {error}", argument="query") from error
 
-    def _translated(self, error: sqlite3.Error) -> SnapshotError | InvalidArgumentError:
+    def _translated(self, error: sqlite3.Error | UnicodeDecodeError) -> SnapshotError | InvalidArgumentError:
         if not self._close.alive:
             return SnapshotError(f"{self.path} was closed: open it again")
-        code = getattr(error, "sqlite_errorcode", None)
-        if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB} or (code or 0) & 0xFF == sqlite3.SQLITE_IOERR:
+        code = (getattr(error, "sqlite_errorcode", None) or 0) & PRIMARY
+        if code in BROKEN or isinstance(error, UnicodeDecodeError):
             return SnapshotError(f"{self.path} is broken: {error}. Copy it or take it again")
+        if "Could not decode" in str(error):
+            return SnapshotError(f"{self.path} is broken, or the query makes a text that is not UTF-8: {error}")
         if code == sqlite3.SQLITE_READONLY:
             return InvalidArgumentError("query: a snapshot is read only; copy the file to change it", argument="query")
         return InvalidArgumentError(f"query: {error}", argument="query")
@@ -277,8 +303,21 @@ class Snapshot:
 
         Raises:
             InvalidArgumentError: If `older` is of another school, or newer.
+            SnapshotError: If one of the files is broken or closed.
             TypeError: If it is no snapshot.
         """
         if not isinstance(older, Snapshot):  # pyright: ignore[reportUnnecessaryIsInstance] - it may be anything
             raise TypeError(f"older must be a Snapshot, not {type(older).__name__}: use Snapshot.open(...)")
-        return compare(older._connection, older.about, self._connection, self.about)
+        return compare(older._media(), older.about, self._media(), self.about)
+
+    def _media(self) -> Iterator[tuple[Any, ...]]:
+        """Bring all media, some at a time, so that two snapshots can be compared without having both in memory."""
+        try:
+            # `yield from` would close the cursor when the comparison ends early, which fails on a closed file.
+            for row in self._connection.execute(MEDIA):  # noqa: UP028
+                yield row
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            broken = self._translated(error)
+            raise (
+                broken if isinstance(broken, SnapshotError) else SnapshotError(f"{self.path} is broken: {error}")
+            ) from error
