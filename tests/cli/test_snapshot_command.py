@@ -101,6 +101,51 @@ def test_what_is_refused_ends_with_3_and_leaves_the_file(box: Sandbox, path: Pat
     assert run("myschool", path, "--smaller").exit_code == 0
 
 
+def test_it_says_what_was_deleted_meanwhile(box: Sandbox, path: Path) -> None:
+    box.faults.add(path="/v1/media/*/courses", status=404)
+    ended = run("myschool", path)
+    assert "50 media asked singly: the same, but for 50 that were deleted meanwhile" in ended.stdout
+
+
+def test_a_part_of_something_else_ends_with_3_and_stays(box: Sandbox, path: Path) -> None:
+    part = path.with_name("library.db.part")
+    part.write_text("a download of a browser")
+    ended = run("myschool", path)
+    assert (ended.exit_code, ended.stdout) == (3, "")
+    assert f"{part} is not a part of a snapshot" in ended.stderr
+    assert part.read_text() == "a download of a browser"
+    path.write_text("all my work")
+    assert run("myschool", path).exit_code == 3
+    assert path.read_text() == "all my work"
+    assert box.requests == ()
+
+
+@posix_only
+@pytest.mark.usefixtures("box")
+def test_a_full_disk_ends_with_1_and_says_what_to_do(path: Path) -> None:
+    command = ["/bin/sh", "-c", 'ulimit -f 64; exec "$0" snapshot myschool "$1"', str(COMMAND), str(path)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "cannot be written. Is there room?" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert run("myschool", path).exit_code == 0
+
+
+@posix_only
+def test_a_reading_that_begins_anew_says_so(box: Sandbox, path: Path) -> None:
+    fault = box.faults.add(path="/v1/collections/*/media", status=403, after=3)
+    other = box.faults.add(path="/v1/media/*/courses", status=400)
+    assert run("myschool", path).exit_code == 1
+    box.faults.remove(fault)
+    box.faults.remove(other)
+    for _ in range(30):
+        box.add_media("New")
+    ended = subprocess.run([COMMAND, "snapshot", "myschool", path], capture_output=True, text=True, check=True)
+    assert "library.db.part: the reading begins anew" in ended.stderr
+    assert "120 media" in ended.stderr
+    assert "150 media" in ended.stderr
+
+
 def test_what_fails_ends_with_1_and_what_is_asked_wrongly_with_2(box: Sandbox, path: Path) -> None:
     for arguments in ((), ("a", "b", "c"), ("nobody", path), ("myschool", path, "--level", "grants")):
         assert run(*arguments).exit_code == 2

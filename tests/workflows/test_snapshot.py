@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import csv
 import json
 import os
 import pickle
@@ -248,6 +250,28 @@ def test_read_until_two_readings_agree(path: Path, box: Sandbox) -> None:
     assert in_the_file(taken) == in_the_lists(studio)
 
 
+@pytest.mark.parametrize("stage", ["media", "collections", "courses", "calibration"])
+@pytest.mark.parametrize("kept", [0, 100])
+def test_a_library_that_shrinks_while_it_is_read(kept: int, stage: str, path: Path) -> None:
+    with Sandbox(media=300) as box:
+        studio = box.client(max_concurrency=1)
+        before = [media.id for media in studio.search_media()]
+
+        def shrink(now: str, _done: int, _total: int | None) -> None:
+            if now == stage and victims:
+                for media in victims:
+                    box.remove_media(media)
+                victims.clear()
+
+        victims = before[kept:]
+        with Snapshot.take(studio, path, progress=shrink) as taken:
+            assert set(before[:kept]) <= {row["id"] for row in taken.sql("select id from media")} <= set(before)
+            calibration = taken.about.calibration
+            assert calibration["checked"] == calibration["same"] + calibration["gone"]
+            drift = taken.about.drift["media"]
+            assert (drift.last_total == kept) if stage == "media" else (calibration["gone"] > 0)
+
+
 def test_a_list_that_lacks_items_leaves_the_old_file(path: Path, box: Sandbox) -> None:
     Snapshot.take(box.client(), path).close()
     before = path.read_bytes()
@@ -346,7 +370,8 @@ def test_what_was_read_another_way_is_read_again(path: Path, box: Sandbox) -> No
 
 
 def test_what_is_left_of_a_broken_file_is_thrown_away(path: Path, box: Sandbox) -> None:
-    path.with_name("library.db.part").write_bytes(b"SQLite format 3\0" + b"?" * 5000)
+    header = b"SQLite format 3\0" + b"?" * 52 + b"CST1"
+    path.with_name("library.db.part").write_bytes(header + b"?" * 5000)
     taken = Snapshot.take(box.client(), path)
     assert taken.about.counts["media"] == 120
     assert files(path.parent) == {"library.db"}
@@ -370,11 +395,71 @@ def test_a_snapshot_of_half_as_many_media_is_refused(path: Path, box: Sandbox) -
         Snapshot.take(studio, path)
     assert raised.value.reason == "smaller"
     assert path.read_bytes() == before
-    box.forget_requests()
+    assert "allow_smaller=True" in str(raised.value)
+    # What was refused is not there to be gone on with.
+    assert files(path.parent) == {"library.db"}
+    assert Snapshot.take(box.client(), path).about.counts["media"] == 121
     assert Snapshot.take(studio, path, allow_smaller=True).about.counts["media"] == 1
-    assert [request.path for request in box.requests].count("/api/public/v1/media/search") == 1, (
-        "the look at its fields"
-    )
+
+
+def broken_off(box: Sandbox, path: Path, **whose: Any) -> None:
+    """Read all media, and then end with an error."""
+    fault = box.faults.add(path="/v1/collections/*/media", status=500)
+    with pytest.raises(InternalServerError):
+        Snapshot.take(box.client(max_retries=0, **whose), path)
+    box.faults.remove(fault)
+    assert path.with_name(f"{path.name}.part").exists()
+
+
+def test_a_part_that_another_persons_token_read_is_not_gone_on_with(
+    path: Path, box: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    teachers = [box.add_user("Ben Osei"), box.add_user("Cy Young")]
+    for number, teacher in enumerate(teachers):
+        box.add_media(f"Mine {number}", owner=teacher)
+    broken_off(box, path, user=teachers[0])
+    # The other teacher sees as many media, but not the same.
+    taken = Snapshot.take(box.client(user=teachers[1]), path)
+    assert (taken.sql("select title from media").to_dicts(), taken.about.resumed) == ([{"title": "Mine 1"}], 0)
+    assert "begins anew" in caplog.text
+    broken_off(box, path, user=teachers[0])
+    taken = Snapshot.take(box.client(), path)
+    assert (taken.about.counts["media"], taken.about.resumed) == (122, 0)
+    for whose in ({}, {"user": teachers[0]}):
+        caplog.clear()
+        theirs = path.with_name(f"{len(whose)}.db")
+        broken_off(box, theirs, **whose)
+        assert Snapshot.take(box.client(**whose), theirs).about.resumed == 1
+        assert caplog.text == ""
+
+
+def test_a_part_of_a_token_that_lost_its_role_is_not_gone_on_with(path: Path, box: Sandbox) -> None:
+    broken_off(box, path)
+    teacher = box.add_user("Ben Osei")
+    box.add_media("Mine", owner=teacher)
+    assert Snapshot.take(box.client(user=teacher), path).about.counts["media"] == 1
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "goes_on"),
+    [
+        ((True, None, 200, 9), (True, None, 200, 9), True),
+        ((True, None, 200, 9), (True, None, 202, 9), True),
+        ((True, None, 200, 9), (True, None, 10, 9), False),
+        ((True, None, 200, 9), (True, None, 200, 12), False),
+        ((True, None, None, None), (True, None, None, None), True),
+        ((True, None, None, None), (True, None, 200, 9), False),
+        ((True, None, 200, 9), (False, 7, 200, 9), False),
+        ((True, None, 200, 9), (None, None, 200, 9), True),
+        ((False, 7, 10, 3), (False, 7, 10, 3), True),
+        ((False, 7, 10, 3), (False, 8, 10, 3), False),
+        ((False, None, 10, 3), (False, None, 10, 3), False),
+        ((None, None, 10, 3), (None, None, 10, 3), False),
+    ],
+)
+def test_who_sees_the_same(before: tuple[Any, ...], now: tuple[Any, ...], *, goes_on: bool) -> None:
+    keys = ("administrator", "person", "media", "collections")
+    assert calibration.see_the_same(dict(zip(keys, before, strict=True)), dict(zip(keys, now, strict=True))) is goes_on
 
 
 def test_half_as_many_are_not_refused(path: Path, box: Sandbox) -> None:
@@ -407,6 +492,84 @@ def test_something_else_is_not_replaced(path: Path, box: Sandbox) -> None:
     with pytest.raises(FileNotFoundError, match="no such folder"):
         Snapshot.take(studio, path.parent / "nowhere" / "library.db")
     assert box.requests == ()
+
+
+def test_a_part_of_something_else_is_neither_removed_nor_emptied(path: Path, box: Sandbox) -> None:
+    part = path.with_name("library.db.part")
+    part.write_bytes(b"a download of a browser" * 100)
+    with pytest.raises(SnapshotRefusedError, match=f"{part} is not a part of a snapshot") as raised:
+        Snapshot.take(box.client(), path)
+    assert raised.value.reason == "not_a_snapshot"
+    assert part.read_bytes() == b"a download of a browser" * 100
+    part.unlink()
+    with closing(sqlite3.connect(part)) as other:
+        other.executescript("create table progress(key, value); insert into progress values ('settings', 'no JSON');")
+    with pytest.raises(SnapshotRefusedError, match="is not a part of a snapshot"):
+        Snapshot.take(box.client(), path)
+    with closing(sqlite3.connect(part)) as other:
+        assert other.execute("select * from progress").fetchall() == [("settings", "no JSON")]
+    assert box.requests == ()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update progress set value = 'no JSON' where key = 'settings'",
+        "update progress set value = 7 where key = 'started_at'",
+        "delete from progress where key in ('started_at', 'viewer')",
+        "update progress set value = '{}' where key = 'drift'; drop table progress",
+    ],
+)
+def test_a_part_that_does_not_say_how_far_it_came_is_read_again(change: str, path: Path, box: Sandbox) -> None:
+    broken_off(box, path)
+    with closing(sqlite3.connect(path.with_name("library.db.part"))) as part:
+        part.executescript(change)
+    assert Snapshot.take(box.client(), path).about.resumed == 0
+
+
+def test_a_part_that_lacks_a_table_is_broken(path: Path, box: Sandbox) -> None:
+    broken_off(box, path)
+    with closing(sqlite3.connect(path.with_name("library.db.part"))) as part:
+        part.execute("drop table placement")
+    with pytest.raises(SnapshotError, match=r"library\.db\.part is broken: .* Delete it"):
+        Snapshot.take(box.client(), path)
+
+
+@posix_only
+def test_a_full_disk_is_an_error_of_the_system_and_the_same_call_goes_on(path: Path) -> None:
+    program = """
+        import resource, sys
+        from canvas_studio import StudioClient
+        from canvas_studio.workflows import Snapshot
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+        try:
+            Snapshot.take(StudioClient(sys.argv[1], token=sys.argv[2]), sys.argv[3])
+        except OSError as error:
+            print(error.filename, error)
+    """
+    with Sandbox(media=1_200) as box:
+        command = [sys.executable, "-c", textwrap.dedent(program), box.url, box.token, str(path)]
+        ended = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert ended.stdout.startswith(f"{path}.part ")
+        assert "cannot be written. Is there room?" in ended.stdout
+        with Snapshot.take(box.client(), path) as taken:
+            assert in_the_file(taken) == in_the_lists(box.client())
+
+
+def test_sizes_that_no_sum_of_sqlite_holds(path: Path) -> None:
+    items = [media_item(number, size=2**62) for number in (1, 2, 3)]
+    with StudioOf(items, []) as server:
+        taken = Snapshot.take(server.client(), path)
+    assert taken.about.bytes == 3 * 2**62
+    assert taken.sql("select count(*) n from courses")[0]["n"] == 0
+
+
+@pytest.mark.parametrize("id", [0, -1, 2**63 - 1])
+def test_a_media_or_collection_that_nobody_can_ask_for_is_kept_and_not_asked_for(id: int, path: Path) -> None:
+    with StudioOf([media_item(id), media_item(5)], [collection_item(id, course_id=1), collection_item(7)]) as server:
+        taken = Snapshot.take(server.client(), path)
+    assert {row["id"] for row in taken.sql("select id from media")} == {id, 5}
+    assert (taken.about.calibration["checked"], taken.about.not_read) == (1, {"gone": 1, "not_allowed": 0})
 
 
 def test_an_empty_file_is_filled(path: Path, box: Sandbox) -> None:
@@ -658,6 +821,68 @@ def test_it_holds_no_token_no_signature_and_no_thumbnail(path: Path) -> None:
     assert found["description"].endswith(" and https://www.youtube.com/watch?v=kept")
 
 
+SECRETS = [
+    "//h.example.com/x?X-Amz-Signature=hidden",
+    '{"u": "https:\\/\\/h.example.com\\/x?X-Amz-Signature=hidden"}',
+    '{"j": "{\\"u\\": \\"https:\\\\/\\\\/h\\\\/x?Signature=hidden\\"}"}',
+    '{"upload_token": "hidden"}',
+    '{\\"upload_token\\": \\"hidden\\"}',
+    "'secret': 'hidden'",
+    "HTTPS://h.example.com/p#access_token=hidden",
+    "https://user:hidden@h.example.com/x",
+    "https:%2F%2Fuser%3Ahidden%40h.example.com",
+    "https://h.example.com/x?a=1&amp;X-Amz-Signature=hidden",
+    "https://h.example.com/x?a=1\\u0026Signature=hidden",
+    "https://h.example.com/x?a=1 b&Signature=hidden",
+    'https://h.example.com/x?a="&Signature=hidden',
+    "go=https%3A%2F%2Fh.example.com%3FSignature%3Dhidden",
+    "https%253A%252F%252Fh.example.com%253FSignature%253Dhidden",
+    "https:&#x2f;&#x2f;h.example.com/x?Signature&#61;hidden",
+]
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_a_secret_is_left_out_of_every_text_however_it_is_written(secret: str, path: Path) -> None:
+    texts = ("title", "description", "transcoding_status", "source", "embed_id", "lti_launch_id", "permission")
+    item = media_item(
+        1, **dict.fromkeys(texts, secret), new={secret: [secret]}, owner=person(7, full_name=secret, x=secret)
+    )
+    of_collections = {"name": secret, "type": secret, "permission": secret, secret: secret}
+    with StudioOf([item], [collection_item(1, **of_collections)]) as server:
+        Snapshot.take(server.client(), path)
+        Snapshot.take(server.client(), path.with_name("anonymized.db"), anonymize=True)
+    assert b"hidden" not in path.read_bytes()
+    assert b"hidden" not in path.with_name("anonymized.db").read_bytes()
+
+
+def test_fields_that_nobody_knows_and_whose_names_tell_of_secrets_are_left_out(path: Path) -> None:
+    new: dict[str, Any] = {"upload_token": "hidden", "aws": {"secretAccessKey": ["hidden"], "Policy": {"a": "hidden"}}}
+    with StudioOf([media_item(1, **new, note="Why? Because")], []) as server:
+        taken = Snapshot.take(server.client(), path)
+    assert b"hidden" not in path.read_bytes()
+    assert json.loads(taken.sql("select extra from media")[0]["extra"]) == {
+        "upload_token": "***",
+        "aws": {"secretAccessKey": "***", "Policy": "***"},
+        "note": "Why? Because",
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Why? Because a=b & c=d",
+        "token = lexer.next(); code=5",
+        "https://www.youtube.com/watch?v=kept&t=1",
+        "https://www.youtube.com/@handle",
+        "Ask ada@example.edu: 50% = half",
+        'Unicode \\u0041, "a": 1',
+    ],
+)
+def test_a_text_without_secrets_stays_as_it_is(text: str, path: Path) -> None:
+    with StudioOf([media_item(1, title=text)], []) as server:
+        assert Snapshot.take(server.client(), path).sql("select title from media")[0]["title"] == text
+
+
 def test_an_anonymized_file_holds_no_name_and_no_address(path: Path, box: Sandbox) -> None:
     studio = box.client()
     box.faults.add(path="/v1/collections/*/media", status=500, after=30)
@@ -713,6 +938,9 @@ def names_of(studio: Any) -> set[str]:
 
 
 def test_a_query_brings_rows(library: Snapshot) -> None:
+    assert library.sql("-- a note; of two\n /* lines */ ;; WITH a as (values(1)) select * from a").to_dicts() == [
+        {"column1": 1}
+    ]
     rows = library.sql("select source, count(*) media from library where size > ? group by 1 order by 2 desc, 1", 0)
     assert rows.columns == ("source", "media")
     assert rows[0] == rows.to_dicts()[0] == {"source": rows[0]["source"], "media": rows[0]["media"]}
@@ -728,23 +956,96 @@ def test_a_query_brings_rows(library: Snapshot) -> None:
     [
         ("select titel from library", "query: no such column: titel"),
         ("select", "query: incomplete input"),
+        ("", "query must be one SELECT"),
+        ("-- select 1", "query must be one SELECT"),
+        ("with a as (select 1) delete from media", "query: a snapshot is read only"),
         ("select 1; select 2", "query: "),
         ("select ?", "query: "),
-        ("delete from media", "query: a snapshot is read only"),
-        ("create table mine(it)", "query: "),
+        ("delete from media", "query must be one SELECT: a snapshot is read only"),
+        ("create table mine(it)", "query must be one SELECT: a snapshot is read only"),
+        ("create temp table mine(it)", "query must be one SELECT"),
+        ("attach 'other.db' as other", "query must be one SELECT"),
+        ("vacuum into 'copy.db'", "query must be one SELECT"),
+        ("update sqlite_master set sql = ''", "query must be one SELECT"),
+        ("insert into sqlite_master values (1, 2, 3, 4, 5)", "query must be one SELECT"),
+        ("pragma query_only = off", "query must be one SELECT"),
+        ("pragma temp_store_directory = '.'", "query must be one SELECT"),
+        ("begin", "query must be one SELECT"),
+        ("select load_extension('x')", "query: "),
+        ("select '\ud800'", "query: .* is half of a character"),
     ],
 )
-def test_a_query_that_cannot_be_right_is_an_invalid_argument(query: str, message: str, library: Snapshot) -> None:
+def test_a_query_that_cannot_be_right_is_an_invalid_argument(
+    query: str, message: str, library: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(InvalidArgumentError, match=message):
         library.sql(query)
+    assert files(tmp_path) == set()
     assert library.sql("select count(*) n from media")[0]["n"] == 120
 
 
-def test_a_connection_is_read_only(library: Snapshot) -> None:
+@pytest.mark.parametrize(
+    ("parameter", "message"), [(2**64, "end at 2"), ("\ud800", "half of a character"), ([], "query")]
+)
+def test_a_parameter_that_sqlite_has_no_place_for(parameter: Any, message: str, library: Snapshot) -> None:
+    with pytest.raises(InvalidArgumentError, match=message):
+        library.sql("select ?", parameter)
+
+
+def test_the_tables_can_be_listed(library: Snapshot) -> None:
+    assert "media" in {row["name"] for row in library.sql("select name from sqlite_schema")}
+    assert "title" in {row["name"] for row in library.sql("select name from pragma_table_info('media')")}
+    assert library.sql("select value from json_each('[7]')").to_dicts() == [{"value": 7}]
+
+
+def test_a_closed_snapshot_says_so(path: Path, box: Sandbox) -> None:
+    taken = Snapshot.take(box.client(), path)
+    again = Snapshot.open(path)
+    taken.close()
+    for newer, older in ((taken, again), (again, taken), (taken, taken)):
+        with pytest.raises(SnapshotError, match="was closed: open it again"):
+            newer.diff(older)
+
+
+def test_no_cell_and_no_name_of_a_column_is_a_formula_to_a_spreadsheet(library: Snapshot, tmp_path: Path) -> None:
+    formulas = ["=1", " =1", "\n=1", "\u00a0=1", "\ufeff=1", "\uff1d1", "+1", "-1", "@a", "\ta", "\x00=1", "\u200b=1"]
+    kept = ["a=1", " a", "", "'=1", "1-1"]
+    for text in (*formulas, *kept):
+        file = library.sql(f'select ? as "{text}"' if "\x00" not in text else "select ? as a", text).to_csv(
+            tmp_path / "a.csv"
+        )
+        with file.open(newline="", encoding="utf-8") as lines:
+            name, cell = (row[0] if row else "" for row in csv.reader(lines))
+        assert cell == (f"'{text}" if text in formulas else text)
+        if "\x00" not in text:
+            assert name == cell
+    assert library.sql("select -1 as a").to_csv(tmp_path / "a.csv").read_text() == "a\n-1\n"
+
+
+def test_a_file_with_any_bytes_changed_is_broken_or_can_be_read(path: Path, library: Snapshot) -> None:
+    whole = library.path.read_bytes()
+    chance = random.Random(8)
+    for _ in range(150):
+        changed = bytearray(whole)
+        for _ in range(chance.choice([1, 20, 200])):
+            changed[chance.randrange(len(changed))] ^= chance.randrange(1, 256)
+        path.write_bytes(changed)
+        with contextlib.suppress(SnapshotError), Snapshot.open(path) as opened:
+            opened.sql("select * from library")
+            opened.sql("select * from courses")
+            opened.diff(opened)
+            repr(opened)
+
+
+def test_a_connection_is_read_only(library: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     with closing(library.connect()) as connection:
         assert connection.execute("select count(*) from library").fetchone() == (120,)
-        with pytest.raises(sqlite3.OperationalError, match=r"readonly|read-only"):
-            connection.execute("delete from media")
+        for statement in ("delete from media", "vacuum into 'copy.db'", "attach 'copy.db' as copy"):
+            with pytest.raises(sqlite3.DatabaseError, match=r"readonly|read-only|attached"):
+                connection.execute(statement)
+    assert files(tmp_path) == set()
 
 
 def test_many_threads_can_query_it(library: Snapshot) -> None:

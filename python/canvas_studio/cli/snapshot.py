@@ -109,7 +109,8 @@ def _drift(drift: Drift | None) -> str:
 def _checked(about: SnapshotAbout) -> str:
     checked, same, gone = (about.calibration[name] for name in ("checked", "same", "gone"))
     if checked == same + gone:
-        return f"{checked} media asked singly: the same"
+        meanwhile = f", but for {gone} that were deleted meanwhile" if gone else ""
+        return f"{checked} media asked singly: the same{meanwhile}"
     return (
         f"{checked - same - gone} of {checked} media asked singly are in other courses than the collections say: "
         "ask singly before you rely on it"

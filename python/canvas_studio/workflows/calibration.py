@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from canvas_studio.cli.person import probably_administrator
+from canvas_studio.cli.person import probable_person, probably_administrator
 from canvas_studio.errors import NotFoundError, StudioError
 from canvas_studio.workflows.calls import call_each
 
@@ -22,10 +22,11 @@ FIELDS: Final = ("last_viewed", "archived_at")
 MOST_DIFFERENT: Final = 10
 """So many of those that differ are kept with both answers."""
 
-# Spreads the choice over the library, and chooses the same media for the same library.
+# Spreads the choice over the library, and chooses the same media for the same library. The ids are those
+# that the client can ask for.
 CHOICE: Final = """
 select media.id from media
-where (media.id in (
+where media.id between 1 and 9223372036854775806 and (media.id in (
     select placement.media_id from placement join collection on collection.id = placement.collection_id
     where collection.course_id is not null
 )) = ?
@@ -38,10 +39,64 @@ where placement.media_id = ? and collection.course_id is not null order by 1
 """
 
 
+SAME_NUMBER: Final = 0.01
+"""The part by which the number of media or collections may differ, for a reading to be gone on with."""
+
+
+def viewer(studio: StudioClient) -> dict[str, Any]:
+    """Find out what tells two people's tokens apart. What Studio does not say is `None`.
+
+    Args:
+        studio: The client.
+
+    Returns:
+        Whether they probably are an `administrator`, who sees the whole school, and otherwise the probable `person`;
+        how many `media` and `collections` they see.
+
+    Raises:
+        StudioError: If Studio cannot be asked.
+    """
+    administrator = probably_administrator(studio)
+    person = None if administrator else probable_person(studio, administrator=administrator)[0]
+    return {
+        "administrator": administrator,
+        "person": None if person is None else person.id,
+        "media": _total(studio, "/media/search"),
+        "collections": _total(studio, "/collections"),
+    }
+
+
+def see_the_same(before: dict[str, Any], now: dict[str, Any]) -> bool:
+    """Whether two viewers see the same library, as far as that can be known.
+
+    Args:
+        before: What `viewer` found out when the reading began.
+        now: What it found out now.
+    """
+    if any(None not in {before[key], now[key]} and before[key] != now[key] for key in ("administrator", "person")):
+        return False
+    is_known = True in {before["administrator"], now["administrator"]} or None not in {before["person"], now["person"]}
+    return is_known and all(_is_close(before[key], now[key]) for key in ("media", "collections"))
+
+
+def _is_close(before: int | None, now: int | None) -> bool:
+    if before is None or now is None:
+        return before is now
+    return abs(before - now) <= max(before, now) * SAME_NUMBER
+
+
+def _total(studio: StudioClient, path: str) -> int | None:
+    answer = studio.request("GET", path, params={"per_page": 1})
+    meta = cast("dict[str, object]", answer).get("meta") if isinstance(answer, dict) else None
+    total = cast("dict[str, object]", meta).get("total_count") if isinstance(meta, dict) else None
+    return total if isinstance(total, int) else None
+
+
 def calibrate(
     studio: StudioClient,
     connection: sqlite3.Connection,
     level: str,
+    administrator: bool | None,  # noqa: FBT001 - it is no option
     report: Callable[[str, int, int | None], object],
 ) -> dict[str, Any]:
     """Find out what `SnapshotAbout.calibration` says.
@@ -50,6 +105,7 @@ def calibrate(
         studio: The client.
         connection: The file, in which the lists are.
         level: What was read.
+        administrator: Whether the token probably is an administrator's.
         report: What is told how far it has come.
 
     Returns:
@@ -58,7 +114,7 @@ def calibrate(
     Raises:
         StudioError: If Studio cannot be asked.
     """
-    found = {"administrator": probably_administrator(studio), **_fields(studio)}
+    found = {"administrator": administrator, **_fields(studio)}
     return found if level == "lists" else found | _check(studio, connection, report)
 
 

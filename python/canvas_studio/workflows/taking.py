@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
 import sqlite3
 import stat
 import sys
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from canvas_studio._core import Checkpoint, StudioClient, __version__, read_bool, read_path
+from canvas_studio._logs import ATTRIBUTES, logger
 from canvas_studio._progress import Bar, is_async
 from canvas_studio.errors import InvalidArgumentError, NotFoundError, PermissionDeniedError, StudioError
 from canvas_studio.models import Drift
-from canvas_studio.workflows.about import SnapshotAbout, connect, read_about, write_about
-from canvas_studio.workflows.calibration import calibrate
+from canvas_studio.workflows.about import (
+    HEADER_BYTES,
+    SnapshotAbout,
+    connect,
+    is_of_a_snapshot,
+    read_about,
+    write_about,
+)
+from canvas_studio.workflows.calibration import calibrate, see_the_same, viewer
 from canvas_studio.workflows.calls import call_each
 from canvas_studio.workflows.errors import SnapshotError, SnapshotRefusedError
-from canvas_studio.workflows.private import Names
+from canvas_studio.workflows.private import Names, without_secrets
 from canvas_studio.workflows.schema import APPLICATION_ID, INDEX, PROGRESS, TABLES, VERSION, VIEWS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Generator, Sequence
     from typing import Self
 
     from canvas_studio._core import Collection, Media
@@ -51,6 +60,15 @@ SMALLER: Final = 2
 """A snapshot with less than this part of the old one's media is refused."""
 
 CACHE_KIB: Final = 16_384
+
+NOT_WRITTEN: Final = {
+    sqlite3.SQLITE_FULL: errno.ENOSPC,
+    sqlite3.SQLITE_IOERR: errno.EIO,
+    sqlite3.SQLITE_CANTOPEN: errno.EACCES,
+    sqlite3.SQLITE_READONLY: errno.EACCES,
+    sqlite3.SQLITE_PERM: errno.EACCES,
+}
+"""What SQLite calls the errors of the system."""
 
 
 def take(
@@ -84,15 +102,17 @@ def take(
     target = Path(os.path.realpath(read_path("path", path)))
     replaced = _what_is_replaced(target, studio.url)
     part = target.with_name(f"{target.name}.part")
-    with _Reporter(progress) as report, closing(_open(part)) as connection:
+    with _Reporter(progress) as report, _naming(part), closing(_open(part)) as connection:
         reading = _Reading(studio, connection, settings, report)
-        reading.begin()
+        reading.begin(part)
         media = reading.read_list("media")
         if replaced is not None and media * SMALLER < replaced.counts["media"] and not insists:
+            _throw_away(part, connection)
             raise SnapshotRefusedError(
                 f"this snapshot has {media:,} media, and {target} has {replaced.counts['media']:,}: less than half. "
-                "Is it the same token, and has it kept its role (canvas-studio whoami)? The old file is as it was. To "
-                "replace it all the same, pass allow_smaller=True (--smaller); what was read by now is not read again",
+                "The old file is as it was, and what was read now is thrown away. Is it the same token, and has it "
+                "kept its role (canvas-studio whoami)? If so, and the library has really shrunk, replace the old file "
+                "with allow_smaller=True (--smaller), or choose another name",
                 reason="smaller",
             )
         reading.read_list("collections")
@@ -104,6 +124,27 @@ def take(
         # Elsewhere the lock is held until the file has its name, so that nobody else goes on with it.
         part.replace(target)
     return target
+
+
+@contextmanager
+def _naming(part: Path) -> Generator[None]:
+    """Turn what SQLite says of the file that is written into errors that name it, and say what to do."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+        if code not in NOT_WRITTEN:
+            raise SnapshotError(f"{part} is broken: {error}. Delete it, and take the snapshot again") from error
+        said = f"{error}: the snapshot cannot be written. Is there room? The same call goes on where it was"
+        raise OSError(NOT_WRITTEN[code], said, str(part)) from error
+
+
+def _throw_away(part: Path, connection: sqlite3.Connection) -> None:
+    """Delete the file that is written, and its journal."""
+    connection.execute("pragma journal_mode = memory").fetchall()
+    if sys.platform == "win32":
+        connection.close()
+    part.unlink()
 
 
 def _what_is_replaced(target: Path, studio: str) -> SnapshotAbout | None:
@@ -137,6 +178,13 @@ def _open(part: Path) -> sqlite3.Connection:
         found = part.lstat()
         if not stat.S_ISREG(found.st_mode) or (sys.platform != "win32" and found.st_uid != os.getuid()):
             raise SnapshotError(f"{part} is not a file of this user: remove it") from None
+        with part.open("rb") as file:
+            header = file.read(HEADER_BYTES)
+        if header and not is_of_a_snapshot(header):
+            raise SnapshotRefusedError(
+                f"{part} is not a part of a snapshot, and would be replaced: choose another name, or move it away",
+                reason="not_a_snapshot",
+            ) from None
         if sys.platform != "win32":
             part.chmod(0o600)
     except FileNotFoundError:
@@ -149,7 +197,7 @@ def _open(part: Path) -> sqlite3.Connection:
                 f"another process is writing {part}: wait for it, or choose another name", reason="busy"
             ) from None
         if error.sqlite_errorcode not in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
-            raise SnapshotError(f"{part} cannot be written: {error}") from error
+            raise
     # What was left is no use. Its journal goes first: it must never be applied to a new file.
     part.with_name(f"{part.name}-journal").unlink(missing_ok=True)
     part.unlink()
@@ -171,6 +219,8 @@ def _lock(part: Path) -> sqlite3.Connection:
             connection.execute(f"pragma {setting}").fetchall()
         # An exclusive transaction takes the lock of the system, which ends with the process; it stays taken.
         connection.execute("begin exclusive")
+        # From the first byte on, the file says what it is.
+        connection.execute(f"pragma application_id = {APPLICATION_ID}")
         connection.execute("create table if not exists locked(it)")
         connection.execute("drop table locked")
         connection.execute("commit")
@@ -194,15 +244,27 @@ class _Reading:
         self._settings = settings
         self._report = report
         self._names = Names(None)
+        self._administrator: bool | None = None
 
-    def begin(self) -> None:
-        """Go on with what the file holds, or begin anew."""
-        found = self._progress()
+    def begin(self, part: Path) -> None:
+        """Go on with what the file holds, or begin anew.
+
+        Args:
+            part: The file, for the log.
+        """
         now = datetime.now(UTC)
-        if (
-            found.get("settings") == self._settings
-            and timedelta() <= now - datetime.fromisoformat(found["started_at"]) < GOES_ON_FOR
-        ):
+        found = self._found(now)
+        sees = viewer(self._studio)
+        self._administrator = sees["administrator"]
+        if found is not None and not see_the_same(found["viewer"], sees):
+            logger.warning(
+                "%s: the reading begins anew, and does not go on with what an earlier call read: the token seems to be "
+                "another person's, or to see another part of the school (%s then, and %s now)",
+                *(part, _seen(found["viewer"]), _seen(sees)),
+                extra=ATTRIBUTES,
+            )
+            found = None
+        if found is not None:
             self._keep(resumed=found["resumed"] + 1)
         else:
             self._empty()
@@ -211,9 +273,19 @@ class _Reading:
                 f"pragma user_version = {VERSION}; commit;"
             )
             key = secrets.token_hex(32) if self._settings["anonymized"] else None
-            self._keep(started_at=now.isoformat(), resumed=0, key=key, drift={}, settings=self._settings)
+            self._keep(started_at=now.isoformat(), resumed=0, key=key, drift={}, settings=self._settings, viewer=sees)
         key = self._progress()["key"]
         self._names = Names(None if key is None else bytes.fromhex(key))
+
+    def _found(self, now: datetime) -> dict[str, Any] | None:
+        """Return what an earlier reading left, if this one could go on with it."""
+        try:
+            found = self._progress()
+            is_recent = timedelta() <= now - datetime.fromisoformat(found["started_at"]) < GOES_ON_FOR
+            is_whole = found.keys() >= {"resumed", "key", "drift", "viewer"}
+            return found if found["settings"] == self._settings and is_recent and is_whole else None
+        except (KeyError, TypeError, ValueError):
+            return None
 
     def _empty(self) -> None:
         self._connection.execute("begin exclusive")
@@ -226,8 +298,10 @@ class _Reading:
     def _progress(self) -> dict[str, Any]:
         try:
             found = self._connection.execute("select key, value from progress").fetchall()
-        except sqlite3.OperationalError:  # there is no such table
-            return {}
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
+                raise
+            return {}  # there is no such table
         return {key: json.loads(value) for key, value in found}
 
     def _keep(self, **values: Any) -> None:  # noqa: ANN401 - whatever JSON says
@@ -315,14 +389,14 @@ class _Reading:
                     _moment(media.created_at),
                     None if media.last_viewed is None else media.last_viewed.isoformat(),
                     None if media.last_viewed_by_student is None else media.last_viewed_by_student.isoformat(),
-                    media.transcoding_status,
+                    without_secrets(media.transcoding_status),
                     None if media.owner is None else media.owner.id,
                     media.size,
-                    media.source,
+                    without_secrets(media.source),
                     names.other(media.embed_id),
                     names.other(media.lti_launch_id),
                     _moment(media.archived_at),
-                    media.permission,
+                    without_secrets(media.permission),
                     None if media.collection is None else media.collection.id,
                     names.unknown(media.extra),
                 )
@@ -338,8 +412,8 @@ class _Reading:
                 (
                     each.id,
                     self._names.name("collection", each.name),
-                    each.type,
-                    each.permission,
+                    without_secrets(each.type),
+                    without_secrets(each.permission),
                     None if each.owner is None else each.owner.id,
                     _moment(each.created_at),
                     each.course_id,
@@ -387,7 +461,7 @@ class _Reading:
         try:
             for number, (collection_id, result) in enumerate(calls, total - len(left) + 1):
                 match result:
-                    case NotFoundError():
+                    case NotFoundError() | InvalidArgumentError():  # or an id that nobody can ask for, such as 0
                         state = "gone"
                     case PermissionDeniedError():
                         state = "not_allowed"
@@ -420,7 +494,9 @@ class _Reading:
     def finish(self) -> None:
         """Find out what has to be known of this Studio, and make the file whole."""
         self._connection.execute(INDEX)
-        calibration = calibrate(self._studio, self._connection, self._settings["level"], self._report)
+        calibration = calibrate(
+            self._studio, self._connection, self._settings["level"], self._administrator, self._report
+        )
         kept = self._progress()
         not_read: dict[str, int] = dict.fromkeys(("gone", "not_allowed"), 0) | dict(
             self._connection.execute(
@@ -432,7 +508,8 @@ class _Reading:
             started_at=datetime.fromisoformat(kept["started_at"]),
             taken_at=datetime.now(UTC),
             counts={what: self._count(what) for what in ("media", "collections", "owners", "placements")},
-            bytes=self._connection.execute("select coalesce(sum(size), 0) from media").fetchone()[0],
+            # SQLite's sum ends at 2**63.
+            bytes=sum(row[0] for row in self._connection.execute("select size from media where size is not null")),
             drift={name: Drift(**each) for name, each in kept["drift"].items()},
             calibration=calibration,
             not_read=not_read,
@@ -489,6 +566,15 @@ class _Reporter:
 def _moment(moment: datetime | None) -> str | None:
     """Write a moment so that texts compare as moments do: always with six digits after the second."""
     return None if moment is None else moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _seen(viewer: dict[str, Any]) -> str:
+    kind = {True: "an administrator", False: "no administrator", None: "a role that is unknown"}
+    counts = ", ".join(
+        f"{'an unknown number of' if viewer[what] is None else viewer[what]} {what}"
+        for what in ("media", "collections")
+    )
+    return f"{kind[viewer['administrator']]}, {counts}"
 
 
 def _sum(drift: Drift, found: Drift | None) -> Drift:
