@@ -810,7 +810,8 @@ class Media:
         """
         Add captions to it: a file in one language.
 
-        The file is read before it is sent. UTF-8 is sent byte for byte, another encoding is converted to it.
+        The file is read before it is sent. UTF-8 is sent byte for byte. UTF-16 with a byte order mark is converted to it,
+        and so is Windows-1252 in a language that is written with it; another encoding is refused.
 
         Args:
             file: A path, an open binary file, or `(name, bytes)`: SubRip named `.srt`, or WebVTT named `.vtt`.
@@ -820,8 +821,8 @@ class Media:
             The caption. Whether viewers see it is told by its `status`.
 
         Raises:
-            InvalidArgumentError: If the file is empty, has no cues, is of another format, or has a cue that players would
-                show wrongly; the message names the line.
+            InvalidArgumentError: If the file is empty, has no cues, is of another format or encoding, or has a cue that
+                players would show wrongly; the message names the line.
             CaptionWarning: As a warning, if the file had to be converted, or is odd in a way that players put up with.
             OSError: If the file cannot be read.
             PermissionDeniedError: 403, if the caller may not add captions to it.
@@ -836,7 +837,8 @@ class Media:
         """
         Add captions to it: a file in one language.
 
-        The file is read before it is sent. UTF-8 is sent byte for byte, another encoding is converted to it.
+        The file is read before it is sent. UTF-8 is sent byte for byte. UTF-16 with a byte order mark is converted to it,
+        and so is Windows-1252 in a language that is written with it; another encoding is refused.
 
         Args:
             file: A path, an open binary file, or `(name, bytes)`: SubRip named `.srt`, or WebVTT named `.vtt`.
@@ -846,8 +848,8 @@ class Media:
             The caption. Whether viewers see it is told by its `status`.
 
         Raises:
-            InvalidArgumentError: If the file is empty, has no cues, is of another format, or has a cue that players would
-                show wrongly; the message names the line.
+            InvalidArgumentError: If the file is empty, has no cues, is of another format or encoding, or has a cue that
+                players would show wrongly; the message names the line.
             CaptionWarning: As a warning, if the file had to be converted, or is odd in a way that players put up with.
             OSError: If the file cannot be read.
             PermissionDeniedError: 403, if the caller may not add captions to it.
@@ -1067,7 +1069,8 @@ class Media:
 
         Raises:
             PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
-            NotFoundError: 404, if it is no longer there, or not in that quality.
+            NotFoundError: 404, if it is no longer there, or not in that quality, or if Studio has not finished
+                transcoding it (a guess): see `wait_until_ready`.
             UnprocessableEntityError: 422, if it is external (YouTube, Vimeo).
             ResponseDecodeError: If the response is not a recording, or is larger than `max_bytes`.
             OSError: If the file cannot be written.
@@ -1103,7 +1106,8 @@ class Media:
 
         Raises:
             PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
-            NotFoundError: 404, if it is no longer there, or not in that quality.
+            NotFoundError: 404, if it is no longer there, or not in that quality, or if Studio has not finished
+                transcoding it (a guess): see `wait_until_ready`.
             UnprocessableEntityError: 422, if it is external (YouTube, Vimeo).
             ResponseDecodeError: If the response is not a recording, or is larger than `max_bytes`.
             OSError: If the file cannot be written.
@@ -1122,7 +1126,8 @@ class Media:
 
         Raises:
             PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
-            NotFoundError: 404, if it is no longer there, or not in that quality.
+            NotFoundError: 404, if it is no longer there, or not in that quality, or if Studio has not finished
+                transcoding it (a guess): see `wait_until_ready`.
             UnprocessableEntityError: 422, if it is external (YouTube, Vimeo).
 
         Reference: Media page, GET /media/{media_id}/download.
@@ -1139,7 +1144,8 @@ class Media:
 
         Raises:
             PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
-            NotFoundError: 404, if it is no longer there, or not in that quality.
+            NotFoundError: 404, if it is no longer there, or not in that quality, or if Studio has not finished
+                transcoding it (a guess): see `wait_until_ready`.
             UnprocessableEntityError: 422, if it is external (YouTube, Vimeo).
 
         Reference: Media page, GET /media/{media_id}/download.
@@ -1766,7 +1772,8 @@ class StudioClient:
         """
         Add captions to a media: a file in one language.
 
-        The file is read before it is sent. UTF-8 is sent byte for byte, another encoding is converted to it.
+        The file is read before it is sent. UTF-8 is sent byte for byte. UTF-16 with a byte order mark is converted to it,
+        and so is Windows-1252 in a language that is written with it; another encoding is refused.
 
         Args:
             media_id: The media, or its id.
@@ -1777,8 +1784,8 @@ class StudioClient:
             The caption. Whether viewers see it is told by its `status`.
 
         Raises:
-            InvalidArgumentError: If the file is empty, has no cues, is of another format, or has a cue that players would
-                show wrongly; the message names the line.
+            InvalidArgumentError: If the file is empty, has no cues, is of another format or encoding, or has a cue that
+                players would show wrongly; the message names the line.
             CaptionWarning: As a warning, if the file had to be converted, or is odd in a way that players put up with.
             OSError: If the file cannot be read.
             PermissionDeniedError: 403, if the caller may not add captions to it.
@@ -1798,7 +1805,8 @@ class StudioClient:
         """
         Add captions to a media: a file in one language.
 
-        The file is read before it is sent. UTF-8 is sent byte for byte, another encoding is converted to it.
+        The file is read before it is sent. UTF-8 is sent byte for byte. UTF-16 with a byte order mark is converted to it,
+        and so is Windows-1252 in a language that is written with it; another encoding is refused.
 
         Args:
             media_id: The media, or its id.
@@ -1809,8 +1817,8 @@ class StudioClient:
             The caption. Whether viewers see it is told by its `status`.
 
         Raises:
-            InvalidArgumentError: If the file is empty, has no cues, is of another format, or has a cue that players would
-                show wrongly; the message names the line.
+            InvalidArgumentError: If the file is empty, has no cues, is of another format or encoding, or has a cue that
+                players would show wrongly; the message names the line.
             CaptionWarning: As a warning, if the file had to be converted, or is odd in a way that players put up with.
             OSError: If the file cannot be read.
             PermissionDeniedError: 403, if the caller may not add captions to it.
@@ -2500,7 +2508,8 @@ class StudioClient:
 
         Raises:
             PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
-            NotFoundError: 404, if there is no such media, or not in that quality.
+            NotFoundError: 404, if there is no such media, or not in that quality, or if Studio has not finished
+                transcoding it (a guess): see `wait_until_ready`.
             UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo), or Studio does not accept
                 `quality`.
             ResponseDecodeError: If the response is not a recording, or is larger than `max_bytes`.
@@ -2539,7 +2548,8 @@ class StudioClient:
 
         Raises:
             PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
-            NotFoundError: 404, if there is no such media, or not in that quality.
+            NotFoundError: 404, if there is no such media, or not in that quality, or if Studio has not finished
+                transcoding it (a guess): see `wait_until_ready`.
             UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo), or Studio does not accept
                 `quality`.
             ResponseDecodeError: If the response is not a recording, or is larger than `max_bytes`.
@@ -2762,7 +2772,8 @@ class StudioClient:
 
         Raises:
             PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
-            NotFoundError: 404, if there is no such media, or not in that quality.
+            NotFoundError: 404, if there is no such media, or not in that quality, or if Studio has not finished
+                transcoding it (a guess): see `wait_until_ready`.
             UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo), or Studio does not accept
                 `quality`.
 
@@ -2781,7 +2792,8 @@ class StudioClient:
 
         Raises:
             PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
-            NotFoundError: 404, if there is no such media, or not in that quality.
+            NotFoundError: 404, if there is no such media, or not in that quality, or if Studio has not finished
+                transcoding it (a guess): see `wait_until_ready`.
             UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo), or Studio does not accept
                 `quality`.
 
@@ -3065,7 +3077,9 @@ class StudioClient:
         """
     def list_user_media(self, /, id: int | Owner | User, *, page: "int" = 1, per_page: "int" = 50) -> Listing[Media]:
         """
-        List the media that a user has permission to.
+        List the media that a user has permission to: what they own, and what is shared with them.
+
+        For what they own, call `search_media(owner=email)`, or compare `media.owner.id`.
 
         Args:
             id: The Studio user id, or an `Owner` or a `User`.

@@ -1,4 +1,7 @@
-"""How a list changed while it was read. Apart from the records, since those import listings."""
+"""`Drift`: how a list changed while it was read.
+
+This file is apart from `models.py`, since that imports listings, which need `Drift`.
+"""
 
 from __future__ import annotations
 

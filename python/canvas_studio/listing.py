@@ -142,7 +142,7 @@ class Listing(Generic[Item]):
         """Return the same list with other options. `None` keeps an option as it is.
 
         Args:
-            consistent: Whether to read until two readings in a row bring the same items. That also finds changes that
+            consistent: Whether to read until two readings in a row agree. That also finds changes that
                 leave the count as it is; it costs at least twice the requests.
             progress: `True` for a bar in a terminal or a notebook (the extra `progress`), or a callable. The callable
                 gets the number of items so far and the total, or `None` if it is unknown. It runs on the reader's

@@ -26,6 +26,9 @@ __all__ = ["Map"]
 
 Result = TypeVar("Result")
 
+OPTIONS = ("max_concurrency", "errors", "progress")
+"""The arguments of `StudioClient.map` that do not go to the calls."""
+
 
 class Map(Generic[Result]):
     """The results of one operation for many items, in the order of the items. `StudioClient.map` makes it.
@@ -347,4 +350,8 @@ def _check_keywords(operation: str, build: Callable[..., PreparedCall], argument
     known = list(signature(build).parameters)
     for name in arguments:
         if name not in known:
-            raise TypeError(f"{operation}() has no argument {name!r}: it has {', '.join(known)}")
+            from difflib import get_close_matches  # noqa: PLC0415 - only needed here
+
+            own = get_close_matches(name, OPTIONS, n=1)
+            remedy = f"did you mean {own[0]!r} of map()?" if own else f"it has {', '.join(known)}"
+            raise TypeError(f"{operation}() has no argument {name!r}: {remedy}")

@@ -228,6 +228,12 @@ def check_name(name: str) -> str:
     Raises:
         InvalidArgumentError: If it cannot.
     """
+    if "://" in name:
+        _refuse(
+            "profile",
+            "must be the name of a profile, not a URL: use a name, such as myschool; or leave it out, if "
+            "CANVAS_STUDIO_URL and a token are set",
+        )
     if not is_name(name):
         # It may be a URL with a password.
         shown = "what was given" if set(name) & set(":/@?") else repr(name)
@@ -275,7 +281,9 @@ def load(name: str) -> Profile:
     except FileNotFoundError:
         known = names()
         there_are = f"there are {_listed(known)}" if known else "there are none yet"
-        _refuse("profile", f"{name!r} does not exist ({there_are}): sign in with `{LOGIN} {name}`")
+        variables = _variables_without_profile()
+        way_out = f"; or leave the profile out, to use {variables}" if variables else ""
+        _refuse("profile", f"{name!r} does not exist ({there_are}): sign in with `{LOGIN} {name}`{way_out}")
     if readable := exposure(path):
         _refuse("profile", f"{name!r} is not private: {readable}")
     return _from_toml(name, path, text)
@@ -552,6 +560,17 @@ def _credential_variables() -> dict[str, str]:
             f"or unset {them} and choose a profile",
         )
     return key
+
+
+def _variables_without_profile() -> str | None:
+    """Return the variables that a client takes if no profile is named, in words; `None` if they are not all set."""
+    kinds = (("CANVAS_STUDIO_TOKEN",), KEY_VARIABLES)
+    credentials = next((kind for kind in kinds if all(map(read_variable, kind))), None)
+    return (
+        _listed(("CANVAS_STUDIO_URL", *credentials), "and")
+        if credentials and read_variable("CANVAS_STUDIO_URL")
+        else None
+    )
 
 
 def _url_variable() -> tuple[str, str] | None:

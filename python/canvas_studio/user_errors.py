@@ -1,4 +1,7 @@
-"""The exceptions of `find_user`: apart from the others, since they hold records."""
+"""`UserNotFoundError` and `SeveralUsersError`: the exceptions of `find_user`.
+
+This file is apart from `errors.py`, since these hold records of `models.py`, which imports that.
+"""
 
 from __future__ import annotations
 

@@ -32,17 +32,22 @@ const NO_MEDIA_OR_COLLECTION: &str =
     "there is no such media, or no such collection, or they are not visible to the token's user";
 /// The meaning of a 403 for a download. Documented.
 const DOWNLOAD_DENIED: (u16, &str) = (403, "only the owner of a media or an administrator may download it");
-/// Meanings of a status for a download in the best quality. Documented.
+/// Meanings of a status for a download in the best quality. Documented, but for the 404 of a media that is being
+/// transcoded, which is a guess.
 const DOWNLOAD_MEANINGS: &[(u16, &str)] = &[
     DOWNLOAD_DENIED,
-    (404, "there is no such media"),
+    (404, "there is no such media, or Studio has not finished transcoding it: media.wait_until_ready(timeout=...)"),
     (422, "Studio has no file of what is on YouTube or Vimeo; for anything else, check the id"),
 ];
 /// Meanings of a status for a download in a given quality. Which status stands for a missing quality is unknown, so both
 /// name it.
 const QUALITY_MEANINGS: &[(u16, &str)] = &[
     DOWNLOAD_DENIED,
-    (404, "there is no such media, or not in this quality; omit quality to get the best one"),
+    (
+        404,
+        "there is no such media, or not in this quality: omit quality to get the best one; or Studio has not finished \
+         transcoding it: media.wait_until_ready(timeout=...)",
+    ),
     (422, "Studio did not accept this quality for this media; omit quality to get the best one"),
 ];
 

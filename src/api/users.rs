@@ -126,9 +126,8 @@ impl fmt::Display for NotOneUser {
             Problem::NoUser => {
                 write!(
                     formatter,
-                    "no user has the e-mail address \"{email}\": this person never opened Studio, or Studio holds \
-                     another address or their Canvas login id; ask them to open Studio once from Canvas, or search for \
-                     the other address or the login id"
+                    "no user has the e-mail address \"{email}\": this person never opened Studio (ask them to open it \
+                     once from Canvas), or Studio holds another address or their Canvas login id (search for that)"
                 )?;
                 match count {
                     0 => Ok(()),

@@ -15,8 +15,8 @@ use pyo3::{type_hint_identifier, type_hint_subscript};
 use super::bridge::exit::before_exit;
 use super::bridge::operation::Operation;
 use super::call_builder::{Convert, PreparedCall};
-use super::convert::arguments::{Argument, Int, Text};
-use super::convert::input::word;
+use super::convert::arguments::{Argument, Int};
+use super::convert::input::{text, word, wrong_type};
 use super::convert::output::{IntoPython, TypeHint, Typed};
 use super::errors::{to_python, to_python_with};
 use super::operations::operations;
@@ -171,6 +171,20 @@ fn errors(given: &Bound<'_, PyAny>) -> PyResult<&'static str> {
     word("errors", given, &["raise", "return"])
 }
 
+/// The name of the operation. A method in its place is refused with its name, since the client that it is bound to would
+/// be ignored.
+fn operation_name(given: &Bound<'_, PyAny>) -> PyResult<String> {
+    match given.getattr("__name__").and_then(|name| name.extract::<String>()) {
+        Ok(name) if given.is_callable() => Err(wrong_type(
+            "operation",
+            "the name of a method",
+            given,
+            Some(format!("{:?}", name.trim_end_matches("_async"))),
+        )),
+        _ => text("operation", given),
+    }
+}
+
 #[pymethods]
 impl StudioClient {
     /// Make the same call for many items, several at a time, and get the results in the order of the items.
@@ -200,18 +214,18 @@ impl StudioClient {
     ///     TypeError: If an item or an argument has the wrong type.
     ///
     /// Reference: the page of the operation.
-    #[pyo3(signature = (operation, items, *, max_concurrency=None, errors: "Literal['raise', 'return']" = "raise", progress=None, **arguments))]
+    #[pyo3(signature = (operation: "str", items, *, max_concurrency=None, errors: "Literal['raise', 'return']" = "raise", progress=None, **arguments))]
     fn map(
         &self,
         py: Python<'_>,
-        operation: Text,
+        operation: &Bound<'_, PyAny>,
         items: Py<PyAny>,
         max_concurrency: Option<Int>,
         #[pyo3(from_py_with = errors)] errors: &'static str,
         progress: Option<Py<PyAny>>,
         arguments: Option<Py<PyDict>>,
     ) -> PyResult<Typed<MapOfAny>> {
-        let operation = operation.read(py, "operation")?;
+        let operation = operation_name(operation)?;
         let options = Options { max_concurrency: max_concurrency.read(py, "max_concurrency")?, ..Options::default() };
         let studio = StudioClient::of(self.client.with_overrides(options).map_err(to_python)?);
         let arguments = arguments.unwrap_or_else(|| PyDict::new(py).unbind());

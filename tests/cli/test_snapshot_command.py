@@ -60,7 +60,7 @@ def test_it_takes_a_snapshot_and_says_what_is_in_it(box: Sandbox, path: Path) ->
         assert ended.stdout.splitlines() == [
             "media              120   nothing changed while they were read",
             f"collections  {taken.about.counts['collections']:>9}   nothing changed while they were read",
-            f"in courses   {row['media']:>9}   in {row['courses']} courses; 50 media asked singly: the same",
+            f"in courses   {row['media']:>9}   in {row['courses']} courses; checked 50 media one by one: all agree",
             f"{path}: {path.stat().st_size / 1e6:.1f} MB. It names people: keep it as you keep student records.",
         ]
         assert taken.about.studio == box.url
@@ -76,6 +76,25 @@ def test_the_school_can_be_named_in_three_ways(arguments: tuple[str, ...], box: 
     assert (told["studio"], told["level"], told["consistent"], told["anonymized"]) == (box.url, "lists", True, True)
 
 
+def test_a_url_or_an_unknown_profile_beside_the_variables_is_told_to_be_left_out(
+    box: Sandbox, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = run(box.url, path)
+    assert ended.exit_code == 2
+    assert "profile must be the name of a profile, not a URL" in ended.stderr
+    assert "CANVAS_STUDIO_URL" in ended.stderr
+    assert "leave the profile out" not in run("nobody", path).stderr
+    monkeypatch.setenv("CANVAS_STUDIO_URL", box.url)
+    assert "leave the profile out" not in run("nobody", path).stderr
+    monkeypatch.setenv("CANVAS_STUDIO_TOKEN", box.token)
+    ended = run("nobody", path)
+    assert ended.exit_code == 2
+    assert "or leave the profile out, to use CANVAS_STUDIO_URL and CANVAS_STUDIO_TOKEN" in " ".join(
+        ended.stderr.split()
+    )
+    assert run(path, "--level", "lists").exit_code == 0
+
+
 def test_it_says_what_an_administrator_has_to_know(box: Sandbox, path: Path) -> None:
     collection = box.client().list_collections().first()
     assert collection is not None
@@ -86,7 +105,7 @@ def test_it_says_what_an_administrator_has_to_know(box: Sandbox, path: Path) -> 
     assert ended.exit_code == 0, ended.stderr
     assert "1   collections may not be read by this token: what is in them is not known" in ended.stdout
     assert "The token is probably not an administrator's" in ended.stdout
-    assert "50 of 50 media asked singly are in other courses than the collections say" in ended.stdout
+    assert "checked 50 media one by one: 50 are in other courses than the collections say" in ended.stdout
 
 
 def test_what_is_refused_ends_with_3_and_leaves_the_file(box: Sandbox, path: Path) -> None:

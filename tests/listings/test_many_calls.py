@@ -571,6 +571,10 @@ def test_an_argument_for_all_calls_is_refused_before_anything_is_sent(form: Form
                 results(form, studio.map("get_download_url", items, quality=5))
         with pytest.raises(TypeError, match=r"^get_media\(\) has no argument 'quality': it has id$"):
             studio.map("get_media", [1], quality="hd")
+        with pytest.raises(
+            TypeError, match=r"^get_media\(\) has no argument 'error': did you mean 'errors' of map\(\)\?$"
+        ):
+            studio.map("get_media", [1], error="return")
         with pytest.raises(TypeError, match=r"^items\[0\]: get_media\(\) got multiple values for argument 'id'$"):
             studio.map("get_media", [1], id=2)
         with pytest.raises(InvalidArgumentError, match=r'^errors must be one of "raise", "return", not "ignore"'):
@@ -603,6 +607,24 @@ def test_an_operation_that_does_not_only_read_is_refused_with_the_reason(operati
         studio.map(operation, [])
     assert remedy in str(caught.value)
     assert caught.value.argument == "operation"
+
+
+def test_a_method_in_place_of_its_name_is_refused_with_the_name() -> None:
+    studio: Any = StudioClient("http://127.0.0.1:1", token="token-of-a-test")
+    for method in (studio.get_media, StudioClient.get_media, studio.get_media_async):
+        with pytest.raises(TypeError, match=r'^operation must be the name of a method, not \w+: use "get_media"$'):
+            studio.map(method, [1])
+    with pytest.raises(TypeError, match=r"^operation must be a str, not int: use str\(operation\)$"):
+        studio.map(5, [1])
+
+
+def test_help_on_map_has_every_argument() -> None:
+    text = inspect.getdoc(StudioClient.map) or ""
+    assert text.startswith("Make the same call for many items")
+    for name in inspect.signature(StudioClient.map).parameters:
+        assert name == "self" or f"    {name}: " in text
+    assert "Returns:" in text
+    assert "Raises:" in text
 
 
 def documented_requests() -> Iterator[tuple[str, str]]:

@@ -42,6 +42,22 @@ def wait(form: Form, studio: StudioClient, way: str, **how: Any) -> Media:
     return media
 
 
+@pytest.mark.parametrize("quality", [{}, {"quality": "high"}])
+def test_a_download_before_the_transcoding_has_ended_says_to_wait(
+    quality: dict[str, str], form: Form, tmp_path: Path
+) -> None:
+    film = tmp_path / "film.mp4"
+    film.write_bytes(b"film")
+    with Sandbox(media=0, transcoding_time=3600) as box, box.client() as studio:
+        media = studio.upload_media(film)
+        with pytest.raises(
+            NotFoundError, match=r"Studio has not finished transcoding it: media\.wait_until_ready\(timeout"
+        ):
+            form.call(media, "download", tmp_path / "copy.mp4", **quality)
+        with pytest.raises(NotFoundError, match="has not finished transcoding it"):
+            form.call(studio, "get_download_url", media, **quality)
+
+
 @pytest.mark.parametrize("way", ["client", "object"])
 def test_waiting_ends_when_the_media_is_transcoded(way: str, form: Form, tmp_path: Path) -> None:
     film = tmp_path / "film.mp4"

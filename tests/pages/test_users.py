@@ -11,6 +11,8 @@ from canvas_studio import (
     InvalidArgumentError,
     Media,
     Owner,
+    PermissionChange,
+    PermissionDeniedError,
     ResponseDecodeError,
     SeveralUsersError,
     StudioError,
@@ -27,7 +29,10 @@ if TYPE_CHECKING:
     from support.forms import Connect, Form, Reach, Serve
 
 ADA = "ada.park@example.edu"
-MEANINGS_OF_NO_HIT = "never opened Studio, or Studio holds another address or their Canvas login id"
+MEANINGS_OF_NO_HIT = (
+    "this person never opened Studio (ask them to open it once from Canvas), or Studio holds another address or their "
+    "Canvas login id (search for that)"
+)
 
 
 def hits(*emails: str | None, per_page: int = 50) -> Callable[[Received], Answer]:
@@ -255,6 +260,25 @@ def test_a_search_that_fails_is_its_own_error_and_not_nobody(form: Form) -> None
     ):
         form.call(studio, "find_user", ADA)
     assert not isinstance(raised.value, LookupError)
+
+
+def test_the_media_of_a_user_are_also_those_shared_with_them_and_the_owner_tells_them_apart(form: Form) -> None:
+    with Sandbox(media=0) as box, box.client() as studio:
+        ada, bo = box.add_user("Ada Park", ADA), box.add_user("Bo Lind", "bo@example.edu")
+        own, shared = box.add_media("Mitosis", owner=ada), box.add_media("Meiosis", owner=bo)
+        form.call(studio, "change_media_permissions", shared, [PermissionChange("create", id=ada, share_type="user")])
+        media = form.items(studio.list_user_media(ada))
+        assert {each.id for each in media} == {own, shared}
+        assert [each.id for each in media if each.owner and each.owner.id == ada] == [own]
+        assert [each.id for each in form.items(studio.search_media(owner=ADA))] == [own]
+
+
+def test_who_may_not_search_users_is_told_so_once(form: Form) -> None:
+    with Sandbox(media=0) as box:
+        bo = box.add_user("Bo Lind", role="teacher")
+        with box.client(user=bo) as studio, pytest.raises(PermissionDeniedError) as raised:
+            form.call(studio, "find_user", ADA)
+    assert str(raised.value).count("may search users") == 1
 
 
 def test_all_of_it_works_on_a_sandbox(form: Form) -> None:

@@ -34,15 +34,13 @@ def snapshot(
     *,
     names: Annotated[
         list[str],
-        typer.Argument(metavar="[SCHOOL] FILE", help="The profile of the school, and the file.", show_default=False),
+        typer.Argument(metavar="[PROFILE] FILE", help="The profile, and the file.", show_default=False),
     ],
     profile_option: ProfileOption = None,
     level: Annotated[
         Level, typer.Option(help="lists: media and collections; courses: also which media is in which.")
     ] = Level.COURSES,
-    consistent: Annotated[
-        bool, typer.Option("--consistent", help="Read each list until two readings bring the same.")
-    ] = False,
+    consistent: Annotated[bool, typer.Option("--consistent", help="Read each list until two readings agree.")] = False,
     anonymize: Annotated[
         bool, typer.Option("--anonymize", help="Replace names, addresses and titles by pseudonyms.")
     ] = False,
@@ -53,7 +51,7 @@ def snapshot(
 ) -> None:
     """Read a school's library into one SQLite file. Nothing is changed in Studio."""
     if len(names) > 2:  # noqa: PLR2004
-        fail(f"expected [SCHOOL] FILE, not {len(names)} arguments", 2)
+        fail(f"expected [PROFILE] FILE, not {len(names)} arguments", 2)
     settings = profiles.find(profile=one_of(names[0] if len(names) > 1 else None, profile_option))
     try:
         with settings.client() as studio:
@@ -110,8 +108,8 @@ def _checked(about: SnapshotAbout) -> str:
     checked, same, gone = (about.calibration[name] for name in ("checked", "same", "gone"))
     if checked == same + gone:
         meanwhile = f", but for {gone} that were deleted meanwhile" if gone else ""
-        return f"{checked} media asked singly: the same{meanwhile}"
+        return f"checked {checked} media one by one: all agree{meanwhile}"
     return (
-        f"{checked - same - gone} of {checked} media asked singly are in other courses than the collections say: "
-        "ask singly before you rely on it"
+        f"checked {checked} media one by one: {checked - same - gone} are in other courses than the collections say; "
+        "check media.courses() before you rely on it"
     )

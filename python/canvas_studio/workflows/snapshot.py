@@ -88,7 +88,7 @@ class Snapshot:
             path: The file, such as `library.db`.
             level: `lists` reads all media and collections; `courses` also which media is in which collection, with one
                 request for each collection.
-            consistent: Whether to read each list until two readings bring the same; at least twice the requests.
+            consistent: Whether to read each list until two readings agree; at least twice the requests.
             anonymize: Whether to replace names, addresses and titles by pseudonyms, and to leave out descriptions,
                 embed ids and fields that nobody knows.
             allow_smaller: Whether to replace a snapshot that has more than twice as many media.

@@ -68,7 +68,8 @@ impl Operation for AddCaption {
 operations! { StudioClient {
     /// Add captions to a media: a file in one language.
     ///
-    /// The file is read before it is sent. UTF-8 is sent byte for byte, another encoding is converted to it.
+    /// The file is read before it is sent. UTF-8 is sent byte for byte. UTF-16 with a byte order mark is converted to it,
+    /// and so is Windows-1252 in a language that is written with it; another encoding is refused.
     ///
     /// Args:
     ///     media_id: The media, or its id.
@@ -79,8 +80,8 @@ operations! { StudioClient {
     ///     The caption. Whether viewers see it is told by its `status`.
     ///
     /// Raises:
-    ///     InvalidArgumentError: If the file is empty, has no cues, is of another format, or has a cue that players would
-    ///         show wrongly; the message names the line.
+    ///     InvalidArgumentError: If the file is empty, has no cues, is of another format or encoding, or has a cue that
+    ///         players would show wrongly; the message names the line.
     ///     CaptionWarning: As a warning, if the file had to be converted, or is odd in a way that players put up with.
     ///     OSError: If the file cannot be read.
     ///     PermissionDeniedError: 403, if the caller may not add captions to it.
@@ -151,7 +152,8 @@ lists! { Media {
 operations! { Media {
     /// Add captions to it: a file in one language.
     ///
-    /// The file is read before it is sent. UTF-8 is sent byte for byte, another encoding is converted to it.
+    /// The file is read before it is sent. UTF-8 is sent byte for byte. UTF-16 with a byte order mark is converted to it,
+    /// and so is Windows-1252 in a language that is written with it; another encoding is refused.
     ///
     /// Args:
     ///     file: A path, an open binary file, or `(name, bytes)`: SubRip named `.srt`, or WebVTT named `.vtt`.
@@ -161,8 +163,8 @@ operations! { Media {
     ///     The caption. Whether viewers see it is told by its `status`.
     ///
     /// Raises:
-    ///     InvalidArgumentError: If the file is empty, has no cues, is of another format, or has a cue that players would
-    ///         show wrongly; the message names the line.
+    ///     InvalidArgumentError: If the file is empty, has no cues, is of another format or encoding, or has a cue that
+    ///         players would show wrongly; the message names the line.
     ///     CaptionWarning: As a warning, if the file had to be converted, or is odd in a way that players put up with.
     ///     OSError: If the file cannot be read.
     ///     PermissionDeniedError: 403, if the caller may not add captions to it.

@@ -56,7 +56,8 @@ reads! { StudioClient {
     ///
     /// Raises:
     ///     PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
-    ///     NotFoundError: 404, if there is no such media, or not in that quality.
+    ///     NotFoundError: 404, if there is no such media, or not in that quality, or if Studio has not finished
+    ///         transcoding it (a guess): see `wait_until_ready`.
     ///     UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo), or Studio does not accept
     ///         `quality`.
     ///
@@ -179,7 +180,8 @@ operations! { StudioClient {
     ///
     /// Raises:
     ///     PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
-    ///     NotFoundError: 404, if there is no such media, or not in that quality.
+    ///     NotFoundError: 404, if there is no such media, or not in that quality, or if Studio has not finished
+    ///         transcoding it (a guess): see `wait_until_ready`.
     ///     UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo), or Studio does not accept
     ///         `quality`.
     ///     ResponseDecodeError: If the response is not a recording, or is larger than `max_bytes`.
@@ -424,7 +426,8 @@ operations! { Media {
     ///
     /// Raises:
     ///     PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
-    ///     NotFoundError: 404, if it is no longer there, or not in that quality.
+    ///     NotFoundError: 404, if it is no longer there, or not in that quality, or if Studio has not finished
+    ///         transcoding it (a guess): see `wait_until_ready`.
     ///     UnprocessableEntityError: 422, if it is external (YouTube, Vimeo).
     ///
     /// Reference: Media page, GET /media/{media_id}/download.
@@ -451,7 +454,8 @@ operations! { Media {
     ///
     /// Raises:
     ///     PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
-    ///     NotFoundError: 404, if it is no longer there, or not in that quality.
+    ///     NotFoundError: 404, if it is no longer there, or not in that quality, or if Studio has not finished
+    ///         transcoding it (a guess): see `wait_until_ready`.
     ///     UnprocessableEntityError: 422, if it is external (YouTube, Vimeo).
     ///     ResponseDecodeError: If the response is not a recording, or is larger than `max_bytes`.
     ///     OSError: If the file cannot be written.

@@ -1,4 +1,7 @@
 //! One file per page of Studio's reference: methods of `StudioClient`, object classes, and the methods of those.
+//!
+//! Beside them: `raw` (requests to any path), `folder_uploads` (many files), `value` (what all object classes share) and
+//! `records` (the objects that are written in Python).
 
 pub(crate) mod captions;
 pub(crate) mod collections;

@@ -95,7 +95,9 @@ lists! { StudioClient {
         #[pyo3(from_py_with = named::page)] page: i64, #[pyo3(from_py_with = named::per_page)] per_page: i64)
         -> models::User = users::search(email.as_deref(), role.as_deref(), page, per_page);
 
-    /// List the media that a user has permission to.
+    /// List the media that a user has permission to: what they own, and what is shared with them.
+    ///
+    /// For what they own, call `search_media(owner=email)`, or compare `media.owner.id`.
     ///
     /// Args:
     ///     id: The Studio user id, or an `Owner` or a `User`.

@@ -111,7 +111,7 @@ fn list(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
 fn create(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     let owner = call.integer("user_id").unwrap_or(call.caller);
     if owner != call.caller && !state.is_admin(call.caller) {
-        return Err(ErrorReply::new(403, "Forbidden: only an administrator may create collections for others"));
+        return Err(ErrorReply::new(403, "Forbidden"));
     }
     if !state.users.contains_key(&owner) {
         return Err(ErrorReply::not_found());

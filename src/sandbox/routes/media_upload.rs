@@ -179,7 +179,7 @@ fn from_url(state: &mut State, call: &Call<'_>, owner: u64, collection: u64) -> 
 fn owner(state: &State, call: &Call<'_>) -> Result<u64, ErrorReply> {
     let owner = call.integer("user_id").unwrap_or(call.caller);
     if owner != call.caller && !state.is_admin(call.caller) {
-        return Err(ErrorReply::new(403, "Forbidden: only an administrator may upload for others"));
+        return Err(ErrorReply::new(403, "Forbidden"));
     }
     if state.users.contains_key(&owner) { Ok(owner) } else { Err(ErrorReply::not_found()) }
 }

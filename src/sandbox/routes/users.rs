@@ -53,7 +53,7 @@ fn search(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
         users: T,
     }
     if !state.is_admin(call.caller) {
-        return Err(ErrorReply::new(403, "Forbidden: only an administrator may search users"));
+        return Err(ErrorReply::new(403, "Forbidden"));
     }
     let (email, role) = (call.text("email").map(str::to_lowercase), call.text("role").and_then(Role::from_word));
     if email.is_none() && role.is_none() {
