@@ -123,7 +123,7 @@ def test_what_is_refused_ends_with_3_and_leaves_the_file(box: Sandbox, path: Pat
 def test_it_says_what_was_deleted_meanwhile(box: Sandbox, path: Path) -> None:
     box.faults.add(path="/v1/media/*/courses", status=404)
     ended = run("myschool", path)
-    assert "50 media asked singly: the same, but for 50 that were deleted meanwhile" in ended.stdout
+    assert "checked 50 media one by one: all agree, but for 50 that were deleted meanwhile" in ended.stdout
 
 
 def test_a_part_of_something_else_ends_with_3_and_stays(box: Sandbox, path: Path) -> None:
