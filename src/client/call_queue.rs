@@ -119,6 +119,12 @@ impl<T: Send + 'static> CallQueue<T> {
             let Some(first) = self.entries.front_mut() else { return Poll::Ready(Ok(())) };
             ready!(first.poll_ended(context))?;
             if !first.is_crowded_out() {
+                // Those behind it that have ended are taken with it.
+                for other in self.entries.iter_mut().skip(1) {
+                    if other.poll_ended(context)?.is_pending() {
+                        break;
+                    }
+                }
                 return Poll::Ready(Ok(()));
             }
             for other in self.entries.iter_mut().skip(1) {
