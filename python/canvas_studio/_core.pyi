@@ -599,7 +599,7 @@ class Collection:
         description: str | None = None,
         user_id: int | Owner | User | None = None,
         auto_caption: bool | None = None,
-        progress: bool | Callable[[int, int | None], object] | None = ...,
+        progress: bool | Callable[[int, int | None], object] | None = None,
         check: "bool" = True,
     ) -> Media:
         """
@@ -636,7 +636,7 @@ class Collection:
         description: str | None = None,
         user_id: int | Owner | User | None = None,
         auto_caption: bool | None = None,
-        progress: bool | Callable[[int, int | None], object] | None = ...,
+        progress: bool | Callable[[int, int | None], object] | None = None,
         check: "bool" = True,
     ) -> Media:
         """
@@ -661,6 +661,80 @@ class Collection:
             NotFoundError: 404, if there is no such user or collection.
             FileChangedError: If the file changed while it was sent.
             OSError: If the file cannot be read.
+
+        Reference: Media Upload page.
+        """
+    def upload_folder(
+        self,
+        /,
+        folder: str | PathLike[str],
+        *,
+        pattern: str | None = None,
+        recursive: "bool" = False,
+        user_id: int | Owner | User | None = None,
+        jobs: "int" = 4,
+        journal: str | PathLike[str] | None = None,
+        progress: bool | Callable[[int, int | None], object] | None = None,
+        dry_run: "bool" = False,
+    ) -> UploadReport:
+        """
+        Upload the files of a folder into it, as `StudioClient.upload_folder` does.
+
+        Args:
+            folder: The folder.
+            pattern: Which files, such as `"*.mp4"`; all if omitted.
+            recursive: Whether to upload the files of the folders inside, too, except hidden ones.
+            user_id: The user, or their Studio id, to upload for. Only an administrator may upload for others.
+            jobs: How many files to upload at once, 1 to 64.
+            journal: The file of the journal; `.canvas-studio-uploads.jsonl` in the folder if omitted.
+            progress: As for `StudioClient.upload_folder`.
+            dry_run: Whether to send nothing, and only report what would be done.
+
+        Returns:
+            What was uploaded, what was skipped and why, what failed, and which uploads were never completed.
+
+        Raises:
+            InvalidArgumentError: If an argument is invalid, or the journal is that of another school, or damaged.
+            PermissionDeniedError: 403, if the caller may not upload there.
+            NotFoundError: 404, if there is no such user or collection.
+            OSError: If the folder cannot be read, or the journal cannot be written or is in use by another run.
+
+        Reference: Media Upload page.
+        """
+    async def upload_folder_async(
+        self,
+        /,
+        folder: str | PathLike[str],
+        *,
+        pattern: str | None = None,
+        recursive: "bool" = False,
+        user_id: int | Owner | User | None = None,
+        jobs: "int" = 4,
+        journal: str | PathLike[str] | None = None,
+        progress: bool | Callable[[int, int | None], object] | None = None,
+        dry_run: "bool" = False,
+    ) -> UploadReport:
+        """
+        Upload the files of a folder into it, as `StudioClient.upload_folder` does.
+
+        Args:
+            folder: The folder.
+            pattern: Which files, such as `"*.mp4"`; all if omitted.
+            recursive: Whether to upload the files of the folders inside, too, except hidden ones.
+            user_id: The user, or their Studio id, to upload for. Only an administrator may upload for others.
+            jobs: How many files to upload at once, 1 to 64.
+            journal: The file of the journal; `.canvas-studio-uploads.jsonl` in the folder if omitted.
+            progress: As for `StudioClient.upload_folder`.
+            dry_run: Whether to send nothing, and only report what would be done.
+
+        Returns:
+            What was uploaded, what was skipped and why, what failed, and which uploads were never completed.
+
+        Raises:
+            InvalidArgumentError: If an argument is invalid, or the journal is that of another school, or damaged.
+            PermissionDeniedError: 403, if the caller may not upload there.
+            NotFoundError: 404, if there is no such user or collection.
+            OSError: If the folder cannot be read, or the journal cannot be written or is in use by another run.
 
         Reference: Media Upload page.
         """
@@ -1046,7 +1120,7 @@ class Media:
         path: str | PathLike[str],
         *,
         quality: str | None = None,
-        progress: bool | Callable[[int, int | None], object] | None = ...,
+        progress: bool | Callable[[int, int | None], object] | None = None,
         max_bytes: int | None = None,
     ) -> Path:
         """
@@ -1083,7 +1157,7 @@ class Media:
         path: str | PathLike[str],
         *,
         quality: str | None = None,
-        progress: bool | Callable[[int, int | None], object] | None = ...,
+        progress: bool | Callable[[int, int | None], object] | None = None,
         max_bytes: int | None = None,
     ) -> Path:
         """
@@ -2484,7 +2558,7 @@ class StudioClient:
         path: str | PathLike[str],
         *,
         quality: str | None = None,
-        progress: bool | Callable[[int, int | None], object] | None = ...,
+        progress: bool | Callable[[int, int | None], object] | None = None,
         max_bytes: int | None = None,
     ) -> Path:
         """
@@ -2524,7 +2598,7 @@ class StudioClient:
         path: str | PathLike[str],
         *,
         quality: str | None = None,
-        progress: bool | Callable[[int, int | None], object] | None = ...,
+        progress: bool | Callable[[int, int | None], object] | None = None,
         max_bytes: int | None = None,
     ) -> Path:
         """
@@ -3854,7 +3928,7 @@ class StudioClient:
         slot: UploadSlot,
         path: str | PathLike[str],
         *,
-        progress: bool | Callable[[int, int | None], object] | None = ...,
+        progress: bool | Callable[[int, int | None], object] | None = None,
         check: "bool" = True,
     ) -> None:
         """
@@ -3883,7 +3957,7 @@ class StudioClient:
         slot: UploadSlot,
         path: str | PathLike[str],
         *,
-        progress: bool | Callable[[int, int | None], object] | None = ...,
+        progress: bool | Callable[[int, int | None], object] | None = None,
         check: "bool" = True,
     ) -> None:
         """
@@ -3981,29 +4055,30 @@ class StudioClient:
         /,
         folder: str | PathLike[str],
         *,
-        pattern: "str" = ...,
+        pattern: str | None = None,
         recursive: "bool" = False,
         collection_id: int | Collection | None = None,
         user_id: int | Owner | User | None = None,
         jobs: "int" = 4,
         journal: str | PathLike[str] | None = None,
-        progress: bool | Callable[[int, int | None], object] | None = ...,
+        progress: bool | Callable[[int, int | None], object] | None = None,
         dry_run: "bool" = False,
     ) -> UploadReport:
         """
         Upload the files of a folder, several at once. A run that was interrupted, even killed, is continued by the next one.
 
         A journal in the folder remembers each file by its content (SHA-256). So a file that was uploaded is not uploaded
-        again, in whatever way the run before ended, and even if the file has another name now. A file whose content has
-        changed is a new media.
+        again, in whatever way the run before ended, and even if the file has another name now: its title in Studio stays.
+        A file whose content has changed is a new media. The same journal does not upload a file to a second collection: the
+        report says where it is.
 
-        What concerns one file is in the report. What concerns all of them ends the run and is raised: the token or the
+        What concerns one file is in the report. An error that would stop every file ends the run: the token or the
         destination is rejected, the journal cannot be written, the client is closed.
 
         Args:
             folder: The folder. Hidden files, links, and kinds that the vendor does not name are skipped.
-            pattern: Which files, such as `"*.mp4"`; all if omitted. A pattern with `/` is for paths relative to the folder, such as
-                `"Week */*.mp4"`; any other is for names.
+            pattern: Which files, such as `"*.mp4"`, which also matches `A.MP4`; all if omitted. A pattern with `/` is for paths
+                relative to the folder, such as `"Week */*.mp4"`; any other is for names.
             recursive: Whether to upload the files of the folders inside, too, except hidden ones.
             collection_id: The collection, or its id, to upload into; the user's own library if omitted.
             user_id: The user, or their Studio id, to upload for. Only an administrator may upload for others.
@@ -4032,29 +4107,30 @@ class StudioClient:
         /,
         folder: str | PathLike[str],
         *,
-        pattern: "str" = ...,
+        pattern: str | None = None,
         recursive: "bool" = False,
         collection_id: int | Collection | None = None,
         user_id: int | Owner | User | None = None,
         jobs: "int" = 4,
         journal: str | PathLike[str] | None = None,
-        progress: bool | Callable[[int, int | None], object] | None = ...,
+        progress: bool | Callable[[int, int | None], object] | None = None,
         dry_run: "bool" = False,
     ) -> UploadReport:
         """
         Upload the files of a folder, several at once. A run that was interrupted, even killed, is continued by the next one.
 
         A journal in the folder remembers each file by its content (SHA-256). So a file that was uploaded is not uploaded
-        again, in whatever way the run before ended, and even if the file has another name now. A file whose content has
-        changed is a new media.
+        again, in whatever way the run before ended, and even if the file has another name now: its title in Studio stays.
+        A file whose content has changed is a new media. The same journal does not upload a file to a second collection: the
+        report says where it is.
 
-        What concerns one file is in the report. What concerns all of them ends the run and is raised: the token or the
+        What concerns one file is in the report. An error that would stop every file ends the run: the token or the
         destination is rejected, the journal cannot be written, the client is closed.
 
         Args:
             folder: The folder. Hidden files, links, and kinds that the vendor does not name are skipped.
-            pattern: Which files, such as `"*.mp4"`; all if omitted. A pattern with `/` is for paths relative to the folder, such as
-                `"Week */*.mp4"`; any other is for names.
+            pattern: Which files, such as `"*.mp4"`, which also matches `A.MP4`; all if omitted. A pattern with `/` is for paths
+                relative to the folder, such as `"Week */*.mp4"`; any other is for names.
             recursive: Whether to upload the files of the folders inside, too, except hidden ones.
             collection_id: The collection, or its id, to upload into; the user's own library if omitted.
             user_id: The user, or their Studio id, to upload for. Only an administrator may upload for others.
@@ -4088,7 +4164,7 @@ class StudioClient:
         collection_id: int | Collection | None = None,
         user_id: int | Owner | User | None = None,
         auto_caption: bool | None = None,
-        progress: bool | Callable[[int, int | None], object] | None = ...,
+        progress: bool | Callable[[int, int | None], object] | None = None,
         check: "bool" = True,
     ) -> Media:
         """
@@ -4138,7 +4214,7 @@ class StudioClient:
         collection_id: int | Collection | None = None,
         user_id: int | Owner | User | None = None,
         auto_caption: bool | None = None,
-        progress: bool | Callable[[int, int | None], object] | None = ...,
+        progress: bool | Callable[[int, int | None], object] | None = None,
         check: "bool" = True,
     ) -> Media:
         """
@@ -4185,7 +4261,7 @@ class StudioClient:
         *,
         jobs: "int" = 4,
         journal: str | PathLike[str] | None = None,
-        progress: bool | Callable[[int, int | None], object] | None = ...,
+        progress: bool | Callable[[int, int | None], object] | None = None,
         dry_run: "bool" = False,
     ) -> UploadReport:
         """
@@ -4195,11 +4271,13 @@ class StudioClient:
         by the next one.
 
         The columns are `video` (a path), `caption` (the path of an `.srt` or `.vtt` file) with `srclang` (the tag of its
-        language, such as `en`), `owner` (an e-mail address, as for `find_user`), `collection` (an id), `title` and
-        `description`. Only `video` is required. All rows are checked before anything is sent: the error names every fault
-        of every row.
+        language, such as `en`), `owner` (an e-mail address, as for `find_user`, or a Studio user id), `collection` (an id),
+        `title` and `description`. Only `video` is required. All rows are checked before anything is sent: the error names
+        every fault of every row.
 
-        The journal is as for `upload_folder`. A row that was uploaded without its caption gets it in the next run.
+        The journal is as for `upload_folder`. A row that was uploaded without its caption gets it in the next run. A video
+        gets one caption. A title, description, owner, collection, caption or language that was changed after its row was
+        uploaded is not applied; the report says so.
 
         Args:
             rows: The path of a CSV file with these columns in its first line, in UTF-8; paths in it are relative to its
@@ -4210,16 +4288,16 @@ class StudioClient:
             progress: `True` for a progress bar (needs tqdm), or a callable that is given the bytes of all videos that are
                 dealt with so far, and those in all (`None` before they have been checked), several times a second, on the
                 calling thread. The async method also takes an async callable, and awaits it, one report at a time.
-            dry_run: Whether to send nothing, and only report what would be done. Owners are not searched for then.
+            dry_run: Whether to upload nothing, and only report what would be done. Owners and collections are looked up (GET).
 
         Returns:
-            What was uploaded, what was skipped and why, what failed, and which uploads were never completed. A row whose
-            owner is nobody, or several people, is in `failed`.
+            What was uploaded, what was skipped and why, what failed, and which uploads were never completed. A row is in
+            `failed` if its owner is nobody or several people, or its collection does not exist.
 
         Raises:
             InvalidArgumentError: If a row or another argument is invalid, or the journal is that of another school, or
                 damaged.
-            PermissionDeniedError: 403, if the caller may not search users.
+            PermissionDeniedError: 403, if the caller may not search users. None if the owners are ids.
             OSError: If the CSV file cannot be read, or the journal cannot be written or is in use by another run.
 
         Reference: Media Upload page, POST /media/uploads, then the storage host, then POST
@@ -4233,7 +4311,7 @@ class StudioClient:
         *,
         jobs: "int" = 4,
         journal: str | PathLike[str] | None = None,
-        progress: bool | Callable[[int, int | None], object] | None = ...,
+        progress: bool | Callable[[int, int | None], object] | None = None,
         dry_run: "bool" = False,
     ) -> UploadReport:
         """
@@ -4243,11 +4321,13 @@ class StudioClient:
         by the next one.
 
         The columns are `video` (a path), `caption` (the path of an `.srt` or `.vtt` file) with `srclang` (the tag of its
-        language, such as `en`), `owner` (an e-mail address, as for `find_user`), `collection` (an id), `title` and
-        `description`. Only `video` is required. All rows are checked before anything is sent: the error names every fault
-        of every row.
+        language, such as `en`), `owner` (an e-mail address, as for `find_user`, or a Studio user id), `collection` (an id),
+        `title` and `description`. Only `video` is required. All rows are checked before anything is sent: the error names
+        every fault of every row.
 
-        The journal is as for `upload_folder`. A row that was uploaded without its caption gets it in the next run.
+        The journal is as for `upload_folder`. A row that was uploaded without its caption gets it in the next run. A video
+        gets one caption. A title, description, owner, collection, caption or language that was changed after its row was
+        uploaded is not applied; the report says so.
 
         Args:
             rows: The path of a CSV file with these columns in its first line, in UTF-8; paths in it are relative to its
@@ -4258,16 +4338,16 @@ class StudioClient:
             progress: `True` for a progress bar (needs tqdm), or a callable that is given the bytes of all videos that are
                 dealt with so far, and those in all (`None` before they have been checked), several times a second, on the
                 calling thread. The async method also takes an async callable, and awaits it, one report at a time.
-            dry_run: Whether to send nothing, and only report what would be done. Owners are not searched for then.
+            dry_run: Whether to upload nothing, and only report what would be done. Owners and collections are looked up (GET).
 
         Returns:
-            What was uploaded, what was skipped and why, what failed, and which uploads were never completed. A row whose
-            owner is nobody, or several people, is in `failed`.
+            What was uploaded, what was skipped and why, what failed, and which uploads were never completed. A row is in
+            `failed` if its owner is nobody or several people, or its collection does not exist.
 
         Raises:
             InvalidArgumentError: If a row or another argument is invalid, or the journal is that of another school, or
                 damaged.
-            PermissionDeniedError: 403, if the caller may not search users.
+            PermissionDeniedError: 403, if the caller may not search users. None if the owners are ids.
             OSError: If the CSV file cannot be read, or the journal cannot be written or is in use by another run.
 
         Reference: Media Upload page, POST /media/uploads, then the storage host, then POST

@@ -22,8 +22,8 @@ def _by_name() -> None:
     import canvas_studio._pickles
     import canvas_studio._progress
     import canvas_studio._pydantic
-    import canvas_studio._rows
     import canvas_studio._tracebacks
+    import canvas_studio._upload_rows
     import canvas_studio._user_stores
     import canvas_studio._waking
     import canvas_studio.errors

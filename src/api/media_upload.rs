@@ -77,6 +77,10 @@ pub struct Completion {
 }
 
 impl Completion {
+    pub fn description(&self) -> Option<&str> {
+        self.description.as_deref()
+    }
+
     /// Studio requires a title. Typed by a client of 2026 from the vendor's portal.
     pub fn new(
         title: String,

@@ -43,8 +43,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Progress {
                 ]
             },
             type_hint_identifier!("builtins", "object")
-        ),
-        PyStaticExpr::Constant { value: PyStaticConstant::None }
+        )
     );
 
     fn extract(given: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
@@ -54,9 +53,6 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Progress {
             }
             let bar = given.py().import("canvas_studio._progress")?.getattr("Bar")?.call0()?;
             return Ok(Self(Some(bar.unbind())));
-        }
-        if given.is_none() {
-            return Ok(Self(None));
         }
         if given.is_callable() {
             return Ok(Self(Some(given.to_owned().unbind())));
@@ -141,8 +137,8 @@ pub(crate) struct WithProgress<T: Transfer> {
 pub(crate) type DownloadWithProgress = WithProgress<Download>;
 
 impl<T: Transfer> WithProgress<T> {
-    pub(crate) fn of(transfer: T, progress: Progress) -> Self {
-        Self { transfer, progress, transferred: Arc::default() }
+    pub(crate) fn of(transfer: T, progress: Option<Progress>) -> Self {
+        Self { transfer, progress: progress.unwrap_or_default(), transferred: Arc::default() }
     }
 }
 
@@ -150,7 +146,7 @@ impl DownloadWithProgress {
     pub(crate) fn new(
         request: Result<Request<Url>, InvalidArgument>,
         path: PathBuf,
-        progress: Progress,
+        progress: Option<Progress>,
         max_bytes: Option<i64>,
     ) -> Result<Self, InvalidArgument> {
         Ok(Self::of(Download::new(request?, path, max_bytes)?, progress))

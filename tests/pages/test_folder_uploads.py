@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -107,7 +108,7 @@ def test_a_folder_is_uploaded_and_a_second_run_sends_nothing(
         assert studio.get_media(result.media_id).title == result.path.stem
     assert (report.failed, report.unfinished, report.dry_run) == ((), (), False)
     assert [(result.path.name, result.reason) for result in report.skipped] == [(JOURNAL, "journal")]
-    assert str(report) == "3 uploaded, 1 skipped (1 journal), 0 failed, 0 unfinished"
+    assert str(report) == "3 uploaded, 0 skipped, 0 failed, 0 unfinished"
 
     box.forget_requests()
     again: UploadReport = form.call(studio, "upload_folder", folder)
@@ -154,7 +155,7 @@ def test_what_is_passed_over_is_in_the_report_with_its_reason(
     assert "empty" in str(empty.error)
     assert uploaded(box) == Counter([contents["a.mp4"]])
     first, second = str(report).splitlines()
-    assert first.startswith("1 uploaded, 6 skipped (1 journal, 1 hidden, ")
+    assert first.startswith("1 uploaded, 5 skipped (1 hidden, ")
     assert second.startswith(f"failed: {empty.path}: ")
 
 
@@ -167,6 +168,7 @@ def test_a_pattern_and_folders_inside_decide_which_files(
     every: UploadReport = form.call(studio, "upload_folder", folder, pattern="*.mp4", recursive=True)
     assert names(every.done) == ["a.mp4"]
     assert "does not match the pattern" in {result.reason for result in every.skipped}
+    assert "1 that does not match the pattern" in str(every)
     expected = [content for name, content in contents.items() if name not in {"a.mov", "Week 10/.old/d.mp4"}]
     assert uploaded(box) == Counter(expected)
 
@@ -190,12 +192,57 @@ def test_changed_content_is_a_new_media_and_a_renamed_file_is_none(
 def test_another_destination_is_said_and_uploads_nothing_twice(
     form: Form, box: Sandbox, studio: StudioClient, folder: Path
 ) -> None:
-    fill(folder, "a.mp4")
+    fill(folder, "a.mp4", "b.mp4")
     form.call(studio, "upload_folder", folder)
-    report: UploadReport = form.call(studio, "upload_folder", folder, collection_id=box.add_collection("Biology"))
+    biology = box.add_collection("Biology")
+    report: UploadReport = form.call(studio, "upload_folder", folder, collection_id=biology)
     assert report.done == ()
-    assert "uploaded already: with no collection_id" in {result.reason for result in report.skipped}
-    assert sum(uploaded(box).values()) == 1
+    place = f"into the user's own library, not to collection {biology}; to upload there too, give another journal="
+    reason = f"uploaded already, but to another place: {place}"
+    assert [result.reason for result in report.skipped if result.media_id] == [reason] * 2
+    assert str(report).splitlines() == [
+        "0 uploaded, 2 skipped (2 uploaded already, but to another place), 0 failed, 0 unfinished",
+        f"2 files: {reason}",
+    ]
+    for_ada: UploadReport = form.call(studio, "upload_folder", folder, user_id=box.add_user("Ada Park"), dry_run=True)
+    assert re.search(r"into the user's own library, not for user \d+;", str(for_ada))
+    (folder / "b.mp4").rename(folder / "c.mp4")
+    renamed: UploadReport = form.call(studio, "upload_folder", folder, pattern="c.mp4", collection_id=biology)
+    assert f"c.mp4 (media {renamed.skipped[-1].media_id}): {reason}; as b.mp4" in str(renamed)
+    assert sum(uploaded(box).values()) == 2
+
+
+def test_a_file_that_is_sent_and_completed_later_keeps_its_place_and_that_is_said(
+    form: Form, box: Sandbox, studio: StudioClient, folder: Path
+) -> None:
+    fill(folder, "a.mp4")
+    fault = box.faults.add(path=COMPLETE, status=500)
+    form.call(studio, "upload_folder", folder)
+    box.faults.remove(fault)
+    biology = box.add_collection("Biology")
+    report: UploadReport = form.call(studio, "upload_folder", folder, collection_id=biology)
+    [done] = report.done
+    assert f"completed, but to another place: into the user's own library, not to collection {biology}" in str(report)
+    found = studio.get_media(done.media_id or 0).collection
+    assert found is None or found.id != biology
+
+
+def test_capitals_do_not_count_in_a_pattern_and_none_means_all(form: Form, studio: StudioClient, folder: Path) -> None:
+    fill(folder, "A.MP4", "b.mov")
+    report: UploadReport = form.call(studio, "upload_folder", folder, pattern="*.mp4", dry_run=True)
+    assert names(report.done) == ["A.MP4"]
+    every: UploadReport = form.call(studio, "upload_folder", folder, pattern=None, dry_run=True)
+    assert names(every.done) == ["A.MP4", "b.mov"]
+
+
+def test_a_collection_uploads_a_folder_into_itself(
+    form: Form, box: Sandbox, studio: StudioClient, folder: Path
+) -> None:
+    fill(folder, "a.mp4")
+    biology = studio.get_collection(box.add_collection("Biology"))
+    report: UploadReport = form.call(biology, "upload_folder", folder)
+    [done] = report.done
+    assert studio.get_media(done.media_id or 0).collection == biology
 
 
 def test_a_dry_run_sends_nothing_leaves_nothing_and_says_what_the_run_does(
@@ -226,12 +273,13 @@ def test_a_file_that_fails_ends_no_other_and_is_uploaded_by_the_next_run(
     assert isinstance(failed.error, BadRequestError)
     [left] = first.unfinished
     assert (left.path, left.media_id) == (failed.path, failed.media_id)
-    assert f"unfinished: {left.path} (media {left.media_id}): not sent" in str(first)
+    assert f"unfinished: {left.path} (upload {left.media_id}): not sent" in str(first)
 
     second: UploadReport = form.call(studio, "upload_folder", folder)
     assert names(second.done) == ["a.mp4"]
     # The slot of the first run was never completed, and nothing can be done about it.
     assert [(each.media_id, (each.reason or "")[:8]) for each in second.unfinished] == [(left.media_id, "replaced")]
+    assert str(second).splitlines() == ["1 uploaded, 2 skipped (2 uploaded already), 0 failed, 0 unfinished"]
     assert uploaded(box) == Counter(contents.values())
     completed = [path for path in sent(box) if path.endswith("/complete")]
     assert f"/api/public/v1/media/uploads/{left.media_id}/complete" not in completed
@@ -498,8 +546,8 @@ def test_a_report_can_be_read_compared_and_pickled(folder: Path) -> None:
     )
     assert str(report).splitlines() == [
         "1 uploaded, 2 skipped (1 hidden, 1 uploaded already), 1 failed, 1 unfinished",
-        f"failed: {folder / 'e.mp4'} (media 8): no good",
-        f"unfinished: {folder / 'e.mp4'} (media 8): not sent: try again",
+        f"failed: {folder / 'e.mp4'} (upload 8): no good",
+        f"unfinished: {folder / 'e.mp4'} (upload 8): not sent: try again",
     ]
     copy = pickle.loads(pickle.dumps(report))  # noqa: S301 - made here
     assert (copy.done, copy.skipped, str(copy)) == (report.done, report.skipped, str(report))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from canvas_studio import (
     InvalidArgumentError,
+    NotFoundError,
     PermissionDeniedError,
     SeveralUsersError,
     StudioClient,
@@ -113,9 +114,9 @@ def test_all_faults_of_all_rows_are_told_at_once_and_nothing_is_sent(
     with pytest.raises(InvalidArgumentError) as refused:
         form.call(studio, "upload_rows", path)
     assert refused.value.argument == "rows"
-    first, second = str(refused.value).split(": ", 1)
-    assert first == "rows cannot be uploaded, and nothing was sent"
-    faults = re.split(r"; (?=line \d)", second)
+    first, *faults = re.split(r";? \(\d+\) ", str(refused.value))
+    assert first == "rows cannot be uploaded, and nothing was sent:"
+    assert "; (11) line 8: " in str(refused.value)
     assert [fault.partition(": ")[0] for fault in faults] == [
         *("line 2", "line 3", "line 3", "line 4", "line 5", "line 5", "line 6", "line 7"),
         *("line 8", "line 8", "line 8"),
@@ -127,7 +128,7 @@ def test_all_faults_of_all_rows_are_told_at_once_and_nothing_is_sent(
             "empty",
             "missing.srt",
             "srclang",
-            "its video is that of line 4, too",
+            "the same video as in line 4",
             "bad.srt",
             "video is missing",
             "collection must be the id",
@@ -143,7 +144,7 @@ def test_all_faults_of_all_rows_are_told_at_once_and_nothing_is_sent(
 @pytest.mark.parametrize(
     ("lines", "fault"),
     [
-        (["vidoe,title", "a.mp4,x"], "line 1: unknown column 'vidoe': the columns are video, caption, "),
+        (["Vidoe,title", "a.mp4,x"], "line 1: unknown column 'Vidoe': the columns are video, caption, "),
         (["title", "x"], "line 1: there is no column 'video'"),
         (["video,video", "a.mp4,a.mp4"], "line 1: the column 'video' is there twice"),
         ([""], "line 1: it is empty"),
@@ -190,6 +191,12 @@ def test_rows_may_be_dicts_with_what_data_frames_have_in_empty_cells(
         ({"video": "a.mp4"}, TypeError, "rows must be the path of a CSV file or a list of dicts, not dict"),
         (["a.mp4"], TypeError, r"rows\[0\] must be a dict, not str"),
         ([{"video": 7}], InvalidArgumentError, r"rows\[0\]: video must be a str, not int"),
+        (
+            [{"video": "a.mp4", "owner": 0}],
+            InvalidArgumentError,
+            r"rows\[0\]: owner must be the e-mail address or the St",
+        ),
+        ([{"video": "a.mp4", "owner": True}], InvalidArgumentError, r"rows\[0\]: owner must be .*, not True"),
         ([{"vidoe": "a.mp4"}], InvalidArgumentError, r"rows\[0\]: unknown column 'vidoe'"),
         ([{"video": "nowhere.mp4"}], InvalidArgumentError, r"rows\[0\]: video .*nowhere\.mp4"),
     ],
@@ -220,7 +227,123 @@ def test_an_owner_who_is_nobody_or_several_people_fails_alone(
     nobody, several = (result.error for result in report.failed)
     assert isinstance(nobody, UserNotFoundError)
     assert isinstance(several, SeveralUsersError)
+    assert [result.row for result in report.failed] == ["line 2", "line 3"]
+    assert f"failed: line 2 ({folder / 'a.mp4'}): no user has " in str(report)
     assert "nobody@example.edu" in str(report)
+
+
+def test_an_owner_may_be_given_by_id_and_one_of_several_is_chosen_so(
+    form: Form, box: Sandbox, studio: StudioClient, folder: Path, tmp_path: Path
+) -> None:
+    ids = [box.add_user(name, "cleo.ito@example.edu") for name in ("Cleo Ito", "Cleo I. Ito")]
+    path = table(folder, "video,owner", f"a.mp4,{ids[1]}", "b.mp4,999999")
+    box.forget_requests()
+    said: UploadReport = form.call(studio, "upload_rows", path, dry_run=True)
+    report: UploadReport = form.call(studio, "upload_rows", path)
+    for each in (said, report):
+        assert [result.path.name for result in each.done] == ["a.mp4"]
+        assert isinstance(each.failed[0].error, NotFoundError)
+        assert "; user 999999 does not exist, or you may not upload for them" in str(each)
+    assert not any(request.path.endswith("/users/search") for request in box.requests)
+    rows: list[dict[str, Any]] = [
+        {"video": folder / "b.mp4", "owner": ids[0]},
+        {"video": folder / "c.mp4", "owner": studio.get_user(ids[1])},
+    ]
+    dicts: UploadReport = form.call(studio, "upload_rows", rows, journal=tmp_path / "uploads.jsonl")
+    owners = [studio.get_media(result.media_id or 0).owner for result in (*report.done, *dicts.done)]
+    assert [owner and owner.id for owner in owners] == [ids[1], *ids]
+
+
+def test_an_unknown_collection_fails_for_its_row_alone(form: Form, studio: StudioClient, folder: Path) -> None:
+    path = table(folder, "video,collection", "a.mp4,777777", "b.mp4,")
+    report: UploadReport = form.call(studio, "upload_rows", path)
+    [failed] = report.failed
+    assert isinstance(failed.error, NotFoundError)
+    assert str(failed).startswith(f"line 2 ({folder / 'a.mp4'}): ")
+    assert str(failed).endswith("; collection 777777 does not exist, or you may not upload there")
+    assert [result.path.name for result in report.done] == ["b.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("notes.pdf,,", 'video has the ending "pdf", which the vendor\'s guide does not name'),
+        ("a.srt,,", 'video has the ending "srt"'),
+        ("notes,,", "video has no ending"),
+        ("a.mp4,,en", "it has srclang, but no caption"),
+    ],
+)
+def test_a_video_that_is_none_and_a_language_without_a_caption_are_faults(
+    line: str, fault: str, form: Form, box: Sandbox, studio: StudioClient, folder: Path
+) -> None:
+    for name in ("notes.pdf", "notes"):
+        (folder / name).write_text("notes")
+    path = table(folder, "video,caption,srclang", line)
+    with pytest.raises(InvalidArgumentError) as refused:
+        form.call(studio, "upload_rows", path)
+    assert f": (1) line 2: {fault}" in str(refused.value)
+    assert box.requests == ()
+
+
+def test_a_changed_row_is_not_carried_out_and_the_report_names_its_fields(
+    form: Form, box: Sandbox, studio: StudioClient, folder: Path
+) -> None:
+    biology = box.add_collection("Biology")
+    head = "video,caption,srclang,title,description,collection"
+    form.call(studio, "upload_rows", table(folder, head, "a.mp4,a.srt,en,Mitosis,,", "b.mp4,,,,,", "c.mp4,,,,,"))
+    box.forget_requests()
+    (folder / "a.srt").write_text(SRT.replace("Hello", "Good day"))
+    (folder / "b.srt").write_text(SRT)
+    path = table(folder, head, "a.mp4,a.srt,de,Meiosis,In two parts,", f"b.mp4,,,Cells,,{biology}", "c.mp4,,,,,")
+    report: UploadReport = form.call(studio, "upload_rows", path)
+    media = {result.path.name: result.media_id for result in report.skipped}
+    but = "uploaded already, but"
+    counts, first, second = str(report).splitlines()
+    assert counts == (
+        f"0 uploaded, 3 skipped (1 {but} the row has changed, 1 {but} to another place, 1 uploaded already), 0 failed, "
+        "0 unfinished"
+    )
+    assert first == (
+        f"line 2 ({folder / 'a.mp4'}, media {media['a.mp4']}): {but} the row has changed: "
+        "title, description, caption and srclang differ from what was sent and were not applied; "
+        "change the media in Studio; media.add_caption(...) adds a caption"
+    )
+    assert second == (
+        f"line 3 ({folder / 'b.mp4'}, media {media['b.mp4']}): {but} to another place: "
+        f"into the user's own library, not to collection {biology}; to upload there too, give another journal=; "
+        "title differs from what was sent and was not applied; change the media in Studio"
+    )
+    assert not any(request.method in {"POST", "PUT"} for request in box.requests)
+    without = table(folder, "video,title", "a.mp4,Mitosis")
+    again: UploadReport = form.call(studio, "upload_rows", without)
+    assert "the row has changed: caption differs from what was sent and was not applied; media.add" in str(again)
+    # A new caption is added, and the other changes are still said.
+    added: UploadReport = form.call(studio, "upload_rows", table(folder, head, "b.mp4,b.srt,en,Cells,,"))
+    assert str(added).splitlines()[0] == "0 uploaded, 1 caption added, 0 skipped, 0 failed, 0 unfinished"
+    assert "caption added; uploaded already, but the row has changed: title differs" in str(added)
+
+
+def test_a_journal_of_an_older_version_says_nothing_of_changed_rows(
+    form: Form, studio: StudioClient, folder: Path
+) -> None:
+    form.call(studio, "upload_rows", table(folder, "video,title", "a.mp4,Mitosis"))
+    journal = folder / JOURNAL
+    journal.write_text(journal.read_text(encoding="utf-8").replace(',"title":"Mitosis"', ""), encoding="utf-8")
+    report: UploadReport = form.call(studio, "upload_rows", table(folder, "video,title", "a.mp4,Meiosis"))
+    assert [result.reason for result in report.skipped] == ["uploaded already"]
+
+
+def test_a_copy_of_a_video_for_another_owner_is_said(
+    form: Form, box: Sandbox, studio: StudioClient, folder: Path
+) -> None:
+    ada = box.add_user("Ada Park", "ada.park@example.edu")
+    (folder / "b.mp4").write_bytes((folder / "a.mp4").read_bytes())
+    path = table(folder, "video,owner", "a.mp4,", "b.mp4,ada.park@example.edu")
+    report: UploadReport = form.call(studio, "upload_rows", path)
+    [copy] = report.skipped
+    said = f"as {folder / 'a.mp4'}, which goes into the user's own library, not for user {ada}"
+    assert copy.reason == f"same content, but to another place: {said}"
+    assert copy.reason in str(report)
 
 
 def test_who_may_not_search_users_is_told_before_anything_is_uploaded(form: Form, box: Sandbox, folder: Path) -> None:
@@ -234,11 +357,21 @@ def test_who_may_not_search_users_is_told_before_anything_is_uploaded(form: Form
 def test_a_dry_run_checks_the_rows_and_sends_nothing(
     form: Form, box: Sandbox, studio: StudioClient, folder: Path
 ) -> None:
-    path = table(folder, "video,caption,srclang,owner", "a.mp4,a.srt,en,ada.park@example.edu")
+    box.add_user("Ada Park", "ada.park@example.edu")
+    biology = box.add_collection("Biology")
+    path = table(
+        folder,
+        "video,caption,srclang,owner,collection",
+        f"a.mp4,a.srt,en,ada.park@example.edu,{biology}",
+        "b.mp4,,,nobody@example.edu,",
+        "c.mp4,,,,777777",
+    )
     report: UploadReport = form.call(studio, "upload_rows", path, dry_run=True)
     assert [result.path.name for result in report.done] == ["a.mp4"]
+    assert [type(result.error) for result in report.failed] == [UserNotFoundError, NotFoundError]
+    assert "collection 777777 does not exist, or you may not upload there" in str(report)
     assert report.dry_run
-    assert (box.requests, (folder / JOURNAL).exists()) == ((), False)
+    assert ({request.method for request in box.requests}, (folder / JOURNAL).exists()) == ({"GET"}, False)
     (folder / "a.srt").unlink()
     with pytest.raises(InvalidArgumentError):
         form.call(studio, "upload_rows", path, dry_run=True)
@@ -254,11 +387,14 @@ def test_a_caption_that_failed_is_added_by_the_next_run_and_the_video_is_not_sen
     assert (failed.reason or "").startswith("caption missing: ")
     assert failed.media_id is not None
     assert first.unfinished == ()
+    assert str(first).startswith("0 uploaded, 0 skipped, 1 failed")
+    assert f", media {failed.media_id}): {failed.error}; caption missing: the file was uploaded; the next" in str(first)
     box.faults.remove(fault)
 
     second: UploadReport = form.call(studio, "upload_rows", path)
     [done] = second.done
     assert (done.media_id, (done.reason or "")[:13]) == (failed.media_id, "caption added")
+    assert str(second) == "0 uploaded, 1 caption added, 0 skipped, 0 failed, 0 unfinished"
     assert captions(studio) == {"a": ["en"]}
     assert sum(request.method == "PUT" for request in box.requests) == 1
     assert form.call(studio, "upload_rows", path).done == ()

@@ -1,4 +1,5 @@
-//! Downloads files, from Studio's redirect to a complete file or none; uploads files in three steps.
+//! Downloads files, from Studio's redirect to a complete file or none; uploads files in three steps, and many of them from
+//! a folder or a table (`folder/`).
 
 mod disk;
 mod download;

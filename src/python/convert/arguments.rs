@@ -144,7 +144,7 @@ impl<T: PyTypeInfo> Argument for Object<T> {
 
 /// Readers for arguments whose default a signature shows: pyo3 requires a value of the default's own type.
 pub(crate) mod named {
-    use super::{Bound, PyAny, PyResult, flag, int, seconds, text};
+    use super::{Bound, PyAny, PyResult, flag, int, seconds};
 
     macro_rules! named {
         ($($name:ident: $value:ty = $read:path;)*) => {
@@ -167,7 +167,6 @@ pub(crate) mod named {
         max_connections: i64 = int;
         raw: bool = flag;
         check: bool = flag;
-        pattern: String = text;
         recursive: bool = flag;
         jobs: i64 = int;
         dry_run: bool = flag;

@@ -188,9 +188,9 @@ operations! { StudioClient {
     ///     OSError: If the file cannot be written.
     ///
     /// Reference: Media page, GET /media/{media_id}/download.
-    #[pyo3(signature = (id, path, *, quality=None, progress=Progress::default(), max_bytes=None))]
+    #[pyo3(signature = (id, path, *, quality=None, progress=None, max_bytes=None))]
     download_media / download_media_async (studio, id: Id<OfMedia>, path: FilePath, quality: Option<Text>,
-        progress: Progress, max_bytes: Option<Int>) -> PathBuf
+        progress: Option<Progress>, max_bytes: Option<Int>) -> PathBuf
         = DownloadWithProgress::new(media::download_url(id, quality.as_deref()), path, progress, max_bytes);
 
     /// Change with whom a media is shared.
@@ -461,8 +461,8 @@ operations! { Media {
     ///     OSError: If the file cannot be written.
     ///
     /// Reference: Media page, GET /media/{media_id}/download.
-    #[pyo3(signature = (path, *, quality=None, progress=Progress::default(), max_bytes=None))]
-    download / download_async (this, path: FilePath, quality: Option<Text>, progress: Progress,
+    #[pyo3(signature = (path, *, quality=None, progress=None, max_bytes=None))]
+    download / download_async (this, path: FilePath, quality: Option<Text>, progress: Option<Progress>,
         max_bytes: Option<Int>) -> PathBuf
         = DownloadWithProgress::new(
             media::download_url(this.value.id(), quality.as_deref()), path, progress, max_bytes);

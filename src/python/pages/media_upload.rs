@@ -64,10 +64,10 @@ operations! { StudioClient {
     /// Reference: Media Upload page, POST /media/uploads, a PUT to the storage host, and POST
     /// /media/uploads/{media_id}/complete.
     #[pyo3(signature = (path, *, title=None, description=None, collection_id=None, user_id=None, auto_caption=None,
-        progress=Progress::default(), check: "bool" = true))]
+        progress=None, check: "bool" = true))]
     upload_media / upload_media_async (studio, path: FilePath, title: Option<Text>, description: Option<Text>,
         collection_id: Option<Id<OfCollection>>, user_id: Option<Id<OfUser>>, auto_caption: Option<Flag>,
-        progress: Progress, #[pyo3(from_py_with = named::check)] check: bool) -> models::Media
+        progress: Option<Progress>, #[pyo3(from_py_with = named::check)] check: bool) -> models::Media
         = upload(FileToSend::new(path, check), title, description, auto_caption,
             Destination { collection_id, user_id }, progress);
 
@@ -110,8 +110,8 @@ operations! { StudioClient {
     ///     OSError: If the file cannot be read.
     ///
     /// Reference: Media Upload page, a PUT to the storage host.
-    #[pyo3(signature = (slot, path, *, progress=Progress::default(), check: "bool" = true))]
-    send_upload / send_upload_async (studio, slot: Slot, path: FilePath, progress: Progress,
+    #[pyo3(signature = (slot, path, *, progress=None, check: "bool" = true))]
+    send_upload / send_upload_async (studio, slot: Slot, path: FilePath, progress: Option<Progress>,
         #[pyo3(from_py_with = named::check)] check: bool) -> NoResult
         = send(slot, FileToSend::new(path, check), progress);
 
@@ -287,9 +287,9 @@ operations! { Collection {
     ///
     /// Reference: Media Upload page.
     #[pyo3(signature = (path, *, title=None, description=None, user_id=None, auto_caption=None,
-        progress=Progress::default(), check: "bool" = true))]
+        progress=None, check: "bool" = true))]
     upload / upload_async (this, path: FilePath, title: Option<Text>, description: Option<Text>,
-        user_id: Option<Id<OfUser>>, auto_caption: Option<Flag>, progress: Progress,
+        user_id: Option<Id<OfUser>>, auto_caption: Option<Flag>, progress: Option<Progress>,
         #[pyo3(from_py_with = named::check)] check: bool) -> models::Media
         = upload(FileToSend::new(path, check), title, description, auto_caption,
             Destination { collection_id: Some(this.value.id()), user_id }, progress);
@@ -356,13 +356,17 @@ fn upload(
     description: Option<String>,
     auto_caption: Option<bool>,
     destination: Destination,
-    progress: Progress,
+    progress: Option<Progress>,
 ) -> Result<WithProgress<MediaUpload>, InvalidArgument> {
     let upload = MediaUpload::new(file, title, description, auto_caption, destination)?;
     Ok(WithProgress::of(upload, progress))
 }
 
-fn send(slot: UploadSlot, file: FileToSend, progress: Progress) -> Result<WithProgress<FileAndSlot>, InvalidArgument> {
+fn send(
+    slot: UploadSlot,
+    file: FileToSend,
+    progress: Option<Progress>,
+) -> Result<WithProgress<FileAndSlot>, InvalidArgument> {
     check::id("slot.id", slot.id)?;
     Ok(WithProgress::of(FileAndSlot { file, slot }, progress))
 }

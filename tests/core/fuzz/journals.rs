@@ -39,7 +39,9 @@ fn some_slot(chance: &mut Chance) -> Slot {
     let id = i64::try_from(chance.below(6)).unwrap() + 1;
     let file = FileKey { path: path.into(), sha256: content.repeat(64), size: 7 };
     let collection_id = if chance.once_in(2) { Some(id) } else { None };
-    Slot { media_id: id, file, collection_id, user_id: None, step: STEPS[chance.below(5)] }
+    let step = STEPS[chance.below(5)];
+    let title = (chance.below(4) > 0).then(|| "Mitosis".to_owned());
+    Slot { media_id: id, file, collection_id, user_id: None, title, description: None, caption: None, step }
 }
 
 #[test]

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use bytes::Bytes;
+use ring::digest::{SHA256, digest};
 
-use super::history::{Slot, Step};
+use super::hash::hexadecimal;
+use super::history::{CaptionKey, Slot, Step};
 use super::journal::Journal;
 use crate::api::captions::{self, Addition};
 use crate::client::error::Error;
@@ -23,17 +25,18 @@ pub(super) struct Caption {
 }
 
 impl Caption {
-    /// The request that adds it to a media. Fails if the file cannot be sent.
-    pub(super) fn addition(&self, media_id: i64) -> Result<Addition, Error> {
+    /// The request that adds it to a media, and by what the journal knows it. Fails if the file cannot be sent.
+    pub(super) fn addition(&self, media_id: i64) -> Result<(Addition, CaptionKey), Error> {
         let bytes = files::read_short(&self.path, LONGEST).map_err(|error| Error::file(&self.path, error))?;
         let name = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Ok(captions::add(media_id, name, &Bytes::from(bytes), &self.srclang)?)
+        let key = CaptionKey { srclang: self.srclang.clone(), sha256: hexadecimal(digest(&SHA256, &bytes).as_ref()) };
+        Ok((captions::add(media_id, name, &Bytes::from(bytes), &self.srclang)?, key))
     }
 
     /// Adds it to a media, unless the journal or Studio knows that it is there. Returns what to tell about the file.
     pub(super) async fn add(&self, client: &Client, journal: &Journal, slot: &Slot) -> Result<Vec<String>, Error> {
-        let record = |step| journal.record(Slot { step, ..slot.clone() });
-        let Addition { request, warnings } = self.addition(slot.media_id)?;
+        let (Addition { request, warnings }, key) = self.addition(slot.media_id)?;
+        let record = |step| journal.record(Slot { step, caption: Some(key.clone()), ..slot.clone() });
         // An earlier run may have added it, and was killed before it knew.
         if slot.step == Step::Captioning && self.is_there(client, slot.media_id).await? {
             record(Step::Captioned)?;

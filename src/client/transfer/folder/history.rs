@@ -50,7 +50,20 @@ pub struct Slot {
     pub file: FileKey,
     pub collection_id: Option<i64>,
     pub user_id: Option<i64>,
+    /// None if an older version wrote the line.
+    pub title: Option<String>,
+    pub description: Option<String>,
+    /// The caption that is being added, or was.
+    pub caption: Option<CaptionKey>,
     pub step: Step,
+}
+
+/// By what a caption is known: its language, and its content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaptionKey {
+    pub srclang: String,
+    /// In hexadecimal digits.
+    pub sha256: String,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -74,6 +87,12 @@ struct Line {
     collection_id: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     user_id: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    title: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    caption: Option<CaptionKey>,
     /// When, for people who read it.
     #[serde(default)]
     at: String,
@@ -128,6 +147,9 @@ pub(super) fn line(slot: &Slot) -> String {
         size: slot.file.size,
         collection_id: slot.collection_id,
         user_id: slot.user_id,
+        title: slot.title.clone(),
+        description: slot.description.clone(),
+        caption: slot.caption.clone(),
         at: Timestamp::now().to_string(),
     })
 }
@@ -174,6 +196,10 @@ impl History {
     pub fn note(&mut self, slot: Slot) {
         if let Some(known) = self.by_id.get(&slot.media_id).and_then(|index| self.slots.get_mut(*index)) {
             known.step = known.step.max(slot.step);
+            if slot.title.is_some() {
+                (known.title, known.description) = (slot.title, slot.description);
+            }
+            known.caption = slot.caption.or_else(|| known.caption.take());
             return;
         }
         let index = self.slots.len();
@@ -235,6 +261,9 @@ impl Line {
             file: FileKey { path, sha256: self.sha256, size: self.size },
             collection_id: self.collection_id,
             user_id: self.user_id,
+            title: self.title,
+            description: self.description,
+            caption: self.caption,
             step: self.step,
         })
     }
@@ -282,7 +311,8 @@ mod tests {
 
     fn slot(media_id: i64, path: &str, content: char, step: Step) -> Slot {
         let file = FileKey { path: path.into(), sha256: content.to_string().repeat(64), size: 7 };
-        Slot { media_id, file, collection_id: Some(3), user_id: None, step }
+        let (title, description) = (Some("Mitosis".to_owned()), None);
+        Slot { media_id, file, collection_id: Some(3), user_id: None, title, description, caption: None, step }
     }
 
     fn written(slots: &[Slot]) -> String {
@@ -303,6 +333,18 @@ mod tests {
         assert_eq!(text.lines().next().unwrap(), format!(r#"{{"canvas_studio_uploads":1,"url":"{URL}"}}"#));
         let line = text.lines().nth(1).unwrap();
         assert!(line.starts_with(r#"{"step":"created","media_id":7,"path":"Week 1/ü 🎬.mp4","sha256":"aaa"#), "{line}");
+    }
+
+    #[test]
+    fn a_later_line_changes_title_and_caption_and_a_line_of_an_older_version_changes_nothing() {
+        let caption = CaptionKey { srclang: "en".to_owned(), sha256: "c".repeat(64) };
+        let captioned = Slot { caption: Some(caption), ..slot(7, "a.mp4", 'a', Step::Captioned) };
+        let title = Some("Cells".to_owned());
+        let renamed = Slot { title, ..slot(7, "a.mp4", 'a', Step::Completed) };
+        let older = Slot { title: None, ..slot(7, "a.mp4", 'a', Step::Sent) };
+        let text = written(&[older.clone(), captioned.clone(), renamed.clone(), older.clone()]);
+        assert_eq!(read(&text).unwrap().history.slots(), [Slot { title: renamed.title, ..captioned }]);
+        assert!(!line(&older).contains("title") && !line(&older).contains("caption"));
     }
 
     #[cfg(unix)]

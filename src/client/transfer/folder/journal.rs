@@ -155,7 +155,8 @@ mod tests {
 
     fn slot(media_id: i64, step: Step) -> Slot {
         let file = FileKey { path: "a.mp4".into(), sha256: "a".repeat(64), size: 7 };
-        Slot { media_id, file, collection_id: None, user_id: None, step }
+        let (collection_id, user_id, title, description, caption) = (None, None, None, None, None);
+        Slot { media_id, file, collection_id, user_id, title, description, caption, step }
     }
 
     #[tokio::test(start_paused = true)]

@@ -6,7 +6,7 @@ use super::history::{History, Slot, Step};
 use super::scan::natural;
 use crate::client::error::Error;
 
-/// What has become of one file, or of an upload that was never completed.
+/// What happened to one file, or of an upload that was never completed.
 #[derive(Debug, Clone)]
 pub struct FileResult {
     pub path: PathBuf,
@@ -14,6 +14,8 @@ pub struct FileResult {
     /// Why. What comes before a colon is the same for all files with that reason.
     pub reason: Option<String>,
     pub error: Option<Error>,
+    /// Where its row stands, such as `line 3`.
+    pub row: Option<String>,
 }
 
 /// Where a file belongs in the report.
@@ -24,7 +26,7 @@ pub(super) enum Outcome {
     Failed(FileResult),
 }
 
-/// What has become of all files. Each list is in the order of the paths.
+/// What happened to all files. Each list is in the order of the paths.
 #[derive(Debug, Clone, Default)]
 pub struct UploadReport {
     /// The files whose upload was completed in this run.
@@ -40,7 +42,12 @@ pub struct UploadReport {
 
 impl FileResult {
     pub(super) fn of(path: PathBuf) -> Self {
-        Self { path, media_id: None, reason: None, error: None }
+        Self { path, media_id: None, reason: None, error: None, row: None }
+    }
+
+    pub(super) fn in_row(mut self, row: impl Into<String>) -> Self {
+        self.row = Some(row.into());
+        self
     }
 
     pub(super) fn media(mut self, id: i64) -> Self {

@@ -31,6 +31,8 @@ pub(super) struct Job {
     pub(super) upload: MediaUpload,
     pub(super) destination: Destination,
     pub(super) caption: Option<Caption>,
+    /// Where its row stands, if it is of a table.
+    pub(super) row: Option<String>,
 }
 
 /// Several jobs, one after the other or at once.
@@ -100,9 +102,7 @@ impl Run<'_> {
             let twin = twin.filter(|twin| *twin != index).and_then(|twin| self.jobs.get(twin));
             let outcome = match (content, twin) {
                 (Err(error), _) => job.result().failed(error),
-                (Ok(_), Some(twin)) => {
-                    Outcome::Skipped(job.result().because(format!("same content: as {}", twin.path.display())))
-                }
+                (Ok(_), Some(twin)) => Outcome::Skipped(job.result().because(same_content(job, twin))),
                 (Ok(content), None) => {
                     let outcome = self.video(job, content, &active).await?;
                     self.caption(job, outcome).await?
@@ -123,7 +123,13 @@ impl Run<'_> {
         let slot = self.journal.with_history(|history| history.of_media(result.media_id?).cloned());
         let Some(slot) = slot.filter(|slot| slot.step < Step::Captioned) else { return Ok(outcome) };
         let result = match &outcome {
-            Outcome::Skipped(result) => result.clone().because("caption added: the file was uploaded before"),
+            Outcome::Skipped(result) => {
+                let reason = match unapplied(job, &slot) {
+                    Some(unapplied) => format!("caption added; {unapplied}"),
+                    None => "caption added: the file was uploaded before".to_owned(),
+                };
+                result.clone().because(reason)
+            }
             _ => result.clone(),
         };
         if self.is_dry {
@@ -131,10 +137,14 @@ impl Run<'_> {
         }
         match caption.add(self.client, self.journal, &slot).await {
             Ok(warnings) if warnings.is_empty() => Ok(Outcome::Done(result)),
-            Ok(warnings) => Ok(Outcome::Done(result.because(format!("doubtful caption: {}", warnings.join("; "))))),
+            Ok(warnings) => {
+                let doubts = format!("doubtful caption: {}", warnings.join("; "));
+                let reason =
+                    result.reason.as_ref().map_or_else(|| doubts.clone(), |reason| format!("{reason}; {doubts}"));
+                Ok(Outcome::Done(result.because(reason)))
+            }
             Err(error) => {
-                let failed =
-                    result.because("caption missing: the file was uploaded, and the next run adds the caption");
+                let failed = result.because("caption missing: the file was uploaded; the next run adds the caption");
                 self.failed(failed, error)
             }
         }
@@ -149,14 +159,19 @@ impl Run<'_> {
             Known::Completed(slot) => return Ok(Outcome::Skipped(already(job, &slot))),
             Known::Sent(slot) => {
                 let id = slot.media_id;
-                let result = job.result().media(id).because("completed: an earlier run had sent the file");
+                let completed = another_place(job, &slot).map_or_else(
+                    || "completed: an earlier run had sent the file".to_owned(),
+                    |place| format!("completed, but to another place: {place}"),
+                );
+                let result = job.result().media(id).because(completed);
                 if self.is_dry {
                     return Ok(Outcome::Done(result));
                 }
                 match self.client.settle_upload(id, job.upload.completion()).await {
                     // Perhaps only the answer about the finished media could not be had.
                     Ok(_) | Err(Error::Upload { state: UploadState::Completed, .. }) => {
-                        self.journal.record(Slot { step: Step::Completed, ..slot })?;
+                        let (title, description) = job.told();
+                        self.journal.record(Slot { step: Step::Completed, title, description, ..slot })?;
                         return Ok(Outcome::Done(result));
                     }
                     Err(Error::Upload { state: UploadState::NotSent, .. }) => {
@@ -182,7 +197,10 @@ impl Run<'_> {
                 steps.record(UploadStep::Completed(media_id))?;
                 Ok(Outcome::Done(result.media(media_id)))
             }
-            Err(error) => self.failed(job.result(), error),
+            Err(error) => {
+                let failed = FileResult { reason: why_refused(job.destination, &error), ..job.result() };
+                self.failed(failed, error)
+            }
         }
     }
 
@@ -197,7 +215,13 @@ impl Run<'_> {
 
 impl Job {
     fn result(&self) -> FileResult {
-        FileResult::of(self.path.clone())
+        FileResult { row: self.row.clone(), ..FileResult::of(self.path.clone()) }
+    }
+
+    /// The title and the description that Studio is told.
+    fn told(&self) -> (Option<String>, Option<String>) {
+        let completion = self.upload.completion();
+        (Some(completion.title().to_owned()), completion.description().map(str::to_owned))
     }
 }
 
@@ -211,20 +235,106 @@ fn known(history: &History, file: &FileKey) -> Known {
 
 /// Why a file is not uploaded a second time.
 fn already(job: &Job, slot: &Slot) -> FileResult {
-    let mut notes = Vec::new();
+    let unapplied = unapplied(job, slot);
+    let mut reason = unapplied.clone().unwrap_or_else(|| "uploaded already".to_owned());
     if slot.file.path != job.relative {
-        notes.push(format!("as {}", slot.file.path.display()));
+        let separator = if unapplied.is_some() { ";" } else { ":" };
+        reason = format!("{reason}{separator} as {}", slot.file.path.display());
     }
-    let place = |id: Option<i64>, what: &str| id.map_or_else(|| format!("no {what}"), |id| format!("{what} {id}"));
-    if slot.collection_id != job.destination.collection_id {
-        notes.push(format!("with {}", place(slot.collection_id, "collection_id")));
-    }
-    if slot.user_id != job.destination.user_id {
-        notes.push(format!("with {}", place(slot.user_id, "user_id")));
-    }
-    let separator = if notes.is_empty() { "" } else { ": " };
-    let reason = format!("uploaded already{separator}{}", notes.join(", "));
     job.result().media(slot.media_id).because(reason)
+}
+
+/// What a caller asks for that an upload before did not do and that is not done now, and what to do about it.
+fn unapplied(job: &Job, slot: &Slot) -> Option<String> {
+    let place = another_place(job, slot);
+    let fields = changed_fields(job, slot);
+    let mut told = Vec::from_iter(place.clone());
+    if let [before @ .., last] = fields.as_slice() {
+        let (names, verbs) = match before {
+            [] => ((*last).to_owned(), ("differs", "was")),
+            before => (format!("{} and {last}", before.join(", ")), ("differ", "were")),
+        };
+        let (differ, were) = verbs;
+        told.push(format!("{names} {differ} from what was sent and {were} not applied"));
+        if fields.iter().any(|field| matches!(*field, "title" | "description")) {
+            told.push("change the media in Studio".to_owned());
+        }
+        if fields.iter().any(|field| matches!(*field, "caption" | "srclang")) {
+            told.push("media.add_caption(...) adds a caption".to_owned());
+        }
+    }
+    let what = if place.is_some() { "to another place" } else { "the row has changed" };
+    (!told.is_empty()).then(|| format!("uploaded already, but {what}: {}", told.join("; ")))
+}
+
+/// Where a file is, if that is not where the caller wants it.
+fn another_place(job: &Job, slot: &Slot) -> Option<String> {
+    let there = Destination { collection_id: slot.collection_id, user_id: slot.user_id };
+    (there != job.destination).then(|| {
+        format!("{}, not {}; to upload there too, give another journal=", in_words(there), in_words(job.destination))
+    })
+}
+
+/// The fields of a row that differ from what was sent.
+fn changed_fields(job: &Job, slot: &Slot) -> Vec<&'static str> {
+    let mut changed = Vec::new();
+    if job.row.is_none() {
+        return changed;
+    }
+    let (title, description) = job.told();
+    // An older version did not write them down.
+    if slot.title.is_some() {
+        changed.extend((slot.title != title).then_some("title"));
+        changed.extend((slot.description != description).then_some("description"));
+    }
+    let Some(sent) = slot.caption.as_ref().filter(|_| slot.step == Step::Captioned) else { return changed };
+    match job.caption.as_ref().map(|caption| caption.addition(slot.media_id)) {
+        None => changed.push("caption"),
+        Some(Ok((_, key))) => {
+            changed.extend((key.sha256 != sent.sha256).then_some("caption"));
+            changed.extend((!key.srclang.eq_ignore_ascii_case(&sent.srclang)).then_some("srclang"));
+        }
+        // It was read when the rows were checked, and is not needed any more.
+        Some(Err(_)) => {}
+    }
+    changed
+}
+
+/// Why a file is not uploaded that has the content of another one of this run.
+fn same_content(job: &Job, twin: &Job) -> String {
+    let path = twin.path.display();
+    if twin.destination == job.destination {
+        return format!("same content: as {path}");
+    }
+    let (there, here) = (in_words(twin.destination), in_words(job.destination));
+    format!("same content, but to another place: as {path}, which goes {there}, not {here}")
+}
+
+fn in_words(destination: Destination) -> String {
+    match (destination.collection_id, destination.user_id) {
+        (Some(collection), Some(user)) => format!("to collection {collection} for user {user}"),
+        (Some(collection), None) => format!("to collection {collection}"),
+        (None, Some(user)) => format!("for user {user}"),
+        (None, None) => "into the user's own library".to_owned(),
+    }
+}
+
+/// What the refusal of an upload says of its destination.
+pub(super) fn why_refused(destination: Destination, error: &Error) -> Option<String> {
+    let Error::Status(refusal) = error else { return None };
+    if refusal.request.method == Method::PUT || !matches!(refusal.status, 400 | 403 | 404 | 422) {
+        return None;
+    }
+    match (destination.collection_id, destination.user_id) {
+        (Some(collection), Some(user)) => {
+            Some(format!("collection {collection} or user {user} does not exist, or you may not upload there"))
+        }
+        (Some(collection), None) => {
+            Some(format!("collection {collection} does not exist, or you may not upload there"))
+        }
+        (None, Some(user)) => Some(format!("user {user} does not exist, or you may not upload for them")),
+        (None, None) => None,
+    }
 }
 
 /// Whether an error will be that of every other file, too.
@@ -268,7 +378,18 @@ impl UploadSteps for Steps<'_> {
             self.check()?;
         }
         let Destination { collection_id, user_id } = self.job.destination;
-        self.journal.record(Slot { media_id, file: self.file.clone(), collection_id, user_id, step })?;
+        let (title, description) = self.job.told();
+        let file = self.file.clone();
+        self.journal.record(Slot {
+            media_id,
+            file,
+            collection_id,
+            user_id,
+            title,
+            description,
+            caption: None,
+            step,
+        })?;
         if step == Step::Created {
             self.check()?;
         }

@@ -94,12 +94,9 @@ fn real(path: &Path) -> Real {
 }
 
 fn matches(pattern: &Pattern, relative: &Path) -> bool {
-    // As in pathlib, which asks the system whether capitals count.
-    let options = MatchOptions {
-        case_sensitive: !cfg!(windows),
-        require_literal_separator: true,
-        require_literal_leading_dot: false,
-    };
+    // Cameras write `A.MP4`.
+    let options =
+        MatchOptions { case_sensitive: false, require_literal_separator: true, require_literal_leading_dot: false };
     let (path, _) = as_text(relative);
     let is_of_paths = pattern.as_str().contains('/');
     let name = path.rsplit('/').next().unwrap_or_default();
@@ -222,11 +219,11 @@ mod tests {
         assert_eq!(flat.skipped, expected.map(|(path, reason)| (PathBuf::from(path), reason)));
 
         let deep = scan(&folder, &Pattern::new("*.mp4").unwrap(), true, &journal).await.unwrap();
-        assert_eq!(deep.files, [Path::new("b.mp4"), odd, Path::new("Week 2/c.mp4")]);
+        assert_eq!(deep.files, [Path::new("a.MP4"), Path::new("b.mp4"), odd, Path::new("Week 2/c.mp4")]);
         let why =
             |path: &str| deep.skipped.iter().find(|(found, _)| found == Path::new(path)).map(|(_, reason)| *reason);
         assert_eq!((why("Week 2/.cache"), why("Week 2/loop")), (Some("hidden"), Some("link")));
-        assert_eq!(why("a.MP4"), Some("does not match the pattern"));
+        assert_eq!(why("notes.txt"), Some("does not match the pattern"));
 
         let of_a_week = scan(&folder, &Pattern::new("Week */*").unwrap(), true, &journal).await.unwrap();
         assert_eq!(of_a_week.files, [Path::new("Week 2/c.mp4")]);

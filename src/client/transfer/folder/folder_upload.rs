@@ -37,7 +37,7 @@ impl FolderUpload {
     /// Checks the arguments, and not yet the files.
     pub fn new(
         folder: PathBuf,
-        pattern: &str,
+        pattern: Option<&str>,
         recursive: bool,
         destination: Destination,
         jobs: i64,
@@ -48,7 +48,7 @@ impl FolderUpload {
             let expected = format!("must be a folder; there is none at \"{}\"", folder.display());
             return Err(InvalidArgument::new("folder", expected));
         }
-        let pattern = Pattern::new(pattern).map_err(|problem| {
+        let pattern = Pattern::new(pattern.unwrap_or("*")).map_err(|problem| {
             InvalidArgument::new("pattern", format!("is no pattern such as \"*.mp4\": {problem}"))
         })?;
         media_upload::create(destination)?;
@@ -105,6 +105,7 @@ impl Client {
                         upload: media,
                         destination: upload.destination,
                         caption: None,
+                        row: None,
                     });
                 }
                 Err(error) => report.add(result(relative).failed(error)),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from canvas_studio._core import Collection, read_path
 from canvas_studio.errors import InvalidArgumentError
+from canvas_studio.models import Owner, User
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +73,7 @@ def _from_csv(path: str, content: bytes) -> Iterator[Row]:
                 continue
             if not names:
                 names = [value.casefold() for value in values]
-                if faults := _faults_of(names):
+                if faults := _faults_of(names, values):
                     yield Row(place, faults)
                     return
                 continue
@@ -87,10 +88,14 @@ def _from_csv(path: str, content: bytes) -> Iterator[Row]:
         yield Row("line 1", [f"it is empty: expected a line with the names of the columns ({', '.join(COLUMNS)})"])
 
 
-def _faults_of(names: list[str]) -> list[str]:
+def _faults_of(names: list[str], written: list[str]) -> list[str]:
     """What is wrong with the names of the columns."""
     known = f"the columns are {', '.join(COLUMNS)}"
-    faults = [f"unknown column {name!r}: {known}" for name in names if name and name not in COLUMNS]
+    faults = [
+        f"unknown column {as_written!r}: {known}"
+        for name, as_written in zip(names, written, strict=True)
+        if name and name not in COLUMNS
+    ]
     faults += [f"the column {name!r} is there twice" for name in COLUMNS if names.count(name) > 1]
     if "video" not in names:
         faults.append(f"there is no column 'video': {known}")
@@ -113,8 +118,9 @@ def _row(place: str, row: object) -> Row:
         faults.append(f"{name} must be a str, not {type(value).__name__}")
         return None
 
-    collection = _collection(values.get("collection"), faults)
-    texts = {name: text(name) for name in COLUMNS if name != "collection"}
+    collection = _id("collection", values.get("collection"), faults)
+    texts = {name: text(name) for name in COLUMNS if name not in {"collection", "owner"}}
+    texts["owner"] = _owner(values.get("owner"), faults)
     if "video" not in values:
         faults.append("video is missing")
     return Row(place, faults, collection=collection, **texts)
@@ -127,13 +133,22 @@ def _is_missing(value: object) -> bool:
     return value is None or (isinstance(value, float) and value != value)  # noqa: PLR0124
 
 
-def _collection(value: object, faults: list[str]) -> int | None:
-    found = value.id if isinstance(value, Collection) else value
+def _owner(value: object, faults: list[str]) -> str | None:
+    """An e-mail address, or the digits of an id."""
+    if isinstance(value, str) and not value.strip().isdigit():
+        return value
+    owner = _id("owner", value, faults, "the e-mail address or the Studio id of a user")
+    return None if owner is None else str(owner)
+
+
+def _id(name: str, value: object, faults: list[str], expected: str = "the id of a collection") -> int | None:
+    classes = Collection if name == "collection" else (User, Owner)
+    found = value.id if isinstance(value, classes) else value
     if isinstance(found, float) and found.is_integer():  # as data frames have it where some cells are empty
         found = int(found)
     if isinstance(found, str) and found.strip().isascii() and found.strip().isdigit():
         found = int(found)
     if found is None or (isinstance(found, int) and not isinstance(found, bool) and 0 < found < 2**63 - 1):
         return found
-    faults.append(f"collection must be the id of a collection, not {value!r}")
+    faults.append(f"{name} must be {expected}, not {value!r}")
     return None
