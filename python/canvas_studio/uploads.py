@@ -31,14 +31,7 @@ class UploadResult:
 
     def __str__(self) -> str:
         # The id of a file that failed is that of its upload, unless only its caption failed.
-        return self._text("upload" if self.error is not None and self.reason is None else "media")
-
-    def _text(self, what: str) -> str:
-        given = [] if self.media_id is None else [f"{what} {self.media_id}"]
-        where = str(self.path) if self.row is None else self.row
-        notes = given if self.row is None else [str(self.path), *given]
-        why = [str(each) for each in (self.error, self.reason) if each is not None]
-        return where + (f" ({', '.join(notes)})" if notes else "") + (f": {'; '.join(why)}" if why else "")
+        return _text(self, "upload" if self.error is not None and self.reason is None else "media")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +70,17 @@ class UploadReport:
         lines = [", ".join(counts)]
         lines += _differences(self.done + self.skipped)
         lines += [f"failed: {each}" for each in self.failed]
-        lines += [f"unfinished: {each._text('upload')}" for each in unfinished]  # noqa: SLF001
+        lines += [f"unfinished: {_text(each, 'upload')}" for each in unfinished]
         return "\n".join(lines)
+
+
+def _text(result: UploadResult, what: str) -> str:
+    """A result in a line. `what` is what has its id: a media, or an upload that is none."""
+    given = [] if result.media_id is None else [f"{what} {result.media_id}"]
+    where = str(result.path) if result.row is None else result.row
+    notes = given if result.row is None else [str(result.path), *given]
+    why = [str(each) for each in (result.error, result.reason) if each is not None]
+    return where + (f" ({', '.join(notes)})" if notes else "") + (f": {'; '.join(why)}" if why else "")
 
 
 def _head(result: UploadResult) -> str:
