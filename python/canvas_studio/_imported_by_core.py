@@ -17,6 +17,7 @@ def _by_name() -> None:
     import json
     import os
     import sys
+    import warnings
 
     import canvas_studio._logs
     import canvas_studio._pickles

@@ -21,6 +21,7 @@ __all__ = [
     "LoginRequiredError",
     "NotFoundError",
     "PermissionDeniedError",
+    "ProgressWarning",
     "RateLimitError",
     "ResponseDecodeError",
     "SignInError",
@@ -100,6 +101,13 @@ class TranscodingFailedError(StudioError):
 
 class UploadWarning(UserWarning):
     """A file may be refused or not be transcoded: it is large, or of a kind that the vendor's guide does not name."""
+
+
+class ProgressWarning(UserWarning):
+    """A progress callable raised when the transfer had finished, or was about to. So you got the result, not the error.
+
+    The exception of the callable is its `__cause__`.
+    """
 
 
 class ListingChangedError(StudioError):

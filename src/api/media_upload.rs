@@ -19,22 +19,22 @@ const CREATE_MEANINGS: &[(u16, &str)] = &[
     ),
 ];
 /// Meanings of a status when an upload is completed. Documented, but for what has happened to the media after a 501,
-/// which is inferred.
+/// which is inferred. That of a 501 is the last, and applies only if automatic captions were asked for: [`meanings`].
 const COMPLETE_MEANINGS: &[(u16, &str)] = &[
     (400, "Studio requires a title"),
     (404, "there is no such upload, or it is not visible to the token's user"),
-    (409, "the upload was completed before: get_media has the media"),
+    (409, "the upload was completed before: look at the media with get_media"),
     (
         501,
         "automatic captions are not enabled for this account, so the upload is not completed: complete it without \
          auto_caption; the file need not be sent again",
     ),
 ];
-
 /// The hosts of external media. Documented: YouTube and Vimeo; the names of their hosts are a guess.
 const EXTERNAL_HOSTS: &[&str] = &["youtube.com", "youtu.be", "youtube-nocookie.com", "vimeo.com"];
 /// Meanings of a status when a media is made from a URL. Documented, but for that of an external media, which the vendor's
 /// guide says of administrators in general, and for 404 and 422 of `POST /media`, which are inferred.
+/// That of a 501 is the last.
 const FROM_URL_MEANINGS: &[(u16, &str)] = &[
     (
         403,
@@ -66,6 +66,14 @@ pub fn create(destination: Destination) -> Result<Request<UploadSlot>, InvalidAr
         .query_if("collection_id", collection_id)
         .meaning(CREATE_MEANINGS);
     Ok(call.custom(upload_slot))
+}
+
+/// Meanings of a status, without that of a 501 if nobody asked for automatic captions: what it means then is unknown.
+fn meanings(all: &'static [(u16, &'static str)], auto_caption: Option<bool>) -> &'static [(u16, &'static str)] {
+    match all {
+        [others @ .., (501, _)] if auto_caption != Some(true) => others,
+        _ => all,
+    }
 }
 
 /// What Studio is told about a file when its upload is completed.
@@ -108,12 +116,17 @@ pub fn complete(media_id: i64, completion: &Completion) -> Result<Request<Media>
         body.insert("auto_caption".into(), auto_caption.into());
     }
     let call = Call::post("complete_upload", format!("/media/uploads/{media_id}/complete"));
-    Ok(call.json(Value::Object(body).to_string()).meaning(COMPLETE_MEANINGS).at_key("media"))
+    let meanings = meanings(COMPLETE_MEANINGS, completion.auto_caption);
+    Ok(call.json(Value::Object(body).to_string()).meaning(meanings).at_key("media"))
 }
 
-/// An upload needs its URL. The key is observed.
+/// An upload needs an id that a media can have, and its URL. The key is observed.
 fn upload_slot(_: &Locator, answer: &Answer) -> Result<UploadSlot, DecodeError> {
     let slot: UploadSlot = decode_at_key(&Locator::Key("upload".into()), answer)?;
+    if check::id("id", slot.id).is_err() {
+        let problem = format!("the upload has the id {}, which no media can have", slot.id);
+        return Err(DecodeError { path: Some("upload.id".to_owned()), ..DecodeError::new(problem) });
+    }
     if slot.url.is_none() {
         return Err(DecodeError::new("the upload has no http or https URL to send its file to"));
     }
@@ -187,7 +200,7 @@ pub fn create_media(media: &FromUrl, collection_id: Option<i64>) -> Result<Reque
     ];
     let fields = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
     let call = Call::post("create_media", "/media").json(Value::Object(fields.collect()).to_string());
-    Ok(call.meaning(FROM_URL_MEANINGS).at_key("media"))
+    Ok(call.meaning(meanings(FROM_URL_MEANINGS, media.auto_caption)).at_key("media"))
 }
 
 /// Creates a media from a URL in a collection. Documented: the parameters of this POST are in the query, and `user_id` may
@@ -202,5 +215,5 @@ pub fn create_collection_media(collection_id: i64, media: &FromUrl) -> Result<Re
         .query_if("user_id", media.user_id)
         .query_if("auto_caption", media.auto_caption)
         .query_if("is_external", media.is_external);
-    Ok(call.meaning(FROM_URL_MEANINGS).at_key("media"))
+    Ok(call.meaning(meanings(FROM_URL_MEANINGS, media.auto_caption)).at_key("media"))
 }

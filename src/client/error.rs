@@ -111,6 +111,10 @@ pub enum UploadState {
     /// The upload may have been completed.
     Unknown,
     Completed,
+    /// Studio says that it is completed, but its media could not be had.
+    SaidToBeCompleted,
+    /// Studio says that it was completed before, but not by this call, as far as is known.
+    Conflict,
 }
 
 impl UploadState {
@@ -126,6 +130,14 @@ impl UploadState {
                  that it is completed (409)"
             ),
             Self::Completed => format!("Upload {id} is completed: get_media({id}) has the media"),
+            Self::SaidToBeCompleted => format!(
+                "Studio says that upload {id} is completed (409), but did not show its media: look for media {id} before \
+                 you upload the file again"
+            ),
+            Self::Conflict => format!(
+                "Studio says that upload {id} was completed before, and this call did not do that: look for media {id} \
+                 before you upload the file again"
+            ),
         }
     }
 }

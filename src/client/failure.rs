@@ -39,6 +39,9 @@ const HEADER_SHOWN: usize = 1000;
 const SECRET_HEADERS: [&str; 6] = ["authorization", "cookie", "csrf", "secret", "signature", "token"];
 /// Advice if the proxy rejects the request.
 const PROXY_ADVICE: &str = "the proxy requires a user and a password: proxy=\"http://user:password@host:port\"";
+/// Advice if the storage host redirects.
+const REDIRECT_OF_STORAGE: &str = "the storage host does not redirect signed URLs: check that no proxy and no sign-in page of \
+                                   the network answers for it";
 /// Added to an error if a change may have been made although no answer came.
 const PERHAPS_CARRIED_OUT: &str = "; it may still have been carried out: check before you repeat it";
 
@@ -333,7 +336,10 @@ impl<'call> RequestContext<'call> {
         error.headers = self.shown_headers(headers);
         if let Some(location) = location {
             error.server_message = Some(format!("redirected to {}", self.mask(&without_query(location))));
-            error.advice = vec![advice_on_redirect(&self.url, location).into()];
+            error.advice = vec![match self.call.target {
+                Target::Signed(_) => REDIRECT_OF_STORAGE.into(),
+                Target::Studio(_) | Target::SignIn(_) => advice_on_redirect(&self.url, location).into(),
+            }];
         }
         self.failed(Error::Status(Box::new(error)), outcome)
     }
@@ -560,6 +566,7 @@ fn of_storage(method: &Method, status: u16) -> Option<&'static str> {
         401 | 403 => "the storage host rejects the signed URL, which may have expired: download it again",
         404 | 410 if is_upload => "the storage host does not know the signed URL: begin with a new upload",
         404 | 410 => "the storage host does not have the file",
+        300..=399 => REDIRECT_OF_STORAGE,
         407 => PROXY_ADVICE,
         429 if is_upload => "too many requests to the storage host: upload less at once",
         429 => "too many requests to the storage host: download less at once",

@@ -25,9 +25,17 @@ const LAYERS: usize = 3;
 /// The replacement of a secret.
 const MASK: &str = "***";
 
-/// Under these names JSON and forms hold secrets, no matter whose. RFC 6749, RFC 7636, OpenID Connect.
+/// Under these names JSON and forms hold secrets, no matter whose. RFC 6749, RFC 7636, OpenID Connect, Amazon S3.
 /// Of `access_token` only what is left if it seems to begin with an escape: `%ac` is one byte.
-const NAMES: [&str; 5] = ["cess_token", "client_secret", "code_verifier", "id_token", "refresh_token"];
+const NAMES: [&str; 7] = [
+    "Amz-Security-Token",
+    "Amz-Signature",
+    "cess_token",
+    "client_secret",
+    "code_verifier",
+    "id_token",
+    "refresh_token",
+];
 
 /// The secrets that a client knows.
 #[derive(Debug, Clone, Default)]
@@ -78,6 +86,7 @@ impl Secrets {
             if is_foreign {
                 layer.find_named(&mut spans);
                 layer.find_in_urls(&mut spans);
+                layer.find_queries(&mut spans);
             }
             let below = layer.below();
             if below.bytes.len() == layer.bytes.len() {
@@ -246,34 +255,48 @@ impl Layer {
         for (index, start) in starts.iter().copied().enumerate() {
             // Another URL may follow directly.
             let next = starts.get(index + 1).map_or(self.bytes.len(), |next| next - 3);
-            let mut end = start;
-            let (mut host_ends, mut query) = (None, None);
-            while end < next {
-                let byte = self.bytes.get(end).copied().unwrap_or_default();
-                if self.is_plain(end) && (byte.is_ascii_whitespace() || b"<>\"".contains(&byte)) {
-                    // A quote escaped by JSON does not end the URL.
-                    let is_escaped = byte == b'"' && self.bytes.get(end - 1) == Some(&b'\\');
-                    if !is_escaped {
-                        break;
-                    }
-                }
-                match byte {
-                    b'/' | b'?' | b'#' if host_ends.is_none() => host_ends = Some(end),
-                    _ => {}
-                }
-                if byte == b'?' && query.is_none() {
-                    query = Some(end);
-                }
-                end += 1;
-            }
-            let host = self.bytes.get(start..host_ends.unwrap_or(end)).unwrap_or_default();
-            if let Some(user) = memchr::memrchr(b'@', host) {
+            let end = self.url_ends(start, next);
+            let url = self.bytes.get(start..end).unwrap_or_default();
+            let host_ends = memchr::memchr3(b'/', b'?', b'#', url).unwrap_or(url.len());
+            if let Some(user) = memchr::memrchr(b'@', url.get(..host_ends).unwrap_or_default()) {
                 self.hide(start, start + user + 1, "", spans);
             }
-            if let Some(query) = query {
-                self.hide(query, end, "?***", spans);
+            if let Some(query) = memchr::memchr(b'?', url) {
+                self.hide(start + query, end, "?***", spans);
             }
         }
+    }
+
+    /// Masks what looks like a query without a URL before it, such as that of a relative URL: `?name=value`.
+    fn find_queries(&self, spans: &mut Vec<Span>) {
+        let mut masked = 0;
+        for query in memchr::memchr_iter(b'?', &self.bytes) {
+            if query < masked {
+                continue;
+            }
+            let is_in_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.[]".contains(&byte);
+            let name_ends = self.skip(query + 1, is_in_name);
+            if name_ends > query + 1 && self.bytes.get(name_ends) == Some(&b'=') {
+                masked = self.url_ends(name_ends, self.bytes.len());
+                self.hide(query, masked, "?***", spans);
+            }
+        }
+    }
+
+    /// Where a URL ends that is not longer than up to `limit`.
+    fn url_ends(&self, mut at: usize, limit: usize) -> usize {
+        while at < limit {
+            let byte = self.bytes.get(at).copied().unwrap_or_default();
+            if self.is_plain(at) && (byte.is_ascii_whitespace() || b"<>\"".contains(&byte)) {
+                // A quote escaped by JSON does not end the URL.
+                let is_escaped = byte == b'"' && at > 0 && self.bytes.get(at - 1) == Some(&b'\\');
+                if !is_escaped {
+                    break;
+                }
+            }
+            at += 1;
+        }
+        at
     }
 
     fn skip(&self, mut at: usize, is_passed: impl Fn(u8) -> bool) -> usize {
@@ -371,7 +394,10 @@ mod tests {
                 "at=https%3A%2F%2Fa.example.com%2Fb&see=https://s.example.com/a?***",
             ),
             ("<a href=\"https://s.example.com/a?x=1&amp;y=2\">b</a>", "<a href=\"https://s.example.com/a?***\">b</a>"),
-            ("no secret: 1 ? 2 @ 3", "no secret: 1 ? 2 @ 3"),
+            ("{\"url\": \"/a/b?X-Amz-Signature=x&y=z\", \"b\": 1}", "{\"url\": \"/a/b?***\", \"b\": 1}"),
+            ("see a.mp4?Signature=x, or %2Fa%3Fsig%3Dx%26y b", "see a.mp4?*** or %2Fa?*** b"),
+            (r#"{"a": "{\"url\": \"b?sig=x&\"}"}"#, r#"{"a": "{\"url\": \"b?***"}"#),
+            ("no secret: 1 ? 2 @ 3, why?", "no secret: 1 ? 2 @ 3, why?"),
             ("https://a?b https://c?d", "https://a?*** https://c?***"),
         ] {
             assert_eq!(secrets("").mask(text), shown);
@@ -444,6 +470,8 @@ mod tests {
             "access_token:/",
             "aaaa",
             "://@?",
+            "?a=",
+            "?a",
             "&amp;",
             "\\u00",
         ] {

@@ -215,6 +215,11 @@ fn class_of_status(status: u16) -> &'static str {
     }
 }
 
+/// A warning of a class of `canvas_studio.errors`, which is not given yet.
+pub(crate) fn warning<'py>(py: Python<'py>, class: &str, message: &str) -> PyResult<Bound<'py, PyAny>> {
+    class_named(py, class)?.call1((message,))
+}
+
 /// Warns with a class of `canvas_studio.errors`. At level 1, the warning names the line of the calling Python code.
 pub(crate) fn warn(py: Python<'_>, class: &str, message: &str, stack_level: i32) -> PyResult<()> {
     PyErr::warn(py, &class_named(py, class)?, &CString::new(message)?, stack_level)

@@ -11,16 +11,12 @@ use pyo3::{type_hint_identifier, type_hint_subscript, type_hint_union};
 use url::Url;
 
 use super::bridge::operation::Operation;
-use super::bridge::reports::needs_async_call;
+use super::bridge::reports::{ASYNC_LEVEL, BLOCKING_LEVEL, needs_async_call};
 use super::convert::arguments::Argument;
 use super::convert::input::{flag_if_it_is, wrong_type};
 use super::convert::output::IntoPython;
 use crate::api::{InvalidArgument, Request};
-use crate::client::{Client, Download, Error, Transferred};
-
-/// The caller's frame, as Python counts: an async method is called through a coroutine of ours.
-const BLOCKING_LEVEL: i32 = 1;
-const ASYNC_LEVEL: i32 = 2;
+use crate::client::{Client, Download, Error, Transferred, UploadState};
 
 /// The argument `progress`: a callable, a progress bar, or nothing.
 #[derive(Debug, Default)]
@@ -93,6 +89,16 @@ impl Progress {
 pub(crate) trait Measure: Default + Send + Sync + 'static {
     /// The bytes transferred so far, and the total if it is known.
     fn read(&self) -> (u64, Option<u64>);
+
+    /// As [`Operation::is_ending`].
+    fn is_ending(&self) -> bool {
+        false
+    }
+
+    /// As [`Operation::end_upload`].
+    fn end_upload(&self) -> Option<(i64, UploadState)> {
+        None
+    }
 }
 
 impl Measure for Transferred {
@@ -167,6 +173,14 @@ impl<T: Transfer> Operation for WithProgress<T> {
 
     fn report_progress<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         self.progress.report(py, self.transferred.read())
+    }
+
+    fn is_ending(&self) -> bool {
+        self.transferred.is_ending()
+    }
+
+    fn end_upload(&self) -> Option<(i64, UploadState)> {
+        self.transferred.end_upload()
     }
 
     fn check(&self, py: Python<'_>, is_blocking: bool) -> PyResult<()> {

@@ -36,7 +36,8 @@ async fn studio(refused: &[(&'static str, u16)]) -> (Client, Happened) {
             let (method, path) = (words.next().unwrap(), words.next().unwrap().split('?').next().unwrap());
             let name = format!("{method} {}", path.rsplit('/').next().unwrap());
             kept.lock().unwrap().push(name.clone());
-            let media = r#"{"media": {"id": 1, "title": "film"}}"#.to_owned();
+            let id: i64 = path.split('/').find_map(|step| step.parse().ok()).unwrap_or_default();
+            let media = format!(r#"{{"media": {{"id": {id}, "title": "film"}}}}"#);
             let (status, body) = match refused.iter().position(|(refused, _)| name.starts_with(refused)) {
                 Some(index) => (refused.remove(index).1, "Request has expired".to_owned()),
                 None if name == "POST uploads" => {

@@ -362,7 +362,7 @@ def test_a_media_that_cannot_be_looked_at_is_settled_by_completing_it_again(form
 
 def test_a_second_completion_by_hand_is_a_conflict(form: Form, studio: StudioClient, film: Path) -> None:
     media = form.call(studio, "upload_media", film)
-    with pytest.raises(ConflictError, match="completed before: get_media has the media"):
+    with pytest.raises(ConflictError, match="completed before: look at the media with get_media"):
         form.call(studio, "complete_upload", media.id, title="Another")
     assert form.call(media, "refresh").title == "Mitosis in four minutes"
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from canvas_studio import ProgressWarning
 from support.collecting import collecting_garbage
 from support.fault_server import Answer, FaultServer, Handler, Received, file_answer, media_answer, redirect
 
@@ -112,14 +113,16 @@ async def test_an_exception_of_async_progress_ends_the_download_and_comes_out(pa
     assert files_beside(path) == {}
 
 
-async def test_an_exception_of_the_last_async_report_comes_out(path: Path) -> None:
+async def test_an_exception_of_the_last_async_report_is_a_warning_with_it(path: Path) -> None:
     async def stop(done: int, total: int | None) -> None:
         await asyncio.sleep(0.001)
         if done == total:
             raise Enough
 
-    with hosts(whole) as (studio, _, _), pytest.raises(Enough):
-        await studio.download_media_async(1, path, progress=stop)
+    with hosts(whole) as (studio, _, _), pytest.warns(ProgressWarning, match="Enough") as warned:
+        assert await studio.download_media_async(1, path, progress=stop) == path
+    assert isinstance(warned[0].message, Warning)
+    assert isinstance(warned[0].message.__cause__, Enough)
     assert files_beside(path) == {path.name: CONTENT}
 
 

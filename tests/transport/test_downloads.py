@@ -621,11 +621,12 @@ def test_a_name_that_the_file_system_refuses_is_an_os_error_with_its_name(form: 
 
 
 def test_a_file_that_cannot_take_its_name_is_an_os_error_and_leaves_no_part(form: Form, path: Path) -> None:
-    def get_in_the_way(_done: int, _total: int | None) -> None:
-        (path / "inside").mkdir(parents=True, exist_ok=True)
+    def get_in_the_way(request: Received) -> Answer:
+        (path / "inside").mkdir(parents=True)
+        return whole(request)
 
-    with hosts(whole) as (server, _), pytest.raises(OSError, match="lecture") as caught:
-        form.call(server.client(), "download_media", 1, path, progress=get_in_the_way)
+    with hosts(get_in_the_way) as (server, _), pytest.raises(OSError, match="lecture") as caught:
+        form.call(server.client(), "download_media", 1, path)
     assert caught.value.filename is not None
     assert list(path.parent.iterdir()) == [path]
 

@@ -1,9 +1,11 @@
 //! Uploads a media in three steps: create the upload, send the file to the storage host, complete the upload.
 
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -16,7 +18,7 @@ use super::upload::Upload;
 use crate::api::media_upload::{self, Completion, Destination};
 use crate::api::models::{Media, UploadSlot};
 use crate::api::words::media_type_of_ending;
-use crate::api::{InvalidArgument, Request, RetrySafety, media};
+use crate::api::{DecodeError, InvalidArgument, Request, RetrySafety, check, media};
 use crate::client::attempts::Attempts;
 use crate::client::error::{Error, UploadState};
 use crate::client::failure::Failure;
@@ -38,6 +40,16 @@ const LIFETIME: &str = "X-Amz-Expires";
 /// What the storage host says of a signed URL that has expired. Amazon's words are "Request has expired" and
 /// "ExpiredToken".
 const EXPIRED: &str = "expired";
+
+/// What it means if Studio says that an upload was completed before (409), and no try of this call was in doubt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Conflict {
+    /// An earlier run may have completed it.
+    Done,
+    /// Nobody else knows the upload. But a proxy may have sent the request twice, so the media may be ours.
+    DoneUnderItsTitle,
+    Error,
+}
 
 /// How far the upload of a media has come. Each has the id that the media has once it is completed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -186,7 +198,7 @@ impl Client {
         let media_id = self.send_to_new_slot(upload, &file, steps).await?;
         let record = |step, state| on_disk(|| steps.record(step)).map_err(|error| error.in_upload(media_id, state));
         record(UploadStep::Sent(media_id), UploadState::Sent)?;
-        let media = self.settle_upload(media_id, &upload.completion).await?;
+        let media = self.finish_upload(media_id, &upload.completion, Conflict::DoneUnderItsTitle).await?;
         let (bytes, seconds) = (file.length(), to_three_places(began.elapsed().as_secs_f64()));
         info!(
             target: TARGET, media_id, bytes, seconds,
@@ -252,12 +264,26 @@ impl Client {
         file.check_unchanged()
     }
 
+    /// Sends a request whose answer must be this media, and no other.
+    async fn send_for(&self, media_id: i64, request: &Request<Media>) -> Result<Media, Error> {
+        let answer = self.send_call(&request.call).await?;
+        let media = self.read(request, &answer)?;
+        if media.id() == media_id {
+            return Ok(media);
+        }
+        let problem = format!("it is about media {}, not about media {media_id}", media.id());
+        Err(self.context(&request.call).error(&answer, DecodeError::new(problem)))
+    }
+
     /// Completes an upload whose file was sent, and finds out whether that was done if the answer does not say so. An
     /// upload that was completed before is a result, too: so a run that was stopped after [`UploadStep::Sent`] goes on
     /// here.
     pub async fn settle_upload(&self, media_id: i64, completion: &Completion) -> Result<Media, Error> {
-        let completed = self.until_closed(Box::pin(self.complete(media_id, completion, true))).await;
-        completed.map_err(|error| {
+        self.finish_upload(media_id, completion, Conflict::Done).await
+    }
+
+    async fn finish_upload(&self, media_id: i64, completion: &Completion, conflict: Conflict) -> Result<Media, Error> {
+        self.complete_until_closed(media_id, completion, conflict).await.map_err(|error| {
             let is_gone = matches!(&error, Error::Status(refusal) if refusal.status == 404);
             error.in_upload(media_id, if is_gone { UploadState::NotSent } else { UploadState::Sent })
         })
@@ -266,16 +292,34 @@ impl Client {
     /// Completes an upload, and finds out whether that was done if the answer does not say so. It is an error if it was
     /// completed before this call.
     pub async fn complete_upload(&self, media_id: i64, completion: &Completion) -> Result<Media, Error> {
-        self.until_closed(Box::pin(self.complete(media_id, completion, false))).await
+        self.complete_until_closed(media_id, completion, Conflict::Error).await
     }
 
-    /// `may_be_completed` says whether a 409 is a result. After an answer that says nothing, it always is: a repeated
-    /// completion is safe, since Studio completes an upload once (documented).
+    /// If the client is closed after the request may have been sent, it is unknown whether it was carried out.
+    async fn complete_until_closed(
+        &self,
+        media_id: i64,
+        completion: &Completion,
+        conflict: Conflict,
+    ) -> Result<Media, Error> {
+        let is_begun = AtomicBool::new(false);
+        let completing = self.complete(media_id, completion, conflict, &is_begun);
+        self.until_closed(Box::pin(completing)).await.map_err(|error| match error {
+            Error::Closed | Error::Exiting if is_begun.load(Ordering::Relaxed) => {
+                error.in_upload(media_id, UploadState::Unknown)
+            }
+            error => error,
+        })
+    }
+
+    /// After an answer that says nothing, a 409 always is a result: a repeated completion is safe, since Studio completes
+    /// an upload once (documented).
     async fn complete(
         &self,
         media_id: i64,
         completion: &Completion,
-        mut may_be_completed: bool,
+        mut conflict: Conflict,
+        is_begun: &AtomicBool,
     ) -> Result<Media, Error> {
         let complete = media_upload::complete(media_id, completion)?;
         let get = media::get(media_id)?;
@@ -284,27 +328,53 @@ impl Client {
         let mut attempts = Attempts::new(&self.config.policy, &self.pace, None);
         let mut is_unknown = false;
         loop {
-            let error = match self.send(&complete).await {
+            is_begun.store(true, Ordering::Relaxed);
+            let error = match self.send_for(media_id, &complete).await {
                 Ok(media) => return Ok(media),
                 Err(error) => error,
             };
-            if may_be_completed && matches!(&error, Error::Status(refusal) if refusal.status == 409) {
-                return self.send(&get).await.map_err(|error| error.in_upload(media_id, UploadState::Completed));
+            if matches!(&error, Error::Status(refusal) if refusal.status == 409) {
+                return match conflict {
+                    Conflict::Error => Err(error),
+                    Conflict::Done => {
+                        let found = self.send_for(media_id, &get).await;
+                        found.map_err(|error| error.in_upload(media_id, UploadState::SaidToBeCompleted))
+                    }
+                    Conflict::DoneUnderItsTitle => match self.send_for(media_id, &get).await {
+                        Ok(media) if is_completed(&media, completion) => Ok(media),
+                        found => Err(with_finding(error, found, completion).in_upload(media_id, UploadState::Conflict)),
+                    },
+                };
             }
             if !leaves_unknown(&error) {
                 return Err(if is_unknown { error.in_upload(media_id, UploadState::Unknown) } else { error });
             }
             info!(target: TARGET, media_id, "upload of media {media_id}: asking whether it was completed");
-            match self.send(&get).await {
+            match self.send_for(media_id, &get).await {
                 Ok(media) if is_completed(&media, completion) => return Ok(media),
                 // Not visible to the token's user, not completed, or no answer: only a repetition can tell.
                 _ => {}
             }
-            (is_unknown, may_be_completed) = (true, true);
+            (is_unknown, conflict) = (true, Conflict::Done);
             let waited = attempts.wait_or_give_up(&self.context(&call), Failure::interrupted(error)).await;
             waited.map_err(|error| error.in_upload(media_id, UploadState::Unknown))?;
         }
     }
+}
+
+/// The error of a completion that was made before, with what is known of the media.
+fn with_finding(mut error: Error, found: Result<Media, Error>, completion: &Completion) -> Error {
+    if let Error::Status(refusal) = &mut error {
+        refusal.advice.push(match found {
+            Ok(media) => {
+                let title = title_of_media(&media).unwrap_or_default();
+                format!("the media has the title {:?}, not {:?}", check::cut(&title), check::cut(completion.title()))
+                    .into()
+            }
+            Err(error) => format!("its media could not be looked at: {error}").into(),
+        });
+    }
+    error
 }
 
 /// Whether an error of a completion leaves open whether it was carried out.
@@ -313,7 +383,7 @@ fn leaves_unknown(error: &Error) -> bool {
         Error::Connection { request, .. } | Error::Timeout { request, .. } => request.outcome_unknown,
         Error::Status(refusal) => refusal.request.outcome_unknown,
         // The answer has a success status.
-        Error::Unreadable(_) => true,
+        Error::Unreadable(_) | Error::OutOfMemory => true,
         _ => false,
     }
 }
@@ -321,8 +391,11 @@ fn leaves_unknown(error: &Error) -> bool {
 /// Whether a media shows that its upload was completed. It may be there before that (a guess), but its title comes with
 /// the completion.
 fn is_completed(media: &Media, completion: &Completion) -> bool {
-    let title = media.named::<Option<std::borrow::Cow<'_, str>>>("title");
-    title.is_some_and(|title| title.trim() == completion.title().trim())
+    title_of_media(media).is_some_and(|title| title.trim() == completion.title().trim())
+}
+
+fn title_of_media(media: &Media) -> Option<Cow<'_, str>> {
+    media.named::<Option<Cow<'_, str>>>("title")
 }
 
 /// Whether the storage host rejected a file because its signed URL has expired: it says so, or the time is over.

@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use http::{Method, header};
+use http::Method;
 use url::Url;
 
-use super::media_type::{START, begins_like_text};
+use super::media_type::START;
 use super::transferred::Transferred;
+use crate::api::request::without_query;
 use crate::api::{Call, RetrySafety, Target};
 use crate::client::attempts::Attempts;
 use crate::client::error::Error;
@@ -17,6 +18,9 @@ use crate::client::limit::CallPermit;
 use crate::client::log::with_logging;
 use crate::client::send::Client;
 use crate::client::sending::Source;
+
+/// The statuses of a storage host that has taken a file. Observed of Amazon S3, whose own is 200.
+const STORED: [u16; 3] = [200, 201, 204];
 
 /// A file to send, as it was when this value was made: if it changes afterwards, no `PUT` of it succeeds.
 #[derive(Debug)]
@@ -56,7 +60,12 @@ impl Client {
         let mut hold = CallPermit::default();
         let mut attempts = Attempts::new(&self.config.policy, &self.pace, None);
         let request = self.context(call);
-        self.check_private(&request, &request.url)?;
+        if !self.config.is_private(&request.url) {
+            return Err(Error::Setup(format!(
+                "the file was not sent to {}, which is not https: others could read and change it on its way",
+                without_query(&request.url)
+            )));
+        }
         loop {
             self.take_permit(call, &mut hold).await?;
             let (call, source) = (call.clone(), Arc::clone(&upload.source));
@@ -76,22 +85,34 @@ impl Client {
         }
     }
 
-    /// Fails if a page or a document came back with a success status, as from a captive portal: then somebody else has
-    /// answered, and the file is not there. Storage hosts answer with an `ETag`, and mostly without a body.
+    /// Fails unless the answer is one of a storage host that has the file: a status that says so, and no body (observed
+    /// of Amazon S3). If there is a body, somebody else has answered, such as a captive portal, whatever the headers say.
     async fn check_stored(&self, request: &RequestContext<'_>, mut response: reqwest::Response) -> Result<(), Failure> {
-        if response.headers().contains_key(header::ETAG) {
-            return Ok(());
-        }
+        let status = response.status().as_u16();
         let mut start = Vec::new();
-        while start.len() < START
-            && let Some(chunk) = self.chunk(request, &mut response).await?
-        {
-            start.extend_from_slice(&chunk);
-        }
-        if begins_like_text("", &start) {
-            let problem = "it is a page or a document, which the storage host does not send, so the file is not there";
-            return Err(request.no_file(response.status().as_u16(), problem, &start));
-        }
-        Ok(())
+        let reading = async {
+            while start.len() < START
+                && start.iter().all(u8::is_ascii_whitespace)
+                && let Some(chunk) = self.chunk(request, &mut response).await?
+            {
+                start.extend_from_slice(&chunk);
+            }
+            Ok::<_, Failure>(())
+        };
+        let limit = self.config.read_timeout;
+        let Ok(read) = tokio::time::timeout(limit, reading).await else {
+            let what = "from the head of the storage host's answer to its end";
+            return Err(Failure::interrupted(request.timeout(limit, what, false)));
+        };
+        read?;
+        let problem = if !STORED.contains(&status) {
+            format!("its status is {status}, and a storage host that has the file says 200, 201 or 204")
+        } else if start.iter().all(u8::is_ascii_whitespace) {
+            return Ok(());
+        } else {
+            "it has a body, which a storage host that has the file does not send".to_owned()
+        };
+        let problem = format!("{problem}, so the file is not there");
+        Err(request.no_file(status, &problem, start.get(..START).unwrap_or(&start)))
     }
 }

@@ -17,6 +17,7 @@ use pyo3::{type_hint_identifier, type_hint_subscript};
 
 use super::event_loop::{TaskWaker, WakeQueue, running_loop};
 use super::exit::before_exit;
+use super::interruption::ending;
 use crate::python::panics;
 
 /// A future with a Python object as its result.
@@ -163,7 +164,7 @@ impl Awaitable {
         if self.state()?.running.is_none() {
             return Err(PyRuntimeError::new_err("cannot reuse already awaited coroutine"));
         }
-        self.cancel()?;
+        ending(py, &error, || self.cancel())?;
         Err(error)
     }
 

@@ -6,6 +6,7 @@ pub(crate) mod awaitable;
 pub(crate) mod caller;
 pub(crate) mod event_loop;
 pub(crate) mod exit;
+mod interruption;
 pub(crate) mod logs;
 pub(crate) mod operation;
 pub(crate) mod reports;

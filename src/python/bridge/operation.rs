@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 
 use super::caller::python_store_of;
 use crate::api::Request;
-use crate::client::{Client, Error, Save};
+use crate::client::{Client, Error, Save, UploadState};
 use crate::python::convert::output::IntoPython;
 
 /// Anything that can be run. The same value serves both forms, blocking and awaited.
@@ -29,6 +29,18 @@ pub(crate) trait Operation: Send + 'static {
     /// An exception ends the operation.
     fn report_progress<'py>(&self, _py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         Ok(None)
+    }
+
+    /// Whether an exception of the progress callable comes too late to end it, since its last request is under way. What
+    /// that has done would be unknown.
+    fn is_ending(&self) -> bool {
+        false
+    }
+
+    /// Ends the upload of a media that it has begun, if any: no further step begins. Returns the id of the upload, and
+    /// how far it has come.
+    fn end_upload(&self) -> Option<(i64, UploadState)> {
+        None
     }
 
     /// Refuses what cannot go well, before anything is sent.

@@ -2,12 +2,20 @@
 
 use std::future::pending;
 
-use pyo3::exceptions::{PyRuntimeError, PyStopIteration, PyTypeError};
+use pyo3::exceptions::{PyException, PyRuntimeError, PyStopIteration, PyTypeError};
+use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 use pyo3_async_runtimes::{TaskLocals, into_future_with_locals};
 
 use super::awaitable::Running;
 use super::operation::Operation;
+use crate::client::secrets::printable;
+use crate::python::errors::warning;
+
+/// The caller's frame, as Python counts: an async method is called through a coroutine of ours.
+pub(crate) const BLOCKING_LEVEL: i32 = 1;
+pub(crate) const ASYNC_LEVEL: i32 = 2;
 
 /// Reports in a blocking call, which can await nothing.
 pub(super) fn report(py: Python<'_>, operation: &impl Operation) -> PyResult<()> {
@@ -16,6 +24,25 @@ pub(super) fn report(py: Python<'_>, operation: &impl Operation) -> PyResult<()>
         close.call0()?;
     }
     Err(needs_async_call())
+}
+
+/// The exception of a progress callable, if it comes too late to end the operation; otherwise it is the error. If the
+/// operation has finished, or its last request is under way, the result counts: a caller who gets an exception instead
+/// repeats the call, and then there are two media.
+pub(super) fn too_late(py: Python<'_>, error: PyErr, operation: &impl Operation, is_finished: bool) -> PyResult<PyErr> {
+    let is_late = is_finished || operation.is_ending();
+    // Not KeyboardInterrupt, SystemExit, CancelledError.
+    if is_late && error.is_instance_of::<PyException>(py) { Ok(error) } else { Err(error) }
+}
+
+/// Warns of an exception that came too late.
+pub(super) fn warn_of(py: Python<'_>, error: &PyErr, stack_level: i32) -> PyResult<()> {
+    let message = format!("the progress callable raised {error}; it came too late to end the transfer");
+    let warning = warning(py, "ProgressWarning", &printable(&message))?;
+    warning.setattr(intern!(py, "__cause__"), error.value(py))?;
+    let how = PyDict::new(py);
+    how.set_item("stacklevel", stack_level)?;
+    py.import("warnings")?.call_method("warn", (warning,), Some(&how)).map(drop)
 }
 
 /// The error for an async callable in a blocking call.

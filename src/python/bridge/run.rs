@@ -12,9 +12,10 @@ use tokio::time::sleep;
 
 use super::caller::for_caller;
 use super::exit::{CallGuard, refuse_at_exit};
+use super::interruption::{Interruption, with_upload};
 use super::logs::{self, Log};
 use super::operation::Operation;
-use super::reports::{Reports, report};
+use super::reports::{ASYNC_LEVEL, BLOCKING_LEVEL, Reports, report, too_late, warn_of};
 use super::runtime::{
     CallerRuntime, CleanupOnDrop, IdleRuntime, RuntimeGuard, SharedRuntime, TICK, caller_runtime, cleanup, no_threads,
     off_runtime, shared_runtime,
@@ -56,7 +57,22 @@ fn run_on_this_thread<O: Operation>(
         py.detach(|| executor.run_pending());
     }
     drop(executor);
-    result?.map_err(|error| to_python_with(error, client))?.into_python(py, client)
+    end(py, client, &operation, result)
+}
+
+/// The result of an operation as Python gets it. An exception that is not the operation's own gets a note of the upload
+/// that it leaves behind.
+fn end<O: Operation>(
+    py: Python<'_>,
+    client: Option<&Client>,
+    operation: &O,
+    result: PyResult<Result<O::Result, Error>>,
+) -> PyResult<<O::Result as IntoPython>::Python> {
+    match result {
+        Ok(Err(error)) => Err(to_python_with(error, client)),
+        Ok(Ok(result)) => result.into_python(py, client).map_err(|error| with_upload(py, error, operation)),
+        Err(error) => Err(with_upload(py, error, operation)),
+    }
 }
 
 /// Waits for a future. At every tick it checks for signals and an exit, passes on log records, and reports progress.
@@ -68,18 +84,26 @@ fn wait<T: Send>(
     running: impl Future<Output = Result<T, Error>> + Send,
 ) -> PyResult<Result<T, Error>> {
     let mut running = pin!(running);
+    let mut late = None;
     loop {
         let finished = py.detach(|| executor.drive(running.as_mut())).map_err(no_threads)?;
         log.flush(py)?;
+        if finished.is_none() {
+            py.check_signals()?;
+            refuse_at_exit()?;
+        }
+        if late.is_none()
+            && !matches!(finished, Some(Err(_)))
+            && let Err(error) = report(py, operation)
+        {
+            late = Some(too_late(py, error, operation, finished.is_some())?);
+        }
         if let Some(result) = finished {
-            if result.is_ok() {
-                report(py, operation)?;
+            if let Some(error) = late {
+                warn_of(py, &error, BLOCKING_LEVEL)?;
             }
             return Ok(result);
         }
-        py.check_signals()?;
-        refuse_at_exit()?;
-        report(py, operation)?;
         logs::refresh_level(py)?;
         BlockingCall::resume();
     }
@@ -183,29 +207,46 @@ pub(crate) async fn run_async<O: Operation>(
 ) -> PyResult<<O::Result as IntoPython>::Python> {
     panics::check_memory()?;
     let operation = operation.map_err(|refusal| to_python(refusal.into()))?;
+    let interruption = Interruption::of(&operation);
+    let result = run_in_coroutine(client.as_ref(), &operation).await;
+    interruption.did_not_happen();
+    let _call = CallGuard::enter();
+    Python::attach(|py| end(py, client.as_ref(), &operation, result))
+}
+
+async fn run_in_coroutine<O: Operation>(client: Option<&Client>, operation: &O) -> PyResult<Result<O::Result, Error>> {
     let shared = shared_runtime()?;
     let _cleanup = CleanupOnDrop;
     BlockingCall::lend();
-    let running = Box::pin(operation.start(client.clone()));
+    let running = Box::pin(operation.start(client.cloned()));
     let (log, running) = {
         let _call = CallGuard::enter();
         Python::attach(|py| {
             operation.check(py, false)?;
-            PyResult::Ok((Log::begin(py)?, for_caller(py, operation.python_store(py, client.as_ref()), true, running)?))
+            PyResult::Ok((Log::begin(py)?, for_caller(py, operation.python_store(py, client), true, running)?))
         })?
     };
     let mut task = AbortOnDrop(shared.handle.spawn(log.of(running)));
     let mut reports = Reports::default();
+    let mut late = None;
     let finished = loop {
-        let news = wait_for_news(&shared, &mut task.0, &log, operation.has_progress(), &mut reports).await?;
-        if let Some(finished) = news {
-            break finished;
+        let has_progress = operation.has_progress() && late.is_none();
+        let reported = match wait_for_news(&shared, &mut task.0, &log, has_progress, &mut reports).await {
+            Ok(Some(finished)) => break finished,
+            Ok(None) => {
+                let _call = CallGuard::enter();
+                Python::attach(|py| {
+                    log.flush(py)?;
+                    PyResult::Ok(if late.is_none() { reports.report(py, operation) } else { Ok(()) })
+                })?
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = reported {
+            let is_finished = task.0.is_finished();
+            let _call = CallGuard::enter();
+            late = Some(Python::attach(|py| too_late(py, error, operation, is_finished))?);
         }
-        let _call = CallGuard::enter();
-        Python::attach(|py| {
-            log.flush(py)?;
-            reports.report(py, &operation)
-        })?;
     };
     if finished.is_err() {
         refuse_at_exit()?;
@@ -213,20 +254,33 @@ pub(crate) async fn run_async<O: Operation>(
     let result = finished.map_err(|error| {
         error.try_into_panic().map_or_else(|_| to_python(Error::Closed), |panic| panics::exception(panic.as_ref()))
     })?;
-    let result = {
+    {
         let _call = CallGuard::enter();
-        Python::attach(|py| log.flush(py).and(result.map_err(|error| to_python_with(error, client.as_ref()))))?
-    };
-    if operation.has_progress() {
-        reports.end().await?;
-        {
-            let _call = CallGuard::enter();
-            Python::attach(|py| reports.report(py, &operation))?;
-        }
-        reports.end().await?;
+        Python::attach(|py| log.flush(py))?;
     }
-    let _call = CallGuard::enter();
-    Python::attach(|py| result.into_python(py, client.as_ref()))
+    if operation.has_progress()
+        && late.is_none()
+        && result.is_ok()
+        && let Err(error) = report_the_end(&mut reports, operation).await
+    {
+        let _call = CallGuard::enter();
+        late = Some(Python::attach(|py| too_late(py, error, operation, true))?);
+    }
+    if let Some(error) = late {
+        let _call = CallGuard::enter();
+        Python::attach(|py| warn_of(py, &error, ASYNC_LEVEL))?;
+    }
+    Ok(result)
+}
+
+/// Reports the end, after the last report before it has ended.
+async fn report_the_end(reports: &mut Reports, operation: &impl Operation) -> PyResult<()> {
+    reports.end().await?;
+    {
+        let _call = CallGuard::enter();
+        Python::attach(|py| reports.report(py, operation))?;
+    }
+    reports.end().await
 }
 
 /// Waits for a task; `None` if there is a log record to pass on, or progress to report, before it is finished.

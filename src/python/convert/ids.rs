@@ -66,9 +66,8 @@ impl<K: IdKind> Argument for Id<K> {
         for (module, class, attribute) in K::CLASSES {
             if given.is_instance(&py.import(*module)?.getattr(*class)?)? {
                 let id = given.getattr(*attribute)?;
-                let no_id =
-                    |_| PyTypeError::new_err(format!("{name} must have an id: this {class} has no {attribute}"));
-                return id.extract::<i64>().map_err(no_id);
+                let no_id = || PyTypeError::new_err(format!("{name} must have an id: this {class} has no {attribute}"));
+                return int_if_it_is(&id)?.ok_or_else(no_id);
             }
         }
         let mut expected = "an int".to_owned();

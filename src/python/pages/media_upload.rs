@@ -1,7 +1,7 @@
 //! The Media Upload page: files become media, in one call or in three steps, and so does what is behind a URL.
 
 use std::ffi::CString;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 #[cfg(feature = "stubs")]
 use pyo3::inspect::PyStaticExpr;
@@ -17,14 +17,16 @@ use crate::api::media_upload::{self, Completion, Destination, FromUrl};
 use crate::api::models::{self, UploadSlot};
 use crate::api::signed_url::SignedUrl;
 use crate::api::{InvalidArgument, check};
-use crate::client::{Client, Error, FileToSend, MediaUpload, Transcoding, Transferred};
+use crate::client::{
+    Client, Error, FileToSend, MediaUpload, Transcoding, Transferred, UploadState, UploadStep, UploadSteps,
+};
 use crate::python::bridge::operation::Operation;
 use crate::python::convert::arguments::{Argument, FilePath, Flag, Seconds, Text, arguments, named};
 use crate::python::convert::ids::{Id, ids};
-use crate::python::convert::input::{refused, text, wrong_type};
+use crate::python::convert::input::{int, refused, text, wrong_type};
 use crate::python::convert::output::{IntoPython, NoResult};
 use crate::python::operations::operations;
-use crate::python::progress::{Progress, Transfer, WithProgress};
+use crate::python::progress::{Measure, Progress, Transfer, WithProgress};
 use crate::python::studio_client::StudioClient;
 
 operations! { StudioClient {
@@ -342,7 +344,7 @@ fn slot(name: &str, given: &Bound<'_, PyAny>) -> PyResult<UploadSlot> {
     if !given.is_instance(&class)? {
         return Err(wrong_type(name, "an UploadSlot", given, None));
     }
-    let id = given.getattr("id")?.extract()?;
+    let id = int(&format!("{name}.id"), &given.getattr("id")?)?;
     let url = text(&format!("{name}.url"), &given.getattr("url")?)?;
     let Some(url) = SignedUrl::parse(&url) else {
         return Err(refused(&format!("{name}.url"), "must be an http or https URL, as create_upload returns it"));
@@ -371,12 +373,65 @@ fn send(
     Ok(WithProgress::of(FileAndSlot { file, slot }, progress))
 }
 
+/// How far an upload has come: its bytes, and its steps.
+#[derive(Debug, Default)]
+pub(crate) struct UploadProgress {
+    transferred: Arc<Transferred>,
+    reached: Mutex<Reached>,
+}
+
+#[derive(Debug, Default)]
+struct Reached {
+    /// None before it is created.
+    upload: Option<(i64, UploadState)>,
+    is_ended: bool,
+}
+
+impl UploadProgress {
+    fn reach(&self, media_id: i64, state: UploadState) -> Result<(), Error> {
+        let mut reached = self.reached.lock().unwrap_or_else(PoisonError::into_inner);
+        if reached.is_ended {
+            return Err(Error::Closed);
+        }
+        reached.upload = Some((media_id, state));
+        Ok(())
+    }
+}
+
+impl UploadSteps for UploadProgress {
+    fn record(&self, step: UploadStep) -> Result<(), Error> {
+        match step {
+            UploadStep::Created(id) => self.reach(id, UploadState::NotSent),
+            // From here on, the completion may be under way.
+            UploadStep::Sent(id) => self.reach(id, UploadState::Unknown),
+            UploadStep::Completed(id) => self.reach(id, UploadState::Completed),
+        }
+    }
+}
+
+impl Measure for UploadProgress {
+    fn read(&self) -> (u64, Option<u64>) {
+        self.transferred.read()
+    }
+
+    fn is_ending(&self) -> bool {
+        let reached = self.reached.lock().unwrap_or_else(PoisonError::into_inner);
+        matches!(reached.upload, Some((_, UploadState::Unknown)))
+    }
+
+    fn end_upload(&self) -> Option<(i64, UploadState)> {
+        let mut reached = self.reached.lock().unwrap_or_else(PoisonError::into_inner);
+        reached.is_ended = true;
+        reached.upload
+    }
+}
+
 impl Transfer for MediaUpload {
     type Result = models::Media;
-    type Measure = Transferred;
+    type Measure = UploadProgress;
 
-    async fn run(self, client: Client, transferred: Arc<Transferred>) -> Result<models::Media, Error> {
-        client.upload_media(&self, &transferred, &()).await
+    async fn run(self, client: Client, progress: Arc<UploadProgress>) -> Result<models::Media, Error> {
+        client.upload_media(&self, &progress.transferred, &*progress).await
     }
 
     fn warn(&self, py: Python<'_>, stack_level: i32) -> PyResult<()> {
@@ -393,10 +448,13 @@ struct FileAndSlot {
 
 impl Transfer for FileAndSlot {
     type Result = NoResult;
-    type Measure = Transferred;
+    type Measure = UploadProgress;
 
-    async fn run(self, client: Client, transferred: Arc<Transferred>) -> Result<NoResult, Error> {
-        client.send_upload(&self.file, &self.slot, &transferred).await.map(|()| NoResult)
+    async fn run(self, client: Client, progress: Arc<UploadProgress>) -> Result<NoResult, Error> {
+        progress.reach(self.slot.id, UploadState::NotSent)?;
+        client.send_upload(&self.file, &self.slot, &progress.transferred).await?;
+        progress.reach(self.slot.id, UploadState::Sent)?;
+        Ok(NoResult)
     }
 
     fn warn(&self, py: Python<'_>, stack_level: i32) -> PyResult<()> {
@@ -436,6 +494,10 @@ impl Operation for UploadToComplete {
     fn start(&self, client: Option<Client>) -> impl Future<Output = Result<models::Media, Error>> + Send + 'static {
         let (media_id, completion) = (self.media_id, self.completion.clone());
         async move { client.ok_or(Error::Closed)?.complete_upload(media_id, &completion).await }
+    }
+
+    fn end_upload(&self) -> Option<(i64, UploadState)> {
+        Some((self.media_id, UploadState::Unknown))
     }
 }
 

@@ -169,7 +169,8 @@ impl Run<'_> {
                 }
                 match self.client.settle_upload(id, job.upload.completion()).await {
                     // Perhaps only the answer about the finished media could not be had.
-                    Ok(_) | Err(Error::Upload { state: UploadState::Completed, .. }) => {
+                    Ok(_)
+                    | Err(Error::Upload { state: UploadState::Completed | UploadState::SaidToBeCompleted, .. }) => {
                         let (title, description) = job.told();
                         self.journal.record(Slot { step: Step::Completed, title, description, ..slot })?;
                         return Ok(Outcome::Done(result));
@@ -193,7 +194,9 @@ impl Run<'_> {
         match self.client.upload_media(&job.upload, &active.transferred, &steps).await {
             Ok(media) => Ok(Outcome::Done(result.media(media.id()))),
             // Only the answer about the finished media could not be had.
-            Err(Error::Upload { media_id, state: UploadState::Completed, .. }) if self.journal.broken().is_none() => {
+            Err(Error::Upload { media_id, state: UploadState::Completed | UploadState::SaidToBeCompleted, .. })
+                if self.journal.broken().is_none() =>
+            {
                 steps.record(UploadStep::Completed(media_id))?;
                 Ok(Outcome::Done(result.media(media_id)))
             }
