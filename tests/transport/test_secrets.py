@@ -349,6 +349,11 @@ ARGUMENTS: dict[str, Any] = {
     "code": CODE,
     "count": 3,
     "n": 3,
+    "srclang": "en",
+    "media": 1,
+    "timeout": 5,
+    "operation": "get_media",
+    "items": [1],
 }
 # No request comes of these.
 SILENT = {"checkpoint", "close", "from_dict", "from_env", "resume", "with_options", "authorization_url", "to_dict"}
@@ -371,6 +376,10 @@ def call(form: Form, owner: Any, name: str, folder: Path) -> None:
     if "upload" in name:
         given["path"] = folder / "lecture.mp4"
         given["path"].write_bytes(b"video")
+        given |= {"folder": folder, "rows": [{"path": given["path"]}]}
+    if "caption" in name:
+        given["file"] = folder / "captions.vtt"
+        given["file"].write_text("WEBVTT\n\n00:01.000 --> 00:02.000\nHi\n", encoding="utf-8")
     required = [
         parameter.name
         for parameter in inspect.signature(getattr(owner, name)).parameters.values()
