@@ -11,7 +11,7 @@ from canvas_studio import _core
 __all__ = ["UploadReport", "UploadResult"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class UploadResult:
     """What happened to one file.
 
@@ -34,7 +34,7 @@ class UploadResult:
         return _text(self, "upload" if self.error is not None and self.reason is None else "media")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class UploadReport:
     """What an upload of many files did. Each list is in the order of the paths.
 

@@ -215,9 +215,8 @@ pub(super) fn decode_page<T: Item>(locator: &Locator, answer: &Answer) -> Result
         }
     }
     let (envelope, key) = open::<Option<Vec<T>>, Option<Vec<T::Check>>>(locator, answer)?;
-    // Null may stand for an empty list, or for one that could not be made: an end of a list must be sure.
-    let is_null = || DecodeError::new(format!("\"{key}\" is null instead of a list"));
-    let items = envelope.content.ok_or_else(|| missing(key, answer))?.ok_or_else(is_null)?;
+    // Some servers write null for an empty list.
+    let items = envelope.content.ok_or_else(|| missing(key, answer))?.unwrap_or_default();
     if items.is_empty() && envelope.has_error {
         return Err(DecodeError::new(format!("the answer has an \"error\" beside an empty \"{key}\"")));
     }

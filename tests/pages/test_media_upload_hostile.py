@@ -420,34 +420,6 @@ def test_a_slot_with_an_id_that_is_none_is_refused(
         assert server.requests == []
 
 
-LISTS = [
-    ("search_media", (), "media"),
-    ("list_collections", (), "collections"),
-    ("list_collection_media", (1,), "media"),
-    ("list_media_courses", (1,), "courses"),
-    ("list_media_perspectives", (1,), "perspectives"),
-    ("list_media_sources", (1,), "sources"),
-    ("list_media_users", (1,), "user_permissions"),
-    ("list_user_media", (1,), "media"),
-    ("list_user_collections", (1,), "collections"),
-    ("list_captions", (1,), "caption_files"),
-]
-
-
-@pytest.mark.parametrize(("method", "arguments", "key"), LISTS)
-def test_a_list_that_is_null_is_an_unreadable_answer(method: str, arguments: Any, key: str, form: Form) -> None:
-    with FaultServer(json_answer({key: None, "meta": {"total_count": 0}})) as server:
-        listing = getattr(server.client(), method)(*arguments)
-        with pytest.raises(ResponseDecodeError, match=f'"{key}" is null instead of a list'):
-            form.items(listing)
-
-
-def test_a_list_of_users_that_is_null_does_not_say_that_there_is_no_such_user(form: Form) -> None:
-    problem = '"users" is null instead of a list'
-    with FaultServer(json_answer({"users": None})) as server, pytest.raises(ResponseDecodeError, match=problem):
-        form.call(server.client(), "find_user", "ada.park@example.edu")
-
-
 @pytest.mark.parametrize("method", ["get_caption_text", "download_caption"])
 @pytest.mark.parametrize(
     ("text", "content_type", "is_caption"),

@@ -25,7 +25,7 @@ HEADER_BYTES: Final = 100
 APPLICATION_ID_AT: Final = slice(68, 72)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True, kw_only=True)
 class SnapshotAbout:
     """What a snapshot says of itself: `Snapshot.about`.
 

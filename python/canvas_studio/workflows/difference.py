@@ -27,7 +27,7 @@ REPLACED: Final = {"title", "description"}
 """Those of an anonymized snapshot cannot be compared: each has its own key."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True, kw_only=True)
 class Difference:
     """What has changed from an older snapshot to a newer one: `Snapshot.diff`.
 
