@@ -33,7 +33,7 @@ pub fn rating(id: i64) -> Result<Request<Rating>, InvalidArgument> {
     ("src/api/media.rs", "Source, User};", "Rating, "),
     (
         "src/python/pages/media.rs",
-        "    /// Delete a media with all its perspectives. This cannot be undone.",
+        "    /// Get the users and groups with whom a media is shared directly.",
         """    /// Get the rating of a media.
     ///
     /// Args:
@@ -116,7 +116,7 @@ class Rating(Record):
 
 ''',
     ),
-    ("python/canvas_studio/models.py", '    "Source",\n    "User",\n]', '    "Rating",\n'),
+    ("python/canvas_studio/models.py", '    "Source",\n    "UploadSlot",', '    "Rating",\n'),
 ]
 PLACES = sorted({name for name, _, _ in RECORD} - {name for name, _, _ in OPERATION})
 RECORDING = "tests/recordings/media/get_media_rating.har"
