@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 FIELDS = (
     "id", "title", "description", "duration", "created_at", "last_viewed", "last_viewed_by_student", "thumbnail_url",
     "transcoding_status", "owner", "size", "source", "embed_id", "lti_launch_id",
+    "archived_at",
 )  # fmt: skip
 OWNER = ("id", "full_name", "display_name", "email")
 THREE = ("id", "title", "size")
@@ -50,6 +51,7 @@ class Media:
     source: str | None = None
     embed_id: str | None = None
     lti_launch_id: str | None = None
+    archived_at: str | None = None
 
 
 def _media(item: dict[str, Any]) -> Media:
