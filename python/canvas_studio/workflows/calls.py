@@ -1,4 +1,4 @@
-"""Many calls at once, in threads: fewer when Studio says that they are too many, and none is lost."""
+"""Makes many calls in threads, for the lists of a snapshot: `StudioClient.map` does not return the drift of a list."""
 
 from __future__ import annotations
 
