@@ -217,7 +217,8 @@ impl Client {
         steps: &dyn UploadSteps,
     ) -> Result<i64, Error> {
         let mut left: Option<i64> = None;
-        for renewals in 0.. {
+        let mut renewals = 0;
+        loop {
             let slot = self.send(&upload.create).await;
             let slot = slot.map_err(|error| match left {
                 Some(media_id) => error.in_upload(media_id, UploadState::NotSent),
@@ -233,6 +234,7 @@ impl Client {
                 Ok(()) => return Ok(media_id),
                 Err(error) if renewals < MAX_RENEWALS && has_expired(&error, &slot, created.elapsed()) => {
                     left = Some(media_id);
+                    renewals += 1;
                     info!(
                         target: TARGET, media_id,
                         "upload of media {media_id}: its signed URL has expired; creating the upload anew"
@@ -241,8 +243,6 @@ impl Client {
                 Err(error) => return Err(error.in_upload(media_id, UploadState::NotSent)),
             }
         }
-        // There are fewer renewals than numbers.
-        Err(Error::Closed)
     }
 
     /// Sends a file to an upload that was created. Returns only if the storage host has the whole file.
