@@ -89,11 +89,14 @@ cross: $(VENV)/tools ## Lint for Windows, macOS, ARM and musl by compiling for t
 	@echo "== cross: Windows, macOS, ARM, musl"
 	release/cross.sh
 
-torture: $(VENV)/tools ## Run the long suites: fuzz loops, full counts of kills, exits and chaos seeds, PyInstaller (make wheel first)
+torture: $(VENV)/tools ## Run the long suites: fuzz loops, full counts of kills, exits and chaos seeds, axe, PyInstaller (make wheel first)
 	@echo "== torture"
 	command -v cargo-nextest >/dev/null || cargo install --quiet --locked cargo-nextest
 	FUZZ_FROM=0 FUZZ_SECONDS=120 cargo nextest run --features sandbox --test core --test-threads 5 fuzz_
 	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --group torture
+	@command -v chromium >/dev/null || [ -n "$${CHROMIUM:-}" ] || [ "$$(id -u)" != 0 ] || \
+		! command -v apt-get >/dev/null || \
+		{ echo "   installing Debian's package chromium, for axe"; apt-get update && apt-get install --yes chromium; } >/dev/null 2>&1 || true
 	FUZZ_FROM=0 $(BIN)/pytest -n 2 --dist loadfile --quiet -m torture
 
 rust: ## Format, lint and test the core, without Python and with it

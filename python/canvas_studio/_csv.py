@@ -9,6 +9,7 @@ import errno
 import io
 import json
 import os
+import re
 import unicodedata
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -26,15 +27,18 @@ EXTRA = "extra"
 
 FORMULA = ("=", "+", "-", "@", "\N{MINUS SIGN}")
 
+SEPARATOR = re.compile(r"([;\t\r\n]+)")
+
 
 class WholeFile:
     """A file that is written under a temporary name beside `path`, then renamed; deleted after a failure."""
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, private: bool = False) -> None:
         """Open the temporary file, so that a failure comes before anything is sent.
 
         Args:
             path: Where it will be.
+            private: Whether only this user can read it.
         """
         self.path = read_path("path", path)
         if self.path.exists() and not self.path.is_file():
@@ -42,7 +46,8 @@ class WholeFile:
         # The name is unique, so that two threads can write the same table, and the last one wins.
         self._temporary = temporary_path(self.path)
         with self._naming_the_file():
-            self._file = self._temporary.open("xb")
+            opener = _open_privately if private else None
+            self._file = open(self._temporary, "xb", opener=opener)  # noqa: SIM115 - closed when it is whole
 
     def _finish(self, *, is_whole: bool) -> None:
         """Write the rest and close the file; after a failure, only close it."""
@@ -76,6 +81,10 @@ class WholeFile:
             # A temporary file that cannot be deleted has to stay.
             with contextlib.suppress(OSError):
                 self._temporary.unlink(missing_ok=True)
+
+
+def _open_privately(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 class CsvFile(WholeFile):
@@ -145,23 +154,28 @@ class CsvFile(WholeFile):
 
 
 def without_formula(value: object) -> object:
-    """Put an apostrophe in front of a text that a spreadsheet may take for a formula.
+    """Put an apostrophe in front of what a spreadsheet may take for a formula.
 
-    Some pass over white space in front, and take the wide forms of the signs for the signs. Anybody who may upload
-    writes titles.
+    Some pass over white space in front, and take the wide forms of the signs for the signs. Those of countries where a
+    semicolon separates begin a new cell behind one, also inside of a text, and a new row behind the end of a line.
+    Anybody who may upload writes titles.
 
     Args:
         value: The cell, or the name of a column.
     """
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str):
         return value
-    first = next((letter for letter in value if not _is_blank(letter)), "")
-    is_formula = value[0] in "\t\r" or unicodedata.normalize("NFKC", first).startswith(FORMULA)
-    return f"'{value}" if is_formula else value
+    # A separator is none of the signs.
+    return "".join(f"'{piece}" if _is_formula(piece) else piece for piece in SEPARATOR.split(value))
+
+
+def _is_formula(piece: str) -> bool:
+    first = next((letter for letter in piece if not _is_blank(letter)), "")
+    return unicodedata.normalize("NFKC", first).startswith(FORMULA)
 
 
 def _is_blank(letter: str) -> bool:
-    return letter.isspace() or unicodedata.category(letter) in {"Cc", "Cf"}
+    return letter.isspace() or letter == '"' or unicodedata.category(letter) in {"Cc", "Cf"}
 
 
 def _cell(value: object) -> object:

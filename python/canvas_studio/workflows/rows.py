@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-__all__ = ["Rows"]
+__all__ = ["PrivateFile", "Rows"]
 
 SHOWN: Final = 20
 LONGEST_TEXT: Final = 60
@@ -113,7 +113,7 @@ class Rows(Sequence[dict[str, Any]]):
         return list(self)
 
     def to_csv(self, path: str | os.PathLike[str], *, encoding: str = "utf-8") -> Path:
-        """Write the rows to a CSV file, which has its name only when it is whole.
+        """Write the rows to a CSV file that only this user can read, and that has its name only when it is whole.
 
         A text that a spreadsheet may take for a formula gets an apostrophe in front. A missing value is empty.
 
@@ -132,8 +132,9 @@ class Rows(Sequence[dict[str, Any]]):
         rows = csv.writer(text)
         rows.writerow(map(without_formula, self.columns))
         rows.writerows([without_formula(value) for value in row] for row in self._tuples)
-        with _Whole(path) as file:
-            file.write(text.getvalue().encode(encoding))
+        content = text.getvalue().encode(encoding)
+        with PrivateFile(path) as file:
+            file.write(content)
         return file.path
 
     def to_arrow(self) -> pa.Table:
@@ -186,7 +187,7 @@ class Rows(Sequence[dict[str, Any]]):
         return pl.DataFrame(self._by_column())
 
     def to_parquet(self, path: str | os.PathLike[str]) -> Path:
-        """Write the rows to a Parquet file, which has its name only when it is whole.
+        """Write the rows to a Parquet file that only this user can read, and that has its name only when it is whole.
 
         Args:
             path: The file; an existing one is replaced.
@@ -207,7 +208,7 @@ class Rows(Sequence[dict[str, Any]]):
         table = self.to_arrow()
         content = io.BytesIO()
         write_table(table, content)
-        with _Whole(path) as file:
+        with PrivateFile(path) as file:
             file.write(content.getvalue())
         return file.path
 
@@ -216,10 +217,21 @@ class Rows(Sequence[dict[str, Any]]):
         return {name: _of_one_kind(values) for name, values in zip(self.columns, columns, strict=True)}
 
 
-class _Whole(WholeFile):
-    """Bytes that are written at once."""
+class PrivateFile(WholeFile):
+    """A file that only this user can read, and that has its name only when it is whole."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        super().__init__(path, private=True)
 
     def write(self, content: bytes) -> None:
+        """Write some bytes.
+
+        Args:
+            content: The bytes.
+
+        Raises:
+            OSError: If they cannot be written.
+        """
         with self._naming_the_file():
             self._file.write(content)
 
