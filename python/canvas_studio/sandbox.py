@@ -165,6 +165,8 @@ class Assumptions:
         state_echoed: Whether the redirect after signing in brings back `state`, as it does since 2026; in 2024 it did
             not.
         refresh_tokens_rotate: Whether a refresh token is good for one use, and replaced by it.
+        last_viewed_in_answers: Whether media in answers have `last_viewed` and `last_viewed_by_student`.
+        never_viewed_in_periods: Whether a search by the last view brings what was never viewed, whatever the period.
     """
 
     archived_in_lists: bool = False
@@ -182,6 +184,8 @@ class Assumptions:
     range_honoured: bool = True
     state_echoed: bool = True
     refresh_tokens_rotate: bool = True
+    last_viewed_in_answers: bool = True
+    never_viewed_in_periods: bool = False
 
 
 MOST_LIKELY: Final = Assumptions()

@@ -50,4 +50,8 @@ pub(crate) struct Assumptions {
     pub(crate) state_echoed: bool,
     /// Whether a refresh revokes the refresh token that was used. That a new one is issued is observed.
     pub(crate) refresh_tokens_rotate: bool,
+    /// Whether media in answers have `last_viewed` and `last_viewed_by_student`. Documented for the search only.
+    pub(crate) last_viewed_in_answers: bool,
+    /// Whether a search by the last view brings what was never viewed, whatever the period.
+    pub(crate) never_viewed_in_periods: bool,
 }

@@ -30,12 +30,14 @@ pub(crate) struct Period {
 }
 
 impl Period {
-    /// Whether the day is in it. A media that was never viewed matches only the unbounded period. A guess.
-    pub(super) fn holds(self, day: impl FnOnce() -> Option<Date>) -> bool {
+    /// Whether the day is in it. What has no day matches the unbounded period, and any other if `without_day`.
+    pub(super) fn holds(self, day: impl FnOnce() -> Option<Date>, without_day: bool) -> bool {
         if self.start.is_none() && self.end.is_none() {
             return true;
         }
-        day().is_some_and(|day| self.start.is_none_or(|start| start <= day) && self.end.is_none_or(|end| day <= end))
+        day().map_or(without_day, |day| {
+            self.start.is_none_or(|start| start <= day) && self.end.is_none_or(|end| day <= end)
+        })
     }
 }
 

@@ -54,8 +54,13 @@ pub(crate) struct Media<'state> {
     duration: f64,
     #[serde(serialize_with = "as_whole_seconds")]
     created_at: Timestamp,
-    last_viewed: Option<Date>,
-    last_viewed_by_student: Option<Date>,
+    /// Null for what was never viewed; missing, like the next one, where answers lack them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[expect(clippy::option_option, reason = "JSON tells null and nothing apart, too")]
+    last_viewed: Option<Option<Date>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[expect(clippy::option_option, reason = "JSON tells null and nothing apart, too")]
+    last_viewed_by_student: Option<Option<Date>>,
     #[serde(serialize_with = "as_text")]
     thumbnail_url: Thumbnail<'state>,
     transcoding_status: &'state str,
@@ -171,14 +176,15 @@ impl<'state> Show<'state> {
 
     pub(crate) fn media(self, media: &'state records::Media) -> Media<'state> {
         let embed_id = Uuid::of("embed", media.id, 0);
+        let with_views = self.studio.assumptions.last_viewed_in_answers;
         Media {
             id: media.id,
             title: &media.title,
             description: media.description.as_deref(),
             duration: media.duration,
             created_at: media.created_at,
-            last_viewed: media.last_viewed,
-            last_viewed_by_student: media.last_viewed_by_student,
+            last_viewed: with_views.then_some(media.last_viewed),
+            last_viewed_by_student: with_views.then_some(media.last_viewed_by_student),
             thumbnail_url: Thumbnail { base: &self.studio.storage_url, media: media.id },
             transcoding_status: &media.transcoding_status,
             owner: self.owner(media.owner),

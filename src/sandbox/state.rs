@@ -298,6 +298,7 @@ impl State {
                 let owner = criteria.owner.as_deref().map(|email| self.users_by_email(email));
                 let title = criteria.title.as_deref().map(str::to_lowercase);
                 let tag = criteria.tag.as_deref();
+                let never_viewed = assumptions.never_viewed_in_periods;
                 let fits = |media: &&Media| {
                     listed(media)
                         && criteria.min_size.is_none_or(|least| media.size >= least)
@@ -305,9 +306,9 @@ impl State {
                         && owner.as_ref().is_none_or(|owners| owners.contains(&media.owner))
                         && criteria.source.as_deref().is_none_or(|source| *media.source == *source)
                         && tag.is_none_or(|tag| media.tags.iter().any(|own| **own == *tag))
-                        && criteria.created.holds(|| Some(day(media.created_at)))
-                        && criteria.last_viewed.holds(|| media.last_viewed)
-                        && criteria.last_viewed_by_student.holds(|| media.last_viewed_by_student)
+                        && criteria.created.holds(|| Some(day(media.created_at)), false)
+                        && criteria.last_viewed.holds(|| media.last_viewed, never_viewed)
+                        && criteria.last_viewed_by_student.holds(|| media.last_viewed_by_student, never_viewed)
                         && title.as_deref().is_none_or(|title| media.title.to_lowercase().contains(title))
                         && (all || self.on_media(caller, media).is_some())
                 };

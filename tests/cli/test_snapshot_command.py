@@ -16,7 +16,7 @@ from canvas_studio.auth import Tokens
 from canvas_studio.cli.app import app
 from canvas_studio.profiles import Profile, save
 from canvas_studio.sandbox import Sandbox
-from canvas_studio.workflows import Snapshot
+from canvas_studio.workflows import Snapshot, taking
 from support.programs import posix_only
 from typer.testing import CliRunner
 
@@ -57,10 +57,13 @@ def test_it_takes_a_snapshot_and_says_what_is_in_it(box: Sandbox, path: Path) ->
         [row] = taken.sql(
             "select count(*) media, (select count(*) from courses) courses from library where courses > 0"
         )
+        [viewed] = taken.sql("select count(last_viewed) ever, count(last_viewed_by_student) by_students from media")
         assert ended.stdout.splitlines() == [
             "media              120   nothing changed while they were read",
             f"collections  {taken.about.counts['collections']:>9}   nothing changed while they were read",
             f"in courses   {row['media']:>9}   in {row['courses']} courses; checked 50 media one by one: all agree",
+            f"viewed       {viewed['ever']:>9}   by Studio's answers; what was never viewed is in no period",
+            f"by students  {viewed['by_students']:>9}   by Studio's answers",
             f"{path}: {path.stat().st_size / 1e6:.1f} MB. It names people: keep it as you keep student records.",
         ]
         assert taken.about.studio == box.url
@@ -106,6 +109,42 @@ def test_it_says_what_an_administrator_has_to_know(box: Sandbox, path: Path) -> 
     assert "1   collections may not be read by this token: what is in them is not known" in ended.stdout
     assert "The token is probably not an administrator's" in ended.stdout
     assert "checked 50 media one by one: 50 are in other courses than the collections say" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("source", "never", "said"),
+    [
+        (None, None, "?   when, is unknown: neither Studio's answers nor its search say it"),
+        (
+            "month",
+            dict.fromkeys(("both", "start", "end"), False),
+            "1   found by searching each month; what was never viewed is in no period",
+        ),
+        (
+            "answers",
+            {"both": False, "start": True, "end": True},
+            "1   by Studio's answers; what was never viewed is in each period with a start only or an end only",
+        ),
+        ("answers", None, "1   by Studio's answers"),
+    ],
+)
+def test_it_says_how_it_is_known_when_media_were_last_viewed(
+    source: str | None, never: dict[str, bool] | None, said: str, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Sandbox(media=0) as box:
+        monkeypatch.setenv("CANVAS_STUDIO_URL", box.url)
+        monkeypatch.setenv("CANVAS_STUDIO_TOKEN", box.token)
+        box.add_media("Mitosis", last_viewed="2026-03-01")
+        found: dict[str, object] = {
+            "last_viewed_from": {"last_viewed": source, "last_viewed_by_student": None},
+            "never_viewed": never,
+        }
+
+        def read(*_: object) -> dict[str, object]:
+            return found
+
+        monkeypatch.setattr(taking, "read_last_viewed", read)
+        assert f"viewed               {said}" in run(path).stdout.splitlines()
 
 
 def test_what_is_refused_ends_with_3_and_leaves_the_file(box: Sandbox, path: Path) -> None:

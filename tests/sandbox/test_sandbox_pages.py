@@ -685,6 +685,28 @@ def test_a_search_takes_its_criteria_at_their_word(
     assert search(box, searched, query) == expected
 
 
+@pytest.mark.parametrize("whose", ["", "_by_student"])
+@pytest.mark.parametrize("ends", [("start",), ("end",), ("start", "end")])
+def test_what_was_never_viewed_is_in_each_period_if_assumed(ends: tuple[str, ...], whose: str) -> None:
+    with Sandbox(media=0, assumptions=Assumptions(never_viewed_in_periods=True)) as box:
+        never = box.add_media("Never viewed")
+        viewed = box.add_media("Viewed", last_viewed="2025-02-01", last_viewed_by_student="2025-02-01")
+        day = {"start": "2025-01-01", "end": "2025-01-31"}
+        query: dict[str, Any] = {f"last_viewed{whose}_{end}_date": day[end] for end in ends}
+        found = {media.id for media in box.client().search_media(**query)}
+        assert found == ({never, viewed} if ends == ("start",) else {never})
+
+
+def test_media_in_answers_lack_the_last_view_if_assumed() -> None:
+    with Sandbox(media=0, assumptions=Assumptions(last_viewed_in_answers=False)) as box:
+        media = box.add_media("Viewed", last_viewed="2025-02-01")
+        [listed] = ask(box.url, path="/media/search", token=box.token).json["media"]
+        single = ask(box.url, path=f"/media/{media}", token=box.token).json["media"]
+        for answer in (listed, single):
+            assert "created_at" in answer
+            assert not {"last_viewed", "last_viewed_by_student"} & answer.keys()
+
+
 @pytest.mark.parametrize(
     "query",
     [{name: value} for name in ("min_size", "max_size") for value in ("-1", "big", "1.5", "", "9" * 30)]

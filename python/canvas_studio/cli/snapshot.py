@@ -84,6 +84,7 @@ def _describe(taken: Snapshot) -> None:
             "select count(*) courses, (select count(*) from library where courses > 0) media from courses"
         )
         echo(f"{'in courses':<13}{row['media']:>9,}   in {row['courses']:,} courses; {_checked(about)}")
+    _describe_views(taken)
     for state, reason in (("gone", "were deleted meanwhile"), ("not_allowed", "may not be read by this token")):
         if about.not_read[state]:
             echo(f"{'':<13}{about.not_read[state]:>9,}   collections {reason}: what is in them is not known", "yellow")
@@ -96,6 +97,28 @@ def _describe(taken: Snapshot) -> None:
         "It holds pseudonyms, and ids." if about.anonymized else "It names people: keep it as you keep student records."
     )
     echo(f"{taken.path}: {size:,.1f} MB. {names}", "bold")
+
+
+def _describe_views(taken: Snapshot) -> None:
+    calibration = taken.about.calibration
+    for name, field in (("viewed", "last_viewed"), ("by students", "last_viewed_by_student")):
+        source = calibration["last_viewed_from"][field]
+        if source is None:
+            echo(f"{name:<13}{'?':>9}   when, is unknown: neither Studio's answers nor its search say it", "yellow")
+            continue
+        [row] = taken.sql(f"select count({field}) media from media")  # noqa: S608 - of these
+        how = "by Studio's answers" if source == "answers" else f"found by searching each {source}"
+        nulls = _never_viewed(calibration["never_viewed"]) if field == "last_viewed" else ""
+        echo(f"{name:<13}{row['media']:>9,}   {how}{nulls}")
+
+
+def _never_viewed(found: dict[str, bool] | None) -> str:
+    if found is None:
+        return ""
+    kinds = {"both": "two ends", "start": "a start only", "end": "an end only"}
+    inside = [kinds[ends] for ends, is_inside in found.items() if is_inside]
+    where = f"is in each period with {' or '.join(inside)}" if inside else "is in no period"
+    return f"; what was never viewed {where}"
 
 
 def _drift(drift: Drift | None) -> str:

@@ -41,8 +41,11 @@ class SnapshotAbout:
         calibration: What was found out about this Studio and this token. `checked`: of how many media the courses were
             asked for singly; `same`: for how many the collections gave the same; `gone`: how many were deleted
             meanwhile; `different`: the others, with both answers. `administrator`: whether the token probably is an
-            administrator's. `last_viewed`, `archived_at`: whether Studio's lists have this field of a media. `None`
-            stands for what could not be found out.
+            administrator's. `last_viewed`, `last_viewed_by_student`, `archived_at`: whether Studio's answers have this
+            field of a media. `last_viewed_from`: for each of the first two, `answers`; or `day`, `month` or `year`, if
+            it was found out by searching periods of that length. `never_viewed`: whether a search by the last view
+            brings what was never viewed, with `both` ends of a period, a `start` only, an `end` only. `None` stands for
+            what could not be found out.
         not_read: How many collections were `gone` (404) when their media were read, and for how many the token was
             `not_allowed` (403).
         consistent: Whether each list was read until two readings brought the same.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 CHECKED: Final = 50
 """How many media are asked for singly: half of them in a course by the sweep, half in none."""
 
-FIELDS: Final = ("last_viewed", "archived_at")
+FIELDS: Final = ("archived_at",)
 
 MOST_DIFFERENT: Final = 10
 """So many of those that differ are kept with both answers."""

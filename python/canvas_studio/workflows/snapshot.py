@@ -93,7 +93,8 @@ class Snapshot:
                 embed ids and fields that nobody knows.
             allow_smaller: Whether to replace a snapshot that has more than twice as many media.
             progress: `True` for bars (the extra `progress`), or a callable with the stage (`media`, `collections`,
-                `courses`, `calibration`), how many are done, and how many there are, or `None` if that is not known.
+                `courses`, `calibration`, and `last_viewed` and `last_viewed_by_student` where answers lack these), how
+                many are done, and how many there are, or `None` if that is not known.
 
         Returns:
             The snapshot, opened.

@@ -31,6 +31,7 @@ from canvas_studio.workflows.about import (
 from canvas_studio.workflows.calibration import calibrate, see_the_same, viewer
 from canvas_studio.workflows.calls import call_each
 from canvas_studio.workflows.errors import SnapshotError, SnapshotRefusedError
+from canvas_studio.workflows.last_viewed import read_last_viewed
 from canvas_studio.workflows.private import Names, without_secrets
 from canvas_studio.workflows.schema import APPLICATION_ID, INDEX, PROGRESS, TABLES, VERSION, VIEWS
 
@@ -494,10 +495,12 @@ class _Reading:
     def finish(self) -> None:
         """Find out what has to be known of this Studio, and make the file whole."""
         self._connection.execute(INDEX)
-        calibration = calibrate(
+        kept = self._progress()
+        started = datetime.fromisoformat(kept["started_at"])
+        views = read_last_viewed(self._studio, self._connection, started.date(), self._report)
+        calibration = views | calibrate(
             self._studio, self._connection, self._settings["level"], self._administrator, self._report
         )
-        kept = self._progress()
         not_read: dict[str, int] = dict.fromkeys(("gone", "not_allowed"), 0) | dict(
             self._connection.execute(
                 "select sweep, count(*) from collection where sweep in ('gone', 'not_allowed') group by 1"
@@ -505,7 +508,7 @@ class _Reading:
         )
         about = SnapshotAbout(
             **self._settings,
-            started_at=datetime.fromisoformat(kept["started_at"]),
+            started_at=started,
             taken_at=datetime.now(UTC),
             counts={what: self._count(what) for what in ("media", "collections", "owners", "placements")},
             # SQLite's sum ends at 2**63.
