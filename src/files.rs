@@ -61,6 +61,27 @@ pub(crate) fn read_short(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     Ok(content)
 }
 
+/// Reads a file of this user or of root that is no longer than a limit. No link leads to it.
+pub(crate) fn read_short_of_owner(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let file = no_link(fs::OpenOptions::new().read(true)).open(path)?;
+    let found = file.metadata()?;
+    check_is_file(&found)?;
+    check_owner(&found, path)?;
+    let mut content = Vec::new();
+    file.take(limit).read_to_end(&mut content)?;
+    Ok(content)
+}
+
+/// Writes a file that only its owner can read, in place of what has its name. A process that is killed meanwhile leaves a
+/// part of it.
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    private(fs::OpenOptions::new().write(true).create_new(true)).open(path)?.write_all(bytes)
+}
+
 /// Puts bytes into a file that only its owner can read, in place of one that is there: all of them or none.
 pub(crate) fn replace(target: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = temporary(target)?;
@@ -140,15 +161,26 @@ pub(crate) fn resolve(path: &Path) -> io::Result<PathBuf> {
 
 /// Opens a file that nobody else is writing, empty.
 pub(crate) fn open_locked(path: &Path) -> io::Result<fs::File> {
-    let options = &mut fs::OpenOptions::new();
-    let file = open_alone(path, no_link(options.write(true)), "another download is writing this file", |file| {
-        check_only_name(&file.metadata()?)
-    })?;
+    let file = open_for_download(path)?;
     // A file that was cut off, even at nothing, is written to the disk by ext4 before it is closed.
     if file.metadata()?.len() > 0 {
         file.set_len(0)?;
     }
     Ok(file)
+}
+
+/// Opens a file that nobody else is writing as it is; `None` if there is none.
+pub(crate) fn open_locked_as_it_is(path: &Path) -> io::Result<Option<fs::File>> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        _ => open_for_download(path).map(Some),
+    }
+}
+
+fn open_for_download(path: &Path) -> io::Result<fs::File> {
+    let options = &mut fs::OpenOptions::new();
+    let options = no_link(options.read(true).write(true));
+    open_alone(path, options, "another download is writing this file", |file| check_only_name(&file.metadata()?))
 }
 
 /// Opens a file as it is, or makes it, to read and write it as long as nobody else does. Only its owner can read a new one,
@@ -175,13 +207,18 @@ impl Locked {
     pub(crate) fn of(file: fs::File) -> Self {
         Self { file, of_process: std::process::id() }
     }
+
+    /// Whether this process locked it, and not the parent of a fork.
+    pub(crate) fn is_of_this_process(&self) -> bool {
+        self.of_process == std::process::id()
+    }
 }
 
 impl Drop for Locked {
     fn drop(&mut self) {
         // Closing the file is not enough: a child forked meanwhile has it open as well. And that child's copy must not
         // release the parent's lock.
-        if self.of_process == std::process::id() {
+        if self.is_of_this_process() {
             let _ = self.file.unlock();
         }
     }

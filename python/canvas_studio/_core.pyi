@@ -1122,12 +1122,16 @@ class Media:
         quality: str | None = None,
         progress: bool | Callable[[int, int | None], object] | None = None,
         max_bytes: int | None = None,
+        resume: "bool" = True,
+        sha256: str | None = None,
     ) -> Path:
         """
         Download it into a file.
 
         It is written to `PATH.part` and renamed when it is complete. After a broken connection the download resumes; if
-        the signed URL expires, a new one is requested.
+        the signed URL expires, a new one is requested. If it ends before the file is complete, `PATH.part` stays with
+        `PATH.part.json`, and the next download to the same path goes on there, in this process or in another one, if
+        Studio's storage host says by a strong `ETag` that the file is the same.
 
         Args:
             path: The file. An existing one is replaced.
@@ -1137,6 +1141,10 @@ class Media:
                 an async callable, and awaits it, one report at a time, while the download continues.
             max_bytes: The most bytes that the file may have, 1 or more; no limit if omitted. A larger file is refused,
                 before it is transferred if its length is announced, and nothing of it stays.
+            resume: Whether to go on with what an earlier download left, and to leave something for the next one. `False`
+                starts from the beginning, and leaves nothing behind if it fails.
+            sha256: The SHA-256 of the file, as 64 hexadecimal digits. It is checked while the file is written, over all
+                of it, and before it gets its name.
 
         Returns:
             The path.
@@ -1146,7 +1154,8 @@ class Media:
             NotFoundError: 404, if it is no longer there, or not in that quality, or if Studio has not finished
                 transcoding it (a guess): see `wait_until_ready`.
             UnprocessableEntityError: 422, if it is external (YouTube, Vimeo).
-            ResponseDecodeError: If the response is not a recording, or is larger than `max_bytes`.
+            ResponseDecodeError: If the response is not a recording, is larger than `max_bytes`, or has another SHA-256
+                than `sha256`. Nothing of it stays.
             OSError: If the file cannot be written.
 
         Reference: Media page, GET /media/{media_id}/download.
@@ -1159,12 +1168,16 @@ class Media:
         quality: str | None = None,
         progress: bool | Callable[[int, int | None], object] | None = None,
         max_bytes: int | None = None,
+        resume: "bool" = True,
+        sha256: str | None = None,
     ) -> Path:
         """
         Download it into a file.
 
         It is written to `PATH.part` and renamed when it is complete. After a broken connection the download resumes; if
-        the signed URL expires, a new one is requested.
+        the signed URL expires, a new one is requested. If it ends before the file is complete, `PATH.part` stays with
+        `PATH.part.json`, and the next download to the same path goes on there, in this process or in another one, if
+        Studio's storage host says by a strong `ETag` that the file is the same.
 
         Args:
             path: The file. An existing one is replaced.
@@ -1174,6 +1187,10 @@ class Media:
                 an async callable, and awaits it, one report at a time, while the download continues.
             max_bytes: The most bytes that the file may have, 1 or more; no limit if omitted. A larger file is refused,
                 before it is transferred if its length is announced, and nothing of it stays.
+            resume: Whether to go on with what an earlier download left, and to leave something for the next one. `False`
+                starts from the beginning, and leaves nothing behind if it fails.
+            sha256: The SHA-256 of the file, as 64 hexadecimal digits. It is checked while the file is written, over all
+                of it, and before it gets its name.
 
         Returns:
             The path.
@@ -1183,7 +1200,8 @@ class Media:
             NotFoundError: 404, if it is no longer there, or not in that quality, or if Studio has not finished
                 transcoding it (a guess): see `wait_until_ready`.
             UnprocessableEntityError: 422, if it is external (YouTube, Vimeo).
-            ResponseDecodeError: If the response is not a recording, or is larger than `max_bytes`.
+            ResponseDecodeError: If the response is not a recording, is larger than `max_bytes`, or has another SHA-256
+                than `sha256`. Nothing of it stays.
             OSError: If the file cannot be written.
 
         Reference: Media page, GET /media/{media_id}/download.
@@ -2560,12 +2578,16 @@ class StudioClient:
         quality: str | None = None,
         progress: bool | Callable[[int, int | None], object] | None = None,
         max_bytes: int | None = None,
+        resume: "bool" = True,
+        sha256: str | None = None,
     ) -> Path:
         """
         Download a media into a file.
 
         It is written to `PATH.part` and renamed when it is complete. After a broken connection the download resumes; if
-        the signed URL expires, a new one is requested.
+        the signed URL expires, a new one is requested. If it ends before the file is complete, `PATH.part` stays with
+        `PATH.part.json`, and the next download to the same path goes on there, in this process or in another one, if
+        Studio's storage host says by a strong `ETag` that the file is the same.
 
         Args:
             id: The media, or its id.
@@ -2576,6 +2598,10 @@ class StudioClient:
                 an async callable, and awaits it, one report at a time, while the download continues.
             max_bytes: The most bytes that the file may have, 1 or more; no limit if omitted. A larger file is refused,
                 before it is transferred if its length is announced, and nothing of it stays.
+            resume: Whether to go on with what an earlier download left, and to leave something for the next one. `False`
+                starts from the beginning, and leaves nothing behind if it fails.
+            sha256: The SHA-256 of the file, as 64 hexadecimal digits. It is checked while the file is written, over all
+                of it, and before it gets its name.
 
         Returns:
             The path.
@@ -2586,7 +2612,8 @@ class StudioClient:
                 transcoding it (a guess): see `wait_until_ready`.
             UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo), or Studio does not accept
                 `quality`.
-            ResponseDecodeError: If the response is not a recording, or is larger than `max_bytes`.
+            ResponseDecodeError: If the response is not a recording, is larger than `max_bytes`, or has another SHA-256
+                than `sha256`. Nothing of it stays.
             OSError: If the file cannot be written.
 
         Reference: Media page, GET /media/{media_id}/download.
@@ -2600,12 +2627,16 @@ class StudioClient:
         quality: str | None = None,
         progress: bool | Callable[[int, int | None], object] | None = None,
         max_bytes: int | None = None,
+        resume: "bool" = True,
+        sha256: str | None = None,
     ) -> Path:
         """
         Download a media into a file.
 
         It is written to `PATH.part` and renamed when it is complete. After a broken connection the download resumes; if
-        the signed URL expires, a new one is requested.
+        the signed URL expires, a new one is requested. If it ends before the file is complete, `PATH.part` stays with
+        `PATH.part.json`, and the next download to the same path goes on there, in this process or in another one, if
+        Studio's storage host says by a strong `ETag` that the file is the same.
 
         Args:
             id: The media, or its id.
@@ -2616,6 +2647,10 @@ class StudioClient:
                 an async callable, and awaits it, one report at a time, while the download continues.
             max_bytes: The most bytes that the file may have, 1 or more; no limit if omitted. A larger file is refused,
                 before it is transferred if its length is announced, and nothing of it stays.
+            resume: Whether to go on with what an earlier download left, and to leave something for the next one. `False`
+                starts from the beginning, and leaves nothing behind if it fails.
+            sha256: The SHA-256 of the file, as 64 hexadecimal digits. It is checked while the file is written, over all
+                of it, and before it gets its name.
 
         Returns:
             The path.
@@ -2626,7 +2661,8 @@ class StudioClient:
                 transcoding it (a guess): see `wait_until_ready`.
             UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo), or Studio does not accept
                 `quality`.
-            ResponseDecodeError: If the response is not a recording, or is larger than `max_bytes`.
+            ResponseDecodeError: If the response is not a recording, is larger than `max_bytes`, or has another SHA-256
+                than `sha256`. Nothing of it stays.
             OSError: If the file cannot be written.
 
         Reference: Media page, GET /media/{media_id}/download.

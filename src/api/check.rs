@@ -61,6 +61,15 @@ pub fn max_bytes(value: Option<i64>) -> Result<u64, InvalidArgument> {
         .map_or(Ok(u64::MAX), |bytes| u64::try_from(bytes).ok().filter(|bytes| *bytes > 0).ok_or_else(|| refuse(bytes)))
 }
 
+/// A SHA-256, as lower-case hexadecimal digits.
+pub fn sha256(value: &str) -> Result<String, InvalidArgument> {
+    if value.len() == 64 && value.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(value.to_ascii_lowercase());
+    }
+    let found = format!("must be 64 hexadecimal digits, such as hashlib.sha256(...).hexdigest(), not {value:?}");
+    Err(InvalidArgument::new("sha256", found))
+}
+
 /// The first page, and the number of items per page.
 pub fn paging(page: i64, per_page: i64) -> Result<(), InvalidArgument> {
     if page == i64::MAX {

@@ -282,6 +282,18 @@ impl<'call> RequestContext<'call> {
         Failure::last(Error::Unreadable(Box::new(Unreadable { request, status, path: None, excerpt, message })))
     }
 
+    /// A file whose content is not what the caller expects.
+    pub(super) fn other_content(&self, expected: &str, found: &str) -> Error {
+        let request = self.info(false);
+        let message = format!(
+            "the file of {} has the SHA-256 {found}, not {expected}, so it was not saved, and nothing of it stays: \
+             download it again, and if that brings the same, sha256 is of another file",
+            self.call.display_path()
+        );
+        let excerpt = String::new();
+        Error::Unreadable(Box::new(Unreadable { request, status: 200, path: None, excerpt, message }))
+    }
+
     /// `is_quoted` says whether the message quotes the start of the body, which may contain personal data.
     fn unreadable(&self, status: u16, problem: &str, path: Option<String>, body: &str, is_quoted: bool) -> Error {
         let request = self.info(false);

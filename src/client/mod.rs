@@ -40,4 +40,4 @@ pub use pace::Pace;
 pub use process::{PerProcess, PerRuntime};
 pub use send::{Attached, Client};
 pub use transcoding::Transcoding;
-pub use transfer::{Download, FileToSend, MediaUpload, Save, Transferred, Upload, UploadStep, UploadSteps};
+pub use transfer::{Download, FileToSend, Limits, MediaUpload, Save, Transferred, Upload, UploadStep, UploadSteps};

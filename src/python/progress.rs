@@ -16,7 +16,7 @@ use super::convert::arguments::Argument;
 use super::convert::input::{flag_if_it_is, wrong_type};
 use super::convert::output::IntoPython;
 use crate::api::{InvalidArgument, Request};
-use crate::client::{Client, Download, Error, Transferred, UploadState};
+use crate::client::{Client, Download, Error, Limits, Transferred, UploadState};
 
 /// The argument `progress`: a callable, a progress bar, or nothing.
 #[derive(Debug, Default)]
@@ -153,9 +153,10 @@ impl DownloadWithProgress {
         request: Result<Request<Url>, InvalidArgument>,
         path: PathBuf,
         progress: Option<Progress>,
-        max_bytes: Option<i64>,
+        limits: Result<Limits, InvalidArgument>,
+        resume: bool,
     ) -> Result<Self, InvalidArgument> {
-        Ok(Self::of(Download::new(request?, path, max_bytes)?, progress))
+        Ok(Self::of(Download::new(request?, path, limits?, resume)?, progress))
     }
 }
 

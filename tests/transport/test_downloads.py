@@ -1,4 +1,7 @@
-"""A download is the complete file or no file, and the token never leaves Studio's own host."""
+"""A download is the complete file or no file, and the token never leaves Studio's own host.
+
+What stays for a later download is in test_resumed_downloads.py; with `resume=False` nothing does.
+"""
 
 from __future__ import annotations
 
@@ -369,7 +372,7 @@ def test_a_host_without_ranges_that_breaks_off_here_and_there_is_given_up(form: 
 def test_a_host_that_brings_nothing_is_given_up(form: Form, path: Path) -> None:
     with hosts(broken_off, lambda request: replace(whole(request), send=0, end="reset")) as (server, storage):
         with pytest.raises(APIConnectionError):
-            form.call(server.client(max_retries=2), "download_media", 1, path)
+            form.call(server.client(max_retries=2), "download_media", 1, path, resume=False)
         assert 3 <= len(storage.requests) <= 5
     assert list(path.parent.iterdir()) == []
 
@@ -626,7 +629,7 @@ def test_a_file_that_cannot_take_its_name_is_an_os_error_and_leaves_no_part(form
         return whole(request)
 
     with hosts(get_in_the_way) as (server, _), pytest.raises(OSError, match="lecture") as caught:
-        form.call(server.client(), "download_media", 1, path)
+        form.call(server.client(), "download_media", 1, path, resume=False)
     assert caught.value.filename is not None
     assert list(path.parent.iterdir()) == [path]
 
@@ -673,7 +676,7 @@ def test_an_exception_of_progress_ends_the_download_and_comes_out(form: Form, pa
 
     with hosts(held) as (server, storage):
         with pytest.raises(Enough):
-            form.call(server.client(), "download_media", 1, path, progress=stop)
+            form.call(server.client(), "download_media", 1, path, resume=False, progress=stop)
         assert storage.wait_for_disconnect()
     assert path.read_bytes() == b"last week's"
     assert list(path.parent.iterdir()) == [path]
@@ -685,7 +688,7 @@ def test_stop_iteration_of_async_progress_is_no_end_of_the_coroutine(path: Path)
             raise StopIteration
 
     with hosts(held) as (server, _), pytest.raises(RuntimeError):
-        asyncio.run(server.client().download_media_async(1, path, progress=stop))
+        asyncio.run(server.client().download_media_async(1, path, resume=False, progress=stop))
     assert eventually(lambda: list(path.parent.iterdir()) == [])
 
 
@@ -698,8 +701,8 @@ def test_a_download_that_progress_ended_can_begin_again_at_once(form: Form, path
         studio = server.client()
         for _ in range(20):
             with pytest.raises(Enough):
-                form.call(studio, "download_media", 1, path, progress=stop)
-        assert form.call(studio, "download_media", 1, path) == path
+                form.call(studio, "download_media", 1, path, resume=False, progress=stop)
+        assert form.call(studio, "download_media", 1, path, resume=False) == path
         assert len(storage.requests) == 21
     assert path.read_bytes() == CONTENT
     assert list(path.parent.iterdir()) == [path]
@@ -742,7 +745,7 @@ def test_progress_of_the_wrong_type_is_refused_before_anything_is_sent(form: For
 
 def test_a_cancelled_download_leaves_nothing_behind(path: Path) -> None:
     async def start_and_cancel() -> None:
-        download = asyncio.create_task(server.client().download_media_async(1, path))
+        download = asyncio.create_task(server.client().download_media_async(1, path, resume=False))
         assert await asyncio.to_thread(storage.wait_for_requests)
         assert await asyncio.to_thread(eventually, part_of(path).exists)
         download.cancel()
@@ -761,13 +764,13 @@ def test_a_cancelled_download_can_begin_again_at_once(path: Path) -> None:
     async def cancel_and_begin_again() -> None:
         studio = server.client()
         for number in range(1, 21):
-            download = asyncio.create_task(studio.download_media_async(1, path))
+            download = asyncio.create_task(studio.download_media_async(1, path, resume=False))
             assert await asyncio.to_thread(storage.wait_for_requests, number)
             assert await asyncio.to_thread(eventually, part_of(path).exists)
             download.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await download
-        assert await studio.download_media_async(1, path) == path
+        assert await studio.download_media_async(1, path, resume=False) == path
 
     with hosts(*[held] * 20, whole) as (server, storage):
         asyncio.run(cancel_and_begin_again())
@@ -779,7 +782,7 @@ def test_a_cancelled_download_can_begin_again_at_once(path: Path) -> None:
 def test_a_failed_download_leaves_the_existing_file_as_it_was(form: Form, path: Path) -> None:
     path.write_bytes(b"last week's")
     with hosts(broken_off, json_answer({"error": "gone"}, 404)) as (server, _), pytest.raises(NotFoundError):
-        form.call(server.client(), "download_media", 1, path)
+        form.call(server.client(), "download_media", 1, path, resume=False)
     assert path.read_bytes() == b"last week's"
     assert list(path.parent.iterdir()) == [path]
 
@@ -787,7 +790,7 @@ def test_a_failed_download_leaves_the_existing_file_as_it_was(form: Form, path: 
 def test_closing_the_client_ends_a_download_and_leaves_nothing_behind(form: Form, path: Path) -> None:
     with hosts(held) as (server, _), ThreadPoolExecutor(1) as threads:
         studio = server.client()
-        download = threads.submit(form.call, studio, "download_media", 1, path)
+        download = threads.submit(form.call, studio, "download_media", 1, path, resume=False)
         assert eventually(part_of(path).exists)
         studio.close()
         with pytest.raises(StudioError):

@@ -1,18 +1,21 @@
 //! Downloads a file: from Studio's redirect, through the storage host, to a complete file or none.
 
+#[cfg(test)]
 use std::fs;
-use std::io::{self, BufWriter, Seek, Write};
+use std::mem;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::header;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 use tracing::info;
-use url::Url;
+use url::{Position, Url};
 
-use super::disk::on_disk;
+use super::folder::hash::hexadecimal;
 use super::media_type;
+use super::part_file::PartFile;
+#[cfg(test)]
+use super::ranges::Version;
 use super::ranges::{Head, Holds, Known};
 use super::transferred::Transferred;
 use crate::api::answer::media_type_and_charset;
@@ -27,14 +30,9 @@ use crate::client::retry::Outcome;
 use crate::client::secrets::MARGIN;
 use crate::client::send::Client;
 use crate::client::sending::{Sending, Source};
-use crate::files;
 
 /// How many redirects from one storage host to the next are followed.
 const MAX_REDIRECTS: usize = 5;
-/// How many bytes are buffered before they are written.
-const BUFFER: usize = 1 << 17;
-/// How long a download waits for another one that writes the same file: a cancelled one takes a moment to end.
-const PATIENCE: Duration = Duration::from_secs(1);
 /// Attempts are counted anew after every step: this share of a file, or `SHORTEST_STEP` if that is more. So a download
 /// makes at most `STEPS` times as many attempts as one that makes no progress.
 const STEPS: u64 = 1000;
@@ -43,20 +41,35 @@ const SHORTEST_STEP: u64 = 4 << 10;
 /// How many new signed URLs one download may request.
 const MAX_RENEWALS: u32 = 100;
 
-/// A file to download: which, where to, and its maximum size.
+/// A file to download: which, where to, and what it must be.
 #[derive(Debug, Clone)]
 pub struct Download {
     request: Request<Url>,
     path: PathBuf,
+    limits: Limits,
+    resume: bool,
+}
+
+/// What a file must be to be taken.
+#[derive(Debug, Clone)]
+pub struct Limits {
     max_bytes: u64,
+    /// In lower-case hexadecimal digits.
+    sha256: Option<String>,
+}
+
+impl Limits {
+    pub fn new(max_bytes: Option<i64>, sha256: Option<&str>) -> Result<Self, InvalidArgument> {
+        Ok(Self { max_bytes: check::max_bytes(max_bytes)?, sha256: sha256.map(check::sha256).transpose()? })
+    }
 }
 
 impl Download {
-    /// Checks the path before anything is sent.
-    pub fn new(request: Request<Url>, path: PathBuf, max_bytes: Option<i64>) -> Result<Self, InvalidArgument> {
-        let max_bytes = check::max_bytes(max_bytes)?;
+    /// Checks the path before anything is sent. `resume` says whether it goes on with what an earlier one left, and leaves
+    /// something itself if it fails.
+    pub fn new(request: Request<Url>, path: PathBuf, limits: Limits, resume: bool) -> Result<Self, InvalidArgument> {
         check_target(&path, "lecture.mp4")?;
-        Ok(Self { request, path, max_bytes })
+        Ok(Self { request, path, limits, resume })
     }
 }
 
@@ -81,17 +94,36 @@ impl Client {
     /// Downloads a file, which gets its name only when it is complete.
     pub async fn download(&self, download: &Download, transferred: &Transferred) -> Result<PathBuf, Error> {
         let began = Instant::now();
-        let path = self.context(&download.request.call).display_path();
-        let mut part = Part::new(&download.path, path.clone(), download.max_bytes)?;
-        self.until_closed(Box::pin(self.fill(&mut part, &download.request, transferred))).await?;
+        let request = self.context(&download.request.call);
+        let path = request.display_path();
+        let Limits { max_bytes, sha256 } = &download.limits;
+        // Another school's media of the same number is another one.
+        let source = request.url[Position::BeforeHost..].to_owned();
+        let file = PartFile::new(&download.path, source, download.resume, sha256.is_some())?;
+        let mut part = Part::new(path.clone(), *max_bytes, file);
+        let filled = self.until_closed(Box::pin(async {
+            part.take_up().await?;
+            self.fill(&mut part, &download.request, transferred).await
+        }));
+        if let Err(error) = filled.await {
+            part.log_what_stays();
+            return Err(error);
+        }
+        if let (Some(expected), Some(found)) = (sha256, part.file.sha256()?) {
+            let found = hexadecimal(&found);
+            if found != *expected {
+                part.file.discard();
+                return Err(request.other_content(expected, &found));
+            }
+        }
         let bytes = part.known.length;
-        let file = part.finish(&download.path)?;
+        part.file.finish(&download.path)?;
         let seconds = to_three_places(began.elapsed().as_secs_f64());
         info!(
             target: TARGET, method = "GET", path, bytes, seconds,
             "GET {path}: download finished: {bytes} bytes in {seconds:.1} s"
         );
-        Ok(file)
+        Ok(download.path.clone())
     }
 
     /// Downloads until the file is complete, with a new signed URL if the old one has expired.
@@ -99,7 +131,6 @@ impl Client {
         let mut hold = CallPermit::default();
         let mut url = self.signed(request, &mut hold).await?;
         let (mut may_renew, mut renewals) = (true, 0);
-        let mut counted = 0;
         let mut attempts = Attempts::new(&self.config.policy, &self.pace, None);
         loop {
             self.take_permit(&request.call, &mut hold).await?;
@@ -107,9 +138,7 @@ impl Client {
                 return Ok(());
             };
             hold.end();
-            // Bytes fetched before a restart do not count a second time.
-            if part.known.length >= counted + part.step() {
-                counted = part.known.length;
+            if part.has_progressed() {
                 attempts.progressed();
                 may_renew = true;
             }
@@ -125,7 +154,7 @@ impl Client {
                     );
                     url = self.signed(request, &mut hold).await?;
                 }
-                Outcome::Status(416, _) if part.known.length > 0 => {
+                Outcome::Status(412 | 416, _) if part.known.length > 0 => {
                     part.restart()?;
                     let failure = Failure::interrupted(failure.error);
                     attempts.wait_or_give_up(&self.context(&request.call), failure).await?;
@@ -228,11 +257,9 @@ impl Client {
         // Without a total, the file is at least as long as this part.
         let announced = total.or((end != u64::MAX).then_some(end));
         if let Some(bytes) = announced.filter(|bytes| *bytes > part.max_bytes) {
-            return Err(request.too_large(
-                response.status().as_u16(),
-                part.max_bytes,
-                &format!("{bytes} bytes were announced"),
-            ));
+            part.file.discard();
+            let announced = format!("{bytes} bytes were announced");
+            return Err(request.too_large(response.status().as_u16(), part.max_bytes, &announced));
         }
         let mut next = self.chunk(request, &mut response).await?;
         if is_start {
@@ -249,7 +276,8 @@ impl Client {
         }
         part.known.total = total;
         part.known.version.join(head.version);
-        part.open().await.map_err(Failure::last)?;
+        part.known.is_unconfirmed = false;
+        part.file.open(&part.known, &part.content_type).await.map_err(Failure::last)?;
         part.log_start();
         transferred.set_total(total);
         transferred.set_done(part.known.length);
@@ -260,6 +288,7 @@ impl Client {
                 return Err(request.download_broke(&format!("more than the announced {end} bytes arrived")));
             }
             if chunk.len() as u64 > part.max_bytes - part.known.length {
+                part.file.discard();
                 return Err(request.too_large(response.status().as_u16(), part.max_bytes, "no length was announced"));
             }
             part.write(&chunk).map_err(Failure::last)?;
@@ -311,24 +340,38 @@ impl Client {
     }
 }
 
-/// An unfinished file, `NAME.part`. It is removed unless it is finished.
-#[derive(Debug)]
+/// A download under way: what is known of the file, and where its bytes go.
 struct Part {
-    path: PathBuf,
     /// The path of its request, for the log.
     of: String,
     max_bytes: u64,
-    /// Opened only when there is something to write, so that an error answer touches no file.
-    file: Option<Writer>,
+    file: PartFile,
     known: Known,
     /// The content type with which it started.
     content_type: String,
+    /// Up to where bytes have counted as progress.
+    counted: u64,
+    /// Whether it goes on with what an earlier download left.
+    is_taken_up: bool,
 }
 
 impl Part {
-    fn new(target: &Path, of: String, max_bytes: u64) -> Result<Self, Error> {
-        let path = files::beside(target, ".part").map_err(|error| Error::file(target, error))?;
-        Ok(Self { path, of, max_bytes, file: None, known: Known::default(), content_type: String::new() })
+    fn new(of: String, max_bytes: u64, file: PartFile) -> Self {
+        let (known, content_type) = (Known::default(), String::new());
+        Self { of, max_bytes, file, known, content_type, counted: 0, is_taken_up: false }
+    }
+
+    /// Takes up what an earlier download left, if it can be continued.
+    async fn take_up(&mut self) -> Result<(), Error> {
+        if let Some((known, content_type)) = self.file.take_up().await? {
+            // A file that is too large is refused by its announced length, or begins anew.
+            if known.length > self.max_bytes {
+                return self.file.restart();
+            }
+            self.counted = known.length;
+            (self.known, self.content_type, self.is_taken_up) = (known, content_type, true);
+        }
+        Ok(())
     }
 
     /// How many bytes make a step, after which attempts are counted anew.
@@ -336,24 +379,13 @@ impl Part {
         SHORTEST_STEP.max(self.known.total.unwrap_or(0) / STEPS)
     }
 
-    /// Opens the file for this download alone. Leftovers of a killed process are discarded.
-    async fn open(&mut self) -> Result<(), Error> {
-        if self.file.is_some() {
-            return Ok(());
+    /// Whether a step has come since the last time. Bytes fetched before a restart do not count a second time.
+    fn has_progressed(&mut self) -> bool {
+        let has_progressed = self.known.length >= self.counted + self.step();
+        if has_progressed {
+            self.counted = self.known.length;
         }
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            match files::open_locked(&self.path) {
-                Ok(file) => {
-                    self.file = Some(Writer::new(file));
-                    return Ok(());
-                }
-                Err(error) if error.kind() == io::ErrorKind::ResourceBusy && Instant::now() < deadline => {
-                    sleep(PATIENCE / 50).await;
-                }
-                Err(error) => return Err(Error::file(&self.path, error)),
-            }
-        }
+        has_progressed
     }
 
     fn log_start(&self) {
@@ -374,70 +406,32 @@ impl Part {
         );
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        if let Some(file) = &mut self.file {
-            let length = bytes.len() as u64;
-            file.write(bytes).map_err(|error| Error::file(&self.path, error))?;
-            self.known.length += length;
+    /// Logs what stays of a download that failed.
+    fn log_what_stays(&mut self) {
+        let path = self.of.as_str();
+        if let Some((bytes, part)) = self.file.what_stays() {
+            let part = part.display();
+            info!(
+                target: TARGET, method = "GET", path, bytes,
+                "GET {path}: download failed; {bytes} bytes stay in {part} for the next download to the same path"
+            );
         }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.file.write(bytes)?;
+        self.known.length += bytes.len() as u64;
         Ok(())
     }
 
     /// Discards the content.
     fn restart(&mut self) -> Result<(), Error> {
-        if let Some(file) = &mut self.file {
-            file.restart().map_err(|error| Error::file(&self.path, error))?;
-        }
+        self.file.restart()?;
         self.known = Known::default();
+        if mem::take(&mut self.is_taken_up) {
+            self.counted = 0;
+        }
         Ok(())
-    }
-
-    /// Renames the file to its name, replacing an existing one.
-    fn finish(mut self, target: &Path) -> Result<PathBuf, Error> {
-        if let Some(file) = &mut self.file {
-            file.flush().map_err(|error| Error::file(&self.path, error))?;
-            files::rename(file.0.get_ref(), &self.path, target).map_err(|error| Error::file(target, error))?;
-        }
-        // Only now, since this releases the lock.
-        self.file = None;
-        Ok(target.to_owned())
-    }
-}
-
-impl Drop for Part {
-    fn drop(&mut self) {
-        if self.file.is_some() {
-            // If it cannot be removed, the next download overwrites it.
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
-
-/// Writes large chunks directly, so that their memory is free again at once, and buffers small ones.
-#[derive(Debug)]
-struct Writer(BufWriter<fs::File>);
-
-impl Writer {
-    fn new(file: fs::File) -> Self {
-        Self(BufWriter::with_capacity(BUFFER, file))
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if bytes.len() < self.0.capacity() - self.0.buffer().len() {
-            self.0.write_all(bytes)
-        } else {
-            on_disk(|| self.0.write_all(bytes))
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        on_disk(|| self.0.flush())
-    }
-
-    /// Discards the content.
-    fn restart(&mut self) -> io::Result<()> {
-        self.0.rewind()?;
-        self.0.get_ref().set_len(0)
     }
 }
 
@@ -445,25 +439,66 @@ impl Writer {
 mod tests {
     use super::*;
 
+    fn part(target: &Path) -> Part {
+        Part::new(String::new(), u64::MAX, PartFile::new(target, "source".to_owned(), true, true).unwrap())
+    }
+
+    async fn open(part: &mut Part) -> Result<(), Error> {
+        part.file.open(&part.known, "video/mp4").await
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> =
+            fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_file_is_written_by_one_download_at_a_time_and_leaves_nothing_behind() {
         let folder = std::env::temp_dir().join(format!("canvas-studio-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let target = folder.join("lecture.mp4");
-        let mut part = Part::new(&target, String::new(), u64::MAX).unwrap();
-        part.open().await.unwrap();
-        assert!(matches!(Part::new(&target, String::new(), u64::MAX).unwrap().open().await, Err(Error::File { .. })));
-        part.write(b"wrong").unwrap();
-        part.restart().unwrap();
-        part.write(b"right").unwrap();
-        drop(part);
-        assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+        let mut first = part(&target);
+        open(&mut first).await.unwrap();
+        assert!(matches!(open(&mut part(&target)).await, Err(Error::File { .. })));
+        first.write(b"wrong").unwrap();
+        first.restart().unwrap();
+        first.write(b"right").unwrap();
+        drop(first);
+        assert_eq!(names(&folder), [""; 0]);
 
-        let mut part = Part::new(&target, String::new(), u64::MAX).unwrap();
-        part.open().await.unwrap();
-        part.write(b"right").unwrap();
-        part.finish(&target).unwrap();
+        let mut second = part(&target);
+        open(&mut second).await.unwrap();
+        second.write(b"right").unwrap();
+        second.file.finish(&target).unwrap();
         assert_eq!(fs::read(&target).unwrap(), b"right");
+        assert_eq!(names(&folder), ["lecture.mp4"]);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_dropped_download_leaves_is_taken_up_by_one_other_with_its_hash() {
+        let folder = std::env::temp_dir().join(format!("canvas-studio-left-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let target = folder.join("lecture.mp4");
+        let mut first = part(&target);
+        (first.known.version, first.known.total) = (Version::with_tag("\"1\""), Some(5));
+        open(&mut first).await.unwrap();
+        first.write(b"rig").unwrap();
+        drop(first);
+        assert_eq!(names(&folder), ["lecture.mp4.part", "lecture.mp4.part.json"]);
+
+        let mut second = part(&target);
+        second.take_up().await.unwrap();
+        assert_eq!((second.known.length, second.content_type.as_str()), (3, "video/mp4"));
+        assert!(matches!(part(&target).take_up().await, Err(Error::File { .. })));
+        second.write(b"ht").unwrap();
+        let hash = second.file.sha256().unwrap().unwrap();
+        assert_eq!(hash, ring::digest::digest(&ring::digest::SHA256, b"right").as_ref());
+        second.file.finish(&target).unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"right");
+        assert_eq!(names(&folder), ["lecture.mp4"]);
         fs::remove_dir_all(&folder).unwrap();
     }
 }

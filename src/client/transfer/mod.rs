@@ -6,12 +6,14 @@ mod download;
 pub mod folder;
 mod media_type;
 mod media_upload;
+mod part_file;
+mod part_record;
 mod ranges;
 mod save;
 pub(super) mod transferred;
 mod upload;
 
-pub use download::Download;
+pub use download::{Download, Limits};
 pub use media_upload::{FileToSend, MediaUpload, UploadStep, UploadSteps};
 pub use save::Save;
 pub use transferred::Transferred;

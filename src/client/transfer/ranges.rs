@@ -3,12 +3,14 @@
 //! The status is one sign among several. If they contradict each other, the answer is not used.
 
 use http::header::{self, HeaderMap, HeaderName};
+use serde::{Deserialize, Serialize};
 
 use crate::client::body;
 use crate::client::headers::header_text;
 
 /// What distinguishes the versions of a file.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Version {
     etag: Option<String>,
     last_modified: Option<String>,
@@ -22,6 +24,12 @@ impl Version {
             last_modified: header_text(headers, header::LAST_MODIFIED.as_str()),
             codings: body::codings(headers).collect(),
         }
+    }
+
+    /// Whether it has a strong entity tag, of which equal ones mean equal bytes. RFC 9110, 8.8.3.
+    pub(super) fn has_strong_tag(&self) -> bool {
+        let inside = self.etag.as_deref().and_then(|tag| tag.strip_prefix('"')?.strip_suffix('"'));
+        inside.is_some_and(|inside| inside.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"'))
     }
 
     /// The value for `If-Range`: a strong entity tag, or else the date of the last change.
@@ -55,6 +63,8 @@ pub(super) struct Known {
     pub(super) length: u64,
     pub(super) total: Option<u64>,
     pub(super) version: Version,
+    /// Whether an earlier process received it, and no answer has said since that it is of the same version.
+    pub(super) is_unconfirmed: bool,
 }
 
 /// The content of a `Content-Range` header.
@@ -134,6 +144,10 @@ impl Head {
         if is_resumed && known.version.contradicts(&self.version) {
             return Err("it belongs to another version of the file".to_owned());
         }
+        // A host that heeds `If-Range` repeats the tag. RFC 9110, 15.3.7.
+        if known.is_unconfirmed && known.version.etag != self.version.etag {
+            return Err("it does not say that it is of the version of which a part is there".to_owned());
+        }
         if let (Some(before), Some(now)) = (known.total, total)
             && before != now
         {
@@ -199,6 +213,13 @@ fn read_range(text: &str) -> Option<Range> {
 }
 
 #[cfg(test)]
+impl Version {
+    pub(super) fn with_tag(etag: &str) -> Self {
+        Self { etag: Some(etag.to_owned()), ..Self::default() }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -212,7 +233,7 @@ mod tests {
     }
 
     fn known(length: u64, total: Option<u64>, headers: &[(&'static str, &str)]) -> Known {
-        Known { length, total, version: head(200, headers).version }
+        Known { length, total, version: head(200, headers).version, is_unconfirmed: false }
     }
 
     #[test]
@@ -308,6 +329,18 @@ mod tests {
         assert_eq!(head(200, &[("content-length", "9")]).holds(&of_unknown_length).ok(), None);
         let part = head(206, &[("content-range", "bytes 3-8/*"), SIX]);
         assert_eq!(part.holds(&of_unknown_length), Ok(Holds::Next { end: 9, total: None }));
+    }
+
+    #[test]
+    fn what_an_earlier_process_received_is_continued_only_by_an_answer_with_the_same_tag() {
+        const REST: [(&str, &str); 2] = [("content-range", "bytes 3-8/9"), ("content-length", "6")];
+        let known = Known { is_unconfirmed: true, ..known(3, Some(9), &[("etag", "\"1\"")]) };
+        let is_taken = |status, more: Headers| head(status, &[&REST, more].concat()).holds(&known).is_ok();
+        assert!(is_taken(206, &[("etag", "\"1\"")]));
+        assert!(!is_taken(206, &[("etag", "\"2\"")]));
+        assert!(!is_taken(206, &[("etag", "W/\"1\"")]));
+        assert!(!is_taken(206, &[]));
+        assert!(!is_taken(200, &[]));
     }
 
     #[test]

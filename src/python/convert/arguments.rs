@@ -170,6 +170,7 @@ pub(crate) mod named {
         recursive: bool = flag;
         jobs: i64 = int;
         dry_run: bool = flag;
+        resume: bool = flag;
     }
 }
 

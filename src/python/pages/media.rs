@@ -16,6 +16,7 @@ use crate::api::json::lazy::DateSource;
 use crate::api::permissions::PermissionChange;
 use crate::api::words::{EMBED_TYPES, MIN_PERMISSIONS};
 use crate::api::{Answer, media, models};
+use crate::client::Limits;
 use crate::python::convert::arguments::{Day, FilePath, Flag, Int, Text, named};
 use crate::python::convert::ids::{Id, ids};
 use crate::python::convert::input::word;
@@ -163,7 +164,9 @@ operations! { StudioClient {
     /// Download a media into a file.
     ///
     /// It is written to `PATH.part` and renamed when it is complete. After a broken connection the download resumes; if
-    /// the signed URL expires, a new one is requested.
+    /// the signed URL expires, a new one is requested. If it ends before the file is complete, `PATH.part` stays with
+    /// `PATH.part.json`, and the next download to the same path goes on there, in this process or in another one, if
+    /// Studio's storage host says by a strong `ETag` that the file is the same.
     ///
     /// Args:
     ///     id: The media, or its id.
@@ -174,6 +177,10 @@ operations! { StudioClient {
     ///         an async callable, and awaits it, one report at a time, while the download continues.
     ///     max_bytes: The most bytes that the file may have, 1 or more; no limit if omitted. A larger file is refused,
     ///         before it is transferred if its length is announced, and nothing of it stays.
+    ///     resume: Whether to go on with what an earlier download left, and to leave something for the next one. `False`
+    ///         starts from the beginning, and leaves nothing behind if it fails.
+    ///     sha256: The SHA-256 of the file, as 64 hexadecimal digits. It is checked while the file is written, over all
+    ///         of it, and before it gets its name.
     ///
     /// Returns:
     ///     The path.
@@ -184,14 +191,17 @@ operations! { StudioClient {
     ///         transcoding it (a guess): see `wait_until_ready`.
     ///     UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo), or Studio does not accept
     ///         `quality`.
-    ///     ResponseDecodeError: If the response is not a recording, or is larger than `max_bytes`.
+    ///     ResponseDecodeError: If the response is not a recording, is larger than `max_bytes`, or has another SHA-256
+    ///         than `sha256`. Nothing of it stays.
     ///     OSError: If the file cannot be written.
     ///
     /// Reference: Media page, GET /media/{media_id}/download.
-    #[pyo3(signature = (id, path, *, quality=None, progress=None, max_bytes=None))]
+    #[pyo3(signature = (id, path, *, quality=None, progress=None, max_bytes=None, resume: "bool" = true, sha256=None))]
     download_media / download_media_async (studio, id: Id<OfMedia>, path: FilePath, quality: Option<Text>,
-        progress: Option<Progress>, max_bytes: Option<Int>) -> PathBuf
-        = DownloadWithProgress::new(media::download_url(id, quality.as_deref()), path, progress, max_bytes);
+        progress: Option<Progress>, max_bytes: Option<Int>,
+        #[pyo3(from_py_with = named::resume)] resume: bool, sha256: Option<Text>) -> PathBuf
+        = DownloadWithProgress::new(media::download_url(id, quality.as_deref()), path, progress,
+            Limits::new(max_bytes, sha256.as_deref()), resume);
 
     /// Change with whom a media is shared.
     ///
@@ -438,7 +448,9 @@ operations! { Media {
     /// Download it into a file.
     ///
     /// It is written to `PATH.part` and renamed when it is complete. After a broken connection the download resumes; if
-    /// the signed URL expires, a new one is requested.
+    /// the signed URL expires, a new one is requested. If it ends before the file is complete, `PATH.part` stays with
+    /// `PATH.part.json`, and the next download to the same path goes on there, in this process or in another one, if
+    /// Studio's storage host says by a strong `ETag` that the file is the same.
     ///
     /// Args:
     ///     path: The file. An existing one is replaced.
@@ -448,6 +460,10 @@ operations! { Media {
     ///         an async callable, and awaits it, one report at a time, while the download continues.
     ///     max_bytes: The most bytes that the file may have, 1 or more; no limit if omitted. A larger file is refused,
     ///         before it is transferred if its length is announced, and nothing of it stays.
+    ///     resume: Whether to go on with what an earlier download left, and to leave something for the next one. `False`
+    ///         starts from the beginning, and leaves nothing behind if it fails.
+    ///     sha256: The SHA-256 of the file, as 64 hexadecimal digits. It is checked while the file is written, over all
+    ///         of it, and before it gets its name.
     ///
     /// Returns:
     ///     The path.
@@ -457,15 +473,16 @@ operations! { Media {
     ///     NotFoundError: 404, if it is no longer there, or not in that quality, or if Studio has not finished
     ///         transcoding it (a guess): see `wait_until_ready`.
     ///     UnprocessableEntityError: 422, if it is external (YouTube, Vimeo).
-    ///     ResponseDecodeError: If the response is not a recording, or is larger than `max_bytes`.
+    ///     ResponseDecodeError: If the response is not a recording, is larger than `max_bytes`, or has another SHA-256
+    ///         than `sha256`. Nothing of it stays.
     ///     OSError: If the file cannot be written.
     ///
     /// Reference: Media page, GET /media/{media_id}/download.
-    #[pyo3(signature = (path, *, quality=None, progress=None, max_bytes=None))]
+    #[pyo3(signature = (path, *, quality=None, progress=None, max_bytes=None, resume: "bool" = true, sha256=None))]
     download / download_async (this, path: FilePath, quality: Option<Text>, progress: Option<Progress>,
-        max_bytes: Option<Int>) -> PathBuf
-        = DownloadWithProgress::new(
-            media::download_url(this.value.id(), quality.as_deref()), path, progress, max_bytes);
+        max_bytes: Option<Int>, #[pyo3(from_py_with = named::resume)] resume: bool, sha256: Option<Text>) -> PathBuf
+        = DownloadWithProgress::new(media::download_url(this.value.id(), quality.as_deref()), path, progress,
+            Limits::new(max_bytes, sha256.as_deref()), resume);
 
     /// Get the users and groups with whom it is shared directly.
     ///

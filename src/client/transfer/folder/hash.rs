@@ -79,7 +79,7 @@ impl<F: Read> Reading<F> {
     }
 }
 
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
+pub(in crate::client::transfer) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut digits, byte| {
         // Writing into a string cannot fail.
         let _ = write!(digits, "{byte:02x}");

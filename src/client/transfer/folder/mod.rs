@@ -2,7 +2,7 @@
 
 mod caption;
 mod folder_upload;
-mod hash;
+pub(super) mod hash;
 mod history;
 mod journal;
 mod progress;
