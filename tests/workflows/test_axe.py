@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from canvas_studio.workflows import Rows
+from canvas_studio.sandbox import Sandbox
+from canvas_studio.workflows import Rows, Snapshot
 from canvas_studio.workflows.report import Column, Report, Section, Table, write_report
 
 if TYPE_CHECKING:
@@ -29,7 +30,15 @@ def sample(folder: Path) -> Path:
     return write_report(made, folder / "sample.html")[0]
 
 
-REPORTS: dict[str, Callable[[Path], Path]] = {"sample": sample}
+def captions(folder: Path) -> Path:
+    """The caption triage of a library in many scripts, with one that failed."""
+    with Sandbox(media=1_500) as box, box.client(max_retries=0) as studio:
+        library = Snapshot.take(studio, folder / "watched.db")
+        box.faults.add(path="/v1/media/*/caption_files", status=403, times=3)
+        return library.captions(studio, watched_since="2025-09-01").report(folder / "captions.html")
+
+
+REPORTS: dict[str, Callable[[Path], Path]] = {"sample": sample, "captions": captions}
 """What writes each report into a folder. A new kind of report is added here."""
 
 

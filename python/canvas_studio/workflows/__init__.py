@@ -5,20 +5,32 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from canvas_studio.workflows.about import SnapshotAbout
+    from canvas_studio.workflows.captions import CaptionWords, Triage
     from canvas_studio.workflows.difference import Difference
     from canvas_studio.workflows.errors import SnapshotError, SnapshotRefusedError
     from canvas_studio.workflows.rows import Rows
     from canvas_studio.workflows.snapshot import Snapshot
 
-__all__ = ["Difference", "Rows", "Snapshot", "SnapshotAbout", "SnapshotError", "SnapshotRefusedError"]
+__all__ = [
+    "CaptionWords",
+    "Difference",
+    "Rows",
+    "Snapshot",
+    "SnapshotAbout",
+    "SnapshotError",
+    "SnapshotRefusedError",
+    "Triage",
+]
 
 _MODULES = {
+    "CaptionWords": "captions",
     "Difference": "difference",
     "Rows": "rows",
     "Snapshot": "snapshot",
     "SnapshotAbout": "about",
     "SnapshotError": "errors",
     "SnapshotRefusedError": "errors",
+    "Triage": "captions",
 }
 
 

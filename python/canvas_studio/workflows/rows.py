@@ -9,7 +9,9 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Final, Self, overload
 
 from canvas_studio import _frames
+from canvas_studio._core import read_int
 from canvas_studio._csv import WholeFile, without_formula
+from canvas_studio.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     import os
@@ -47,6 +49,24 @@ class Rows(Sequence[dict[str, Any]]):
         if isinstance(index, slice):
             return type(self)(self.columns, self._tuples[index])
         return dict(zip(self.columns, self._tuples[index], strict=True))
+
+    def limit(self, count: int) -> Self:
+        """Return the first rows.
+
+        Args:
+            count: The maximum number of rows; 0 or more.
+
+        Returns:
+            Other rows; these do not change.
+
+        Raises:
+            InvalidArgumentError: If `count` is negative.
+            TypeError: If it is not a whole number.
+        """
+        number = read_int("count", count)
+        if number < 0:
+            raise InvalidArgumentError(f"count must be 0 or more, not {count!r}", argument="count")
+        return self[:number]
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Rows):

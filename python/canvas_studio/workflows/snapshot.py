@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from canvas_studio._core import read_path
 from canvas_studio.errors import InvalidArgumentError
 from canvas_studio.workflows.about import connect, read_about
+from canvas_studio.workflows.captions import WORDS, triage_captions
 from canvas_studio.workflows.difference import compare
 from canvas_studio.workflows.errors import SnapshotError
 from canvas_studio.workflows.rows import Rows
@@ -21,6 +22,7 @@ from canvas_studio.workflows.taking import take
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator
+    from datetime import date
     from pathlib import Path
     from typing import Self
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
     from canvas_studio._core import StudioClient
     from canvas_studio.workflows.about import SnapshotAbout
+    from canvas_studio.workflows.captions import CaptionWords, Triage
     from canvas_studio.workflows.difference import Difference
     from canvas_studio.workflows.taking import Level
 
@@ -310,6 +313,39 @@ class Snapshot:
         if not isinstance(older, Snapshot):  # pyright: ignore[reportUnnecessaryIsInstance] - it may be anything
             raise TypeError(f"older must be a Snapshot, not {type(older).__name__}: use Snapshot.open(...)")
         return compare(older._media(), older.about, self._media(), self.about)
+
+    def captions(
+        self,
+        studio: StudioClient,
+        *,
+        watched_since: date | str,
+        words: CaptionWords = WORDS,
+        progress: bool | Callable[[int, int | None], object] | None = None,
+    ) -> Triage:
+        """Ask Studio for the captions of the media that are in courses and that students have watched.
+
+        That is one list of captions for each of these media, through `StudioClient.map`. Media of which they cannot be
+        read are listed with the error. Nothing is changed in Studio.
+
+        Args:
+            studio: A client of the same school. An administrator's sees the captions of all media.
+            watched_since: The first day that counts, as a `date` or as text such as `2026-08-20`.
+            words: What Studio's words for captions mean, if not what was seen at one school.
+            progress: `True` for a bar (the extra `progress`), or a callable with how many are done, and how many there
+                are.
+
+        Returns:
+            The triage: which media have no captions, none that are published, those of a machine only, or published
+            ones.
+
+        Raises:
+            SnapshotError: If the snapshot does not say which media are in courses, or which ones students have watched.
+            InvalidArgumentError: If `watched_since` is no day, or after the snapshot was taken; or if `studio` is of
+                another school.
+            StudioError: If Studio cannot be asked: the token is rejected, or 20 media in a row fail for another reason
+                than that they are gone or not allowed.
+        """
+        return triage_captions(self, studio, watched_since, words, progress)
 
     def _media(self) -> Iterator[tuple[Any, ...]]:
         """Bring all media, some at a time, so that two snapshots can be compared without having both in memory."""
