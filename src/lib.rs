@@ -36,6 +36,8 @@ mod _core {
     #[pymodule_export]
     use crate::python::listing::arrow::{ArrowBatch, ArrowTable};
     #[pymodule_export]
+    use crate::python::listing::formulas::without_formula;
+    #[pymodule_export]
     use crate::python::listing::reading::{PageReader, PyCheckpoint};
     #[pymodule_export]
     use crate::python::listing::source::ListingSource;

@@ -61,6 +61,7 @@ __all__ = [
     "school_url",
     "shut_down",
     "temporary_path",
+    "without_formula",
 ]
 
 OUT_OF_BAND: Final[str]
@@ -1694,6 +1695,16 @@ class PageReader:
     async def next_columns_async(self, /) -> ArrowBatch | None:
         """
         Read some thousand rows as columns; `None` at the end of the list.
+        """
+    def next_csv(self, /, safe: bool) -> tuple[int, bytes] | None:
+        """
+        Read the rows that are ready as CSV in UTF-8, the first ones behind the header: how many, and their bytes; `None`
+        at the end of the list. With `safe`, what a spreadsheet may take for a formula gets an apostrophe in front.
+        """
+    async def next_csv_async(self, /, safe: bool) -> tuple[int, bytes] | None:
+        """
+        Read the rows that are ready as CSV in UTF-8, the first ones behind the header: how many, and their bytes; `None`
+        at the end of the list. With `safe`, what a spreadsheet may take for a formula gets an apostrophe in front.
         """
     def next_pages(self, /) -> list[list[Any]] | None:
         """
@@ -4676,4 +4687,18 @@ def temporary_path(path: str | PathLike[str]) -> Path:
 
     Raises:
         OSError: If the file system does not allow a name as long as that of `path`.
+    """
+
+def without_formula(text: str) -> str:
+    """
+    Put an apostrophe in front of what a spreadsheet may take for a formula.
+
+    Args:
+        text: The text of a cell.
+
+    Returns:
+        The text, with an apostrophe in front if it begins with `=`, `+`, `-` or `@`, also in another form of the sign and
+        behind characters that show nothing, which some spreadsheets pass over; or with a tab or a carriage return. Where
+        a semicolon or a tab separates, a cell begins behind one, also inside of the text, and a row behind the end of a
+        line: so an apostrophe stands there, too.
     """

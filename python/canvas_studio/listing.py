@@ -331,7 +331,7 @@ class Listing(Generic[Item]):
         """
         return [as_dict(item) async for page in self.pages() for item in page]
 
-    def to_csv(self, path: str | os.PathLike[str], *, encoding: str = "utf-8") -> Path:
+    def to_csv(self, path: str | os.PathLike[str], *, encoding: str = "utf-8", safe: bool = False) -> Path:
         """Write all items to a CSV file, one row per item.
 
         The owner becomes columns of its own (`owner_id`, `owner_email`, ...); any other object stands as JSON in its
@@ -341,20 +341,28 @@ class Listing(Generic[Item]):
         Args:
             path: The file; an existing one is replaced.
             encoding: `utf-8`, or `utf-8-sig` for a spreadsheet that would otherwise take it for something else.
+            safe: Whether a text that a spreadsheet may run as a formula, since it begins with `=`, `+`, `-`, `@`, a
+                tab or a carriage return, gets an apostrophe in front. Anybody who may upload writes titles, so set
+                this for a file that somebody opens in a spreadsheet. By default a program that reads the file finds
+                each text as Studio sent it. Numbers stay numbers either way.
 
         Returns:
             The path.
 
         Raises:
             InvalidArgumentError: If `path` exists and is not a file.
+            LookupError: If there is no such encoding.
             OSError: If the file cannot be written.
+            TypeError: If `safe` is not `True` or `False`.
+            UnicodeEncodeError: If the encoding has no such character.
         """
-        with self._csv_file(path, encoding) as table:
-            for page in self.pages():
-                table.write(map(as_dict, page))
+        safe = read_bool("safe", safe)
+        with _csv_file(path, encoding) as table, self._begin() as reading:
+            while (rows := reading.next_csv(safe=safe)) is not None:
+                table.write(rows)
         return table.path
 
-    async def to_csv_async(self, path: str | os.PathLike[str], *, encoding: str = "utf-8") -> Path:
+    async def to_csv_async(self, path: str | os.PathLike[str], *, encoding: str = "utf-8", safe: bool = False) -> Path:
         """Write all items to a CSV file, one row per item.
 
         The owner becomes columns of its own (`owner_id`, `owner_email`, ...); any other object stands as JSON in its
@@ -364,17 +372,25 @@ class Listing(Generic[Item]):
         Args:
             path: The file; an existing one is replaced.
             encoding: `utf-8`, or `utf-8-sig` for a spreadsheet that would otherwise take it for something else.
+            safe: Whether a text that a spreadsheet may run as a formula, since it begins with `=`, `+`, `-`, `@`, a
+                tab or a carriage return, gets an apostrophe in front. Anybody who may upload writes titles, so set
+                this for a file that somebody opens in a spreadsheet. By default a program that reads the file finds
+                each text as Studio sent it. Numbers stay numbers either way.
 
         Returns:
             The path.
 
         Raises:
             InvalidArgumentError: If `path` exists and is not a file.
+            LookupError: If there is no such encoding.
             OSError: If the file cannot be written.
+            TypeError: If `safe` is not `True` or `False`.
+            UnicodeEncodeError: If the encoding has no such character.
         """
-        with self._csv_file(path, encoding) as table:
-            async for page in self.pages():
-                table.write(map(as_dict, page))
+        safe = read_bool("safe", safe)
+        with _csv_file(path, encoding) as table, self._begin() as reading:
+            while (rows := await reading.next_csv_async(safe=safe)) is not None:
+                table.write(rows)
         return table.path
 
     def to_arrow(self) -> pa.Table:
@@ -518,11 +534,6 @@ class Listing(Generic[Item]):
             async for batch in self._columns_async():
                 table.write(batch)
         return table.path
-
-    def _csv_file(self, path: str | os.PathLike[str], encoding: str) -> CsvFile:
-        from canvas_studio._csv import CsvFile  # noqa: PLC0415 - csv is not needed to import the package
-
-        return CsvFile(path, encoding, self._source.fields)
 
     def _parquet_file(self, path: str | os.PathLike[str]) -> ParquetFile:
         from canvas_studio import _frames  # noqa: PLC0415 - only needed here
@@ -764,6 +775,19 @@ class _Reading:
         self._report(None if batch is None else batch.num_rows)
         return batch
 
+    def next_csv(self, *, safe: bool) -> bytes | None:
+        self._position = None
+        return self._report_rows(self.reader.next_csv(safe))
+
+    async def next_csv_async(self, *, safe: bool) -> bytes | None:
+        self._position = None
+        return self._report_rows(await self.reader.next_csv_async(safe))
+
+    def _report_rows(self, rows: tuple[int, bytes] | None) -> bytes | None:
+        count, text = (None, None) if rows is None else rows
+        self._report(count)
+        return text
+
     def _report(self, count: int | None) -> None:
         """Report the number of items that have come, or that no more will."""
         if self._reports.progress is not None:
@@ -849,6 +873,12 @@ def _whole_number(count: int, least: int) -> int:
 
         raise InvalidArgumentError(f"count must be {least} or more, not {count}", argument="count")
     return count
+
+
+def _csv_file(path: str | os.PathLike[str], encoding: str) -> CsvFile:
+    from canvas_studio._csv import CsvFile  # noqa: PLC0415 - only needed here
+
+    return CsvFile(path, encoding)
 
 
 def source_of(studio: StudioClient, checkpoint: Checkpoint) -> ListingSource:

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 import pytest
 from canvas_studio import InvalidArgumentError
-from canvas_studio._csv import without_formula
+from canvas_studio._core import without_formula
 from canvas_studio.workflows import Rows
 from canvas_studio.workflows.page import STYLE, TEMPLATE
 from canvas_studio.workflows.report import Column, Report, Section, Table, write_csvs, write_report

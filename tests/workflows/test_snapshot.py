@@ -1017,7 +1017,8 @@ def test_no_cell_and_no_name_of_a_column_is_a_formula_to_a_spreadsheet(library: 
         )
         with file.open(newline="", encoding="utf-8") as lines:
             name, cell = (row[0] if row else "" for row in csv.reader(lines))
-        assert cell == (f"'{text}" if text in formulas else text)
+        assert cell.replace("'", "") == text.replace("'", "")
+        assert (cell == text) == (text in kept)
         if "\x00" not in text:
             assert name == cell
     assert library.sql("select -1 as a").to_csv(tmp_path / "a.csv").read_text() == "a\n-1\n"

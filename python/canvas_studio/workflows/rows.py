@@ -9,8 +9,8 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Final, Self, overload
 
 from canvas_studio import _frames
-from canvas_studio._core import read_int
-from canvas_studio._csv import WholeFile, without_formula
+from canvas_studio._core import read_int, without_formula
+from canvas_studio._csv import WholeFile
 from canvas_studio.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -151,7 +151,9 @@ class Rows(Sequence[dict[str, Any]]):
         text = io.StringIO(newline="")
         rows = csv.writer(text)
         rows.writerow(map(without_formula, self.columns))
-        rows.writerows([without_formula(value) for value in row] for row in self._tuples)
+        rows.writerows(
+            [without_formula(value) if isinstance(value, str) else value for value in row] for row in self._tuples
+        )
         content = text.getvalue().encode(encoding)
         with PrivateFile(path) as file:
             file.write(content)

@@ -12,7 +12,7 @@ use serde_json::{Map, Number, Value, map};
 use super::scalars::plain_value;
 
 /// The most digits that Python converts to an `int` by default, since the time grows with their square.
-const MAX_DIGITS: usize = 4300;
+pub(crate) const MAX_DIGITS: usize = 4300;
 /// How deep lists and dicts may be nested: as deep as in an answer. An object that contains itself is deeper.
 pub(crate) const MAX_DEPTH: usize = 127;
 /// How many values an object may contain: as many as fit into the longest answer. Thirty lists, each with the previous

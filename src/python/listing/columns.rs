@@ -51,11 +51,8 @@ impl Columns {
     pub(crate) fn of<T: Item>(first: &[T], encoding: WordEncoding) -> Self {
         let mut columns =
             if T::FIELDS.is_empty() { inferred(&objects(first)) } else { documented(T::FIELDS, encoding) };
-        // Column names are unique, even if compared without case.
-        let mut extra = EXTRA.to_owned();
-        while columns.iter().any(|column| column.name().eq_ignore_ascii_case(&extra)) {
-            extra.push('_');
-        }
+        let names: Vec<&str> = columns.iter().map(|column| column.name().as_str()).collect();
+        let extra = extra_name(&names);
         columns.push(Column::new(extra, DataType::Utf8, true));
         Self { schema: Arc::new(Schema::new(columns)) }
     }
@@ -83,6 +80,15 @@ impl Columns {
         arrays.push(Arc::new(extra.finish()));
         RecordBatch::try_new(Arc::clone(&self.schema), arrays)
     }
+}
+
+/// The name of the last column beside others. Names are unique, even if compared without case.
+pub(super) fn extra_name(others: &[&str]) -> String {
+    let mut name = EXTRA.to_owned();
+    while others.iter().any(|other| other.eq_ignore_ascii_case(&name)) {
+        name.push('_');
+    }
+    name
 }
 
 /// Rows for Python. Only a call that completes takes them, so none are lost if it is cancelled.
@@ -337,7 +343,7 @@ fn days_since_epoch(day: Date) -> Option<i32> {
 }
 
 /// Items without a type as JSON objects.
-fn objects<T: Item>(items: &[T]) -> Vec<Map<String, Json>> {
+pub(super) fn objects<T: Item>(items: &[T]) -> Vec<Map<String, Json>> {
     let object = |item: &T| match serde_json::from_str(&item.json()) {
         Ok(Json::Object(object)) => object,
         // A value that is not an object has no fields, but is not lost.

@@ -2,5 +2,7 @@
 
 pub(crate) mod arrow;
 pub(crate) mod columns;
+pub(crate) mod csv;
+pub(crate) mod formulas;
 pub(crate) mod reading;
 pub(crate) mod source;

@@ -15,6 +15,7 @@ use pyo3::{type_hint_identifier, type_hint_subscript};
 use tokio::sync::Mutex;
 
 use super::columns::{BatchBuilder, Columns, Rows, WordEncoding};
+use super::csv::{CsvRows, CsvWriter};
 use crate::api::item::Item;
 use crate::client::listing::{Drift, ReaderHandle};
 use crate::client::{Checkpoint, Client, Error, Reader};
@@ -34,6 +35,7 @@ pub(super) type Running<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Sen
 pub(crate) trait AnyReader: Send + Sync {
     fn next_pages(&self) -> Running<Option<Batch>>;
     fn next_columns(&self, encoding: WordEncoding) -> Running<Option<Rows>>;
+    fn next_csv(&self, is_safe: bool) -> Running<Option<CsvRows>>;
     /// The columns of a stream, if they are known without reading items.
     fn schema(&self) -> Option<SchemaRef>;
     /// The columns of an empty list.
@@ -55,6 +57,7 @@ struct SharedReader<T> {
     /// The unfinished batch of columns, and below it the finished one. A cancelled call leaves them, too.
     builder: Arc<StdMutex<Option<BatchBuilder<T>>>>,
     rows: Arc<StdMutex<Option<RecordBatch>>>,
+    csv: Arc<StdMutex<Option<CsvWriter>>>,
 }
 
 fn lock<T>(slot: &StdMutex<T>) -> MutexGuard<'_, T> {
@@ -99,6 +102,19 @@ impl<T: Item + IntoPython + Sync> AnyReader for SharedReader<T> {
                 *lock(&rows) = Some(batch);
             }
             Ok(Some(Rows(rows)))
+        })
+    }
+
+    fn next_csv(&self, is_safe: bool) -> Running<Option<CsvRows>> {
+        let (reader, csv) = (Arc::clone(&self.reader), Arc::clone(&self.csv));
+        Box::pin(async move {
+            let mut reader = reader.lock().await;
+            let writer = || CsvWriter::of::<T>(is_safe);
+            let add = |items: Vec<T>| lock(&csv).get_or_insert_with(writer).add(&items);
+            let has_rows = reader.next_batch(1, add).await?;
+            let rows = lock(&csv).get_or_insert_with(writer).take()?;
+            // A list without items has a header.
+            Ok((has_rows || !rows.is_empty()).then_some(rows))
         })
     }
 
@@ -174,6 +190,7 @@ pub(crate) fn any_reader<T: Item + IntoPython + Sync>(reader: Reader<T>) -> Arc<
         ready: Arc::default(),
         builder: Arc::default(),
         rows: Arc::default(),
+        csv: Arc::default(),
     })
 }
 
@@ -206,12 +223,28 @@ impl Operation for NextPages {
     }
 }
 
+/// Reads the next rows as CSV.
+struct NextCsv(Arc<dyn AnyReader>, bool);
+
+impl Operation for NextCsv {
+    type Result = Option<CsvRows>;
+
+    fn start(&self, _: Option<Client>) -> impl Future<Output = Result<Self::Result, Error>> + Send + 'static {
+        self.0.next_csv(self.1)
+    }
+}
+
 /// The fields of `canvas_studio.models.Drift`, in order.
 type DriftFields = (u32, u64, u64, Option<i64>, Option<i64>);
 
 operations! { PageReader {
     /// Read the pages that are ready: the items of each page that has any; `None` at the end of the list.
     next_pages / next_pages_async (reader) -> Option<Batch> = Ok(NextPages(Arc::clone(&reader.reader)));
+
+    /// Read the rows that are ready as CSV in UTF-8, the first ones behind the header: how many, and their bytes; `None`
+    /// at the end of the list. With `safe`, what a spreadsheet may take for a formula gets an apostrophe in front.
+    #[pyo3(signature = (safe))]
+    next_csv / next_csv_async (reader, safe: bool) -> Option<CsvRows> = Ok(NextCsv(Arc::clone(&reader.reader), safe));
 } }
 
 #[pymethods]
