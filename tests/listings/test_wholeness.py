@@ -137,6 +137,106 @@ def test_a_sandbox_that_changes_while_it_is_read_is_given_whole(form: Form, seed
     assert len(before & after) < len(before)
 
 
+class ShrinkingLibrary:
+    """A library from which media vanish before each request, so that its count falls in every reading.
+
+    Attributes:
+        items: What is there.
+    """
+
+    def __init__(
+        self, place: Literal["front", "anywhere"], vanish: int, *, seed: int = 0, count: int = 1500, appear: float = 0
+    ) -> None:
+        self.items = library_of(count)
+        self._chance = random.Random(seed)
+        self._place, self._vanish, self._appear = place, vanish, appear
+        self._lock = threading.Lock()
+        self._new = itertools.count(count + 1)
+
+    def __call__(self, request: Received) -> Answer:
+        """Change the library, and answer with the page as it is."""
+        with self._lock:
+            if self._chance.random() < self._appear:
+                self.items.insert(self._chance.randint(0, len(self.items)), media_item(next(self._new)))
+            else:
+                for _ in range(min(self._vanish, len(self.items))):
+                    self.items.pop(0 if self._place == "front" else self._chance.randrange(len(self.items)))
+            return page_answer(request, self.items)
+
+
+@pytest.mark.parametrize("max_concurrency", [1, 16])
+@pytest.mark.parametrize(
+    ("place", "vanish", "appear"),
+    [("front", 1, 0), ("front", 3, 0), ("front", 7, 0), ("anywhere", 3, 0), ("anywhere", 7, 0), ("anywhere", 3, 0.1)],
+)
+@pytest.mark.parametrize("seed", SEEDS[:5])
+def test_of_a_library_that_shrinks_all_the_time_nothing_is_missing(
+    form: Form, seed: int, place: Literal["front", "anywhere"], vanish: int, appear: float, max_concurrency: int
+) -> None:
+    library = ShrinkingLibrary(place, vanish, seed=seed, appear=appear)
+    with FaultServer(library) as server:
+        listing = server.client(max_concurrency=max_concurrency).search_media()
+        found = ids(form.items(listing))
+    assert {item["id"] for item in library.items if item["id"] <= 1500} - set(found) == set()
+    assert len(found) == len(set(found))
+    assert listing.drift is not None
+    assert listing.drift.readings <= 3
+
+
+@pytest.mark.parametrize("max_concurrency", [1, 16])
+def test_of_a_library_that_loses_half_a_page_at_a_time_nothing_is_missing(form: Form, max_concurrency: int) -> None:
+    """More moves back in two requests than a page holds, so it is read until it hardly shrinks any more."""
+    library = ShrinkingLibrary("front", 25, count=6000)
+    with FaultServer(library) as server:
+        found = ids(form.items(server.client(max_concurrency=max_concurrency).search_media()))
+    assert {item["id"] for item in library.items} - set(found) == set()
+    assert len(found) == len(set(found))
+
+
+def test_a_reading_that_goes_back_asks_for_the_page_before_where_the_count_fell(form: Form) -> None:
+    library = ShrinkingLibrary("front", 1, count=200)
+    with FaultServer(library) as server:
+        form.items(server.client(max_concurrency=1).search_media())
+    pages = [request.parameters["page"] for request in server.requests]
+    assert pages == ["1", "2", "3", "4", "1", "2", "3", "4", "1", "2", "1", "3", "2", "4", "3"]
+
+
+def test_more_that_vanish_at_once_than_a_page_holds_are_an_error_and_not_silence(form: Form) -> None:
+    library = ShrinkingLibrary("front", 11, count=200)
+
+    def answer(request: Received) -> Answer:
+        if request.parameters["page"] == "1" and library.items:
+            last = library.items[-1]["id"]
+            library.items += map(media_item, range(last + 1, last + 201 - len(library.items)))
+        return library(request)
+
+    with FaultServer(answer) as server:
+        listing = server.client().search_media(per_page=10)
+        with pytest.raises(ListingChangedError, match="during each of 10 readings"):
+            form.items(listing)
+
+
+@pytest.mark.parametrize("fails", range(60, 101, 5))
+def test_a_reading_that_goes_back_can_be_continued_elsewhere(form: Form, fails: int) -> None:
+    library = ShrinkingLibrary("anywhere", 3)
+    number = itertools.count(1)
+
+    def answer(request: Received) -> Answer:
+        page = library(request)
+        return json_answer({"error": "Down."}, 500) if next(number) == fails else page
+
+    with FaultServer(answer) as server:
+        studio = server.client(max_retries=0, max_concurrency=1)
+        listing = studio.search_media()
+        found: list[int] = []
+        with pytest.raises(InternalServerError):
+            read_some(form, listing, -1, found)
+        rest = studio.resume(Checkpoint.from_json(listing.checkpoint().to_json()))
+        found += ids(form.items(rest))
+    assert {item["id"] for item in library.items} - set(found) == set()
+    assert len(found) == len(set(found))
+
+
 class SwappingLibrary(ChangingLibrary):
     """One in which a media vanishes whenever others appear, so that the count does not fall."""
 

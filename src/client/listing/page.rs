@@ -6,7 +6,7 @@ use std::mem;
 use serde_json::Value;
 
 use super::seen::SeenIds;
-use super::sweep::{PageContent, PageRange, State, Sweep};
+use super::sweep::{PageContent, PageRange, ReadAgain, State, Sweep};
 use crate::api::Page;
 use crate::api::item::{Identity, Item};
 
@@ -32,6 +32,8 @@ pub(super) struct Repeats {
 #[derive(Debug)]
 pub(super) enum NextStep {
     Page,
+    /// The page before, once more: items may have moved to it.
+    PageBefore,
     /// The limit is reached, which is not the end of the list.
     Stop,
     /// It was the last page. The text says what is missing although every page was read, if anything is.
@@ -54,8 +56,10 @@ impl Repeats {
         let Page { items: came, meta } = page;
         let number = state.next_page;
         let sweep = state.sweep.clone();
+        let is_one_by_one = state.reads_again();
+        let read_again = state.read_again.take();
         if let Some(meta) = meta {
-            state.sweep.record_meta(meta);
+            state.sweep.record_meta(meta, is_one_by_one);
             state.drift.first_total = state.drift.first_total.or(meta.total_count);
             state.drift.last_total = meta.total_count.or(state.drift.last_total);
         }
@@ -64,8 +68,10 @@ impl Repeats {
         let page = ComparedItems::new(state, &sweep, came.iter().map(Item::identity).collect());
         let is_empty = came.is_empty();
         // A page with news is not a repetition.
-        let is_repeated =
-            !is_empty && (last_page.is_none() || page.is_by_content || page.duplicates == came.len()) && {
+        let is_repeated = read_again.is_none()
+            && !is_empty
+            && (last_page.is_none() || page.is_by_content || page.duplicates == came.len())
+            && {
                 let content = fingerprint(&page.identities);
                 self.previous.replace(content) == Some(content)
             };
@@ -78,13 +84,23 @@ impl Repeats {
         let is_steady = sweep.count().is_none_or(|count| state.sweep.count() == Some(count));
         let (items, given, fresh) = if is_same_page { Default::default() } else { page.pick(state, came, most) };
 
-        let request = pages.request(number);
-        state.sweep.record_page(request, PageContent { rows, fresh, duplicates, is_same_page, is_steady }, meta);
-        state.sweep.brought_any |= !items.is_empty();
         if let Some(left) = &mut state.left {
             *left -= items.len() as u64;
         }
         state.items += items.len() as u64;
+        if let Some(ReadAgain { page, is_last }) = read_again {
+            let has_moved_on = state.sweep.record_page_again(&sweep, fresh, meta);
+            let returned = (!items.is_empty()).then_some(ReturnedPage { number, sweep, given });
+            state.next_page = if has_moved_on { number } else { page };
+            let next = match state.left {
+                Some(0) => NextStep::Stop,
+                _ if is_last && !has_moved_on => NextStep::EndSweep(state.shortage(pages)),
+                _ => NextStep::Page,
+            };
+            return (items, returned, next);
+        }
+        let request = pages.request(number);
+        state.sweep.record_page(request, PageContent { rows, fresh, duplicates, is_same_page, is_steady }, meta);
         let returned = (!items.is_empty()).then_some(ReturnedPage { number, sweep, given });
         let is_without_news = is_empty || is_repeated || (items.is_empty() && last_page.is_none());
         self.pages_without_news = if is_without_news { self.pages_without_news + 1 } else { 0 };
@@ -96,12 +112,16 @@ impl Repeats {
                 None => is_empty || is_repeated || !pages.is_paged,
             };
         let reads_behind = is_last && number < last_wanted && fresh > 0 && state.sweep.may_continue(request);
+        let is_last = is_last && !reads_behind;
         let next = if state.left == Some(0) {
             NextStep::Stop
-        } else if !is_last || reads_behind {
-            NextStep::Page
+        } else if number > pages.first && state.sweep.may_have_moved_back() {
+            state.read_again = Some(ReadAgain { page: number, is_last });
+            NextStep::PageBefore
+        } else if is_last {
+            NextStep::EndSweep(state.shortage(pages))
         } else {
-            NextStep::EndSweep(if pages.last.is_none() { state.sweep.shortage(request) } else { None })
+            NextStep::Page
         };
         (items, returned, next)
     }

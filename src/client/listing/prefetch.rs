@@ -306,8 +306,11 @@ impl<T: Send + 'static> Prefetch<T> {
         if page == self.pages.first { self.request.clone() } else { self.request.at_page(page) }
     }
 
-    /// The last page that may be prefetched, by what is known of the list.
+    /// The last page that may be prefetched, by what is known of the list. None may if pages are read one by one.
     pub(super) fn last_page(&self, state: &State) -> Option<i64> {
+        if state.reads_again() {
+            return None;
+        }
         let known = state.sweep.last_page.filter(|_| self.pages.is_paged)?;
         let mut last = self.pages.last.map_or(known, |wanted| wanted.min(known));
         if let (Some(left), Some(per_page)) = (state.left, self.pages.per_page) {

@@ -108,7 +108,7 @@ impl<T: Item> ReaderHandle<T> {
         }
         // If another sweep is running, it finds what was not passed on.
         if let Some((page, given)) = first_unread
-            && (state.is_done || state.next_page > page.number)
+            && (state.is_done || state.next_page > page.number || state.read_again.is_some())
         {
             let first_page = self.request.page().unwrap_or(1);
             state.go_back_to(page.number, &page.sweep, given, first_page);
@@ -251,6 +251,7 @@ impl<T: Item> Reader<T> {
         returned_pages.extend(page);
         match next {
             NextStep::Page => state.next_page = state.next_page.saturating_add(1),
+            NextStep::PageBefore => state.next_page = state.next_page.saturating_sub(1),
             NextStep::Stop => {
                 state.is_done = true;
                 self.prefetch.clear();

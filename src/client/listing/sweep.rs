@@ -11,8 +11,11 @@ use crate::api::models::Source;
 pub(super) const MAX_SWEEPS: u32 = 10;
 /// How many sweeps a list gets whose total rose in a way that may have hidden that items vanished.
 const MAX_SWEEPS_OF_A_GROWING_LIST: u32 = 3;
-/// After so many sweeps in a row without news, a list that keeps shrinking counts as whole.
-const MAX_SWEEPS_WITHOUT_NEWS: u32 = 2;
+/// How many sweeps request several pages at once. In the later ones, pages from which items may have moved back are
+/// followed by the page before them, once more.
+const MAX_PREFETCHED_SWEEPS: u32 = 2;
+/// How often in a sweep a page is read once more because new items appeared while the page before it was read again.
+const MAX_PAGES_READ_ONCE_MORE: i64 = 100;
 
 /// How a list is read.
 #[derive(Debug, Clone, Copy, Default)]
@@ -63,10 +66,19 @@ pub(super) struct State {
     /// How many pages the previous sweep had: so many may bring nothing new in this one.
     pub(super) pages_before: i64,
     pub(super) sweep: Sweep,
-    /// How many sweeps in a row brought nothing new.
-    #[serde(rename = "barren_sweeps")]
-    pub(super) sweeps_without_news: u32,
+    /// Set while the next page is one that is read again.
+    #[serde(default)]
+    pub(super) read_again: Option<ReadAgain>,
     pub(super) drift: Drift,
+}
+
+/// Where a sweep continues after it has read a page again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ReadAgain {
+    /// The page after the one that is read again.
+    pub(super) page: i64,
+    /// Whether that was the last page of the sweep.
+    pub(super) is_last: bool,
 }
 
 impl State {
@@ -86,7 +98,7 @@ impl State {
             current: None,
             pages_before: 0,
             sweep: Sweep::new(),
-            sweeps_without_news: 0,
+            read_again: None,
             drift: Drift { readings: 1, ..Drift::default() },
         }
     }
@@ -104,9 +116,10 @@ impl State {
     pub(super) fn is_possible(&self) -> bool {
         let Drift { readings, appeared, vanished, first_total, last_total } = self.drift;
         let said = [first_total, last_total].into_iter().flatten();
-        let own = [self.items, self.skip as u64, appeared, vanished, readings.into(), self.sweeps_without_news.into()];
+        let own = [self.items, self.skip as u64, appeared, vanished, readings.into()];
+        let again = self.read_again.map(|again| again.page);
         own.into_iter().all(|count| count <= MOST.cast_unsigned())
-            && [self.next_page, self.pages_before].into_iter().chain(said).all(|count| count >= 0)
+            && [self.next_page, self.pages_before].into_iter().chain(again).chain(said).all(|count| count >= 0)
             && self.left.is_none_or(|left| i64::try_from(left).is_ok())
             && self.sweep.is_possible()
     }
@@ -128,6 +141,18 @@ impl State {
         self
     }
 
+    /// Whether this sweep reads a page again if the total fell after it. That needs the pages one by one, and items
+    /// that are recognized.
+    pub(super) fn reads_again(&self) -> bool {
+        self.drift.readings > MAX_PREFETCHED_SWEEPS && !self.is_consistent && !self.seen.is_by_content()
+    }
+
+    /// What is missing although every page was read up to the next one, if anything is. Of a range of pages, nothing is
+    /// known.
+    pub(super) fn shortage(&self, pages: PageRange) -> Option<String> {
+        if pages.last.is_none() { self.sweep.shortage(pages.request(self.next_page)) } else { None }
+    }
+
     /// The items found so far in this sweep.
     pub(super) fn found(&self) -> &SeenIds {
         self.current.as_ref().unwrap_or(&self.seen)
@@ -139,9 +164,8 @@ impl State {
         self.is_done = false;
         if self.drift.readings > 1 {
             // The order of this sweep's findings is not kept, so the sweep starts anew.
-            (self.next_page, self.current) = (first_page, Some(SeenIds::default()));
+            (self.next_page, self.current, self.read_again) = (first_page, Some(SeenIds::default()), None);
             self.sweep = Sweep::new();
-            self.sweep.brought_any = sweep.brought_any;
             return;
         }
         (self.next_page, self.sweep) = (page, sweep.clone());
@@ -163,12 +187,10 @@ impl State {
         if let Some(first) = &self.first {
             (self.drift.appeared, self.drift.vanished) = (self.seen.without(first), self.seen.without(found));
         }
-        let sweeps_without_news = if self.sweep.brought_any { 0 } else { self.sweeps_without_news + 1 };
         let signs = Signs {
             is_consistent: self.is_consistent,
             agrees_with_previous: self.before.as_ref() == Some(found),
             total_decreased: self.sweep.total_decreased,
-            sweeps_without_news,
             only_grew: self.first.is_some() && self.drift.vanished == 0,
             only_pushed_back: self.sweep.only_pushed_back(is_by_content),
             sweeps: self.drift.readings,
@@ -178,7 +200,6 @@ impl State {
             // The next call requests the last page again.
             return SweepEnd::Incomplete(shortage);
         }
-        self.sweeps_without_news = sweeps_without_news;
         if is_whole {
             self.is_done = true;
             return SweepEnd::Whole;
@@ -212,10 +233,8 @@ struct Signs {
     /// Whether two sweeps must agree, and whether this one agrees with the one before.
     is_consistent: bool,
     agrees_with_previous: bool,
-    /// Whether Studio's count fell during this sweep.
+    /// Whether Studio's count fell during this sweep, and the pages around were not read again.
     total_decreased: bool,
-    /// How many sweeps in a row brought nothing new, this one included.
-    sweeps_without_news: u32,
     /// Whether all items of earlier sweeps were found again. A list that only grows hides nothing from a reader that
     /// goes in order.
     only_grew: bool,
@@ -229,10 +248,9 @@ struct Signs {
 fn is_whole(signs: Signs) -> bool {
     if signs.is_consistent {
         signs.agrees_with_previous
-    } else if signs.total_decreased {
-        signs.sweeps_without_news >= MAX_SWEEPS_WITHOUT_NEWS
     } else {
-        signs.only_pushed_back || signs.only_grew || signs.sweeps >= MAX_SWEEPS_OF_A_GROWING_LIST
+        !signs.total_decreased
+            && (signs.only_pushed_back || signs.only_grew || signs.sweeps >= MAX_SWEEPS_OF_A_GROWING_LIST)
     }
 }
 
@@ -250,12 +268,18 @@ pub(super) struct Sweep {
     /// first. In a reading in order, new items only push others to pages still to come.
     #[serde(rename = "fell")]
     pub(super) total_decreased: bool,
+    /// At most how many items may have moved from the next page to the end of the last one since that was read, and
+    /// are to be found there if it is read again.
+    #[serde(default)]
+    moved_back: i64,
+    /// How often new items appeared while a page was read again.
+    #[serde(default)]
+    moved_on: i64,
     /// How many items appeared again on a later page.
     #[serde(rename = "again")]
     duplicates: i64,
     /// Studio's total on the first page that had one, or else its number of pages.
     first: Option<i64>,
-    pub(super) brought_any: bool,
     /// How many items its pages had, without repeated pages. Unknown after a checkpoint of version 1.
     #[serde(default)]
     rows: Option<i64>,
@@ -333,19 +357,24 @@ impl Sweep {
     /// Whether its counts can be those of a reading.
     pub(super) fn is_possible(&self) -> bool {
         let said = [self.last_page, self.total_count, self.first, self.stuck_at].into_iter().flatten();
-        let own = [self.duplicates, self.found, self.fullest].into_iter().chain(self.rows);
+        let own =
+            [self.duplicates, self.found, self.fullest, self.moved_back, self.moved_on].into_iter().chain(self.rows);
         said.chain(own.clone()).all(|count| count >= 0) && own.into_iter().all(|count| count <= MOST)
     }
 
-    /// Records what a page says about the list.
-    pub(super) fn record_meta(&mut self, meta: Meta) {
-        let fell =
-            |before: Option<i64>, now: Option<i64>| matches!((before, now), (Some(before), Some(now)) if now < before);
-        self.total_decreased |= if meta.total_count.is_some() {
-            fell(self.total_count, meta.total_count)
-        } else {
-            fell(self.last_page, meta.last_page)
+    /// Records what a page says about the list. `reads_again`: whether the page before is read again if the total fell.
+    pub(super) fn record_meta(&mut self, meta: Meta, reads_again: bool) {
+        let fall = |before: Option<i64>, now: Option<i64>| {
+            before.zip(now).map_or(0, |(before, now)| before.saturating_sub(now).max(0))
         };
+        let by_total = fall(self.total_count, meta.total_count);
+        if meta.total_count.is_none() {
+            self.total_decreased |= fall(self.last_page, meta.last_page) > 0;
+        } else if reads_again {
+            self.moved_back = self.moved_back.saturating_add(by_total);
+        } else {
+            self.total_decreased |= by_total > 0;
+        }
         self.total_count = meta.total_count.or(self.total_count);
         self.last_page = meta.last_page.or(self.last_page);
         self.first = self.first.or(self.count());
@@ -377,6 +406,28 @@ impl Sweep {
                 .any(|rows| fits(meta, request, *rows, self.fullest))
         };
         self.is_odd |= meta.or(known).is_some_and(|meta| !fits(meta));
+    }
+
+    /// Whether items may have moved to the page before, which that page shows if it is read again.
+    pub(super) fn may_have_moved_back(&self) -> bool {
+        self.moved_back > 0
+    }
+
+    /// Records the content of a page that was read again. `before` is the sweep before it, `meta` what it said. Returns
+    /// whether the page after it has to be read again, too.
+    ///
+    /// What had moved to its end is on it, unless more moved than a page holds. If new items appeared meanwhile, some of
+    /// it may be on the page after it again.
+    pub(super) fn record_page_again(&mut self, before: &Self, fresh: i64, meta: Option<Meta>) -> bool {
+        self.found += fresh;
+        let total = meta.and_then(|meta| meta.total_count);
+        self.total_decreased |= total.is_none() || self.moved_back > self.fullest;
+        // What moved since this page was read is still to be found.
+        self.moved_back -= before.moved_back;
+        let has_grown = total > before.total_count;
+        self.moved_on += i64::from(has_grown);
+        self.total_decreased |= self.moved_on > MAX_PAGES_READ_ONCE_MORE;
+        has_grown && self.moved_on <= MAX_PAGES_READ_ONCE_MORE
     }
 
     pub(super) fn count(&self) -> Option<i64> {
@@ -517,8 +568,6 @@ mod tests {
             (fell, false),
             (Signs { only_pushed_back: true, only_grew: true, ..fell }, false),
             (Signs { sweeps: MAX_SWEEPS, ..fell }, false),
-            (Signs { sweeps_without_news: MAX_SWEEPS_WITHOUT_NEWS - 1, ..fell }, false),
-            (Signs { sweeps_without_news: MAX_SWEEPS_WITHOUT_NEWS, ..fell }, true),
             // Two sweeps must agree, whatever else is known.
             (Signs { only_pushed_back: true, only_grew: true, sweeps: MAX_SWEEPS, ..twice }, false),
             (Signs { agrees_with_previous: true, ..twice }, true),
