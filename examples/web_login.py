@@ -7,29 +7,29 @@ that school. Studio redirects to https only, and not to localhost (observed), so
 front of this service, and REDIRECT_URI is its address: https://app.example.edu/studio/callback, say. Without them, it
 is a sandbox, at which a teacher signs in as soon as somebody comes.
 
-The tokens are in an SQLite file, TOKENS. It is a password of everybody's: only this service's user can read it.
+The tokens are in a folder, TOKENS: a file for each session, with a lock of its own, so that nobody waits for the
+refresh of somebody else. They are passwords: only this service's user can read them.
 """
 
-import json
 import logging
 import os
 import secrets
-import sqlite3
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, closing, contextmanager, nullcontext
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from canvas_studio import (
+    FileTokenStore,
     LoginRequiredError,
     OAuth,
     SignInError,
     StudioClient,
     StudioError,
-    Tokens,
     TokenStore,
     TokenStoreError,
 )
@@ -44,36 +44,6 @@ ASK = """<!doctype html><title>Sign in</title>
 <form method="post"><button>Yes, sign me in</button></form>"""
 # What a person can mend by signing in again; all else is this service's own trouble, such as a wrong client secret.
 FOR_THE_PERSON = ("access_denied", "invalid_grant", "other_state")
-
-
-class SqliteTokenStore:
-    """The tokens of one person. SQLite locks the whole file, so a refresh lets others wait for theirs."""
-
-    def __init__(self, path: Path, person: str) -> None:
-        self.path, self.person = path, person
-        path.touch(mode=0o600)
-
-    @contextmanager
-    def lock(self) -> Generator[None]:
-        """Begin a transaction, and commit it at the end; after an error, roll it back."""
-        with closing(sqlite3.connect(self.path, timeout=120, isolation_level=None)) as database, database:
-            database.execute("BEGIN IMMEDIATE")
-            database.execute("CREATE TABLE IF NOT EXISTS tokens (person TEXT PRIMARY KEY, tokens TEXT)")
-            self.database = database
-            yield
-
-    def load(self) -> Tokens | None:
-        """Read them."""
-        row = self.database.execute("SELECT tokens FROM tokens WHERE person = ?", [self.person]).fetchone()
-        return None if row is None else Tokens.from_dict(json.loads(row[0]))
-
-    def save(self, tokens: Tokens | None) -> None:
-        """Write them."""
-        if tokens is None:
-            self.database.execute("DELETE FROM tokens WHERE person = ?", [self.person])
-        else:
-            row = [self.person, json.dumps(tokens.to_dict())]
-            self.database.execute("REPLACE INTO tokens (person, tokens) VALUES (?, ?)", row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +61,15 @@ class School:
         key = self.client_id, self.client_secret
         return OAuth(*key, store=store, url=self.url, redirect_uri=self.redirect_uri)
 
+    def tokens_of(self, session: str) -> Path:
+        """Return where the tokens of a session are. Its name is a secret, so it is no name of a file."""
+        return self.tokens / f"{sha256(session.encode()).hexdigest()}.json"
+
 
 @lru_cache(maxsize=1000)
 def person(school: School, session: str) -> tuple[OAuth, StudioClient]:
     """Keep one `OAuth` and one client for each person, so that requests that come at once refresh once."""
-    oauth = school.oauth(SqliteTokenStore(school.tokens, session))
+    oauth = school.oauth(FileTokenStore(school.tokens_of(session)))
     # Somebody waits for each answer.
     return oauth, StudioClient(school.url, auth=oauth, timeout=20, max_retries=1)
 
@@ -103,8 +77,7 @@ def person(school: School, session: str) -> tuple[OAuth, StudioClient]:
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncGenerator[dict[str, Any]]:
     """Find out where people sign in."""
-    tokens = Path(os.environ.get("TOKENS", "demo-output/web_login.sqlite"))
-    tokens.parent.mkdir(parents=True, exist_ok=True)
+    tokens = Path(os.environ.get("TOKENS", "demo-output/web_login"))
     async with nullcontext() if os.environ.get("CANVAS_STUDIO_URL") else Sandbox() as box:
         if box:
             school = School(box.url, box.client_id, box.client_secret, box.redirect_uris[0], tokens)
@@ -121,14 +94,16 @@ def school_of(request: Request) -> School:
     return school
 
 
-def session_of(session: Annotated[str | None, Cookie(alias=SESSION)] = None) -> str:
-    """Return the session of whoever asks."""
-    if session is None:
+Where = Annotated[School, Depends(school_of)]
+
+
+def session_of(school: Where, session: Annotated[str | None, Cookie(alias=SESSION)] = None) -> str:
+    """Return the session of whoever asks. One that nobody has begun gets no files."""
+    if session is None or not school.tokens_of(session).exists():
         raise LoginRequiredError("nobody has signed in", reason="no_session")
     return session
 
 
-Where = Annotated[School, Depends(school_of)]
 Session = Annotated[str, Depends(session_of)]
 app = FastAPI(title="Studio for everybody", lifespan=lifespan)
 

@@ -21,6 +21,8 @@ import pytest
 from canvas_studio import FileTokenStore, Tokens
 from canvas_studio.sandbox import Sandbox
 from support.plain_http import ask, send_form
+from support.school import CLIENT_ID, CLIENT_SECRET, School
+from support.token_stores import documented_sqlite_store, number_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -415,3 +417,45 @@ def test_a_crash_at_any_point_leaves_a_usable_store_or_a_clear_word(tmp_path: Pa
             assert run(FOLLOWER).stdout == "pong\n"
         else:
             assert {status for _, status in token_requests(box)} == {200}
+
+
+TENANT = """
+import sys
+from canvas_studio import OAuth, StudioClient
+path, person, url, client_id, client_secret = sys.argv[1:]
+auth = OAuth(client_id, client_secret, store=SqliteTokenStore(path, person))
+print(StudioClient(url, auth=auth, retry_delay=0).get_media(1).id)
+"""
+
+
+def test_a_slow_refresh_of_one_tenant_does_not_block_another_ones(tmp_path: Path) -> None:
+    """Two people, two processes, one file: the store of the page about signing in."""
+    path = str(tmp_path / "tokens.sqlite")
+    program = documented_sqlite_store() + TENANT
+    names: dict[str, Any] = {}
+    exec(documented_sqlite_store(), names)  # noqa: S102 - it is our own code
+
+    def words(person: str, school: School) -> list[str]:
+        return [sys.executable, "-c", program, path, person, school.server.url, CLIENT_ID, CLIENT_SECRET]
+
+    with School() as slow, School() as quick, contextlib.ExitStack() as stack:
+        for person, school in (("ada", slow), ("ben", quick)):
+            store = names["SqliteTokenStore"](path, person)
+            with store.lock():
+                store.save(school.expired())
+        slow.gate = threading.Event()
+        stack.callback(slow.gate.set)
+        waiting = subprocess.Popen(words("ada", slow), stdout=subprocess.PIPE, text=True)
+        stack.callback(waiting.kill)
+        assert slow.server.wait_for_requests(timeout=60)
+        done = subprocess.run(words("ben", quick), stdout=subprocess.PIPE, text=True, timeout=60, check=True)
+        assert done.stdout == "1\n"
+        assert len(quick.refreshes) == 1
+        assert waiting.poll() is None
+        slow.gate.set()
+        assert waiting.communicate(timeout=60)[0] == "1\n"
+        for person in ("ada", "ben"):
+            store = names["SqliteTokenStore"](path, person)
+            with store.lock():
+                assert number_of(store.load()) == 1
+    assert {file.stat().st_mode & 0o077 for file in tmp_path.iterdir()} == {0}

@@ -8,7 +8,6 @@ import copy
 import json
 import os
 import pickle
-import sqlite3
 import stat
 import subprocess
 import sys
@@ -17,6 +16,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
@@ -40,7 +40,15 @@ from canvas_studio import (
 )
 from support.fault_server import Answer, FaultServer, Received, json_answer, media_named_in_path
 from support.school import CLIENT_ID, CLIENT_SECRET, TOKEN_PATH
-from support.token_stores import ENDED, AwaitedStore, BlockingStore, number_of, tenant, tokens_of
+from support.token_stores import (
+    ENDED,
+    AwaitedStore,
+    BlockingStore,
+    documented_sqlite_store,
+    number_of,
+    tenant,
+    tokens_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -617,50 +625,17 @@ def test_a_store_that_is_none_is_refused_at_once() -> None:
             OAuth(CLIENT_ID, CLIENT_SECRET, store=store)
 
 
-class DatabaseStore:
-    """The store of the documentation: a row of SQLite for each person, locked by a transaction."""
-
-    def __init__(self, path: Path, person: str) -> None:
-        self._path = path
-        self._person = person
-        self._database: sqlite3.Connection | None = None
-        with contextlib.closing(sqlite3.connect(path)) as database:
-            database.execute("CREATE TABLE IF NOT EXISTS tokens (person TEXT PRIMARY KEY, tokens TEXT)")
-            database.commit()
-
-    @contextlib.contextmanager
-    def lock(self) -> Generator[None]:
-        """Begin a transaction, which keeps the others away."""
-        with contextlib.closing(sqlite3.connect(self._path, timeout=20, isolation_level=None)) as database:
-            database.execute("BEGIN IMMEDIATE")
-            self._database = database
-            yield
-            database.execute("COMMIT")
-
-    def load(self) -> Tokens | None:
-        """Read the row."""
-        assert self._database is not None
-        row = self._database.execute("SELECT tokens FROM tokens WHERE person = ?", [self._person]).fetchone()
-        return None if row is None else Tokens.from_dict(json.loads(row[0]))
-
-    def save(self, tokens: Tokens | None) -> None:
-        """Replace the row."""
-        assert self._database is not None
-        self._database.execute("DELETE FROM tokens WHERE person = ?", [self._person])
-        if tokens is not None:
-            text = json.dumps(tokens.to_dict())
-            self._database.execute("INSERT INTO tokens VALUES (?, ?)", [self._person, text])
-
-
 def test_a_store_over_sqlite_in_many_threads_and_clients(
     form: Form, server: FaultServer, studio_of_tests: Refresher, tmp_path: Path
 ) -> None:
-    path = tmp_path / "tokens.sqlite"
-    first = DatabaseStore(path, "ada")
+    names: dict[str, Any] = {}
+    exec(documented_sqlite_store(), names)  # noqa: S102 - it is our own code
+    store = partial(names["SqliteTokenStore"], str(tmp_path / "tokens.sqlite"), "ada")
+    first = store()
     with first.lock():
         first.save(tokens_of())
     with contextlib.ExitStack() as stack:
-        studios = [stack.enter_context(client(server, DatabaseStore(path, "ada"))) for _ in range(4)]
+        studios = [stack.enter_context(client(server, store())) for _ in range(4)]
         with ThreadPoolExecutor(16) as threads:
             calls = [threads.submit(form.call, studios[number % 4], "get_media", number + 1) for number in range(16)]
             assert [call.result(40).id for call in calls] == list(range(1, 17))

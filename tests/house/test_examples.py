@@ -340,8 +340,8 @@ def test_without_a_school_the_web_service_runs_on_a_sandbox() -> None:
 
 @pytest.fixture(scope="module")
 def everybody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Sandbox, Path]]:
-    """The web service in which people sign in, their school, and the file of their tokens."""
-    tokens = tmp_path_factory.mktemp("everybody") / "tokens/people.sqlite"
+    """The web service in which people sign in, their school, and the folder of their tokens."""
+    tokens = tmp_path_factory.mktemp("everybody") / "tokens"
     with Sandbox(media=0) as box:
         key = {
             "CANVAS_STUDIO_URL": box.url,
@@ -384,7 +384,15 @@ def test_whoever_signs_in_at_the_web_service_sees_what_is_theirs(everybody: tupl
         listed = ask(f"{url}/collections", headers=session)
         assert [theirs.get(each["id"]) for each in listed.json if each["type"] != "user"] == [name]
     assert [request.status for request in box.requests] == 2 * [401, 200, 200]
-    assert tokens.stat().st_mode & 0o077 == 0
+    kept = [*tokens.iterdir()]
+    assert sum(file.suffix == ".json" for file in kept) == len(people)
+    for file in [tokens, *kept]:
+        assert file.stat().st_mode & 0o077 == 0
+    assert not any(
+        session.partition("=")[2] in file.name
+        for session in (each["Cookie"] for each in sessions.values())
+        for file in kept
+    )
 
     assert ask(f"{url}/logout", "POST", headers=sessions["Ada Park"]).status == 200
     assert ask(f"{url}/collections", headers=sessions["Ada Park"]).headers["location"] == "/login"
@@ -426,7 +434,7 @@ def test_a_strangers_page_signs_nobody_in_at_the_web_service(everybody: tuple[st
 
 
 def test_without_a_school_people_sign_in_at_a_sandbox(tmp_path: Path) -> None:
-    with serving("web_login:app", environment(None) | {"TOKENS": str(tmp_path / "people.sqlite")}) as url:
+    with serving("web_login:app", environment(None) | {"TOKENS": str(tmp_path / "people")}) as url:
         sent = ask(f"{url}/login")
         come_back = ask(f"{url}{sent.headers['location']}", headers=cookie(sent))
         listed = ask(f"{url}{come_back.headers['location']}", headers=cookie(come_back))

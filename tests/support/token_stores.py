@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import re
 import threading
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from canvas_studio import Tokens
@@ -15,6 +17,15 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
 
 ENDED = datetime(2024, 1, 1, tzinfo=UTC)
+PAGE = Path(__file__).parent.parent.parent / "docs/signing-in.md"
+
+
+def documented_sqlite_store() -> str:
+    """The program that defines `SqliteTokenStore`, as the page about signing in has it."""
+    block = r"^```python\n((?:(?!^```).)*^class SqliteTokenStore:.*?)^with Sandbox"
+    found = re.search(block, PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    assert found is not None
+    return found[1]
 
 
 def tokens_of(number: int = 0, *, expires_at: datetime | None = ENDED, url: str | None = None) -> Tokens:
