@@ -353,6 +353,24 @@ def test_no_frame_of_the_package_holds_a_secret_when_it_raises(action: Callable[
     assert not shown
 
 
+def test_the_locals_of_callers_stay(room: Room) -> None:
+    with pytest.raises(canvas_studio.InvalidArgumentError) as raised:
+        token_with_a_wrong_url(room)
+    [caller] = [frame for frame in frames(raised.value) if frame.f_code.co_name == "token_with_a_wrong_url"]
+    assert caller.f_locals == {"_": room}
+
+
+async def test_the_arguments_of_an_async_call_that_never_started_stay() -> None:
+    """They are locals of a frame that did not run, so nothing of this package could clear it."""
+    oauth = OAuth("id", "secret", url="https://a.example.edu")
+    task = asyncio.create_task(oauth.exchange_async(SECRET))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError) as raised:
+        await task
+    [own] = [frame for frame in frames(raised.value) if frame.f_code.co_filename.startswith(PACKAGE)]
+    assert holds(own.f_locals)
+
+
 def test_no_frame_behind_a_group_of_errors_holds_a_secret() -> None:
     names: dict[str, Any] = {}
     exec(compile("def work(secret):\n    raise ValueError", f"{PACKAGE}/work.py", "exec"), names)  # noqa: S102
