@@ -59,12 +59,12 @@ def inventory(studio: StudioClient) -> dict[Owner | None, list[Media]]:
 
 
 def unwatched(studio: StudioClient) -> tuple[list[Media], list[Media]]:
-    """Find what was never viewed, and what has not been viewed for long."""
+    """Find what has no last view, and what has not been viewed for long."""
     everything = studio.search_media()
-    never = [media for media in everything if media.last_viewed is None]
+    no_last_view = [media for media in everything if media.last_viewed is None]
     long_ago = studio.search_media(last_viewed_end_date="2024-08-31")
     forgotten = long_ago.collect()
-    return never, forgotten
+    return no_last_view, forgotten
 
 
 def share(media: Media, colleague_id: int) -> tuple[Permissions, Permissions]:
@@ -233,15 +233,15 @@ def _take_stock(guide: Guide, studio: StudioClient) -> None:
         ],
     )
 
-    never, forgotten = guide.step("what nobody watches", unwatched, studio)
-    guide.echo(f"{len(never):,} media ({_gigabytes(never)} GB) were never viewed.")
+    no_last_view, forgotten = guide.step("what nobody watches", unwatched, studio)
+    guide.echo(f"{len(no_last_view):,} media ({_gigabytes(no_last_view)} GB) have no last view, as far as Studio says.")
     guide.echo(f"{len(forgotten):,} more ({_gigabytes(forgotten)} GB) were last viewed before September 2024.")
     guide.echo("The largest of all these:")
     guide.show(
         "title,owner,>GB,last viewed",
         [
             (item.title, _name(item.owner), _gigabytes([item]), item.last_viewed)
-            for item in sorted([*never, *forgotten], key=lambda item: item.size or 0, reverse=True)[:ROWS]
+            for item in sorted([*no_last_view, *forgotten], key=lambda item: item.size or 0, reverse=True)[:ROWS]
         ],
     )
 
