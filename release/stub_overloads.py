@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 WIDTH = "max_concurrency: int | None = None"
+CONSISTENT = "consistent: bool = False"
 PROGRESS = "progress: bool | Callable[[int, int | None], object] | None = None"
 IMPORTS = {
     "collections.abc": {"AsyncIterable", "Callable", "Iterable"},
@@ -35,11 +36,13 @@ def overloads(method: ast.FunctionDef) -> list[str]:
         for each, default in zip(method.args.kwonlyargs, method.args.kw_defaults, strict=True)
     ]
     result = ast.unparse(method.returns or ast.Constant(None)).removeprefix("Listing")
-    result = f"list{result}" if result.startswith("[") else result
+    options = [PROGRESS]
+    if result.startswith("["):
+        result, options = f"list{result}", [CONSISTENT, PROGRESS]
     items = f"Iterable[{item}] | AsyncIterable[{item}]"
     start = f"@overload\ndef map(self, /, operation: Literal[{method.name!r}], items: {items}, *, {WIDTH}"
     return [
-        f"{start}, {', '.join([errors, PROGRESS, *keywords])}) -> Map[{returned}]: ..."
+        f"{start}, {', '.join([errors, *options, *keywords])}) -> Map[{returned}]: ..."
         for errors, returned in (
             ("errors: Literal['raise'] = 'raise'", result),
             ("errors: Literal['return']", f"{result} | StudioError"),

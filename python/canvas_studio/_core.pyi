@@ -168,20 +168,20 @@ class CallQueue:
     """
     The calls of one loop over a `Map`.
     """
-    def __new__(cls, /, studio: StudioClient, raises: bool) -> CallQueue: ...
+    def __new__(cls, /, studio: StudioClient, raises: bool, consistent: bool) -> CallQueue: ...
     def add(self, /, call: PreparedCall) -> None:
         """
         Add a call at the end. `next_results` sends it.
         """
     def next_results(self, /, wait: bool) -> list[Any]:
         """
-        Send as many calls as may be under way. Return the results that have come, in the order of the calls. If none has
-        come, wait for the first.
+        Send as many calls as may be under way. Return the results that have come, in the order of the calls, each with
+        the fields of the drift of a list, or `None`. If none has come, wait for the first.
         """
     async def next_results_async(self, /, wait: bool) -> list[Any]:
         """
-        Send as many calls as may be under way. Return the results that have come, in the order of the calls. If none has
-        come, wait for the first.
+        Send as many calls as may be under way. Return the results that have come, in the order of the calls, each with
+        the fields of the drift of a list, or `None`. If none has come, wait for the first.
         """
     def stop(self, /) -> None:
         """
@@ -1723,7 +1723,7 @@ class PageReader:
 @final
 class PreparedCall:
     """
-    A call that has not been sent.
+    A call that has not been sent. Its queue says how it reads a list.
     """
 
 @final
@@ -3244,6 +3244,8 @@ class StudioClient:
             max_concurrency: How many calls may be under way, 1 to 64; the client's own number if omitted.
             errors: `"raise"` raises the error of a call in its place. `"return"` gives the exception in place of the
                 result, and goes on.
+            consistent: Whether to read each list until two readings in a row agree, as `Listing.with_options` does. Only
+                for lists.
             progress: `True` for a bar in a terminal or a notebook (the extra `progress`), or a callable that gets the
                 number of results so far and the number of items, `None` if that is unknown.
             arguments: Keyword arguments for all calls.
@@ -3455,6 +3457,7 @@ class StudioClient:
         *,
         max_concurrency: int | None = None,
         errors: Literal["raise"] = "raise",
+        consistent: bool = False,
         progress: bool | Callable[[int, int | None], object] | None = None,
     ) -> Map[list[Caption]]: ...
     @overload
@@ -3466,6 +3469,7 @@ class StudioClient:
         *,
         max_concurrency: int | None = None,
         errors: Literal["return"],
+        consistent: bool = False,
         progress: bool | Callable[[int, int | None], object] | None = None,
     ) -> Map[list[Caption] | StudioError]: ...
     @overload
@@ -3477,6 +3481,7 @@ class StudioClient:
         *,
         max_concurrency: int | None = None,
         errors: Literal["raise"] = "raise",
+        consistent: bool = False,
         progress: bool | Callable[[int, int | None], object] | None = None,
         page: "int" = 1,
         per_page: "int" = 50,
@@ -3490,6 +3495,7 @@ class StudioClient:
         *,
         max_concurrency: int | None = None,
         errors: Literal["return"],
+        consistent: bool = False,
         progress: bool | Callable[[int, int | None], object] | None = None,
         page: "int" = 1,
         per_page: "int" = 50,
@@ -3503,6 +3509,7 @@ class StudioClient:
         *,
         max_concurrency: int | None = None,
         errors: Literal["raise"] = "raise",
+        consistent: bool = False,
         progress: bool | Callable[[int, int | None], object] | None = None,
         page: "int" = 1,
         per_page: "int" = 50,
@@ -3516,6 +3523,7 @@ class StudioClient:
         *,
         max_concurrency: int | None = None,
         errors: Literal["return"],
+        consistent: bool = False,
         progress: bool | Callable[[int, int | None], object] | None = None,
         page: "int" = 1,
         per_page: "int" = 50,
@@ -3529,6 +3537,7 @@ class StudioClient:
         *,
         max_concurrency: int | None = None,
         errors: Literal["raise"] = "raise",
+        consistent: bool = False,
         progress: bool | Callable[[int, int | None], object] | None = None,
     ) -> Map[list[Course]]: ...
     @overload
@@ -3540,6 +3549,7 @@ class StudioClient:
         *,
         max_concurrency: int | None = None,
         errors: Literal["return"],
+        consistent: bool = False,
         progress: bool | Callable[[int, int | None], object] | None = None,
     ) -> Map[list[Course] | StudioError]: ...
     @overload
@@ -3551,6 +3561,7 @@ class StudioClient:
         *,
         max_concurrency: int | None = None,
         errors: Literal["raise"] = "raise",
+        consistent: bool = False,
         progress: bool | Callable[[int, int | None], object] | None = None,
     ) -> Map[list[Perspective]]: ...
     @overload
@@ -3562,6 +3573,7 @@ class StudioClient:
         *,
         max_concurrency: int | None = None,
         errors: Literal["return"],
+        consistent: bool = False,
         progress: bool | Callable[[int, int | None], object] | None = None,
     ) -> Map[list[Perspective] | StudioError]: ...
     @overload
@@ -3573,6 +3585,7 @@ class StudioClient:
         *,
         max_concurrency: int | None = None,
         errors: Literal["raise"] = "raise",
+        consistent: bool = False,
         progress: bool | Callable[[int, int | None], object] | None = None,
     ) -> Map[list[Source]]: ...
     @overload
@@ -3584,6 +3597,7 @@ class StudioClient:
         *,
         max_concurrency: int | None = None,
         errors: Literal["return"],
+        consistent: bool = False,
         progress: bool | Callable[[int, int | None], object] | None = None,
     ) -> Map[list[Source] | StudioError]: ...
     @overload
@@ -3595,6 +3609,7 @@ class StudioClient:
         *,
         max_concurrency: int | None = None,
         errors: Literal["raise"] = "raise",
+        consistent: bool = False,
         progress: bool | Callable[[int, int | None], object] | None = None,
         min_permission: "Literal['access', 'view', 'edit']" = "access",
     ) -> Map[list[User]]: ...
@@ -3607,6 +3622,7 @@ class StudioClient:
         *,
         max_concurrency: int | None = None,
         errors: Literal["return"],
+        consistent: bool = False,
         progress: bool | Callable[[int, int | None], object] | None = None,
         min_permission: "Literal['access', 'view', 'edit']" = "access",
     ) -> Map[list[User] | StudioError]: ...
@@ -3619,6 +3635,7 @@ class StudioClient:
         *,
         max_concurrency: int | None = None,
         errors: Literal["raise"] = "raise",
+        consistent: bool = False,
         progress: bool | Callable[[int, int | None], object] | None = None,
         page: "int" = 1,
         per_page: "int" = 50,
@@ -3632,6 +3649,7 @@ class StudioClient:
         *,
         max_concurrency: int | None = None,
         errors: Literal["return"],
+        consistent: bool = False,
         progress: bool | Callable[[int, int | None], object] | None = None,
         page: "int" = 1,
         per_page: "int" = 50,
@@ -3645,6 +3663,7 @@ class StudioClient:
         *,
         max_concurrency: int | None = None,
         errors: Literal["raise"] = "raise",
+        consistent: bool = False,
         progress: bool | Callable[[int, int | None], object] | None = None,
         page: "int" = 1,
         per_page: "int" = 50,
@@ -3658,6 +3677,7 @@ class StudioClient:
         *,
         max_concurrency: int | None = None,
         errors: Literal["return"],
+        consistent: bool = False,
         progress: bool | Callable[[int, int | None], object] | None = None,
         page: "int" = 1,
         per_page: "int" = 50,
@@ -3671,6 +3691,7 @@ class StudioClient:
         *,
         max_concurrency: int | None = None,
         errors: Literal["raise"] = "raise",
+        consistent: bool = False,
         progress: bool | Callable[[int, int | None], object] | None = None,
         key: str,
         params: Mapping[str, Any] | None = None,
@@ -3686,6 +3707,7 @@ class StudioClient:
         *,
         max_concurrency: int | None = None,
         errors: Literal["return"],
+        consistent: bool = False,
         progress: bool | Callable[[int, int | None], object] | None = None,
         key: str,
         params: Mapping[str, Any] | None = None,
@@ -3701,6 +3723,7 @@ class StudioClient:
         *,
         max_concurrency: int | None = None,
         errors: Literal["raise"] = "raise",
+        consistent: bool = False,
         progress: bool | Callable[[int, int | None], object] | None = None,
         title: str | None = None,
         min_size: int | None = None,
@@ -3726,6 +3749,7 @@ class StudioClient:
         *,
         max_concurrency: int | None = None,
         errors: Literal["return"],
+        consistent: bool = False,
         progress: bool | Callable[[int, int | None], object] | None = None,
         title: str | None = None,
         min_size: int | None = None,
@@ -3751,6 +3775,7 @@ class StudioClient:
         *,
         max_concurrency: int | None = None,
         errors: Literal["raise"] = "raise",
+        consistent: bool = False,
         progress: bool | Callable[[int, int | None], object] | None = None,
         email: str | None = None,
         role: Literal["Admin", "Teacher", "Student", "Observer"] | str | None = None,
@@ -3766,6 +3791,7 @@ class StudioClient:
         *,
         max_concurrency: int | None = None,
         errors: Literal["return"],
+        consistent: bool = False,
         progress: bool | Callable[[int, int | None], object] | None = None,
         email: str | None = None,
         role: Literal["Admin", "Teacher", "Student", "Observer"] | str | None = None,

@@ -1,4 +1,4 @@
-"""`Drift`: how a list changed while it was read.
+"""`Drift`: how a list, or several, changed while they were read.
 
 This file is apart from `models.py`, since that imports listings, which need `Drift`.
 """
@@ -16,7 +16,9 @@ __all__ = ["Drift"]
 @frozen
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class Drift:
-    """How a list changed while it was read, as far as noticed: `Listing.drift`.
+    """How a list changed while it was read, as far as noticed: `Listing.drift`. `Map.drift` is that of several lists.
+
+    The sum of two has the higher `readings`, and adds everything else.
 
     Attributes:
         readings: How often the pages were read from the start. 1 means no sign of a change.
@@ -31,6 +33,21 @@ class Drift:
     vanished: int
     first_total: int | None
     last_total: int | None
+
+    def __add__(self, other: Drift) -> Drift:
+        if not isinstance(other, Drift):  # pyright: ignore[reportUnnecessaryIsInstance] - it may be anything
+            return NotImplemented
+        return Drift(
+            max(self.readings, other.readings),
+            self.appeared + other.appeared,
+            self.vanished + other.vanished,
+            _sum(self.first_total, other.first_total),
+            _sum(self.last_total, other.last_total),
+        )
+
+
+def _sum(one: int | None, other: int | None) -> int | None:
+    return None if one is None or other is None else one + other
 
 
 _classes = {

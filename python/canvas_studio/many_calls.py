@@ -22,11 +22,13 @@ from canvas_studio.listing import Reports, read_progress
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from canvas_studio.drift import Drift
+
 __all__ = ["Map"]
 
 Result = TypeVar("Result")
 
-OPTIONS = ("max_concurrency", "errors", "progress")
+OPTIONS = ("max_concurrency", "errors", "consistent", "progress")
 """The arguments of `StudioClient.map` that do not go to the calls."""
 
 
@@ -45,6 +47,8 @@ class Map(Generic[Result]):
         "__weakref__",
         "_arguments",
         "_build",
+        "_consistent",
+        "_drift",
         "_items",
         "_operation",
         "_progress",
@@ -59,6 +63,7 @@ class Map(Generic[Result]):
         operation: str,
         items: Any,  # noqa: ANN401 - what a user has
         raises: bool,  # noqa: FBT001 - `StudioClient.map` passes it by position
+        consistent: bool,  # noqa: FBT001 - likewise
         progress: bool | Callable[[int, int | None], object] | None,  # noqa: FBT001 - likewise
         arguments: dict[str, object],
     ) -> None:
@@ -67,10 +72,14 @@ class Map(Generic[Result]):
         self._build = _builder(operation)
         self._items: Any = items
         self._raises = raises
+        self._consistent = consistent
+        self._drift = _DriftOfLoop()
         self._progress = False if progress is None else read_progress(progress)
         self._arguments = arguments
         self._total: int | None = None
         _check_keywords(operation, self._build, arguments)
+        if consistent and hasattr(StudioClient, f"{operation}_async"):
+            raise InvalidArgumentError(f"consistent is for lists, and {operation} is none", argument="consistent")
         if isinstance(items, str | bytes) or not (hasattr(items, "__iter__") or hasattr(items, "__aiter__")):
             raise TypeError(f"items must be a list or another iterable of items, not {type(items).__name__}")
         if _is_collection(items):
@@ -108,9 +117,18 @@ class Map(Generic[Result]):
         """
         return [result async for result in self]
 
+    @property
+    def drift(self) -> Drift | None:
+        """How the lists changed while they were read: those that you got from the latest loop so far, all together.
+
+        `None` if there are none yet, and if the operation does not list.
+        """
+        return self._drift.sum
+
     def _begin(self, items: Iterator[object] | AsyncIterator[object]) -> _Calls:
-        queue = CallQueue(self._studio, self._raises)
-        return _Calls(queue, items, self._prepare, Reports(self._progress), self._total)
+        queue = CallQueue(self._studio, self._raises, self._consistent)
+        self._drift = drift = _DriftOfLoop()
+        return _Calls(queue, items, self._prepare, Reports(self._progress), self._total, drift)
 
     def _prepare(self, item: object, position: int) -> PreparedCall:
         """Make the call for an item. An error names the position of the item, unless it is about another argument."""
@@ -127,10 +145,27 @@ class Map(Generic[Result]):
             raise TypeError(message) from None
 
 
+class _DriftOfLoop:
+    """The drift of the lists that a loop gave out."""
+
+    __slots__ = ("sum",)
+
+    def __init__(self) -> None:
+        self.sum: Drift | None = None
+
+    def add(self, fields: tuple[int, int, int, int | None, int | None]) -> None:
+        """Add a list's."""
+        from canvas_studio.drift import Drift  # noqa: PLC0415 - it needs dataclasses, and few maps have lists
+
+        drift = Drift(*fields)
+        self.sum = drift if self.sum is None else self.sum + drift
+
+
 class _Calls:
     """The calls of one loop: takes items while there is room, and keeps the results that were not given out."""
 
     __slots__ = (
+        "_drift",
         "_in_queue",
         "_is_asked",
         "_items",
@@ -150,19 +185,22 @@ class _Calls:
         prepare: Callable[[object, int], PreparedCall],
         reports: Reports,
         total: int | None,
+        drift: _DriftOfLoop,
     ) -> None:
         self._queue = queue
         self._items: Iterator[object] | AsyncIterator[object] | None = items
         self._prepare = prepare
         self._reports = reports
         self._total = total
+        self._drift = drift
         self._is_asked = Lock()
         # How many items were taken, and how many of their calls are in the queue.
         self._taken = 0
         self._in_queue = 0
         # What the iterator raised, or what is wrong with an item: raised after the results in front of it.
         self._problem: Exception | None = None
-        self.ready: deque[Any] = deque()
+        # Each with the fields of a list's drift, or `None`.
+        self.ready: deque[tuple[Any, Any]] = deque()
 
     def __enter__(self) -> None:
         if not self._is_asked.acquire(blocking=False):
@@ -256,6 +294,13 @@ class _Calls:
         self._reports.add(None, None)
         return False
 
+    def give(self) -> Any:  # noqa: ANN401 - the result of any operation
+        """Return the first of the results that are ready."""
+        result, drift = self.ready.popleft()
+        if drift is not None:
+            self._drift.add(drift)
+        return result
+
     def end(self) -> None:
         """End the loop: send nothing more, and give out nothing more."""
         self._items = self._problem = None
@@ -293,7 +338,7 @@ class _Results(_Loop):
         calls = self._calls
         if calls.wants_more() and not calls.ask():
             raise StopIteration
-        return calls.ready.popleft()
+        return calls.give()
 
     def close(self) -> None:
         """End the loop and what is under way."""
@@ -312,7 +357,7 @@ class _AsyncResults(_Loop):
         calls = self._calls
         if calls.wants_more() and not await calls.ask_async():
             raise StopAsyncIteration
-        return calls.ready.popleft()
+        return calls.give()
 
     async def aclose(self) -> None:
         """End the loop and what is under way."""

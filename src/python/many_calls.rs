@@ -14,14 +14,14 @@ use pyo3::{type_hint_identifier, type_hint_subscript};
 
 use super::bridge::exit::before_exit;
 use super::bridge::operation::Operation;
-use super::call_builder::{Convert, PreparedCall};
-use super::convert::arguments::{Argument, Int};
+use super::call_builder::{Convert, Converted, PreparedCall};
+use super::convert::arguments::{Argument, Int, named};
 use super::convert::input::{text, word, wrong_type};
 use super::convert::output::{IntoPython, TypeHint, Typed};
 use super::errors::{to_python, to_python_with};
 use super::operations::operations;
 use super::studio_client::StudioClient;
-use crate::client::{CallQueue, Client, Error, Options};
+use crate::client::{CallQueue, Client, Error, Options, Reading};
 
 /// The calls of one loop over a `Map`.
 #[pyclass(frozen, name = "CallQueue", module = "canvas_studio._core")]
@@ -29,6 +29,7 @@ pub(crate) struct PyCallQueue {
     client: Client,
     queue: Queue,
     raises: bool,
+    reading: Reading,
 }
 
 type Queue = Arc<Mutex<CallQueue<Convert>>>;
@@ -77,7 +78,7 @@ impl IntoPython for Results {
     type Python = Typed<AnyResults>;
 
     fn into_python(self, py: Python<'_>, client: Option<&Client>) -> PyResult<Self::Python> {
-        let mut results = Vec::new();
+        let mut results: Vec<Converted> = Vec::new();
         loop {
             let result = {
                 let mut queue = lock(&self.queue);
@@ -96,7 +97,7 @@ impl IntoPython for Results {
             };
             match result {
                 Some(Ok(convert)) => results.push(convert(py, client)?),
-                Some(Err(error)) => results.push(to_python_with(error, client).into_py_any(py)?),
+                Some(Err(error)) => results.push((to_python_with(error, client).into_py_any(py)?, None)),
                 None => break,
             }
         }
@@ -109,7 +110,7 @@ fn is_of_all_calls(error: &Error) -> bool {
     matches!(error, Error::Closed | Error::Exiting | Error::OutOfMemory)
 }
 
-/// Results of any type, and errors.
+/// Results of any type and errors, each with the fields of a list's drift or `None`.
 #[derive(Debug)]
 pub(crate) struct AnyResults;
 
@@ -120,8 +121,8 @@ impl TypeHint for AnyResults {
 }
 
 operations! { PyCallQueue {
-    /// Send as many calls as may be under way. Return the results that have come, in the order of the calls. If none has
-    /// come, wait for the first.
+    /// Send as many calls as may be under way. Return the results that have come, in the order of the calls, each with
+    /// the fields of the drift of a list, or `None`. If none has come, wait for the first.
     #[pyo3(signature = (wait))]
     next_results / next_results_async (queue, wait: bool) -> Results
         = Ok(NextResults { queue: Arc::clone(&queue.queue), waits: wait, raises: queue.raises });
@@ -130,10 +131,11 @@ operations! { PyCallQueue {
 #[pymethods]
 impl PyCallQueue {
     #[new]
-    #[pyo3(signature = (studio, raises))]
-    fn new(studio: &StudioClient, raises: bool) -> Self {
+    #[pyo3(signature = (studio, raises, consistent))]
+    fn new(studio: &StudioClient, raises: bool, consistent: bool) -> Self {
         let client = studio.client.clone();
-        Self { queue: Arc::new(Mutex::new(CallQueue::new(client.clone()))), client, raises }
+        let reading = Reading { limit: None, is_consistent: consistent };
+        Self { queue: Arc::new(Mutex::new(CallQueue::new(client.clone()))), client, raises, reading }
     }
 
     /// How many calls may be under way at this moment.
@@ -145,7 +147,7 @@ impl PyCallQueue {
     /// Add a call at the end. `next_results` sends it.
     #[pyo3(signature = (call))]
     fn add(&self, call: &PreparedCall) {
-        lock(&self.queue).push(call.0.clone());
+        lock(&self.queue).push(call.queued(self.reading));
     }
 
     /// End what is under way. `next_results` sends it again, and a call that failed too.
@@ -202,6 +204,8 @@ impl StudioClient {
     ///     max_concurrency: How many calls may be under way, 1 to 64; the client's own number if omitted.
     ///     errors: `"raise"` raises the error of a call in its place. `"return"` gives the exception in place of the
     ///         result, and goes on.
+    ///     consistent: Whether to read each list until two readings in a row agree, as `Listing.with_options` does. Only
+    ///         for lists.
     ///     progress: `True` for a bar in a terminal or a notebook (the extra `progress`), or a callable that gets the
     ///         number of results so far and the number of items, `None` if that is unknown.
     ///     arguments: Keyword arguments for all calls.
@@ -214,7 +218,7 @@ impl StudioClient {
     ///     TypeError: If an item or an argument has the wrong type.
     ///
     /// Reference: the page of the operation.
-    #[pyo3(signature = (operation: "str", items, *, max_concurrency=None, errors: "Literal['raise', 'return']" = "raise", progress=None, **arguments))]
+    #[pyo3(signature = (operation: "str", items, *, max_concurrency=None, errors: "Literal['raise', 'return']" = "raise", consistent: "bool" = false, progress=None, **arguments))]
     fn map(
         &self,
         py: Python<'_>,
@@ -222,6 +226,7 @@ impl StudioClient {
         items: Py<PyAny>,
         max_concurrency: Option<Int>,
         #[pyo3(from_py_with = errors)] errors: &'static str,
+        #[pyo3(from_py_with = named::consistent)] consistent: bool,
         progress: Option<Py<PyAny>>,
         arguments: Option<Py<PyDict>>,
     ) -> PyResult<Typed<MapOfAny>> {
@@ -229,7 +234,7 @@ impl StudioClient {
         let options = Options { max_concurrency: max_concurrency.read(py, "max_concurrency")?, ..Options::default() };
         let studio = StudioClient::of(self.client.with_overrides(options).map_err(to_python)?);
         let arguments = arguments.unwrap_or_else(|| PyDict::new(py).unbind());
-        let given = (studio, operation, items, errors == "raise", progress, arguments);
+        let given = (studio, operation, items, errors == "raise", consistent, progress, arguments);
         before_exit(|| Ok(Typed::new(py.import("canvas_studio.many_calls")?.getattr("Map")?.call1(given)?.unbind())))
     }
 }

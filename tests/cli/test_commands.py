@@ -23,9 +23,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import pytest
-from canvas_studio import OAuth, StudioClient, profiles
+from canvas_studio import OAuth, StudioClient, _person, profiles
 from canvas_studio.auth import FileTokenStore, Tokens
-from canvas_studio.cli import person
 from canvas_studio.cli import ping as ping_module
 from canvas_studio.cli.app import app
 from canvas_studio.sandbox import Sandbox
@@ -771,8 +770,8 @@ def test_a_library_that_is_shared_does_not_make_somebody_else_of_me(box: Sandbox
     change = [{"action": "create", "id": bo, "share_type": "user", "permission_type": "edit"}]
     box.client(user=ada).request("POST", f"/collections/{library}/permissions", json=change)
     with box.client(user=bo) as studio:
-        assert len(person.library_owners(studio)[0]) == 2
-        found = person.identify(studio)
+        assert len(_person.library_owners(studio)[0]) == 2
+        found = _person.identify(studio)
     assert found.person is not None
     assert found.person.id == bo
 
@@ -797,7 +796,7 @@ def test_a_studio_that_answers_otherwise_is_not_a_failure(fault: dict[str, Any],
     for path in ("/v1/users/search", "/v1/users/*"):
         box.faults.add(path=path, **fault)
     with box.client(user=teacher, retry_delay=0) as studio:
-        found = person.identify(studio)
+        found = _person.identify(studio)
     assert found.person is not None
     assert found.roles is None
     assert found.administrator is (True if fault.get("status") == 200 else None)
@@ -815,13 +814,13 @@ def test_a_token_that_dies_meanwhile_is_a_failure(box: Sandbox) -> None:
 
 
 def test_many_collections_are_not_all_read(box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(person, "MOST_COLLECTIONS", 60)
+    monkeypatch.setattr(_person, "MOST_COLLECTIONS", 60)
     teacher = box.add_user("Ada Park")
     for number in range(120):
         box.add_collection(f"Course {number}", owner=teacher)
     box.forget_requests()
     with box.client(user=teacher) as studio:
-        found = person.identify(studio)
+        found = _person.identify(studio)
     assert found.person is None
     assert "too many" in found.reason
     assert len([request for request in box.requests if request.path.endswith("/collections")]) == 2

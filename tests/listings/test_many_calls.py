@@ -10,6 +10,7 @@ import re
 import signal
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Self, assert_type
 
@@ -18,6 +19,7 @@ from canvas_studio import (
     ClientClosedError,
     Collection,
     Course,
+    Drift,
     InvalidArgumentError,
     Media,
     NotFoundError,
@@ -36,6 +38,7 @@ from support.fault_server import (
     json_answer,
     library_of,
     media_answer,
+    media_item,
     media_named_in_path,
     page_answer,
 )
@@ -672,6 +675,81 @@ def test_a_list_of_each_item_is_read_to_its_end(form: Form) -> None:
     assert most <= 3
 
 
+class Changing:
+    """Answers with the media of a collection. Those of 2 lose the first behind their first page, those of 3 get one."""
+
+    def __init__(self) -> None:
+        self._asked: Counter[int] = Counter()
+        self._lock = threading.Lock()
+
+    def __call__(self, request: Received) -> Answer:
+        """Answer a request."""
+        number, page, items = id_in(request), int(request.parameters["page"]), library_of(6)
+        with self._lock:
+            self._asked[number] += page == 1
+            has_changed = page > 1 or self._asked[number] > 1
+        changed = {2: items[1:], 3: [media_item(9), *items]}
+        return page_answer(request, changed.get(number, items) if has_changed else items)
+
+
+def test_drift_is_that_of_all_lists_so_far(form: Form) -> None:
+    wanted = [1, 2, 3, 4]
+    with FaultServer(Changing()) as server:
+        listings = [server.client().list_collection_media(each, per_page=2) for each in wanted]
+        found = [ids(form.call(listing, "collect")) for listing in listings]
+        drifts = [listing.drift for listing in listings]
+    assert drifts[0] == Drift(readings=1, appeared=0, vanished=0, first_total=6, last_total=6)
+    assert drifts[1] == Drift(readings=2, appeared=1, vanished=1, first_total=6, last_total=5)
+
+    with FaultServer(Changing()) as server:
+        calls = server.client().map("list_collection_media", wanted, per_page=2)
+        assert calls.drift is None
+        with Iterated(form, calls) as each:
+            so_far: Drift | None = None
+            for expected, drift in zip(found, drifts, strict=True):
+                assert calls.drift == so_far
+                assert ids(each.next()) == expected
+                assert drift is not None
+                so_far = drift if so_far is None else so_far + drift
+        assert calls.drift == so_far == Drift(readings=2, appeared=1, vanished=1, first_total=24, last_total=24)
+        # The next loop begins anew. Nothing changes any more.
+        assert len(form.call(calls, "collect")) == 4
+        assert calls.drift == Drift(readings=1, appeared=0, vanished=0, first_total=24, last_total=24)
+
+
+def test_drift_leaves_out_lists_that_failed_and_totals_that_studio_does_not_count(form: Form) -> None:
+    def answer(request: Received) -> Answer:
+        return json_answer({}, 404) if id_in(request) == 2 else page_answer(request, library_of(1), meta=False)
+
+    with FaultServer(answer) as server:
+        calls = server.client().map("list_collection_media", [1, 2, 3], errors="return")
+        assert [isinstance(each, NotFoundError) for each in form.call(calls, "collect")] == [False, True, False]
+        assert calls.drift == Drift(readings=1, appeared=0, vanished=0, first_total=None, last_total=None)
+
+
+def test_what_does_not_list_has_no_drift_and_cannot_be_consistent(form: Form) -> None:
+    with FaultServer(media_named_in_path) as server:
+        studio: Any = server.client()
+        calls = studio.map("get_media", [1, 2])
+        assert len(form.call(calls, "collect")) == 2
+        assert calls.drift is None
+        server.requests.clear()
+        with pytest.raises(InvalidArgumentError, match="consistent is for lists, and get_media is none") as refused:
+            studio.map("get_media", [1, 2], consistent=True)
+        assert refused.value.argument == "consistent"
+        with pytest.raises(TypeError, match="consistent must be True or False, not int"):
+            studio.map("list_collection_media", [1, 2], consistent=1)
+        assert not server.requests
+
+
+def test_lists_can_be_read_until_two_readings_agree(form: Form) -> None:
+    with FaultServer(lambda request: page_answer(request, library_of(id_in(request)))) as server:
+        calls = server.client().map("list_collection_media", [1, 5], per_page=2, consistent=True)
+        assert [ids(each) for each in form.call(calls, "collect")] == [[1], [1, 2, 3, 4, 5]]
+        assert calls.drift == Drift(readings=2, appeared=0, vanished=0, first_total=6, last_total=6)
+        assert len(server.requests) == 2 * (1 + 3)
+
+
 def test_a_list_without_pages_takes_one_request_for_each_item(form: Form) -> None:
     def answer(request: Received) -> Answer:
         return json_answer({"courses": [{"id": id_in(request) * 10, "name": "Biology"}]})
@@ -815,7 +893,7 @@ def test_the_types_of_the_results_are_those_of_the_operation() -> None:
     assert_type(studio.map("get_media", studio.search_media()), Map[Media])
     assert_type(studio.map("get_download_url", numbers, quality="hd"), Map[str])
     assert_type(studio.map("list_media_sources", studio.map("get_media", numbers)), Map[list[Source]])
-    assert_type(studio.map("list_collections", [{"page": 2}]), Map[list[Collection]])
+    assert_type(studio.map("list_collections", [{"page": 2}], consistent=True), Map[list[Collection]])
 
     def in_loops() -> None:
         for media in studio.map("get_media", numbers):

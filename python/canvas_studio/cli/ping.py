@@ -18,7 +18,7 @@ import typer
 
 from canvas_studio import profiles
 from canvas_studio._core import StudioClient
-from canvas_studio.cli.person import identify
+from canvas_studio._person import identify
 from canvas_studio.cli.terminal import echo, errors_as_text, printable
 from canvas_studio.cli.whoami import (
     AsJson,

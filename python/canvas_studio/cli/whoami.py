@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any, TypedDict, cast
 import typer
 
 from canvas_studio import profiles
-from canvas_studio.cli.person import identify
+from canvas_studio._person import identify
 from canvas_studio.cli.terminal import echo, errors_as_text, fail, printable
 from canvas_studio.errors import AuthenticationError, LoginRequiredError
 
 if TYPE_CHECKING:
     from canvas_studio._core import StudioClient
+    from canvas_studio._person import Identity
     from canvas_studio.auth import TokenStore
-    from canvas_studio.cli.person import Identity
     from canvas_studio.models import Owner
     from canvas_studio.profiles import Settings
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from canvas_studio.cli.person import probable_person, probably_administrator
+from canvas_studio._person import probable_person, probably_administrator
 from canvas_studio.errors import NotFoundError, StudioError
-from canvas_studio.workflows.calls import call_each
 
 if TYPE_CHECKING:
     import sqlite3
@@ -22,11 +21,13 @@ FIELDS: Final = ("archived_at",)
 MOST_DIFFERENT: Final = 10
 """So many of those that differ are kept with both answers."""
 
-# Spreads the choice over the library, and chooses the same media for the same library. The ids are those
-# that the client can ask for.
+ASKABLE: Final = (1, 2**63 - 2)
+"""The first and the last id that the client asks for."""
+
+# Spreads the choice over the library, and chooses the same media for the same library.
 CHOICE: Final = """
 select media.id from media
-where media.id between 1 and 9223372036854775806 and (media.id in (
+where media.id between ? and ? and (media.id in (
     select placement.media_id from placement join collection on collection.id = placement.collection_id
     where collection.course_id is not null
 )) = ?
@@ -129,25 +130,26 @@ def _fields(studio: StudioClient) -> dict[str, bool | None]:
 def _check(
     studio: StudioClient, connection: sqlite3.Connection, report: Callable[[str, int, int | None], object]
 ) -> dict[str, Any]:
-    inside = [row[0] for row in connection.execute(CHOICE, (1, CHECKED))]
-    outside = [row[0] for row in connection.execute(CHOICE, (0, CHECKED))]
+    inside, outside = (
+        [row[0] for row in connection.execute(CHOICE, (*ASKABLE, is_inside, CHECKED))] for is_inside in (True, False)
+    )
     # A library that has few of one kind is checked with more of the other.
     half = max(CHECKED // 2, CHECKED - len(outside))
     chosen = inside[:half] + outside[: CHECKED - len(inside[:half])]
     same = gone = 0
     different: list[dict[str, Any]] = []
 
-    def single(id: int) -> list[int]:
-        return sorted(course.id for course in studio.list_media_courses(id))
-
-    for number, (media_id, result) in enumerate(call_each(single, chosen), 1):
-        if isinstance(result, NotFoundError):
-            gone += 1
-        elif isinstance(result, StudioError):
-            raise result
-        elif (swept := [row[0] for row in connection.execute(PLACED, (media_id,))]) == result:
-            same += 1
-        else:
-            different.append({"media": media_id, "swept": swept, "single": result})
+    answers = studio.map("list_media_courses", chosen, errors="return")
+    for number, (media_id, answer) in enumerate(zip(chosen, answers, strict=True), 1):
+        swept = [row[0] for row in connection.execute(PLACED, (media_id,))]
+        match answer:
+            case NotFoundError():
+                gone += 1
+            case StudioError():
+                raise answer
+            case courses if (single := sorted(course.id for course in courses)) == swept:
+                same += 1
+            case _:
+                different.append({"media": media_id, "swept": swept, "single": single})
         report("calibration", number, len(chosen))
     return {"checked": len(chosen), "same": same, "gone": gone, "different": different[:MOST_DIFFERENT]}

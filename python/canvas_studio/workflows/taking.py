@@ -28,8 +28,7 @@ from canvas_studio.workflows.about import (
     read_about,
     write_about,
 )
-from canvas_studio.workflows.calibration import calibrate, see_the_same, viewer
-from canvas_studio.workflows.calls import call_each
+from canvas_studio.workflows.calibration import ASKABLE, calibrate, see_the_same, viewer
 from canvas_studio.workflows.errors import SnapshotError, SnapshotRefusedError
 from canvas_studio.workflows.last_viewed import read_last_viewed
 from canvas_studio.workflows.private import Names, without_secrets
@@ -56,6 +55,8 @@ COMMIT_AFTER: Final = 1_000
 writing the checkpoint some twenty times, however large the library is."""
 
 COLLECTIONS_BETWEEN_COMMITS: Final = 100
+
+NO_LISTS: Final = Drift(readings=1, appeared=0, vanished=0, first_total=0, last_total=0)
 
 SMALLER: Final = 2
 """A snapshot with less than this part of the old one's media is refused."""
@@ -449,45 +450,43 @@ class _Reading:
 
     def sweep(self) -> None:
         """Read which media is in which collection, with the collections that were not read yet."""
+        # There is no collection with such an id, so it is not asked for.
+        self._connection.execute("update collection set sweep = 'gone' where id not between ? and ?", ASKABLE)
         left = [row[0] for row in self._connection.execute("select id from collection where sweep is null order by id")]
         total = self._count("collections")
-        drift = Drift(**self._progress()["drift"].get("courses", asdict(Drift(1, 0, 0, None, None))))
-
-        def read(id: int) -> tuple[list[int], Drift | None]:
-            listing = self._studio.list_collection_media(id).with_options(consistent=self._settings["consistent"])
-            return [media.id for page in listing.pages() for media in page], listing.drift
-
-        calls = call_each(read, left)
+        before = Drift(**self._progress()["drift"].get("courses", asdict(NO_LISTS)))
+        lists = self._studio.map(
+            "list_collection_media", left, errors="return", consistent=self._settings["consistent"]
+        )
         self._connection.execute("begin")
         try:
-            for number, (collection_id, result) in enumerate(calls, total - len(left) + 1):
-                match result:
-                    case NotFoundError() | InvalidArgumentError():  # or an id that nobody can ask for, such as 0
+            for number, (collection_id, answer) in enumerate(zip(left, lists, strict=True), total - len(left) + 1):
+                match answer:
+                    case NotFoundError():
                         state = "gone"
                     case PermissionDeniedError():
                         state = "not_allowed"
                     case StudioError():
                         # What came before it is kept.
-                        self._commit_sweep(drift)
-                        raise result
-                    case ids, found:
+                        self._commit_sweep(before, lists.drift)
+                        raise answer
+                    case media:
                         state = "read"
-                        drift = _sum(drift, found)
                         self._connection.executemany(
                             "insert or ignore into placement values (?, ?)",
-                            [(collection_id, media_id) for media_id in ids],
+                            [(collection_id, each.id) for each in media],
                         )
                 self._connection.execute("update collection set sweep = ? where id = ?", (state, collection_id))
                 self._report("courses", number, total)
                 if number % COLLECTIONS_BETWEEN_COMMITS == 0:
-                    self._commit_sweep(drift)
-            self._commit_sweep(drift)
+                    self._commit_sweep(before, lists.drift)
+            self._commit_sweep(before, lists.drift)
         finally:
-            calls.close()  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue]
             if self._connection.in_transaction:
                 self._connection.execute("rollback")
 
-    def _commit_sweep(self, drift: Drift) -> None:
+    def _commit_sweep(self, before: Drift, since: Drift | None) -> None:
+        drift = before if since is None else before + since
         self._keep(drift=self._progress()["drift"] | {"courses": asdict(drift)})
         self._connection.execute("commit")
         self._connection.execute("begin")
@@ -578,15 +577,3 @@ def _seen(viewer: dict[str, Any]) -> str:
         for what in ("media", "collections")
     )
     return f"{kind[viewer['administrator']]}, {counts}"
-
-
-def _sum(drift: Drift, found: Drift | None) -> Drift:
-    if found is None:
-        return drift
-    return Drift(
-        max(drift.readings, found.readings),
-        drift.appeared + found.appeared,
-        drift.vanished + found.vanished,
-        None,
-        None,
-    )

@@ -3,7 +3,7 @@
 use super::checkpoint::Checkpoint;
 use super::page::count;
 use super::reader::{Reader, total_in_range};
-use super::sweep::{PageRequest, Reading, State, fits};
+use super::sweep::{Drift, PageRequest, Reading, State, fits};
 use crate::api::item::Item;
 use crate::api::{Page, Request};
 use crate::client::config::Options;
@@ -77,16 +77,16 @@ impl<T: Item> Listing<T> {
         Reader::new(self.client.clone(), self.request.clone(), self.last, state)
     }
 
-    /// All items, one page after another.
-    pub async fn collect(&self) -> Result<Vec<T>, Error> {
+    /// All items, one page after another, and how the list changed meanwhile.
+    pub async fn collect(&self, reading: Reading) -> Result<(Vec<T>, Drift), Error> {
         let one_by_one = Options { max_concurrency: Some(1), ..Options::default() };
         let listing = if self.first_page().is_some() { self.with(one_by_one)? } else { self.clone() };
-        let mut reader = listing.read(Reading::default());
+        let mut reader = listing.read(reading);
         let mut items = Vec::new();
         while let Some(pages) = reader.next_pages().await? {
             items.extend(pages.into_iter().flatten());
         }
-        Ok(items)
+        Ok((items, reader.handle().drift()))
     }
 
     /// The current number of items: Studio's total, or if that is missing or implausible, the number read.

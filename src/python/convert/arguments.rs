@@ -171,6 +171,7 @@ pub(crate) mod named {
         jobs: i64 = int;
         dry_run: bool = flag;
         resume: bool = flag;
+        consistent: bool = flag;
     }
 }
 

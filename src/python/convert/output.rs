@@ -19,6 +19,7 @@ use super::json;
 use crate::api::json::dates::{Dated, Moment, ParseDate};
 use crate::api::json::lazy::DateSource;
 use crate::client::Client;
+use crate::client::listing::Drift;
 use crate::python::cached::cached;
 
 /// A result that is converted for Python.
@@ -37,6 +38,14 @@ pub(crate) fn page_into_python<'py, T: IntoPython>(
 ) -> PyResult<Bound<'py, PyList>> {
     let items: PyResult<Vec<_>> = items.into_iter().map(|item| item.into_python(py, client)?.into_py_any(py)).collect();
     PyList::new(py, items?)
+}
+
+/// The fields of `canvas_studio.drift.Drift`, in order.
+pub(crate) type DriftFields = (u32, u64, u64, Option<i64>, Option<i64>);
+
+pub(crate) fn drift_fields(drift: Drift) -> DriftFields {
+    let Drift { readings, appeared, vanished, first_total, last_total } = drift;
+    (readings, appeared, vanished, first_total, last_total)
 }
 
 /// Types that need no conversion.

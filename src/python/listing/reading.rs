@@ -22,7 +22,7 @@ use crate::client::{Checkpoint, Client, Error, Reader};
 use crate::python::bridge::operation::Operation;
 use crate::python::bridge::runtime::cleanup;
 use crate::python::convert::arguments::{Argument, Text};
-use crate::python::convert::output::{IntoPython, TypeHint, Typed, page_into_python};
+use crate::python::convert::output::{DriftFields, IntoPython, TypeHint, Typed, drift_fields, page_into_python};
 use crate::python::errors::to_python;
 use crate::python::operations::operations;
 
@@ -234,9 +234,6 @@ impl Operation for NextCsv {
     }
 }
 
-/// The fields of `canvas_studio.models.Drift`, in order.
-type DriftFields = (u32, u64, u64, Option<i64>, Option<i64>);
-
 operations! { PageReader {
     /// Read the pages that are ready: the items of each page that has any; `None` at the end of the list.
     next_pages / next_pages_async (reader) -> Option<Batch> = Ok(NextPages(Arc::clone(&reader.reader)));
@@ -258,8 +255,7 @@ impl PageReader {
     /// How the list has changed during the reading.
     #[getter]
     fn drift(&self) -> DriftFields {
-        let Drift { readings, appeared, vanished, first_total, last_total } = self.reader.drift();
-        (readings, appeared, vanished, first_total, last_total)
+        drift_fields(self.reader.drift())
     }
 
     /// The position after so many items of this reading, or after all that were returned. `None` if that is before the
