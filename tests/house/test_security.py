@@ -29,6 +29,7 @@ from support.fault_server import (
     redirect,
 )
 from support.gateways import Proxy, TlsFront
+from support.statements import is_defined, statements
 
 if TYPE_CHECKING:
     from canvas_studio import Source
@@ -44,16 +45,6 @@ def section(title: str) -> str:
     return SECURITY.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
 
 
-def sentences(title: str) -> list[str]:
-    bullets = re.split(r"^- ", section(title).replace("**", ""), flags=re.MULTILINE)
-    return [
-        sentence
-        for bullet in (" ".join(bullet.split()) for bullet in bullets)
-        if bullet
-        for sentence in re.split(r"(?<=\.)\s+(?=[A-Z`])", bullet)
-    ]
-
-
 def rows() -> list[tuple[str, list[str]]]:
     return [
         (start, re.findall(r"`([^`]+)`", tests))
@@ -62,10 +53,10 @@ def rows() -> list[tuple[str, list[str]]]:
 
 
 def test_each_statement_has_a_row_with_its_tests() -> None:
-    stated, starts = [*sentences("What is promised"), *sentences("What is not promised")], [row for row, _ in rows()]
-    assert len(sentences("What is promised")) >= 30
-    assert len(sentences("What is not promised")) >= 10
-    for sentence, start in zip(stated, starts, strict=True):
+    promised, not_promised = (statements(section(f"What is {what}")) for what in ("promised", "not promised"))
+    assert len(promised) >= 30
+    assert len(not_promised) >= 10
+    for sentence, (start, _) in zip([*promised, *not_promised], rows(), strict=True):
         assert sentence.startswith(start), f"{sentence!r} stands beside {start!r}"
 
 
@@ -77,8 +68,7 @@ def test_only_a_statement_that_says_so_has_no_test() -> None:
 @pytest.mark.parametrize("test", sorted({test for _, tests in rows() for test in tests}))
 def test_a_test_that_holds_a_statement_is_there(test: str) -> None:
     file, _, name = test.partition("::")
-    keyword = "fn" if file.endswith(".rs") else "def"
-    assert re.search(rf"\b{keyword} {name}\(", (HOUSE / file).read_text(encoding="utf-8")), test
+    assert is_defined(name, (HOUSE / file).read_text(encoding="utf-8")), test
 
 
 @pytest.mark.parametrize("maker", [StudioClient, StudioClient.from_env, StudioClient.with_options, OAuth])
@@ -189,9 +179,10 @@ def test_addresses_are_not_masked(form: Form, tmp_path: Path) -> None:
 def test_a_csv_file_holds_titles_as_they_are(form: Form, tmp_path: Path) -> None:
     title = '=HYPERLINK("https://evil.example","grades")'
     with FaultServer(paged([media_item(1, title=title)])) as server:
-        path = form.call(server.client().search_media(), "to_csv", tmp_path / "media.csv")
-    with path.open(newline="") as file:
-        assert [row["title"] for row in csv.DictReader(file)] == [title]
+        for safe in (False, True):
+            path = form.call(server.client().search_media(), "to_csv", tmp_path / "media.csv", safe=safe)
+            with path.open(newline="") as file:
+                assert [row["title"] for row in csv.DictReader(file)] == [f"'{title}" if safe else title]
 
 
 def test_a_client_keeps_its_token(form: Form, monkeypatch: pytest.MonkeyPatch) -> None:

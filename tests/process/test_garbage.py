@@ -77,6 +77,21 @@ def test_a_token_store_that_knows_its_client_is_collected(way: str, form: Form) 
         assert visitor() is None
 
 
+def test_a_store_that_holds_a_media_of_its_client_stays(form: Form) -> None:
+    with School() as school:
+        store = Store(school.expired())
+        store.knows = (form.call(school.client(school.oauth(store)), "get_media", 1),)
+        visitor = weakref.ref(store)
+        del store
+        gc.collect()
+        found = visitor()
+        assert found is not None
+        found.knows = ()
+        del found
+        gc.collect()
+        assert visitor() is None
+
+
 def test_whoever_needs_a_token_store_keeps_it(form: Form) -> None:
     def unknown(school: School) -> Any:
         return school.client(school.oauth(Store(school.expired())))

@@ -243,6 +243,64 @@ box = Sandbox(media=0)
 """
 
 
+def test_requests_is_made_anew_each_time(box: Sandbox) -> None:
+    ping(box)
+    before = box.requests
+    assert before is not box.requests
+    ping(box)
+    assert (len(before), len(box.requests)) == (1, 2)
+
+
+def test_a_client_does_not_keep_a_sandbox_running() -> None:
+    studio = Sandbox(media=0).client()
+    with pytest.raises(APIConnectionError, match="if it was a sandbox, it is closed"):
+        studio.get_media(1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts threads in /proc")
+def test_one_thread_answers_all_connections() -> None:
+    program = """
+        import http.client
+        count = lambda: len(os.listdir("/proc/self/task"))
+        before, connections = count(), []
+        for _ in range(30):
+            connection = http.client.HTTPConnection("127.0.0.1", box.port)
+            connection.request("GET", "/api/public/v1/ping")
+            connection.getresponse().read()
+            connections.append(connection)
+        print(count() - before)
+        box.close()
+    """
+    assert run(program).stdout == "0\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs fork")
+def test_a_forked_child_holds_the_port() -> None:
+    program = """
+        import socket, time
+        ready, done = os.pipe()
+        child = os.fork()
+        if not child:
+            os.close(done)
+            os.read(ready, 1)
+            os._exit(0)
+        port = box.port
+        box.close()
+        def is_free():
+            try:
+                Sandbox(media=0, port=port).close()
+            except OSError:
+                return False
+            return True
+        print(is_free(), flush=True)
+        os.close(done)
+        os.waitpid(child, 0)
+        print(is_free())
+    """
+    ended = run(program)
+    assert (ended.stdout.split(), ended.stderr) == (["False", "True"], "")
+
+
 def run(program: str) -> subprocess.CompletedProcess[str]:
     """Run a program that has a sandbox to its end; one that hangs is killed."""
     # From 3.12 on, Python warns of every fork of a process with threads; that it works is what is tested.

@@ -114,7 +114,7 @@ fn complete(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     let id = call.id("media_id")?;
     let Some(upload) = state.uploads.get(&id).copied() else {
         state.owns(call.caller, state.media.get(&id).ok_or_else(ErrorReply::not_found)?.owner)?;
-        return Err(ErrorReply::new(409, "The upload was completed already"));
+        return Err(ErrorReply::new(409, "Conflict"));
     };
     state.owns(call.caller, upload.owner)?;
     check_captions(call)?;
