@@ -4,7 +4,7 @@ The compiled part of `canvas_studio`. Import from `canvas_studio` instead.
 
 from canvas_studio.errors import StudioError
 from canvas_studio.auth import AsyncTokenStore, TokenStore
-from canvas_studio.listing import Listing
+from canvas_studio.listing import Listing, Reports
 from canvas_studio.many_calls import Map
 from canvas_studio.models import (
     Caption,
@@ -87,7 +87,7 @@ class ArrowTable:
     """
     def __arrow_c_schema__(self, /) -> Any: ...
     def __arrow_c_stream__(self, /, requested_schema: Any | None = None) -> Any: ...
-    def __new__(cls, /, source: ListingSource, batches: Sequence[ArrowBatch]) -> ArrowTable: ...
+    def __new__(cls, /, source: ListingSource, batches: Sequence[ArrowBatch], flatten: bool) -> ArrowTable: ...
 
 @final
 class CallBuilder:
@@ -805,6 +805,11 @@ class ListingSource:
     def first_page(self, /) -> int | None:
         """
         The page to start at; `None` for a list without pages, or one that is resumed.
+        """
+    @property
+    def item(self, /) -> str:
+        """
+        The name of the class of its items; empty if they have no type.
         """
     @property
     def per_page(self, /) -> int | None:
@@ -1670,9 +1675,9 @@ class PageReader:
     """
     One reading of a list.
     """
-    def arrow_stream(self, /, progress: Any | None) -> Any:
+    def arrow_stream(self, /, reports: Reports | None) -> Any:
         """
-        Return the reading as an Arrow stream in a capsule. `progress` is called with the rows so far and in total.
+        Return the reading as an Arrow stream in a capsule, which reports its rows.
         """
     def checkpoint(self, /, given: int | None) -> Checkpoint | None:
         """
@@ -1688,13 +1693,13 @@ class PageReader:
         """
         How the list has changed during the reading.
         """
-    def next_columns(self, /) -> ArrowBatch | None:
+    def next_columns(self, /, flatten: bool = False, reports: Reports | None = None) -> ArrowBatch | None:
         """
-        Read some thousand rows as columns; `None` at the end of the list.
+        Read some thousand rows as columns; `None` at the end of the list. Meanwhile it reports how many have come.
         """
-    async def next_columns_async(self, /) -> ArrowBatch | None:
+    async def next_columns_async(self, /, flatten: bool = False, reports: Reports | None = None) -> ArrowBatch | None:
         """
-        Read some thousand rows as columns; `None` at the end of the list.
+        Read some thousand rows as columns; `None` at the end of the list. Meanwhile it reports how many have come.
         """
     def next_csv(self, /, safe: bool) -> tuple[int, bytes] | None:
         """
@@ -1860,6 +1865,7 @@ class StudioClient:
         """
         The proxy that requests go through, without its password, and where it is set; for `canvas-studio ping`.
         """
+    def _repr_html_(self, /) -> str: ...
     def _server_date(self, /) -> str | None:
         """
         The time of the server, from its `Date` header; for `canvas-studio ping`.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from canvas_studio._core import ArrowTable
+from canvas_studio._core import ArrowTable, read_bool
 from canvas_studio._csv import WholeFile
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from canvas_studio._core import ArrowBatch, ListingSource
 
-NEEDED = {"arrow": ("pyarrow",), "pandas": ("pandas", "pyarrow"), "polars": ("polars",)}
+NEEDED = {"arrow": ("pyarrow",), "pandas": ("pandas", "pyarrow"), "polars": ("polars",), "excel": ("xlsxwriter",)}
 """The packages of each extra."""
 
 ROWS = 16_384
@@ -26,8 +26,17 @@ ROWS = 16_384
 twice as many rows memory goes up and down by 6 MB."""
 
 
-def check(method: str, extra: str) -> None:
-    """Raise if a package is missing, before anything is sent."""
+def check(method: str, extra: str, flatten: bool = False) -> bool:  # noqa: FBT001, FBT002 - an argument of a user
+    """Raise if a package is missing or an argument is wrong, before anything is sent.
+
+    Args:
+        method: The method that needs it.
+        extra: The extra.
+        flatten: The argument `flatten` of the method.
+
+    Returns:
+        The argument.
+    """
     for name in NEEDED[extra]:
         try:
             import_module(name)
@@ -36,23 +45,24 @@ def check(method: str, extra: str) -> None:
                 raise
             wanted = " ".join(NEEDED[extra])
             raise ImportError(f"{method}() needs {name}: pip install {wanted}", name=name) from error
+    return read_bool("flatten", flatten)
 
 
-def to_arrow(source: ListingSource, batches: Sequence[ArrowBatch]) -> pa.Table:
+def to_arrow(source: ListingSource, batches: Sequence[ArrowBatch], *, flatten: bool) -> pa.Table:
     """Join batches to a pyarrow table."""
     import pyarrow as pa  # noqa: PLC0415 - an extra
 
     # Each batch has its own dictionaries; a table is easier to use with one per column.
-    reader = pa.RecordBatchReader.from_stream(ArrowTable(source, list(batches)))
+    reader = pa.RecordBatchReader.from_stream(ArrowTable(source, list(batches), flatten))
     return reader.read_all().unify_dictionaries()
 
 
-def to_pandas(source: ListingSource, batches: Sequence[ArrowBatch]) -> pd.DataFrame:
+def to_pandas(source: ListingSource, batches: Sequence[ArrowBatch], *, flatten: bool) -> pd.DataFrame:
     """Join batches to a pandas data frame."""
     import pandas as pd  # noqa: PLC0415 - an extra
     import pyarrow as pa  # noqa: PLC0415 - an extra
 
-    table: Any = to_arrow(source, batches)
+    table: Any = to_arrow(source, batches, flatten=flatten)
     frame: pd.DataFrame = table.to_pandas(date_as_object=False)
     for column in table.schema:
         # Otherwise one missing number turns the whole column into floats, and a course's id into 1301.0.
@@ -61,25 +71,27 @@ def to_pandas(source: ListingSource, batches: Sequence[ArrowBatch]) -> pd.DataFr
     return frame
 
 
-def to_polars(source: ListingSource, batches: Sequence[ArrowBatch]) -> pl.DataFrame:
+def to_polars(source: ListingSource, batches: Sequence[ArrowBatch], *, flatten: bool) -> pl.DataFrame:
     """Join batches to a polars data frame."""
     import polars as pl  # noqa: PLC0415 - an extra
 
-    return pl.DataFrame(ArrowTable(source, list(batches)))
+    return pl.DataFrame(ArrowTable(source, list(batches), flatten))
 
 
 class ParquetFile(WholeFile):
     """A Parquet file, written in row groups."""
 
-    def __init__(self, path: str | os.PathLike[str], source: ListingSource) -> None:
+    def __init__(self, path: str | os.PathLike[str], source: ListingSource, *, flatten: bool) -> None:
         """Begin the file.
 
         Args:
             path: Where it will be.
             source: What the batches come from.
+            flatten: Whether their columns are flat.
         """
         super().__init__(path)
         self._source = source
+        self.flatten = flatten
         self._batches: list[ArrowBatch] = []
         self._rows = 0
         self._writer: Any = None
@@ -95,7 +107,7 @@ class ParquetFile(WholeFile):
     def _write_group(self) -> None:
         from pyarrow.parquet import ParquetWriter  # noqa: PLC0415 - an extra
 
-        table = to_arrow(self._source, self._batches)
+        table = to_arrow(self._source, self._batches, flatten=self.flatten)
         self._batches, self._rows = [], 0
         if self._writer is None:
             self._writer = ParquetWriter(self._file, table.schema)

@@ -20,6 +20,7 @@ def _by_name() -> None:
     import warnings
 
     import canvas_studio._logs
+    import canvas_studio._notebook
     import canvas_studio._pickles
     import canvas_studio._progress
     import canvas_studio._pydantic

@@ -1,17 +1,18 @@
-"""Shows the first rows of a listing in a notebook, as a table with all text escaped."""
+"""Shows values in a notebook: the first rows of a table, or the fields of one value. All text is escaped."""
 
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from dataclasses import fields, is_dataclass
+from datetime import date, datetime
 from html import escape
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 from urllib.parse import urlsplit
 
 from canvas_studio.errors import StudioError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from canvas_studio._core import ListingSource
 
@@ -25,6 +26,9 @@ COLUMNS: Final = (
 )
 """Which of the documented fields are shown, and in which order."""
 
+NAMES: Final = ("title", "name", "display_name", "full_name", "label")
+"""The fields that may say what a value is, best first."""
+
 MOST_COLUMNS: Final = 8
 LONGEST_TEXT: Final = 80
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
@@ -33,8 +37,11 @@ QUIET: Final = "text-align: left; opacity: 0.7; padding: 0.3em 0"
 TEXT: Final = "text-align: left"
 NUMBER: Final = "text-align: right; white-space: nowrap"
 
+Cell: TypeAlias = tuple[str, str]
+"""The style and the HTML of a value."""
 
-def table(source: ListingSource, limit: int | None, *, thumbnails: bool) -> str:
+
+def of_listing(source: ListingSource, limit: int | None, *, thumbnails: bool) -> str:
     """Request one page and show its first rows, or the error.
 
     Args:
@@ -45,25 +52,42 @@ def table(source: ListingSource, limit: int | None, *, thumbnails: bool) -> str:
     Returns:
         HTML.
     """
-    request = f"<code>{escape(source.request)}</code>"
     reader = source.within(SECONDS).read(limit, consistent=False)
+    noun = plural(source.item)
     try:
         pages = reader.next_pages()
     except StudioError as error:
-        reason = f"{type(error).__name__}: {error}"
-        return f'<div style="{TEXT}">{request} cannot be shown: {escape(reason)}</div>'
+        request, reason = escape(source.request), escape(f"{type(error).__name__}: {error}")
+        return f'<div style="{TEXT}">{noun} cannot be shown. <code>{request}</code>: {reason}</div>'
     if pages is None:
-        return f'<div style="{TEXT}">{request}: {_extent(0, 0)}</div>'
+        return f'<div style="{TEXT}">{noun}, none</div>'
     items = pages[0][:ROWS]
     # A list without pages is complete.
     total = len(pages[0]) if source.first_page is None else reader.total
-    caption = f"{request}: {_extent(len(items), total)}"
     columns = _columns(source.fields, items)
     pictures = [_picture(_value(item, "thumbnail_url")) for item in items] if thumbnails else []
-    rows = [[_cell(_value(item, column), column) for column in columns] for item in items]
+    rows = [[cell(_value(item, column), column) for column in columns] for item in items]
+    return table(columns, rows, f"{noun}, {_extent(len(items), total)}", pictures)
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[Cell]], caption: str, pictures: Sequence[str] = ()) -> str:
+    """Show rows.
+
+    Args:
+        columns: The names of the columns.
+        rows: The cells of each row, as `cell` returns them.
+        caption: What is said above.
+        pictures: The HTML of a picture for each row; none if no row has one.
+
+    Returns:
+        HTML.
+    """
     # A heading stands above its numbers.
-    styles = [next((cell[0] for cell in cells if cell[1]), TEXT) for cells in zip(*rows, strict=True)]
-    heads = [f'<th style="{style}">{escape(column)}</th>' for style, column in zip(styles, columns, strict=True)]
+    styles = [next((row[index][0] for row in rows if row[index][1]), TEXT) for index in range(len(columns))]
+    heads = [
+        f'<th scope="col" style="{style}">{escape(_printable(column))}</th>'
+        for style, column in zip(styles, columns, strict=True)
+    ]
     # Titles are written in any script.
     lines = [[f'<td style="{style}" dir="auto">{text}</td>' for style, text in row] for row in rows]
     if any(pictures):
@@ -72,17 +96,73 @@ def table(source: ListingSource, limit: int | None, *, thumbnails: bool) -> str:
     head, body = "".join(heads), "".join(f"<tr>{''.join(line)}</tr>" for line in lines)
     return (
         '<div style="overflow-x: auto"><table style="font-variant-numeric: tabular-nums">'
-        f'<caption style="caption-side: top; {QUIET}">{caption}</caption>'
+        f'<caption style="caption-side: top; {QUIET}">{escape(caption)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 
+def of_record(value: object) -> str:
+    """Show the documented fields of one value that hold something.
+
+    Args:
+        value: A record, or an object such as a media.
+
+    Returns:
+        HTML.
+    """
+    names = _fields(value)
+    held = {name: getattr(value, name) for name in names}
+    heading = next((name for name in NAMES if held.get(name)), None)
+    title = type(value).__name__ if heading is None else held.pop(heading)
+    return card(title, held)
+
+
+def _fields(value: Any) -> Sequence[str]:  # noqa: ANN401 - a value of any class
+    documented: tuple[str, ...] = getattr(type(value), "__match_args__", ())
+    names = [field.name for field in fields(value) if field.repr] if is_dataclass(value) else documented
+    # A picture's address is of no use as text.
+    return [name for name in names if name != "thumbnail_url"]
+
+
+def card(heading: str, rows: Mapping[str, object]) -> str:
+    """Show named values.
+
+    Args:
+        heading: What they belong to.
+        rows: The values. Those that are missing are left out.
+
+    Returns:
+        HTML.
+    """
+    cells = [(name, cell(value, name)[1]) for name, value in rows.items() if value is not None]
+    lines = "".join(
+        f'<tr><th scope="row" style="{TEXT}; opacity: 0.7; font-weight: normal">{escape(_printable(name))}</th>'
+        f'<td style="{TEXT}" dir="auto">{text}</td></tr>'
+        for name, text in cells
+    )
+    return (
+        '<table style="font-variant-numeric: tabular-nums"><thead><tr>'
+        f'<th colspan="2" style="{TEXT}" dir="auto">{escape(_short(_printable(heading)))}</th></tr></thead>'
+        f"<tbody>{lines}</tbody></table>"
+    )
+
+
+def plural(item: str) -> str:
+    """Return the word for several items of a class.
+
+    Args:
+        item: The name of the class; empty for the dicts of `paginate`.
+
+    Returns:
+        The word, such as `Media` or `Users`.
+    """
+    return "Media" if item == "Media" else f"{item or 'Item'}s"
+
+
 def _extent(shown: int, total: int | None) -> str:
     if total is None:
-        return f"the first {shown} items, of how many Studio does not say"
-    if total > shown:
-        return f"the first {shown} of {total:,} items"
-    return f"{shown} items" if shown != 1 else "1 item"
+        return f"the first {shown}; Studio does not say how many there are"
+    return f"the first {shown} of {total:,}" if total > shown else str(shown)
 
 
 def _columns(fields: Sequence[str], items: Sequence[object]) -> list[str]:
@@ -100,34 +180,66 @@ def _value(item: Any, column: str) -> object:  # noqa: ANN401 - an item of any l
     return cast("dict[str, object]", item).get(column) if isinstance(item, dict) else getattr(item, column, None)
 
 
-def _cell(value: object, column: str) -> tuple[str, str]:
-    """Return the style and the HTML of a value."""
+def cell(value: object, column: str = "") -> Cell:
+    """Return the style and the HTML of a value.
+
+    Args:
+        value: The value.
+        column: The field that it is of, if that decides how it is shown.
+
+    Returns:
+        Both.
+    """
     match value:
         case None:
             return TEXT, ""
-        case float() if column == "duration":
-            return NUMBER, _clock(value)
-        case int() if column == "size":
-            return NUMBER, _size(value)
         case int() | float() if not isinstance(value, bool):
-            return NUMBER, str(value)
-        case datetime():
-            return NUMBER, f"{value:%Y-%m-%d %H:%M}"
-        case dict() | list():
-            text = json.dumps(value, ensure_ascii=False)
+            return NUMBER, escape(_number(value, column))
+        case _:
+            return TEXT if not isinstance(value, datetime) else NUMBER, escape(_short(_printable(_text(value))))
+
+
+def _number(value: float, column: str) -> str:
+    if column == "duration":
+        return _clock(value)
+    if column == "size" and isinstance(value, int):
+        return _size(value)
+    return str(value)
+
+
+def _text(value: object) -> str:
+    match value:
         case str():
-            text = value
+            return _without_query(value)
+        case datetime():
+            # As Studio gives them: in UTC.
+            return f"{value:%Y-%m-%d %H:%M}"
+        case date():
+            return value.isoformat()
+        case dict() | list():
+            return json.dumps(value, ensure_ascii=False)
+        case tuple():
+            return ", ".join(map(_with_permission, cast("tuple[object, ...]", value)))
         case _:
             # An owner, or a collection.
             names = (getattr(value, name, None) for name in ("display_name", "full_name", "name", "id"))
-            text = str(next((name for name in names if name is not None), value))
-    return TEXT, escape(_short(_without_query(text)))
+            return str(next((name for name in names if name is not None), value))
+
+
+def _with_permission(value: object) -> str:
+    """Somebody with whom something is shared, and what they may do; or a role."""
+    permission = getattr(value, "permission", None)
+    return _text(value) if permission is None else f"{_text(value)} ({permission})"
 
 
 def _without_query(text: str) -> str:
     """Leave out the query: a URL may be signed, and notebooks are shared."""
     address, mark, _ = text.partition("?")
     return f"{address}?***" if mark and address.startswith(("https://", "http://")) else text
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def _short(text: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from canvas_studio._core import read_bool
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -17,6 +19,27 @@ def is_async(progress: Callable[[int, int | None], object]) -> bool:
     import inspect  # noqa: PLC0415 - only needed here
 
     return any(inspect.iscoroutinefunction(each) for each in (progress, getattr(progress, "__call__", None)))  # noqa: B004
+
+
+def read_progress(
+    progress: bool | Callable[[int, int | None], object],  # noqa: FBT001 - an argument of a user
+) -> bool | Callable[[int, int | None], object]:
+    """Read the argument `progress` of a loop, which awaits nothing.
+
+    Args:
+        progress: The argument.
+
+    Returns:
+        The argument.
+
+    Raises:
+        TypeError: If it is none of these, or async.
+    """
+    if not callable(progress):
+        return read_bool("progress", progress, "True, False or a callable")
+    if is_async(progress):
+        raise TypeError("progress must be a plain callable, not an async one: a list does not await it")
+    return progress
 
 
 class Bar:
@@ -58,13 +81,23 @@ class Items(Bar):
     """Draws the progress of a list in items. The list may still grow when all have come."""
 
     def __init__(self) -> None:
-        super().__init__(unit=" items")
+        # Each page is drawn: without `miniters`, a bar whose first pages came at once waits for as many again.
+        super().__init__(unit=" items", miniters=1)
+
+    def begin(self, done: int, total: int | None) -> None:
+        """Draw a bar that has nothing new yet, unless there is one. Its rate counts from here."""
+        if self._bar is None:
+            self._bar = self._tqdm(initial=done, total=total, **self._how)
 
     def __call__(self, done: int, total: int | None) -> None:
         """Draw."""
+        self.begin(done, total)
         self.draw(done, total)
 
     def close(self) -> None:
         """Draw for the last time. A list that continues after an error gets a new bar."""
+        if self._bar is not None and self._bar.total is None and self._bar.n == self._bar.initial:
+            # Nothing has come: leave no line behind.
+            self._bar.leave = False
         super().close()
         self._bar = None

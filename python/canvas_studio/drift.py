@@ -34,6 +34,11 @@ class Drift:
     first_total: int | None
     last_total: int | None
 
+    def _repr_html_(self) -> str:
+        from canvas_studio import _notebook  # noqa: PLC0415 - only a notebook needs it
+
+        return _notebook.of_record(self)
+
     def __add__(self, other: Drift) -> Drift:
         if not isinstance(other, Drift):  # pyright: ignore[reportUnnecessaryIsInstance] - it may be anything
             return NotImplemented

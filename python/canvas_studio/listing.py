@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from canvas_studio._csv import CsvFile
+    from canvas_studio._excel import ItemsFile
     from canvas_studio._frames import ParquetFile
     from canvas_studio._progress import Items
     from canvas_studio.drift import Drift
@@ -146,8 +147,8 @@ class Listing(Generic[Item]):
                 leave the count as it is; it costs at least twice the requests.
             progress: `True` for a bar in a terminal or a notebook (the extra `progress`), or a callable. The callable
                 gets the number of items so far and the total, or `None` if it is unknown. It runs on the reader's
-                thread after each batch of pages; the last call has two equal numbers. If it raises, the reading ends.
-                `False` shows no progress.
+                thread when pages have come, for frames and Parquet at most twenty times a second; the last call has
+                two equal numbers. If it raises, the reading ends. `False` shows no progress.
             thumbnails: Whether the table in a notebook shows pictures. The notebook then stores their addresses, and
                 each viewer's browser fetches them from Studio's storage.
 
@@ -157,6 +158,8 @@ class Listing(Generic[Item]):
         Raises:
             TypeError: If an argument is none of these, or `progress` is an async callable.
         """
+        from canvas_studio._progress import read_progress  # noqa: PLC0415 - only needed here
+
         return Listing(
             self._source,
             self._limit,
@@ -393,10 +396,64 @@ class Listing(Generic[Item]):
                 table.write(rows)
         return table.path
 
-    def to_arrow(self) -> pa.Table:
+    def to_excel(self, path: str | os.PathLike[str]) -> Path:
+        """Write all items to an Excel workbook, one row per item. Needs XlsxWriter, the extra `excel`.
+
+        The columns are those of `to_csv()`. Numbers are numbers, moments are in UTC, since Excel knows no zones, and a
+        text is never a formula. A whole number of more than 15 digits is text, which keeps them all. The file gets its
+        name when it is complete.
+
+        Args:
+            path: The file; an existing one is replaced.
+
+        Returns:
+            The path.
+
+        Raises:
+            ImportError: If XlsxWriter is not installed.
+            InvalidArgumentError: If `path` exists and is not a file.
+            ValueError: If there are more than 1,048,575 items, the most that fit in a sheet. This is raised as soon as
+                Studio has counted them.
+            OSError: If the file cannot be written.
+        """
+        with self._excel_file(path) as book:
+            for page in self.pages():
+                book.write(page, self._counted())
+        return book.path
+
+    async def to_excel_async(self, path: str | os.PathLike[str]) -> Path:
+        """Write all items to an Excel workbook, one row per item. Needs XlsxWriter, the extra `excel`.
+
+        The columns are those of `to_csv()`. Numbers are numbers, moments are in UTC, since Excel knows no zones, and a
+        text is never a formula. A whole number of more than 15 digits is text, which keeps them all. The file gets its
+        name when it is complete.
+
+        Args:
+            path: The file; an existing one is replaced.
+
+        Returns:
+            The path.
+
+        Raises:
+            ImportError: If XlsxWriter is not installed.
+            InvalidArgumentError: If `path` exists and is not a file.
+            ValueError: If there are more than 1,048,575 items, the most that fit in a sheet. This is raised as soon as
+                Studio has counted them.
+            OSError: If the file cannot be written.
+        """
+        with self._excel_file(path) as book:
+            async for page in self.pages():
+                book.write(page, self._counted())
+        return book.path
+
+    def to_arrow(self, *, flatten: bool = False) -> pa.Table:
         """Read all items as Arrow columns. Needs pyarrow, the extra `arrow`.
 
         The columns are the documented fields. The last one, `extra`, holds all other fields as JSON.
+
+        Args:
+            flatten: Whether each column holds plain values, with the names of the CSV: the owner becomes `owner_id`,
+                `owner_full_name`, `owner_display_name` and `owner_email`; any other object or list becomes JSON text.
 
         Returns:
             One row per item.
@@ -406,13 +463,17 @@ class Listing(Generic[Item]):
         """
         from canvas_studio import _frames  # noqa: PLC0415 - only needed here
 
-        _frames.check("to_arrow", "arrow")
-        return _frames.to_arrow(self._source, list(self._columns()))
+        flatten = _frames.check("to_arrow", "arrow", flatten)
+        return _frames.to_arrow(self._source, list(self._columns(flatten)), flatten=flatten)
 
-    async def to_arrow_async(self) -> pa.Table:
+    async def to_arrow_async(self, *, flatten: bool = False) -> pa.Table:
         """Read all items as Arrow columns. Needs pyarrow, the extra `arrow`.
 
         The columns are the documented fields. The last one, `extra`, holds all other fields as JSON.
+
+        Args:
+            flatten: Whether each column holds plain values, with the names of the CSV: the owner becomes `owner_id`,
+                `owner_full_name`, `owner_display_name` and `owner_email`; any other object or list becomes JSON text.
 
         Returns:
             One row per item.
@@ -422,14 +483,19 @@ class Listing(Generic[Item]):
         """
         from canvas_studio import _frames  # noqa: PLC0415 - only needed here
 
-        _frames.check("to_arrow", "arrow")
-        return _frames.to_arrow(self._source, [batch async for batch in self._columns_async()])
+        flatten = _frames.check("to_arrow", "arrow", flatten)
+        batches = [batch async for batch in self._columns_async(flatten)]
+        return _frames.to_arrow(self._source, batches, flatten=flatten)
 
-    def to_pandas(self) -> pd.DataFrame:
+    def to_pandas(self, *, flatten: bool = False) -> pd.DataFrame:
         """Read all items as a pandas data frame. Needs pandas and pyarrow, the extra `pandas`.
 
-        The columns are those of `to_arrow()`. Whole numbers that may be missing are of type `Int64`, dates are
-        `datetime64`, and the owner is a dict.
+        The columns are those of `to_arrow()`. Whole numbers that may be missing are of type `Int64`. Times are in UTC,
+        days are `datetime64` without a zone. The owner is a dict, unless `flatten=True` makes columns of it.
+
+        Args:
+            flatten: Whether each column holds plain values, with the names of the CSV: the owner becomes `owner_id`,
+                `owner_full_name`, `owner_display_name` and `owner_email`; any other object or list becomes JSON text.
 
         Returns:
             One row per item.
@@ -439,14 +505,18 @@ class Listing(Generic[Item]):
         """
         from canvas_studio import _frames  # noqa: PLC0415 - only needed here
 
-        _frames.check("to_pandas", "pandas")
-        return _frames.to_pandas(self._source, list(self._columns()))
+        flatten = _frames.check("to_pandas", "pandas", flatten)
+        return _frames.to_pandas(self._source, list(self._columns(flatten)), flatten=flatten)
 
-    async def to_pandas_async(self) -> pd.DataFrame:
+    async def to_pandas_async(self, *, flatten: bool = False) -> pd.DataFrame:
         """Read all items as a pandas data frame. Needs pandas and pyarrow, the extra `pandas`.
 
-        The columns are those of `to_arrow()`. Whole numbers that may be missing are of type `Int64`, dates are
-        `datetime64`, and the owner is a dict.
+        The columns are those of `to_arrow()`. Whole numbers that may be missing are of type `Int64`. Times are in UTC,
+        days are `datetime64` without a zone. The owner is a dict, unless `flatten=True` makes columns of it.
+
+        Args:
+            flatten: Whether each column holds plain values, with the names of the CSV: the owner becomes `owner_id`,
+                `owner_full_name`, `owner_display_name` and `owner_email`; any other object or list becomes JSON text.
 
         Returns:
             One row per item.
@@ -456,13 +526,18 @@ class Listing(Generic[Item]):
         """
         from canvas_studio import _frames  # noqa: PLC0415 - only needed here
 
-        _frames.check("to_pandas", "pandas")
-        return _frames.to_pandas(self._source, [batch async for batch in self._columns_async()])
+        flatten = _frames.check("to_pandas", "pandas", flatten)
+        batches = [batch async for batch in self._columns_async(flatten)]
+        return _frames.to_pandas(self._source, batches, flatten=flatten)
 
-    def to_polars(self) -> pl.DataFrame:
+    def to_polars(self, *, flatten: bool = False) -> pl.DataFrame:
         """Read all items as a polars data frame. Needs polars, the extra `polars`, and no pyarrow.
 
         The columns are those of `to_arrow()`.
+
+        Args:
+            flatten: Whether each column holds plain values, with the names of the CSV: the owner becomes `owner_id`,
+                `owner_full_name`, `owner_display_name` and `owner_email`; any other object or list becomes JSON text.
 
         Returns:
             One row per item.
@@ -472,13 +547,17 @@ class Listing(Generic[Item]):
         """
         from canvas_studio import _frames  # noqa: PLC0415 - only needed here
 
-        _frames.check("to_polars", "polars")
-        return _frames.to_polars(self._source, list(self._columns()))
+        flatten = _frames.check("to_polars", "polars", flatten)
+        return _frames.to_polars(self._source, list(self._columns(flatten)), flatten=flatten)
 
-    async def to_polars_async(self) -> pl.DataFrame:
+    async def to_polars_async(self, *, flatten: bool = False) -> pl.DataFrame:
         """Read all items as a polars data frame. Needs polars, the extra `polars`, and no pyarrow.
 
         The columns are those of `to_arrow()`.
+
+        Args:
+            flatten: Whether each column holds plain values, with the names of the CSV: the owner becomes `owner_id`,
+                `owner_full_name`, `owner_display_name` and `owner_email`; any other object or list becomes JSON text.
 
         Returns:
             One row per item.
@@ -488,10 +567,11 @@ class Listing(Generic[Item]):
         """
         from canvas_studio import _frames  # noqa: PLC0415 - only needed here
 
-        _frames.check("to_polars", "polars")
-        return _frames.to_polars(self._source, [batch async for batch in self._columns_async()])
+        flatten = _frames.check("to_polars", "polars", flatten)
+        batches = [batch async for batch in self._columns_async(flatten)]
+        return _frames.to_polars(self._source, batches, flatten=flatten)
 
-    def to_parquet(self, path: str | os.PathLike[str]) -> Path:
+    def to_parquet(self, path: str | os.PathLike[str], *, flatten: bool = False) -> Path:
         """Write all items to a Parquet file. Needs pyarrow, the extra `arrow`.
 
         It is written while it is read, so the memory that this takes does not grow with the list. The columns are those
@@ -499,6 +579,7 @@ class Listing(Generic[Item]):
 
         Args:
             path: The file; an existing one is replaced.
+            flatten: The same as for `to_arrow()`.
 
         Returns:
             The path.
@@ -508,12 +589,12 @@ class Listing(Generic[Item]):
             InvalidArgumentError: If `path` exists and is not a file.
             OSError: If the file cannot be written.
         """
-        with self._parquet_file(path) as table:
-            for batch in self._columns():
+        with self._parquet_file(path, flatten) as table:
+            for batch in self._columns(table.flatten):
                 table.write(batch)
         return table.path
 
-    async def to_parquet_async(self, path: str | os.PathLike[str]) -> Path:
+    async def to_parquet_async(self, path: str | os.PathLike[str], *, flatten: bool = False) -> Path:
         """Write all items to a Parquet file. Needs pyarrow, the extra `arrow`.
 
         It is written while it is read, so the memory that this takes does not grow with the list. The columns are those
@@ -521,6 +602,7 @@ class Listing(Generic[Item]):
 
         Args:
             path: The file; an existing one is replaced.
+            flatten: The same as for `to_arrow()`.
 
         Returns:
             The path.
@@ -530,25 +612,34 @@ class Listing(Generic[Item]):
             InvalidArgumentError: If `path` exists and is not a file.
             OSError: If the file cannot be written.
         """
-        with self._parquet_file(path) as table:
-            async for batch in self._columns_async():
+        with self._parquet_file(path, flatten) as table:
+            async for batch in self._columns_async(table.flatten):
                 table.write(batch)
         return table.path
 
-    def _parquet_file(self, path: str | os.PathLike[str]) -> ParquetFile:
+    def _excel_file(self, path: str | os.PathLike[str]) -> ItemsFile:
+        from canvas_studio._excel import ItemsFile  # noqa: PLC0415 - only needed here
+
+        return ItemsFile(path, self._source)
+
+    def _counted(self) -> int | None:
+        """Return how many items the reading under way will bring, if Studio counts them."""
+        return None if self._reading is None else self._reading.reader.total
+
+    def _parquet_file(self, path: str | os.PathLike[str], flatten: bool) -> ParquetFile:  # noqa: FBT001 - likewise
         from canvas_studio import _frames  # noqa: PLC0415 - only needed here
 
-        _frames.check("to_parquet", "arrow")
-        return _frames.ParquetFile(path, self._source)
+        flatten = _frames.check("to_parquet", "arrow", flatten)
+        return _frames.ParquetFile(path, self._source, flatten=flatten)
 
-    def _columns(self) -> Iterator[ArrowBatch]:
+    def _columns(self, flatten: bool) -> Iterator[ArrowBatch]:  # noqa: FBT001 - of a method's caller
         with self._begin() as reading:
-            while (batch := reading.next_columns()) is not None:
+            while (batch := reading.next_columns(flatten)) is not None:
                 yield batch
 
-    async def _columns_async(self) -> AsyncIterator[ArrowBatch]:
+    async def _columns_async(self, flatten: bool) -> AsyncIterator[ArrowBatch]:  # noqa: FBT001 - likewise
         with self._begin() as reading:
-            while (batch := await reading.next_columns_async()) is not None:
+            while (batch := await reading.next_columns_async(flatten)) is not None:
                 yield batch
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
@@ -561,12 +652,12 @@ class Listing(Generic[Item]):
             A stream of Arrow's C data interface. It blocks while it waits for Studio.
         """
         reading = self._begin()
-        return reading.reader.arrow_stream(reading.hand_over_progress())
+        return reading.reader.arrow_stream(reading.hand_over_reports())
 
     def _repr_html_(self) -> str:
         from canvas_studio import _notebook  # noqa: PLC0415 - only a notebook needs it
 
-        return _notebook.table(self._source, self._limit, thumbnails=self._thumbnails)
+        return _notebook.of_listing(self._source, self._limit, thumbnails=self._thumbnails)
 
 
 class Pages(Generic[Item]):
@@ -753,6 +844,7 @@ class _Reading:
                 "another thread or task waits for the next page of this iterator: "
                 "give each of them its own, with iter(listing) or aiter(listing)"
             )
+        self._reports.begin()
 
     def _take(self, batch: list[list[Any]] | None) -> None:
         if batch is None:
@@ -763,24 +855,32 @@ class _Reading:
         if self._reports.progress is not None:
             self._report(None if batch is None else sum(map(len, batch)))
 
-    def next_columns(self) -> ArrowBatch | None:
-        self._position = None
-        batch = self.reader.next_columns()
-        self._report(None if batch is None else batch.num_rows)
-        return batch
+    def next_columns(self, flatten: bool) -> ArrowBatch | None:  # noqa: FBT001 - of a method's caller
+        """Request the next pages as columns, and report each."""
+        return self._take_columns(self.reader.next_columns(flatten, self._begin_columns()))
 
-    async def next_columns_async(self) -> ArrowBatch | None:
+    async def next_columns_async(self, flatten: bool) -> ArrowBatch | None:  # noqa: FBT001 - likewise
+        """Request the next pages as columns, and report each."""
+        return self._take_columns(await self.reader.next_columns_async(flatten, self._begin_columns()))
+
+    def _begin_columns(self) -> Reports | None:
+        """Begin a call. The core reports the rows that come during it, if anybody wants to know."""
         self._position = None
-        batch = await self.reader.next_columns_async()
+        self._reports.begin()
+        return None if self._reports.progress is None else self._reports
+
+    def _take_columns(self, batch: ArrowBatch | None) -> ArrowBatch | None:
         self._report(None if batch is None else batch.num_rows)
         return batch
 
     def next_csv(self, *, safe: bool) -> bytes | None:
         self._position = None
+        self._reports.begin()
         return self._report_rows(self.reader.next_csv(safe))
 
     async def next_csv_async(self, *, safe: bool) -> bytes | None:
         self._position = None
+        self._reports.begin()
         return self._report_rows(await self.reader.next_csv_async(safe))
 
     def _report_rows(self, rows: tuple[int, bytes] | None) -> bytes | None:
@@ -793,11 +893,11 @@ class _Reading:
         if self._reports.progress is not None:
             self._reports.add(count, self.reader.total)
 
-    def hand_over_progress(self) -> Callable[[int, int | None], object] | None:
+    def hand_over_reports(self) -> Reports | None:
         """Let a stream of columns report the progress. The bar ends with the stream."""
         self._position = None
-        progress, self._reports = self._reports.progress, Reports(progress=False)
-        return progress
+        reports, self._reports = self._reports, Reports(progress=False)
+        return None if reports.progress is None else reports
 
     def one_by_one(self, page: list[Any]) -> Iterator[Any]:
         """Give out the items of a page one by one."""
@@ -836,14 +936,23 @@ class Reports:
             self._bar = progress = Items()
         self.progress = progress or None
 
+    def begin(self, total: int | None = None) -> None:
+        """Draw the bar, before anything has come: its clock starts here."""
+        if self._bar is not None:
+            self._bar.begin(self._done, total)
+
     def add(self, count: int | None, total: int | None) -> None:
         """Report so many more items of a total, or, with `None`, that no more will come."""
-        if self.progress is None:
-            return
         self._done += count or 0
-        total = self._done if count is None else total
-        state = (self._done, None if total is None else max(total, self._done))
-        if state != self._reported:
+        self._report(self._done, self._done if count is None else total)
+
+    def show(self, count: int, total: int | None) -> None:
+        """Report so many more items that have come, but are not added yet."""
+        self._report(self._done + count, total)
+
+    def _report(self, done: int, total: int | None) -> None:
+        state = (done, None if total is None else max(total, done))
+        if self.progress is not None and state != self._reported:
             self._reported = state
             self.progress(*state)
 
@@ -851,19 +960,6 @@ class Reports:
         """End the bar, if there is one."""
         if self._bar is not None:
             self._bar.close()
-
-
-def read_progress(
-    progress: bool | Callable[[int, int | None], object],  # noqa: FBT001 - an argument of a user
-) -> bool | Callable[[int, int | None], object]:
-    """Read the argument `progress` of a loop, which awaits nothing."""
-    if not callable(progress):
-        return read_bool("progress", progress, "True, False or a callable")
-    from canvas_studio._progress import is_async  # noqa: PLC0415 - only needed here
-
-    if is_async(progress):
-        raise TypeError("progress must be a plain callable, not an async one: a list does not await it")
-    return progress
 
 
 def _whole_number(count: int, least: int) -> int:

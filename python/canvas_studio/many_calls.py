@@ -16,8 +16,9 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from canvas_studio._core import CallBuilder, CallQueue, PreparedCall, StudioClient
+from canvas_studio._progress import read_progress
 from canvas_studio.errors import InvalidArgumentError
-from canvas_studio.listing import Reports, read_progress
+from canvas_studio.listing import Reports
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -208,6 +209,8 @@ class _Calls:
                 "another thread or task waits for the next result of this iterator: "
                 "give each of them its own, with iter(...) or aiter(...)"
             )
+        if self._items is not None:
+            self._reports.begin(self._total)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

@@ -55,6 +55,11 @@ class Record:
         names = (field.name for field in dataclasses.fields(cast("Any", self)) if field.name != "extra")
         return {name: _plain(getattr(self, name)) for name in names} | dict(getattr(self, "extra", {}))
 
+    def _repr_html_(self) -> str:
+        from canvas_studio import _notebook  # noqa: PLC0415 - only a notebook needs it
+
+        return _notebook.of_record(self)
+
     @classmethod
     def __get_pydantic_core_schema__(cls, source: object, handler: Callable[[object], Any]) -> object:
         """Let pydantic, and with it FastAPI, read and write the record. Called by pydantic alone."""

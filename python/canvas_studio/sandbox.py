@@ -493,6 +493,11 @@ class Sandbox:
     def __repr__(self) -> str:
         return f"Sandbox({self.url!r}, {self._description})"
 
+    def _repr_html_(self) -> str:
+        from canvas_studio import _notebook  # noqa: PLC0415 - only a notebook needs it
+
+        return _notebook.card("Sandbox", {"School": self.url, "Library": self._description})
+
     def __enter__(self) -> Self:
         return self
 

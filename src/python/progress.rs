@@ -90,7 +90,7 @@ pub(crate) trait Measure: Default + Send + Sync + 'static {
     /// The bytes transferred so far, and the total if it is known.
     fn read(&self) -> (u64, Option<u64>);
 
-    /// As [`Operation::is_ending`].
+    /// Whether its last request is under way.
     fn is_ending(&self) -> bool {
         false
     }
@@ -176,8 +176,8 @@ impl<T: Transfer> Operation for WithProgress<T> {
         self.progress.report(py, self.transferred.read())
     }
 
-    fn is_ending(&self) -> bool {
-        self.transferred.is_ending()
+    fn is_too_late(&self, is_finished: bool) -> bool {
+        is_finished || self.transferred.is_ending()
     }
 
     fn end_upload(&self) -> Option<(i64, UploadState)> {

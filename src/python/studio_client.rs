@@ -366,6 +366,19 @@ impl StudioClient {
         })
     }
 
+    fn _repr_html_(&self, py: Python<'_>) -> PyResult<String> {
+        let config = self.client.config();
+        let rows = PyDict::new(py);
+        rows.set_item("School", config.url())?;
+        rows.set_item("Signed in with", if self.auth().is_some() { "OAuth" } else { "a token" })?;
+        rows.set_item("Timeout", format!("{} s", config.timeout.as_secs_f64()))?;
+        rows.set_item("Pages at once", config.max_concurrency)?;
+        rows.set_item("Requests at once", config.max_connections)?;
+        rows.set_item("Requests a second", config.max_rate)?;
+        let card = py.import("canvas_studio._notebook")?.getattr("card")?;
+        card.call1(("StudioClient", rows))?.extract()
+    }
+
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         Ok(format!("StudioClient({})", self.url().into_py_any(py)?.bind(py).repr()?))
     }

@@ -9,12 +9,16 @@ from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from canvas_studio import Media, _notebook
+from canvas_studio import Collection, Drift, Media, StudioClient, _notebook
+from canvas_studio.auth import MemoryTokenStore, OAuth
+from canvas_studio.models import Caption, Group, Perspective, Source, UploadSlot
+from canvas_studio.sandbox import Sandbox
 from support.fault_server import (
     HANG,
     TOKEN,
     Answer,
     FaultServer,
+    Received,
     collection_item,
     json_answer,
     library_of,
@@ -85,21 +89,20 @@ def test_a_listing_shows_its_first_rows_and_its_total_for_one_request() -> None:
     assert table.rows[0] == ["id", "title", "owner", "duration", "size", "created_at"]
     assert table.rows[1] == ["1", "Lecture 1", "Person 7", "12:16", "1.0 kB", "2024-05-16 02:36"]
     assert [row[0] for row in table.rows[1:]] == [str(number) for number in range(1, 11)]
-    assert "the first 10 of 5,001 items" in table.text
-    assert "GET /media/search" in table.text
+    assert table.text.startswith("Media, the first 10 of 5,001")
 
 
 @pytest.mark.parametrize(
     ("count", "limit", "told"),
     [
-        (0, None, "0 items"),
-        (1, None, "1 item"),
-        (7, None, "7 items"),
-        (10, None, "10 items"),
-        (11, None, "the first 10 of 11 items"),
-        (345, 3, "3 items"),
-        (345, 30, "the first 10 of 30 items"),
-        (345, 0, "0 items"),
+        (0, None, "none"),
+        (1, None, "1"),
+        (7, None, "7"),
+        (10, None, "10"),
+        (11, None, "the first 10 of 11"),
+        (345, 3, "3"),
+        (345, 30, "the first 10 of 30"),
+        (345, 0, "none"),
     ],
 )
 def test_a_listing_tells_how_much_there_is(count: int, limit: int | None, told: str) -> None:
@@ -107,13 +110,15 @@ def test_a_listing_tells_how_much_there_is(count: int, limit: int | None, told: 
         listing = server.client().search_media(per_page=20)
         table = shown(listing if limit is None else listing.limit(limit))
     rows = min(count, 10 if limit is None else limit, 10)
-    assert table.text.startswith(f"GET /media/search?page=1&per_page=20: {told}" + ("id" if rows else ""))
+    assert table.text.startswith(f"Media, {told}" + ("id" if rows else ""))
     assert len(table.rows) == (rows + 1 if rows else 0)
 
 
 def test_a_listing_that_studio_does_not_count_says_so() -> None:
     with FaultServer(paged(library_of(45), meta=False)) as server:
-        assert "the first 10 items, of how many Studio does not say" in shown(server.client().search_media()).text
+        assert (
+            "Media, the first 10; Studio does not say how many there are" in shown(server.client().search_media()).text
+        )
 
 
 def test_everything_is_escaped() -> None:
@@ -193,8 +198,7 @@ def test_every_list_shows_what_its_items_are_known_by(
     with FaultServer(json_answer({key: items})) as server:
         table = shown(getattr(server.client(), method)(1))
     assert table.rows == rows
-    assert table.text.startswith(f"GET /media/1/{method.rpartition('_')[2]}")
-    assert ": 1 item" in table.text
+    assert table.text.startswith(f"{method.rpartition('_')[2].capitalize()}, {len(items)}")
 
 
 def test_dicts_are_shown_by_their_own_fields_without_the_query_of_a_url() -> None:
@@ -319,7 +323,73 @@ def test_a_media_shows_a_card_in_which_everything_is_escaped() -> None:
     media = Media.from_dict(media_item(1, title=SCRIPT, owner=person(display_name=SCRIPT)))
     card = shown(media)
     assert card.rows[0] == [SCRIPT]
-    assert ["Owner", SCRIPT] in card.rows
+    assert ["owner", SCRIPT] in card.rows
     assert "<script" not in html_of(media)
     assert unescape(html_of(media)).count(SCRIPT) == 2
     assert card.named("img") == []
+
+
+def test_the_cards_of_people_and_of_what_is_shared_show_who_may_do_what() -> None:
+    answers = {
+        "/users/3": {"user": person(3, display_name=SCRIPT, role_names=["Admin", "Teacher"])},
+        "/permissions": {
+            "users": [person(4, display_name="Ada", permission="edit")],
+            "groups": [{"id": 5, "name": SCRIPT, "permission": "view"}],
+        },
+    }
+
+    def answer(request: Received) -> Answer:
+        return json_answer(next(body for path, body in answers.items() if request.path.endswith(path)))
+
+    with FaultServer(answer) as server:
+        studio = server.client()
+        user, permissions = studio.get_user(3), studio.get_media_permissions(1)
+    html = html_of(user) + html_of(permissions)
+    assert "<script" not in html
+    assert Reader(html_of(user)).rows[0] == [SCRIPT]
+    assert ["role_names", "Admin, Teacher"] in Reader(html_of(user)).rows
+    assert Reader(html_of(permissions)).rows == [
+        ["Permissions"],
+        ["users", "Ada (edit)"],
+        ["groups", f"{SCRIPT} (view)"],
+    ]
+
+
+SIGNED = "https://files.example/1.mp4?Signature=SignedSecret"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Source(url=SIGNED, download_url=SIGNED),
+        UploadSlot(id=1, url=SIGNED),
+        Caption(id=1, url="/caption_files/1/download?token=SignedSecret"),
+        Media.from_dict(media_item(1, thumbnail_url=SIGNED)),
+        Collection.from_dict(collection_item(1, owner=person(7, email=None))),
+        Group(id=1, name=SCRIPT),
+        Perspective(uuid="a", title=SCRIPT, collection=Collection.from_dict(collection_item(1, name=SCRIPT))),
+        Drift(readings=1, appeared=0, vanished=0, first_total=500, last_total=None),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_every_record_shows_a_card_without_secrets(value: Any) -> None:
+    html = html_of(value)
+    assert Reader(html).rows[0][0] in {type(value).__name__, SCRIPT, "Lecture 1", "Collection 1"}
+    assert "Secret" not in html
+    assert "<script" not in html
+
+
+def test_a_client_and_a_sandbox_show_their_school_and_no_secret() -> None:
+    with Sandbox(media=3) as box, box.client(max_rate=5) as studio:
+        client, sandbox = html_of(studio), html_of(box)
+        assert ["School", box.url] in Reader(client).rows
+        assert ["Signed in with", "a token"] in Reader(client).rows
+        assert ["Requests a second", "5.0"] in Reader(client).rows
+        assert ["School", box.url] in Reader(sandbox).rows
+        for secret in (box.token, box.client_secret):
+            assert secret not in client + sandbox
+        auth = OAuth(box.client_id, box.client_secret, store=MemoryTokenStore())
+        assert ["Signed in with", "OAuth"] in Reader(html_of(StudioClient(box.url, auth=auth))).rows
+    proxied = StudioClient("myschool", token=TOKEN, proxy="http://ada:Secret@proxy.example.edu:8080")
+    assert "Secret" not in html_of(proxied)
+    assert TOKEN not in html_of(proxied)

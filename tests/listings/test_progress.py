@@ -6,15 +6,17 @@ import asyncio
 import sys
 import threading
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from canvas_studio import InternalServerError, StudioError
+from canvas_studio import InternalServerError, PermissionDeniedError, StudioError
+from canvas_studio._progress import Items
 from support.fault_server import Answer, FaultServer, Received, json_answer, library_of, page_answer, paged
+from support.programs import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from canvas_studio import Listing, Media
     from support.forms import Form
@@ -23,18 +25,28 @@ pa: Any = import_module("pyarrow")  # what it makes is not typed here
 
 Call = tuple[int, int | None]
 
+BEGIN_WITH_HELPERS = f"import sys; sys.path.insert(0, {str(Path(__file__).parents[1])!r})\n"
+
+
+class Enough(Exception):  # noqa: N818 (it is not an error)
+    """What a caller raises to end a reading."""
+
 
 class Told:
     """What a callable was told, and on which threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, until: int = 0) -> None:
         self.calls: list[Call] = []
         self.threads: set[int] = set()
+        self.until = until
+        self.has_told = threading.Event()
 
     def __call__(self, done: int, total: int | None) -> None:
         """Note it."""
         self.calls.append((done, total))
         self.threads.add(threading.get_ident())
+        if done >= self.until:
+            self.has_told.set()
 
 
 def read_items(form: Form, listing: Listing[Any], _: Path) -> None:
@@ -65,7 +77,22 @@ def to_parquet(form: Form, listing: Listing[Any], folder: Path) -> None:
     form.call(listing, "to_parquet", folder / "media.parquet")
 
 
-@pytest.mark.parametrize("read", [read_items, read_pages, collect, to_dicts, to_csv, to_arrow, to_parquet])
+def to_polars(form: Form, listing: Listing[Any], _: Path) -> None:
+    form.call(listing, "to_polars")
+
+
+def to_pandas(form: Form, listing: Listing[Any], _: Path) -> None:
+    form.call(listing, "to_pandas")
+
+
+def stream(_form: Form, listing: Listing[Any], _: Path) -> None:
+    pa.table(listing)
+
+
+COLUMNS = [to_arrow, to_polars, to_pandas, to_parquet, stream]
+
+
+@pytest.mark.parametrize("read", [read_items, read_pages, collect, to_dicts, to_csv, *COLUMNS])
 def test_progress_rises_to_the_total_on_the_calling_thread(
     form: Form, read: Callable[[Form, Listing[Media], Path], None], tmp_path: Path
 ) -> None:
@@ -78,12 +105,132 @@ def test_progress_rises_to_the_total_on_the_calling_thread(
     assert told.threads == {threading.get_ident()}
 
 
-def test_progress_of_a_stream_of_columns_rises_to_the_total() -> None:
-    told = Told()
-    with FaultServer(paged(library_of(345))) as server:
-        pa.table(server.client().search_media(per_page=20).with_options(progress=told))
+def waits_at_page_4(told: Told, *, meta: bool = True) -> Callable[[Received], Answer]:
+    """A list whose fourth page comes when its first three have been told."""
+    items = library_of(100)
+
+    def answer(request: Received) -> Answer:
+        if request.parameters["page"] == "4":
+            assert told.has_told.wait(timeout=20)
+        return page_answer(request, items, meta=meta)
+
+    return answer
+
+
+@pytest.mark.parametrize("read", COLUMNS)
+def test_columns_tell_the_pages_that_have_come_while_others_are_under_way(
+    form: Form, read: Callable[[Form, Listing[Media], Path], None], tmp_path: Path
+) -> None:
+    told = Told(until=60)
+    with FaultServer(waits_at_page_4(told)) as server:
+        read(form, server.client().search_media(per_page=20).with_options(progress=told), tmp_path)
+    assert (60, 100) in told.calls
     assert [done for done, _ in told.calls] == sorted({done for done, _ in told.calls})
-    assert told.calls[-1] == (345, 345)
+    assert told.calls[-1] == (100, 100)
+    assert told.threads == {threading.get_ident()}
+
+
+@pytest.mark.parametrize("read", COLUMNS)
+def test_columns_of_a_list_that_is_not_counted_have_no_total_until_their_end(
+    form: Form, read: Callable[[Form, Listing[Media], Path], None], tmp_path: Path
+) -> None:
+    told = Told(until=60)
+    with FaultServer(waits_at_page_4(told, meta=False)) as server:
+        read(form, server.client().search_media(per_page=20).with_options(progress=told), tmp_path)
+    assert (60, None) in told.calls
+    assert {total for _, total in told.calls[:-1]} == {None}
+    assert told.calls[-1] == (100, 100)
+
+
+@pytest.mark.parametrize("read", COLUMNS)
+def test_an_exception_of_progress_between_two_pages_ends_the_columns(
+    form: Form, read: Callable[[Form, Listing[Media], Path], None], tmp_path: Path
+) -> None:
+    reached = threading.Event()
+
+    def answer(request: Received) -> Answer:
+        if request.parameters["page"] == "4":
+            reached.wait(timeout=20)  # until the exception
+            return Answer(silent=True, end="hang")
+        return page_answer(request, library_of(100))
+
+    def stop(done: int, _total: int | None) -> None:
+        if done == 60:
+            reached.set()
+            raise Enough("of the callable")
+
+    with FaultServer(answer) as server:
+        listing = server.client().search_media(per_page=20).with_options(progress=stop)
+        with pytest.raises(Exception, match="of the callable"):
+            read(form, listing, tmp_path)
+        # Nothing of the unfinished batch was given out, so a checkpoint is in front of it.
+        assert listing.checkpoint().items == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_bar_is_there_before_the_first_page_and_counts_its_time(
+    form: Form, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown: list[str] = []
+
+    def answer(request: Received) -> Answer:
+        shown.append(capsys.readouterr().err)
+        return page_answer(request, library_of(45))
+
+    with FaultServer(answer) as server:
+        studio = server.client()
+        form.items(studio.search_media().with_options(progress=True))
+        form.call(studio.search_media().with_options(progress=True), "to_arrow")
+        form.call(studio.search_media().with_options(progress=True), "to_csv", tmp_path / "media.csv")
+        list(studio.map("list_collection_media", [1], progress=True))
+    assert len(shown) == 4
+    assert all("0 items [00:00" in each for each in shown[:3])
+    assert "0/1 [00:00" in shown[3]
+
+
+@pytest.mark.parametrize("read", [read_items, to_arrow])
+def test_a_bar_of_nothing_leaves_no_line(
+    form: Form, read: Callable[[Form, Listing[Media], Path], None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with FaultServer(json_answer({"error": "no"}, 403)) as server, pytest.raises(PermissionDeniedError):
+        read(form, server.client().search_media().with_options(progress=True), tmp_path)
+    assert capsys.readouterr().err.rpartition("\r")[2] == ""
+
+
+def test_the_rate_of_a_bar_that_goes_on_counts_what_came_since(capsys: pytest.CaptureFixture[str]) -> None:
+    bar: Any = Items()
+    bar.begin(1_000_000, None)
+    bar(1_000_001, None)
+    assert bar._bar.initial == 1_000_000
+    bar.close()
+    assert "1000001 items" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("method", ["to_arrow", "to_parquet"])
+def test_ctrl_c_between_two_pages_closes_the_bar_and_leaves_no_file(method: str, tmp_path: Path) -> None:
+    script = f"""
+        import os, signal, sys, threading
+        from support.fault_server import Answer, FaultServer, library_of, page_answer
+
+        def answer(request):
+            if request.parameters["page"] == "3":
+                threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+                return Answer(silent=True, end="hang")
+            return page_answer(request, library_of(100))
+
+        with FaultServer(answer) as server:
+            listing = server.client().search_media(per_page=20).with_options(progress=True)
+            try:
+                listing.{method}(*sys.argv[1:])
+            except KeyboardInterrupt:
+                print(listing.checkpoint().items)
+    """
+    arguments = [str(tmp_path / "media.parquet")] if method == "to_parquet" else []
+    ended = run(script, *arguments, begin=BEGIN_WITH_HELPERS)
+    assert ended.stdout.split() == ["0"]
+    assert "40/100" in ended.stderr
+    assert ended.stderr.endswith("\n")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_progress_is_told_for_batches_and_not_for_items(form: Form) -> None:
@@ -130,10 +277,6 @@ def test_progress_never_has_more_than_there_are(form: Form) -> None:
         form.items(server.client().search_media(per_page=20).with_options(progress=told))
     assert all(total is not None and done <= total for done, total in told.calls)
     assert told.calls[-1][0] == told.calls[-1][1]
-
-
-class Enough(Exception):  # noqa: N818 (it is not an error)
-    """What a caller raises to end a reading."""
 
 
 def test_an_exception_of_progress_ends_the_reading_and_comes_out(form: Form) -> None:

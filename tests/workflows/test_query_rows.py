@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import os
 import sys
+from importlib import import_module
 from pathlib import Path  # noqa: TC003 - fixtures are read at run time
 from typing import Any
 
@@ -45,6 +47,20 @@ def test_a_cell_that_a_spreadsheet_would_run_is_defused_in_csv(text: str, safe: 
     path = Rows(("title", "size"), [(text, -5)]).to_csv(tmp_path / "rows.csv")
     with path.open(newline="", encoding="utf-8") as file:
         assert list(csv.reader(file))[1] == [safe, "-5"]
+
+
+def test_a_workbook_holds_what_the_rows_hold_and_no_formula(tmp_path: Path) -> None:
+    path = MIXED.to_excel(tmp_path / "rows.xlsx")
+    sheet: Any = import_module("openpyxl").load_workbook(path).active
+    assert list(sheet.iter_rows(values_only=True)) == [
+        ("id", "size", "title", "odd"),
+        (1, 5, "a", 1),
+        (2, None, None, "x"),
+        (3, 7, "=1+1", 2.5),
+    ]
+    assert sheet["C4"].data_type == "s"
+    if os.name == "posix":
+        assert path.stat().st_mode & 0o077 == 0
 
 
 def test_the_csv_can_have_another_encoding(tmp_path: Path) -> None:

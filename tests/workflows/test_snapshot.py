@@ -1070,7 +1070,7 @@ def test_it_shows_what_it_is(library: Snapshot) -> None:
         in (repr(library))
     )
     html: Any = library
-    assert f'<td style="text-align: left">{library.about.studio}</td>' in html._repr_html_()
+    assert f'<td style="text-align: left" dir="auto">{library.about.studio}</td>' in html._repr_html_()
 
 
 @pytest.mark.parametrize("ending", ["1", "longer than a page", "half"])

@@ -7,9 +7,9 @@ import sqlite3
 from contextlib import closing
 from dataclasses import dataclass, fields
 from datetime import datetime
-from html import escape
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
+from canvas_studio import _notebook
 from canvas_studio.models import Drift
 from canvas_studio.workflows.errors import SnapshotError
 from canvas_studio.workflows.schema import APPLICATION_ID, FORMAT, MEDIA, VERSION
@@ -79,12 +79,7 @@ class SnapshotAbout:
         return {each.name: _plain(getattr(self, each.name)) for each in fields(self)}
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f'<tr><th scope="row" style="text-align: left">{escape(name)}</th>'
-            f'<td style="text-align: left">{escape(value if isinstance(value, str) else json.dumps(value))}</td></tr>'
-            for name, value in self.to_dict().items()
-        )
-        return f"<table>{rows}</table>"
+        return _notebook.card("Snapshot", self.to_dict())
 
 
 def write_about(connection: sqlite3.Connection, about: SnapshotAbout) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from html import escape
 from typing import TYPE_CHECKING, Any, Final, Self, overload
 
-from canvas_studio import _frames
+from canvas_studio import _frames, _notebook
 from canvas_studio._core import read_int, without_formula
 from canvas_studio._csv import WholeFile
 from canvas_studio.errors import InvalidArgumentError
@@ -90,30 +89,8 @@ class Rows(Sequence[dict[str, Any]]):
         return "\n".join([*lines, self._extent()])
 
     def _repr_html_(self) -> str:
-        shown = self._tuples[:SHOWN]
-        styles = [
-            "text-align: right; white-space: nowrap" if _is_number(column) else "text-align: left"
-            for column in self._sample(shown)
-        ]
-        heads = "".join(
-            f'<th scope="col" style="{style}">{escape(name)}</th>'
-            for name, style in zip(self.columns, styles, strict=True)
-        )
-        # Titles are written in any script.
-        lines = "".join(
-            "<tr>"
-            + "".join(
-                f'<td style="{style}" dir="auto">{escape(_text(value))}</td>'
-                for value, style in zip(row, styles, strict=True)
-            )
-            + "</tr>"
-            for row in shown
-        )
-        return (
-            '<div style="overflow-x: auto"><table style="font-variant-numeric: tabular-nums">'
-            f'<caption style="caption-side: top; text-align: left; opacity: 0.7">{escape(self._extent())}</caption>'
-            f"<thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table></div>"
-        )
+        rows = [[_notebook.cell(value) for value in row] for row in self._tuples[:SHOWN]]
+        return _notebook.table(self.columns, rows, self._extent())
 
     def _extent(self) -> str:
         count = len(self)
@@ -158,6 +135,33 @@ class Rows(Sequence[dict[str, Any]]):
         with PrivateFile(path) as file:
             file.write(content)
         return file.path
+
+    def to_excel(self, path: str | os.PathLike[str]) -> Path:
+        """Write the rows to an Excel workbook that only this user can read, and that is there only when it is whole.
+
+        A text is never a formula, and a whole number of more than 15 digits is text. Moments and days are text, as they
+        are in the file.
+
+        Args:
+            path: The file; an existing one is replaced.
+
+        Returns:
+            The path.
+
+        Raises:
+            ImportError: If XlsxWriter is missing.
+            InvalidArgumentError: If `path` exists and is not a file.
+            ValueError: If there are more than 1,048,575 rows, the most that fit in a sheet.
+            OSError: If the file cannot be written.
+        """
+        from canvas_studio._excel import ExcelFile  # noqa: PLC0415 - only needed here
+
+        with ExcelFile(path, "Rows", private=True) as book:
+            book.expect(len(self))
+            book.write_heading(self.columns, self._tuples[:SHOWN])
+            for row in self._tuples:
+                book.write_row(row)
+        return book.path
 
     def to_arrow(self) -> pa.Table:
         """Return the rows as a pyarrow table. Moments and days are text, as they are in the file.

@@ -31,10 +31,10 @@ pub(crate) trait Operation: Send + 'static {
         Ok(None)
     }
 
-    /// Whether an exception of the progress callable comes too late to end it, since its last request is under way. What
-    /// that has done would be unknown.
-    fn is_ending(&self) -> bool {
-        false
+    /// Whether an exception of the progress callable comes too late to end it: if it has finished, or if its last request
+    /// is under way. A caller who gets an exception instead of the result repeats the call, and then there are two media.
+    fn is_too_late(&self, is_finished: bool) -> bool {
+        is_finished
     }
 
     /// Ends the upload of a media that it has begun, if any: no further step begins. Returns the id of the upload, and

@@ -26,13 +26,10 @@ pub(super) fn report(py: Python<'_>, operation: &impl Operation) -> PyResult<()>
     Err(needs_async_call())
 }
 
-/// The exception of a progress callable, if it comes too late to end the operation; otherwise it is the error. If the
-/// operation has finished, or its last request is under way, the result counts: a caller who gets an exception instead
-/// repeats the call, and then there are two media.
+/// The exception of a progress callable, if it comes too late to end the operation; otherwise it is the error.
 pub(super) fn too_late(py: Python<'_>, error: PyErr, operation: &impl Operation, is_finished: bool) -> PyResult<PyErr> {
-    let is_late = is_finished || operation.is_ending();
     // Not KeyboardInterrupt, SystemExit, CancelledError.
-    if is_late && error.is_instance_of::<PyException>(py) { Ok(error) } else { Err(error) }
+    if operation.is_too_late(is_finished) && error.is_instance_of::<PyException>(py) { Ok(error) } else { Err(error) }
 }
 
 /// Warns of an exception that came too late.

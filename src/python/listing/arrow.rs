@@ -8,15 +8,21 @@ use arrow_array::ffi_stream::FFI_ArrowArrayStream;
 use arrow_array::{Array, RecordBatch, RecordBatchIterator, RecordBatchReader, StructArray};
 use arrow_schema::{ArrowError, Schema, SchemaRef};
 use pyo3::exceptions::PyValueError;
+#[cfg(feature = "stubs")]
+use pyo3::inspect::PyStaticExpr;
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyCapsule;
+#[cfg(feature = "stubs")]
+use pyo3::type_hint_identifier;
+use pyo3::types::{PyAny, PyCapsule};
 
-use super::columns::{Rows, WordEncoding};
+use super::columns::{Layout, Rows};
 use super::reading::{AnyReader, PageReader};
 use super::source::ListingSource;
 use crate::client::{Client, Error};
 use crate::python::bridge::operation::Operation;
 use crate::python::bridge::run::run;
+use crate::python::convert::arguments::{Argument, arguments};
 use crate::python::convert::output::{AnyJson, IntoPython, Typed};
 use crate::python::operations::operations;
 
@@ -90,10 +96,10 @@ pub(crate) struct ArrowTable {
 #[pymethods]
 impl ArrowTable {
     #[new]
-    #[pyo3(signature = (source, batches))]
-    fn new(source: &ListingSource, batches: Vec<Bound<'_, ArrowBatch>>) -> Self {
+    #[pyo3(signature = (source, batches, flatten))]
+    fn new(source: &ListingSource, batches: Vec<Bound<'_, ArrowBatch>>, flatten: bool) -> Self {
         let batches: Vec<RecordBatch> = batches.into_iter().map(|batch| batch.get().batch.clone()).collect();
-        let schema = batches.first().map_or_else(|| source.schema(), RecordBatch::schema);
+        let schema = batches.first().map_or_else(|| source.schema(Layout::combined(flatten)), RecordBatch::schema);
         Self { schema, batches }
     }
 
@@ -110,13 +116,35 @@ impl ArrowTable {
 }
 
 /// Reads the next rows as columns.
-pub(crate) struct NextColumns(pub(crate) Arc<dyn AnyReader>, pub(crate) WordEncoding);
+pub(crate) struct NextColumns {
+    reader: Arc<dyn AnyReader>,
+    layout: Layout,
+    /// A `canvas_studio.listing.Reports`, if it reports the rows that come meanwhile.
+    reports: Option<Py<PyAny>>,
+}
 
 impl Operation for NextColumns {
     type Result = Option<Rows>;
 
     fn start(&self, _: Option<Client>) -> impl Future<Output = Result<Self::Result, Error>> + Send + 'static {
-        self.0.next_columns(self.1)
+        self.reader.next_columns(self.layout)
+    }
+
+    fn has_progress(&self) -> bool {
+        self.reports.is_some()
+    }
+
+    fn report_progress<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        // Whoever gets the finished batch reports it.
+        if let (Some(reports), gathered @ 1..) = (&self.reports, self.reader.gathered()) {
+            reports.call_method1(py, intern!(py, "show"), (gathered, self.reader.total()))?;
+        }
+        Ok(None)
+    }
+
+    fn is_too_late(&self, _is_finished: bool) -> bool {
+        // Nothing is lost: the next call returns the batch.
+        false
     }
 }
 
@@ -127,8 +155,7 @@ struct Stream {
     schema: SchemaRef,
     /// A batch that was read already: to find out the columns, or before the progress callable raised an exception.
     next: Option<RecordBatch>,
-    progress: Option<Py<PyAny>>,
-    done: u64,
+    reports: Option<Py<PyAny>>,
 }
 
 /// Makes an Arrow stream of a reading. If its items have no type, this reads the first page.
@@ -136,40 +163,47 @@ pub(crate) fn stream(
     py: Python<'_>,
     reader: &Arc<dyn AnyReader>,
     client: &Client,
-    progress: Option<Py<PyAny>>,
+    reports: Option<Py<PyAny>>,
 ) -> PyResult<Capsule> {
-    let (reader, client) = (Arc::clone(reader), client.clone());
-    let (schema, next) = match reader.schema() {
-        Some(schema) => (schema, None),
-        None => match run(py, Some(&client), Ok(NextColumns(Arc::clone(&reader), WordEncoding::Plain)))? {
-            Some(next) => (next.batch.schema(), Some(next.batch)),
-            None => (reader.empty_schema(), None),
-        },
-    };
-    stream_capsule(py, Box::new(Stream { reader, client, schema, next, progress, done: 0 }))
+    let (reader, client, known) = (Arc::clone(reader), client.clone(), reader.schema());
+    let is_known = known.is_some();
+    let schema = known.unwrap_or_else(|| reader.empty_schema());
+    let mut stream = Stream { reader, client, schema, next: None, reports };
+    if !is_known && let Some(first) = stream.read_batch(py)? {
+        stream.schema = first.schema();
+        stream.next = Some(first);
+    }
+    stream_capsule(py, Box::new(stream))
 }
 
 impl Stream {
+    fn read_batch(&self, py: Python<'_>) -> PyResult<Option<RecordBatch>> {
+        let reports = self.reports.as_ref().map(|reports| reports.clone_ref(py));
+        if let Some(reports) = &reports {
+            reports.call_method0(py, intern!(py, "begin"))?;
+        }
+        let operation = NextColumns { reader: Arc::clone(&self.reader), layout: Layout::STREAM, reports };
+        Ok(run(py, Some(&self.client), Ok(operation))?.map(|rows| rows.batch))
+    }
+
     /// Reads the next batch; None if the interpreter has exited.
     fn read(&mut self) -> Option<PyResult<Option<RecordBatch>>> {
         Python::try_attach(|py| {
             let batch = match self.next.take() {
                 Some(next) => Some(next),
-                None => run(py, Some(&self.client), Ok(NextColumns(Arc::clone(&self.reader), WordEncoding::Plain)))?
-                    .map(|rows| rows.batch),
+                None => self.read_batch(py)?,
             };
-            if let (Some(progress), Some(batch)) = (&self.progress, &batch) {
-                let done = self.done + batch.num_rows() as u64;
-                if let Err(error) = progress.call1(py, (done, self.reader.total())) {
+            if let Some(reports) = &self.reports {
+                let count = batch.as_ref().map(RecordBatch::num_rows);
+                if let Err(error) = reports.call_method1(py, intern!(py, "add"), (count, self.reader.total())) {
                     // If the consumer asks again, it gets these rows.
-                    self.next = Some(batch.clone());
-                    self.progress = None;
+                    self.next = batch;
+                    self.reports = None;
                     return Err(error);
                 }
-                self.done = done;
             }
             if batch.is_none() {
-                self.progress = None;
+                self.reports = None;
             }
             Ok(batch)
         })
@@ -201,17 +235,28 @@ impl Drop for Stream {
     }
 }
 
+arguments! {
+    /// What the progress of a reading is reported to.
+    Reports: Py<PyAny> = reports, type_hint_identifier!("canvas_studio.listing", "Reports");
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "as the macro asks for it")]
+fn reports(_name: &str, given: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+    Ok(given.clone().unbind())
+}
+
 operations! { PageReader {
-    /// Read some thousand rows as columns; `None` at the end of the list.
-    next_columns / next_columns_async (reader) -> Option<Rows>
-        = Ok(NextColumns(Arc::clone(&reader.reader), WordEncoding::Dictionary));
+    /// Read some thousand rows as columns; `None` at the end of the list. Meanwhile it reports how many have come.
+    #[pyo3(signature = (flatten=false, reports=None))]
+    next_columns / next_columns_async (reader, flatten: bool, reports: Option<Reports>) -> Option<Rows>
+        = Ok(NextColumns { reader: Arc::clone(&reader.reader), layout: Layout::combined(flatten), reports });
 } }
 
 #[pymethods]
 impl PageReader {
-    /// Return the reading as an Arrow stream in a capsule. `progress` is called with the rows so far and in total.
-    #[pyo3(signature = (progress))]
-    fn arrow_stream(&self, py: Python<'_>, progress: Option<Py<PyAny>>) -> PyResult<Capsule> {
-        stream(py, &self.reader, &self.client, progress)
+    /// Return the reading as an Arrow stream in a capsule, which reports its rows.
+    #[pyo3(signature = (reports))]
+    fn arrow_stream(&self, py: Python<'_>, reports: Option<Reports>) -> PyResult<Capsule> {
+        stream(py, &self.reader, &self.client, reports.read(py, "reports")?)
     }
 }

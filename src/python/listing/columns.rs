@@ -24,6 +24,8 @@ use crate::memory;
 
 /// The column of the undocumented fields, as JSON.
 const EXTRA: &str = "extra";
+/// The object whose fields are columns of their own where values are plain.
+pub(super) const OWNER: &str = "owner";
 /// The day from which Arrow counts days.
 const EPOCH: Date = Date::constant(1970, 1, 1);
 
@@ -40,6 +42,24 @@ pub(crate) enum WordEncoding {
     Plain,
 }
 
+/// Which columns are made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Layout {
+    pub(crate) words: WordEncoding,
+    /// Whether each is a plain value, as in CSV: one for each field of the owner, and JSON for other objects and lists.
+    pub(crate) is_flat: bool,
+}
+
+impl Layout {
+    /// The columns of a stream.
+    pub(crate) const STREAM: Self = Self { words: WordEncoding::Plain, is_flat: false };
+
+    /// The columns of batches that will be combined.
+    pub(crate) const fn combined(is_flat: bool) -> Self {
+        Self { words: WordEncoding::Dictionary, is_flat }
+    }
+}
+
 /// The columns of a list, the same for all of its batches.
 #[derive(Debug, Clone)]
 pub(crate) struct Columns {
@@ -48,9 +68,8 @@ pub(crate) struct Columns {
 
 impl Columns {
     /// The columns for a type of items. For items without a type they are inferred from the first items.
-    pub(crate) fn of<T: Item>(first: &[T], encoding: WordEncoding) -> Self {
-        let mut columns =
-            if T::FIELDS.is_empty() { inferred(&objects(first)) } else { documented(T::FIELDS, encoding) };
+    pub(crate) fn of<T: Item>(first: &[T], layout: Layout) -> Self {
+        let mut columns = if T::FIELDS.is_empty() { inferred(&objects(first)) } else { documented(T::FIELDS, layout) };
         let names: Vec<&str> = columns.iter().map(|column| column.name().as_str()).collect();
         let extra = extra_name(&names);
         columns.push(Column::new(extra, DataType::Utf8, true));
@@ -100,7 +119,7 @@ const MEMORY_OF_TEXT: usize = 4;
 /// Builds a batch from pages, one by one.
 pub(crate) struct BatchBuilder<T> {
     object: StructBuilder,
-    encoding: WordEncoding,
+    layout: Layout,
     extra: StringBuilder,
     /// Items without a type. Their columns are inferred once there are enough of them.
     untyped: Vec<T>,
@@ -112,10 +131,10 @@ pub(crate) struct BatchBuilder<T> {
 }
 
 impl<T: Item> BatchBuilder<T> {
-    pub(crate) fn new(encoding: WordEncoding) -> Self {
-        let object = StructBuilder::of(T::FIELDS, encoding);
+    pub(crate) fn new(layout: Layout) -> Self {
+        let object = StructBuilder::of(T::FIELDS, layout);
         let (extra, untyped, waiting) = (StringBuilder::new(), Vec::new(), VecDeque::new());
-        Self { object, encoding, extra, untyped, waiting, length: 0, failed: None }
+        Self { object, layout, extra, untyped, waiting, length: 0, failed: None }
     }
 
     /// Adds a page. If there is no memory for it, it waits.
@@ -165,7 +184,7 @@ impl<T: Item> BatchBuilder<T> {
 
     /// Makes the batch, with one row for each item.
     pub(crate) fn finish(self, columns: &OnceLock<Columns>) -> Result<RecordBatch, ArrowError> {
-        let columns = columns.get_or_init(|| Columns::of(&self.untyped, self.encoding));
+        let columns = columns.get_or_init(|| Columns::of(&self.untyped, self.layout));
         match self.failed {
             Some(error) => Err(error),
             None if T::FIELDS.is_empty() => columns.untyped(&self.untyped),
@@ -180,31 +199,46 @@ fn append_extra(extra: &mut StringBuilder, fields: Option<&Extra>) -> Result<(),
     Ok(())
 }
 
-fn documented(fields: &'static [Field], encoding: WordEncoding) -> Vec<Column> {
-    let column =
-        |field: &Field| Column::new(field.name, data_type(field.kind, encoding), !matches!(field.kind, Kind::Id));
-    fields.iter().map(column).collect()
+fn documented(fields: &'static [Field], layout: Layout) -> Vec<Column> {
+    let columns = |field: &'static Field| match owner_fields(field) {
+        Some(parts) if layout.is_flat => {
+            let column =
+                |part: &Field| Column::new(format!("{OWNER}_{}", part.name), data_type(part.kind, layout), true);
+            parts.iter().map(column).collect()
+        }
+        _ => vec![Column::new(field.name, data_type(field.kind, layout), !matches!(field.kind, Kind::Id))],
+    };
+    fields.iter().flat_map(columns).collect()
 }
 
-fn data_type(kind: Kind, encoding: WordEncoding) -> DataType {
+/// The fields of the owner, if this is where it stands: in CSV and in flat columns, they are columns of their own.
+pub(super) fn owner_fields(field: &Field) -> Option<&'static [Field]> {
+    match field.kind {
+        Kind::Object(fields) if field.name == OWNER => Some(fields),
+        _ => None,
+    }
+}
+
+fn data_type(kind: Kind, layout: Layout) -> DataType {
     match kind {
         Kind::Id | Kind::Int => DataType::Int64,
         Kind::Number => DataType::Float64,
         Kind::Flag => DataType::Boolean,
-        Kind::Word if encoding == WordEncoding::Dictionary => {
+        Kind::Word if layout.words == WordEncoding::Dictionary => {
             DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
         }
         Kind::Text | Kind::Word => DataType::Utf8,
         Kind::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
         Kind::Day => DataType::Date32,
+        Kind::Words | Kind::Object(_) if layout.is_flat => DataType::Utf8,
         Kind::Words => DataType::new_list(DataType::Utf8, true),
-        Kind::Object(fields) => DataType::Struct(inside(fields, encoding)),
+        Kind::Object(fields) => DataType::Struct(inside(fields, layout)),
     }
 }
 
 /// The columns of a nested object. They are all nullable, even the id: the object may be missing.
-fn inside(fields: &'static [Field], encoding: WordEncoding) -> Fields {
-    documented(fields, encoding).into_iter().map(|column| column.with_nullable(true)).collect()
+fn inside(fields: &'static [Field], layout: Layout) -> Fields {
+    documented(fields, layout).into_iter().map(|column| column.with_nullable(true)).collect()
 }
 
 /// The undocumented fields by row. Most rows have none.
@@ -213,7 +247,7 @@ type ExtraByRow = BTreeMap<usize, Extra>;
 /// Builds the columns of objects with documented fields.
 struct StructBuilder {
     fields: &'static [Field],
-    encoding: WordEncoding,
+    layout: Layout,
     columns: Vec<FieldBuilder>,
     order: Order,
 }
@@ -228,13 +262,14 @@ enum FieldBuilder {
     Moment(TimestampMicrosecondBuilder),
     Day(Date32Builder),
     Words(ListBuilder<StringBuilder>),
+    Json(StringBuilder),
     Struct { object: StructBuilder, validity: NullBufferBuilder },
 }
 
 impl StructBuilder {
-    fn of(fields: &'static [Field], encoding: WordEncoding) -> Self {
-        let columns = fields.iter().map(|field| FieldBuilder::of(field.kind, encoding)).collect();
-        Self { fields, encoding, columns, order: Order::default() }
+    fn of(fields: &'static [Field], layout: Layout) -> Self {
+        let columns = fields.iter().map(|field| FieldBuilder::of(field, layout)).collect();
+        Self { fields, layout, columns, order: Order::default() }
     }
 
     /// Finds the fields in the JSON text of an object: adds their spans, and the undocumented ones, if there are any.
@@ -260,23 +295,25 @@ impl StructBuilder {
     }
 
     fn finish(self) -> Vec<ArrayRef> {
-        self.columns.into_iter().map(FieldBuilder::finish).collect()
+        self.columns.into_iter().flat_map(FieldBuilder::finish).collect()
     }
 }
 
 impl FieldBuilder {
-    fn of(kind: Kind, encoding: WordEncoding) -> Self {
-        match kind {
+    fn of(field: &Field, layout: Layout) -> Self {
+        match field.kind {
             Kind::Id | Kind::Int => Self::Int(Int64Builder::new()),
             Kind::Number => Self::Number(Float64Builder::new()),
             Kind::Flag => Self::Flag(BooleanBuilder::new()),
-            Kind::Word if encoding == WordEncoding::Dictionary => Self::Word(StringDictionaryBuilder::new()),
+            Kind::Word if layout.words == WordEncoding::Dictionary => Self::Word(StringDictionaryBuilder::new()),
             Kind::Text | Kind::Word => Self::Text(StringBuilder::new()),
             Kind::Timestamp => Self::Moment(TimestampMicrosecondBuilder::new().with_timezone("UTC")),
             Kind::Day => Self::Day(Date32Builder::new()),
+            Kind::Words if layout.is_flat => Self::Json(StringBuilder::new()),
+            Kind::Object(_) if layout.is_flat && owner_fields(field).is_none() => Self::Json(StringBuilder::new()),
             Kind::Words => Self::Words(ListBuilder::new(StringBuilder::new())),
             Kind::Object(fields) => {
-                Self::Struct { object: StructBuilder::of(fields, encoding), validity: NullBufferBuilder::new(0) }
+                Self::Struct { object: StructBuilder::of(fields, layout), validity: NullBufferBuilder::new(0) }
             }
         }
     }
@@ -305,6 +342,7 @@ impl FieldBuilder {
                 let words = Option::<Vec<String>>::read(raw);
                 builder.append_option(words.map(|words| words.into_iter().map(Some)));
             }),
+            Self::Json(builder) => cells.for_each(|raw| builder.append_option(raw)),
             Self::Struct { object, validity } => {
                 let texts: Vec<Option<&str>> = cells.collect();
                 let mut inside = ExtraByRow::new();
@@ -321,20 +359,22 @@ impl FieldBuilder {
         }
     }
 
-    fn finish(self) -> ArrayRef {
-        match self {
-            Self::Int(mut builder) => Arc::new(builder.finish()),
+    /// One column, or those of an object that is not kept as one.
+    fn finish(self) -> Vec<ArrayRef> {
+        vec![match self {
+            Self::Int(mut builder) => Arc::new(builder.finish()) as ArrayRef,
             Self::Number(mut builder) => Arc::new(builder.finish()),
             Self::Flag(mut builder) => Arc::new(builder.finish()),
-            Self::Text(mut builder) => Arc::new(builder.finish()),
+            Self::Text(mut builder) | Self::Json(mut builder) => Arc::new(builder.finish()),
             Self::Word(mut builder) => Arc::new(builder.finish()),
             Self::Moment(mut builder) => Arc::new(builder.finish()),
             Self::Day(mut builder) => Arc::new(builder.finish()),
             Self::Words(mut builder) => Arc::new(builder.finish()),
+            Self::Struct { object, .. } if object.layout.is_flat => return object.finish(),
             Self::Struct { object, mut validity } => {
-                Arc::new(StructArray::new(inside(object.fields, object.encoding), object.finish(), validity.finish()))
+                Arc::new(StructArray::new(inside(object.fields, object.layout), object.finish(), validity.finish()))
             }
-        }
+        }]
     }
 }
 

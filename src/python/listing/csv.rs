@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
 use serde_json::{Number, Value as Json};
 
-use super::columns::{extra_name, objects};
+use super::columns::{OWNER, extra_name, objects, owner_fields};
 use super::formulas::without_formula;
 use crate::api::item::{Extra, Item};
 use crate::api::json::dates::{Moment, ParseDate};
@@ -21,9 +21,6 @@ use crate::memory;
 use crate::python::convert::json::MAX_DIGITS;
 use crate::python::convert::output::IntoPython;
 use crate::stack::with_enough_stack;
-
-/// The object whose fields are columns of their own.
-const OWNER: &str = "owner";
 
 /// The most memory that writing rows takes, as a multiple of the length of their JSON texts: quotes are doubled, and a
 /// string that grows is copied.
@@ -231,13 +228,6 @@ impl CsvWriter {
 enum Dates {
     AsSent,
     InUtc,
-}
-
-fn owner_fields(field: &Field) -> Option<&'static [Field]> {
-    match field.kind {
-        Kind::Object(fields) if field.name == OWNER => Some(fields),
-        _ => None,
-    }
 }
 
 /// A field as JSON has it.

@@ -2,6 +2,7 @@
 
 use std::mem;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, MutexGuard, OnceLock, PoisonError};
 
 use arrow_array::RecordBatch;
@@ -14,7 +15,7 @@ use pyo3::types::PyList;
 use pyo3::{type_hint_identifier, type_hint_subscript};
 use tokio::sync::Mutex;
 
-use super::columns::{BatchBuilder, Columns, Rows, WordEncoding};
+use super::columns::{BatchBuilder, Columns, Layout, Rows};
 use super::csv::{CsvRows, CsvWriter};
 use crate::api::item::Item;
 use crate::client::listing::{Drift, ReaderHandle};
@@ -34,8 +35,10 @@ pub(super) type Running<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Sen
 /// A reading of any list.
 pub(crate) trait AnyReader: Send + Sync {
     fn next_pages(&self) -> Running<Option<Batch>>;
-    fn next_columns(&self, encoding: WordEncoding) -> Running<Option<Rows>>;
+    fn next_columns(&self, layout: Layout) -> Running<Option<Rows>>;
     fn next_csv(&self, is_safe: bool) -> Running<Option<CsvRows>>;
+    /// How many rows have come for the next batch of columns while that is not finished.
+    fn gathered(&self) -> usize;
     /// The columns of a stream, if they are known without reading items.
     fn schema(&self) -> Option<SchemaRef>;
     /// The columns of an empty list.
@@ -58,6 +61,7 @@ struct SharedReader<T> {
     builder: Arc<StdMutex<Option<BatchBuilder<T>>>>,
     rows: Arc<StdMutex<Option<RecordBatch>>>,
     csv: Arc<StdMutex<Option<CsvWriter>>>,
+    gathered: Arc<AtomicUsize>,
 }
 
 fn lock<T>(slot: &StdMutex<T>) -> MutexGuard<'_, T> {
@@ -81,25 +85,31 @@ impl<T: Item + IntoPython + Sync> AnyReader for SharedReader<T> {
         })
     }
 
-    fn next_columns(&self, encoding: WordEncoding) -> Running<Option<Rows>> {
+    fn next_columns(&self, layout: Layout) -> Running<Option<Rows>> {
         let (reader, columns) = (Arc::clone(&self.reader), Arc::clone(&self.columns));
         let (builder, rows) = (Arc::clone(&self.builder), Arc::clone(&self.rows));
+        let gathered = Arc::clone(&self.gathered);
         Box::pin(async move {
             let mut reader = reader.lock().await;
             if lock(&rows).is_none() {
                 let has_some = lock(&builder).is_some();
-                let gather = |items| lock(&builder).get_or_insert_with(|| BatchBuilder::new(encoding)).add(items);
+                let gather = |items: Vec<T>| {
+                    let count = items.len();
+                    lock(&builder).get_or_insert_with(|| BatchBuilder::new(layout)).add(items);
+                    gathered.fetch_add(count, Ordering::Relaxed);
+                };
                 if !has_some && !reader.next_batch(ROWS, gather).await? {
                     return Ok(None);
                 }
                 if let Some(builder) = lock(&builder).as_mut() {
                     builder.add_waiting()?;
                 }
-                let builder = lock(&builder).take().unwrap_or_else(|| BatchBuilder::new(encoding));
+                let builder = lock(&builder).take().unwrap_or_else(|| BatchBuilder::new(layout));
                 let batch = builder
                     .finish(&columns)
                     .map_err(|error| Error::Setup(format!("no columns can be made: {error}")))?;
                 *lock(&rows) = Some(batch);
+                gathered.store(0, Ordering::Relaxed);
             }
             Ok(Some(Rows(rows)))
         })
@@ -118,12 +128,16 @@ impl<T: Item + IntoPython + Sync> AnyReader for SharedReader<T> {
         })
     }
 
+    fn gathered(&self) -> usize {
+        self.gathered.load(Ordering::Relaxed)
+    }
+
     fn schema(&self) -> Option<SchemaRef> {
         (!T::FIELDS.is_empty()).then(|| self.empty_schema())
     }
 
     fn empty_schema(&self) -> SchemaRef {
-        Columns::of::<T>(&[], WordEncoding::Plain).schema
+        Columns::of::<T>(&[], Layout::STREAM).schema
     }
 
     fn total(&self) -> Option<u64> {
@@ -191,6 +205,7 @@ pub(crate) fn any_reader<T: Item + IntoPython + Sync>(reader: Reader<T>) -> Arc<
         builder: Arc::default(),
         rows: Arc::default(),
         csv: Arc::default(),
+        gathered: Arc::default(),
     })
 }
 

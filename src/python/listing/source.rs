@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 #[cfg(feature = "stubs")]
 use pyo3::{type_hint_identifier, type_hint_subscript};
 
-use super::columns::{Columns, WordEncoding};
+use super::columns::{Columns, Layout};
 use super::reading::{AnyReader, PageReader, PyCheckpoint, Running, any_reader};
 use crate::api::item::Item;
 use crate::api::{InvalidArgument, Page, Request};
@@ -26,6 +26,7 @@ use crate::python::studio_client::StudioClient;
 /// A list, without the type of its items.
 trait AnyListing: Send + Sync {
     fn request(&self) -> String;
+    fn item(&self) -> &'static str;
     fn fields(&self) -> Vec<&'static str>;
     fn first_page(&self) -> Option<i64>;
     fn per_page(&self) -> Option<i64>;
@@ -33,13 +34,17 @@ trait AnyListing: Send + Sync {
     fn with(&self, options: Options) -> Result<Arc<dyn AnyListing>, Error>;
     fn beginning(&self) -> Option<Checkpoint>;
     fn read(&self, reading: Reading) -> Arc<dyn AnyReader>;
-    fn schema(&self) -> SchemaRef;
+    fn schema(&self, layout: Layout) -> SchemaRef;
     fn total(&self) -> Running<u64>;
 }
 
 impl<T: Item + IntoPython + Sync> AnyListing for Listing<T> {
     fn request(&self) -> String {
         self.shown()
+    }
+
+    fn item(&self) -> &'static str {
+        T::NAME
     }
 
     fn fields(&self) -> Vec<&'static str> {
@@ -70,8 +75,8 @@ impl<T: Item + IntoPython + Sync> AnyListing for Listing<T> {
         any_reader(Self::read(self, reading))
     }
 
-    fn schema(&self) -> SchemaRef {
-        Columns::of::<T>(&[], WordEncoding::Dictionary).schema
+    fn schema(&self, layout: Layout) -> SchemaRef {
+        Columns::of::<T>(&[], layout).schema
     }
 
     fn total(&self) -> Running<u64> {
@@ -198,8 +203,8 @@ impl ListingSource {
     }
 
     /// The columns of its items; without fields if the items have no type.
-    pub(crate) fn schema(&self) -> SchemaRef {
-        self.listing.schema()
+    pub(crate) fn schema(&self, layout: Layout) -> SchemaRef {
+        self.listing.schema(layout)
     }
 
     fn checkpoint(&self) -> PyResult<PyCheckpoint> {
@@ -240,6 +245,12 @@ impl ListingSource {
     #[getter]
     fn request(&self) -> String {
         self.listing.request()
+    }
+
+    /// The name of the class of its items; empty if they have no type.
+    #[getter]
+    fn item(&self) -> &'static str {
+        self.listing.item()
     }
 
     /// The names of the documented fields; none if the items have no type.

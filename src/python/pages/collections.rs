@@ -322,11 +322,4 @@ object! {
         archived_at: Option<DateSource<'_, Moment>>;
     }
     repr: id, name, type;
-    html: name or "(no name)",
-        "Collection" = id as whole,
-        "Type" = type as text,
-        "Owner" = owner as owner,
-        "Created" = created_at as minute,
-        "Archived" = archived_at as minute,
-        "Canvas course" = course_id as whole;
 }

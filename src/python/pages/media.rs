@@ -599,14 +599,6 @@ object! {
         collection: Option<models::Collection>;
     }
     repr: id, title, duration, size;
-    html: title or "(no title)",
-        "Media" = id as whole,
-        "Owner" = owner as owner,
-        "Duration" = duration as clock,
-        "Size" = size as bytes,
-        "Created" = created_at as minute,
-        "Archived" = archived_at as minute,
-        "Status" = transcoding_status as text;
 }
 
 /// Decode the body of a page of media as a listing does, to measure what that costs without a server.

@@ -1,7 +1,6 @@
 //! What the object classes have in common: the macro `object!`, dicts, equality, hashes, `repr` and HTML.
 
 use std::borrow::Cow;
-use std::fmt::Write;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::marker::PhantomData;
 
@@ -16,12 +15,10 @@ use serde_json::{Map, Value, json};
 
 use crate::api::InvalidArgument;
 use crate::api::item::{Extra, Identity};
-use crate::api::json::dates::Timestamp;
 use crate::api::json::fields::{Field, Kind, field_index};
 use crate::api::json::lazy::{Lazy, Model, Value as _, spans_and_extra};
 use crate::api::json::locate::ReadError;
 use crate::api::json::text::read_text;
-use crate::api::models::Owner;
 use crate::client::secrets::Secrets;
 #[cfg(feature = "stubs")]
 use crate::python::convert::arguments::MAPPING;
@@ -195,98 +192,20 @@ pub(crate) fn repr<T: Model>(py: Python<'_>, class: &str, value: &Lazy<T>, names
     Ok(format!("{class}({})", shown.join(", ")))
 }
 
-/// A small HTML table for a notebook: a heading, and a row for each value that is not missing. All text is escaped, and
-/// the table loads nothing.
-pub(crate) fn html_table(heading: &str, rows: &[(&str, Option<String>)]) -> String {
-    let mut html = format!(
-        "<table style=\"font-variant-numeric: tabular-nums\"><thead><tr>\
-         <th colspan=\"2\" style=\"text-align: left\" dir=\"auto\">{}</th></tr></thead><tbody>",
-        escaped(heading)
-    );
-    for (name, value) in rows {
-        if let Some(value) = value {
-            // Writing to a String cannot fail.
-            let _ = write!(
-                html,
-                "<tr><th style=\"text-align: left; opacity: 0.7; font-weight: normal\">{}</th>\
-                 <td style=\"text-align: left\" dir=\"auto\">{}</td></tr>",
-                escaped(name),
-                escaped(value)
-            );
-        }
-    }
-    html + "</tbody></table>"
-}
-
-/// A text.
-pub(crate) fn text(text: Option<Cow<'_, str>>) -> Option<String> {
-    text.map(Cow::into_owned)
-}
-
-/// A whole number.
-pub(crate) fn whole(number: Option<i64>) -> Option<String> {
-    number.map(|number| number.to_string())
-}
-
-/// The name of an owner.
-pub(crate) fn owner(owner: Option<Owner>) -> Option<String> {
-    owner.and_then(|owner| owner.display_name.or(owner.full_name))
-}
-
-/// A time to the minute, in UTC.
-pub(crate) fn minute(moment: Option<Timestamp>) -> Option<String> {
-    moment.map(|moment| moment.value().in_utc().strftime("%Y-%m-%d %H:%M").to_string())
-}
-
-/// A duration in seconds as text: `1:02:03`, `12:15`.
-pub(crate) fn clock(seconds: Option<f64>) -> Option<String> {
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "what is too long for a clock is shown as the longest there is"
-    )]
-    let seconds = seconds?.round() as i64;
-    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    Some(if hours == 0 { format!("{minutes}:{seconds:02}") } else { format!("{hours}:{minutes:02}:{seconds:02}") })
-}
-
-/// A size in bytes as text: `1.2 GB`, `12 B`.
-pub(crate) fn bytes(size: Option<i64>) -> Option<String> {
-    let size = size?;
-    #[expect(clippy::cast_precision_loss, reason = "two digits are shown")]
-    let size_in = |unit: i64| size as f64 / unit as f64;
-    Some(match size {
-        1_000_000_000.. => format!("{:.1} GB", size_in(1_000_000_000)),
-        1_000_000.. => format!("{:.1} MB", size_in(1_000_000)),
-        1_000.. => format!("{:.1} kB", size_in(1_000)),
-        _ => format!("{size} B"),
-    })
-}
-
-fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#x27;"),
-            other => safe.push(other),
-        }
-    }
-    safe
+/// A table for a notebook.
+pub(crate) fn html_table(value: &Bound<'_, PyAny>) -> PyResult<String> {
+    value.py().import("canvas_studio._notebook")?.call_method1("of_record", (value,))?.extract()
 }
 
 /// Emits the class of an object, which holds a value of the model with its name, and a client. The method of
 /// `StudioClient` fetches one by its id. `name: Type;` gives a read-only attribute and an item of `__match_args__`; `repr`
-/// names the fields that it shows, and `html` the heading and the rows of the table, each with its format. What else
-/// objects have is the same for all of them: weak references, dicts, equality, pickles and copies.
+/// names the fields that it shows. What else objects have is the same for all of them: weak references, dicts, equality,
+/// pickles, copies and tables in a notebook.
 macro_rules! object {
     (
         $(#[$about_class:meta])*
         $class:ident from $fetch:literal { $( $(#[$about:meta])* $field:ident: $type:ty; )+ }
         repr: $($shown:ident),+;
-        html: $heading:ident or $no_heading:literal, $($label:literal = $cell:ident as $format:ident),+;
     ) => {
         $(#[$about_class])*
         #[pyo3::pyclass(frozen, weakref, module = "canvas_studio")]
@@ -342,11 +261,8 @@ macro_rules! object {
                 value::repr(py, stringify!($class), &self.value, &[$(stringify!($shown)),+])
             }
 
-            fn _repr_html_(&self) -> String {
-                value::html_table(
-                    value::text(self.value.named(stringify!($heading))).as_deref().unwrap_or($no_heading),
-                    &[$(($label, value::$format(self.value.named($crate::api::models::plain_name(stringify!($cell)))))),+],
-                )
+            fn _repr_html_(slf: &Bound<'_, Self>) -> PyResult<String> {
+                value::html_table(slf.as_any())
             }
 
             /// Make an object from a dict such as `to_dict()` returns. It has no client.
