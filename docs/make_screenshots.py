@@ -1,7 +1,8 @@
-"""Makes the pictures of docs/notebook.md: `pip install jupyterlab playwright`, a Chromium, then `python docs/make_screenshots.py`.
+"""Makes the pictures of docs: `pip install jupyterlab jinja2 playwright`, a Chromium, then `python docs/make_screenshots.py`.
 
-A notebook is run in JupyterLab, in a browser without a window, on a sandbox. CHROMIUM names the browser's program if it
-is not /usr/bin/chromium. Each picture is made in the light and in the dark theme.
+A notebook is run in JupyterLab, and reports are opened, in a browser without a window, on a sandbox. CHROMIUM names the
+browser's program if it is not /usr/bin/chromium. Each picture is made in light and in dark colours. With `reports` as the
+argument, only those of the reports are made, without JupyterLab.
 """  # noqa: INP001, E501 - run by its path; the commands are the first sentence
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from canvas_studio.sandbox import Sandbox
+from canvas_studio.workflows import Snapshot
 from playwright.sync_api import sync_playwright
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import FloatRect, Locator, Page
+    from playwright.sync_api import Browser, FloatRect, Locator, Page
 
 IMAGES = Path(__file__).parent / "images"
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
@@ -98,6 +100,31 @@ def take(page: Page, address: str, theme: str) -> None:
         page.screenshot(path=picture, clip={"x": whole["x"], "y": whole["y"], "width": width, "height": height})
 
 
+def reports(folder: Path) -> dict[str, Path]:
+    """Write each report of the docs, by the name of its picture."""
+    with Sandbox(media=12_345, seed=1) as box:
+        # The address of a sandbox is another one each time.
+        library = Snapshot.take(box.client(), folder / "library.db")
+    return {"inventory": library.report(folder / "inventory.html")}
+
+
+def take_reports(browser: Browser) -> None:
+    """Take a picture of the beginning of each report."""
+    with tempfile.TemporaryDirectory() as name:
+        for report, path in reports(Path(name)).items():
+            text = re.sub(
+                r"(Inventory of |https?://)127\.0\.0\.1(:\d+)?", r"\1myschool.instructuremedia.com", path.read_text()
+            )
+            path.write_text(text.replace("http://myschool", "https://myschool"))
+            for theme in THEMES:
+                page = browser.new_page(
+                    viewport={"width": 1200, "height": 880}, color_scheme="dark" if theme == "dark" else "light"
+                )
+                page.goto(path.as_uri())
+                page.screenshot(path=IMAGES / f"{report}-{theme}.png")
+                page.close()
+
+
 def box_of(locator: Locator) -> FloatRect:
     """Return where something is on the page."""
     box = locator.bounding_box()
@@ -110,16 +137,24 @@ def main() -> None:
     """Make all pictures."""
     IMAGES.mkdir(exist_ok=True)
     browser_program = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-    with tempfile.TemporaryDirectory() as name, Sandbox(media=12_345, seed=1) as box, sync_playwright() as playwright:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browser_program, args=FLAGS)
+        take_reports(browser)
+        if sys.argv[1:] != ["reports"]:
+            take_notebook(browser)
+        browser.close()
+
+
+def take_notebook(browser: Browser) -> None:
+    """Take the pictures of the notebook."""
+    with tempfile.TemporaryDirectory() as name, Sandbox(media=12_345, seed=1) as box:
         folder = Path(name)
         (folder / "shown.ipynb").write_text(notebook())
-        browser = playwright.chromium.launch(executable_path=browser_program, args=FLAGS)
         for theme in THEMES:
             with jupyter(folder, theme, box) as address:
                 page = browser.new_page(viewport={"width": 1500, "height": 1000})
                 take(page, address, theme)
                 page.close()
-        browser.close()
 
 
 if __name__ == "__main__":

@@ -54,8 +54,11 @@ def test_a_table_fits_the_width_of_the_terminal_and_no_number_is_cut(
     assert "unknown" in table[3]
 
 
-def test_a_terminal_that_is_too_narrow_for_the_numbers_gets_longer_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "1,234,567,890" in "\n".join(printed(report(ROWS), 12, monkeypatch))
+def test_a_column_for_which_there_is_no_room_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = printed(report(ROWS), 20, monkeypatch)
+    assert lines[-1] == "no room for: Media"
+    assert max(map(cell_len, lines[lines.index("Titles") + 1 :])) <= 20
+    assert "1,2" not in "\n".join(lines)
 
 
 def test_what_is_no_terminal_gets_every_text_whole(capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import pytest
 from canvas_studio import FileTokenStore, OAuth
 from canvas_studio.sandbox import Assumptions, Fault, Faults, Sandbox
+from support.html_pages import check_accessible, check_self_contained
 from support.plain_http import Answer, ask
 
 if TYPE_CHECKING:
@@ -218,22 +219,41 @@ def test_without_a_school_files_are_uploaded_to_a_sandbox(tmp_path: Path) -> Non
     assert re.fullmatch(r"Uploaded lecture\.mp4: media \d+\n", ended.stdout)
 
 
-def test_the_notebook_goes_from_a_listing_to_a_plot(tmp_path: Path) -> None:
-    stored = json.loads((EXAMPLES / "inventory.ipynb").read_text(encoding="utf-8"))
+def executed(notebook: Path, folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """Run a notebook by nbclient; the outputs of its cells."""
+    stored = json.loads(notebook.read_text(encoding="utf-8"))
     code = [cell for cell in stored["cells"] if cell["cell_type"] == "code"]
     assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code), "stored without outputs"
 
-    copy = tmp_path / "inventory.ipynb"
+    copy = folder / notebook.name
     copy.write_text(json.dumps(stored))
     jupyter = Path(sys.executable).with_name("jupyter-execute")
-    subprocess.run([jupyter, "--inplace", copy], cwd=tmp_path, env=environment(None), capture_output=True, check=True)
-
+    subprocess.run([jupyter, "--inplace", copy], cwd=folder, env=environment(None), capture_output=True, check=True)
     cells = json.loads(copy.read_text(encoding="utf-8"))["cells"]
-    outputs = {cell["id"]: cell["outputs"] for cell in cells if cell["cell_type"] == "code"}
+    return {cell["id"]: cell["outputs"] for cell in cells if cell["cell_type"] == "code"}
+
+
+def test_the_notebook_goes_from_a_listing_to_a_plot(tmp_path: Path) -> None:
+    outputs = executed(EXAMPLES / "listing.ipynb", tmp_path)
     assert outputs["total"][0]["text"][0].startswith("2000 media at http://127.0.0.1:")
     assert outputs["to-csv"][0]["text"] == ["2000 rows in media.csv\n"]
     assert [output["data"]["image/png"][:4] for output in outputs["plot"]] == ["iVBO"]
     assert len(rows(tmp_path / "media.csv")) == 2000
+
+
+def test_the_notebook_of_the_inventory_has_under_30_lines_and_ends_with_a_report(tmp_path: Path) -> None:
+    stored = json.loads((EXAMPLES / "inventory.ipynb").read_text(encoding="utf-8"))
+    lines = [line for cell in stored["cells"] if cell["cell_type"] == "code" for line in cell["source"] if line.strip()]
+    assert len(lines) < 30
+
+    outputs = executed(EXAMPLES / "inventory.ipynb", tmp_path)
+    for cell in ("take", "sources", "years", "owners", "copies"):
+        [shown] = outputs[cell]
+        assert "<table" in "".join(shown["data"]["text/html"]), cell
+    assert "20 rows" in "".join(outputs["owners"][0]["data"]["text/html"])
+    page = (tmp_path / "inventory.html").read_text(encoding="utf-8")
+    check_self_contained(page)
+    check_accessible(page)
 
 
 @pytest.mark.timeout(180)  # the workers are processes, which import Dask first

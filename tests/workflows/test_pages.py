@@ -1,4 +1,4 @@
-"""The code on the page about snapshots runs, and its queries bring what they say."""
+"""The code on the pages about workflows runs, and brings what they say; one page says what files hold of people."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from canvas_studio.sandbox import Sandbox
 
-PAGE = (Path(__file__).parents[2] / "docs/snapshots.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "snapshots.md").read_text(encoding="utf-8")
+PRIVACY = (DOCS / "privacy.md").read_text(encoding="utf-8")
 
 
 def test_the_three_queries_on_the_page_bring_what_they_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,5 +61,10 @@ def test_the_page_names_every_table_and_view() -> None:
 
 
 @pytest.mark.parametrize("word", ["anonymous", "delete", "names and e-mail addresses", "0600"])
-def test_the_page_says_what_a_file_holds_of_people(word: str) -> None:
-    assert word in PAGE.partition("## Privacy\n")[2].lower()
+def test_the_page_about_privacy_says_what_a_file_holds_of_people(word: str) -> None:
+    assert word in PRIVACY.lower()
+
+
+@pytest.mark.parametrize("page", ["snapshots.md", "inventory.md"])
+def test_the_pages_about_files_that_name_people_lead_to_the_one_about_privacy(page: str) -> None:
+    assert "(privacy.md" in (DOCS / page).read_text(encoding="utf-8")

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import json
-import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from canvas_studio import profiles
+from canvas_studio.cli.library import taken
 from canvas_studio.cli.terminal import echo, errors_as_text, fail
 from canvas_studio.cli.whoami import AsJson, ProfileOption, one_of
-from canvas_studio.workflows.errors import SnapshotRefusedError
-from canvas_studio.workflows.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from canvas_studio.models import Drift
     from canvas_studio.workflows.about import SnapshotAbout
-
-REFUSED = 3
+    from canvas_studio.workflows.snapshot import Snapshot
 
 
 class Level(StrEnum):
@@ -53,26 +50,18 @@ def snapshot(
     if len(names) > 2:  # noqa: PLR2004
         fail(f"expected [PROFILE] FILE, not {len(names)} arguments", 2)
     settings = profiles.find(profile=one_of(names[0] if len(names) > 1 else None, profile_option))
-    try:
-        with settings.client() as studio:
-            taken = Snapshot.take(
-                studio,
-                names[-1],
-                level=level.value,
-                consistent=consistent,
-                anonymize=anonymize,
-                allow_smaller=smaller,
-                progress=sys.stderr.isatty(),
-            )
-    except SnapshotRefusedError as error:
-        fail(error, REFUSED)
-    except KeyboardInterrupt:
-        fail("stopped: the same command goes on where it was", 130)
-    with taken:
+    with taken(
+        settings,
+        names[-1],
+        level=level.value,
+        consistent=consistent,
+        anonymize=anonymize,
+        allow_smaller=smaller,
+    ) as library:
         if as_json:
-            typer.echo(json.dumps({"path": str(taken.path)} | taken.about.to_dict(), indent=2))
+            typer.echo(json.dumps({"path": str(library.path)} | library.about.to_dict(), indent=2))
         else:
-            _describe(taken)
+            _describe(library)
 
 
 def _describe(taken: Snapshot) -> None:

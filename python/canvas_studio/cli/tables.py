@@ -60,23 +60,23 @@ def print_report(report: Report) -> None:
 
 def _print_table(table: Table) -> None:
     echo(plain(table.caption), "italic")
-    headings = table.headings()
     rows = [[UNKNOWN if cell is None else cell for cell in row] for row in table.cells(SHOWN)]
     if not rows:
         echo("none")
         return
-    printed = Printed(
-        box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, GAP, 0, 0), collapse_padding=True
-    )
-    needed = 0
-    for index, (column, heading) in enumerate(zip(table.columns, headings, strict=True)):
+    width = Console().width if sys.stdout.isatty() else WIDEST
+    printed = Printed(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, GAP, 0, 0))
+    needed, left_out = 0, list[str]()
+    for index, (column, heading) in enumerate(zip(table.columns, table.headings(), strict=True)):
         longest = max(map(cell_len, [heading, *(row[index] for row in rows)]))
+        # A text gives way where there is no room for all. A number that is cut would be another number.
         needed += GAP + (longest if column.is_number else min(longest, NARROWEST))
-        # Texts give way where there is no room for all; a number that is cut would be another number.
-        printed.add_column(heading, justify="right" if column.is_number else "left", no_wrap=column.is_number)
+        if left_out or needed - GAP > width:
+            left_out.append(heading)
+        else:
+            printed.add_column(heading, justify="right" if column.is_number else "left", no_wrap=column.is_number)
     for row in rows:
-        printed.add_row(*(Text(cell, no_wrap=True, overflow="ellipsis") for cell in row))
-    width = max(Console().width, needed) if sys.stdout.isatty() else WIDEST
+        printed.add_row(*(Text(cell, no_wrap=True, overflow="ellipsis") for cell in row[: len(printed.columns)]))
     console = Console(width=width, highlight=False, markup=False)
     with console.capture() as captured:
         console.print(printed)
@@ -84,3 +84,5 @@ def _print_table(table: Table) -> None:
         sys.stdout.write(f"{line.rstrip()}\n")
     if len(table.rows) > SHOWN:
         echo(f"the first {SHOWN} of {len(table.rows):,}")
+    if left_out:
+        echo(f"no room for: {', '.join(left_out)}")

@@ -36,8 +36,8 @@ dd { margin: 0; overflow-wrap: anywhere; }
 nav ul { display: flex; flex-wrap: wrap; gap: 0.3rem 1.5rem; list-style: none; padding: 0; }
 section > p { max-width: 50rem; }
 .pair { display: flex; flex-wrap: wrap; align-items: flex-start; gap: 1rem 2rem; margin: 1.5rem 0; }
-.pair > * { flex: 1 1 32rem; min-width: 0; }
-svg { max-width: 46rem; height: auto; }
+.pair > svg { flex: 0 1 40rem; min-width: 0; height: auto; }
+.pair > .scroll { flex: 0 1 auto; max-width: 100%; }
 svg rect { fill: var(--bar); }
 svg line { stroke: var(--quiet); }
 svg text { fill: var(--text); font-size: 13px; unicode-bidi: plaintext; }
@@ -48,8 +48,8 @@ caption { text-align: left; font-weight: 600; padding-bottom: 0.4rem; }
 th, td { padding: 0.25rem 0.9rem 0.25rem 0; text-align: left; vertical-align: top; }
 th, td { border-bottom: 1px solid var(--line); }
 thead th { white-space: nowrap; background: var(--raised); border-bottom: 2px solid var(--line); }
-tbody th { font-weight: 400; overflow-wrap: anywhere; }
-td { overflow-wrap: anywhere; }
+tbody th { font-weight: 400; min-width: 11rem; }
+tbody bdi { display: inline-block; max-width: 24rem; overflow-wrap: break-word; }
 th:first-child { padding-left: 0.5rem; }
 .n { text-align: right; white-space: nowrap; }
 .none { color: var(--quiet); }
@@ -82,7 +82,7 @@ TEMPLATE: Final = """\
 </svg>
 {% endmacro %}
 {% macro rows(table, shown) %}
-<div class="scroll" role="region" tabindex="0" aria-labelledby="table-{{ table.name }}">
+<div class="scroll" role="group" tabindex="0" aria-labelledby="table-{{ table.name }}">
 <table>
 <caption id="table-{{ table.name }}">{{ table.caption }}</caption>
 <thead><tr>

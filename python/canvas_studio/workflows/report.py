@@ -57,7 +57,7 @@ SHOWN: Final = 200
 """A table of a page has so many rows at most."""
 
 LONGEST_TEXT: Final = 200
-LONGEST_LABEL: Final = 28
+LONGEST_LABEL: Final = 24
 
 BARS: Final = 12
 ZERO, WIDTH = 212.0, 400.0
@@ -347,7 +347,7 @@ def _chart(table: Table, name: str) -> dict[str, Any] | None:
 def _text(value: Any, column: Column, unit: str) -> str | None:  # noqa: ANN401 - whatever SQLite has
     if value is None or isinstance(value, str | bytes):
         return None if value is None else plain(str(value))
-    sign = "+" if column.signed else ""
+    sign = "+" if column.signed and value else ""
     match column.kind:
         case "count":
             return f"{value:{sign},}"

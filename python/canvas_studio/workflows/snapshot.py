@@ -15,6 +15,8 @@ from canvas_studio.workflows.about import connect, read_about
 from canvas_studio.workflows.captions import WORDS, triage_captions
 from canvas_studio.workflows.difference import compare
 from canvas_studio.workflows.errors import SnapshotError
+from canvas_studio.workflows.inventory import inventory
+from canvas_studio.workflows.report import check_jinja2, write_report
 from canvas_studio.workflows.rows import Rows
 from canvas_studio.workflows.schema import MEDIA
 from canvas_studio.workflows.taking import take
@@ -310,8 +312,7 @@ class Snapshot:
             SnapshotError: If one of the files is broken or closed.
             TypeError: If it is no snapshot.
         """
-        if not isinstance(older, Snapshot):  # pyright: ignore[reportUnnecessaryIsInstance] - it may be anything
-            raise TypeError(f"older must be a Snapshot, not {type(older).__name__}: use Snapshot.open(...)")
+        _check_snapshot(older)
         return compare(older._media(), older.about, self._media(), self.about)
 
     def captions(
@@ -347,6 +348,31 @@ class Snapshot:
         """
         return triage_captions(self, studio, watched_since, words, progress)
 
+    def report(self, path: str | os.PathLike[str], *, older: Snapshot | None = None) -> Path:
+        """Write the inventory to an HTML file: storage by owner, source, year and course, and what is likely waste.
+
+        The file needs no other one and no network, and only this user can read it. Tables with more than 200 rows are
+        whole in CSV files beside it.
+
+        Args:
+            path: The file, such as `inventory.html`; an existing one is replaced.
+            older: An older snapshot of the same school, for the growth since then.
+
+        Returns:
+            The path.
+
+        Raises:
+            ImportError: If jinja2 is missing.
+            InvalidArgumentError: If `older` is of another school, or newer; or if `path` exists and is not a file.
+            SnapshotError: If a snapshot is broken or closed.
+            TypeError: If `older` is no snapshot.
+            OSError: If a file cannot be written.
+        """
+        check_jinja2("report()")
+        if older is not None:
+            _check_snapshot(older)
+        return write_report(inventory(self, older), path)[0]
+
     def _media(self) -> Iterator[tuple[Any, ...]]:
         """Bring all media, some at a time, so that two snapshots can be compared without having both in memory."""
         try:
@@ -358,3 +384,8 @@ class Snapshot:
             raise (
                 broken if isinstance(broken, SnapshotError) else SnapshotError(f"{self.path} is broken: {error}")
             ) from error
+
+
+def _check_snapshot(older: object) -> None:
+    if not isinstance(older, Snapshot):
+        raise TypeError(f"older must be a Snapshot, not {type(older).__name__}: use Snapshot.open(...)")
