@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import re
 import sqlite3
 import stat
 from dataclasses import FrozenInstanceError
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +22,6 @@ from support.programs import posix_only
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 SINCE = date(2026, 8, 20)
 
@@ -380,3 +381,22 @@ def test_progress_tells_how_far_it_has_come(school: School, path: Path) -> None:
 
 def test_the_kinds_are_said_in_these_words() -> None:
     assert CLASSES == ("none", "not published", "machine only", "published")
+
+
+def test_the_code_on_the_page_runs_and_the_page_names_every_kind_and_column(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (Path(__file__).parents[2] / "docs/caption-triage.md").read_text(encoding="utf-8")
+    code = "\n".join(re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL))
+    monkeypatch.chdir(tmp_path)
+    with Sandbox(media=200) as box:
+        monkeypatch.setenv("CANVAS_STUDIO_URL", box.url)
+        monkeypatch.setenv("CANVAS_STUDIO_TOKEN", box.token)
+        names: dict[str, Any] = {"__name__": "__main__"}
+        exec(code.replace('from_env("myschool")', "from_env()"), names)  # noqa: S102 - it is our own code
+    assert (tmp_path / "captions.html").is_file()
+    assert "our-captioning-robot" in names["words"].machine
+    for each in (*CLASSES, *captions.COLUMNS):
+        assert f"`{each}`" in page
+    assert "26 April 2027" in page
+    assert "complian" not in page.lower()

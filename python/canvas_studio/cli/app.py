@@ -17,6 +17,7 @@ from rich.text import Text
 from canvas_studio import _logs
 from canvas_studio._core import __version__
 from canvas_studio.cli import demo as guided
+from canvas_studio.cli.caption_triage import caption_triage
 from canvas_studio.cli.inventory import inventory
 from canvas_studio.cli.login import login, logout
 from canvas_studio.cli.ping import ping
@@ -66,6 +67,7 @@ for command in (login, logout, whoami, ping):
 # `snapshot` is also an option of the sandbox.
 app.command("snapshot")(take_snapshot)
 app.command()(inventory)
+app.command()(caption_triage)
 
 
 @app.command()

@@ -336,7 +336,7 @@ def triage_captions(
     Returns:
         The triage.
     """
-    since = _day(watched_since)
+    since = read_day("watched_since", watched_since)
     _check(library.about, studio, since)
     if not isinstance(words, CaptionWords):  # pyright: ignore[reportUnnecessaryIsInstance] - it may be anything
         raise TypeError(f"words must be CaptionWords, not {type(words).__name__}")
@@ -442,7 +442,19 @@ def _said(error: StudioError) -> str:
     return f"{error.status_code}: {error}" if isinstance(error, APIStatusError) else str(error)
 
 
-def _day(value: date | str) -> date:
+def read_day(name: str, value: date | str) -> date:
+    """Read a day.
+
+    Args:
+        name: What the argument is called.
+        value: The day, or its text.
+
+    Returns:
+        The day.
+
+    Raises:
+        InvalidArgumentError: If it is none.
+    """
     if isinstance(value, datetime):
         return value.date()
     if isinstance(value, date):
@@ -450,8 +462,8 @@ def _day(value: date | str) -> date:
     try:
         return datetime.strptime(value, "%Y-%m-%d").replace(tzinfo=UTC).date()
     except (TypeError, ValueError):
-        problem = f"watched_since must be a day such as 2026-08-20, not {value!r}"
-        raise InvalidArgumentError(problem, argument="watched_since") from None
+        problem = f"{name} must be a day such as 2026-08-20, not {value!r}"
+        raise InvalidArgumentError(problem, argument=name) from None
 
 
 def _check(about: SnapshotAbout, studio: StudioClient, since: date) -> None:
