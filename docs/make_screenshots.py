@@ -105,16 +105,19 @@ def reports(folder: Path) -> dict[str, Path]:
     with Sandbox(media=12_345, seed=1) as box:
         # The address of a sandbox is another one each time.
         library = Snapshot.take(box.client(), folder / "library.db")
-    return {"inventory": library.report(folder / "inventory.html")}
+        triage = library.captions(box.client(), watched_since="2026-01-01")
+    return {
+        "inventory": library.report(folder / "inventory.html"),
+        "captions": triage.report(folder / "captions.html"),
+    }
 
 
 def take_reports(browser: Browser) -> None:
     """Take a picture of the beginning of each report."""
     with tempfile.TemporaryDirectory() as name:
         for report, path in reports(Path(name)).items():
-            text = re.sub(
-                r"(Inventory of |https?://)127\.0\.0\.1(:\d+)?", r"\1myschool.instructuremedia.com", path.read_text()
-            )
+            sandbox = r"((?:Inventory|Caption triage) of |https?://)127\.0\.0\.1(:\d+)?"
+            text = re.sub(sandbox, r"\1myschool.instructuremedia.com", path.read_text())
             path.write_text(text.replace("http://myschool", "https://myschool"))
             for theme in THEMES:
                 page = browser.new_page(

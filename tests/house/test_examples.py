@@ -256,6 +256,24 @@ def test_the_notebook_of_the_inventory_has_under_30_lines_and_ends_with_a_report
     check_accessible(page)
 
 
+def test_the_notebook_of_captions_has_under_30_lines_and_ends_with_a_csv_and_a_report(tmp_path: Path) -> None:
+    stored = json.loads((EXAMPLES / "captions.ipynb").read_text(encoding="utf-8"))
+    lines = [line for cell in stored["cells"] if cell["cell_type"] == "code" for line in cell["source"] if line.strip()]
+    assert len(lines) < 30
+
+    outputs = executed(EXAMPLES / "captions.ipynb", tmp_path)
+    for cell in ("triage", "by-course", "seen"):
+        [shown] = outputs[cell]
+        assert "<table" in "".join(shown["data"]["text/html"]), cell
+    assert "machine only" in "".join(outputs["triage"][0]["data"]["text/html"])
+    assert {row["captions"] for row in rows(tmp_path / "captions.csv")} == {
+        *("none", "not published", "machine only", "published")
+    }
+    page = (tmp_path / "captions.html").read_text(encoding="utf-8")
+    check_self_contained(page)
+    check_accessible(page)
+
+
 @pytest.mark.timeout(180)  # the workers are processes, which import Dask first
 def test_the_workers_of_dask_download_every_file_once_and_share_one_rate(tmp_path: Path) -> None:
     with Sandbox(media=0) as box:
