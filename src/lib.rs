@@ -30,6 +30,8 @@ mod _core {
     #[pymodule_export]
     use crate::python::convert::bodies::text_of_answer;
     #[pymodule_export]
+    use crate::python::convert::input_records::check_permission_change;
+    #[pymodule_export]
     use crate::python::errors::first_classes;
     #[pymodule_export]
     use crate::python::files::{changed_by_others, make_private_folder, put_in_place, replace_file, temporary_path};

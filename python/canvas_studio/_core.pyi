@@ -9,6 +9,7 @@ from canvas_studio.many_calls import Map
 from canvas_studio.models import (
     Caption,
     Course,
+    Group,
     Owner,
     PermissionChange,
     Permissions,
@@ -48,6 +49,7 @@ __all__ = [
     "_first_classes",
     "_text",
     "changed_by_others",
+    "check_permission_change",
     "forked",
     "make_private_folder",
     "print_no_panics",
@@ -553,6 +555,108 @@ class Collection:
 
         Reference: Collection page, GET /collections/{collection_id}.
         """
+    def set_permissions(self, /, permissions: Mapping[Any, str | None], *, keep_others: "bool" = True) -> Permissions:
+        """
+        Set the levels of several users and groups. The permissions are read, and only what differs is sent, in one request.
+
+        Call it as often as you like. The owner stays the owner. The level `access`, which comes from courses and collections,
+        is raised if you name its user or group, and never taken away.
+
+        Args:
+            permissions: A dict from users and groups (an id of a user, an `Owner`, `User` or `Group`) to `view`, `edit`, or
+                `None` to stop sharing with them.
+            keep_others: Whether everybody else keeps what they have. If `False`, it is no longer shared with them.
+
+        Returns:
+            All users and groups with whom it is shared now.
+
+        Raises:
+            InvalidArgumentError: If somebody is named twice, or a level is another word. No request was sent.
+            BadRequestError: 400, if Studio refuses, and a change is still to be made. The others of the same call may have
+                been made.
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if it is no longer there.
+            APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and a change
+                is not made so far. Call it again.
+
+        Reference: Collection page, GET /collections/{collection_id}/permissions, then POST.
+        """
+    async def set_permissions_async(
+        self, /, permissions: Mapping[Any, str | None], *, keep_others: "bool" = True
+    ) -> Permissions:
+        """
+        Set the levels of several users and groups. The permissions are read, and only what differs is sent, in one request.
+
+        Call it as often as you like. The owner stays the owner. The level `access`, which comes from courses and collections,
+        is raised if you name its user or group, and never taken away.
+
+        Args:
+            permissions: A dict from users and groups (an id of a user, an `Owner`, `User` or `Group`) to `view`, `edit`, or
+                `None` to stop sharing with them.
+            keep_others: Whether everybody else keeps what they have. If `False`, it is no longer shared with them.
+
+        Returns:
+            All users and groups with whom it is shared now.
+
+        Raises:
+            InvalidArgumentError: If somebody is named twice, or a level is another word. No request was sent.
+            BadRequestError: 400, if Studio refuses, and a change is still to be made. The others of the same call may have
+                been made.
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if it is no longer there.
+            APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and a change
+                is not made so far. Call it again.
+
+        Reference: Collection page, GET /collections/{collection_id}/permissions, then POST.
+        """
+    def share(self, /, who: int | Owner | User | Group, level: "Literal['view', 'edit']" = "view") -> Permissions:
+        """
+        Share it with a user or a group. If they have another level, it is changed to this one.
+
+        Call it as often as you like: the permissions are read first, and nothing is sent if they have the level. The owner
+        stays the owner.
+
+        Args:
+            who: The Studio user (an id, an `Owner` or a `User`), or a `Group`. For a group's id, pass `Group(id)`.
+            level: `view` or `edit`.
+
+        Returns:
+            All users and groups with whom it is shared now.
+
+        Raises:
+            BadRequestError: 400, if Studio refuses, and the level is still missing: there is no such user or group, say.
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if it is no longer there.
+            APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and the level
+                is missing so far. Call it again.
+
+        Reference: Collection page, GET /collections/{collection_id}/permissions, then POST.
+        """
+    async def share_async(
+        self, /, who: int | Owner | User | Group, level: "Literal['view', 'edit']" = "view"
+    ) -> Permissions:
+        """
+        Share it with a user or a group. If they have another level, it is changed to this one.
+
+        Call it as often as you like: the permissions are read first, and nothing is sent if they have the level. The owner
+        stays the owner.
+
+        Args:
+            who: The Studio user (an id, an `Owner` or a `User`), or a `Group`. For a group's id, pass `Group(id)`.
+            level: `view` or `edit`.
+
+        Returns:
+            All users and groups with whom it is shared now.
+
+        Raises:
+            BadRequestError: 400, if Studio refuses, and the level is still missing: there is no such user or group, say.
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if it is no longer there.
+            APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and the level
+                is missing so far. Call it again.
+
+        Reference: Collection page, GET /collections/{collection_id}/permissions, then POST.
+        """
     def to_dict(self, /) -> dict[str, Any]:
         """
         Return it as a dict that `json.dumps` accepts.
@@ -590,6 +694,50 @@ class Collection:
             NotFoundError: 404, if it is no longer there.
 
         Reference: Collection page, /collections/{collection_id}/unarchive (the method, POST, is inferred).
+        """
+    def unshare(self, /, who: int | Owner | User | Group) -> Permissions:
+        """
+        Stop sharing it with a user or a group.
+
+        Call it as often as you like: nothing is sent if it is not shared with them. The owner stays the owner, and the level
+        `access`, which comes from courses and collections, stays.
+
+        Args:
+            who: The Studio user (an id, an `Owner` or a `User`), or a `Group`. For a group's id, pass `Group(id)`.
+
+        Returns:
+            All users and groups with whom it is shared now.
+
+        Raises:
+            BadRequestError: 400, if Studio refuses, and it is still shared with them.
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if it is no longer there.
+            APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and it is
+                shared with them so far. Call it again.
+
+        Reference: Collection page, GET /collections/{collection_id}/permissions, then POST.
+        """
+    async def unshare_async(self, /, who: int | Owner | User | Group) -> Permissions:
+        """
+        Stop sharing it with a user or a group.
+
+        Call it as often as you like: nothing is sent if it is not shared with them. The owner stays the owner, and the level
+        `access`, which comes from courses and collections, stays.
+
+        Args:
+            who: The Studio user (an id, an `Owner` or a `User`), or a `Group`. For a group's id, pass `Group(id)`.
+
+        Returns:
+            All users and groups with whom it is shared now.
+
+        Raises:
+            BadRequestError: 400, if Studio refuses, and it is still shared with them.
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if it is no longer there.
+            APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and it is
+                shared with them so far. Call it again.
+
+        Reference: Collection page, GET /collections/{collection_id}/permissions, then POST.
         """
     def upload(
         self,
@@ -1367,6 +1515,108 @@ class Media:
 
         Reference: Media page, GET /media/{media_id}.
         """
+    def set_permissions(self, /, permissions: Mapping[Any, str | None], *, keep_others: "bool" = True) -> Permissions:
+        """
+        Set the levels of several users and groups. The permissions are read, and only what differs is sent, in one request.
+
+        Call it as often as you like. The owner stays the owner. The level `access`, which comes from courses and collections,
+        is raised if you name its user or group, and never taken away.
+
+        Args:
+            permissions: A dict from users and groups (an id of a user, an `Owner`, `User` or `Group`) to `view`, `edit`, or
+                `None` to stop sharing with them.
+            keep_others: Whether everybody else keeps what they have. If `False`, it is no longer shared with them.
+
+        Returns:
+            All users and groups with whom it is shared now.
+
+        Raises:
+            InvalidArgumentError: If somebody is named twice, or a level is another word. No request was sent.
+            BadRequestError: 400, if Studio refuses, and a change is still to be made. The others of the same call may have
+                been made.
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if it is no longer there.
+            APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and a change
+                is not made so far. Call it again.
+
+        Reference: Media page, GET /media/{media_id}/permissions, then POST (observed).
+        """
+    async def set_permissions_async(
+        self, /, permissions: Mapping[Any, str | None], *, keep_others: "bool" = True
+    ) -> Permissions:
+        """
+        Set the levels of several users and groups. The permissions are read, and only what differs is sent, in one request.
+
+        Call it as often as you like. The owner stays the owner. The level `access`, which comes from courses and collections,
+        is raised if you name its user or group, and never taken away.
+
+        Args:
+            permissions: A dict from users and groups (an id of a user, an `Owner`, `User` or `Group`) to `view`, `edit`, or
+                `None` to stop sharing with them.
+            keep_others: Whether everybody else keeps what they have. If `False`, it is no longer shared with them.
+
+        Returns:
+            All users and groups with whom it is shared now.
+
+        Raises:
+            InvalidArgumentError: If somebody is named twice, or a level is another word. No request was sent.
+            BadRequestError: 400, if Studio refuses, and a change is still to be made. The others of the same call may have
+                been made.
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if it is no longer there.
+            APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and a change
+                is not made so far. Call it again.
+
+        Reference: Media page, GET /media/{media_id}/permissions, then POST (observed).
+        """
+    def share(self, /, who: int | Owner | User | Group, level: "Literal['view', 'edit']" = "view") -> Permissions:
+        """
+        Share it with a user or a group. If they have another level, it is changed to this one.
+
+        Call it as often as you like: the permissions are read first, and nothing is sent if they have the level. The owner
+        stays the owner.
+
+        Args:
+            who: The Studio user (an id, an `Owner` or a `User`), or a `Group`. For a group's id, pass `Group(id)`.
+            level: `view` or `edit`.
+
+        Returns:
+            All users and groups with whom it is shared now.
+
+        Raises:
+            BadRequestError: 400, if Studio refuses, and the level is still missing: there is no such user or group, say.
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if it is no longer there.
+            APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and the level
+                is missing so far. Call it again.
+
+        Reference: Media page, GET /media/{media_id}/permissions, then POST (observed).
+        """
+    async def share_async(
+        self, /, who: int | Owner | User | Group, level: "Literal['view', 'edit']" = "view"
+    ) -> Permissions:
+        """
+        Share it with a user or a group. If they have another level, it is changed to this one.
+
+        Call it as often as you like: the permissions are read first, and nothing is sent if they have the level. The owner
+        stays the owner.
+
+        Args:
+            who: The Studio user (an id, an `Owner` or a `User`), or a `Group`. For a group's id, pass `Group(id)`.
+            level: `view` or `edit`.
+
+        Returns:
+            All users and groups with whom it is shared now.
+
+        Raises:
+            BadRequestError: 400, if Studio refuses, and the level is still missing: there is no such user or group, say.
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if it is no longer there.
+            APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and the level
+                is missing so far. Call it again.
+
+        Reference: Media page, GET /media/{media_id}/permissions, then POST (observed).
+        """
     @property
     def size(self, /) -> int | None:
         """
@@ -1440,6 +1690,50 @@ class Media:
 
         Reference: Media page, /media/{media_id}/unarchive (the method, POST, is inferred).
         """
+    def unshare(self, /, who: int | Owner | User | Group) -> Permissions:
+        """
+        Stop sharing it with a user or a group.
+
+        Call it as often as you like: nothing is sent if it is not shared with them. The owner stays the owner, and the level
+        `access`, which comes from courses and collections, stays.
+
+        Args:
+            who: The Studio user (an id, an `Owner` or a `User`), or a `Group`. For a group's id, pass `Group(id)`.
+
+        Returns:
+            All users and groups with whom it is shared now.
+
+        Raises:
+            BadRequestError: 400, if Studio refuses, and it is still shared with them.
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if it is no longer there.
+            APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and it is
+                shared with them so far. Call it again.
+
+        Reference: Media page, GET /media/{media_id}/permissions, then POST (observed).
+        """
+    async def unshare_async(self, /, who: int | Owner | User | Group) -> Permissions:
+        """
+        Stop sharing it with a user or a group.
+
+        Call it as often as you like: nothing is sent if it is not shared with them. The owner stays the owner, and the level
+        `access`, which comes from courses and collections, stays.
+
+        Args:
+            who: The Studio user (an id, an `Owner` or a `User`), or a `Group`. For a group's id, pass `Group(id)`.
+
+        Returns:
+            All users and groups with whom it is shared now.
+
+        Raises:
+            BadRequestError: 400, if Studio refuses, and it is still shared with them.
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if it is no longer there.
+            APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and it is
+                shared with them so far. Call it again.
+
+        Reference: Media page, GET /media/{media_id}/permissions, then POST (observed).
+        """
     def users(self, /, *, min_permission: "Literal['access', 'view', 'edit']" = "access") -> Listing[User]:
         """
         List everyone who has access to it, directly or not.
@@ -1460,7 +1754,7 @@ class Media:
         It asks at once, and then less and less often: every half second at first, every 15 seconds in the end.
 
         Args:
-            timeout: How long to wait, in seconds or as a timedelta.
+            timeout: How long to wait, in seconds or as a timedelta; `float("inf")` for no limit.
 
         Returns:
             The media, whose `transcoding_status` is `transcoding_finished`. Any other status means "not yet".
@@ -1480,7 +1774,7 @@ class Media:
         It asks at once, and then less and less often: every half second at first, every 15 seconds in the end.
 
         Args:
-            timeout: How long to wait, in seconds or as a timedelta.
+            timeout: How long to wait, in seconds or as a timedelta; `float("inf")` for no limit.
 
         Returns:
             The media, whose `transcoding_status` is `transcoding_finished`. Any other status means "not yet".
@@ -4059,6 +4353,226 @@ class StudioClient:
 
         Reference: Media Upload page, a PUT to the storage host.
         """
+    def set_collection_permissions(
+        self, /, id: int | Collection, permissions: Mapping[Any, str | None], *, keep_others: "bool" = True
+    ) -> Permissions:
+        """
+        Set the levels of several users and groups. The permissions are read, and only what differs is sent, in one request.
+
+        Call it as often as you like. The owner stays the owner. The level `access`, which comes from courses and collections,
+        is raised if you name its user or group, and never taken away.
+
+        Args:
+            id: The collection, or its id.
+            permissions: A dict from users and groups (an id of a user, an `Owner`, `User` or `Group`) to `view`, `edit`, or
+                `None` to stop sharing with them.
+            keep_others: Whether everybody else keeps what they have. If `False`, it is no longer shared with them.
+
+        Returns:
+            All users and groups with whom it is shared now.
+
+        Raises:
+            InvalidArgumentError: If somebody is named twice, or a level is another word. No request was sent.
+            BadRequestError: 400, if Studio refuses, and a change is still to be made. The others of the same call may have
+                been made.
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if there is no such collection.
+            APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and a change
+                is not made so far. Call it again.
+
+        Reference: Collection page, GET /collections/{collection_id}/permissions, then POST.
+        """
+    async def set_collection_permissions_async(
+        self, /, id: int | Collection, permissions: Mapping[Any, str | None], *, keep_others: "bool" = True
+    ) -> Permissions:
+        """
+        Set the levels of several users and groups. The permissions are read, and only what differs is sent, in one request.
+
+        Call it as often as you like. The owner stays the owner. The level `access`, which comes from courses and collections,
+        is raised if you name its user or group, and never taken away.
+
+        Args:
+            id: The collection, or its id.
+            permissions: A dict from users and groups (an id of a user, an `Owner`, `User` or `Group`) to `view`, `edit`, or
+                `None` to stop sharing with them.
+            keep_others: Whether everybody else keeps what they have. If `False`, it is no longer shared with them.
+
+        Returns:
+            All users and groups with whom it is shared now.
+
+        Raises:
+            InvalidArgumentError: If somebody is named twice, or a level is another word. No request was sent.
+            BadRequestError: 400, if Studio refuses, and a change is still to be made. The others of the same call may have
+                been made.
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if there is no such collection.
+            APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and a change
+                is not made so far. Call it again.
+
+        Reference: Collection page, GET /collections/{collection_id}/permissions, then POST.
+        """
+    def set_media_permissions(
+        self, /, id: int | Media, permissions: Mapping[Any, str | None], *, keep_others: "bool" = True
+    ) -> Permissions:
+        """
+        Set the levels of several users and groups. The permissions are read, and only what differs is sent, in one request.
+
+        Call it as often as you like. The owner stays the owner. The level `access`, which comes from courses and collections,
+        is raised if you name its user or group, and never taken away.
+
+        Args:
+            id: The media, or its id.
+            permissions: A dict from users and groups (an id of a user, an `Owner`, `User` or `Group`) to `view`, `edit`, or
+                `None` to stop sharing with them.
+            keep_others: Whether everybody else keeps what they have. If `False`, it is no longer shared with them.
+
+        Returns:
+            All users and groups with whom it is shared now.
+
+        Raises:
+            InvalidArgumentError: If somebody is named twice, or a level is another word. No request was sent.
+            BadRequestError: 400, if Studio refuses, and a change is still to be made. The others of the same call may have
+                been made.
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if there is no such media.
+            APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and a change
+                is not made so far. Call it again.
+
+        Reference: Media page, GET /media/{media_id}/permissions, then POST (observed).
+        """
+    async def set_media_permissions_async(
+        self, /, id: int | Media, permissions: Mapping[Any, str | None], *, keep_others: "bool" = True
+    ) -> Permissions:
+        """
+        Set the levels of several users and groups. The permissions are read, and only what differs is sent, in one request.
+
+        Call it as often as you like. The owner stays the owner. The level `access`, which comes from courses and collections,
+        is raised if you name its user or group, and never taken away.
+
+        Args:
+            id: The media, or its id.
+            permissions: A dict from users and groups (an id of a user, an `Owner`, `User` or `Group`) to `view`, `edit`, or
+                `None` to stop sharing with them.
+            keep_others: Whether everybody else keeps what they have. If `False`, it is no longer shared with them.
+
+        Returns:
+            All users and groups with whom it is shared now.
+
+        Raises:
+            InvalidArgumentError: If somebody is named twice, or a level is another word. No request was sent.
+            BadRequestError: 400, if Studio refuses, and a change is still to be made. The others of the same call may have
+                been made.
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if there is no such media.
+            APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and a change
+                is not made so far. Call it again.
+
+        Reference: Media page, GET /media/{media_id}/permissions, then POST (observed).
+        """
+    def share_collection(
+        self, /, id: int | Collection, who: int | Owner | User | Group, level: "Literal['view', 'edit']" = "view"
+    ) -> Permissions:
+        """
+        Share a collection with a user or a group. If they have another level, it is changed to this one.
+
+        Call it as often as you like: the permissions are read first, and nothing is sent if they have the level. The owner
+        stays the owner.
+
+        Args:
+            id: The collection, or its id.
+            who: The Studio user (an id, an `Owner` or a `User`), or a `Group`. For a group's id, pass `Group(id)`.
+            level: `view` or `edit`.
+
+        Returns:
+            All users and groups with whom it is shared now.
+
+        Raises:
+            BadRequestError: 400, if Studio refuses, and the level is still missing: there is no such user or group, say.
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if there is no such collection.
+            APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and the level
+                is missing so far. Call it again.
+
+        Reference: Collection page, GET /collections/{collection_id}/permissions, then POST.
+        """
+    async def share_collection_async(
+        self, /, id: int | Collection, who: int | Owner | User | Group, level: "Literal['view', 'edit']" = "view"
+    ) -> Permissions:
+        """
+        Share a collection with a user or a group. If they have another level, it is changed to this one.
+
+        Call it as often as you like: the permissions are read first, and nothing is sent if they have the level. The owner
+        stays the owner.
+
+        Args:
+            id: The collection, or its id.
+            who: The Studio user (an id, an `Owner` or a `User`), or a `Group`. For a group's id, pass `Group(id)`.
+            level: `view` or `edit`.
+
+        Returns:
+            All users and groups with whom it is shared now.
+
+        Raises:
+            BadRequestError: 400, if Studio refuses, and the level is still missing: there is no such user or group, say.
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if there is no such collection.
+            APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and the level
+                is missing so far. Call it again.
+
+        Reference: Collection page, GET /collections/{collection_id}/permissions, then POST.
+        """
+    def share_media(
+        self, /, id: int | Media, who: int | Owner | User | Group, level: "Literal['view', 'edit']" = "view"
+    ) -> Permissions:
+        """
+        Share a media with a user or a group. If they have another level, it is changed to this one.
+
+        Call it as often as you like: the permissions are read first, and nothing is sent if they have the level. The owner
+        stays the owner.
+
+        Args:
+            id: The media, or its id.
+            who: The Studio user (an id, an `Owner` or a `User`), or a `Group`. For a group's id, pass `Group(id)`.
+            level: `view` or `edit`.
+
+        Returns:
+            All users and groups with whom it is shared now.
+
+        Raises:
+            BadRequestError: 400, if Studio refuses, and the level is still missing: there is no such user or group, say.
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if there is no such media.
+            APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and the level
+                is missing so far. Call it again.
+
+        Reference: Media page, GET /media/{media_id}/permissions, then POST (observed).
+        """
+    async def share_media_async(
+        self, /, id: int | Media, who: int | Owner | User | Group, level: "Literal['view', 'edit']" = "view"
+    ) -> Permissions:
+        """
+        Share a media with a user or a group. If they have another level, it is changed to this one.
+
+        Call it as often as you like: the permissions are read first, and nothing is sent if they have the level. The owner
+        stays the owner.
+
+        Args:
+            id: The media, or its id.
+            who: The Studio user (an id, an `Owner` or a `User`), or a `Group`. For a group's id, pass `Group(id)`.
+            level: `view` or `edit`.
+
+        Returns:
+            All users and groups with whom it is shared now.
+
+        Raises:
+            BadRequestError: 400, if Studio refuses, and the level is still missing: there is no such user or group, say.
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if there is no such media.
+            APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and the level
+                is missing so far. Call it again.
+
+        Reference: Media page, GET /media/{media_id}/permissions, then POST (observed).
+        """
     def unarchive_collection(self, /, id: int | Collection) -> Collection | None:
         """
         Unarchive a collection, with all its media and perspectives.
@@ -4128,6 +4642,98 @@ class StudioClient:
             NotFoundError: 404, if there is no such media.
 
         Reference: Media page, /media/{media_id}/unarchive (the method, POST, is inferred).
+        """
+    def unshare_collection(self, /, id: int | Collection, who: int | Owner | User | Group) -> Permissions:
+        """
+        Stop sharing a collection with a user or a group.
+
+        Call it as often as you like: nothing is sent if it is not shared with them. The owner stays the owner, and the level
+        `access`, which comes from courses and collections, stays.
+
+        Args:
+            id: The collection, or its id.
+            who: The Studio user (an id, an `Owner` or a `User`), or a `Group`. For a group's id, pass `Group(id)`.
+
+        Returns:
+            All users and groups with whom it is shared now.
+
+        Raises:
+            BadRequestError: 400, if Studio refuses, and it is still shared with them.
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if there is no such collection.
+            APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and it is
+                shared with them so far. Call it again.
+
+        Reference: Collection page, GET /collections/{collection_id}/permissions, then POST.
+        """
+    async def unshare_collection_async(self, /, id: int | Collection, who: int | Owner | User | Group) -> Permissions:
+        """
+        Stop sharing a collection with a user or a group.
+
+        Call it as often as you like: nothing is sent if it is not shared with them. The owner stays the owner, and the level
+        `access`, which comes from courses and collections, stays.
+
+        Args:
+            id: The collection, or its id.
+            who: The Studio user (an id, an `Owner` or a `User`), or a `Group`. For a group's id, pass `Group(id)`.
+
+        Returns:
+            All users and groups with whom it is shared now.
+
+        Raises:
+            BadRequestError: 400, if Studio refuses, and it is still shared with them.
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if there is no such collection.
+            APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and it is
+                shared with them so far. Call it again.
+
+        Reference: Collection page, GET /collections/{collection_id}/permissions, then POST.
+        """
+    def unshare_media(self, /, id: int | Media, who: int | Owner | User | Group) -> Permissions:
+        """
+        Stop sharing a media with a user or a group.
+
+        Call it as often as you like: nothing is sent if it is not shared with them. The owner stays the owner, and the level
+        `access`, which comes from courses and collections, stays.
+
+        Args:
+            id: The media, or its id.
+            who: The Studio user (an id, an `Owner` or a `User`), or a `Group`. For a group's id, pass `Group(id)`.
+
+        Returns:
+            All users and groups with whom it is shared now.
+
+        Raises:
+            BadRequestError: 400, if Studio refuses, and it is still shared with them.
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if there is no such media.
+            APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and it is
+                shared with them so far. Call it again.
+
+        Reference: Media page, GET /media/{media_id}/permissions, then POST (observed).
+        """
+    async def unshare_media_async(self, /, id: int | Media, who: int | Owner | User | Group) -> Permissions:
+        """
+        Stop sharing a media with a user or a group.
+
+        Call it as often as you like: nothing is sent if it is not shared with them. The owner stays the owner, and the level
+        `access`, which comes from courses and collections, stays.
+
+        Args:
+            id: The media, or its id.
+            who: The Studio user (an id, an `Owner` or a `User`), or a `Group`. For a group's id, pass `Group(id)`.
+
+        Returns:
+            All users and groups with whom it is shared now.
+
+        Raises:
+            BadRequestError: 400, if Studio refuses, and it is still shared with them.
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if there is no such media.
+            APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and it is
+                shared with them so far. Call it again.
+
+        Reference: Media page, GET /media/{media_id}/permissions, then POST (observed).
         """
     def upload_folder(
         self,
@@ -4446,7 +5052,7 @@ class StudioClient:
 
         Args:
             media: The media, or its id.
-            timeout: How long to wait, in seconds or as a timedelta.
+            timeout: How long to wait, in seconds or as a timedelta; `float("inf")` for no limit.
 
         Returns:
             The media, whose `transcoding_status` is `transcoding_finished`. Any other status means "not yet".
@@ -4467,7 +5073,7 @@ class StudioClient:
 
         Args:
             media: The media, or its id.
-            timeout: How long to wait, in seconds or as a timedelta.
+            timeout: How long to wait, in seconds or as a timedelta; `float("inf")` for no limit.
 
         Returns:
             The media, whose `transcoding_status` is `transcoding_finished`. Any other status means "not yet".
@@ -4484,15 +5090,15 @@ class StudioClient:
         self,
         /,
         *,
-        timeout: float | timedelta | None = None,
-        connect_timeout: float | timedelta | None = None,
-        read_timeout: float | timedelta | None = None,
-        max_retries: int | None = None,
-        retry_delay: float | timedelta | None = None,
-        max_retry_wait: float | timedelta | None = None,
-        max_concurrency: int | None = None,
-        max_connections: int | None = None,
-        max_rate: float | None = None,
+        timeout: "float | timedelta" = ...,
+        connect_timeout: "float | timedelta" = ...,
+        read_timeout: "float | timedelta" = ...,
+        max_retries: "int" = ...,
+        retry_delay: "float | timedelta" = ...,
+        max_retry_wait: "float | timedelta" = ...,
+        max_concurrency: "int" = ...,
+        max_connections: "int" = ...,
+        max_rate: "float" = ...,
     ) -> StudioClient:
         """
         Make a client with other options, for some calls.
@@ -4500,7 +5106,8 @@ class StudioClient:
         It shares the connections of this one, unless `connect_timeout` differs, and is closed separately.
 
         Args:
-            timeout: The same as for the client itself; an option that is omitted stays as it is.
+            timeout: The same as for the client itself; an option that is omitted stays as it is. `None` is refused:
+                `float("inf")` means no limit.
             connect_timeout: The same.
             read_timeout: The same.
             max_retries: The same.
@@ -4515,6 +5122,7 @@ class StudioClient:
 
         Raises:
             InvalidArgumentError: If an argument is invalid.
+            TypeError: If an argument is `None`.
         """
 
 @final
@@ -4612,6 +5220,11 @@ def changed_by_others(path: str | PathLike[str]) -> str | None:
 
     Returns:
         What is wrong and what to do; `None` if all is well, if there is no file, or if it cannot be checked.
+    """
+
+def check_permission_change(action: str, id: int, share_type: str, permission_type: str) -> None:
+    """
+    Check the fields of a `PermissionChange` when it is made.
     """
 
 def forked() -> None:

@@ -20,8 +20,14 @@ def read_variable(name: str) -> str | None:
 
     Returns:
         Its value; `None` if it is not set, or empty.
+
+    Raises:
+        InvalidArgumentError: If it is in quotation marks, as `set NAME="value"` on Windows and some `.env` files do.
     """
-    return os.environ.get(name, "").strip() or None
+    value = os.environ.get(name, "").strip()
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+        raise InvalidArgumentError(f"{name} is in quotation marks: set it without them", argument=name)
+    return value or None
 
 
 def home() -> Path:

@@ -19,6 +19,7 @@ def _by_name() -> None:
     import sys
     import warnings
 
+    import canvas_studio._development
     import canvas_studio._logs
     import canvas_studio._notebook
     import canvas_studio._pickles

@@ -10,7 +10,7 @@ from operator import length_hint
 from pathlib import Path
 from threading import Lock
 from types import SimpleNamespace, TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar, cast
 
 from canvas_studio._core import (
     ArrowBatch,
@@ -88,6 +88,12 @@ class Listing(Generic[Item]):
         options = {"consistent": self._consistent, "progress": self._progress, "thumbnails": self._thumbnails}
         given = ", ".join(f"{name}={value!r}" for name, value in options.items() if value)
         return f"<Listing of {self._source.request}>{limit}" + (f".with_options({given})" if given else "")
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError(
+            "whether a Listing is empty is not known before it is read: use `listing.first() is not None`, or "
+            "`listing.total() > 0` (async: `await listing.first_async()`, `await listing.total_async()`)"
+        )
 
     def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
         return type(self), (self._source, self._limit, self._consistent, self._progress, self._thumbnails)
@@ -667,6 +673,12 @@ class Pages(Generic[Item]):
 
     def __init__(self, begin: Callable[[], _Reading]) -> None:
         self._begin = begin
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError(
+            "whether there are pages is not known before they are read: use `listing.first() is not None`, or "
+            "`listing.total() > 0`"
+        )
 
     def __iter__(self) -> _PageIterator[Item]:
         return _PageIterator(self._begin())

@@ -13,7 +13,7 @@ from collections.abc import (
 )
 from collections.abc import Set as AbstractSet
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar
 
 from canvas_studio._core import CallBuilder, CallQueue, PreparedCall, StudioClient
 from canvas_studio._progress import read_progress
@@ -92,6 +92,9 @@ class Map(Generic[Result]):
     def __repr__(self) -> str:
         items = type(self._items).__name__ if self._total is None else f"{self._total} items"
         return f"<Map of {self._operation} over {items}>"
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("whether a Map has results is not known before it is read: use `results = calls.collect()`")
 
     def __iter__(self) -> Iterator[Result]:
         if not hasattr(self._items, "__iter__"):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, cast
 
 from canvas_studio import _core
-from canvas_studio._core import Collection, Media, StudioClient, read_int
+from canvas_studio._core import Collection, Media, StudioClient, check_permission_change
 from canvas_studio._frozen import frozen
 from canvas_studio.drift import Drift
 from canvas_studio.errors import DetachedError
@@ -481,7 +481,8 @@ class PermissionChange(Record):
             documented (`edit` is expected), so any is sent. Not sent with `destroy`.
 
     Raises:
-        TypeError: If `id` is not an int.
+        InvalidArgumentError: If `action` or `share_type` is another word, or `id` or `permission_type` cannot be right.
+        TypeError: If `id` is not an int, or another one not a str.
     """
 
     action: Literal["create", "update", "destroy"]
@@ -491,7 +492,7 @@ class PermissionChange(Record):
     permission_type: Literal["view", "edit"] | str = "view"
 
     def __post_init__(self) -> None:
-        read_int("id", self.id)
+        check_permission_change(self.action, self.id, self.share_type, self.permission_type)
 
 
 _classes = {

@@ -26,6 +26,15 @@ impl InvalidArgument {
     }
 }
 
+/// The quotation marks around what was copied from a program or from prose.
+const QUOTATION_MARKS: &[char] =
+    &['"', '\'', '`', '\u{2018}', '\u{2019}', '\u{201c}', '\u{201d}', '\u{201e}', '\u{ab}', '\u{bb}'];
+
+/// Whether a text begins or ends with a quotation mark, which was copied with it.
+pub fn is_quoted(text: &str) -> bool {
+    text.starts_with(QUOTATION_MARKS) || text.ends_with(QUOTATION_MARKS)
+}
+
 /// The start of a value that a message quotes.
 pub fn cut(value: &str) -> Cow<'_, str> {
     match value.char_indices().nth(QUOTED) {

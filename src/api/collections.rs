@@ -7,6 +7,7 @@ use super::item::Page;
 use super::models::{Collection, Media, Permissions};
 use super::permissions::{Changes, MEANINGS, PermissionChange};
 use super::request::{Call, Request};
+use super::sharing::{Levels, SetPermissions};
 
 /// Meanings of a status when a collection is created for another user. Documented.
 const FOR_ANOTHER_USER: &[(u16, &str)] = &[
@@ -69,8 +70,16 @@ pub fn permissions(id: i64) -> Result<Request<Permissions>, InvalidArgument> {
 }
 
 pub fn change_permissions(id: i64, changes: &[PermissionChange]) -> Result<Request<Permissions>, InvalidArgument> {
-    let call = Call::post("change_collection_permissions", path(id, "/permissions")?);
-    Ok(call.permissions(Changes::checked(changes)?).meaning(MEANINGS).at_root())
+    Ok(change(id)?.permissions(Changes::checked(changes)?).meaning(MEANINGS).at_root())
+}
+
+/// Gives users and groups levels, whatever they have now.
+pub fn set_permissions(id: i64, levels: Levels) -> Result<SetPermissions, InvalidArgument> {
+    Ok(SetPermissions::new(levels, permissions(id)?, change(id)?))
+}
+
+fn change(id: i64) -> Result<Call, InvalidArgument> {
+    Ok(Call::post("change_collection_permissions", path(id, "/permissions")?))
 }
 
 fn path(id: i64, rest: &str) -> Result<String, InvalidArgument> {

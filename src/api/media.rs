@@ -12,6 +12,7 @@ use super::json::text::read_json;
 use super::models::{Course, Media, Permissions, Perspective, Source, User};
 use super::permissions::{Changes, MEANINGS, PermissionChange};
 use super::request::{Call, Request};
+use super::sharing::{Levels, SetPermissions};
 use super::words::{EMBED_TYPES, MIN_PERMISSIONS};
 
 /// The page gives no method for archiving a media; for a collection, POST is documented. Inferred.
@@ -192,8 +193,16 @@ pub fn permissions(id: i64) -> Result<Request<Permissions>, InvalidArgument> {
 
 /// Changes the permissions of a media. POST is observed.
 pub fn change_permissions(id: i64, changes: &[PermissionChange]) -> Result<Request<Permissions>, InvalidArgument> {
-    let call = Call::post("change_media_permissions", path(id, "/permissions")?);
-    Ok(call.permissions(Changes::checked(changes)?).meaning(MEANINGS).at_root())
+    Ok(change(id)?.permissions(Changes::checked(changes)?).meaning(MEANINGS).at_root())
+}
+
+/// Gives users and groups levels, whatever they have now.
+pub fn set_permissions(id: i64, levels: Levels) -> Result<SetPermissions, InvalidArgument> {
+    Ok(SetPermissions::new(levels, permissions(id)?, change(id)?))
+}
+
+fn change(id: i64) -> Result<Call, InvalidArgument> {
+    Ok(Call::post("change_media_permissions", path(id, "/permissions")?))
 }
 
 fn path(id: i64, rest: &str) -> Result<String, InvalidArgument> {

@@ -17,6 +17,7 @@ pub mod oauth;
 pub mod permissions;
 pub mod raw;
 pub mod request;
+pub mod sharing;
 pub mod signed_url;
 pub mod subtitles;
 pub mod users;

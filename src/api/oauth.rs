@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use url::{Host, Url, form_urlencoded};
 
 use super::answer::{self, Answer, DecodeError, Locator};
-use super::check::InvalidArgument;
+use super::check::{self, InvalidArgument};
 use super::json::text::read_json;
 use super::request::{Call, Form, Request, RetrySafety};
 
@@ -230,6 +230,12 @@ pub fn checked_token(argument: &str, text: &str) -> Result<SecretString, Invalid
     if is_school(text.trim()) {
         return Err(refused("is a URL: are the url and the token (or the key) mixed up?"));
     }
+    if check::is_quoted(text.trim()) {
+        return Err(refused("is in quotation marks: leave them out"));
+    }
+    if has_scheme(text) {
+        return Err(refused("holds \"Bearer\", the word before a token in a header: leave it out, the client adds it"));
+    }
     let expected = "must not be empty, and hold only visible ASCII characters: was it copied whole?";
     token(text).ok_or_else(|| refused(expected))
 }
@@ -237,7 +243,16 @@ pub fn checked_token(argument: &str, text: &str) -> Result<SecretString, Invalid
 /// Whether a text that was passed as a token is the URL of a school.
 fn is_school(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
-    text.starts_with("http://") || text.starts_with("https://") || text.ends_with(".instructuremedia.com")
+    let is_host = text.ends_with(".instructuremedia.com") || text.ends_with(".instructure.com");
+    is_host || text.starts_with("http://") || text.starts_with("https://")
+}
+
+/// Whether a text that was passed as a token is the value of the header that it goes into, or that whole header.
+fn has_scheme(text: &str) -> bool {
+    let text = text.trim();
+    let value = text.split_once(':').filter(|(name, _)| name.trim().eq_ignore_ascii_case("authorization"));
+    let first = value.map_or(text, |(_, value)| value).split_whitespace().next();
+    first.is_some_and(|first| first.trim_end_matches(':').eq_ignore_ascii_case("bearer"))
 }
 
 /// Whether a text can be sent as a token.

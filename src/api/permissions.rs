@@ -70,6 +70,14 @@ impl PermissionChange {
         body
     }
 
+    /// Checks it. `argument` names a field as the caller knows it.
+    pub fn check(&self, argument: impl Fn(&str) -> String) -> Result<(), InvalidArgument> {
+        check::one_of(&argument("action"), &self.action, ACTIONS)?;
+        check::id(&argument("id"), self.id)?;
+        check::one_of(&argument("share_type"), &self.share_type, SHARE_TYPES)?;
+        check::text(&argument("permission_type"), &self.permission_type)
+    }
+
     fn is_of(&self, other: &Self) -> bool {
         (&self.share_type, self.id) == (&other.share_type, other.id)
     }
@@ -79,17 +87,19 @@ impl PermissionChange {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changes(Vec<PermissionChange>);
 
+impl From<Vec<PermissionChange>> for Changes {
+    fn from(changes: Vec<PermissionChange>) -> Self {
+        Self(changes)
+    }
+}
+
 impl Changes {
     pub(super) fn checked(changes: &[PermissionChange]) -> Result<Self, InvalidArgument> {
         if changes.is_empty() {
             return Err(InvalidArgument::new("changes", "must hold at least one change"));
         }
         for (index, change) in changes.iter().enumerate() {
-            let argument = |field: &str| format!("changes[{index}].{field}");
-            check::one_of(&argument("action"), &change.action, ACTIONS)?;
-            check::id(&argument("id"), change.id)?;
-            check::one_of(&argument("share_type"), &change.share_type, SHARE_TYPES)?;
-            check::text(&argument("permission_type"), &change.permission_type)?;
+            change.check(|field| format!("changes[{index}].{field}"))?;
         }
         Ok(Self(changes.to_vec()))
     }
@@ -128,6 +138,10 @@ impl Changes {
 
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    pub fn contains(&self, change: &PermissionChange) -> bool {
+        self.0.contains(change)
     }
 }
 

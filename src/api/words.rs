@@ -5,17 +5,24 @@ pub const EMBED_TYPES: &[&str] = &["embed", "bare_embed"];
 /// The levels of access to a media, lowest first. Documented. Any other word is refused.
 pub const MIN_PERMISSIONS: &[&str] = &["access", "view", "edit"];
 /// The actions of a permission change. Documented. Any other word is refused.
-pub const ACTIONS: &[&str] = &["create", "update", DESTROY];
+pub const ACTIONS: &[&str] = &[CREATE, UPDATE, DESTROY];
+pub const CREATE: &str = "create";
 pub const UPDATE: &str = "update";
 pub const DESTROY: &str = "destroy";
 /// The targets of a share. Documented. Any other word is refused.
-pub const SHARE_TYPES: &[&str] = &[USER, "group"];
+pub const SHARE_TYPES: &[&str] = &[USER, GROUP];
 pub const USER: &str = "user";
+pub const GROUP: &str = "group";
 /// The levels that can be given to a user or a group, and that a group has. Typed by a client of 2026; `owner` comes back
 /// too. Not all may be known, so any word is sent, and kept.
 pub const LEVELS: &[&str] = &[DEFAULT_LEVEL, "edit"];
 /// The level that Studio gives if none is named. Documented.
 pub const DEFAULT_LEVEL: &str = "view";
+/// The levels that nobody was given by a share: the owner has the one, and everybody who meets something in a course or a
+/// collection the other. That they can stand in a list of permissions is inferred.
+pub const NOT_SHARED: &[&str] = &["owner", "access"];
+/// The level of an owner.
+pub const OWNER: &str = "owner";
 /// What a user may do with something, or the caller. `view`, `edit` and `owner` are typed by a client of 2026; that `access`
 /// is among them is inferred from [`MIN_PERMISSIONS`]. Any other word is kept.
 pub const PERMISSIONS: &[&str] = &["access", "view", "edit", "owner"];

@@ -4,10 +4,12 @@ use std::net::IpAddr;
 
 use url::{Host, Url, form_urlencoded};
 
-use crate::api::InvalidArgument;
+use crate::api::{InvalidArgument, check};
 
 /// The domain of every school's Studio, unless a full host is given. Documented.
 const DOMAIN: &str = "instructuremedia.com";
+/// The domain of every school's Canvas, unless the school has a host of its own. Observed.
+const CANVAS_DOMAIN: &str = ".instructure.com";
 
 /// The URL of a school given by name, host or URL: the same for each.
 pub fn school_url(given: &str) -> Result<String, InvalidArgument> {
@@ -35,6 +37,9 @@ pub(super) fn base_url(given: &str) -> Result<Url, InvalidArgument> {
     if given.is_empty() {
         return refuse("must not be empty");
     }
+    if check::is_quoted(given) {
+        return refuse("is in quotation marks: leave them out");
+    }
     let text = if given.contains("://") {
         given.to_owned()
     } else if given.contains(['.', ':', '/']) || given == "localhost" {
@@ -47,6 +52,12 @@ pub(super) fn base_url(given: &str) -> Result<Url, InvalidArgument> {
     };
     if !url.username().is_empty() || url.password().is_some() {
         return refuse("must not contain a user name or password");
+    }
+    if url.domain().is_some_and(is_of_canvas) {
+        return refuse(
+            "is an address of Canvas, but Studio has a host of its own: in Canvas, Admin > Settings > Apps > View App \
+             Configurations > Studio > Edit shows it in the Launch URL",
+        );
     }
     if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
         return refuse("must not contain a path, query or fragment");
@@ -74,6 +85,11 @@ fn is_host_name(name: &str) -> bool {
             && label.chars().all(|character| character.is_ascii_alphanumeric() || "-_".contains(character))
     };
     name.len() <= 253 && name.split('.').all(is_label)
+}
+
+/// Whether a host belongs to a school's Canvas, which is another service.
+fn is_of_canvas(name: &str) -> bool {
+    name.trim_end_matches('.').to_ascii_lowercase().ends_with(CANVAS_DOMAIN)
 }
 
 /// Whether a URL points to this machine, where nobody can eavesdrop.
@@ -138,6 +154,33 @@ mod tests {
             "t0ken~with!signs",
         ] {
             assert_eq!(school_url(given).unwrap_err().argument, "url", "{given}");
+        }
+    }
+
+    #[test]
+    fn an_address_of_canvas_is_recognised_and_explained() {
+        for given in [
+            "myschool.instructure.com",
+            "https://myschool.instructure.com/courses/12?x=1",
+            "http://MYSCHOOL.BETA.Instructure.Com",
+            "https://canvas.instructure.com.:443/",
+        ] {
+            let refusal = school_url(given).unwrap_err();
+            assert!(refusal.expected.starts_with("is an address of Canvas"), "{given}: {refusal}");
+            assert!(!refusal.to_string().to_lowercase().contains("instructure.com"), "{refusal}");
+        }
+        for given in ["instructure", "myinstructure.com", "instructure.com.example.edu", "x.instructuremedia.com"] {
+            assert!(school_url(given).is_ok(), "{given}");
+        }
+    }
+
+    #[test]
+    fn an_address_in_quotation_marks_is_recognised_and_explained() {
+        for given in
+            ["\"myschool\"", "'https://myschool.instructuremedia.com'", "\u{201c}myschool\u{201d}", "\"myschool"]
+        {
+            let refusal = school_url(given).unwrap_err();
+            assert!(refusal.expected.starts_with("is in quotation marks"), "{given}: {refusal}");
         }
     }
 }

@@ -279,7 +279,7 @@ fn checked_app_name(name: &str) -> Result<String, InvalidArgument> {
 }
 
 /// A duration; `None` if the number is not one. Durations that are too long to represent become the longest.
-fn duration(seconds: f64) -> Option<Duration> {
+pub(super) fn duration(seconds: f64) -> Option<Duration> {
     (seconds >= 0.0).then(|| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
 }
 

@@ -23,6 +23,7 @@ pub mod retry;
 pub mod secrets;
 pub mod send;
 mod sending;
+mod sharing;
 pub mod tasks;
 pub mod transcoding;
 pub mod transfer;

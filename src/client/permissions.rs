@@ -86,7 +86,12 @@ pub(super) fn judge_second(
 }
 
 /// The error if Studio accepted the changes and its list does not show them.
-fn without_effect(request: &RequestContext<'_>, answer: &Answer, left: &Changes, other: Option<&Error>) -> Error {
+pub(super) fn without_effect(
+    request: &RequestContext<'_>,
+    answer: &Answer,
+    left: &Changes,
+    other: Option<&Error>,
+) -> Error {
     let other = other.map_or_else(String::new, |error| format!("; the other form of the body was refused: {error}"));
     let problem = format!(
         "Studio accepted the change but did not make it: its list does not show \"{left}\" (read the permissions \

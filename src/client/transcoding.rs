@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use super::config::duration;
 use super::error::Error;
 use super::send::Client;
 use crate::api::models::Media;
@@ -25,10 +26,10 @@ pub struct Transcoding {
 }
 
 impl Transcoding {
-    /// `timeout` is in seconds.
+    /// `timeout` is in seconds; infinity means no limit.
     pub fn new(media_id: i64, timeout: f64) -> Result<Self, InvalidArgument> {
         let refuse = || InvalidArgument::new("timeout", format!("must be a number of seconds above 0, not {timeout}"));
-        let timeout = Duration::try_from_secs_f64(timeout).ok().filter(|timeout| !timeout.is_zero());
+        let timeout = duration(timeout).filter(|timeout| !timeout.is_zero());
         let media_id = check::id("media", media_id)?;
         Ok(Self { media_id, get: media::get(media_id)?, timeout: timeout.ok_or_else(refuse)? })
     }

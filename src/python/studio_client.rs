@@ -12,7 +12,7 @@ use super::bridge::awaitable::AwaitableOf;
 use super::bridge::caller::AttachedAuth;
 use super::bridge::operation::Operation;
 use super::bridge::run::{close, run};
-use super::convert::arguments::{Argument, FilePath, Int, Number, Object, Seconds, Text, named};
+use super::convert::arguments::{Argument, FilePath, Number, Object, Text, changed, named};
 use super::convert::output::{NoResult, Typed};
 use super::errors::{to_python, warn_of_left_out};
 use super::platform::platform;
@@ -280,7 +280,8 @@ impl StudioClient {
     /// It shares the connections of this one, unless `connect_timeout` differs, and is closed separately.
     ///
     /// Args:
-    ///     timeout: The same as for the client itself; an option that is omitted stays as it is.
+    ///     timeout: The same as for the client itself; an option that is omitted stays as it is. `None` is refused:
+    ///         `float("inf")` means no limit.
     ///     connect_timeout: The same.
     ///     read_timeout: The same.
     ///     max_retries: The same.
@@ -295,32 +296,36 @@ impl StudioClient {
     ///
     /// Raises:
     ///     InvalidArgumentError: If an argument is invalid.
-    #[pyo3(signature = (*, timeout=None, connect_timeout=None, read_timeout=None, max_retries=None, retry_delay=None,
-        max_retry_wait=None, max_concurrency=None, max_connections=None, max_rate=None))]
+    ///     TypeError: If an argument is `None`.
+    #[pyo3(signature = (*, timeout: "float | timedelta" = Option::None, connect_timeout: "float | timedelta" = Option::None,
+        read_timeout: "float | timedelta" = Option::None, max_retries: "int" = Option::None,
+        retry_delay: "float | timedelta" = Option::None, max_retry_wait: "float | timedelta" = Option::None,
+        max_concurrency: "int" = Option::None, max_connections: "int" = Option::None, max_rate: "float" = Option::None))]
     fn with_options(
         &self,
         py: Python<'_>,
-        timeout: Option<Seconds>,
-        connect_timeout: Option<Seconds>,
-        read_timeout: Option<Seconds>,
-        max_retries: Option<Int>,
-        retry_delay: Option<Seconds>,
-        max_retry_wait: Option<Seconds>,
-        max_concurrency: Option<Int>,
-        max_connections: Option<Int>,
-        max_rate: Option<Number>,
+        #[pyo3(from_py_with = changed::timeout)] timeout: Option<f64>,
+        #[pyo3(from_py_with = changed::connect_timeout)] connect_timeout: Option<f64>,
+        #[pyo3(from_py_with = changed::read_timeout)] read_timeout: Option<f64>,
+        #[pyo3(from_py_with = changed::max_retries)] max_retries: Option<i64>,
+        #[pyo3(from_py_with = changed::retry_delay)] retry_delay: Option<f64>,
+        #[pyo3(from_py_with = changed::max_retry_wait)] max_retry_wait: Option<f64>,
+        #[pyo3(from_py_with = changed::max_concurrency)] max_concurrency: Option<i64>,
+        #[pyo3(from_py_with = changed::max_connections)] max_connections: Option<i64>,
+        #[pyo3(from_py_with = changed::max_rate)] max_rate: Option<f64>,
     ) -> PyResult<Self> {
-        let client = self.client.with(Options {
-            timeout: timeout.read(py, "timeout")?,
-            connect_timeout: connect_timeout.read(py, "connect_timeout")?,
-            read_timeout: read_timeout.read(py, "read_timeout")?,
-            max_retries: max_retries.read(py, "max_retries")?,
-            retry_delay: retry_delay.read(py, "retry_delay")?,
-            max_retry_wait: max_retry_wait.read(py, "max_retry_wait")?,
-            max_concurrency: max_concurrency.read(py, "max_concurrency")?,
-            max_connections: max_connections.read(py, "max_connections")?,
-            max_rate: max_rate.read(py, "max_rate")?,
-        });
+        let options = Options {
+            timeout,
+            connect_timeout,
+            read_timeout,
+            max_retries,
+            retry_delay,
+            max_retry_wait,
+            max_concurrency,
+            max_connections,
+            max_rate,
+        };
+        let client = self.client.with(options);
         let client = client.map_err(to_python)?;
         Ok(Self::sharing(py, client))
     }

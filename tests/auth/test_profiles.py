@@ -574,6 +574,14 @@ REFUSED: list[tuple[dict[str, Any], dict[str, str], str, str]] = [
     # what cannot be right is named after where it stands
     ({}, {"URL": "http://west.example.edu", "TOKEN": "e"}, "", "CANVAS_STUDIO_URL is invalid: .*https"),
     ({"url": "ftp://east", "token": "t"}, {}, "", "url must begin with https"),
+    ({}, {"URL": "west.instructure.com", "TOKEN": "e"}, "", "CANVAS_STUDIO_URL is invalid: .*address of Canvas"),
+    ({"url": "west.instructure.com", "token": "t"}, {}, "", "url is an address of Canvas"),
+    # what a shell or a .env file has left around it
+    ({}, {"URL": '"west"', "TOKEN": "e"}, "", "CANVAS_STUDIO_URL is in quotation marks: set it without them"),
+    ({}, {"URL": "west", "TOKEN": "'e'"}, "", "CANVAS_STUDIO_TOKEN is in quotation marks: set it without them"),
+    ({}, {"URL": "west", **KEY, "CLIENT_SECRET": f'"{SECRET}"'}, "", "CANVAS_STUDIO_CLIENT_SECRET is in quotation"),
+    ({}, {"PROFILE": '"north"'}, "north", "CANVAS_STUDIO_PROFILE is in quotation marks"),
+    ({"url": "'east'", "token": "t"}, {}, "", "url is in quotation marks"),
 ]
 
 
@@ -612,6 +620,41 @@ def test_what_is_missing_or_does_not_fit_together_is_named(
             call(**arguments(given))
         assert str(raised.value).startswith(raised.value.argument)
         assert SECRET not in everything_in(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("token", "problem"),
+    [
+        (f'"{TOKEN}"', "is in quotation marks"),
+        (f"\N{LEFT DOUBLE QUOTATION MARK}{TOKEN}\N{RIGHT DOUBLE QUOTATION MARK}", "is in quotation marks"),
+        (f"Bearer {TOKEN}", 'token holds "Bearer"'),
+        (f"authorization: bearer {TOKEN}", 'token holds "Bearer"'),
+    ],
+)
+def test_a_token_that_was_copied_with_more_is_explained_and_never_shown(
+    token: str, problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_environment(monkeypatch, URL="north", TOKEN=token)
+
+    def make() -> StudioClient:
+        return StudioClient("north", token=token)
+
+    for call in (StudioClient.from_env, make, lambda: profiles.find().client()):
+        with pytest.raises(InvalidArgumentError, match=problem) as raised:
+            call()
+        assert TOKEN not in everything_in(raised.value)
+    with pytest.raises(InvalidArgumentError, match="access_token") as raised:
+        Tokens(token)
+    assert TOKEN not in everything_in(raised.value)
+
+
+def test_a_profile_of_a_canvas_is_explained(home: Path) -> None:
+    profiles.save(NORTH)
+    path = home / "profiles/north.toml"
+    path.write_text(path.read_text().replace("instructuremedia", "instructure"))
+    for call in (profiles.find, StudioClient.from_env):
+        with pytest.raises(InvalidArgumentError, match=r"'north' cannot be read: .* is an address of Canvas"):
+            call()
 
 
 def test_it_is_known_where_each_came_from(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:

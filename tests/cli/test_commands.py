@@ -451,6 +451,13 @@ def test_a_folder_that_is_none_is_told(box: Sandbox, home: Path) -> None:
         (("login",), "the school is missing"),
         (("login", "ftp://north"), "url must begin with https"),
         (("login", "http://north.example.edu"), "url must begin with https"),
+        (("login", "north.instructure.com"), "url is an address of Canvas, but Studio has a host of its own"),
+        (("login", "https://north.instructure.com/courses/7"), "url is an address of Canvas"),
+        (("login", "'north'"), "url is in quotation marks"),
+        (
+            ("login", "north", "--client-id", "'x'", "--client-secret-stdin"),
+            "client_id is in quotation marks: leave them out",
+        ),
         (("login", "north", "--profile", "../north"), "is not a valid name"),
         (("login", "north"), "the client id is missing: --client-id, or CANVAS_STUDIO_CLIENT_ID"),
         (
@@ -478,6 +485,17 @@ def test_what_is_asked_for_wrongly_ends_with_2_and_a_sentence(
     assert result.exit_code == 2, result.output
     assert told in " ".join(result.stderr.replace("│", " ").split())
     assert "Traceback" not in result.stderr
+    assert "value-2718281828" not in result.stderr + result.output
+    assert files(home) == set()
+
+
+@pytest.mark.parametrize("secret", ['"value-2718281828"', "Bearer value-2718281828"])
+def test_a_secret_that_was_copied_with_its_quotation_marks_or_its_scheme_is_explained(
+    secret: str, box: Sandbox, home: Path
+) -> None:
+    result = login(box, secret=secret, pasted="x")
+    assert result.exit_code == 2
+    assert "client_secret is in quotation marks" in result.stderr or 'client_secret holds "Bearer"' in result.stderr
     assert "value-2718281828" not in result.stderr + result.output
     assert files(home) == set()
 

@@ -77,7 +77,7 @@ def test_the_code_about_the_api_runs_on_a_sandbox(
             )
         ids = {"42": media_id, "7": collection_id, "4": new, "11": group, "6": shared, "3": ada}
         here = re.sub(
-            r"(\(|/media/|/users/|id=|\"id\": |^ +)(42|7|4|11|6|3)\b(?!\.)",
+            r"(\(|/media/|/users/|id=|\"id\": |^ +|\{|, (?=\d+: ))(42|7|4|11|6|3)\b(?!\.)",
             lambda found: found[1] + str(ids[found[2]]),
             code,
             flags=re.MULTILINE,
@@ -89,7 +89,7 @@ def test_the_code_about_the_api_runs_on_a_sandbox(
         if "upload_rows" in code or "upload_folder" in code:
             # It does what it says: no file of an example fails.
             assert " 0 failed" in capsys.readouterr().out or "print(report)" not in code
-        if "ada.park@example.edu" in code and "PermissionChange" in code:
+        if "ada.park@example.edu" in code and "share" in code:
             assert "ada.park@example.edu" in capsys.readouterr().out
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import json
+import re
 from collections import UserDict
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -27,9 +28,19 @@ from canvas_studio import (
     StudioClient,
     Tokens,
     User,
+    profiles,
 )
 from canvas_studio.sandbox import Fault, Faults, Sandbox, SandboxUser
-from support.fault_server import TOKEN, Answer, FaultServer, Received, collection_item, json_answer, media_item
+from support.fault_server import (
+    TOKEN,
+    Answer,
+    FaultServer,
+    Received,
+    collection_item,
+    json_answer,
+    media_answer,
+    media_item,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -423,6 +434,36 @@ def test_what_is_no_length_of_time_is_refused_by_name(value: Any, problem: str) 
                 refusal(studio.with_options, **{name: value}),
             ):
                 assert said.startswith(f"{name} {problem}")
+
+
+# What other libraries read as "no limit" is refused: with an option left out, it could also mean "as it is".
+TIMEOUTS = ("timeout", "connect_timeout", "read_timeout")
+OPTIONS = (*TIMEOUTS, "max_retries", "retry_delay", "max_retry_wait", "max_concurrency", "max_connections")
+
+
+@pytest.mark.parametrize("name", [*OPTIONS, "max_rate"])
+def test_none_is_no_value_of_an_option(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CANVAS_STUDIO_TOKEN", TOKEN)
+    with StudioClient("myschool", token=TOKEN) as studio:
+        said = [refusal(studio.with_options, **{name: None})]
+        # Without max_rate there is no limit, so that `None` and left out are the same.
+        if name in OPTIONS:
+            settings = profiles.find(url="myschool")
+            said.append(refusal(StudioClient, "myschool", token=TOKEN, **{name: None}))
+            said.append(refusal(StudioClient.from_env, url="myschool", **{name: None}))
+            said.append(refusal(settings.client, **{name: None}))
+        for each in said:
+            assert re.match(f"{name} must be .*, not None", each), each
+            assert ('use float("inf") for no limit' in each) == (name in {*TIMEOUTS, "max_rate"})
+
+
+def test_a_timeout_without_end_is_infinity(form: Form) -> None:
+    limits: dict[str, Any] = dict.fromkeys(TIMEOUTS, float("inf"))
+    with FaultServer(media_answer(5, transcoding_status="transcoding_finished")) as server:
+        for studio in (server.client(**limits), server.client().with_options(**limits)):
+            assert form.call(studio, "get_media", 5).id == 5
+            assert form.call(studio, "wait_until_ready", 5, timeout=float("inf")).id == 5
+        assert "not None: use float" in refusal(form.call, studio, "wait_until_ready", 5, timeout=None)
 
 
 def test_a_number_of_an_option_is_read_as_ids_are(monkeypatch: pytest.MonkeyPatch) -> None:

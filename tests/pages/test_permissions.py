@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -10,6 +11,7 @@ from canvas_studio import (
     APIConnectionError,
     APIStatusError,
     BadRequestError,
+    InvalidArgumentError,
     PermissionChange,
     ResponseDecodeError,
     StudioClient,
@@ -332,3 +334,34 @@ def test_both_requests_together_have_the_time_of_one_call(form: Form) -> None:
             form.call(studio, "change_media_permissions", 1, [CREATE])
     assert len(server.requests) == 2
     assert getattr(caught.value, "outcome_unknown", False)
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"action": "grant"}, 'action must be one of "create", "update", "destroy", not "grant"'),
+        ({"action": "Create"}, 'action must be one of .*, not "Create"'),
+        ({"action": ""}, "action must be one of"),
+        ({"share_type": "course"}, 'share_type must be one of "user", "group", not "course"'),
+        ({"id": 0}, "id must be a whole number of 1 or more, not 0"),
+        ({"permission_type": ""}, "permission_type must not be empty"),
+    ],
+    ids=str,
+)
+def test_a_change_that_cannot_be_is_refused_where_it_is_made(fields: dict[str, Any], problem: str) -> None:
+    given: dict[str, Any] = {"action": "create", "id": 7, "share_type": "user"} | fields
+    with pytest.raises(InvalidArgumentError, match=problem) as caught:
+        PermissionChange(given.pop("action"), **given)
+    assert caught.value.argument == next(iter(fields))
+    with pytest.raises(InvalidArgumentError, match=problem):
+        dataclasses.replace(CREATE, **fields)
+
+
+@pytest.mark.parametrize("fields", [{"action": None}, {"id": "7"}, {"share_type": 7}, {"permission_type": None}])
+def test_a_change_of_another_type_is_refused_where_it_is_made(fields: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match=f"^{next(iter(fields))} must be "):
+        dataclasses.replace(CREATE, **fields)
+
+
+def test_a_word_that_nobody_has_documented_can_be_sent() -> None:
+    assert PermissionChange("create", id=7, share_type="user", permission_type="comment").permission_type == "comment"

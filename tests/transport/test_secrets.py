@@ -344,6 +344,8 @@ ARGUMENTS: dict[str, Any] = {
     # Nothing listens there.
     "slot": UploadSlot(1, f"http://127.0.0.1:9/uploads/1?{SIGNED}"),
     "changes": [{"action": "create", "id": 7, "share_type": "user"}],
+    "who": 7,
+    "permissions": {7: "view"},
     "method": "POST",
     "key": "things",
     "code": CODE,

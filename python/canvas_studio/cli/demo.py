@@ -23,7 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from canvas_studio._core import Media, StudioClient
-from canvas_studio.models import Owner, PermissionChange, Permissions
+from canvas_studio.models import Owner, Permissions
 from canvas_studio.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -70,13 +70,7 @@ def unwatched(studio: StudioClient) -> tuple[list[Media], list[Media]]:
 def share(media: Media, colleague_id: int) -> tuple[Permissions, Permissions]:
     """Let a colleague edit a media."""
     before = media.permissions()
-    change = PermissionChange(
-        "create",
-        id=colleague_id,
-        share_type="user",
-        permission_type="edit",
-    )
-    after = media.change_permissions([change])
+    after = media.share(colleague_id, "edit")
     return before, after
 
 

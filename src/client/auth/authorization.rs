@@ -137,6 +137,30 @@ mod tests {
     }
 
     #[test]
+    fn a_token_with_its_quotation_marks_or_its_scheme_is_recognised_and_not_shown() {
+        for (token, problem) in [
+            ("\"t0ken\"", "is in quotation marks"),
+            (" 't0ken'\n", "is in quotation marks"),
+            ("\u{201c}t0ken\u{201d}", "is in quotation marks"),
+            ("\"t0ken", "is in quotation marks"),
+            ("\"Bearer t0ken\"", "is in quotation marks"),
+            ("Bearer t0ken", "holds \"Bearer\""),
+            ("bearer: t0ken", "holds \"Bearer\""),
+            ("Authorization: Bearer t0ken", "holds \"Bearer\""),
+            ("authorization:BEARER\tt0ken", "holds \"Bearer\""),
+            ("https://myschool.instructuremedia.com", "is a URL"),
+            ("myschool.instructure.com", "is a URL"),
+        ] {
+            let refusal = Auth::token(token).unwrap_err();
+            assert!(refusal.expected.starts_with(problem), "{token}: {refusal}");
+            assert!(!refusal.to_string().contains("t0ken"), "{refusal}");
+        }
+        for token in ["bearer-of-news", "authorization:t0ken", "t\"0ken"] {
+            assert!(Auth::token(token).is_ok(), "{token}");
+        }
+    }
+
+    #[test]
     fn white_space_around_a_token_is_not_part_of_it() {
         for token in [" t0ken", "t0ken\n", "t0ken\r\n"] {
             assert!(matches!(Auth::token(token), Ok(Auth::Token(read)) if read.expose_secret() == "t0ken"));

@@ -4,6 +4,7 @@
 
 pub(crate) mod awaitable;
 pub(crate) mod caller;
+mod development;
 pub(crate) mod event_loop;
 pub(crate) mod exit;
 mod interruption;

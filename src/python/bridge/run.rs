@@ -11,6 +11,7 @@ use tokio::task::{JoinError, JoinHandle};
 use tokio::time::sleep;
 
 use super::caller::for_caller;
+use super::development::warn_of_blocking_call;
 use super::exit::{CallGuard, refuse_at_exit};
 use super::interruption::{Interruption, with_upload};
 use super::logs::{self, Log};
@@ -43,6 +44,7 @@ fn run_on_this_thread<O: Operation>(
 ) -> PyResult<<O::Result as IntoPython>::Python> {
     let operation = operation.map_err(|refusal| to_python(refusal.into()))?;
     operation.check(py, true)?;
+    warn_of_blocking_call(py)?;
     let caller_runtime = caller_runtime()?;
     let _cleanup = CleanupOnDrop;
     let executor = Executor::new(&caller_runtime)?;

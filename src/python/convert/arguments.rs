@@ -172,6 +172,32 @@ pub(crate) mod named {
         dry_run: bool = flag;
         resume: bool = flag;
         consistent: bool = flag;
+        keep_others: bool = flag;
+    }
+}
+
+/// Readers for options that stay as they are if they are left out. `None` is refused: it could also mean "no limit".
+pub(crate) mod changed {
+    use super::{Bound, PyAny, PyResult, int, number, seconds};
+
+    macro_rules! changed {
+        ($($name:ident: $value:ty = $read:path;)*) => {
+            $(pub(crate) fn $name(given: &Bound<'_, PyAny>) -> PyResult<Option<$value>> {
+                $read(stringify!($name), given).map(Some)
+            })*
+        };
+    }
+
+    changed! {
+        timeout: f64 = seconds;
+        connect_timeout: f64 = seconds;
+        read_timeout: f64 = seconds;
+        max_retries: i64 = int;
+        retry_delay: f64 = seconds;
+        max_retry_wait: f64 = seconds;
+        max_concurrency: i64 = int;
+        max_connections: i64 = int;
+        max_rate: f64 = number;
     }
 }
 

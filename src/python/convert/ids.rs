@@ -75,6 +75,9 @@ impl<K: IdKind> Argument for Id<K> {
             expected.push_str(if index + 1 == K::CLASSES.len() { " or " } else { ", " });
             expected.push_str(&with_article(class));
         }
-        Err(wrong_type(name, &expected, given, as_int(given)))
+        let is_user = K::CLASSES.iter().any(|(_, class, _)| *class == "User");
+        let is_address = is_user && given.extract::<String>().is_ok_and(|text| text.contains('@'));
+        let remedy = if is_address { Some("studio.find_user(...)".to_owned()) } else { as_int(given) };
+        Err(wrong_type(name, &expected, given, remedy))
     }
 }

@@ -83,7 +83,14 @@ pub(crate) fn as_int(given: &Bound<'_, PyAny>) -> Option<String> {
 
 /// A number. `True` is not one.
 pub(crate) fn number(name: &str, given: &Bound<'_, PyAny>) -> PyResult<f64> {
-    number_if_it_is(given)?.ok_or_else(|| wrong_type(name, "a number", given, as_float(given)))
+    let remedy = || infinity(name, given).or_else(|| as_float(given));
+    number_if_it_is(given)?.ok_or_else(|| wrong_type(name, "a number", given, remedy()))
+}
+
+/// What to pass in place of a `None` that stands for "no limit" in other libraries.
+fn infinity(name: &str, given: &Bound<'_, PyAny>) -> Option<String> {
+    let is_limit = name.ends_with("timeout") || name == "max_rate";
+    (is_limit && given.is_none()).then(|| "float(\"inf\") for no limit".to_owned())
 }
 
 fn number_if_it_is(given: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
@@ -113,7 +120,8 @@ pub(crate) fn seconds(name: &str, given: &Bound<'_, PyAny>) -> PyResult<f64> {
         return given.div(numpy.call_method1("timedelta64", (1, "s"))?)?.extract();
     }
     let expected = "a number of seconds or a timedelta";
-    number_if_it_is(given)?.ok_or_else(|| wrong_type(name, expected, given, as_float(given)))
+    let remedy = || infinity(name, given).or_else(|| as_float(given));
+    number_if_it_is(given)?.ok_or_else(|| wrong_type(name, expected, given, remedy()))
 }
 
 pub(crate) fn flag(name: &str, given: &Bound<'_, PyAny>) -> PyResult<bool> {

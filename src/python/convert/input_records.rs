@@ -15,11 +15,12 @@ use serde::de::value::StringDeserializer;
 use serde::de::{DeserializeOwned, DeserializeSeed, Error, IntoDeserializer, MapAccess, Visitor};
 use serde::{Deserializer, forward_to_deserialize_any};
 
-use super::arguments::Argument;
 #[cfg(feature = "stubs")]
 use super::arguments::MAPPING;
+use super::arguments::{Argument, Int, Text};
 use super::input::{flag, int, number, refused, text, with_article, wrong_type};
 use crate::api::permissions::PermissionChange;
+use crate::python::errors::to_python;
 
 /// A record that goes in. Serde knows its fields, and its name is that of its class in `canvas_studio.models`.
 pub(crate) trait InputRecord: DeserializeOwned {
@@ -64,6 +65,25 @@ impl<T: InputRecord> Argument for Records<T> {
         };
         given.try_iter()?.enumerate().map(read).collect()
     }
+}
+
+/// Check the fields of a `PermissionChange` when it is made.
+#[pyfunction]
+#[pyo3(signature = (action, id, share_type, permission_type))]
+pub(crate) fn check_permission_change(
+    py: Python<'_>,
+    action: Text,
+    id: Int,
+    share_type: Text,
+    permission_type: Text,
+) -> PyResult<()> {
+    let change = PermissionChange {
+        action: action.read(py, "action")?,
+        id: id.read(py, "id")?,
+        share_type: share_type.read(py, "share_type")?,
+        permission_type: permission_type.read(py, "permission_type")?,
+    };
+    change.check(str::to_owned).map_err(|refusal| to_python(refusal.into()))
 }
 
 fn class<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {

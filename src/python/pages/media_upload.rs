@@ -224,7 +224,7 @@ operations! { StudioClient {
     ///
     /// Args:
     ///     media: The media, or its id.
-    ///     timeout: How long to wait, in seconds or as a timedelta.
+    ///     timeout: How long to wait, in seconds or as a timedelta; `float("inf")` for no limit.
     ///
     /// Returns:
     ///     The media, whose `transcoding_status` is `transcoding_finished`. Any other status means "not yet".
@@ -247,7 +247,7 @@ operations! { Media {
     /// It asks at once, and then less and less often: every half second at first, every 15 seconds in the end.
     ///
     /// Args:
-    ///     timeout: How long to wait, in seconds or as a timedelta.
+    ///     timeout: How long to wait, in seconds or as a timedelta; `float("inf")` for no limit.
     ///
     /// Returns:
     ///     The media, whose `transcoding_status` is `transcoding_finished`. Any other status means "not yet".

@@ -10,5 +10,6 @@ pub(crate) mod media;
 pub(crate) mod media_upload;
 pub(crate) mod raw;
 pub(crate) mod records;
+mod sharing;
 pub(crate) mod users;
 pub(crate) mod value;

@@ -13,9 +13,14 @@ use pyo3::{IntoPyObjectExt, intern};
 
 use crate::api::item::Extra;
 use crate::api::models::Record;
+use crate::api::sharing::Recipient;
+use crate::api::words::{GROUP, USER};
 use crate::client::Client;
 use crate::python::cached::cached;
-use crate::python::convert::ids::ids;
+use crate::python::convert::arguments::Argument;
+#[cfg(feature = "stubs")]
+use crate::python::convert::ids::IdKind;
+use crate::python::convert::ids::{Id, ids};
 use crate::python::convert::json::object_to_python;
 use crate::python::convert::output::{IntoPython, JsonObject, TypeHint, Typed};
 use crate::python::studio_client::StudioClient;
@@ -24,6 +29,38 @@ ids! {
     OfUser:
         ("canvas_studio.models", "Owner", "id") type_hint_identifier!("canvas_studio.models", "Owner"),
         ("canvas_studio.models", "User", "id") type_hint_identifier!("canvas_studio.models", "User");
+}
+
+ids! {
+    OfUserOrGroup:
+        ("canvas_studio.models", "Owner", "id") type_hint_identifier!("canvas_studio.models", "Owner"),
+        ("canvas_studio.models", "User", "id") type_hint_identifier!("canvas_studio.models", "User"),
+        ("canvas_studio.models", "Group", "id") type_hint_identifier!("canvas_studio.models", "Group");
+}
+
+/// A user, by their id or as an object, or a `Group`.
+#[derive(Debug)]
+pub(crate) struct Who(Py<PyAny>);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Who {
+    type Error = std::convert::Infallible;
+    #[cfg(feature = "stubs")]
+    const INPUT_TYPE: PyStaticExpr = <OfUserOrGroup as IdKind>::HINT;
+
+    fn extract(given: Borrowed<'a, 'py, PyAny>) -> Result<Self, Self::Error> {
+        Ok(Self(given.to_owned().unbind()))
+    }
+}
+
+impl Argument for Who {
+    type Value = Recipient;
+
+    fn read(self, py: Python<'_>, name: &str) -> PyResult<Recipient> {
+        let given = self.0.bind(py);
+        let Ok(id) = given.extract::<Id<OfUserOrGroup>>();
+        let is_group = given.is_instance(&py.import("canvas_studio.models")?.getattr("Group")?)?;
+        Ok(Recipient { share_type: if is_group { GROUP } else { USER }, id: id.read(py, name)? })
+    }
 }
 
 impl<T: Record> TypeHint for T {
