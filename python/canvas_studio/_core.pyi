@@ -579,7 +579,7 @@ class Collection:
             APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and a change
                 is not made so far. Call it again.
 
-        Reference: Collection page, GET /collections/{collection_id}/permissions, then POST.
+        Reference: Collection page, /collections/{collection_id}/permissions: GET, then POST.
         """
     async def set_permissions_async(
         self, /, permissions: Mapping[Any, str | None], *, keep_others: "bool" = True
@@ -607,7 +607,7 @@ class Collection:
             APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and a change
                 is not made so far. Call it again.
 
-        Reference: Collection page, GET /collections/{collection_id}/permissions, then POST.
+        Reference: Collection page, /collections/{collection_id}/permissions: GET, then POST.
         """
     def share(self, /, who: int | Owner | User | Group, level: "Literal['view', 'edit']" = "view") -> Permissions:
         """
@@ -630,7 +630,7 @@ class Collection:
             APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and the level
                 is missing so far. Call it again.
 
-        Reference: Collection page, GET /collections/{collection_id}/permissions, then POST.
+        Reference: Collection page, /collections/{collection_id}/permissions: GET, then POST.
         """
     async def share_async(
         self, /, who: int | Owner | User | Group, level: "Literal['view', 'edit']" = "view"
@@ -655,7 +655,7 @@ class Collection:
             APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and the level
                 is missing so far. Call it again.
 
-        Reference: Collection page, GET /collections/{collection_id}/permissions, then POST.
+        Reference: Collection page, /collections/{collection_id}/permissions: GET, then POST.
         """
     def to_dict(self, /) -> dict[str, Any]:
         """
@@ -715,7 +715,7 @@ class Collection:
             APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and it is
                 shared with them so far. Call it again.
 
-        Reference: Collection page, GET /collections/{collection_id}/permissions, then POST.
+        Reference: Collection page, /collections/{collection_id}/permissions: GET, then POST.
         """
     async def unshare_async(self, /, who: int | Owner | User | Group) -> Permissions:
         """
@@ -737,7 +737,7 @@ class Collection:
             APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and it is
                 shared with them so far. Call it again.
 
-        Reference: Collection page, GET /collections/{collection_id}/permissions, then POST.
+        Reference: Collection page, /collections/{collection_id}/permissions: GET, then POST.
         """
     def upload(
         self,
@@ -1539,7 +1539,7 @@ class Media:
             APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and a change
                 is not made so far. Call it again.
 
-        Reference: Media page, GET /media/{media_id}/permissions, then POST (observed).
+        Reference: Media page, /media/{media_id}/permissions: GET, then POST (observed).
         """
     async def set_permissions_async(
         self, /, permissions: Mapping[Any, str | None], *, keep_others: "bool" = True
@@ -1567,7 +1567,7 @@ class Media:
             APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and a change
                 is not made so far. Call it again.
 
-        Reference: Media page, GET /media/{media_id}/permissions, then POST (observed).
+        Reference: Media page, /media/{media_id}/permissions: GET, then POST (observed).
         """
     def share(self, /, who: int | Owner | User | Group, level: "Literal['view', 'edit']" = "view") -> Permissions:
         """
@@ -1590,7 +1590,7 @@ class Media:
             APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and the level
                 is missing so far. Call it again.
 
-        Reference: Media page, GET /media/{media_id}/permissions, then POST (observed).
+        Reference: Media page, /media/{media_id}/permissions: GET, then POST (observed).
         """
     async def share_async(
         self, /, who: int | Owner | User | Group, level: "Literal['view', 'edit']" = "view"
@@ -1615,7 +1615,7 @@ class Media:
             APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and the level
                 is missing so far. Call it again.
 
-        Reference: Media page, GET /media/{media_id}/permissions, then POST (observed).
+        Reference: Media page, /media/{media_id}/permissions: GET, then POST (observed).
         """
     @property
     def size(self, /) -> int | None:
@@ -1710,7 +1710,7 @@ class Media:
             APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and it is
                 shared with them so far. Call it again.
 
-        Reference: Media page, GET /media/{media_id}/permissions, then POST (observed).
+        Reference: Media page, /media/{media_id}/permissions: GET, then POST (observed).
         """
     async def unshare_async(self, /, who: int | Owner | User | Group) -> Permissions:
         """
@@ -1732,7 +1732,7 @@ class Media:
             APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and it is
                 shared with them so far. Call it again.
 
-        Reference: Media page, GET /media/{media_id}/permissions, then POST (observed).
+        Reference: Media page, /media/{media_id}/permissions: GET, then POST (observed).
         """
     def users(self, /, *, min_permission: "Literal['access', 'view', 'edit']" = "access") -> Listing[User]:
         """
@@ -4380,7 +4380,7 @@ class StudioClient:
             APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and a change
                 is not made so far. Call it again.
 
-        Reference: Collection page, GET /collections/{collection_id}/permissions, then POST.
+        Reference: Collection page, /collections/{collection_id}/permissions: GET, then POST.
         """
     async def set_collection_permissions_async(
         self, /, id: int | Collection, permissions: Mapping[Any, str | None], *, keep_others: "bool" = True
@@ -4409,7 +4409,7 @@ class StudioClient:
             APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and a change
                 is not made so far. Call it again.
 
-        Reference: Collection page, GET /collections/{collection_id}/permissions, then POST.
+        Reference: Collection page, /collections/{collection_id}/permissions: GET, then POST.
         """
     def set_media_permissions(
         self, /, id: int | Media, permissions: Mapping[Any, str | None], *, keep_others: "bool" = True
@@ -4438,7 +4438,7 @@ class StudioClient:
             APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and a change
                 is not made so far. Call it again.
 
-        Reference: Media page, GET /media/{media_id}/permissions, then POST (observed).
+        Reference: Media page, /media/{media_id}/permissions: GET, then POST (observed).
         """
     async def set_media_permissions_async(
         self, /, id: int | Media, permissions: Mapping[Any, str | None], *, keep_others: "bool" = True
@@ -4467,7 +4467,7 @@ class StudioClient:
             APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and a change
                 is not made so far. Call it again.
 
-        Reference: Media page, GET /media/{media_id}/permissions, then POST (observed).
+        Reference: Media page, /media/{media_id}/permissions: GET, then POST (observed).
         """
     def share_collection(
         self, /, id: int | Collection, who: int | Owner | User | Group, level: "Literal['view', 'edit']" = "view"
@@ -4493,7 +4493,7 @@ class StudioClient:
             APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and the level
                 is missing so far. Call it again.
 
-        Reference: Collection page, GET /collections/{collection_id}/permissions, then POST.
+        Reference: Collection page, /collections/{collection_id}/permissions: GET, then POST.
         """
     async def share_collection_async(
         self, /, id: int | Collection, who: int | Owner | User | Group, level: "Literal['view', 'edit']" = "view"
@@ -4519,7 +4519,7 @@ class StudioClient:
             APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and the level
                 is missing so far. Call it again.
 
-        Reference: Collection page, GET /collections/{collection_id}/permissions, then POST.
+        Reference: Collection page, /collections/{collection_id}/permissions: GET, then POST.
         """
     def share_media(
         self, /, id: int | Media, who: int | Owner | User | Group, level: "Literal['view', 'edit']" = "view"
@@ -4545,7 +4545,7 @@ class StudioClient:
             APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and the level
                 is missing so far. Call it again.
 
-        Reference: Media page, GET /media/{media_id}/permissions, then POST (observed).
+        Reference: Media page, /media/{media_id}/permissions: GET, then POST (observed).
         """
     async def share_media_async(
         self, /, id: int | Media, who: int | Owner | User | Group, level: "Literal['view', 'edit']" = "view"
@@ -4571,7 +4571,7 @@ class StudioClient:
             APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and the level
                 is missing so far. Call it again.
 
-        Reference: Media page, GET /media/{media_id}/permissions, then POST (observed).
+        Reference: Media page, /media/{media_id}/permissions: GET, then POST (observed).
         """
     def unarchive_collection(self, /, id: int | Collection) -> Collection | None:
         """
@@ -4664,7 +4664,7 @@ class StudioClient:
             APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and it is
                 shared with them so far. Call it again.
 
-        Reference: Collection page, GET /collections/{collection_id}/permissions, then POST.
+        Reference: Collection page, /collections/{collection_id}/permissions: GET, then POST.
         """
     async def unshare_collection_async(self, /, id: int | Collection, who: int | Owner | User | Group) -> Permissions:
         """
@@ -4687,7 +4687,7 @@ class StudioClient:
             APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and it is
                 shared with them so far. Call it again.
 
-        Reference: Collection page, GET /collections/{collection_id}/permissions, then POST.
+        Reference: Collection page, /collections/{collection_id}/permissions: GET, then POST.
         """
     def unshare_media(self, /, id: int | Media, who: int | Owner | User | Group) -> Permissions:
         """
@@ -4710,7 +4710,7 @@ class StudioClient:
             APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and it is
                 shared with them so far. Call it again.
 
-        Reference: Media page, GET /media/{media_id}/permissions, then POST (observed).
+        Reference: Media page, /media/{media_id}/permissions: GET, then POST (observed).
         """
     async def unshare_media_async(self, /, id: int | Media, who: int | Owner | User | Group) -> Permissions:
         """
@@ -4733,7 +4733,7 @@ class StudioClient:
             APIConnectionError, APITimeoutError, InternalServerError: With `outcome_unknown`, if no answer came and it is
                 shared with them so far. Call it again.
 
-        Reference: Media page, GET /media/{media_id}/permissions, then POST (observed).
+        Reference: Media page, /media/{media_id}/permissions: GET, then POST (observed).
         """
     def upload_folder(
         self,
