@@ -2,9 +2,10 @@
 
 Usage: python examples/dask_downloads.py [folder]
 
-With CANVAS_STUDIO_URL and CANVAS_STUDIO_TOKEN set, it downloads the first of that school's media; otherwise those of a
-sandbox. The workers are processes of this machine, which inherit the token with the environment; it is in no task. On
-other machines, CANVAS_STUDIO_TOKEN has to be set there, and the folder has to be one that all of them see.
+It downloads the first media of the school that `canvas-studio login` or CANVAS_STUDIO_URL and CANVAS_STUDIO_TOKEN
+have set up; without one, those of a sandbox. The first line says which. The workers are processes of this machine,
+which find the token where this one does, in the environment or in the profile; it is in no task. On other machines,
+it has to be there, too, and the folder has to be one that all of them see.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from canvas_studio import StudioClient, StudioError, UnprocessableEntityError
+from canvas_studio import StudioClient, StudioError, UnprocessableEntityError, profiles
 from canvas_studio.sandbox import Sandbox
 from distributed import LocalCluster
 
@@ -34,8 +35,9 @@ MOST = 120
 def main(folder: Path) -> None:
     """Download media in parallel, and check that each came once."""
     folder.mkdir(parents=True, exist_ok=True)
-    with nullcontext() if os.environ.get("CANVAS_STUDIO_URL") else small_school() as box:
+    with nullcontext() if profiles.is_set_up() else small_school() as box:
         studio = box.client() if box else StudioClient.from_env()
+        print("An invented library, in a sandbox" if box else studio.url)
         # Each worker is a process, with a client of its own that knows nothing of the others: so each gets its share.
         shared = studio.with_options(max_rate=RATE / WORKERS)
         listing = shared.search_media(per_page=10).limit(MOST)

@@ -2,19 +2,19 @@
 
 Usage: python examples/inventory.py [media.csv]
 
-With CANVAS_STUDIO_URL and CANVAS_STUDIO_TOKEN set, it reads that school's library; otherwise that of a sandbox.
+It reads the library of the school that `canvas-studio login` or CANVAS_STUDIO_URL and CANVAS_STUDIO_TOKEN have set
+up; without one, that of a sandbox. The first line says which.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 from collections import defaultdict
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from canvas_studio import StudioClient, StudioError
+from canvas_studio import StudioClient, StudioError, profiles
 from canvas_studio.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -24,13 +24,14 @@ if TYPE_CHECKING:
 def main(path: Path) -> None:
     """Read the library, print it, and write its media to a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with nullcontext() if os.environ.get("CANVAS_STUDIO_URL") else Sandbox() as box:
+    with nullcontext() if profiles.is_set_up() else Sandbox() as box:
         studio = box.client() if box else StudioClient.from_env()
+        print("An invented library, in a sandbox" if box else studio.url)
         collections = studio.list_collections().collect()
         media = studio.search_media().collect()
         studio.search_media().to_csv(path)  # a listing keeps nothing, so this asks for the pages once more
 
-    print(f"{studio.url}: {len(collections)} collections\n\n      id  type                 name")
+    print(f"\n{len(collections)} collections\n\n      id  type                 name")
     for collection in collections:
         print(f"{collection.id:>8}  {collection.type or '-':<19}  {collection.name or '(no name)'}")
 

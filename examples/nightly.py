@@ -10,27 +10,26 @@ was. In a crontab, where output is sent by mail:
     30 4 * * *  /opt/studio/bin/python /opt/studio/nightly.py /var/lib/studio/unviewed.csv
 
 The profile is what `canvas-studio login myschool` has made, once, as the user whose crontab it is; its tokens are
-refreshed by themselves. Without CANVAS_STUDIO_PROFILE and CANVAS_STUDIO_URL, the script reads the library of a sandbox.
+refreshed by themselves. With one profile only, CANVAS_STUDIO_PROFILE is not needed. Where no school is set up, the
+script reads the library of a sandbox. The line begins with which of them it was.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-import os
 import sys
 from contextlib import nullcontext
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from canvas_studio import StudioClient, StudioError
+from canvas_studio import StudioClient, StudioError, profiles
 from canvas_studio.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from canvas_studio import Media
 
-SCHOOL = {"CANVAS_STUDIO_PROFILE", "CANVAS_STUDIO_URL"}
 COLUMNS = ("id", "title", "owner", "email", "size", "created_at", "last_viewed")
 
 
@@ -42,7 +41,7 @@ def main(path: Path, days: int) -> int:
     """
     since = datetime.now(UTC).date() - timedelta(days=days)
     known = read_ids(path)
-    with nullcontext() if SCHOOL & os.environ.keys() else Sandbox() as box:
+    with nullcontext() if profiles.is_set_up() else Sandbox() as box:
         studio = box.client() if box else StudioClient.from_env()
         # Nobody waits for it at night, so it may be patient with a Studio that is busy.
         patient = studio.with_options(max_retries=8, max_retry_wait=600, timeout=1800)
@@ -51,7 +50,10 @@ def main(path: Path, days: int) -> int:
     new = [media for media in found if media.id not in known]
     if not new:
         return 0
-    print(f"{len(new)} new of {len(found)} media ({gigabytes(found):,.2f} GB) not viewed since {since}: {path}")
+    school = "an invented library, in a sandbox" if box else studio.url
+    print(
+        f"{school}: {len(new)} new of {len(found)} media ({gigabytes(found):,.2f} GB) not viewed since {since}: {path}"
+    )
     return 1
 
 

@@ -2,25 +2,26 @@
 
 Usage: python examples/upload.py lectures/*.mp4 [--collection-id 7] [--user-id 3]
 
-With CANVAS_STUDIO_URL and CANVAS_STUDIO_TOKEN set, it uploads to that school; otherwise to a sandbox.
+It uploads to the school that `canvas-studio login` or CANVAS_STUDIO_URL and CANVAS_STUDIO_TOKEN have set up; without
+one, to a sandbox. The first line says which, before anything is uploaded.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from contextlib import nullcontext
 from pathlib import Path
 
-from canvas_studio import StudioClient, StudioError
+from canvas_studio import StudioClient, StudioError, profiles
 from canvas_studio.sandbox import Sandbox
 
 
 def main(files: list[Path], collection_id: int | None, user_id: int | None) -> None:
     """Upload the files, one after the other."""
-    with nullcontext() if os.environ.get("CANVAS_STUDIO_URL") else Sandbox() as box:
+    with nullcontext() if profiles.is_set_up() else Sandbox() as box:
         studio = box.client() if box else StudioClient.from_env()
+        print("An invented library, in a sandbox" if box else studio.url)
         for file in files:
             media = studio.upload_media(file, title=file.name, collection_id=collection_id, user_id=user_id)
             print(f"Uploaded {file}: media {media.id}")

@@ -2,13 +2,13 @@
 
 Usage: uvicorn --app-dir examples web_app:app, and then http://127.0.0.1:8000/docs
 
-With CANVAS_STUDIO_URL and CANVAS_STUDIO_TOKEN set, it asks that school; otherwise a sandbox. Whoever reaches this
-service acts with the rights of that token: before it leaves this machine, it needs a sign-in of its own.
+It asks the school that `canvas-studio login` or CANVAS_STUDIO_URL and CANVAS_STUDIO_TOKEN have set up; without one, a
+sandbox. The first line of its output says which. Whoever reaches this service acts with the rights of that token:
+before it leaves this machine, it needs a sign-in of its own.
 """
 
 import logging
 import math
-import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, nullcontext
 from typing import Annotated, Any
@@ -20,6 +20,7 @@ from canvas_studio import (
     RateLimitError,
     StudioClient,
     StudioError,
+    profiles,
 )
 from canvas_studio.sandbox import Sandbox
 from fastapi import Depends, FastAPI, Request
@@ -32,8 +33,9 @@ FOR_THE_CALLER = (403, 404, 422)
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncGenerator[dict[str, StudioClient]]:
     """Keep one client for the whole application: it holds the connections, and serves any number of requests."""
-    async with nullcontext() if os.environ.get("CANVAS_STUDIO_URL") else Sandbox() as box:
+    async with nullcontext() if profiles.is_set_up() else Sandbox() as box:
         studio = box.client() if box else StudioClient.from_env()
+        print("An invented library, in a sandbox" if box else studio.url, flush=True)
         # Somebody waits for each answer.
         async with studio.with_options(timeout=20, max_retries=1) as client:
             yield {"studio": client}

@@ -85,6 +85,7 @@ async def lifespan(_: FastAPI) -> AsyncGenerator[dict[str, Any]]:
             url, redirect_uri = os.environ["CANVAS_STUDIO_URL"], os.environ["REDIRECT_URI"]
             key = os.environ["CANVAS_STUDIO_CLIENT_ID"], os.environ["CANVAS_STUDIO_CLIENT_SECRET"]
             school = School(url, *key, redirect_uri, tokens)
+        print("An invented library, in a sandbox" if box else school.url, flush=True)
         yield {"box": box, "school": school}
 
 

@@ -38,6 +38,7 @@ __all__ = [
     "forget_tokens",
     "home",
     "is_name",
+    "is_set_up",
     "load",
     "names",
     "save",
@@ -419,6 +420,21 @@ def choose(name: str | None = None) -> str:
         which = f"choose {_listed(known)}, or set CANVAS_STUDIO_PROFILE" if known else f"`{LOGIN}` makes one"
         _refuse("profile", f"is missing, and there are {len(known) or 'none'}: {which}")
     return known[0]
+
+
+def is_set_up() -> bool:
+    """Say whether `StudioClient.from_env()` has anything to go by: one of the variables that it reads, or a profile.
+
+    A program that runs on a sandbox otherwise asks this first. What is set may still be incomplete or wrong.
+
+    Returns:
+        Whether it has.
+
+    Raises:
+        OSError: If the profiles cannot be listed.
+    """
+    variables = ("CANVAS_STUDIO_URL", "CANVAS_STUDIO_TOKEN", "CANVAS_STUDIO_PROFILE", *KEY_VARIABLES)
+    return any(map(read_variable, variables)) or bool(names())
 
 
 @clears_locals

@@ -657,6 +657,18 @@ def test_a_profile_of_a_canvas_is_explained(home: Path) -> None:
             call()
 
 
+@pytest.mark.parametrize("name", ["URL", "TOKEN", "PROFILE", *KEY])
+def test_whether_anything_is_set_up_is_known(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not profiles.is_set_up()
+    set_environment(monkeypatch, **{name: " "})
+    assert not profiles.is_set_up()
+    set_environment(monkeypatch, **{name: "x"})
+    assert profiles.is_set_up()
+    set_environment(monkeypatch, **{name: ""})
+    profiles.save(NORTH)
+    assert profiles.is_set_up()
+
+
 def test_it_is_known_where_each_came_from(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
     profiles.save(NORTH)
     found = profiles.find()

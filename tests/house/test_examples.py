@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 HOUSE = Path(__file__).parents[2]
 EXAMPLES = HOUSE / "examples"
+INVENTED = "An invented library, in a sandbox"
 PAGE = (HOUSE / "docs/sandbox.md").read_text(encoding="utf-8")
 
 
@@ -84,7 +85,8 @@ def test_the_inventory_adds_up(tmp_path: Path, box: Sandbox) -> None:
     ended = run(EXAMPLES / "inventory.py", "lists/media.csv", cwd=tmp_path, box=box)
 
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert f"{studio.list_collections().total()} collections" in ended.stdout
+    assert ended.stdout.splitlines()[0] == box.url
+    assert f"\n{studio.list_collections().total()} collections\n" in ended.stdout
     assert f"120 media, {sum(item.size or 0 for item in media) / 1e9:,.2f} GB" in ended.stdout
     assert f"{largest.id}" in ended.stdout.partition("The ten largest")[2].splitlines()[3]
     assert [int(row["id"]) for row in rows(tmp_path / "lists/media.csv")] == [item.id for item in media]
@@ -94,6 +96,7 @@ def test_without_a_school_the_inventory_is_that_of_a_sandbox(tmp_path: Path) -> 
     ended = run(EXAMPLES / "inventory.py", cwd=tmp_path)
 
     assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.splitlines()[0] == INVENTED
     assert len(rows(tmp_path / "demo-output/media.csv")) == 500
 
 
@@ -101,8 +104,37 @@ def test_the_inventory_says_in_one_line_what_went_wrong(tmp_path: Path, box: San
     box.faults.add(status=401)
     ended = run(EXAMPLES / "inventory.py", cwd=tmp_path, box=box)
 
-    assert (ended.returncode, ended.stdout) == (1, "")
+    assert (ended.returncode, ended.stdout) == (1, f"{box.url}\n")
     assert re.fullmatch(r"inventory: 401 for GET .*\n", ended.stderr)
+
+
+@pytest.mark.parametrize("program", ["inventory.py", "inventory_async.py", "upload.py", "nightly.py"])
+def test_an_example_uses_the_only_profile_there_is_and_says_which_school_that_is(
+    program: str, tmp_path: Path, box: Sandbox
+) -> None:
+    (tmp_path / "lecture.mp4").write_bytes(b"x" * 1000)
+    arguments = ["lecture.mp4"] if program == "upload.py" else []
+    signed_in = profile_of(box, tmp_path / "home")
+
+    ended = run(EXAMPLES / program, *arguments, cwd=tmp_path, more=signed_in)
+
+    assert (ended.returncode, ended.stderr) == (1 if program == "nightly.py" else 0, "")
+    first = ended.stdout.splitlines()[0]
+    assert first == box.url or (program == "nightly.py" and first.startswith(f"{box.url}: "))
+    assert {request.headers["authorization"] for request in box.requests if request.host == "api"} == {"Bearer ***"}
+
+
+def test_with_several_profiles_an_example_asks_which_and_touches_no_school(tmp_path: Path, box: Sandbox) -> None:
+    signed_in = profile_of(box, tmp_path / "home")
+    profile = tmp_path / "home/profiles/myschool.toml"
+    profile.with_name("other.toml").write_bytes(profile.read_bytes())
+    box.forget_requests()
+
+    ended = run(EXAMPLES / "inventory.py", cwd=tmp_path, more=signed_in)
+
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "profile is missing, and there are 2: choose myschool or other" in ended.stderr
+    assert box.requests == ()
 
 
 def test_the_async_inventory_comes_to_the_same(tmp_path: Path, box: Sandbox) -> None:
@@ -110,7 +142,9 @@ def test_the_async_inventory_comes_to_the_same(tmp_path: Path, box: Sandbox) -> 
         ended = run(EXAMPLES / "inventory_async.py", cwd=tmp_path, box=school)
 
         assert (ended.returncode, ended.stderr) == (0, "")
-        assert f" {media} media at http://127.0.0.1:" in ended.stdout
+        first, second, _ = ended.stdout.splitlines()
+        assert first == (school.url if school else INVENTED)
+        assert second.endswith(f" {media} media")
 
 
 def test_the_script_for_cron_tells_of_what_is_new_and_only_of_that(tmp_path: Path) -> None:
@@ -129,6 +163,8 @@ def test_the_script_for_cron_tells_of_what_is_new_and_only_of_that(tmp_path: Pat
         long_ago = box.add_media("Long ago", created_at="2019-03-01T12:00:00Z", last_viewed="2019-04-02")
         code, told, complained = nightly(box)
         assert (code, complained) == (1, "")
+        assert told.startswith(f"{box.url}: ")
+        told = told.removeprefix(f"{box.url}: ")
         assert re.fullmatch(r"2 new of 2 media \(1\.50 GB\) not viewed since \d{4}-\d\d-\d\d: unviewed\.csv\n", told)
         found = {int(row["id"]): row for row in rows(tmp_path / "unviewed.csv")}
         assert found.keys() == {never, long_ago}
@@ -139,7 +175,7 @@ def test_the_script_for_cron_tells_of_what_is_new_and_only_of_that(tmp_path: Pat
         another = box.add_media("Another", created_at="2020-03-01T12:00:00Z")
         code, told, complained = nightly(box)
         assert (code, complained) == (1, "")
-        assert told.startswith("1 new of 3 media ")
+        assert told.startswith(f"{box.url}: 1 new of 3 media ")
         assert another in {int(row["id"]) for row in rows(tmp_path / "unviewed.csv")}
         assert {request.method for request in box.requests} == {"GET"}
 
@@ -192,7 +228,7 @@ def test_the_vendors_upload_example_uploads_on_behalf_of_a_user_into_a_collectio
     assert media.keys() == files.keys()
     assert all(item.owner is not None and item.owner.id == ada for item in media.values())
     told = [f"Uploaded {name}: media {media[name].id}" for name in files]
-    assert ended.stdout.splitlines() == told
+    assert ended.stdout.splitlines() == [box.url, *told]
     for name, content in files.items():
         box.client().download_media(media[name], tmp_path / "again.mp4")
         assert (tmp_path / "again.mp4").read_bytes() == content
@@ -204,7 +240,7 @@ def test_the_vendors_upload_example_completes_nothing_that_was_not_sent(tmp_path
 
     ended = run(EXAMPLES / "upload.py", "lecture.mp4", cwd=tmp_path, box=box)
 
-    assert (ended.returncode, ended.stdout) == (1, "")
+    assert (ended.returncode, ended.stdout) == (1, f"{box.url}\n")
     assert re.fullmatch(r"upload: 403 for PUT .*\n", ended.stderr)
     assert [seen.path for seen in box.requests if seen.path.endswith("/complete")] == []
     assert box.client().search_media(title="lecture.mp4").collect() == []
@@ -216,7 +252,7 @@ def test_without_a_school_files_are_uploaded_to_a_sandbox(tmp_path: Path) -> Non
     ended = run(EXAMPLES / "upload.py", "lecture.mp4", cwd=tmp_path)
 
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert re.fullmatch(r"Uploaded lecture\.mp4: media \d+\n", ended.stdout)
+    assert re.fullmatch(rf"{INVENTED}\nUploaded lecture\.mp4: media \d+\n", ended.stdout)
 
 
 def executed(notebook: Path, folder: Path) -> dict[str, list[dict[str, Any]]]:
@@ -235,6 +271,7 @@ def executed(notebook: Path, folder: Path) -> dict[str, list[dict[str, Any]]]:
 
 def test_the_notebook_goes_from_a_listing_to_a_plot(tmp_path: Path) -> None:
     outputs = executed(EXAMPLES / "listing.ipynb", tmp_path)
+    assert outputs["connect"][0]["text"] == [f"{INVENTED}\n"]
     assert outputs["total"][0]["text"][0].startswith("2000 media at http://127.0.0.1:")
     assert outputs["to-csv"][0]["text"] == ["2000 rows in media.csv\n"]
     assert [output["data"]["image/png"][:4] for output in outputs["plot"]] == ["iVBO"]
@@ -247,6 +284,7 @@ def test_the_notebook_of_the_inventory_has_under_30_lines_and_ends_with_a_report
     assert len(lines) < 30
 
     outputs = executed(EXAMPLES / "inventory.ipynb", tmp_path)
+    assert outputs["connect"][0]["text"] == [f"{INVENTED}\n"]
     for cell in ("take", "sources", "years", "owners", "copies"):
         [shown] = outputs[cell]
         assert "<table" in "".join(shown["data"]["text/html"]), cell
@@ -262,6 +300,7 @@ def test_the_notebook_of_captions_has_under_30_lines_and_ends_with_a_csv_and_a_r
     assert len(lines) < 30
 
     outputs = executed(EXAMPLES / "captions.ipynb", tmp_path)
+    assert outputs["connect"][0]["text"] == [f"{INVENTED}\n"]
     for cell in ("triage", "by-course", "seen"):
         [shown] = outputs[cell]
         assert "<table" in "".join(shown["data"]["text/html"]), cell
@@ -283,7 +322,8 @@ def test_the_workers_of_dask_download_every_file_once_and_share_one_rate(tmp_pat
         ended = run(EXAMPLES / "dask_downloads.py", "files", cwd=tmp_path, box=box)
 
         assert ended.returncode == 0, ended.stderr
-        first, second = ended.stdout.splitlines()
+        where, first, second = ended.stdout.splitlines()
+        assert where == box.url
         assert re.fullmatch(r"60 files \(0\.3 MB\) by 2 workers in \d+\.\d s: files", first)
         assert second == "61 media, each once; 1 of them are not at Studio and have no file"
         saved = {path.name: path.read_bytes() for path in (tmp_path / "files").iterdir()}
@@ -300,6 +340,7 @@ def test_without_a_school_the_workers_of_dask_download_from_a_sandbox(tmp_path: 
     ended = run(EXAMPLES / "dask_downloads.py", cwd=tmp_path)
 
     assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith(f"{INVENTED}\n")
     assert "120 media, each once" in ended.stdout
     assert len(list((tmp_path / "demo-output/downloads").iterdir())) == 117
 
