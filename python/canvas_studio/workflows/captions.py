@@ -250,9 +250,10 @@ class Triage:
         )
         published, machine = (" or ".join(words) for words in (self._meaning.published, self._meaning.machine))
         text = (
-            f"Published: there is a caption with the status {published} by a person. Machine only: those that are "
-            f"published are all by the provider {machine}. Not published: there are captions, and none is published. "
-            "An empty caption counts as none. No language is asked for, and nobody has read the captions."
+            f"Published: a caption that no machine has made has the status {published}. Machine only: every caption "
+            f"with such a status is by the provider {machine}. Not published: there are captions, and none has such a "
+            "status. A caption that Studio calls empty is left out. Languages are not compared, and nobody has read "
+            "the captions."
         )
         seen = (
             Column("status", "Status"),
