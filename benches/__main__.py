@@ -90,7 +90,7 @@ def sections(size: Size) -> list[Section]:
     slow = {"count": size.repeated // 4}
     crawl = {"work": "crawl", "pages": size.pages, "touch": "three"}
     one = crawl | {"in_flight": 1, "core": OWN_CORE}
-    touches = ("nothing", "every", "to_dict")
+    touches = ("nothing", "every", "to_dict", "to_dicts")
     ours = {f"{OURS}, {touch}": {"row": OURS, "touch": touch} for touch in touches}
     sequential: dict[str, dict[str, Any]] = {RAW: {}, BARE: {}, OURS: {}} | ours
     sequential |= {f"{OURS}, ahead": {"row": OURS, "in_flight": 16}}
@@ -109,6 +109,9 @@ def sections(size: Size) -> list[Section]:
     ways = ("pyarrow.json", "pyarrow.json, polars", "polars json_decode", "orjson, polars", "orjson, pandas")
     frames |= {f"{client} + {way}": {} for client in ("pycurl", "wreq async") for way in ways}
     frames |= {"requests + json_normalize": {}}
+    # Beside the frame, which has the same columns.
+    files: dict[str, dict[str, Any]] = {f"{OURS} + csv": {}, f"{OURS} + safe csv": {}, f"{OURS} + polars": {}}
+    files |= {f"pycurl + {way}, csv": {} for way in ("msgspec", "orjson")} | {"requests + json, csv": {}}
     gets: dict[str, dict[str, Any]] = dict.fromkeys((RAW, BARE, OURS, f"{OURS} async"), small)
     gets |= {f"{client} + {way}": small for client in FAST for way in ("orjson", "msgspec")}
     gets |= {f"{client} + orjson": small for client in FAST_ASYNC} | {"aiohttp + orjson": small}
@@ -119,6 +122,7 @@ def sections(size: Size) -> list[Section]:
         Section("sequential", one, sequential, size.rounds),
         Section("wide", crawl | {"in_flight": 16}, wide | slowest, size.rounds),
         Section("frame", crawl | {"work": "frame", "in_flight": 16}, frames, size.rounds),
+        Section("csv", crawl | {"work": "frame", "in_flight": 16}, files, size.rounds),
         Section(
             "canvasapi",
             one | {"pages": size.pages // 20},

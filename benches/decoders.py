@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 from dataclasses import dataclass
 from operator import attrgetter, itemgetter
+from pathlib import Path
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any
 
@@ -110,7 +112,7 @@ def reader(touch: str, decoding: str) -> Callable[[Any], Any] | None:
     """Make the function that reads from an item what the row says; None if it reads nothing."""
     is_dict = decoding in {"json", "orjson"}
     getter: Callable[..., Callable[[Any], Any]] = itemgetter if is_dict else attrgetter
-    if touch == "nothing":
+    if touch in {"nothing", "to_dicts"}:
         return None
     if touch == "three":
         return getter(*THREE)
@@ -127,6 +129,26 @@ def reader(touch: str, decoding: str) -> Callable[[Any], Any] | None:
     if touch == "to_dict" and not is_dict:
         return lambda item: item.to_dict()
     raise ValueError(f"{touch} {decoding}")
+
+
+def csv_file(decoding: str, path: str) -> tuple[Callable[[Any], Any], Callable[[Sequence[Any]], None]]:
+    """Make what is done with the bytes of each page, and what writes all of that to a CSV file."""
+    getter: Callable[..., Callable[[Any], Any]] = attrgetter if decoding == "msgspec" else itemgetter
+    every, of_owner, place = getter(*FIELDS), getter(*OWNER), FIELDS.index("owner")
+    nobody = (None,) * len(OWNER)
+
+    def row(item: Any) -> tuple[Any, ...]:
+        cells = every(item)
+        owner = nobody if cells[place] is None else of_owner(cells[place])
+        return (*cells[:place], *owner, *cells[place + 1 :])
+
+    def write(pages: Sequence[Any]) -> None:
+        with Path(path).open("w", encoding="utf-8", newline="") as file:
+            rows = csv.writer(file)
+            rows.writerow([*FIELDS[:place], *(f"owner_{name}" for name in OWNER), *FIELDS[place + 1 :]])
+            rows.writerows(map(row, (item for page in pages for item in page)))
+
+    return decoder(decoding), write
 
 
 def frame(name: str) -> tuple[Callable[[Any], Any], Callable[[Sequence[Any]], Any]]:

@@ -38,6 +38,7 @@ ROWS = {
     "orjson": {"decoder": "from orjson import loads as decode", "touch": ""},
     "nothing": {"decoder": OURS, "touch": ""},
     "three fields": {"decoder": OURS, "touch": "for each in media: each.id, each.title, each.size"},
+    "to_dict": {"decoder": OURS, "touch": "[each.to_dict() for each in media]"},
 }
 WORDS = ("Mitosis", "Einführung", "Fall 2026", "cinéma", "MATH 330", "历史", "week 12", '"quoted"', "Überblick", "lab")
 

@@ -6,6 +6,7 @@ Everybody makes a client and a request before the watch starts; what comes is ke
 from __future__ import annotations
 
 import asyncio
+import csv
 import inspect
 import json
 import os
@@ -132,7 +133,7 @@ def crawl(spec: dict[str, Any]) -> dict[str, float]:
             listing = listing.limit(spec["limit"]) if "limit" in spec else listing
             watch = Watch()
             if read is None:
-                kept = listing.collect()
+                kept = listing.to_dicts() if spec["touch"] == "to_dicts" else listing.collect()
             else:
                 for item in listing:
                     read(item)
@@ -194,12 +195,16 @@ def _fetch(client: str, spec: dict[str, Any], take: Callable[[Any], Any]) -> tup
 
 
 def frame(spec: dict[str, Any]) -> dict[str, float]:
-    """All media in a frame."""
+    """All media in a frame, or in a CSV file."""
     client, _, way = spec["row"].partition(" + ")
     if client == OURS:
         ours = studio(spec)
         ours.get_media(spec["media"])
         listing = ours.search_media()
+        if way.endswith("csv"):
+            watch = Watch()
+            listing.to_csv(spec["path"], safe=way == "safe csv")
+            return _with_rows(watch.stop(0), spec["path"])
         if way == "polars":
             make: Callable[[], Any] = lambda: peers.module("polars").DataFrame(listing)  # noqa: E731
             peers.module("polars")
@@ -210,9 +215,20 @@ def frame(spec: dict[str, Any]) -> dict[str, float]:
             peers.module("pandas")
         watch = Watch()
         return watch.stop(len(make()))
+    if way.endswith(", csv"):
+        take, write = decoders.csv_file(way.removesuffix(", csv"), spec["path"])
+        watch, pages = _fetch(client, spec, take)
+        write(pages)
+        return _with_rows(watch.stop(0), spec["path"])
     take, make_frame = decoders.frame(way)
     watch, pages = _fetch(client, spec, take)
     return watch.stop(len(make_frame(pages)))
+
+
+def _with_rows(figures: dict[str, float], path: str) -> dict[str, float]:
+    """What a CSV file took, with the rows that it has. They are counted when the watch has stopped."""
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        return figures | {"count": sum(1 for _ in csv.DictReader(file))}
 
 
 def map_captions(spec: dict[str, Any]) -> dict[str, float]:

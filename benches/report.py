@@ -38,6 +38,7 @@ TITLES = {
     "sequential": "20,000 media (400 pages) into objects, page after page, client on one core",
     "wide": "20,000 media into objects, 16 in flight, client free to use both cores",
     "frame": "20,000 media into a data frame, 16 in flight, client free to use both cores",
+    "csv": "20,000 media into a CSV file, 16 in flight, client free to use both cores",
     "canvasapi": "1,000 media (20 pages) into the objects of canvasapi",
     "delay 16": "20,000 media into objects, each answer after 50 ms, 16 in flight",
     "delay 32": "20,000 media into objects, each answer after 50 ms, 32 in flight",
@@ -161,6 +162,27 @@ def of_frames(rows: Rows) -> list[Shown]:
     return [Shown(f"Frame: time of {best} to ours (polars)", values, 5, 5, at_least=True)]
 
 
+def of_csv(rows: Rows) -> list[Shown]:
+    """From pages to a CSV file."""
+    ours, peer = f"{OURS} + csv", "pycurl + msgspec, csv"
+    frame = paired(rows, ours, f"{OURS} + polars", "wall")
+    return [
+        Shown("CSV: our time to that of our frame (polars)", frame, 2, 2),
+        Shown(f"CSV: time of {peer} to ours", paired(rows, peer, ours, "wall"), 3, 3, at_least=True),
+    ]
+
+
+def of_every_field(rows: Rows) -> list[Shown]:
+    """Every field of every object, and all of them as dicts."""
+    best = fastest(rows, tuple(name for name in rows if name.endswith(", every") and not name.startswith(OURS)), "wall")
+    values = paired(rows, best, f"{OURS}, every", "wall")
+    dicts = paired(rows, f"{OURS}, to_dicts", "pycurl + orjson", "wall")
+    return [
+        Shown(f"Every field: time of {best} to ours", values, 1, 1, at_least=True),
+        Shown("Dicts: our time to pycurl + orjson", dicts, 1, 1),
+    ]
+
+
 def of_get(rows: Rows) -> list[Shown]:
     """One small thing."""
     over = [(one["median"] - two["median"]) * MICRO for one, two in zip(rows[OURS], rows[BARE], strict=True)]
@@ -211,11 +233,12 @@ def shown(results: dict[str, Any]) -> list[Shown]:
     """What the package is held to."""
     makers: dict[str, Callable[[Rows], list[Shown]]] = {
         "get": of_get,
-        "sequential": lambda rows: of_objects("page after page", rows, STRONGEST),
+        "sequential": lambda rows: of_objects("page after page", rows, STRONGEST) + of_every_field(rows),
         "wide": lambda rows: of_objects("16 in flight", rows, STRONGEST_WIDE),
         "delay 16": lambda rows: of_delay("16", rows),
         "delay 32": lambda rows: of_delay("32", rows),
         "frame": of_frames,
+        "csv": of_csv,
         "map": of_map,
         "download": of_download,
         "upload": of_upload,

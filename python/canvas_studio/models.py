@@ -43,7 +43,7 @@ class Record:
 
     def __init_subclass__(cls) -> None:
         # `dataclass` makes the class with slots from the one that it was given.
-        if "__dataclass_fields__" in vars(cls):
+        if "__dataclass_fields__" in vars(cls) and cast("Any", cls).__dataclass_params__.frozen:
             frozen(cls)
 
     def to_dict(self) -> dict[str, Any]:
@@ -168,6 +168,20 @@ class Person(RecordWithMethods):
         Reference: User page, GET /users/{user_id}/library.
         """
         return await self._studio("get_user_library(user)").get_user_library_async(self.id)
+
+
+def unfrozen_twin(cls: type[Record]) -> type[Record]:
+    """Make a class like that of a record, with the client as one more field if it has one, but not frozen.
+
+    Only the core calls it. A frozen dataclass sets its fields through `object.__setattr__`, which takes five times as
+    long as an assignment. So the core fills an object of the twin, and then gives it the class of the record.
+
+    Args:
+        cls: The class of the record.
+    """
+    fields = [*cast("Any", cls).__match_args__, *(["_client"] if issubclass(cls, RecordWithMethods) else [])]
+    bases = cls.__bases__
+    return dataclasses.make_dataclass(cls.__name__, fields, bases=bases, slots=True, eq=False, repr=False)
 
 
 def _plain(value: object) -> object:

@@ -33,6 +33,8 @@ CLASSES: list[Any] = [
     for name in models.__all__
     if issubclass(value := getattr(models, name), models.RecordWithMethods)
 ]  # fmt: skip
+# What the core makes.
+FROM_CORE = [cls for name in models.__all__ if "extra" in getattr(cls := getattr(models, name), "__match_args__", ())]
 # What a method is called with.
 ARGUMENTS: dict[str, tuple[Any, ...]] = {"download": ("caption.srt",)}
 
@@ -150,6 +152,17 @@ def test_the_client_is_no_part_of_the_value_of_a_record() -> None:
             pass
         case _:
             pytest.fail("did not match")
+
+
+@pytest.mark.parametrize("cls", FROM_CORE)
+def test_the_core_can_fill_a_record_of_every_class_and_freeze_it(cls: Any) -> None:
+    values = range(len(cls.__match_args__))
+    twin: Any = models.unfrozen_twin(cls)
+    record = twin(*values, *([None] if hasattr(cls, "_client") else []))
+    record.__class__ = cls
+    assert [getattr(record, name) for name in cls.__match_args__] == list(values)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        record.extra = {}
 
 
 def test_a_record_with_methods_is_frozen() -> None:

@@ -1,14 +1,15 @@
 //! Converts the records in Studio's answers (`Owner`, `User`, `Course`, ...) to the dataclasses of
 //! `canvas_studio.models`.
 
+use std::sync::{PoisonError, RwLock};
+
 use pyo3::exceptions::PyTypeError;
 #[cfg(feature = "stubs")]
 use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 #[cfg(feature = "stubs")]
 use pyo3::type_hint_identifier;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::PyTuple;
 use pyo3::{IntoPyObjectExt, intern};
 
 use crate::api::item::Extra;
@@ -16,7 +17,6 @@ use crate::api::models::Record;
 use crate::api::sharing::Recipient;
 use crate::api::words::{GROUP, USER};
 use crate::client::Client;
-use crate::python::cached::cached;
 use crate::python::convert::arguments::Argument;
 #[cfg(feature = "stubs")]
 use crate::python::convert::ids::IdKind;
@@ -68,23 +68,29 @@ impl<T: Record> TypeHint for T {
     const HINT: PyStaticExpr = type_hint_identifier!("canvas_studio.models", T::CLASS);
 }
 
-/// Calls the dataclass with the documented fields in their order, the undocumented ones last. A record with methods gets
-/// its client afterwards, since that is not a field.
+/// Fills an object of the dataclass's twin, which takes the documented fields in their order, the undocumented ones and, if
+/// the record has methods, the client; and makes it one of the dataclass, which is frozen. A record without a client, of
+/// which few are made, is made by the dataclass itself.
 impl<T: Record<Values: FieldValues>> IntoPython for T {
     type Python = Typed<Self>;
 
     fn into_python(self, py: Python<'_>, client: Option<&Client>) -> PyResult<Self::Python> {
         let (values, extra) = self.into_values();
-        let mut arguments = Vec::with_capacity(T::FIELD_NAMES.len() + 1);
+        let mut arguments = Vec::with_capacity(T::FIELD_NAMES.len() + 2);
         values.push_to(&mut arguments, py, client)?;
         arguments.push(object_to_python(py, &extra)?.into_any().unbind());
-        let class = class::<T>(py)?;
-        let record = class.call1(PyTuple::new(py, arguments)?)?;
-        if let Some(client) = client
-            && let Some(slot) = class.getattr_opt(intern!(py, "_client"))?
-        {
-            slot.call_method1(intern!(py, "__set__"), (&record, StudioClient::sharing(py, client.clone())))?;
-        }
+        let Class { frozen, twin, has_client } = class::<T>(py)?;
+        let record = match client {
+            Some(client) => {
+                if *has_client {
+                    arguments.push(StudioClient::sharing(py, client.clone()).into_py_any(py)?);
+                }
+                let record = twin.bind(py).call1(PyTuple::new(py, arguments)?)?;
+                record.setattr(intern!(py, "__class__"), frozen)?;
+                record
+            }
+            None => frozen.bind(py).call1(PyTuple::new(py, arguments)?)?,
+        };
         Ok(Typed::new(record.unbind()))
     }
 }
@@ -108,14 +114,24 @@ impl<First: IntoPython, Others: FieldValues> FieldValues for (First, Others) {
     }
 }
 
+/// The dataclass of a record, and its twin.
+struct Class {
+    frozen: Py<PyAny>,
+    twin: Py<PyAny>,
+    has_client: bool,
+}
+
 /// The dataclass of a record. When it is first used, its fields are compared with those of the model.
-fn class<T: Record>(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    static CLASSES: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
-    let classes = cached(py, &CLASSES, || Ok(PyDict::new(py).unbind()))?.bind(py);
-    if let Some(class) = classes.get_item(T::CLASS)? {
+fn class<T: Record>(py: Python<'_>) -> PyResult<&'static Class> {
+    static CLASSES: RwLock<Vec<(&'static str, &'static Class)>> = RwLock::new(Vec::new());
+    let known = |classes: &[(&str, &'static Class)]| {
+        classes.iter().find(|(name, _)| *name == T::CLASS).map(|(_, class)| *class)
+    };
+    if let Some(class) = known(&CLASSES.read().unwrap_or_else(PoisonError::into_inner)) {
         return Ok(class);
     }
-    let class = py.import("canvas_studio.models")?.getattr(T::CLASS)?;
+    let models = py.import("canvas_studio.models")?;
+    let class = models.getattr(T::CLASS)?;
     let found: Vec<String> = class.getattr("__match_args__")?.extract()?;
     if !found.iter().map(String::as_str).eq(T::FIELD_NAMES.iter().copied().chain(["extra"])) {
         let (name, expected) = (T::CLASS, T::FIELD_NAMES.join(", "));
@@ -124,7 +140,10 @@ fn class<T: Record>(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
             found.join(", ")
         )));
     }
-    classes.set_item(T::CLASS, &class)?;
+    let twin = models.getattr("unfrozen_twin")?.call1((&class,))?.unbind();
+    let has_client = class.hasattr("_client")?;
+    let class: &'static Class = Box::leak(Box::new(Class { frozen: class.unbind(), twin, has_client }));
+    CLASSES.write().unwrap_or_else(PoisonError::into_inner).push((T::CLASS, class));
     Ok(class)
 }
 

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::marker::PhantomData;
+use std::sync::{PoisonError, RwLock};
 
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyValueError;
@@ -91,10 +92,26 @@ fn fields_to_dict<'py>(
     texts: &[Option<&str>],
 ) -> PyResult<Bound<'py, PyDict>> {
     let dict = PyDict::new(py);
-    for (field, raw) in fields.iter().zip(texts) {
-        dict.set_item(PyString::intern(py, field.name), field_to_python(py, field, *raw)?)?;
+    for ((field, name), raw) in fields.iter().zip(names(py, fields)).zip(texts) {
+        dict.set_item(name.bind(py), field_to_python(py, field, *raw)?)?;
     }
     Ok(dict)
+}
+
+/// The names of fields as Python's strings, made once for each model: to make them takes longer than to fill a dict.
+fn names(py: Python<'_>, fields: &'static [Field]) -> &'static [Py<PyString>] {
+    /// Where the fields of a model are, and how many.
+    type Place = (usize, usize);
+    static NAMES: RwLock<Vec<(Place, &'static [Py<PyString>])>> = RwLock::new(Vec::new());
+    let place = (fields.as_ptr().addr(), fields.len());
+    let known = NAMES.read().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, names)) = known.iter().find(|(known, _)| *known == place) {
+        return names;
+    }
+    drop(known);
+    let names = fields.iter().map(|field| PyString::intern(py, field.name).unbind()).collect::<Vec<_>>().leak();
+    NAMES.write().unwrap_or_else(PoisonError::into_inner).push((place, names));
+    names
 }
 
 /// A documented field as JSON has it.
