@@ -185,7 +185,7 @@ class ItemsFile(ExcelFile):
             total: How many the list has, if that is known.
         """
         self.expect(total)
-        pairs = [(item, item if isinstance(item, dict) else item.to_dict()) for item in items]
+        pairs = [(item, _values(item)) for item in items]
         if not self._fields:
             self._fields = list(dict.fromkeys(field for _, values in pairs for field in values))[: MOST_COLUMNS - 1]
         rows = [self._cells(item, values) for item, values in pairs]
@@ -228,3 +228,7 @@ class ItemsFile(ExcelFile):
         if is_whole and not self._row:
             self.write_heading(self._names())
         super()._finish(is_whole=is_whole)
+
+
+def _values(item: Any) -> dict[str, Any]:  # noqa: ANN401 - an item of any list
+    return cast("dict[str, Any]", item if isinstance(item, dict) else item.to_dict())

@@ -118,7 +118,7 @@ def of_record(value: object) -> str:
 
 
 def _fields(value: Any) -> Sequence[str]:  # noqa: ANN401 - a value of any class
-    documented: tuple[str, ...] = getattr(type(value), "__match_args__", ())
+    documented: tuple[str, ...] = getattr(value, "__match_args__", ())
     names = [field.name for field in fields(value) if field.repr] if is_dataclass(value) else documented
     # A picture's address is of no use as text.
     return [name for name in names if name != "thumbnail_url"]
