@@ -253,9 +253,8 @@ def _waste(library: _Library) -> tuple[Section, Section]:
         ),
     ]
     columns = (Column("kind", "Media that are"), *AMOUNTS[:3])
-    kinds = Table(
-        "likely_waste", "Likely waste by kind", columns, Rows([column.name for column in columns], rows), "bytes"
-    )
+    # Their names are too long for bars.
+    kinds = Table("likely_waste", "Likely waste by kind", columns, Rows([column.name for column in columns], rows))
     texts = ["Likely, and not certain: a person who knows the media has to decide. A media can be in several rows."]
     texts += [f"What has not been viewed is unknown: {_NO_VIEWS}"] if not knows_views else []
     texts += [f"What is in no course is unknown: {_NO_COURSES}"] if not knows_courses else []
