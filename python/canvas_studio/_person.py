@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, cast
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from canvas_studio.errors import (
     APIStatusError,
@@ -12,10 +13,14 @@ from canvas_studio.errors import (
     ResponseDecodeError,
     StudioError,
 )
-from canvas_studio.models import Owner
+from canvas_studio.models import Owner, User
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from canvas_studio._core import StudioClient
+
+T = TypeVar("T")
 
 # The type of a collection that is somebody's own library. Observed.
 LIBRARY: Final = "user"
@@ -74,7 +79,7 @@ def probably_administrator(studio: StudioClient) -> bool | None:
     Returns:
         Whether the search is allowed; `None` if Studio says something else.
     """
-    answer = _ask(studio, "/users/search", email=NOBODY)
+    answer = _answer(studio.search_users(email=NOBODY, per_page=1).first)
     if isinstance(answer, StudioError):
         return False if isinstance(answer, PermissionDeniedError) else None
     return True
@@ -104,7 +109,7 @@ def probable_person(studio: StudioClient, *, administrator: bool | None) -> tupl
         return None, "an administrator sees all personal libraries, and Studio does not say which one is theirs"
     if not whole:
         return None, "the token sees too many collections to check them all"
-    found = [owner for owner in owners if _user(studio, owner.id) is not None]
+    found = [owner for owner in owners if isinstance(_answer(partial(studio.get_user, owner)), User)]
     if len(found) == 1:
         return found[0], "the only owner of a personal library that the token is allowed to look up"
     return None, f"the token sees {'the personal libraries of several people' if owners else 'no personal library'}"
@@ -137,16 +142,10 @@ def only_administrator(studio: StudioClient) -> Owner | None:
     Returns:
         The administrator, if the search finds exactly one; otherwise `None`.
     """
-    found = _list_in(_ask(studio, "/users/search", role=ADMINISTRATORS, per_page=2), "users")
-    if found is None or len(found) != 1 or not isinstance(found[0], dict):
+    found = _answer(studio.search_users(role=ADMINISTRATORS, per_page=2).limit(2).collect)
+    if isinstance(found, StudioError) or len(found) != 1:
         return None
-    user = cast("dict[str, object]", found[0])
-    number, name, email = (user.get(key) for key in ("id", "full_name", "email"))
-    if not isinstance(number, int):
-        return None
-    return Owner(
-        number, full_name=name if isinstance(name, str) else None, email=email if isinstance(email, str) else None
-    )
+    return Owner(found[0].id, full_name=found[0].full_name, email=found[0].email)
 
 
 def role_names(studio: StudioClient, user_id: int) -> tuple[str, ...] | None:
@@ -159,25 +158,14 @@ def role_names(studio: StudioClient, user_id: int) -> tuple[str, ...] | None:
     Returns:
         The words; `None` if Studio does not say.
     """
-    names = _list_in(_user(studio, user_id), "role_names")
-    return None if names is None else tuple(str(name) for name in names)
+    answer = _answer(partial(studio.get_user, user_id))
+    return None if isinstance(answer, StudioError) else answer.role_names
 
 
-def _user(studio: StudioClient, user_id: int) -> object:
-    """Return Studio's data about a person; `None` if it has none."""
-    answer = _ask(studio, f"/users/{user_id}")
-    return cast("dict[str, object]", answer).get("user") if isinstance(answer, dict) else None
-
-
-def _list_in(answer: object, key: str) -> list[object] | None:
-    found = cast("dict[str, object]", answer).get(key) if isinstance(answer, dict) else None
-    return cast("list[object]", found) if isinstance(found, list) else None
-
-
-def _ask(studio: StudioClient, path: str, **params: str | int) -> object:
-    """Return Studio's answer to an undocumented request. An error is an answer too, unless the token is rejected."""
+def _answer(ask: Callable[[], T]) -> T | StudioError:
+    """Return what a call returns. An error is an answer too, unless the token is rejected or there is no answer."""
     try:
-        return cast("object", studio.request("GET", path, params=params))
+        return ask()
     except AuthenticationError:
         raise
     except (APIStatusError, ResponseDecodeError) as error:
