@@ -16,7 +16,7 @@ use super::convert::arguments::Argument;
 use super::convert::input::{flag_if_it_is, wrong_type};
 use super::convert::output::IntoPython;
 use crate::api::{InvalidArgument, Request};
-use crate::client::{Client, Download, Error, Limits, Transferred, UploadState};
+use crate::client::{Client, Download, Error, Limits, Transferred};
 
 /// The argument `progress`: a callable, a progress bar, or nothing.
 #[derive(Debug, Default)]
@@ -96,7 +96,7 @@ pub(crate) trait Measure: Default + Send + Sync + 'static {
     }
 
     /// As [`Operation::end_upload`].
-    fn end_upload(&self) -> Option<(i64, UploadState)> {
+    fn end_upload(&self) -> Option<String> {
         None
     }
 }
@@ -180,7 +180,7 @@ impl<T: Transfer> Operation for WithProgress<T> {
         is_finished || self.transferred.is_ending()
     }
 
-    fn end_upload(&self) -> Option<(i64, UploadState)> {
+    fn end_upload(&self) -> Option<String> {
         self.transferred.end_upload()
     }
 

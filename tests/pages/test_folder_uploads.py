@@ -573,3 +573,25 @@ def test_bad_arguments_are_refused_before_anything_is_sent(
         form.call(studio, "upload_folder", **({"folder": folder} | arguments))
     assert refused.value.argument == argument
     assert (box.requests, [path.name for path in folder.iterdir()]) == ((), ["a.mp4"])
+
+
+class Interrupted(BaseException):
+    """As Ctrl-C, which a test would rather not be ended by."""
+
+
+def test_what_ends_a_run_from_outside_has_a_note_of_what_it_leaves_behind(
+    form: Form, box: Sandbox, studio: StudioClient, folder: Path
+) -> None:
+    fill(folder, *(f"{number}.mp4" for number in range(6)))
+    held = box.faults.add(delay=20, path="/v1/media/uploads")
+
+    def interrupt(_done: int, total: int | None) -> None:
+        if total is not None and box.faults.hits(held) == 2:
+            raise Interrupted
+
+    with pytest.raises(Interrupted) as raised:
+        form.call(studio, "upload_folder", folder, jobs=2, progress=interrupt)
+    [note] = raised.value.__notes__
+    assert note.endswith("The journal has what was done: the same call continues")
+    box.faults.clear()
+    assert len(form.call(studio, "upload_folder", folder).done) == 6

@@ -9,8 +9,8 @@ use super::operation::Operation;
 
 /// Adds a note of the upload that an operation leaves behind, if any, to the exception that ended it.
 pub(super) fn with_upload(py: Python<'_>, error: PyErr, operation: &impl Operation) -> PyErr {
-    if let Some((media_id, state)) = operation.end_upload() {
-        add_note(py, &error, &state.explained(media_id));
+    if let Some(note) = operation.end_upload() {
+        add_note(py, &error, &note);
     }
     error
 }
@@ -40,8 +40,8 @@ impl<'operation, O: Operation> Interruption<'operation, O> {
 
 impl<O: Operation> Drop for Interruption<'_, O> {
     fn drop(&mut self) {
-        let Some((media_id, state)) = self.0.and_then(Operation::end_upload) else { return };
-        let _ = NOTE.try_with(|note| note.replace(Some(state.explained(media_id))));
+        let Some(left) = self.0.and_then(Operation::end_upload) else { return };
+        let _ = NOTE.try_with(|note| note.replace(Some(left)));
     }
 }
 

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 
 use super::caller::python_store_of;
 use crate::api::Request;
-use crate::client::{Client, Error, Save, UploadState};
+use crate::client::{Client, Error, Save};
 use crate::python::convert::output::IntoPython;
 
 /// Anything that can be run. The same value serves both forms, blocking and awaited.
@@ -37,9 +37,9 @@ pub(crate) trait Operation: Send + 'static {
         is_finished
     }
 
-    /// Ends the upload of a media that it has begun, if any: no further step begins. Returns the id of the upload, and
-    /// how far it has come.
-    fn end_upload(&self) -> Option<(i64, UploadState)> {
+    /// Ends what it has begun to upload, if anything: no further step begins. Returns what that leaves behind, and what to
+    /// do, in a sentence.
+    fn end_upload(&self) -> Option<String> {
         None
     }
 

@@ -188,6 +188,12 @@ fn read_rows(_: &str, given: &Bound<'_, PyAny>) -> PyResult<(Option<PathBuf>, Ve
 }
 
 impl Measure for TotalProgress {
+    fn end_upload(&self) -> Option<String> {
+        let note = "Files that were being uploaded may be left uncompleted. The journal has what was done: the same call \
+                    continues";
+        self.has_begun().then(|| note.to_owned())
+    }
+
     fn read(&self) -> (u64, Option<u64>) {
         self.read()
     }

@@ -419,10 +419,10 @@ impl Measure for UploadProgress {
         matches!(reached.upload, Some((_, UploadState::Unknown)))
     }
 
-    fn end_upload(&self) -> Option<(i64, UploadState)> {
+    fn end_upload(&self) -> Option<String> {
         let mut reached = self.reached.lock().unwrap_or_else(PoisonError::into_inner);
         reached.is_ended = true;
-        reached.upload
+        reached.upload.map(|(media_id, state)| state.explained(media_id))
     }
 }
 
@@ -496,8 +496,8 @@ impl Operation for UploadToComplete {
         async move { client.ok_or(Error::Closed)?.complete_upload(media_id, &completion).await }
     }
 
-    fn end_upload(&self) -> Option<(i64, UploadState)> {
-        Some((self.media_id, UploadState::Unknown))
+    fn end_upload(&self) -> Option<String> {
+        Some(UploadState::Unknown.explained(self.media_id))
     }
 }
 

@@ -17,6 +17,7 @@ struct State {
     ended: u64,
     /// The files that are being sent, and their sizes.
     active: Vec<(Arc<Transferred>, u64)>,
+    has_begun: bool,
 }
 
 impl TotalProgress {
@@ -27,6 +28,11 @@ impl TotalProgress {
         (state.ended + under_way, state.total)
     }
 
+    /// Whether a file was begun.
+    pub fn has_begun(&self) -> bool {
+        self.state().has_begun
+    }
+
     pub(super) fn set_total(&self, total: u64) {
         self.state().total = Some(total);
     }
@@ -34,7 +40,9 @@ impl TotalProgress {
     /// Follows a file until [`Active`] is dropped.
     pub(super) fn begin(&self, size: u64) -> Active<'_> {
         let transferred = Arc::<Transferred>::default();
-        self.state().active.push((Arc::clone(&transferred), size));
+        let mut state = self.state();
+        state.active.push((Arc::clone(&transferred), size));
+        state.has_begun = true;
         Active { progress: self, transferred, size, has_ended: false }
     }
 
