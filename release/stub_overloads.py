@@ -1,11 +1,14 @@
-"""Writes the overloads of `StudioClient.map` into the generated stub: two for each method of `CallBuilder`.
+"""Writes overloads into the generated stub. `make stubs` runs it.
 
-`make stubs` runs it. The types of the arguments and of the result are those of the client's method of the same name.
+`StudioClient.map` gets two for each method of `CallBuilder`: the types of the arguments and of the result are those of
+the client's method of the same name. Each method whose `path` may be a file object gets one for a path and one for a
+file object.
 """
 
 from __future__ import annotations
 
 import ast
+import copy
 import sys
 from pathlib import Path
 
@@ -50,6 +53,51 @@ def overloads(method: ast.FunctionDef) -> list[str]:
     ]
 
 
+def alternatives(node: ast.expr | None) -> list[ast.expr]:
+    """The types of a union."""
+    if isinstance(node, ast.BinOp):
+        return [*alternatives(node.left), *alternatives(node.right)]
+    return [] if node is None else [node]
+
+
+def union(types: list[ast.expr]) -> ast.expr:
+    """A type for several."""
+    return ast.parse(" | ".join(map(ast.unparse, types)), mode="eval").body
+
+
+def downloads(tree: ast.Module, lines: list[str]) -> list[tuple[int, int, list[str]]]:
+    """The lines to replace, and the overloads of a method for a path and for a file object in their place."""
+    replaced: list[tuple[int, int, list[str]]] = []
+    for owner in [node for node in tree.body if isinstance(node, ast.ClassDef)]:
+        for method in [node for node in owner.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]:
+            index = next((index for index, each in enumerate(method.args.args) if each.arg == "path"), None)
+            types = [] if index is None else alternatives(method.args.args[index].annotation)
+            of_files = [each for each in types if "SupportsWrite" in ast.unparse(each)]
+            if index is None or not of_files:
+                continue
+            returned = alternatives(method.returns)
+            new: list[str] = []
+            for targets, results in (
+                (
+                    [each for each in types if each not in of_files],
+                    [each for each in returned if "Path" in ast.unparse(each)],
+                ),
+                (of_files, [each for each in returned if "Path" not in ast.unparse(each)]),
+            ):
+                one = copy.deepcopy(method)
+                one.args.args[index].annotation, one.returns = union(targets), union(results)
+                one.body, one.decorator_list = [ast.Expr(ast.Constant(...))], [ast.Name("overload")]
+                text = ast.unparse(one).splitlines()
+                if not new:
+                    text[-1:] = [
+                        line.removeprefix("    ")
+                        for line in lines[method.body[0].lineno - 1 : method.body[0].end_lineno]
+                    ]
+                new += ["    " + line if line else line for line in text]
+            replaced.append((method.lineno - 1, method.end_lineno or method.lineno, new))
+    return replaced
+
+
 def main(path: Path) -> None:
     """Rewrite the stub."""
     text = path.read_text(encoding="utf-8")
@@ -59,9 +107,10 @@ def main(path: Path) -> None:
     new = [each for name in sorted(methods(tree, "CallBuilder")) for each in overloads(client[name])]
     # The first one has the docstring.
     new[0] = new[0].removesuffix(" ...") + "\n" + "\n".join(lines[plain.body[0].lineno - 1 : plain.body[0].end_lineno])
-    lines[plain.lineno - 1 : plain.end_lineno] = [
-        "    " * (not line.startswith("    ")) + line for each in new for line in each.splitlines()
-    ]
+    of_map = ["    " * (not line.startswith("    ")) + line for each in new for line in each.splitlines()]
+    replaced = [*downloads(tree, lines), (plain.lineno - 1, plain.end_lineno or plain.lineno, of_map)]
+    for start, end, instead in sorted(replaced, key=lambda each: each[0], reverse=True):
+        lines[start:end] = instead
     missing = dict(IMPORTS)
     for node in tree.body:
         if isinstance(node, ast.ImportFrom):

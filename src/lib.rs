@@ -50,6 +50,8 @@ mod _core {
     #[pymodule_export]
     use crate::python::pages::media::{Media, decode_media_page};
     #[pymodule_export]
+    use crate::python::pages::streams::ByteReader;
+    #[pymodule_export]
     use crate::python::panics::print_no_panics;
     #[cfg(feature = "sandbox")]
     #[pymodule_export]

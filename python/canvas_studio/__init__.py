@@ -77,6 +77,7 @@ if TYPE_CHECKING:
         models,
     )
     from canvas_studio.auth import AsyncTokenStore, KeyringTokenStore, TokenStore
+    from canvas_studio.byte_stream import ByteStream
     from canvas_studio.listing import Listing
     from canvas_studio.many_calls import Map
     from canvas_studio.models import *  # noqa: F403
@@ -91,6 +92,7 @@ __all__: list[str] = [
     "AsyncTokenStore",
     "AuthenticationError",
     "BadRequestError",
+    "ByteStream",
     "CaptionWarning",
     "Checkpoint",
     "ClientClosedError",
@@ -139,6 +141,7 @@ else:
     del __all__  # `__getattr__` makes it, with the names of the records
 
 _ELSEWHERE = {
+    "ByteStream": "byte_stream",
     "Listing": "listing",
     "Map": "many_calls",
     "Response": "response",

@@ -3,7 +3,9 @@ The compiled part of `canvas_studio`. Import from `canvas_studio` instead.
 """
 
 from canvas_studio.errors import StudioError
+from _typeshed import SupportsWrite
 from canvas_studio.auth import AsyncTokenStore, TokenStore
+from canvas_studio.byte_stream import ByteStream
 from canvas_studio.listing import Listing, Reports
 from canvas_studio.many_calls import Map
 from canvas_studio.models import (
@@ -30,6 +32,7 @@ __all__ = [
     "__version__",
     "ArrowBatch",
     "ArrowTable",
+    "ByteReader",
     "CallBuilder",
     "CallQueue",
     "Checkpoint",
@@ -90,6 +93,29 @@ class ArrowTable:
     def __arrow_c_schema__(self, /) -> Any: ...
     def __arrow_c_stream__(self, /, requested_schema: Any | None = None) -> Any: ...
     def __new__(cls, /, source: ListingSource, batches: Sequence[ArrowBatch], flatten: bool) -> ArrowTable: ...
+
+@final
+class ByteReader:
+    """
+    Reads the bytes of one file.
+    """
+    def close(self, /) -> None:
+        """
+        End the request. Nothing can be read any more.
+        """
+    @property
+    def length(self, /) -> int | None:
+        """
+        The length of the file, once the storage host has said it.
+        """
+    def next_chunk(self, /) -> bytes | None:
+        """
+        Read the next chunk: `None` at the end of the file; no bytes if another thread was faster.
+        """
+    async def next_chunk_async(self, /) -> bytes | None:
+        """
+        Read the next chunk: `None` at the end of the file; no bytes if another thread was faster.
+        """
 
 @final
 class CallBuilder:
@@ -1268,6 +1294,7 @@ class Media:
         """
         The description.
         """
+    @overload
     def download(
         self,
         /,
@@ -1287,8 +1314,11 @@ class Media:
         `PATH.part.json`, and the next download to the same path goes on there, in this process or in another one, if
         Studio's storage host says by a strong `ETag` that the file is the same.
 
+        A file object in place of the path gets the bytes as they come, and keeps what it has if the download fails. It is
+        only written to, never closed; the async method calls its `write()` on another thread, one call at a time.
+
         Args:
-            path: The file. An existing one is replaced.
+            path: The file, of which an existing one is replaced; or a binary file object with `write()`.
             quality: Which version; the best if omitted. The values are not documented.
             progress: `True` for a progress bar (needs tqdm), or a callable that is given the bytes so far and the bytes
                 in all (`None` if unknown), several times a second, on the calling thread. The async method also takes
@@ -1296,12 +1326,12 @@ class Media:
             max_bytes: The most bytes that the file may have, 1 or more; no limit if omitted. A larger file is refused,
                 before it is transferred if its length is announced, and nothing of it stays.
             resume: Whether to go on with what an earlier download left, and to leave something for the next one. `False`
-                starts from the beginning, and leaves nothing behind if it fails.
+                starts from the beginning, and leaves nothing behind if it fails. It is about paths alone.
             sha256: The SHA-256 of the file, as 64 hexadecimal digits. It is checked while the file is written, over all
                 of it, and before it gets its name.
 
         Returns:
-            The path.
+            The path; for a file object, how many bytes were written to it.
 
         Raises:
             PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
@@ -1310,10 +1340,23 @@ class Media:
             UnprocessableEntityError: 422, if it is external (YouTube, Vimeo).
             ResponseDecodeError: If the response is not a recording, is larger than `max_bytes`, or has another SHA-256
                 than `sha256`. Nothing of it stays.
-            OSError: If the file cannot be written.
+            OSError: If the file cannot be written. What `write()` of a file object raises comes out as it is.
 
         Reference: Media page, GET /media/{media_id}/download.
         """
+    @overload
+    def download(
+        self,
+        /,
+        path: SupportsWrite[bytes],
+        *,
+        quality: str | None = None,
+        progress: bool | Callable[[int, int | None], object] | None = None,
+        max_bytes: int | None = None,
+        resume: "bool" = True,
+        sha256: str | None = None,
+    ) -> int: ...
+    @overload
     async def download_async(
         self,
         /,
@@ -1333,8 +1376,11 @@ class Media:
         `PATH.part.json`, and the next download to the same path goes on there, in this process or in another one, if
         Studio's storage host says by a strong `ETag` that the file is the same.
 
+        A file object in place of the path gets the bytes as they come, and keeps what it has if the download fails. It is
+        only written to, never closed; the async method calls its `write()` on another thread, one call at a time.
+
         Args:
-            path: The file. An existing one is replaced.
+            path: The file, of which an existing one is replaced; or a binary file object with `write()`.
             quality: Which version; the best if omitted. The values are not documented.
             progress: `True` for a progress bar (needs tqdm), or a callable that is given the bytes so far and the bytes
                 in all (`None` if unknown), several times a second, on the calling thread. The async method also takes
@@ -1342,12 +1388,12 @@ class Media:
             max_bytes: The most bytes that the file may have, 1 or more; no limit if omitted. A larger file is refused,
                 before it is transferred if its length is announced, and nothing of it stays.
             resume: Whether to go on with what an earlier download left, and to leave something for the next one. `False`
-                starts from the beginning, and leaves nothing behind if it fails.
+                starts from the beginning, and leaves nothing behind if it fails. It is about paths alone.
             sha256: The SHA-256 of the file, as 64 hexadecimal digits. It is checked while the file is written, over all
                 of it, and before it gets its name.
 
         Returns:
-            The path.
+            The path; for a file object, how many bytes were written to it.
 
         Raises:
             PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
@@ -1356,10 +1402,22 @@ class Media:
             UnprocessableEntityError: 422, if it is external (YouTube, Vimeo).
             ResponseDecodeError: If the response is not a recording, is larger than `max_bytes`, or has another SHA-256
                 than `sha256`. Nothing of it stays.
-            OSError: If the file cannot be written.
+            OSError: If the file cannot be written. What `write()` of a file object raises comes out as it is.
 
         Reference: Media page, GET /media/{media_id}/download.
         """
+    @overload
+    async def download_async(
+        self,
+        /,
+        path: SupportsWrite[bytes],
+        *,
+        quality: str | None = None,
+        progress: bool | Callable[[int, int | None], object] | None = None,
+        max_bytes: int | None = None,
+        resume: "bool" = True,
+        sha256: str | None = None,
+    ) -> int: ...
     def download_url(self, /, *, quality: str | None = None) -> str:
         """
         Get the signed URL from which it can be downloaded for 24 hours. Treat it as a secret.
@@ -1430,6 +1488,41 @@ class Media:
     def id(self, /) -> int:
         """
         Studio's id of the media.
+        """
+    def iter_bytes(
+        self,
+        /,
+        *,
+        quality: str | None = None,
+        chunk_size: "int" = ...,
+        max_bytes: int | None = None,
+        sha256: str | None = None,
+    ) -> ByteStream:
+        """
+        Read its file in chunks, without a file on this machine.
+
+        Nothing is sent before the first chunk is wanted. After a broken connection it resumes where it stopped; if the
+        signed URL expires, a new one is requested. At most three chunks are in memory.
+
+        Args:
+            quality: Which version; the best if omitted. The values are not documented.
+            chunk_size: How many bytes each chunk has, 1 to 1,073,741,824; only the last one may have fewer.
+            max_bytes: The most bytes that the file may have, 1 or more; no limit if omitted.
+            sha256: The SHA-256 of the file, as 64 hexadecimal digits. It is checked after the last chunk.
+
+        Returns:
+            A `ByteStream`, to be read with `for` or `async for`.
+
+        Raises, while it is read:
+            PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
+            NotFoundError: 404, if it is no longer there, or not in that quality, or if Studio has not finished
+                transcoding it (a guess): see `wait_until_ready`.
+            UnprocessableEntityError: 422, if it is external (YouTube, Vimeo).
+            ResponseDecodeError: If the response is not a recording, is larger than `max_bytes`, or has another SHA-256
+                than `sha256`.
+            APIConnectionError: If the connection breaks for good, or the file changes while it is read.
+
+        Reference: Media page, GET /media/{media_id}/download.
         """
     @property
     def last_viewed(self, /) -> date | None:
@@ -2880,6 +2973,7 @@ class StudioClient:
 
         Reference: Captions page, GET /caption_files/{caption_file_id}/download.
         """
+    @overload
     def download_media(
         self,
         /,
@@ -2900,9 +2994,12 @@ class StudioClient:
         `PATH.part.json`, and the next download to the same path goes on there, in this process or in another one, if
         Studio's storage host says by a strong `ETag` that the file is the same.
 
+        A file object in place of the path gets the bytes as they come, and keeps what it has if the download fails. It is
+        only written to, never closed; the async method calls its `write()` on another thread, one call at a time.
+
         Args:
             id: The media, or its id.
-            path: The file. An existing one is replaced.
+            path: The file, of which an existing one is replaced; or a binary file object with `write()`.
             quality: Which version; the best if omitted. The values are not documented.
             progress: `True` for a progress bar (needs tqdm), or a callable that is given the bytes so far and the bytes
                 in all (`None` if unknown), several times a second, on the calling thread. The async method also takes
@@ -2910,12 +3007,12 @@ class StudioClient:
             max_bytes: The most bytes that the file may have, 1 or more; no limit if omitted. A larger file is refused,
                 before it is transferred if its length is announced, and nothing of it stays.
             resume: Whether to go on with what an earlier download left, and to leave something for the next one. `False`
-                starts from the beginning, and leaves nothing behind if it fails.
+                starts from the beginning, and leaves nothing behind if it fails. It is about paths alone.
             sha256: The SHA-256 of the file, as 64 hexadecimal digits. It is checked while the file is written, over all
                 of it, and before it gets its name.
 
         Returns:
-            The path.
+            The path; for a file object, how many bytes were written to it.
 
         Raises:
             PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
@@ -2925,10 +3022,24 @@ class StudioClient:
                 `quality`.
             ResponseDecodeError: If the response is not a recording, is larger than `max_bytes`, or has another SHA-256
                 than `sha256`. Nothing of it stays.
-            OSError: If the file cannot be written.
+            OSError: If the file cannot be written. What `write()` of a file object raises comes out as it is.
 
         Reference: Media page, GET /media/{media_id}/download.
         """
+    @overload
+    def download_media(
+        self,
+        /,
+        id: int | Media,
+        path: SupportsWrite[bytes],
+        *,
+        quality: str | None = None,
+        progress: bool | Callable[[int, int | None], object] | None = None,
+        max_bytes: int | None = None,
+        resume: "bool" = True,
+        sha256: str | None = None,
+    ) -> int: ...
+    @overload
     async def download_media_async(
         self,
         /,
@@ -2949,9 +3060,12 @@ class StudioClient:
         `PATH.part.json`, and the next download to the same path goes on there, in this process or in another one, if
         Studio's storage host says by a strong `ETag` that the file is the same.
 
+        A file object in place of the path gets the bytes as they come, and keeps what it has if the download fails. It is
+        only written to, never closed; the async method calls its `write()` on another thread, one call at a time.
+
         Args:
             id: The media, or its id.
-            path: The file. An existing one is replaced.
+            path: The file, of which an existing one is replaced; or a binary file object with `write()`.
             quality: Which version; the best if omitted. The values are not documented.
             progress: `True` for a progress bar (needs tqdm), or a callable that is given the bytes so far and the bytes
                 in all (`None` if unknown), several times a second, on the calling thread. The async method also takes
@@ -2959,12 +3073,12 @@ class StudioClient:
             max_bytes: The most bytes that the file may have, 1 or more; no limit if omitted. A larger file is refused,
                 before it is transferred if its length is announced, and nothing of it stays.
             resume: Whether to go on with what an earlier download left, and to leave something for the next one. `False`
-                starts from the beginning, and leaves nothing behind if it fails.
+                starts from the beginning, and leaves nothing behind if it fails. It is about paths alone.
             sha256: The SHA-256 of the file, as 64 hexadecimal digits. It is checked while the file is written, over all
                 of it, and before it gets its name.
 
         Returns:
-            The path.
+            The path; for a file object, how many bytes were written to it.
 
         Raises:
             PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
@@ -2974,10 +3088,23 @@ class StudioClient:
                 `quality`.
             ResponseDecodeError: If the response is not a recording, is larger than `max_bytes`, or has another SHA-256
                 than `sha256`. Nothing of it stays.
-            OSError: If the file cannot be written.
+            OSError: If the file cannot be written. What `write()` of a file object raises comes out as it is.
 
         Reference: Media page, GET /media/{media_id}/download.
         """
+    @overload
+    async def download_media_async(
+        self,
+        /,
+        id: int | Media,
+        path: SupportsWrite[bytes],
+        *,
+        quality: str | None = None,
+        progress: bool | Callable[[int, int | None], object] | None = None,
+        max_bytes: int | None = None,
+        resume: "bool" = True,
+        sha256: str | None = None,
+    ) -> int: ...
     def find_user(self, /, email: str) -> User:
         """
         Find the one user with an e-mail address.
@@ -3353,6 +3480,44 @@ class StudioClient:
             UnprocessableEntityError: 422, if the id is not valid.
 
         Reference: User page, GET /users/{user_id}/library.
+        """
+    def iter_media_bytes(
+        self,
+        /,
+        id: int | Media,
+        *,
+        quality: str | None = None,
+        chunk_size: "int" = ...,
+        max_bytes: int | None = None,
+        sha256: str | None = None,
+    ) -> ByteStream:
+        """
+        Read the file of a media in chunks, without a file on this machine.
+
+        Nothing is sent before the first chunk is wanted. After a broken connection it resumes where it stopped; if the
+        signed URL expires, a new one is requested. At most three chunks are in memory.
+
+        Args:
+            id: The media, or its id.
+            quality: Which version; the best if omitted. The values are not documented.
+            chunk_size: How many bytes each chunk has, 1 to 1,073,741,824; only the last one may have fewer.
+            max_bytes: The most bytes that the file may have, 1 or more; no limit if omitted.
+            sha256: The SHA-256 of the file, as 64 hexadecimal digits. It is checked after the last chunk.
+
+        Returns:
+            A `ByteStream`, to be read with `for` or `async for`.
+
+        Raises, while it is read:
+            PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
+            NotFoundError: 404, if there is no such media, or not in that quality, or if Studio has not finished
+                transcoding it (a guess): see `wait_until_ready`.
+            UnprocessableEntityError: 422, if the media is external (YouTube, Vimeo), or Studio does not accept
+                `quality`.
+            ResponseDecodeError: If the response is not a recording, is larger than `max_bytes`, or has another SHA-256
+                than `sha256`.
+            APIConnectionError: If the connection breaks for good, or the file changes while it is read.
+
+        Reference: Media page, GET /media/{media_id}/download.
         """
     def list_captions(self, /, media_id: int | Media) -> Listing[Caption]:
         """

@@ -14,6 +14,8 @@ def _by_name() -> None:
     import contextvars
     import errno
     import functools
+    import inspect
+    import io
     import json
     import os
     import sys
@@ -29,6 +31,7 @@ def _by_name() -> None:
     import canvas_studio._upload_rows
     import canvas_studio._user_stores
     import canvas_studio._waking
+    import canvas_studio.byte_stream
     import canvas_studio.errors
     import canvas_studio.listing
     import canvas_studio.many_calls

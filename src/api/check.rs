@@ -70,6 +70,13 @@ pub fn max_bytes(value: Option<i64>) -> Result<u64, InvalidArgument> {
         .map_or(Ok(u64::MAX), |bytes| u64::try_from(bytes).ok().filter(|bytes| *bytes > 0).ok_or_else(|| refuse(bytes)))
 }
 
+/// How many bytes a chunk of a stream has.
+pub fn chunk_size(value: i64) -> Result<usize, InvalidArgument> {
+    const MOST: i64 = 1 << 30;
+    let size = usize::try_from(value).ok().filter(|_| (1..=MOST).contains(&value));
+    size.ok_or_else(|| InvalidArgument::new("chunk_size", format!("must be 1 to {MOST} bytes, not {value}")))
+}
+
 /// A SHA-256, as lower-case hexadecimal digits.
 pub fn sha256(value: &str) -> Result<String, InvalidArgument> {
     if value.len() == 64 && value.bytes().all(|byte| byte.is_ascii_hexdigit()) {

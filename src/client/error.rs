@@ -95,6 +95,9 @@ pub enum Error {
     /// The token store could not be read or written.
     #[error("{message}")]
     Store { message: String, cause: Arc<dyn std::error::Error + Send + Sync> },
+    /// An exception of the caller's own code, which they get as it is.
+    #[error("{0}")]
+    OfCaller(Arc<dyn std::error::Error + Send + Sync>),
     #[error("not enough memory")]
     OutOfMemory,
     #[error("{0}")]

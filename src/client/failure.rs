@@ -282,12 +282,25 @@ impl<'call> RequestContext<'call> {
         Failure::last(Error::Unreadable(Box::new(Unreadable { request, status, path: None, excerpt, message })))
     }
 
-    /// A file whose content is not what the caller expects.
-    pub(super) fn other_content(&self, expected: &str, found: &str) -> Error {
+    /// A file that is sent from its start again, and may have changed since its first bytes were handed on.
+    pub(super) fn cannot_go_on(&self, given: u64) -> Failure {
         let request = self.info(false);
         let message = format!(
-            "the file of {} has the SHA-256 {found}, not {expected}, so it was not saved, and nothing of it stays: \
-             download it again, and if that brings the same, sha256 is of another file",
+            "the download from {} cannot go on after {given} bytes: the host sends the file from its start again and does not \
+             say that it is the same: discard what you have, and begin anew",
+            request.url
+        );
+        Failure::last(Error::Connection { request, message })
+    }
+
+    /// A file whose content is not what the caller expects.
+    pub(super) fn other_content(&self, expected: &str, found: &str, is_removed: bool) -> Error {
+        let request = self.info(false);
+        let so =
+            if is_removed { "so it was not saved, and nothing of it stays" } else { "so discard what was written" };
+        let message = format!(
+            "the file of {} has the SHA-256 {found}, not {expected}, {so}: download it again, and if that brings the same, \
+             sha256 is of another file",
             self.call.display_path()
         );
         let excerpt = String::new();

@@ -41,4 +41,7 @@ pub use pace::Pace;
 pub use process::{PerProcess, PerRuntime};
 pub use send::{Attached, Client};
 pub use transcoding::Transcoding;
-pub use transfer::{Download, FileToSend, Limits, MediaUpload, Save, Transferred, Upload, UploadStep, UploadSteps};
+pub use transfer::{
+    ByteStream, Download, FileToSend, Limits, MediaUpload, Save, Saved, Target, Transferred, Upload, UploadStep,
+    UploadSteps, WritesBytes,
+};

@@ -126,6 +126,12 @@ fn exception_with(py: Python<'_>, error: Error, message: &str, client: Option<&C
             "FileChangedError"
         }
         Error::OutOfMemory => return Ok(PyMemoryError::new_err(())),
+        Error::OfCaller(cause) => {
+            return Ok(match cause.downcast_ref::<PyErr>() {
+                Some(raised) => raised.clone_ref(py),
+                None => raise(py, "StudioError", message, attributes)?,
+            });
+        }
         // An upload is taken apart above.
         Error::Upload { .. } | Error::Setup(_) => "StudioError",
         Error::File { path, error } => {

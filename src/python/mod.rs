@@ -6,6 +6,7 @@ pub(crate) mod cached;
 pub(crate) mod call_builder;
 pub(crate) mod convert;
 pub(crate) mod errors;
+pub(crate) mod file_objects;
 pub(crate) mod files;
 pub(crate) mod listing;
 pub(crate) mod many_calls;

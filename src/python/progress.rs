@@ -1,6 +1,5 @@
 //! `WithProgress`: a download or an upload that reports its progress to a callable or a progress bar.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 #[cfg(feature = "stubs")]
@@ -16,7 +15,7 @@ use super::convert::arguments::Argument;
 use super::convert::input::{flag_if_it_is, wrong_type};
 use super::convert::output::IntoPython;
 use crate::api::{InvalidArgument, Request};
-use crate::client::{Client, Download, Error, Limits, Transferred};
+use crate::client::{Client, Download, Error, Limits, Saved, Target, Transferred};
 
 /// The argument `progress`: a callable, a progress bar, or nothing.
 #[derive(Debug, Default)]
@@ -118,6 +117,9 @@ pub(crate) trait Transfer: Clone + Send + Sync + 'static {
         transferred: Arc<Self::Measure>,
     ) -> impl Future<Output = Result<Self::Result, Error>> + Send + 'static;
 
+    /// The call has ended, or was cancelled.
+    fn end(&self) {}
+
     /// Warns of what may go wrong, before anything is sent. `stack_level` is that of the caller.
     fn warn(&self, _py: Python<'_>, _stack_level: i32) -> PyResult<()> {
         Ok(())
@@ -125,11 +127,15 @@ pub(crate) trait Transfer: Clone + Send + Sync + 'static {
 }
 
 impl Transfer for Download {
-    type Result = PathBuf;
+    type Result = Saved;
     type Measure = Transferred;
 
-    async fn run(self, client: Client, transferred: Arc<Transferred>) -> Result<PathBuf, Error> {
+    async fn run(self, client: Client, transferred: Arc<Transferred>) -> Result<Saved, Error> {
         client.download(&self, &transferred).await
+    }
+
+    fn end(&self) {
+        Self::end(self);
     }
 }
 
@@ -138,6 +144,12 @@ pub(crate) struct WithProgress<T: Transfer> {
     transfer: T,
     progress: Progress,
     transferred: Arc<T::Measure>,
+}
+
+impl<T: Transfer> Drop for WithProgress<T> {
+    fn drop(&mut self) {
+        self.transfer.end();
+    }
 }
 
 pub(crate) type DownloadWithProgress = WithProgress<Download>;
@@ -151,12 +163,12 @@ impl<T: Transfer> WithProgress<T> {
 impl DownloadWithProgress {
     pub(crate) fn new(
         request: Result<Request<Url>, InvalidArgument>,
-        path: PathBuf,
+        target: Target,
         progress: Option<Progress>,
         limits: Result<Limits, InvalidArgument>,
         resume: bool,
     ) -> Result<Self, InvalidArgument> {
-        Ok(Self::of(Download::new(request?, path, limits?, resume)?, progress))
+        Ok(Self::of(Download::new(request?, target, limits?, resume)?, progress))
     }
 }
 

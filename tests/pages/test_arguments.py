@@ -521,7 +521,8 @@ def test_a_path_may_be_bytes_and_anything_else_is_refused_by_name(form: Form, tm
     assert refusal(FileTokenStore, 5) == "path must be a str or a path, not int"
     with StudioClient("myschool", token=TOKEN) as studio:
         said = refusal(form.call, studio, "download_media", 1, None)
-    assert said == "path must be a str or a path, not None"
+        assert refusal(form.call, studio, "download_media", 1, "a\0b") == "path must hold no NUL character"
+    assert said == "path must be a str, a path or a binary file object, not None"
     said = refusal(StudioClient, "myschool", token=TOKEN, ca_bundle=5)
     assert said == "ca_bundle must be a str or a path, not int"
     with FaultServer(json_answer({"media": []})) as server:

@@ -404,9 +404,13 @@ def test_a_url_that_is_refused_again_is_an_error_and_the_part_stays(form: Form, 
 
 def test_progress_begins_where_the_earlier_download_ended(form: Form, path: Path) -> None:
     calls: list[tuple[int, int | None]] = []
+
+    def progress(done: int, total: int | None) -> None:
+        calls.append((done, total))
+
     with hosts(broken_off, whole) as (server, _):
         leave_half(form, server, path)
-        form.call(server.client(), "download_media", 1, path, progress=lambda done, total: calls.append((done, total)))
+        form.call(server.client(), "download_media", 1, path, progress=progress)
     assert calls[-1] == (SIZE, SIZE)
     assert all(done >= HALF for done, total in calls if total is not None)
 

@@ -400,7 +400,7 @@ def call(form: Form, owner: Any, name: str, folder: Path) -> None:
         form.call(owner, name, *values, **keywords)
         return
     result = getattr(owner, name)(*values, **keywords)
-    if hasattr(result, "collect"):
+    if hasattr(result, "collect") or name.startswith("iter_"):
         form.items(result)
     elif name == "pages":
         form.pages(owner)

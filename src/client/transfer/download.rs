@@ -4,6 +4,7 @@
 use std::fs;
 use std::mem;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header;
@@ -11,6 +12,7 @@ use tokio::time::Instant;
 use tracing::info;
 use url::{Position, Url};
 
+use super::chunks::{ChunkSender, WritesBytes};
 use super::folder::hash::hexadecimal;
 use super::media_type;
 use super::part_file::PartFile;
@@ -41,11 +43,25 @@ const SHORTEST_STEP: u64 = 4 << 10;
 /// How many new signed URLs one download may request.
 const MAX_RENEWALS: u32 = 100;
 
+/// Where a file is downloaded to.
+#[derive(Debug, Clone)]
+pub enum Target {
+    Path(PathBuf),
+    Writer(Arc<dyn WritesBytes>),
+}
+
+/// What became of a download: the path of the file, or the number of bytes that were written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Saved {
+    Path(PathBuf),
+    Written(u64),
+}
+
 /// A file to download: which, where to, and what it must be.
 #[derive(Debug, Clone)]
 pub struct Download {
     request: Request<Url>,
-    path: PathBuf,
+    target: Target,
     limits: Limits,
     resume: bool,
 }
@@ -62,14 +78,27 @@ impl Limits {
     pub fn new(max_bytes: Option<i64>, sha256: Option<&str>) -> Result<Self, InvalidArgument> {
         Ok(Self { max_bytes: check::max_bytes(max_bytes)?, sha256: sha256.map(check::sha256).transpose()? })
     }
+
+    pub(super) fn is_hashed(&self) -> bool {
+        self.sha256.is_some()
+    }
 }
 
 impl Download {
     /// Checks the path before anything is sent. `resume` says whether it goes on with what an earlier one left, and leaves
     /// something itself if it fails.
-    pub fn new(request: Request<Url>, path: PathBuf, limits: Limits, resume: bool) -> Result<Self, InvalidArgument> {
-        check_target(&path, "lecture.mp4")?;
-        Ok(Self { request, path, limits, resume })
+    pub fn new(request: Request<Url>, target: Target, limits: Limits, resume: bool) -> Result<Self, InvalidArgument> {
+        if let Target::Path(path) = &target {
+            check_target(path, "lecture.mp4")?;
+        }
+        Ok(Self { request, target, limits, resume })
+    }
+
+    /// The call has ended: a writer gets nothing more.
+    pub fn end(&self) {
+        if let Target::Writer(writer) = &self.target {
+            writer.end();
+        }
     }
 }
 
@@ -92,38 +121,72 @@ pub(super) fn check_target(path: &Path, example: &str) -> Result<(), InvalidArgu
 
 impl Client {
     /// Downloads a file, which gets its name only when it is complete.
-    pub async fn download(&self, download: &Download, transferred: &Transferred) -> Result<PathBuf, Error> {
-        let began = Instant::now();
-        let request = self.context(&download.request.call);
-        let path = request.display_path();
-        let Limits { max_bytes, sha256 } = &download.limits;
+    pub async fn download(&self, download: &Download, transferred: &Transferred) -> Result<Saved, Error> {
+        let Download { request, target, limits, resume } = download;
+        let path = match target {
+            Target::Path(path) => path,
+            Target::Writer(writer) => {
+                let chunks = ChunkSender::to_writer(writer, limits.is_hashed());
+                return self.hand_on(request, limits, chunks, transferred).await.map(Saved::Written);
+            }
+        };
         // Another school's media of the same number is another one.
-        let source = request.url[Position::BeforeHost..].to_owned();
-        let file = PartFile::new(&download.path, source, download.resume, sha256.is_some())?;
-        let mut part = Part::new(path.clone(), *max_bytes, file);
+        let source = self.context(&request.call).url[Position::BeforeHost..].to_owned();
+        let file = PartFile::new(path, source, *resume, limits.is_hashed())?;
+        self.transfer(request, limits, Destination::File(file), Some(path), transferred).await?;
+        Ok(Saved::Path(path.clone()))
+    }
+
+    /// Downloads a file whose bytes are handed on. Returns how many there are.
+    pub(super) async fn hand_on(
+        &self,
+        request: &Request<Url>,
+        limits: &Limits,
+        chunks: ChunkSender,
+        transferred: &Transferred,
+    ) -> Result<u64, Error> {
+        self.transfer(request, limits, Destination::Chunks(chunks), None, transferred).await
+    }
+
+    /// Downloads a file. A `.part` gets the name `target`.
+    async fn transfer(
+        &self,
+        request: &Request<Url>,
+        limits: &Limits,
+        destination: Destination,
+        target: Option<&Path>,
+        transferred: &Transferred,
+    ) -> Result<u64, Error> {
+        let began = Instant::now();
+        let context = self.context(&request.call);
+        let path = context.display_path();
+        let mut part = Part::new(path.clone(), limits.max_bytes, destination);
         let filled = self.until_closed(Box::pin(async {
             part.take_up().await?;
-            self.fill(&mut part, &download.request, transferred).await
+            self.fill(&mut part, request, transferred).await?;
+            part.destination.finish().await
         }));
         if let Err(error) = filled.await {
             part.log_what_stays();
             return Err(error);
         }
-        if let (Some(expected), Some(found)) = (sha256, part.file.sha256()?) {
+        if let (Some(expected), Some(found)) = (&limits.sha256, part.destination.sha256()?) {
             let found = hexadecimal(&found);
             if found != *expected {
-                part.file.discard();
-                return Err(request.other_content(expected, &found));
+                part.destination.discard();
+                return Err(context.other_content(expected, &found, target.is_some()));
             }
         }
         let bytes = part.known.length;
-        part.file.finish(&download.path)?;
+        if let (Destination::File(file), Some(target)) = (part.destination, target) {
+            file.finish(target)?;
+        }
         let seconds = to_three_places(began.elapsed().as_secs_f64());
         info!(
             target: TARGET, method = "GET", path, bytes, seconds,
             "GET {path}: download finished: {bytes} bytes in {seconds:.1} s"
         );
-        Ok(download.path.clone())
+        Ok(bytes)
     }
 
     /// Downloads until the file is complete, with a new signed URL if the old one has expired.
@@ -218,7 +281,7 @@ impl Client {
             let attempting = self.attempt(&request, None, &nothing);
             let (response, _) = with_logging(&request, attempt, hold.waited.take(), seen, attempting).await?;
             if !response.status().is_redirection() {
-                return self.receive(&request, response, part, transferred).await;
+                return self.receive(&request, response, part, transferred, hold).await;
             }
             match location(&response) {
                 Some(next) => url = next,
@@ -237,6 +300,7 @@ impl Client {
         mut response: reqwest::Response,
         part: &mut Part,
         transferred: &Transferred,
+        hold: &mut CallPermit,
     ) -> Result<bool, Failure> {
         let content_type = media_type::content_type(response.headers());
         if media_type_and_charset(&content_type).0 == "multipart/byteranges" {
@@ -257,7 +321,7 @@ impl Client {
         // Without a total, the file is at least as long as this part.
         let announced = total.or((end != u64::MAX).then_some(end));
         if let Some(bytes) = announced.filter(|bytes| *bytes > part.max_bytes) {
-            part.file.discard();
+            part.destination.discard();
             let announced = format!("{bytes} bytes were announced");
             return Err(request.too_large(response.status().as_u16(), part.max_bytes, &announced));
         }
@@ -277,7 +341,7 @@ impl Client {
         part.known.total = total;
         part.known.version.join(head.version);
         part.known.is_unconfirmed = false;
-        part.file.open(&part.known, &part.content_type).await.map_err(Failure::last)?;
+        part.open(request).await?;
         part.log_start();
         transferred.set_total(total);
         transferred.set_done(part.known.length);
@@ -288,13 +352,15 @@ impl Client {
                 return Err(request.download_broke(&format!("more than the announced {end} bytes arrived")));
             }
             if chunk.len() as u64 > part.max_bytes - part.known.length {
-                part.file.discard();
+                part.destination.discard();
                 return Err(request.too_large(response.status().as_u16(), part.max_bytes, "no length was announced"));
             }
-            part.write(&chunk).map_err(Failure::last)?;
+            part.write(&chunk, hold).await.map_err(Failure::last)?;
             // Frees the memory before the next chunk arrives.
             drop(chunk);
             transferred.set_done(part.known.length);
+            // Whoever takes the bytes may have taken their time, without the permit.
+            self.take_permit(request.call, hold).await.map_err(Failure::last)?;
             next = self.chunk(request, &mut response).await?;
         }
         let length = part.known.length;
@@ -340,12 +406,49 @@ impl Client {
     }
 }
 
+/// Where the bytes go.
+enum Destination {
+    File(PartFile),
+    Chunks(ChunkSender),
+}
+
+impl Destination {
+    /// Hands on what is left.
+    async fn finish(&mut self) -> Result<(), Error> {
+        match self {
+            Self::File(_) => Ok(()),
+            Self::Chunks(chunks) => chunks.finish().await,
+        }
+    }
+
+    fn sha256(&mut self) -> Result<Option<Vec<u8>>, Error> {
+        match self {
+            Self::File(file) => file.sha256(),
+            Self::Chunks(chunks) => Ok(chunks.sha256()),
+        }
+    }
+
+    fn discard(&mut self) {
+        if let Self::File(file) = self {
+            file.discard();
+        }
+    }
+
+    /// Discards the content. What was handed on stays with whoever has it.
+    fn restart(&mut self) -> Result<(), Error> {
+        match self {
+            Self::File(file) => file.restart(),
+            Self::Chunks(_) => Ok(()),
+        }
+    }
+}
+
 /// A download under way: what is known of the file, and where its bytes go.
 struct Part {
     /// The path of its request, for the log.
     of: String,
     max_bytes: u64,
-    file: PartFile,
+    destination: Destination,
     known: Known,
     /// The content type with which it started.
     content_type: String,
@@ -356,17 +459,19 @@ struct Part {
 }
 
 impl Part {
-    fn new(of: String, max_bytes: u64, file: PartFile) -> Self {
+    fn new(of: String, max_bytes: u64, destination: Destination) -> Self {
         let (known, content_type) = (Known::default(), String::new());
-        Self { of, max_bytes, file, known, content_type, counted: 0, is_taken_up: false }
+        Self { of, max_bytes, destination, known, content_type, counted: 0, is_taken_up: false }
     }
 
     /// Takes up what an earlier download left, if it can be continued.
     async fn take_up(&mut self) -> Result<(), Error> {
-        if let Some((known, content_type)) = self.file.take_up().await? {
+        if let Destination::File(file) = &mut self.destination
+            && let Some((known, content_type)) = file.take_up().await?
+        {
             // A file that is too large is refused by its announced length, or begins anew.
             if known.length > self.max_bytes {
-                return self.file.restart();
+                return file.restart();
             }
             self.counted = known.length;
             (self.known, self.content_type, self.is_taken_up) = (known, content_type, true);
@@ -409,7 +514,9 @@ impl Part {
     /// Logs what stays of a download that failed.
     fn log_what_stays(&mut self) {
         let path = self.of.as_str();
-        if let Some((bytes, part)) = self.file.what_stays() {
+        if let Destination::File(file) = &mut self.destination
+            && let Some((bytes, part)) = file.what_stays()
+        {
             let part = part.display();
             info!(
                 target: TARGET, method = "GET", path, bytes,
@@ -418,15 +525,26 @@ impl Part {
         }
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.file.write(bytes)?;
+    /// An answer begins, whose bytes are to be written.
+    async fn open(&mut self, request: &RequestContext<'_>) -> Result<(), Failure> {
+        match &mut self.destination {
+            Destination::File(file) => file.open(&self.known, &self.content_type).await.map_err(Failure::last),
+            Destination::Chunks(chunks) => chunks.begin(&self.known).map_err(|given| request.cannot_go_on(given)),
+        }
+    }
+
+    async fn write(&mut self, bytes: &[u8], hold: &mut CallPermit) -> Result<(), Error> {
+        match &mut self.destination {
+            Destination::File(file) => file.write(bytes)?,
+            Destination::Chunks(chunks) => chunks.write(self.known.length, bytes, hold).await?,
+        }
         self.known.length += bytes.len() as u64;
         Ok(())
     }
 
     /// Discards the content.
     fn restart(&mut self) -> Result<(), Error> {
-        self.file.restart()?;
+        self.destination.restart()?;
         self.known = Known::default();
         if mem::take(&mut self.is_taken_up) {
             self.counted = 0;
@@ -440,11 +558,23 @@ mod tests {
     use super::*;
 
     fn part(target: &Path) -> Part {
-        Part::new(String::new(), u64::MAX, PartFile::new(target, "source".to_owned(), true, true).unwrap())
+        let file = PartFile::new(target, "source".to_owned(), true, true).unwrap();
+        Part::new(String::new(), u64::MAX, Destination::File(file))
+    }
+
+    fn file(part: &mut Part) -> &mut PartFile {
+        let Destination::File(file) = &mut part.destination else { panic!("it is a file") };
+        file
     }
 
     async fn open(part: &mut Part) -> Result<(), Error> {
-        part.file.open(&part.known, "video/mp4").await
+        let known = part.known.clone();
+        file(part).open(&known, "video/mp4").await
+    }
+
+    fn finish(part: Part, target: &Path) {
+        let Destination::File(file) = part.destination else { panic!("it is a file") };
+        file.finish(target).unwrap();
     }
 
     fn names(folder: &Path) -> Vec<String> {
@@ -462,16 +592,16 @@ mod tests {
         let mut first = part(&target);
         open(&mut first).await.unwrap();
         assert!(matches!(open(&mut part(&target)).await, Err(Error::File { .. })));
-        first.write(b"wrong").unwrap();
+        file(&mut first).write(b"wrong").unwrap();
         first.restart().unwrap();
-        first.write(b"right").unwrap();
+        file(&mut first).write(b"right").unwrap();
         drop(first);
         assert_eq!(names(&folder), [""; 0]);
 
         let mut second = part(&target);
         open(&mut second).await.unwrap();
-        second.write(b"right").unwrap();
-        second.file.finish(&target).unwrap();
+        file(&mut second).write(b"right").unwrap();
+        finish(second, &target);
         assert_eq!(fs::read(&target).unwrap(), b"right");
         assert_eq!(names(&folder), ["lecture.mp4"]);
         fs::remove_dir_all(&folder).unwrap();
@@ -485,7 +615,7 @@ mod tests {
         let mut first = part(&target);
         (first.known.version, first.known.total) = (Version::with_tag("\"1\""), Some(5));
         open(&mut first).await.unwrap();
-        first.write(b"rig").unwrap();
+        file(&mut first).write(b"rig").unwrap();
         drop(first);
         assert_eq!(names(&folder), ["lecture.mp4.part", "lecture.mp4.part.json"]);
 
@@ -493,10 +623,10 @@ mod tests {
         second.take_up().await.unwrap();
         assert_eq!((second.known.length, second.content_type.as_str()), (3, "video/mp4"));
         assert!(matches!(part(&target).take_up().await, Err(Error::File { .. })));
-        second.write(b"ht").unwrap();
-        let hash = second.file.sha256().unwrap().unwrap();
+        file(&mut second).write(b"ht").unwrap();
+        let hash = file(&mut second).sha256().unwrap().unwrap();
         assert_eq!(hash, ring::digest::digest(&ring::digest::SHA256, b"right").as_ref());
-        second.file.finish(&target).unwrap();
+        finish(second, &target);
         assert_eq!(fs::read(&target).unwrap(), b"right");
         assert_eq!(names(&folder), ["lecture.mp4"]);
         fs::remove_dir_all(&folder).unwrap();

@@ -32,6 +32,13 @@ impl Version {
         inside.is_some_and(|inside| inside.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"'))
     }
 
+    /// Whether this proves, of a file of the same length, that it is of the same version as one of a strong tag or a date.
+    pub(super) fn proves_the_same_as(&self, other: &Self) -> bool {
+        let is_strong = self.has_strong_tag() && self.etag == other.etag;
+        let is_dated = self.last_modified.is_some() && self.last_modified == other.last_modified;
+        (is_strong || is_dated) && !other.contradicts(self)
+    }
+
     /// The value for `If-Range`: a strong entity tag, or else the date of the last change.
     pub(super) fn if_range(&self) -> Option<&str> {
         let strong = self.etag.as_deref().filter(|tag| !tag.starts_with("W/"));

@@ -171,6 +171,7 @@ pub(crate) mod named {
         jobs: i64 = int;
         dry_run: bool = flag;
         resume: bool = flag;
+        chunk_size: i64 = int;
         consistent: bool = flag;
         keep_others: bool = flag;
     }

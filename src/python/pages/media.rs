@@ -1,7 +1,6 @@
 //! The Media page: its methods of `StudioClient`, and the class `Media`.
 
 use std::borrow::Cow;
-use std::path::PathBuf;
 
 use bytes::Bytes;
 use pyo3::exceptions::PyValueError;
@@ -16,14 +15,15 @@ use crate::api::json::lazy::DateSource;
 use crate::api::permissions::PermissionChange;
 use crate::api::words::{EMBED_TYPES, MIN_PERMISSIONS};
 use crate::api::{Answer, media, models};
-use crate::client::Limits;
-use crate::python::convert::arguments::{Day, FilePath, Flag, Int, Text, named};
+use crate::client::{Limits, Saved};
+use crate::python::convert::arguments::{Day, Flag, Int, Text, named};
 use crate::python::convert::ids::{Id, ids};
 use crate::python::convert::input::word;
 use crate::python::convert::input_records::Records;
 use crate::python::convert::output::{AnyJson, Typed, page_into_python};
 use crate::python::convert::words::{Permission, TranscodingStatus, Word};
 use crate::python::errors::to_python;
+use crate::python::file_objects::DownloadTarget;
 use crate::python::listing::source::lists;
 use crate::python::operations::{operations, reads};
 use crate::python::progress::{DownloadWithProgress, Progress};
@@ -168,9 +168,12 @@ operations! { StudioClient {
     /// `PATH.part.json`, and the next download to the same path goes on there, in this process or in another one, if
     /// Studio's storage host says by a strong `ETag` that the file is the same.
     ///
+    /// A file object in place of the path gets the bytes as they come, and keeps what it has if the download fails. It is
+    /// only written to, never closed; the async method calls its `write()` on another thread, one call at a time.
+    ///
     /// Args:
     ///     id: The media, or its id.
-    ///     path: The file. An existing one is replaced.
+    ///     path: The file, of which an existing one is replaced; or a binary file object with `write()`.
     ///     quality: Which version; the best if omitted. The values are not documented.
     ///     progress: `True` for a progress bar (needs tqdm), or a callable that is given the bytes so far and the bytes
     ///         in all (`None` if unknown), several times a second, on the calling thread. The async method also takes
@@ -178,12 +181,12 @@ operations! { StudioClient {
     ///     max_bytes: The most bytes that the file may have, 1 or more; no limit if omitted. A larger file is refused,
     ///         before it is transferred if its length is announced, and nothing of it stays.
     ///     resume: Whether to go on with what an earlier download left, and to leave something for the next one. `False`
-    ///         starts from the beginning, and leaves nothing behind if it fails.
+    ///         starts from the beginning, and leaves nothing behind if it fails. It is about paths alone.
     ///     sha256: The SHA-256 of the file, as 64 hexadecimal digits. It is checked while the file is written, over all
     ///         of it, and before it gets its name.
     ///
     /// Returns:
-    ///     The path.
+    ///     The path; for a file object, how many bytes were written to it.
     ///
     /// Raises:
     ///     PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
@@ -193,13 +196,13 @@ operations! { StudioClient {
     ///         `quality`.
     ///     ResponseDecodeError: If the response is not a recording, is larger than `max_bytes`, or has another SHA-256
     ///         than `sha256`. Nothing of it stays.
-    ///     OSError: If the file cannot be written.
+    ///     OSError: If the file cannot be written. What `write()` of a file object raises comes out as it is.
     ///
     /// Reference: Media page, GET /media/{media_id}/download.
     #[pyo3(signature = (id, path, *, quality=None, progress=None, max_bytes=None, resume: "bool" = true, sha256=None))]
-    download_media / download_media_async (studio, id: Id<OfMedia>, path: FilePath, quality: Option<Text>,
+    download_media / download_media_async (studio, id: Id<OfMedia>, path: DownloadTarget, quality: Option<Text>,
         progress: Option<Progress>, max_bytes: Option<Int>,
-        #[pyo3(from_py_with = named::resume)] resume: bool, sha256: Option<Text>) -> PathBuf
+        #[pyo3(from_py_with = named::resume)] resume: bool, sha256: Option<Text>) -> Saved
         = DownloadWithProgress::new(media::download_url(id, quality.as_deref()), path, progress,
             Limits::new(max_bytes, sha256.as_deref()), resume);
 
@@ -452,8 +455,11 @@ operations! { Media {
     /// `PATH.part.json`, and the next download to the same path goes on there, in this process or in another one, if
     /// Studio's storage host says by a strong `ETag` that the file is the same.
     ///
+    /// A file object in place of the path gets the bytes as they come, and keeps what it has if the download fails. It is
+    /// only written to, never closed; the async method calls its `write()` on another thread, one call at a time.
+    ///
     /// Args:
-    ///     path: The file. An existing one is replaced.
+    ///     path: The file, of which an existing one is replaced; or a binary file object with `write()`.
     ///     quality: Which version; the best if omitted. The values are not documented.
     ///     progress: `True` for a progress bar (needs tqdm), or a callable that is given the bytes so far and the bytes
     ///         in all (`None` if unknown), several times a second, on the calling thread. The async method also takes
@@ -461,12 +467,12 @@ operations! { Media {
     ///     max_bytes: The most bytes that the file may have, 1 or more; no limit if omitted. A larger file is refused,
     ///         before it is transferred if its length is announced, and nothing of it stays.
     ///     resume: Whether to go on with what an earlier download left, and to leave something for the next one. `False`
-    ///         starts from the beginning, and leaves nothing behind if it fails.
+    ///         starts from the beginning, and leaves nothing behind if it fails. It is about paths alone.
     ///     sha256: The SHA-256 of the file, as 64 hexadecimal digits. It is checked while the file is written, over all
     ///         of it, and before it gets its name.
     ///
     /// Returns:
-    ///     The path.
+    ///     The path; for a file object, how many bytes were written to it.
     ///
     /// Raises:
     ///     PermissionDeniedError: 403, if the caller is neither the owner nor an administrator.
@@ -475,12 +481,12 @@ operations! { Media {
     ///     UnprocessableEntityError: 422, if it is external (YouTube, Vimeo).
     ///     ResponseDecodeError: If the response is not a recording, is larger than `max_bytes`, or has another SHA-256
     ///         than `sha256`. Nothing of it stays.
-    ///     OSError: If the file cannot be written.
+    ///     OSError: If the file cannot be written. What `write()` of a file object raises comes out as it is.
     ///
     /// Reference: Media page, GET /media/{media_id}/download.
     #[pyo3(signature = (path, *, quality=None, progress=None, max_bytes=None, resume: "bool" = true, sha256=None))]
-    download / download_async (this, path: FilePath, quality: Option<Text>, progress: Option<Progress>,
-        max_bytes: Option<Int>, #[pyo3(from_py_with = named::resume)] resume: bool, sha256: Option<Text>) -> PathBuf
+    download / download_async (this, path: DownloadTarget, quality: Option<Text>, progress: Option<Progress>,
+        max_bytes: Option<Int>, #[pyo3(from_py_with = named::resume)] resume: bool, sha256: Option<Text>) -> Saved
         = DownloadWithProgress::new(media::download_url(this.value.id(), quality.as_deref()), path, progress,
             Limits::new(max_bytes, sha256.as_deref()), resume);
 

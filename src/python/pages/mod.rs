@@ -1,7 +1,7 @@
 //! One file per page of Studio's reference: methods of `StudioClient`, object classes, and the methods of those.
 //!
-//! Beside them: `raw` (requests to any path), `folder_uploads` (many files), `value` (what all object classes share) and
-//! `records` (the objects that are written in Python).
+//! Beside them: `raw` (requests to any path), `folder_uploads` (many files), `streams` (files chunk by chunk), `value`
+//! (what all object classes share) and `records` (the objects that are written in Python).
 
 pub(crate) mod captions;
 pub(crate) mod collections;
@@ -11,5 +11,6 @@ pub(crate) mod media_upload;
 pub(crate) mod raw;
 pub(crate) mod records;
 mod sharing;
+pub(crate) mod streams;
 pub(crate) mod users;
 pub(crate) mod value;
