@@ -90,10 +90,7 @@ class Listing(Generic[Item]):
         return f"<Listing of {self._source.request}>{limit}" + (f".with_options({given})" if given else "")
 
     def __bool__(self) -> NoReturn:
-        raise TypeError(
-            "whether a Listing is empty is not known before it is read: use `listing.first() is not None`, or "
-            "`listing.total() > 0` (async: `await listing.first_async()`, `await listing.total_async()`)"
-        )
+        raise TypeError("a Listing is not true or false: use `listing.first() is not None`, or `listing.total() > 0`")
 
     def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
         return type(self), (self._source, self._limit, self._consistent, self._progress, self._thumbnails)
@@ -675,10 +672,7 @@ class Pages(Generic[Item]):
         self._begin = begin
 
     def __bool__(self) -> NoReturn:
-        raise TypeError(
-            "whether there are pages is not known before they are read: use `listing.first() is not None`, or "
-            "`listing.total() > 0`"
-        )
+        raise TypeError("Pages are not true or false: use `listing.first() is not None`, or `listing.total() > 0`")
 
     def __iter__(self) -> _PageIterator[Item]:
         return _PageIterator(self._begin())
