@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from canvas_studio._csv import CsvFile
-    from canvas_studio._excel import ItemsFile
     from canvas_studio._frames import ParquetFile
     from canvas_studio._progress import Items
     from canvas_studio.drift import Drift
@@ -419,9 +418,11 @@ class Listing(Generic[Item]):
                 Studio has counted them.
             OSError: If the file cannot be written.
         """
-        with self._excel_file(path) as book:
+        from canvas_studio._excel import ItemsFile  # noqa: PLC0415 - only needed here
+
+        with ItemsFile(path, self._source) as book:
             for page in self.pages():
-                book.write(page, self._counted())
+                book.write(page, self._reading.reader.total if self._reading else None)
         return book.path
 
     async def to_excel_async(self, path: str | os.PathLike[str]) -> Path:
@@ -444,9 +445,11 @@ class Listing(Generic[Item]):
                 Studio has counted them.
             OSError: If the file cannot be written.
         """
-        with self._excel_file(path) as book:
+        from canvas_studio._excel import ItemsFile  # noqa: PLC0415 - only needed here
+
+        with ItemsFile(path, self._source) as book:
             async for page in self.pages():
-                book.write(page, self._counted())
+                book.write(page, self._reading.reader.total if self._reading else None)
         return book.path
 
     def to_arrow(self, *, flatten: bool = False) -> pa.Table:
@@ -619,15 +622,6 @@ class Listing(Generic[Item]):
             async for batch in self._columns_async(table.flatten):
                 table.write(batch)
         return table.path
-
-    def _excel_file(self, path: str | os.PathLike[str]) -> ItemsFile:
-        from canvas_studio._excel import ItemsFile  # noqa: PLC0415 - only needed here
-
-        return ItemsFile(path, self._source)
-
-    def _counted(self) -> int | None:
-        """Return how many items the reading under way will bring, if Studio counts them."""
-        return None if self._reading is None else self._reading.reader.total
 
     def _parquet_file(self, path: str | os.PathLike[str], flatten: bool) -> ParquetFile:  # noqa: FBT001 - likewise
         from canvas_studio import _frames  # noqa: PLC0415 - only needed here
