@@ -69,6 +69,24 @@ def test_it_takes_a_snapshot_and_says_what_is_in_it(box: Sandbox, path: Path) ->
         assert taken.about.studio == box.url
 
 
+@pytest.mark.parametrize("option", [("--grants",), ("--level", "grants")])
+def test_it_reads_grants_on_request(option: tuple[str, ...], box: Sandbox, path: Path) -> None:
+    closed = box.client().search_media().first()
+    assert closed is not None
+    box.faults.add(path=f"/v1/media/{closed.id}/permissions", status=403)
+    ended = run("myschool", path, *option)
+    assert (ended.exit_code, ended.stderr) == (0, "")
+    with Snapshot.open(path) as taken:
+        [row] = taken.sql("select (select count(*) from permission) grants, count(*) grantees from grantee")
+        assert taken.about.level == "grants"
+    lines = ended.stdout.splitlines()
+    assert f"grants       {row['grants']:>9}   to {row['grantees']} people and groups" in lines
+    assert (
+        "                     1   media or collections may not be read by this token: their grants are not known"
+        in lines
+    )
+
+
 @pytest.mark.parametrize("arguments", [("myschool",), ("--profile", "myschool"), ()])
 def test_the_school_can_be_named_in_three_ways(arguments: tuple[str, ...], box: Sandbox, path: Path) -> None:
     ended = run(*arguments, path, "--level", "lists", "--consistent", "--anonymize", "--json")
@@ -205,7 +223,7 @@ def test_a_reading_that_begins_anew_says_so(box: Sandbox, path: Path) -> None:
 
 
 def test_what_fails_ends_with_1_and_what_is_asked_wrongly_with_2(box: Sandbox, path: Path) -> None:
-    for arguments in ((), ("a", "b", "c"), ("nobody", path), ("myschool", path, "--level", "grants")):
+    for arguments in ((), ("a", "b", "c"), ("nobody", path), ("myschool", path, "--level", "everything")):
         assert run(*arguments).exit_code == 2
     assert run("myschool", path.parent).exit_code == 2
     assert run("myschool", path.parent / "nowhere/library.db").exit_code == 1

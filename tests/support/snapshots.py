@@ -39,7 +39,7 @@ def in_the_file(snapshot: Snapshot) -> dict[str, list[dict[str, Any]]]:
     for table, query in queries.items():
         found[table] = []
         for item in snapshot.sql(query).to_dicts():
-            owner_id, extra = item.pop("owner_id"), item.pop("extra")
+            owner_id, extra, _ = item.pop("owner_id"), item.pop("extra"), item.pop("grants")
             item["owner"] = None
             if owner_id is not None:
                 owner = {"id": owner_id} | owners[owner_id]
@@ -51,6 +51,28 @@ def in_the_file(snapshot: Snapshot) -> dict[str, list[dict[str, Any]]]:
             else:
                 del item["sweep"]
             found[table].append(item | json.loads(extra or "{}"))
+    return found
+
+
+def grants(snapshot: Snapshot) -> set[tuple[Any, ...]]:
+    """Who may see what, by the file, with their names."""
+    rows = snapshot.sql(
+        "select kind, permission.id, share_type, to_id, level, name from permission "
+        "left join grantee using (share_type) where grantee.id = to_id"
+    )
+    return {tuple(row.values()) for row in rows}
+
+
+def grants_by_single_calls(studio: StudioClient) -> set[tuple[Any, ...]]:
+    """Who may see what, asked one by one."""
+    found: set[tuple[Any, ...]] = set()
+    media: list[Any] = list(studio.search_media())
+    collections: list[Any] = list(studio.list_collections())
+    for kind, items in (("media", media), ("collection", collections)):
+        operation: Any = f"get_{kind}_permissions"
+        for item, permissions in zip(items, studio.map(operation, items), strict=True):
+            found |= {(kind, item.id, "user", user.id, user.permission, user.full_name) for user in permissions.users}
+            found |= {(kind, item.id, "group", group.id, group.permission, group.name) for group in permissions.groups}
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,10 @@ def test_the_three_queries_on_the_page_bring_what_they_say(tmp_path: Path, monke
         exec(code.replace('from_env("myschool")', "from_env()"), names)  # noqa: S102 - it is our own code
         media = studio.search_media().collect()
         courses = {each.id: len(studio.list_media_courses(each.id).collect()) for each in media}
+        grants = Counter[tuple[Any, ...]]()
+        for shared in studio.map("get_media_permissions", [each.id for each in media]):
+            grants.update((user.full_name, "user", user.permission, user.id) for user in shared.users)
+            grants.update((group.name, "group", group.permission, group.id) for group in shared.groups)
 
     of_owner: dict[int, list[Any]] = defaultdict(list)
     for each in media:
@@ -50,6 +54,10 @@ def test_the_three_queries_on_the_page_bring_what_they_say(tmp_path: Path, monke
 
     assert {"title": "Twice", "copies": 2, "gb_wasted": 0.12} in names["copies"].to_dicts()
     assert len(names["changes"].changed) == 0
+
+    most = sorted(grants.values(), reverse=True)[:10]
+    assert [row["media"] for row in names["widest"]] == most
+    assert {tuple(row.values())[:3] for row in names["widest"]} <= {grant[:3] for grant in grants}
 
 
 def test_the_page_names_every_table_and_view() -> None:

@@ -34,12 +34,20 @@ from canvas_studio.sandbox import Sandbox
 from canvas_studio.workflows import Snapshot, SnapshotError, SnapshotRefusedError, calibration
 from support.fault_server import TOKEN, FaultServer, Received, collection_item, json_answer, media_item, person
 from support.programs import linux_only, posix_only
-from support.snapshots import in_the_file, in_the_lists, placements, placements_in_the_lists
+from support.snapshots import (
+    grants,
+    grants_by_single_calls,
+    in_the_file,
+    in_the_lists,
+    placements,
+    placements_in_the_lists,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from canvas_studio.workflows.taking import Level
     from support.fault_server import Answer
 
 
@@ -288,38 +296,48 @@ KILLED = """
 import sys
 from canvas_studio import StudioClient
 from canvas_studio.workflows import Snapshot
-Snapshot.take(StudioClient(sys.argv[1], token=sys.argv[2]), sys.argv[3])
+Snapshot.take(StudioClient(sys.argv[1], token=sys.argv[2]), sys.argv[3], level=sys.argv[4])
 """
 
 
 @posix_only
 @pytest.mark.parametrize("moment", range(5))
 def test_killed_it_leaves_no_file_or_the_old_one_and_goes_on(moment: int, path: Path) -> None:
-    kill_at_a_moment(moment, 5, path)
+    kill_at_a_moment(moment, 5, path, "courses")
+
+
+@posix_only
+@pytest.mark.parametrize("moment", range(1, 4))
+def test_killed_while_it_reads_grants_it_goes_on(moment: int, path: Path) -> None:
+    kill_at_a_moment(moment, 4, path, "grants")
 
 
 @pytest.mark.torture
 @posix_only
+@pytest.mark.parametrize("level", ["courses", "grants"])
 @pytest.mark.parametrize("moment", range(20))
-def test_killed_at_any_of_20_moments(moment: int, path: Path) -> None:
-    kill_at_a_moment(moment, 20, path)
+def test_killed_at_any_of_20_moments(moment: int, level: Level, path: Path) -> None:
+    kill_at_a_moment(moment, 20, path, level)
 
 
-def kill_at_a_moment(moment: int, moments: int, path: Path) -> None:
+def kill_at_a_moment(moment: int, moments: int, path: Path, level: Level) -> None:
     """Kill a reading after a certain share of its requests; every other time there is an old file."""
     chance = random.Random(moment)
-    with Sandbox(media=1_500) as box:
+    with Sandbox(media=1_500 if level == "courses" else 600) as box:
         studio = box.client(retry_delay=0)
         old = b""
         if moment % 2:
             Snapshot.take(studio, path, level="lists").close()
             old = path.read_bytes()
         # 1 to all of the requests of a reading: 30 pages of media, then collections, then each of them.
-        everything = 45 + studio.list_collections().total() + 55
+        collections = studio.list_collections().total()
+        everything = 45 + collections + 55
+        if level == "grants":
+            everything += 600 + collections
         box.forget_requests()
         box.faults.add(delay=0.003)
         wanted = max(1, int(everything * (moment + chance.random()) / moments))
-        command = [sys.executable, "-c", KILLED, box.url, box.token, str(path)]
+        command = [sys.executable, "-c", KILLED, box.url, box.token, str(path), level]
         with subprocess.Popen(command) as process:
             while len(box.requests) < wanted and process.poll() is None:
                 time.sleep(0.001)
@@ -333,9 +351,10 @@ def kill_at_a_moment(moment: int, moments: int, path: Path) -> None:
         elif found != old:  # it was killed at its very end, or was faster
             with Snapshot.open(path) as ended:
                 assert in_the_file(ended) == in_the_lists(studio)
-        with Snapshot.take(studio, path) as taken:
+        with Snapshot.take(studio, path, level=level) as taken:
             assert in_the_file(taken) == in_the_lists(studio)
             assert placements(taken) == placements_in_the_lists(studio)
+            assert grants(taken) == (grants_by_single_calls(studio) if level == "grants" else set())
         assert files(path.parent) == {"library.db"}
 
 
@@ -701,9 +720,9 @@ def test_chaos_does_not_change_it(path: Path) -> None:
             assert placements(taken) == placed
 
 
-@pytest.mark.parametrize("level", ["grants", "everything", None, 1])
+@pytest.mark.parametrize("level", ["everything", None, 1])
 def test_a_level_that_there_is_not_is_refused_before_anything_is_sent(level: Any, path: Path, box: Sandbox) -> None:
-    with pytest.raises(InvalidArgumentError, match="level must be 'lists' or 'courses'"):
+    with pytest.raises(InvalidArgumentError, match="level must be one of 'lists', 'courses', 'grants', not "):
         Snapshot.take(box.client(), path, level=level)
     assert box.requests == ()
     assert files(path.parent) == set()

@@ -24,6 +24,7 @@ class Level(StrEnum):
 
     LISTS = "lists"
     COURSES = "courses"
+    GRANTS = "grants"
 
 
 @errors_as_text()
@@ -35,8 +36,13 @@ def snapshot(
     ],
     profile_option: ProfileOption = None,
     level: Annotated[
-        Level, typer.Option(help="lists: media and collections; courses: also which media is in which.")
+        Level,
+        typer.Option(
+            help="lists: media and collections; courses: also which media is in which; grants: also with whom each is "
+            "shared, at one request for each."
+        ),
     ] = Level.COURSES,
+    grants: Annotated[bool, typer.Option("--grants", help="The same as --level grants.")] = False,
     consistent: Annotated[bool, typer.Option("--consistent", help="Read each list until two readings agree.")] = False,
     anonymize: Annotated[
         bool, typer.Option("--anonymize", help="Replace names, addresses and titles by pseudonyms.")
@@ -53,7 +59,7 @@ def snapshot(
     with taken(
         settings,
         names[-1],
-        level=level.value,
+        level="grants" if grants else level.value,
         consistent=consistent,
         anonymize=anonymize,
         allow_smaller=smaller,
@@ -73,10 +79,15 @@ def _describe(taken: Snapshot) -> None:
             "select count(*) courses, (select count(*) from library where courses > 0) media from courses"
         )
         echo(f"{'in courses':<13}{row['media']:>9,}   in {row['courses']:,} courses; {_checked(about)}")
+    if about.level == "grants":
+        [row] = taken.sql("select count(*) grantees from grantee")
+        echo(f"{'grants':<13}{about.counts['permissions']:>9,}   to {row['grantees']:,} people and groups")
     _describe_views(taken)
     for state, reason in (("gone", "were deleted meanwhile"), ("not_allowed", "may not be read by this token")):
         if about.not_read[state]:
             echo(f"{'':<13}{about.not_read[state]:>9,}   collections {reason}: what is in them is not known", "yellow")
+        if number := about.not_read.get(f"grants_{state}"):
+            echo(f"{'':<13}{number:>9,}   media or collections {reason}: their grants are not known", "yellow")
     if about.calibration["administrator"] is False:
         echo(
             "The token is probably not an administrator's: this is what it may see, and not the whole school.", "yellow"

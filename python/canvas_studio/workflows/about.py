@@ -35,7 +35,8 @@ class SnapshotAbout:
             see what).
         started_at: When the reading began, in UTC.
         taken_at: When it ended, in UTC.
-        counts: How many media, collections, owners, and placements of a media in a collection.
+        counts: How many media, collections, owners, placements of a media in a collection, and permissions: grants to
+            a person or a group.
         bytes: The size of all media together.
         drift: How each list changed while it was read.
         calibration: What was found out about this Studio and this token. `checked`: of how many media the courses were
@@ -47,7 +48,8 @@ class SnapshotAbout:
             brings what was never viewed, with `both` ends of a period, a `start` only, an `end` only. `None` stands for
             what could not be found out.
         not_read: How many collections were `gone` (404) when their media were read, and for how many the token was
-            `not_allowed` (403).
+            `not_allowed` (403). At the level `grants`, `grants_gone` and `grants_not_allowed` say of how many media and
+            collections the permissions could not be read.
         consistent: Whether each list was read until two readings brought the same.
         anonymized: Whether names, addresses and titles are replaced.
         resumed: How often the reading was ended and went on later.

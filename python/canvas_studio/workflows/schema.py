@@ -18,14 +18,16 @@ create table owner(id integer primary key, full_name text, display_name text, em
 create table collection(
     id integer primary key, name text, type text, permission text, owner_id integer, created_at text,
     course_id integer, archived_at text, extra text,
-    sweep text  -- null: its media were not read; read, gone (404), not_allowed (403)
+    sweep text,  -- null: its media were not read; read, gone (404), not_allowed (403)
+    grants text  -- the same of its permissions
 );
 create table media(
     id integer primary key, title text, description text, duration real, created_at text, last_viewed text,
     last_viewed_by_student text, transcoding_status text, owner_id integer, size integer, source text, embed_id text,
     lti_launch_id text, archived_at text, permission text,
     home_id integer,  -- the collection that it belongs to; null where the lists leave it out, as Studio's do
-    extra text
+    extra text,
+    grants text  -- null: its permissions were not read; read, gone (404), not_allowed (403)
 );
 create table placement(
     collection_id integer not null, media_id integer not null, primary key(collection_id, media_id)
@@ -33,7 +35,7 @@ create table placement(
 create table permission(
     kind text not null, id integer not null, share_type text not null, to_id integer not null, level text,
     primary key(kind, id, share_type, to_id)
-) without rowid;  -- the level grants: kind is media or collection
+) without rowid;  -- the level grants: kind is media or collection, share_type user or group
 create table grantee(
     share_type text not null, id integer not null, name text, primary key(share_type, id)
 ) without rowid;

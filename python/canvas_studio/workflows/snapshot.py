@@ -92,14 +92,15 @@ class Snapshot:
             studio: The client. An administrator's sees the whole school.
             path: The file, such as `library.db`.
             level: `lists` reads all media and collections; `courses` also which media is in which collection, with one
-                request for each collection.
+                request for each collection; `grants` also with whom each media and each collection is shared, with one
+                request more for each of both.
             consistent: Whether to read each list until two readings agree; at least twice the requests.
             anonymize: Whether to replace names, addresses and titles by pseudonyms, and to leave out descriptions,
                 embed ids and fields that nobody knows.
             allow_smaller: Whether to replace a snapshot that has more than twice as many media.
             progress: `True` for bars (the extra `progress`), or a callable with the stage (`media`, `collections`,
-                `courses`, `calibration`, and `last_viewed` and `last_viewed_by_student` where answers lack these), how
-                many are done, and how many there are, or `None` if that is not known.
+                `courses`, `grants`, `calibration`, and `last_viewed` and `last_viewed_by_student` where answers lack
+                these), how many are done, and how many there are, or `None` if that is not known.
 
         Returns:
             The snapshot, opened.

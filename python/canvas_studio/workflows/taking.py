@@ -12,12 +12,13 @@ import sys
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import tee
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from canvas_studio._core import Checkpoint, StudioClient, __version__, read_bool, read_path
 from canvas_studio._logs import ATTRIBUTES, logger
-from canvas_studio._progress import Bar, is_async
 from canvas_studio.errors import InvalidArgumentError, NotFoundError, PermissionDeniedError, StudioError
 from canvas_studio.models import Drift
 from canvas_studio.workflows.about import (
@@ -32,20 +33,21 @@ from canvas_studio.workflows.calibration import ASKABLE, calibrate, see_the_same
 from canvas_studio.workflows.errors import SnapshotError, SnapshotRefusedError
 from canvas_studio.workflows.last_viewed import read_last_viewed
 from canvas_studio.workflows.private import Names, without_secrets
+from canvas_studio.workflows.progress import Reporter
 from canvas_studio.workflows.schema import APPLICATION_ID, INDEX, PROGRESS, TABLES, VERSION, VIEWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
-    from typing import Self
 
     from canvas_studio._core import Collection, Media
     from canvas_studio.listing import Listing
-    from canvas_studio.models import Owner
+    from canvas_studio.many_calls import Map
+    from canvas_studio.models import Owner, Permissions
 
 __all__ = ["Level", "take"]
 
-Level: TypeAlias = Literal["lists", "courses"]
-LEVELS: Final = ("lists", "courses")
+Level: TypeAlias = Literal["lists", "courses", "grants"]
+LEVELS: Final = ("lists", "courses", "grants")
 
 GOES_ON_FOR: Final = timedelta(hours=24)
 """What was read longer ago is read again: a snapshot is of one time."""
@@ -54,7 +56,9 @@ COMMIT_AFTER: Final = 1_000
 """A crash costs so many rows at most, or a twentieth of those that are there: then all commits together cost as much as
 writing the checkpoint some twenty times, however large the library is."""
 
-COLLECTIONS_BETWEEN_COMMITS: Final = 100
+CALLS_BETWEEN_COMMITS: Final = 100
+
+COUNTED: Final = ("media", "collections", "owners", "placements", "permissions")
 
 NO_LISTS: Final = Drift(readings=1, appeared=0, vanished=0, first_total=0, last_total=0)
 
@@ -91,8 +95,9 @@ def take(
     if not isinstance(studio, StudioClient):  # pyright: ignore[reportUnnecessaryIsInstance] - it may be anything
         raise TypeError(f"studio must be a StudioClient, not {type(studio).__name__}")
     if level not in LEVELS:
-        problem = "grants are not read yet" if str(level) == "grants" else f"not {level!r}"
-        raise InvalidArgumentError(f"level must be 'lists' or 'courses': {problem}", argument="level")
+        raise InvalidArgumentError(
+            f"level must be one of {', '.join(map(repr, LEVELS))}, not {level!r}", argument="level"
+        )
     settings = {
         "studio": studio.url,
         "level": level,
@@ -104,7 +109,7 @@ def take(
     target = Path(os.path.realpath(read_path("path", path)))
     replaced = _what_is_replaced(target, studio.url)
     part = target.with_name(f"{target.name}.part")
-    with _Reporter(progress) as report, _naming(part), closing(_open(part)) as connection:
+    with Reporter(progress) as report, _naming(part), closing(_open(part)) as connection:
         reading = _Reading(studio, connection, settings, report)
         reading.begin(part)
         media = reading.read_list("media")
@@ -120,6 +125,8 @@ def take(
         reading.read_list("collections")
         if level != "lists":
             reading.sweep()
+        if level == "grants":
+            reading.read_grants()
         reading.finish()
         if sys.platform == "win32":
             connection.close()
@@ -239,7 +246,7 @@ class _Reading:
     """One reading of a Studio into a file."""
 
     def __init__(
-        self, studio: StudioClient, connection: sqlite3.Connection, settings: dict[str, Any], report: _Reporter
+        self, studio: StudioClient, connection: sqlite3.Connection, settings: dict[str, Any], report: Reporter
     ) -> None:
         self._studio = studio
         self._connection = connection
@@ -373,15 +380,15 @@ class _Reading:
         self._report(what, done, done)
 
     def _count(self, what: str) -> int:
-        table = {"media": "media", "collections": "collection", "owners": "owner", "placements": "placement"}[what]
-        count: int = self._connection.execute(f"select count(*) from {table}").fetchone()[0]  # noqa: S608 - of these
+        # The tables are named for one, and media is both.
+        count: int = self._connection.execute(f"select count(*) from {what.removesuffix('s')}").fetchone()[0]  # noqa: S608 - of ours
         return count
 
     def _write_media(self, page: Sequence[Media]) -> None:
         names = self._names
         self._write_owners([media.owner for media in page])
         self._connection.executemany(
-            "insert or replace into media values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "insert or replace into media values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, null)",
             [
                 (
                     media.id,
@@ -409,7 +416,7 @@ class _Reading:
     def _write_collections(self, page: Sequence[Collection]) -> None:
         self._write_owners([collection.owner for collection in page])
         self._connection.executemany(
-            "insert or replace into collection values (?, ?, ?, ?, ?, ?, ?, ?, ?, null)",
+            "insert or replace into collection values (?, ?, ?, ?, ?, ?, ?, ?, ?, null, null)",
             [
                 (
                     each.id,
@@ -450,17 +457,44 @@ class _Reading:
 
     def sweep(self) -> None:
         """Read which media is in which collection, with the collections that were not read yet."""
-        # There is no collection with such an id, so it is not asked for.
-        self._connection.execute("update collection set sweep = 'gone' where id not between ? and ?", ASKABLE)
-        left = [row[0] for row in self._connection.execute("select id from collection where sweep is null order by id")]
-        total = self._count("collections")
-        before = Drift(**self._progress()["drift"].get("courses", asdict(NO_LISTS)))
-        lists = self._studio.map(
-            "list_collection_media", left, errors="return", consistent=self._settings["consistent"]
+        drift = self._progress()["drift"]
+        self._keep(drift={"courses": asdict(NO_LISTS)} | drift)
+        self._ask_each(
+            *("courses", "collection", "sweep", "list_collection_media", self._write_placements),
+            total=self._count("collections"),
+            consistent=self._settings["consistent"],
         )
-        self._connection.execute("begin")
+
+    def read_grants(self) -> None:
+        """Read who may see which media and which collection, with those that were not asked for yet."""
+        total = self._count("media") + self._count("collections")
+        for kind, operation in (("media", "get_media_permissions"), ("collection", "get_collection_permissions")):
+            self._ask_each("grants", kind, "grants", operation, partial(self._write_grants, kind), total=total)
+
+    def _ask_each(
+        self,
+        stage: str,
+        table: str,
+        column: str,
+        operation: str,
+        write: Callable[[int, Any], None],
+        *,
+        total: int,
+        **options: Any,  # noqa: ANN401 - those of `StudioClient.map`
+    ) -> None:
+        """Make a call for each row whose column is null, and note in the row what came of it."""
+        run = self._connection.execute
+        # There is nothing with such an id, so it is not asked for.
+        run(f"update {table} set {column} = 'gone' where id not between ? and ?", ASKABLE)  # noqa: S608 - of these
+        tables = {"courses": ("collection",), "grants": ("media", "collection")}[stage]
+        begun = sum(run(f"select count({column}) from {each}").fetchone()[0] for each in tables)  # noqa: S608 - likewise
+        drift = self._progress()["drift"]
+        noted, asked = tee(self._left(table, column))
+        make: Any = self._studio.map
+        calls: Map[Any] = make(operation, asked, errors="return", **options)
+        run("begin")
         try:
-            for number, (collection_id, answer) in enumerate(zip(left, lists, strict=True), total - len(left) + 1):
+            for done, (number, answer) in enumerate(zip(noted, calls, strict=True), begun + 1):
                 match answer:
                     case NotFoundError():
                         state = "gone"
@@ -468,28 +502,54 @@ class _Reading:
                         state = "not_allowed"
                     case StudioError():
                         # What came before it is kept.
-                        self._commit_sweep(before, lists.drift)
+                        self._commit_calls(stage, drift, calls.drift)
                         raise answer
-                    case media:
+                    case _:
                         state = "read"
-                        self._connection.executemany(
-                            "insert or ignore into placement values (?, ?)",
-                            [(collection_id, each.id) for each in media],
-                        )
-                self._connection.execute("update collection set sweep = ? where id = ?", (state, collection_id))
-                self._report("courses", number, total)
-                if number % COLLECTIONS_BETWEEN_COMMITS == 0:
-                    self._commit_sweep(before, lists.drift)
-            self._commit_sweep(before, lists.drift)
+                        write(number, answer)
+                run(f"update {table} set {column} = ? where id = ?", (state, number))  # noqa: S608 - likewise
+                self._report(stage, done, total)
+                if done % CALLS_BETWEEN_COMMITS == 0:
+                    self._commit_calls(stage, drift, calls.drift)
+            self._commit_calls(stage, drift, calls.drift)
         finally:
             if self._connection.in_transaction:
-                self._connection.execute("rollback")
+                run("rollback")
 
-    def _commit_sweep(self, before: Drift, since: Drift | None) -> None:
-        drift = before if since is None else before + since
-        self._keep(drift=self._progress()["drift"] | {"courses": asdict(drift)})
+    def _left(self, table: str, column: str) -> Generator[int]:
+        """Bring the ids of the rows whose column is null, some at a time: there may be a million."""
+        last = 0
+        query = f"select id from {table} where {column} is null and id > ? order by id limit {COMMIT_AFTER}"  # noqa: S608 - of these
+        while rows := self._connection.execute(query, (last,)).fetchall():
+            for (last,) in rows:
+                yield last
+
+    def _commit_calls(self, stage: str, before: dict[str, Any], since: Drift | None) -> None:
+        if since is not None:
+            self._keep(drift=before | {stage: asdict(Drift(**before[stage]) + since)})
         self._connection.execute("commit")
         self._connection.execute("begin")
+
+    def _write_placements(self, collection_id: int, media: list[Media]) -> None:
+        self._connection.executemany(
+            "insert or ignore into placement values (?, ?)", [(collection_id, each.id) for each in media]
+        )
+
+    def _write_grants(self, kind: str, id: int, permissions: Permissions) -> None:
+        names = self._names
+        grants = [
+            *(("user", user.id, names.name("person", user.full_name), user.permission) for user in permissions.users),
+            *(("group", group.id, names.name("group", group.name), group.permission) for group in permissions.groups),
+        ]
+        self._connection.executemany(
+            "insert or replace into permission values (?, ?, ?, ?, ?)",
+            [(kind, id, share_type, to_id, without_secrets(level)) for share_type, to_id, _, level in grants],
+        )
+        self._connection.executemany(
+            "insert into grantee values (?, ?, ?) on conflict(share_type, id) do update set "
+            "name = coalesce(excluded.name, name)",
+            [(share_type, to_id, name) for share_type, to_id, name, _ in grants],
+        )
 
     def finish(self) -> None:
         """Find out what has to be known of this Studio, and make the file whole."""
@@ -500,16 +560,15 @@ class _Reading:
         calibration = views | calibrate(
             self._studio, self._connection, self._settings["level"], self._administrator, self._report
         )
-        not_read: dict[str, int] = dict.fromkeys(("gone", "not_allowed"), 0) | dict(
-            self._connection.execute(
-                "select sweep, count(*) from collection where sweep in ('gone', 'not_allowed') group by 1"
-            ).fetchall()
-        )
+        not_read = self._not_read("select sweep as state from collection")
+        if self._settings["level"] == "grants":
+            grants = "select grants as state from media union all select grants from collection"
+            not_read |= {f"grants_{state}": number for state, number in self._not_read(grants).items()}
         about = SnapshotAbout(
             **self._settings,
             started_at=started,
             taken_at=datetime.now(UTC),
-            counts={what: self._count(what) for what in ("media", "collections", "owners", "placements")},
+            counts={what: self._count(what) for what in COUNTED},
             # SQLite's sum ends at 2**63.
             bytes=sum(row[0] for row in self._connection.execute("select size from media where size is not null")),
             drift={name: Drift(**each) for name, each in kept["drift"].items()},
@@ -528,41 +587,9 @@ class _Reading:
         # Takes the journal away, whose name belongs to that of the file.
         self._connection.execute("pragma journal_mode = memory").fetchall()
 
-
-class _Reporter:
-    """Calls the progress callable, or draws one bar for each stage."""
-
-    def __init__(self, progress: bool | Callable[[str, int, int | None], object] | None) -> None:  # noqa: FBT001
-        if callable(progress):
-            if is_async(progress):  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] - it is only looked at
-                raise TypeError("progress must be a plain callable, not an async one: a snapshot does not await it")
-            self._progress: Callable[[str, int, int | None], object] = progress
-        else:
-            draws = progress is not None and read_bool("progress", progress, "True, False or a callable")
-            self._progress = self._draw if draws else lambda _stage, _done, _total: None
-        self._bars: dict[str, Bar] = {}
-        if self._progress == self._draw:
-            Bar()  # without tqdm, an error comes before anything is sent
-
-    def __call__(self, stage: str, done: int, total: int | None) -> None:
-        """Report how far a stage has come."""
-        self._progress(stage, done, total)
-
-    def _draw(self, stage: str, done: int, total: int | None) -> None:
-        if stage not in self._bars:
-            self._close()
-            self._bars[stage] = Bar(desc=stage, unit="")
-        self._bars[stage].draw(done, total)
-
-    def _close(self) -> None:
-        for bar in self._bars.values():
-            bar.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._close()
+    def _not_read(self, states: str) -> dict[str, int]:
+        query = f"select state, count(*) from ({states}) where state in ('gone', 'not_allowed') group by 1"  # noqa: S608 - of ours
+        return {"gone": 0, "not_allowed": 0} | dict(self._connection.execute(query).fetchall())
 
 
 def _moment(moment: datetime | None) -> str | None:
