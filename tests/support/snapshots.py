@@ -69,8 +69,8 @@ def grants_by_single_calls(studio: StudioClient) -> set[tuple[Any, ...]]:
     media: list[Any] = list(studio.search_media())
     collections: list[Any] = list(studio.list_collections())
     for kind, items in (("media", media), ("collection", collections)):
-        operation: Any = f"get_{kind}_permissions"
-        for item, permissions in zip(items, studio.map(operation, items), strict=True):
+        make: Any = studio.map
+        for item, permissions in zip(items, make(f"get_{kind}_permissions", items), strict=True):
             found |= {(kind, item.id, "user", user.id, user.permission, user.full_name) for user in permissions.users}
             found |= {(kind, item.id, "group", group.id, group.permission, group.name) for group in permissions.groups}
     return found
