@@ -100,9 +100,9 @@ fn fields_to_dict<'py>(
 
 /// The names of fields as Python's strings, made once for each model: to make them takes longer than to fill a dict.
 fn names(py: Python<'_>, fields: &'static [Field]) -> &'static [Py<PyString>] {
-    /// Where the fields of a model are, and how many.
-    type Place = (usize, usize);
-    static NAMES: RwLock<Vec<(Place, &'static [Py<PyString>])>> = RwLock::new(Vec::new());
+    /// Where the fields of a model are, how many, and their names.
+    type OfModel = ((usize, usize), &'static [Py<PyString>]);
+    static NAMES: RwLock<Vec<OfModel>> = RwLock::new(Vec::new());
     let place = (fields.as_ptr().addr(), fields.len());
     let known = NAMES.read().unwrap_or_else(PoisonError::into_inner);
     if let Some((_, names)) = known.iter().find(|(known, _)| *known == place) {
