@@ -144,6 +144,12 @@ def sections(size: Size) -> list[Section]:
             size.rounds,
         ),
         Section(
+            "snapshot",
+            {"work": "snapshot", "in_flight": 16, "delay": 0.05},
+            {OURS: {}},
+            min(size.rounds, 3),
+        ),
+        Section(
             "download",
             {"work": "download", "size": size.file},
             {name: {} for name in (BARE, OURS, *FAST, "requests", "httpx", "aiohttp")},

@@ -43,6 +43,7 @@ TITLES = {
     "delay 16": "20,000 media into objects, each answer after 50 ms, 16 in flight",
     "delay 32": "20,000 media into objects, each answer after 50 ms, 32 in flight",
     "map": "The captions of 1,000 media, one request for each, each answer after 50 ms, 16 in flight",
+    "snapshot": "A snapshot of the 20,000 media, with the courses, each answer after 50 ms, 16 in flight",
     "download": "A recording of 200 MB onto the disk",
     "upload": "A recording of 200 MB from the disk into Studio, in three steps",
     "upload folder": "Recordings of 5 MB, each answer of Studio after 20 ms, four at once",
@@ -206,6 +207,16 @@ def of_map(rows: Rows) -> list[Shown]:
     return found
 
 
+def of_snapshot(rows: Rows) -> list[Shown]:
+    """A whole library into a file."""
+    values = [run["wall"] / (run["requests"] * 0.05 / 16) for run in rows[OURS]]
+    peaks = [run["peak"] * MEGA for run in rows[OURS]]
+    return [
+        Shown("snapshot: time to requests x delay / width", values, 1.1, 1.1),
+        Shown("snapshot: memory at the most", peaks, 150, 100, unit=" MB"),
+    ]
+
+
 def of_download(rows: Rows) -> list[Shown]:
     """A large file."""
     grown = [run["grown"] * MEGA for run in rows[OURS]]
@@ -240,6 +251,7 @@ def shown(results: dict[str, Any]) -> list[Shown]:
         "frame": of_frames,
         "csv": of_csv,
         "map": of_map,
+        "snapshot": of_snapshot,
         "download": of_download,
         "upload": of_upload,
         "upload folder": of_folder,
