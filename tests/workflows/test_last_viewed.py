@@ -223,8 +223,60 @@ def test_answers_that_lack_the_field_for_some_media_only_have_it(path: Path) -> 
 
     with FaultServer(answer) as server:
         taken = Snapshot.take(server.client(), path, level="lists")
-    assert taken.about.calibration["last_viewed_from"] == dict.fromkeys(FIELDS, "answers")
+    # No student's view is in the answers, and the search does not tell whether there is none.
+    assert taken.about.calibration["last_viewed_from"] == {"last_viewed": "answers", "last_viewed_by_student": None}
     assert views(taken) == {1: ("2024-06-01", None), 2: (None, None)}
+
+
+@pytest.mark.parametrize("viewed", [{1: "2020-01-05", 2: "2026-11-20"}, {}], ids=["some viewed", "none viewed"])
+def test_answers_in_which_the_field_is_null_for_every_media_are_not_believed(
+    viewed: dict[int, str], path: Path
+) -> None:
+    def answer(request: Received) -> Answer:
+        if not request.path.endswith("/media/search"):
+            return json_answer({"collections": [], "meta": {"current_page": 1, "last_page": 1, "total_count": 0}})
+        found = {1, 2, 3}
+        begin, end = (request.parameters.get(f"last_viewed_{which}_date") for which in ("start", "end"))
+        if begin or end:
+            found = {each for each, day in viewed.items() if (begin or "") <= day <= (end or "9999")}
+        nulls: dict[str, Any] = {"last_viewed": None, "created_at": "2019-12-01T00:00:00Z"}
+        return page([media_item(each, **nulls) for each in sorted(found)])
+
+    with FaultServer(answer) as server:
+        taken = Snapshot.take(server.client(), path, level="lists")
+    source = taken.about.calibration["last_viewed_from"]["last_viewed"]
+    # Two readings that find nothing agree.
+    assert source == ("day" if viewed else "answers")
+    assert {each: view for each, (view, _) in views(taken).items() if view} == viewed
+
+
+def test_what_a_student_has_viewed_or_nobody_knows_is_not_touched_long_ago(path: Path) -> None:
+    old = "2020-01-01T00:00:00Z"
+    media = [
+        media_item(1, created_at=old, last_viewed=None, last_viewed_by_student="2026-11-20"),
+        media_item(2, created_at=None, last_viewed=None),
+        media_item(3, created_at=old, last_viewed="2020-02-02"),
+    ]
+
+    def answer(request: Received) -> Answer:
+        return page(media) if request.path.endswith("search") else json_answer({"collections": []})
+
+    with FaultServer(answer) as server:
+        taken = Snapshot.take(server.client(), path, level="lists")
+        assert [row["id"] for row in taken.sql("select id from library where last_touched < '2024-01-01'")] == [3]
+        # Where views are unknown, so is what nobody has touched.
+        for item in media:
+            item["last_viewed"] = item["last_viewed_by_student"] = None
+        taken = Snapshot.take(server.client(), path, level="lists")
+        assert taken.about.calibration["last_viewed_from"] == dict.fromkeys(FIELDS)
+        assert not taken.sql("select id from library where last_touched < '2024-01-01'")
+
+
+def test_media_that_were_all_made_tomorrow_are_no_reason_to_fail(path: Path) -> None:
+    with box_without(nulls=False) as box:
+        made = datetime.now(UTC) + timedelta(days=90)
+        number = box.add_media("Made by a clock that is ahead", created_at=made)
+        assert views(take(box, path)) == {number: (None, None)}
 
 
 # Never viewed

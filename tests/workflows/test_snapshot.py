@@ -199,6 +199,17 @@ def test_it_says_what_the_token_and_the_lists_are(path: Path, box: Sandbox) -> N
     assert (about.calibration["archived_at"], about.calibration["last_viewed"]) == (False, False)
 
 
+@pytest.mark.parametrize("at", [1, 49, 120])
+def test_answers_that_leave_out_what_is_null_have_the_field_if_one_media_has_it(at: int, path: Path) -> None:
+    media = [media_item(number) for number in range(1, 131)]
+    for item in media:
+        del item["archived_at"]
+    media[at]["archived_at"] = "2026-01-01T00:00:00Z"
+    with StudioOf(media, []) as server:
+        about = Snapshot.take(server.client(), path, level="lists").about
+    assert about.calibration["archived_at"] is True
+
+
 class StudioOf(FaultServer):
     """A Studio with these media and collections, in which nothing is in a collection."""
 

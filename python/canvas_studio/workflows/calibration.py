@@ -18,6 +18,8 @@ CHECKED: Final = 50
 
 FIELDS: Final = ("archived_at",)
 
+PER_PAGE: Final = 50
+
 MOST_DIFFERENT: Final = 10
 """So many of those that differ are kept with both answers."""
 
@@ -115,16 +117,28 @@ def calibrate(
     Raises:
         StudioError: If Studio cannot be asked.
     """
-    found = {"administrator": administrator, **_fields(studio)}
+    found = {"administrator": administrator, **_fields(studio, connection)}
     return found if level == "lists" else found | _check(studio, connection, report)
 
 
-def _fields(studio: StudioClient) -> dict[str, bool | None]:
-    """Whether the lists have fields that are not in each version of the reference; an object does not tell."""
-    answer = cast("dict[str, list[dict[str, object]]]", studio.request("GET", "/media/search", params={"per_page": 1}))
+def _fields(studio: StudioClient, connection: sqlite3.Connection) -> dict[str, bool | None]:
+    """Whether the lists have fields that are not in each version of the reference; an object does not tell.
+
+    An answer may leave out what is null, so the field of one media tells only that it is there.
+    """
+    answer = cast(
+        "dict[str, list[dict[str, object]]]", studio.request("GET", "/media/search", params={"per_page": PER_PAGE})
+    )
     # The list was read just before, so the answer has its form.
     media = answer["media"]
-    return {name: name in media[0] for name in FIELDS} if media else dict.fromkeys(FIELDS)
+    return {
+        name: True
+        if connection.execute(f"select 1 from media where {name} is not null limit 1").fetchone()  # noqa: S608 - of these
+        else any(name in each for each in media)
+        if media
+        else None
+        for name in FIELDS
+    }
 
 
 def _check(

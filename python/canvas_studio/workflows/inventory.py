@@ -80,7 +80,8 @@ COLD_MEDIA: Final = "created_at is not null and last_touched < ?"
 
 COLD: Final = """
 select title, id, owner_name, owner_id, size as bytes, substr(created_at, 1, 10) as made,
-    coalesce(last_viewed, 'never') as last_viewed, courses
+    coalesce(max(last_viewed, coalesce(last_viewed_by_student, '')), last_viewed_by_student, 'never') as last_viewed,
+    courses
 from library where {} order by size desc, id
 """
 
@@ -235,7 +236,7 @@ def _waste(library: _Library) -> tuple[Section, Section]:
         _amount(
             library,
             f"made before {since} and never viewed",
-            "created_at < ? and last_viewed is null",
+            "created_at < ? and last_viewed is null and last_viewed_by_student is null",
             since,
             is_known=knows_views,
         ),

@@ -75,12 +75,16 @@ def read_last_viewed(
     found: dict[str, Any] = _in_answers(studio, connection)
     sources: dict[str, str | None] = dict.fromkeys(FIELDS)
     for field in FIELDS:
-        if found[field]:
+        if _has_any(connection, field):
             sources[field] = "answers"
         elif found[field] is not None:
             # A Studio that has no such filter may say so.
             with suppress(BadRequestError, UnprocessableEntityError):
                 sources[field] = _Search(studio, connection, field, report).reconstruct(started)
+            # Null for every media may mean that nobody has viewed any, or that these answers never say it. If a search
+            # finds nothing either, it is the first.
+            if found[field] and sources[field] is not None and not _has_any(connection, field):
+                sources[field] = "answers"
     connection.execute("drop table if exists period")
     connection.execute("drop table if exists viewed")
     return found | {"last_viewed_from": sources, "never_viewed": _never_viewed(studio, connection, sources)}
@@ -90,13 +94,14 @@ def _in_answers(studio: StudioClient, connection: sqlite3.Connection) -> dict[st
     """Whether the answers have the fields. One that lacks them may be of a media that was never viewed."""
     items = _page(studio, per_page=PER_PAGE)[0]
     return {
-        field: True
-        if connection.execute(f"select 1 from media where {field} is not null limit 1").fetchone()  # noqa: S608 - of these
-        else any(field in item for item in items)
-        if items
-        else None
+        field: True if _has_any(connection, field) else any(field in item for item in items) if items else None
         for field in FIELDS
     }
+
+
+def _has_any(connection: sqlite3.Connection, field: str) -> bool:
+    query = f"select 1 from media where {field} is not null limit 1"  # noqa: S608 - of these
+    return connection.execute(query).fetchone() is not None
 
 
 def _never_viewed(
@@ -172,6 +177,7 @@ class _Search:
             return None  # the filter does nothing, or nobody has viewed anything: which of the two is unknown
         [created] = self._connection.execute("select min(created_at) from media").fetchone()
         first = EARLIEST if created is None else max(EARLIEST, date.fromisoformat(created[:10]))
+        first = min(first, self._tomorrow)  # whatever Studio's clock says
         cuts = {"day": _days, "month": _months, "year": _years}
         extra = len(never) // PER_PAGE
         unit = next((unit for unit, cut in cuts.items() if len(cut(first, self._tomorrow)) * extra <= MOST_EXTRA), None)

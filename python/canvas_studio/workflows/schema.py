@@ -44,6 +44,12 @@ create table grantee(
 INDEX: Final = "create index if not exists placement_by_media on placement(media_id, collection_id)"
 """Made after the sweep, which is faster without it, and before anything asks for the collections of a media."""
 
+LAST_TOUCHED: Final = """case when media.created_at is not null then max(
+        substr(media.created_at, 1, 10), coalesce(media.last_viewed, ''), coalesce(media.last_viewed_by_student, '')
+    ) end"""
+"""Null, which is before no day, for media of which it is not known when they were made; and for all, in place of this,
+where it is not known when media were last viewed."""
+
 # The number of courses is null, and not 0, where the collections were not read.
 VIEWS: Final = """
 create view library as
@@ -51,7 +57,7 @@ select
     media.*,
     coalesce(owner.full_name, owner.display_name) as owner_name,
     owner.email as owner_email,
-    max(coalesce(substr(media.created_at, 1, 10), ''), coalesce(media.last_viewed, '')) as last_touched,
+    {last_touched} as last_touched,
     case when (select value from about where key = 'level') = 'lists' then null
          else coalesce(placed.courses, 0) end as courses
 from media

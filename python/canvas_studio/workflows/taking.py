@@ -34,7 +34,7 @@ from canvas_studio.workflows.errors import SnapshotError, SnapshotRefusedError
 from canvas_studio.workflows.last_viewed import read_last_viewed
 from canvas_studio.workflows.private import Names, without_secrets
 from canvas_studio.workflows.progress import Reporter
-from canvas_studio.workflows.schema import APPLICATION_ID, INDEX, PROGRESS, TABLES, VERSION, VIEWS
+from canvas_studio.workflows.schema import APPLICATION_ID, INDEX, LAST_TOUCHED, PROGRESS, TABLES, VERSION, VIEWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -578,7 +578,8 @@ class _Reading:
             version=VERSION,
         )
         self._connection.execute("begin")
-        for statement in VIEWS.split(";\n"):
+        knows_views = calibration["last_viewed_from"]["last_viewed"] is not None
+        for statement in VIEWS.format(last_touched=LAST_TOUCHED if knows_views else "null").split(";\n"):
             self._connection.execute(statement)
         write_about(self._connection, about)
         self._connection.execute("drop table progress")
