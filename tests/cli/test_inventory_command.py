@@ -182,3 +182,21 @@ def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(box: Sandbox) -> None
     box.faults.clear()
     assert run("myschool").exit_code == 0
     assert Snapshot.open("myschool.db").about.resumed == 1
+
+
+@posix_only
+@pytest.mark.parametrize("arguments", [["inventory", "library.db"], ["inventory", "library.db", "--json"], ["whoami"]])
+def test_a_reader_that_has_enough_ends_a_command_in_silence(box: Sandbox, arguments: list[str]) -> None:
+    Snapshot.take(box.client(), "library.db").close()
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        ended = subprocess.run(
+            [COMMAND, *arguments], stdout=writing, stderr=subprocess.PIPE, text=True, check=False, timeout=60
+        )
+    finally:
+        os.close(writing)
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
+    assert "Broken pipe" not in ended.stderr
+    assert "Exception ignored" not in ended.stderr

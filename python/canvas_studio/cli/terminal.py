@@ -62,6 +62,8 @@ def _end(error: BaseException) -> None:
         if sys.stdin.isatty():
             typer.echo(err=True)  # behind the ^C
         fail("stopped", 130)
+    if isinstance(error, BrokenPipeError):
+        return  # whoever reads the output, such as `head`, has enough: typer ends in silence
     if isinstance(error, InvalidArgumentError):
         fail(error, 2)
     if isinstance(error, (StudioError, OSError)):
