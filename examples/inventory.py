@@ -31,11 +31,11 @@ def main(path: Path) -> None:
         media = studio.search_media().collect()
         studio.search_media().to_csv(path)  # a listing keeps nothing, so this asks for the pages once more
 
-    print(f"\n{len(collections)} collections\n\n      id  type                 name")
+    print(f"\n{len(collections):,} collections\n\n      id  type                 name")
     for collection in collections:
         print(f"{collection.id:>8}  {collection.type or '-':<19}  {collection.name or '(no name)'}")
 
-    print(f"\n{len(media)} media, {gigabytes(media):,.2f} GB\n\n   media          GB       hours  owner")
+    print(f"\n{len(media):,} media, {gigabytes(media):,.2f} GB\n\n   media          GB       hours  owner")
     owned: defaultdict[Owner | None, list[Media]] = defaultdict(list)
     for item in media:
         owned[item.owner].append(item)
@@ -46,7 +46,7 @@ def main(path: Path) -> None:
     print("\nThe ten largest\n\n      id          GB  title")
     for item in sorted(media, key=lambda item: item.size or 0, reverse=True)[:10]:
         print(f"{item.id:>8}  {gigabytes([item]):>10,.2f}  {item.title or '(no title)'}")
-    print(f"\nAll {len(media)} media are in {path}")
+    print(f"\nAll {len(media):,} media are in {path}")
 
 
 def gigabytes(media: list[Media]) -> float:

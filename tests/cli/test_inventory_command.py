@@ -124,7 +124,9 @@ def test_growth_since_an_older_snapshot_is_printed(box: Sandbox) -> None:
     with closing(sqlite3.connect("older.db")) as older:
         older.execute("update about set value = '2020-01-01T00:00:00Z' where key in ('started_at', 'taken_at')")
         older.commit()
-    assert run("older.db", "--since-snapshot", "library.db").exit_code == 2
+    swapped = run("older.db", "--since-snapshot", "library.db")
+    assert swapped.exit_code == 2
+    assert "--since-snapshot must be older than older.db, and library.db is newer: swap the two" in swapped.stderr
     assert run("library.db", "--since-snapshot", "nothing.db").exit_code == 1
 
 

@@ -75,6 +75,17 @@ def test_a_text_of_somebody_else_changes_no_terminal_and_no_page() -> None:
     assert '<td style="text-align: right; white-space: nowrap" dir="auto">22</td>' in rows._repr_html_()
 
 
+def test_columns_stand_below_each_other_in_every_script() -> None:
+    rows = Rows(("name", "n"), [("小早川 蓮", 12), ("Ada Park", 7), ("e\u0301", 3)])
+    assert repr(rows).splitlines() == [
+        "name        n",
+        "小早川 蓮  12",
+        "Ada Park    7",
+        "e\u0301           3",
+        "3 rows",
+    ]
+
+
 def test_many_rows_are_not_all_shown() -> None:
     rows: Any = Rows(("n",), [(number,) for number in range(5_000)])
     assert repr(rows).splitlines()[-1] == "the first 20 of 5,000 rows"

@@ -106,9 +106,10 @@ def _print(triage: Triage, files: list[Path], *, as_json: bool) -> None:
         typer.echo(json.dumps(told, indent=2))
     elif files:
         print_facts(triage.to_report())
+        echo("By captions")
         for name, count in triage.counts.items():
             if name != "unknown" or count:
-                echo(f"{name:<15}{count:,}")
+                echo(f"  {name:<13}{count:,}")
         for file in files:
             echo(str(file))
         is_anonymized = triage.about.anonymized

@@ -49,6 +49,8 @@ def inventory(
     with ExitStack() as stack:
         older = None if since_snapshot is None else stack.enter_context(Snapshot.open(since_snapshot))
         library = stack.enter_context(opened(source))
+        if older is not None and older.about.taken_at > library.about.taken_at:
+            fail(f"--since-snapshot must be older than {source}, and {since_snapshot} is newer: swap the two", 2)
         report = make_inventory(library, older)
         about = library.about
     files = [] if html is None else write_report(report, html)

@@ -27,7 +27,7 @@ READY: Final = "transcoding_finished"
 
 # SQLite's own sum is an error above 2**63. What is unknown for all is unknown, and not 0.
 BYTES: Final = "case when count(size) > 0 then cast(total(size) as integer) end as bytes"
-SECONDS: Final = "case when count(duration) > 0 then total(duration) end as seconds"
+SECONDS: Final = "case when count(duration) > 0 then round(total(duration), 3) end as seconds"
 SHARE: Final = (
     "case when count(size) > 0 then total(size) / nullif((select total(size) from media), 0) end as share_of_bytes"
 )

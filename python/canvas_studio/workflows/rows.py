@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, Self, overload
 
@@ -77,11 +78,11 @@ class Rows(Sequence[dict[str, Any]]):
     def __repr__(self) -> str:
         shown = self._tuples[:SHOWN]
         texts = [list(self.columns), *([_text(value) for value in row] for row in shown)]
-        widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
+        widths = [max(map(width_of, column)) for column in zip(*texts, strict=True)]
         is_number = [_is_number(column) for column in self._sample(shown)]
         lines = [
             "  ".join(
-                text.rjust(width) if number else text.ljust(width)
+                " " * (width - width_of(text)) + text if number else text + " " * (width - width_of(text))
                 for text, width, number in zip(line, widths, is_number, strict=True)
             ).rstrip()
             for line in texts
@@ -284,6 +285,14 @@ def _of_one_kind(values: list[Any]) -> list[Any]:
     if kinds == {int, float}:
         return [None if value is None else float(value) for value in values]
     return [None if value is None else str(value) for value in values]
+
+
+def width_of(text: str) -> int:
+    """How many columns of a terminal a text takes: two for each wide letter, none for a mark on another letter."""
+    return sum(
+        2 if unicodedata.east_asian_width(letter) in {"W", "F"} else not unicodedata.category(letter).startswith("M")
+        for letter in text
+    )
 
 
 def _is_whole(values: list[Any]) -> bool:

@@ -219,6 +219,9 @@ class Snapshot:
             return SnapshotError(f"{self.path} is broken, or the query makes a text that is not UTF-8: {error}")
         if code == sqlite3.SQLITE_READONLY:
             return InvalidArgumentError("query: a snapshot is read only; copy the file to change it", argument="query")
+        if isinstance(error, sqlite3.ProgrammingError) and "binding" in str(error):
+            advice = "write one value for each ? behind the query, as in sql(query, 42, 7), or one dict for names"
+            return InvalidArgumentError(f"params: {error} ({advice})", argument="params")
         return InvalidArgumentError(f"query: {error}", argument="query")
 
     def connect(self) -> sqlite3.Connection:
