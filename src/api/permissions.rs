@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::check::{self, InvalidArgument};
-use super::words::{ACTIONS, DEFAULT_LEVEL, DESTROY, LEVELS, SHARE_TYPES, UPDATE, USER};
+use super::words::{ACTIONS, CREATE, DEFAULT_LEVEL, DESTROY, LEVELS, SHARE_TYPES, UPDATE, USER};
 
 /// The meaning of a 400 for a permission change. Documented.
 pub(super) const MEANINGS: &[(u16, &str)] = &[(
@@ -142,6 +142,16 @@ impl Changes {
 
     pub fn contains(&self, change: &PermissionChange) -> bool {
         self.0.contains(change)
+    }
+
+    /// The same changes, of which the updates for some users and groups create a permission.
+    #[must_use]
+    pub fn creating(&self, concerns: impl Fn(&PermissionChange) -> bool) -> Self {
+        let changed = |change: &PermissionChange| {
+            let action = if change.action == UPDATE && concerns(change) { CREATE } else { &change.action };
+            PermissionChange { action: action.to_owned(), ..change.clone() }
+        };
+        Self(self.0.iter().map(changed).collect())
     }
 }
 

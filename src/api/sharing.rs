@@ -86,6 +86,20 @@ impl Levels {
     }
 }
 
+/// The same changes, where what follows from a course or a collection is no permission that could be updated. Whether it is
+/// one, nobody documents.
+#[must_use]
+pub fn creating(changes: &Changes, now: &Permissions) -> Changes {
+    changes.creating(|change| {
+        let level = if change.share_type == USER {
+            now.users.iter().find(|user| user.id == change.id).and_then(|user| user.permission.as_deref())
+        } else {
+            now.groups.iter().find(|group| group.id == change.id).and_then(|group| group.permission.as_deref())
+        };
+        level.is_some_and(|level| NOT_SHARED.contains(&level))
+    })
+}
+
 impl Recipient {
     fn change(self, action: &str, level: &str) -> PermissionChange {
         PermissionChange {

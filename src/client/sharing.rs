@@ -5,7 +5,7 @@ use super::permissions::without_effect;
 use super::send::Client;
 use crate::api::models::Permissions;
 use crate::api::permissions::Changes;
-use crate::api::sharing::SetPermissions;
+use crate::api::sharing::{SetPermissions, creating};
 
 /// How often differences are sent at most: again only if others have changed the permissions meanwhile.
 const MOST_ROUNDS: usize = 3;
@@ -42,14 +42,21 @@ impl Client {
                 (now, _) => now?,
             };
             let accepted = tried.as_ref().filter(|tried| tried.next == Next::SendDifferencesFromAccepted);
-            let changes = set.levels.differences(&now, accepted.map(|tried| &tried.changes));
+            let mut changes = set.levels.differences(&now, accepted.map(|tried| &tried.changes));
             if changes.is_empty() {
                 return Ok(now);
             }
-            if let Some(tried) = tried
-                && (tried.next == Next::Look || tried.changes == changes || rounds == MOST_ROUNDS)
-            {
-                return Err(tried.error);
+            if let Some(tried) = tried {
+                let created = creating(&changes, &now);
+                let is_refused = tried.next == Next::SendDifferences && tried.changes == changes;
+                if is_refused && created != changes {
+                    changes = created;
+                } else if tried.next == Next::Look
+                    || [&changes, &created].contains(&&tried.changes)
+                    || rounds == MOST_ROUNDS
+                {
+                    return Err(tried.error);
+                }
             }
             rounds += 1;
             match self.make(set, changes).await {

@@ -53,6 +53,7 @@ class Studio:
         rows: The permissions.
         is_atomic: Whether a change that is refused keeps the others of its call from being made.
         makes_nothing: Whether it says yes to a change and does not make it.
+        access_is_none: Whether the level `access` is no permission: it is created, and cannot be updated.
         after_look: What others do once the permissions were read, one for each time.
         fails: How changes end in place of the answer, one for each; made before, unless it is a status below 500.
         requests: The requests: `GET`, or the changes of a call.
@@ -61,6 +62,7 @@ class Studio:
     rows: Rows = field(default_factory=dict[str, "str | None"])
     is_atomic: bool = True
     makes_nothing: bool = False
+    access_is_none: bool = False
     after_look: list[Callable[[Rows], object]] = field(default_factory=list["Callable[[Rows], object]"])
     fails: list[Answer | None] = field(default_factory=list["Answer | None"])
     requests: list[str] = field(default_factory=list[str])
@@ -98,7 +100,8 @@ class Studio:
         rows = dict(self.rows)
         for change in changes:
             who = row(change["share_type"], change["id"])
-            if (change["action"] == "create") == (who in rows) or change["id"] == 999:
+            is_there = who in rows and not (self.access_is_none and rows[who] == "access")
+            if (change["action"] == "create") == is_there or change["id"] == 999:
                 self.rows = self.rows if self.is_atomic else rows
                 said = "One ore more permission was not found or can not be created, because already exists."
                 return json_answer({"error": said}, 400)
@@ -202,6 +205,25 @@ CASES: dict[str, tuple[Rows, tuple[Any, ...], str | None, Rows]] = {
     ),
     "nobody, and others stay": ({"user 3": "edit"}, ("set_permissions", {}), None, {"user 3": "edit"}),
 }
+
+
+@pytest.mark.parametrize("is_atomic", [True, False])
+def test_where_access_is_no_permission_to_update_one_is_created(thing: Thing, *, is_atomic: bool) -> None:
+    school = Studio({"user 7": "access", "group 11": "access"}, access_is_none=True, is_atomic=is_atomic)
+    with FaultServer(school) as server:
+        studio = server.client()
+        assert thing.call(studio, "share", 7)["user 7"] == "view"
+        assert school.requests[-4:] == ["GET", "update user 7 as view", "GET", "create user 7 as view"]
+        wanted = {7: "edit", ASSISTANTS: "view", 8: "view"}
+        after = {"user 7": "edit", "user 8": "view", "group 11": "view"}
+        for _ in range(2):
+            assert thing.call(studio, "set_permissions", wanted) == after
+        # A refusal for another reason is one all the same.
+        school.rows["user 999"] = "access"
+        with pytest.raises(BadRequestError):
+            thing.call(studio, "share", 999)
+        assert school.requests[-1] == "GET"
+        assert school.requests.count("create user 999 as view") == 1
 
 
 @pytest.mark.parametrize("case", CASES)
