@@ -1,8 +1,9 @@
 """Makes the pictures of docs: `pip install jupyterlab jinja2 playwright`, a Chromium, then `python docs/make_screenshots.py`.
 
 A notebook is run in JupyterLab, and reports are opened, in a browser without a window, on a sandbox. CHROMIUM names the
-browser's program if it is not /usr/bin/chromium. Each picture is made in light and in dark colours. With `reports` as the
-argument, only those of the reports are made, without JupyterLab.
+browser's program if it is not /usr/bin/chromium. Install a font for Chinese and Korean titles, such as the package
+fonts-wqy-microhei. Each picture is made in light and in dark colours. With `reports` as the argument, only those of the
+reports are made, without JupyterLab.
 """  # noqa: INP001, E501 - run by its path; the commands are the first sentence
 
 from __future__ import annotations

@@ -141,8 +141,12 @@ def lifetime(settings: Settings) -> str:
     """
     found = token_facts(settings)
     expires_at = found["expires_at"]
-    until = "an unknown time" if expires_at is None else f"{datetime.fromisoformat(expires_at):%Y-%m-%d %H:%M} UTC"
-    return f"good until {until}, {'refreshed automatically' if found['refreshable'] else 'cannot be refreshed'}"
+    until = (
+        "lifetime unknown"
+        if expires_at is None
+        else f"good until {datetime.fromisoformat(expires_at):%Y-%m-%d %H:%M} UTC"
+    )
+    return f"{until}, {'refreshed automatically' if found['refreshable'] else 'cannot be refreshed'}"
 
 
 def person_name(person: Owner) -> str:
