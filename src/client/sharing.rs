@@ -53,7 +53,7 @@ impl Client {
                     changes = created;
                 } else if tried.next == Next::Look
                     || [&changes, &created].contains(&&tried.changes)
-                    || rounds == MOST_ROUNDS
+                    || rounds >= MOST_ROUNDS
                 {
                     return Err(tried.error);
                 }
