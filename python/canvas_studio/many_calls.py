@@ -224,14 +224,14 @@ class _Calls:
 
     def wants_more(self) -> bool:
         """Whether nothing is ready, or half of the calls can be sent while the next result is used."""
-        return not self.ready or (self._may_take() and 2 * self._room() >= self._queue.width)
+        return not self.ready or (self._may_take() and 2 * self._room() >= self._queue.capacity)
 
     def _may_take(self) -> bool:
         return self._items is not None and self._problem is None
 
     def _room(self) -> int:
         # The result that is given out next makes room, too.
-        return self._queue.width - self._in_queue - max(len(self.ready) - 1, 0)
+        return self._queue.capacity - self._in_queue - max(len(self.ready) - 1, 0)
 
     def ask(self) -> bool:
         """Send what there is room for, and wait for a result if none is ready. Return whether there is one."""

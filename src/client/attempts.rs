@@ -8,7 +8,7 @@ use super::error::Error;
 use super::failure::{Failure, RequestContext, without_the_wait};
 use super::log::log_retry;
 use super::pace::Pace;
-use super::retry::{self, Decision, Policy};
+use super::retry::{self, Decision, Outcome, Policy};
 
 #[derive(Debug)]
 pub(super) struct Attempts<'client> {
@@ -44,8 +44,14 @@ impl<'client> Attempts<'client> {
         let safety = request.call.retry_safety;
         let decision = retry::decide(self.policy, safety, failure.outcome, self.retries, remaining, fastrand::f64());
         if failure.outcome.is_throttled() {
-            // Prefetched pages wait as well.
-            let wait = if let Decision::Wait(wait) = decision { wait } else { Duration::ZERO };
+            // Prefetched pages and the calls of a map wait as well, also when this request is not retried.
+            let wait = match (decision, failure.outcome) {
+                (Decision::Wait(wait), _) => wait,
+                (Decision::GiveUp(_), Outcome::Status(_, Some(asked_for))) if asked_for <= self.policy.max_wait => {
+                    asked_for
+                }
+                (Decision::GiveUp(_), _) => Duration::ZERO,
+            };
             self.pace.throttled(wait);
         }
         match decision {

@@ -36,7 +36,14 @@ impl<T> fmt::Debug for QueuedCall<T> {
     }
 }
 
-/// Calls in order, the next one first. As many as the width allows are under way, on the shared runtime: they go on
+/// Calls in the queue for each that may be under way. While the first call takes long, those behind it go on.
+const CALLS_PER_PLACE: usize = 2;
+
+/// How often a call that was refused to its last retry is sent again, alone. The first time follows at once on others
+/// that were sent alone, so a quick server may refuse it; the second follows on the wait that the server asked for.
+const TIMES_ALONE: u8 = 2;
+
+/// Calls in order, the next one first. As many as the limit allows are under way, on the shared runtime: they go on
 /// while their reader is away, so what they hold is free again without it. Dropping the queue ends them.
 #[derive(Debug)]
 pub struct CallQueue<T> {
@@ -49,8 +56,8 @@ pub struct CallQueue<T> {
 struct Entry<T> {
     call: QueuedCall<T>,
     state: State<T>,
-    /// Whether it was sent while no other was under way.
-    is_alone: bool,
+    /// How often it was sent while no other was under way.
+    times_alone: u8,
 }
 
 #[derive(Debug)]
@@ -87,11 +94,11 @@ impl<T: Send + 'static> Entry<T> {
         if let State::Ended((result, _)) = &self.state { Some(result) } else { None }
     }
 
-    /// Whether the server refused it for want of time, while others were under way. Alone, it may be accepted.
+    /// Whether the server refused it for want of time, and it may be accepted when it is sent alone.
     fn is_crowded_out(&self) -> bool {
         let is_refused =
             matches!(self.result(), Some(Err(Error::Status(refusal))) if matches!(refusal.status, 429 | 503));
-        is_refused && !self.is_alone
+        is_refused && self.times_alone < TIMES_ALONE
     }
 }
 
@@ -103,19 +110,19 @@ impl<T: Send + 'static> CallQueue<T> {
         Self { client, limit, entries: VecDeque::new() }
     }
 
-    /// How many calls may be under way. With more than these in the queue, the others wait in memory.
-    pub fn width(&self) -> usize {
-        self.limit.now()
+    /// How many calls the queue should hold: those under way, and those that have ended or wait.
+    pub fn capacity(&self) -> usize {
+        CALLS_PER_PLACE * self.limit.now()
     }
 
     pub fn push(&mut self, call: QueuedCall<T>) {
-        self.entries.push_back(Entry { call, state: State::Waiting, is_alone: false });
+        self.entries.push_back(Entry { call, state: State::Waiting, times_alone: 0 });
     }
 
     /// Sends what may be under way, and waits until the first call has ended.
     pub fn poll_first(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
         loop {
-            self.begin_calls()?;
+            self.begin_calls(context)?;
             let Some(first) = self.entries.front_mut() else { return Poll::Ready(Ok(())) };
             ready!(first.poll_ended(context))?;
             if !first.is_crowded_out() {
@@ -131,22 +138,31 @@ impl<T: Send + 'static> CallQueue<T> {
                 ready!(other.poll_ended(context))?;
             }
             if let Some(first) = self.entries.front_mut() {
-                (first.is_alone, first.state) = (true, State::Waiting);
+                (first.times_alone, first.state) = (first.times_alone + 1, State::Waiting);
             }
         }
     }
 
-    /// Sends the calls at the front of the queue.
-    fn begin_calls(&mut self) -> Result<(), Error> {
-        let is_alone = self.entries.front().is_some_and(|first| first.is_alone || first.is_crowded_out());
-        let width = if is_alone { 1 } else { self.limit.now() };
-        for (index, entry) in self.entries.iter_mut().enumerate() {
+    /// Sends calls until as many are under way as may be. Each that ends wakes the reader, which sends another.
+    fn begin_calls(&mut self, context: &mut Context<'_>) -> Result<(), Error> {
+        let mut under_way = 0;
+        for entry in &mut self.entries {
             // In the child of a fork, the thread that drove the task stayed in the parent.
             if matches!(&entry.state, State::UnderWay(task) if !task.is_of_this_process()) {
                 entry.state = State::Waiting;
             }
-            if index < width && matches!(entry.state, State::Waiting) {
+            if entry.poll_ended(context)?.is_pending() {
+                under_way += 1;
+            }
+        }
+        let is_alone = self.entries.front().is_some_and(|first| first.times_alone > 0 || first.is_crowded_out());
+        let (width, candidates) = if is_alone { (1, 1) } else { (self.limit.now(), self.entries.len()) };
+        for entry in self.entries.iter_mut().take(candidates) {
+            if under_way < width && matches!(entry.state, State::Waiting) {
                 entry.begin(&shared_runtime()?, self.client.clone());
+                if entry.poll_ended(context)?.is_pending() {
+                    under_way += 1;
+                }
             }
         }
         Ok(())
@@ -174,7 +190,7 @@ impl<T: Send + 'static> CallQueue<T> {
             }
         }
         if let Some(first) = self.entries.front_mut().filter(|first| matches!(first.result(), Some(Err(_)))) {
-            (first.is_alone, first.state) = (false, State::Waiting);
+            (first.times_alone, first.state) = (0, State::Waiting);
         }
     }
 }

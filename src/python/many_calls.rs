@@ -138,10 +138,10 @@ impl PyCallQueue {
         Self { queue: Arc::new(Mutex::new(CallQueue::new(client.clone()))), client, raises, reading }
     }
 
-    /// How many calls may be under way at this moment.
+    /// How many calls it should hold at this moment: under way, ended, or waiting.
     #[getter]
-    fn width(&self) -> usize {
-        lock(&self.queue).width()
+    fn capacity(&self) -> usize {
+        lock(&self.queue).capacity()
     }
 
     /// Add a call at the end. `next_results` sends it.
@@ -192,8 +192,8 @@ impl StudioClient {
     /// Make the same call for many items, several at a time, and get the results in the order of the items.
     ///
     /// Nothing is sent before you read it, with `for`, `async for` or `collect()`. If Studio throttles requests, all of
-    /// them wait. A call that Studio refuses to the last retry (429 or 503) is sent once more, alone, before it counts as
-    /// failed. If you leave the loop early, the calls under way end.
+    /// them wait. A call that Studio refuses to the last retry (429 or 503) is sent again, alone, at most twice, before it
+    /// counts as failed. If you leave the loop early, the calls under way end.
     ///
     /// Args:
     ///     operation: The name of a method that reads, such as `"get_media"` or `"list_media_courses"`. Each list is read

@@ -219,14 +219,14 @@ def test_what_is_refused_to_the_last_retry_is_asked_once_more_alone_before_its_e
     assert state == {"now": 0, "of_5": 4, "beside_5": 0}
 
 
-def test_what_is_refused_alone_too_is_an_error(form: Form) -> None:
+def test_what_is_refused_alone_twice_is_an_error(form: Form) -> None:
     def answer(request: Received) -> Answer:
         return json_answer({"error": "no"}, 429) if id_in(request) == 2 else media_named_in_path(request)
 
     with FaultServer(answer) as server:
         found = results(form, server.client(max_retries=1).map("get_media", [1, 2, 3], errors="return"))
         assert [type(each) for each in found] == [Media, RateLimitError, Media]
-        assert sum(id_in(request) == 2 for request in server.requests) == 4
+        assert sum(id_in(request) == 2 for request in server.requests) == 6
 
 
 def test_a_throttled_call_holds_back_those_that_have_not_begun(form: Form) -> None:
@@ -339,7 +339,8 @@ def test_leaving_early_ends_what_is_under_way(form: Form, how: str) -> None:
                 assert server.wait_for_requests(5)
                 leave(it)
         assert server.wait_for_disconnect(count=4)
-        assert len(server.requests) == 5
+        # The one that has ended may have made room for another.
+        assert 5 <= len(server.requests) <= 6
 
 
 def take_one(form: Form, calls: Map[Media], server: FaultServer) -> int:
@@ -478,7 +479,7 @@ def test_an_exit_with_calls_under_way_is_clean(program: str) -> None:
 
 
 @pytest.mark.parametrize("most", [1, 4])
-def test_items_are_taken_lazily_and_no_further_ahead_than_the_width(form: Form, most: int) -> None:
+def test_items_are_taken_lazily_and_no_further_ahead_than_twice_the_width(form: Form, most: int) -> None:
     taken = 0
 
     def endless() -> Iterator[int]:
@@ -493,9 +494,9 @@ def test_items_are_taken_lazily_and_no_further_ahead_than_the_width(form: Form, 
         with Iterated(form, calls) as it:
             for given in range(1, 60):
                 assert it.next().id == given
-                assert given <= taken <= given + most
+                assert given <= taken <= given + 2 * most
             it.close()
-    assert taken <= 59 + most
+    assert taken <= 59 + 2 * most
 
 
 def test_a_slow_consumer_does_not_make_results_pile_up(form: Form) -> None:
@@ -506,7 +507,24 @@ def test_a_slow_consumer_does_not_make_results_pile_up(form: Form) -> None:
         for given in range(1, 6):
             assert it.next().id == given
             time.sleep(0.1)
-            assert len(server.requests) <= given + 4
+            assert len(server.requests) <= given + 2 * 4
+
+
+def test_calls_behind_a_slow_one_go_on_while_it_takes_long(form: Form) -> None:
+    others = threading.Event()
+
+    def answer(request: Received) -> Answer:
+        if id_in(request) == 1:
+            # As many as may be under way, and two more.
+            assert others.wait(20)
+        elif id_in(request) == 6:
+            others.set()
+        return media_named_in_path(request)
+
+    with FaultServer(answer) as server:
+        calls = server.client(max_concurrency=4).map("get_media", range(1, 40))
+        assert ids(results(form, calls)) == list(range(1, 40))
+    assert others.is_set()
 
 
 def test_calls_are_sent_while_the_consumer_works(form: Form) -> None:
@@ -643,7 +661,7 @@ def documented_requests() -> Iterator[tuple[str, str]]:
 def test_every_operation_that_reads_can_be_mapped_and_no_other() -> None:
     reads = {name for name, request in documented_requests() if ", GET /" in request}
     # Those write files, send files, or ask again and again.
-    others = {name for name in reads if name.startswith(("download_", "upload_", "wait_"))}
+    others = {name for name in reads if name.startswith(("download_", "iter_", "upload_", "wait_"))}
     reads = reads - others | {"paginate"}
     assert reads == {name for name in vars(CallBuilder) if not name.startswith("_")}
     for name in reads:
@@ -876,7 +894,8 @@ def test_an_exception_of_progress_ends_what_is_under_way(form: Form) -> None:
         with Iterated(form, calls) as it, pytest.raises(LookupError, match="enough"):
             it.next()
         assert server.wait_for_disconnect(count=3)
-        assert len(server.requests) == 4
+        # The one that has ended may have made room for another.
+        assert 4 <= len(server.requests) <= 5
 
 
 def test_a_map_says_what_it_is() -> None:

@@ -151,3 +151,11 @@ def test_grants_are_read_in_flat_memory(path: Path) -> None:
     small, large = megabytes(10_000), megabytes(100_000)
     assert large < 150
     assert large - small < 40
+
+
+def test_a_studio_that_throttles_loses_none(path: Path, box: Sandbox) -> None:
+    fault = box.faults.add(path="/v1/media/*/permissions", throttle=200, burst=5)
+    with Snapshot.take(box.client(max_retries=0), path, level="grants") as taken:
+        assert box.faults.hits(fault) > 0
+        box.faults.clear()
+        assert grants(taken) == grants_by_single_calls(box.client())
