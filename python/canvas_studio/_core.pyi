@@ -201,6 +201,11 @@ class CallQueue:
         """
         Add a call at the end. `next_results` sends it.
         """
+    @property
+    def capacity(self, /) -> int:
+        """
+        How many calls it should hold at this moment: under way, ended, or waiting.
+        """
     def next_results(self, /, wait: bool) -> list[Any]:
         """
         Send as many calls as may be under way. Return the results that have come, in the order of the calls, each with
@@ -214,11 +219,6 @@ class CallQueue:
     def stop(self, /) -> None:
         """
         End what is under way. `next_results` sends it again, and a call that failed too.
-        """
-    @property
-    def width(self, /) -> int:
-        """
-        How many calls may be under way at this moment.
         """
 
 @final
@@ -3697,8 +3697,8 @@ class StudioClient:
         Make the same call for many items, several at a time, and get the results in the order of the items.
 
         Nothing is sent before you read it, with `for`, `async for` or `collect()`. If Studio throttles requests, all of
-        them wait. A call that Studio refuses to the last retry (429 or 503) is sent once more, alone, before it counts as
-        failed. If you leave the loop early, the calls under way end.
+        them wait. A call that Studio refuses to the last retry (429 or 503) is sent again, alone, at most twice, before it
+        counts as failed. If you leave the loop early, the calls under way end.
 
         Args:
             operation: The name of a method that reads, such as `"get_media"` or `"list_media_courses"`. Each list is read
