@@ -437,6 +437,13 @@ def test_tokens_that_cannot_be_kept_leave_no_new_profile(
     assert profiles.names() == []
 
 
+def test_a_client_id_in_quotation_marks_is_refused_before_anything_is_saved(home: Path) -> None:
+    result = run("login", "north", "--client-id", "'x'", "--client-secret-stdin", pasted="a-secret\n")
+    assert result.exit_code == 2, result.output
+    assert "client_id is in quotation marks: leave them out" in result.stderr
+    assert not home.exists()
+
+
 def test_a_folder_that_is_none_is_told(box: Sandbox, home: Path) -> None:
     home.write_text("a file")
     result = login(box, pasted=allowed(box))
@@ -454,10 +461,6 @@ def test_a_folder_that_is_none_is_told(box: Sandbox, home: Path) -> None:
         (("login", "north.instructure.com"), "url is an address of Canvas, but Studio has a host of its own"),
         (("login", "https://north.instructure.com/courses/7"), "url is an address of Canvas"),
         (("login", "'north'"), "url is in quotation marks"),
-        (
-            ("login", "north", "--client-id", "'x'", "--client-secret-stdin"),
-            "client_id is in quotation marks: leave them out",
-        ),
         (("login", "north", "--profile", "../north"), "is not a valid name"),
         (("login", "north"), "the client id is missing: --client-id, or CANVAS_STUDIO_CLIENT_ID"),
         (

@@ -239,8 +239,14 @@ def test_a_checkpoint_that_was_written_before_fields_changed_their_names_goes_on
     handler, expected, readings = handlers[name]
     with FaultServer(handler) as server:
         checkpoint = Checkpoint.from_json(json.dumps(fields | {"school": server.url}))
-        # It is written as it was read.
-        assert json.loads(checkpoint.to_json()) == fields | {"school": server.url}
+        # It is written as it was read, but for what later versions of the package count instead of two of its fields.
+        written = json.loads(checkpoint.to_json())
+        assert {key: written[key] for key in fields if key != "state"} == {
+            key: value for key, value in (fields | {"school": server.url}).items() if key != "state"
+        }
+        for part, of in ((fields["state"], written["state"]), (fields["state"]["sweep"], written["state"]["sweep"])):
+            kept = part.keys() - {"barren_sweeps", "brought_any", "sweep"}
+            assert {key: of[key] for key in kept} == {key: part[key] for key in kept}
         rest = server.client().resume(checkpoint)
         assert [getattr(item, "id", item) for item in form.items(rest)] == expected
     assert rest.drift is not None

@@ -50,7 +50,7 @@ def test_type_hints_can_be_read_without_the_extras() -> None:
     program = (
         "import sys; sys.modules.update(dict.fromkeys(('polars', 'pandas', 'pyarrow')))\n"
         "import typing\nfrom canvas_studio import Listing\n"
-        "assert typing.get_type_hints(Listing.to_polars) == {'return': typing.Any}\n"
+        "assert typing.get_type_hints(Listing.to_polars) == {'flatten': bool, 'return': typing.Any}\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 

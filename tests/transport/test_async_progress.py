@@ -108,7 +108,7 @@ async def test_an_exception_of_async_progress_ends_the_download_and_comes_out(pa
 
     with hosts(held) as (studio, _, storage):
         with pytest.raises(Enough):
-            await studio.download_media_async(1, path, progress=stop)
+            await studio.download_media_async(1, path, progress=stop, resume=False)
         assert await asyncio.to_thread(storage.wait_for_disconnect)
     assert files_beside(path) == {}
 
@@ -205,6 +205,6 @@ def test_a_coroutine_that_blocking_progress_returns_is_an_error_and_no_warning(p
 
     with hosts(held) as (studio, _, storage):
         with pytest.raises(TypeError, match="progress must not be an async callable in a blocking call"):
-            studio.download_media(1, path, progress=show)
+            studio.download_media(1, path, progress=show, resume=False)
         assert storage.wait_for_disconnect()
     assert files_beside(path) == {}
