@@ -83,8 +83,8 @@ def test_those_that_may_not_be_read_or_are_gone_are_counted(path: Path, box: San
         assert taken.sql("select id from collection where grants = 'not_allowed'").to_dicts() == [{"id": collection.id}]
 
 
-# Of several calls at once, those behind the one that fails may have been answered. They are asked again: at most as many
-# as `map` holds, for each of the two faults.
+# Of several calls at once, those behind the one that fails may have been answered. They are asked again: at most as
+# many as `map` holds, for each of the two faults.
 @pytest.mark.parametrize(("at_once", "again"), [(1, 0), (16, 2 * 2 * 16)])
 def test_they_go_on_where_they_failed_and_nothing_is_asked_twice(path: Path, at_once: int, again: int) -> None:
     with Sandbox(media=400) as box:
