@@ -17,6 +17,7 @@ from canvas_studio.models import (
     Permissions,
     Perspective,
     Source,
+    Tag,
     UploadSlot,
     User,
 )
@@ -156,6 +157,8 @@ class CallBuilder:
     def list_media_users(
         id: int | Media, *, min_permission: "Literal['access', 'view', 'edit']" = "access"
     ) -> PreparedCall: ...
+    @staticmethod
+    def list_tags(media_id: int | Media) -> PreparedCall: ...
     @staticmethod
     def list_user_collections(id: int | Owner | User, *, page: "int" = 1, per_page: "int" = 50) -> PreparedCall: ...
     @staticmethod
@@ -1112,6 +1115,46 @@ class Media:
 
         Reference: Captions page, POST /media/{media_id}/caption_files.
         """
+    def add_tag(self, /, name: str) -> Tag:
+        """
+        Add a tag to it.
+
+        What Studio does with a tag that it has already is unknown. So the request is not sent again if it may have been
+        carried out: after such an error, list the tags first.
+
+        Args:
+            name: The name of the tag.
+
+        Returns:
+            The tag.
+
+        Raises:
+            InvalidArgumentError: If the name is empty.
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if it is no longer there.
+
+        Reference: Tags page, POST /media/{media_id}/tags.
+        """
+    async def add_tag_async(self, /, name: str) -> Tag:
+        """
+        Add a tag to it.
+
+        What Studio does with a tag that it has already is unknown. So the request is not sent again if it may have been
+        carried out: after such an error, list the tags first.
+
+        Args:
+            name: The name of the tag.
+
+        Returns:
+            The tag.
+
+        Raises:
+            InvalidArgumentError: If the name is empty.
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if it is no longer there.
+
+        Reference: Tags page, POST /media/{media_id}/tags.
+        """
     def archive(self, /) -> Media:
         """
         Archive it with all its perspectives. It leaves its courses and shared libraries.
@@ -1608,6 +1651,32 @@ class Media:
 
         Reference: Media page, GET /media/{media_id}.
         """
+    def remove_tag(self, /, tag: int | Tag) -> None:
+        """
+        Remove a tag from it.
+
+        Args:
+            tag: The tag, or its id.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if it is no longer there, or does not have this tag.
+
+        Reference: Tags page, DELETE /media/{media_id}/tags/{tag_id}.
+        """
+    async def remove_tag_async(self, /, tag: int | Tag) -> None:
+        """
+        Remove a tag from it.
+
+        Args:
+            tag: The tag, or its id.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if it is no longer there, or does not have this tag.
+
+        Reference: Tags page, DELETE /media/{media_id}/tags/{tag_id}.
+        """
     def set_permissions(self, /, permissions: Mapping[Any, str | None], *, keep_others: "bool" = True) -> Permissions:
         """
         Set the levels of several users and groups. The permissions are read, and only what differs is sent, in one request.
@@ -1728,6 +1797,15 @@ class Media:
             A listing of `Source`.
 
         Reference: Media page, GET /media/{media_id}/sources.
+        """
+    def tags(self, /) -> Listing[Tag]:
+        """
+        List its tags.
+
+        Returns:
+            A listing of `Tag`.
+
+        Reference: Tags page, GET /media/{media_id}/tags.
         """
     @property
     def thumbnail_url(self, /) -> str | None:
@@ -2322,6 +2400,48 @@ class StudioClient:
             UnprocessableEntityError: 422, if something is not valid.
 
         Reference: Captions page, POST /media/{media_id}/caption_files.
+        """
+    def add_tag(self, /, media_id: int | Media, name: str) -> Tag:
+        """
+        Add a tag to a media.
+
+        What Studio does with a tag that the media has already is unknown. So the request is not sent again if it may have
+        been carried out: after such an error, list the tags first.
+
+        Args:
+            media_id: The media, or its id.
+            name: The name of the tag.
+
+        Returns:
+            The tag.
+
+        Raises:
+            InvalidArgumentError: If the name is empty.
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if there is no such media.
+
+        Reference: Tags page, POST /media/{media_id}/tags.
+        """
+    async def add_tag_async(self, /, media_id: int | Media, name: str) -> Tag:
+        """
+        Add a tag to a media.
+
+        What Studio does with a tag that the media has already is unknown. So the request is not sent again if it may have
+        been carried out: after such an error, list the tags first.
+
+        Args:
+            media_id: The media, or its id.
+            name: The name of the tag.
+
+        Returns:
+            The tag.
+
+        Raises:
+            InvalidArgumentError: If the name is empty.
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if there is no such media.
+
+        Reference: Tags page, POST /media/{media_id}/tags.
         """
     def archive_collection(self, /, id: int | Collection) -> Collection | None:
         """
@@ -3640,6 +3760,22 @@ class StudioClient:
 
         Reference: Media page, GET /media/{media_id}/users.
         """
+    def list_tags(self, /, media_id: int | Media) -> Listing[Tag]:
+        """
+        List the tags of a media.
+
+        Args:
+            media_id: The media, or its id.
+
+        Returns:
+            A listing of `Tag`.
+
+        Raises, while it is read:
+            PermissionDeniedError: 403, if the caller may not see them.
+            NotFoundError: 404, if there is no such media.
+
+        Reference: Tags page, GET /media/{media_id}/tags.
+        """
     def list_user_collections(
         self, /, id: int | Owner | User, *, page: "int" = 1, per_page: "int" = 50
     ) -> Listing[Collection]:
@@ -4095,6 +4231,30 @@ class StudioClient:
     def map(
         self,
         /,
+        operation: Literal["list_tags"],
+        items: Iterable[int | Media] | AsyncIterable[int | Media],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["raise"] = "raise",
+        consistent: bool = False,
+        progress: bool | Callable[[int, int | None], object] | None = None,
+    ) -> Map[list[Tag]]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["list_tags"],
+        items: Iterable[int | Media] | AsyncIterable[int | Media],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["return"],
+        consistent: bool = False,
+        progress: bool | Callable[[int, int | None], object] | None = None,
+    ) -> Map[list[Tag] | StudioError]: ...
+    @overload
+    def map(
+        self,
+        /,
         operation: Literal["list_user_collections"],
         items: Iterable[int | Owner | User] | AsyncIterable[int | Owner | User],
         *,
@@ -4280,6 +4440,64 @@ class StudioClient:
             A listing of dicts.
 
         Reference: every page with `page` and `per_page`.
+        """
+    def ping(self, /) -> bool:
+        """
+        Check that Studio's API answers, and takes the token.
+
+        Returns:
+            `True`. Whatever else happens is an error.
+
+        Raises:
+            AuthenticationError: 401, if the token is missing or not valid.
+            APIConnectionError: If there is no connection.
+            APITimeoutError: If there is no answer in time.
+            ResponseDecodeError: If something else answers, such as the page of a proxy: its body is not `pong`.
+
+        Reference: Ping page, GET /ping.
+        """
+    async def ping_async(self, /) -> bool:
+        """
+        Check that Studio's API answers, and takes the token.
+
+        Returns:
+            `True`. Whatever else happens is an error.
+
+        Raises:
+            AuthenticationError: 401, if the token is missing or not valid.
+            APIConnectionError: If there is no connection.
+            APITimeoutError: If there is no answer in time.
+            ResponseDecodeError: If something else answers, such as the page of a proxy: its body is not `pong`.
+
+        Reference: Ping page, GET /ping.
+        """
+    def remove_tag(self, /, media_id: int | Media, tag: int | Tag) -> None:
+        """
+        Remove a tag from a media.
+
+        Args:
+            media_id: The media, or its id.
+            tag: The tag, or its id.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if there is no such media, or it does not have this tag.
+
+        Reference: Tags page, DELETE /media/{media_id}/tags/{tag_id}.
+        """
+    async def remove_tag_async(self, /, media_id: int | Media, tag: int | Tag) -> None:
+        """
+        Remove a tag from a media.
+
+        Args:
+            media_id: The media, or its id.
+            tag: The tag, or its id.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if there is no such media, or it does not have this tag.
+
+        Reference: Tags page, DELETE /media/{media_id}/tags/{tag_id}.
         """
     def request(
         self,

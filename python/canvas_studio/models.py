@@ -27,6 +27,7 @@ __all__ = [
     "Permissions",
     "Perspective",
     "Source",
+    "Tag",
     "UploadSlot",
     "User",
 ]
@@ -451,6 +452,21 @@ class Caption(RecordWithMethods):
         Reference: Captions page, GET /caption_files/{caption_file_id}/download.
         """
         return await self._studio("download_caption(caption, path)").download_caption_async(self, path)
+
+
+@dataclass(frozen=True, slots=True)
+class Tag(Record):
+    """A tag of a media.
+
+    Attributes:
+        id: Its id.
+        name: Its name.
+        extra: Fields that are not documented, as they were sent.
+    """
+
+    id: int
+    name: str | None = None
+    extra: Mapping[str, Any] = _extra()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,13 @@ pub mod models;
 pub mod multipart;
 pub mod oauth;
 pub mod permissions;
+pub mod ping;
 pub mod raw;
 pub mod request;
 pub mod sharing;
 pub mod signed_url;
 pub mod subtitles;
+pub mod tags;
 pub mod users;
 pub mod words;
 

@@ -343,6 +343,12 @@ model! {
 }
 
 model! {
+    /// A tag of a media.
+    Tag by id: i64;
+    name: String,
+}
+
+model! {
     /// An upload that was created: the id that the media has once it is completed, and where its file is sent. Observed.
     UploadSlot by id: i64;
     url: SignedUrl,

@@ -12,7 +12,7 @@ use url::{Url, form_urlencoded};
 
 use super::answer::{
     Answer, DecodeError, Locator, decode_at_key, decode_at_key_or_root, decode_at_optional_key_or_root, decode_page,
-    from_json, plain_text,
+    from_json, is_html, plain_text,
 };
 use super::item::{Item, Page};
 use super::multipart::Multipart;
@@ -264,9 +264,14 @@ impl Call {
         })
     }
 
-    /// The answer has no result, whatever its body.
+    /// The answer has no result. Its body may be anything but a page, which does not come from the API.
     pub fn empty(self) -> Request<()> {
-        self.answered(Locator::Custom, |_, _| Ok(()))
+        self.answered(Locator::Custom, |_, answer| {
+            if is_html(&String::from_utf8_lossy(&answer.body)) {
+                return Err(DecodeError::new("an HTML page came back: is this host a Studio?"));
+            }
+            Ok(())
+        })
     }
 
     /// The result is the answer's text, such as CSV or captions, whatever its media type.
@@ -480,6 +485,7 @@ mod tests {
         for body in ["", "{}", "OK"] {
             assert_eq!(get().empty().decode(&answer(body)), Ok(()));
         }
+        assert!(get().empty().decode(&answer("<!doctype html><title>Sign in</title>")).is_err());
         let page = Answer { content_type: "text/html".into(), ..answer("<html>") };
         let binary = answer("a\0b");
         for wrong in [page, binary] {

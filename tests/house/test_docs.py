@@ -21,7 +21,9 @@ PAGES = (
     "many-calls.md",
     "media.md",
     "media_upload.md",
+    "ping.md",
     "raw-requests.md",
+    "tags.md",
     "uploads.md",
     "users.md",
 )

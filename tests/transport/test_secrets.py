@@ -352,6 +352,7 @@ ARGUMENTS: dict[str, Any] = {
     "count": 3,
     "n": 3,
     "srclang": "en",
+    "tag": 21,
     "media": 1,
     "timeout": 5,
     "operation": "get_media",

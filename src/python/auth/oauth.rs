@@ -15,7 +15,7 @@ use crate::client::{self, Auth, Client, Error, Network};
 use crate::python::bridge::operation::Operation;
 use crate::python::convert::arguments::{Argument, FilePath, Text};
 use crate::python::convert::input::borrowed_text;
-use crate::python::convert::output::{NoResult, Typed};
+use crate::python::convert::output::Typed;
 use crate::python::errors::{to_python, warn_of_left_out};
 use crate::python::operations::operations;
 use crate::python::platform::platform;
@@ -143,11 +143,11 @@ struct Forgetting {
 }
 
 impl Operation for Forgetting {
-    type Result = NoResult;
+    type Result = ();
 
-    fn start(&self, _: Option<Client>) -> impl Future<Output = Result<NoResult, Error>> + Send + 'static {
+    fn start(&self, _: Option<Client>) -> impl Future<Output = Result<(), Error>> + Send + 'static {
         let oauth = Arc::clone(&self.oauth);
-        async move { oauth.forget().await.map(|()| NoResult) }
+        async move { oauth.forget().await }
     }
 
     fn python_store(&self, py: Python<'_>, _: Option<&Client>) -> Option<Py<PyAny>> {
@@ -196,7 +196,7 @@ operations! { OAuth {
     ///
     /// Reference: none; nothing is sent.
     #[pyo3(signature = ())]
-    forget / forget_async (oauth) -> NoResult = Ok::<_, InvalidArgument>(oauth.forgetting());
+    forget / forget_async (oauth) -> () = Ok::<_, InvalidArgument>(oauth.forgetting());
 } }
 
 #[pymethods]

@@ -188,12 +188,12 @@ impl TypeHint for AnyJson {
     const HINT: PyStaticExpr = type_hint_identifier!("typing", "Any");
 }
 
-/// The result of an operation that returns None.
+/// The type hint of `None`.
 #[derive(Debug)]
 pub(crate) struct NoResult;
 
-impl IntoPython for NoResult {
-    type Python = Typed<Self>;
+impl IntoPython for () {
+    type Python = Typed<NoResult>;
 
     fn into_python(self, py: Python<'_>, _: Option<&Client>) -> PyResult<Self::Python> {
         Ok(Typed::new(py.None()))

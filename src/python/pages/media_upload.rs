@@ -24,7 +24,7 @@ use crate::python::bridge::operation::Operation;
 use crate::python::convert::arguments::{Argument, FilePath, Flag, Seconds, Text, arguments, named};
 use crate::python::convert::ids::{Id, ids};
 use crate::python::convert::input::{int, refused, text, wrong_type};
-use crate::python::convert::output::{IntoPython, NoResult};
+use crate::python::convert::output::IntoPython;
 use crate::python::operations::operations;
 use crate::python::progress::{Measure, Progress, Transfer, WithProgress};
 use crate::python::studio_client::StudioClient;
@@ -114,7 +114,7 @@ operations! { StudioClient {
     /// Reference: Media Upload page, a PUT to the storage host.
     #[pyo3(signature = (slot, path, *, progress=None, check: "bool" = true))]
     send_upload / send_upload_async (studio, slot: Slot, path: FilePath, progress: Option<Progress>,
-        #[pyo3(from_py_with = named::check)] check: bool) -> NoResult
+        #[pyo3(from_py_with = named::check)] check: bool) -> ()
         = send(slot, FileToSend::new(path, check), progress);
 
     /// Complete an upload whose file was sent: the third step. Studio then transcodes the media.
@@ -447,14 +447,14 @@ struct FileAndSlot {
 }
 
 impl Transfer for FileAndSlot {
-    type Result = NoResult;
+    type Result = ();
     type Measure = UploadProgress;
 
-    async fn run(self, client: Client, progress: Arc<UploadProgress>) -> Result<NoResult, Error> {
+    async fn run(self, client: Client, progress: Arc<UploadProgress>) -> Result<(), Error> {
         progress.reach(self.slot.id, UploadState::NotSent)?;
         client.send_upload(&self.file, &self.slot, &progress.transferred).await?;
         progress.reach(self.slot.id, UploadState::Sent)?;
-        Ok(NoResult)
+        Ok(())
     }
 
     fn warn(&self, py: Python<'_>, stack_level: i32) -> PyResult<()> {
