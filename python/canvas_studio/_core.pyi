@@ -2326,6 +2326,15 @@ class StudioClient:
     ) -> StudioClient: ...
     def __reduce__(self, /) -> tuple[Any, Any]: ...
     def __repr__(self, /) -> str: ...
+    def _network(self, /) -> tuple[str | None, str | None, Path | None]:
+        """
+        The `proxy`, its `Proxy-Authorization` header, and the `ca_bundle`, as they were given; for
+        `canvas_studio.testing.record`.
+        """
+    def _options(self, /) -> dict[str, Any]:
+        """
+        The options that do not depend on the school or the network; for `canvas_studio.testing.record`.
+        """
     def _proxy(self, /) -> tuple[str, str] | None:
         """
         The proxy that requests go through, without its password, and where it is set; for `canvas-studio ping`.
@@ -2334,6 +2343,11 @@ class StudioClient:
     def _server_date(self, /) -> str | None:
         """
         The time of the server, from its `Date` header; for `canvas-studio ping`.
+        """
+    def _without_prefetch(self, /) -> StudioClient:
+        """
+        A client that requests a page of a list only when its reader wants it, so that a program sends the same requests
+        each time; for `canvas_studio.testing`.
         """
     def add_caption(
         self,

@@ -70,6 +70,8 @@ pub struct Config {
     pub max_concurrency: usize,
     pub max_connections: usize,
     pub max_rate: Option<f64>,
+    /// Whether pages of a list are requested before the reader wants them.
+    pub prefetches: bool,
 }
 
 impl Config {
@@ -99,6 +101,7 @@ impl Config {
             max_concurrency: 1,
             max_connections: 1,
             max_rate: None,
+            prefetches: true,
         };
         config.with(defaults)?.with(options)
     }

@@ -115,6 +115,14 @@ impl Client {
         self.derive(options, Arc::default(), None)
     }
 
+    /// A client that requests a page of a list only when its reader wants it. It is closed separately.
+    #[must_use]
+    pub fn without_prefetch(&self) -> Self {
+        let mut config = self.config.clone();
+        config.prefetches = false;
+        Self(Arc::new(Parts { config, closing: Arc::default(), ..Parts::clone(self) }))
+    }
+
     /// The same client with other options, closed together with this one.
     pub fn with_overrides(&self, options: Options) -> Result<Self, Error> {
         self.derive(options, Arc::clone(&self.closing), None)

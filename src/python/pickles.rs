@@ -9,7 +9,7 @@ use pyo3::types::PyDict;
 use secrecy::ExposeSecret;
 
 use super::auth::oauth::OAuth;
-use super::convert::output::{AnyJson, Typed};
+use super::convert::output::{AnyJson, JsonObject, Typed};
 use super::studio_client::StudioClient;
 use crate::client::{Auth, Client};
 
@@ -23,20 +23,12 @@ fn network_of(client: &Client) -> PyResult<(Option<&str>, Option<&Path>)> {
     })
 }
 
-#[pymethods]
 impl StudioClient {
-    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
-        let pickles = py.import("canvas_studio._pickles")?;
-        let (source, auth) = match self.client.auth() {
-            Auth::Token(token) => (Some(pickles.call_method1("token_source", (token.expose_secret(),))?), None),
-            Auth::OAuth(_) => (None, self.auth().map(|auth| auth.oauth.clone_ref(py))),
-        };
+    /// The options that do not depend on the school or the network.
+    fn options<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let config = self.client.config();
         let set = config.options();
-        let (proxy, ca_bundle) = network_of(&self.client)?;
         let options = PyDict::new(py);
-        options.set_item("proxy", proxy)?;
-        options.set_item("ca_bundle", ca_bundle)?;
         options.set_item("timeout", set.timeout)?;
         options.set_item("connect_timeout", set.connect_timeout)?;
         options.set_item("read_timeout", set.read_timeout)?;
@@ -47,7 +39,37 @@ impl StudioClient {
         options.set_item("max_connections", set.max_connections)?;
         options.set_item("max_rate", set.max_rate)?;
         options.set_item("app_name", config.app_name())?;
+        Ok(options)
+    }
+}
+
+#[pymethods]
+impl StudioClient {
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
+        let pickles = py.import("canvas_studio._pickles")?;
+        let (source, auth) = match self.client.auth() {
+            Auth::Token(token) => (Some(pickles.call_method1("token_source", (token.expose_secret(),))?), None),
+            Auth::OAuth(_) => (None, self.auth().map(|auth| auth.oauth.clone_ref(py))),
+        };
+        let (proxy, ca_bundle) = network_of(&self.client)?;
+        let options = self.options(py)?;
+        options.set_item("proxy", proxy)?;
+        options.set_item("ca_bundle", ca_bundle)?;
+        let config = self.client.config();
         Ok((pickles.getattr("client")?, Typed::new((config.url(), source, auth, options).into_py_any(py)?)))
+    }
+
+    /// The options that do not depend on the school or the network; for `canvas_studio.testing.record`.
+    fn _options(&self, py: Python<'_>) -> PyResult<Typed<JsonObject>> {
+        Ok(Typed::new(self.options(py)?))
+    }
+
+    /// The `proxy`, its `Proxy-Authorization` header, and the `ca_bundle`, as they were given; for
+    /// `canvas_studio.testing.record`.
+    fn _network(&self) -> (Option<&str>, Option<&str>, Option<&Path>) {
+        let network = self.client.config().network();
+        let (proxy, authorization) = network.given_proxy().unzip();
+        (proxy, authorization.flatten(), network.given_bundle())
     }
 }
 

@@ -330,6 +330,12 @@ impl StudioClient {
         Ok(Self::sharing(py, client))
     }
 
+    /// A client that requests a page of a list only when its reader wants it, so that a program sends the same requests
+    /// each time; for `canvas_studio.testing`.
+    fn _without_prefetch(&self, py: Python<'_>) -> Self {
+        Self::sharing(py, self.client.without_prefetch())
+    }
+
     /// The time of the server, from its `Date` header; for `canvas-studio ping`.
     fn _server_date(&self, py: Python<'_>) -> PyResult<Option<String>> {
         run(py, Some(&self.client), Ok(ServerDate))

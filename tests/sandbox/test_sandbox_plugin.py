@@ -137,7 +137,7 @@ def test_the_plugin_costs_nothing_where_it_is_not_used(tmp_path: Path) -> None:
             from conftest import at_the_start
 
             def test_nothing_of_the_sandbox_is_there():
-                assert "canvas_studio.testing" in at_the_start
+                assert "canvas_studio.testing.plugin" in at_the_start
                 assert not {"canvas_studio.sandbox", "canvas_studio.cli"} & set(sys.modules)
                 assert not [thread.name for thread in threading.enumerate() if "studio" in thread.name]
         """,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, unquote, urlencode
 
 import pytest
+from canvas_studio.testing.redaction import COUNTS, HEADERS, PATH_WORDS, WORDS, redact
 from support.fuzzing import fuzz
-from support.redact_har import COUNTS, HEADERS, PATH_WORDS, WORDS, redact
 
 if TYPE_CHECKING:
     from random import Random

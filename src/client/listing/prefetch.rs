@@ -308,7 +308,7 @@ impl<T: Send + 'static> Prefetch<T> {
 
     /// The last page that may be prefetched, by what is known of the list. None may if pages are read one by one.
     pub(super) fn last_page(&self, state: &State) -> Option<i64> {
-        if state.reads_again() {
+        if state.reads_again() || !self.client.config().prefetches {
             return None;
         }
         let known = state.sweep.last_page.filter(|_| self.pages.is_paged)?;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::{ClientBuilder, NoProxy};
 use rustls::ClientConfig;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
 
 use super::certificates::RootStore;
@@ -44,11 +44,21 @@ impl Network {
 
     /// The given proxy and certificates, to make the same settings again. `None` if the proxy has a password.
     pub fn given(&self) -> Option<(Option<&str>, Option<&Path>)> {
-        let proxy = match &self.proxy {
-            Some(proxy) if proxy.authorization.is_some() => return None,
-            proxy => proxy.as_ref().map(|proxy| proxy.url.as_str()),
-        };
-        Some((proxy, self.root_store.as_ref().map(|store| store.path())))
+        match self.given_proxy() {
+            Some((_, Some(_))) => None,
+            proxy => Some((proxy.map(|(url, _)| url), self.given_bundle())),
+        }
+    }
+
+    /// The URL of the given proxy without its password, and the header that has it.
+    pub fn given_proxy(&self) -> Option<(&str, Option<&str>)> {
+        let proxy = self.proxy.as_ref()?;
+        Some((proxy.url.as_str(), proxy.authorization.as_ref().map(ExposeSecret::expose_secret)))
+    }
+
+    /// The given certificates.
+    pub fn given_bundle(&self) -> Option<&Path> {
+        self.root_store.as_ref().map(|store| store.path())
     }
 
     /// Rejects a proxy on which private data could be read in transit.
@@ -127,8 +137,6 @@ impl Network {
 
 #[cfg(test)]
 mod tests {
-    use secrecy::ExposeSecret;
-
     use super::*;
 
     #[test]
