@@ -132,6 +132,8 @@ class CallBuilder:
     @staticmethod
     def get_collection_permissions(id: int | Collection) -> PreparedCall: ...
     @staticmethod
+    def get_course(course_id: int | Course | Collection) -> PreparedCall: ...
+    @staticmethod
     def get_download_url(id: int | Media, *, quality: str | None = None) -> PreparedCall: ...
     @staticmethod
     def get_media(id: int | Media) -> PreparedCall: ...
@@ -147,6 +149,8 @@ class CallBuilder:
     def list_collection_media(id: int | Collection, *, page: "int" = 1, per_page: "int" = 50) -> PreparedCall: ...
     @staticmethod
     def list_collections(*, page: "int" = 1, per_page: "int" = 50) -> PreparedCall: ...
+    @staticmethod
+    def list_course_perspectives(course_id: int | Course | Collection) -> PreparedCall: ...
     @staticmethod
     def list_media_courses(id: int | Media) -> PreparedCall: ...
     @staticmethod
@@ -559,6 +563,18 @@ class Collection:
             NotFoundError: 404, if it is no longer there.
 
         Reference: Collection page, GET /collections/{collection_id}/permissions.
+        """
+    def perspectives(self, /) -> Listing[Perspective]:
+        """
+        List the perspectives of its course in Canvas: the media in it, each with the UUID that its insights have.
+
+        Returns:
+            A listing of `Perspective`.
+
+        Raises:
+            InvalidArgumentError: If it is no collection of a course: it has no `course_id`.
+
+        Reference: Courses page, GET /courses/{course_id}/perspectives.
         """
     def refresh(self, /) -> Collection:
         """
@@ -3441,6 +3457,42 @@ class StudioClient:
 
         Reference: Collection page, GET /collections/{collection_id}/permissions.
         """
+    def get_course(self, /, course_id: int | Course | Collection) -> Collection:
+        """
+        Get the collection of a course in Canvas.
+
+        Args:
+            course_id: The course's id in Canvas, or a `Course` or a `Collection` that has one.
+
+        Returns:
+            The collection. Its `id` is Studio's id of the collection, its `course_id` that of the course in Canvas.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not see it.
+            NotFoundError: 404, if Studio does not know the course: somebody has to open Studio from the course in Canvas
+                once (observed).
+            UnprocessableEntityError: 422, if the id is not valid.
+
+        Reference: Courses page, GET /courses/{course_id}.
+        """
+    async def get_course_async(self, /, course_id: int | Course | Collection) -> Collection:
+        """
+        Get the collection of a course in Canvas.
+
+        Args:
+            course_id: The course's id in Canvas, or a `Course` or a `Collection` that has one.
+
+        Returns:
+            The collection. Its `id` is Studio's id of the collection, its `course_id` that of the course in Canvas.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not see it.
+            NotFoundError: 404, if Studio does not know the course: somebody has to open Studio from the course in Canvas
+                once (observed).
+            UnprocessableEntityError: 422, if the id is not valid.
+
+        Reference: Courses page, GET /courses/{course_id}.
+        """
     def get_download_url(self, /, id: int | Media, *, quality: str | None = None) -> str:
         """
         Get the signed URL from which a media can be downloaded for 24 hours. Treat it as a secret.
@@ -3703,6 +3755,24 @@ class StudioClient:
 
         Reference: Collection page, GET /collections.
         """
+    def list_course_perspectives(self, /, course_id: int | Course | Collection) -> Listing[Perspective]:
+        """
+        List the perspectives of a course in Canvas: the media in it, each with the UUID that its insights have.
+
+        Args:
+            course_id: The course's id in Canvas, or a `Course` or a `Collection` that has one.
+
+        Returns:
+            A listing of `Perspective`.
+
+        Raises, while it is read:
+            PermissionDeniedError: 403, if the caller may not see them.
+            NotFoundError: 404, if Studio does not know the course: somebody has to open Studio from the course in Canvas
+                once (observed).
+            UnprocessableEntityError: 422, if the id is not valid.
+
+        Reference: Courses page, GET /courses/{course_id}/perspectives.
+        """
     def list_media_courses(self, /, id: int | Media) -> Listing[Course]:
         """
         List the courses that contain a media.
@@ -3955,6 +4025,28 @@ class StudioClient:
     def map(
         self,
         /,
+        operation: Literal["get_course"],
+        items: Iterable[int | Course | Collection] | AsyncIterable[int | Course | Collection],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["raise"] = "raise",
+        progress: bool | Callable[[int, int | None], object] | None = None,
+    ) -> Map[Collection]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["get_course"],
+        items: Iterable[int | Course | Collection] | AsyncIterable[int | Course | Collection],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["return"],
+        progress: bool | Callable[[int, int | None], object] | None = None,
+    ) -> Map[Collection | StudioError]: ...
+    @overload
+    def map(
+        self,
+        /,
         operation: Literal["get_download_url"],
         items: Iterable[int | Media] | AsyncIterable[int | Media],
         *,
@@ -4143,6 +4235,30 @@ class StudioClient:
         page: "int" = 1,
         per_page: "int" = 50,
     ) -> Map[list[Collection] | StudioError]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["list_course_perspectives"],
+        items: Iterable[int | Course | Collection] | AsyncIterable[int | Course | Collection],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["raise"] = "raise",
+        consistent: bool = False,
+        progress: bool | Callable[[int, int | None], object] | None = None,
+    ) -> Map[list[Perspective]]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["list_course_perspectives"],
+        items: Iterable[int | Course | Collection] | AsyncIterable[int | Course | Collection],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["return"],
+        consistent: bool = False,
+        progress: bool | Callable[[int, int | None], object] | None = None,
+    ) -> Map[list[Perspective] | StudioError]: ...
     @overload
     def map(
         self,

@@ -276,11 +276,11 @@ class Permissions(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class Course(Record):
+class Course(RecordWithMethods):
     """A course that contains a media. Its fields are inferred to be those of a collection.
 
     Attributes:
-        id: Studio's id of the course's collection.
+        id: Studio's id of the course's collection, which is not the Canvas one.
         name: The name; it may be missing.
         type: The type of the collection.
         permission: What the caller may do.
@@ -300,6 +300,38 @@ class Course(Record):
     course_id: int | None = None
     archived_at: datetime | None = None
     extra: Mapping[str, Any] = _extra()
+
+    def media(self, *, page: int = 1, per_page: int = 50) -> Listing[Media]:
+        """List the media in its collection.
+
+        Args:
+            page: The page to start at.
+            per_page: How many items to request at once, 1 to 50.
+
+        Returns:
+            A listing of `Media`.
+
+        Raises:
+            DetachedError: If it was unpickled, copied or made by hand.
+
+        Reference: Collection page, GET /collections/{collection_id}/media.
+        """
+        studio = self._studio("list_collection_media(course.id)")
+        return studio.list_collection_media(self.id, page=page, per_page=per_page)
+
+    def perspectives(self) -> Listing[Perspective]:
+        """List its perspectives: the media in it, each with the UUID that its insights have.
+
+        Returns:
+            A listing of `Perspective`.
+
+        Raises:
+            DetachedError: If it was unpickled, copied or made by hand.
+            TypeError: If it has no `course_id`.
+
+        Reference: Courses page, GET /courses/{course_id}/perspectives.
+        """
+        return self._studio("list_course_perspectives(course)").list_course_perspectives(self)
 
 
 @dataclass(frozen=True, slots=True)

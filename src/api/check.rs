@@ -10,6 +10,9 @@ pub const MAX_PER_PAGE: i64 = 50;
 /// How many characters of a value a message quotes.
 const QUOTED: usize = 100;
 
+/// The form of a UUID.
+const UUID_EXAMPLE: &str = "7a0c9d3e-1f52-4a0e-8f6a-0a6d2a3c9b41";
+
 /// An argument that cannot be sent to Studio.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{argument} {expected}")]
@@ -50,6 +53,18 @@ pub fn id(argument: &str, value: i64) -> Result<i64, InvalidArgument> {
         1.. => Ok(value),
         _ => Err(InvalidArgument::new(argument, format!("must be a whole number of 1 or more, not {value}"))),
     }
+}
+
+/// A UUID in its usual form. Perspectives have one. Documented.
+pub fn uuid<'value>(argument: &str, value: &'value str) -> Result<&'value str, InvalidArgument> {
+    let fits = |(index, letter): (usize, u8)| match index {
+        8 | 13 | 18 | 23 => letter == b'-',
+        _ => letter.is_ascii_hexdigit(),
+    };
+    if value.len() == UUID_EXAMPLE.len() && value.bytes().enumerate().all(fits) {
+        return Ok(value);
+    }
+    Err(InvalidArgument::new(argument, format!("must be a UUID such as \"{UUID_EXAMPLE}\", not {:?}", cut(value))))
 }
 
 /// A size in bytes.

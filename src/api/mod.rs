@@ -7,6 +7,7 @@ pub mod answer;
 pub mod captions;
 pub mod check;
 pub mod collections;
+pub mod courses;
 pub mod item;
 pub mod json;
 pub mod media;

@@ -17,6 +17,7 @@ PAGES = (
     "captions.md",
     "collections.md",
     "columns.md",
+    "courses.md",
     "downloads.md",
     "many-calls.md",
     "media.md",

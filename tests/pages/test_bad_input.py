@@ -55,6 +55,7 @@ LISTINGS = {
     "list_collections",
     "list_collection_media",
     "search_media",
+    "list_course_perspectives",
     "list_media_courses",
     "list_media_perspectives",
     "list_media_sources",
@@ -78,6 +79,8 @@ BY_ID: list[tuple[str, str, tuple[Any, ...], dict[str, Any]]] = [
     ("list_collection_media", "id", (), {}),
     ("get_collection_permissions", "id", (), {}),
     ("change_collection_permissions", "id", ([CHANGE],), {}),
+    ("get_course", "course_id", (), {}),
+    ("list_course_perspectives", "course_id", (), {}),
     ("get_media", "id", (), {}),
     ("delete_media", "id", (), {}),
     ("archive_media", "id", (), {}),
@@ -106,7 +109,7 @@ def test_an_id_below_one_is_refused(
 def test_an_id_of_the_wrong_type_is_refused(
     untouched: Untouched, form: Form, method: str, argument: str, rest: tuple[Any, ...], named: dict[str, Any]
 ) -> None:
-    other = MEDIA if "collection" in method else COLLECTION
+    other = MEDIA if argument == "course_id" or "collection" in method else COLLECTION
     for bad in (True, "1", 1.0, None, other):
         untouched.refuses_type(form, argument, method, bad, *rest, **named)
 

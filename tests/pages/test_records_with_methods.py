@@ -15,7 +15,7 @@ import canvas_studio
 import fastapi
 import pydantic
 import pytest
-from canvas_studio import Caption, DetachedError, Owner, StudioClient, StudioError, Tokens, User, models
+from canvas_studio import Caption, Course, DetachedError, Owner, StudioClient, StudioError, Tokens, User, models
 from canvas_studio.sandbox import Sandbox
 from fastapi.testclient import TestClient
 from support.fault_server import TOKEN, FaultServer, json_answer, media_item, person, text_answer
@@ -51,11 +51,14 @@ def of_client(cls: type, server: FaultServer) -> Any:
     """A record of a class, as a client of the server gives it."""
     if cls is Caption:
         return caption_of(server)
+    if cls is Course:
+        return server.client().list_media_courses(1).first()
     return server.client().get_user(1) if cls is User else server.client().get_media(1).owner
 
 
 ANSWERS: dict[type, Any] = {
     Caption: {"caption_files": [SENT]},
+    Course: {"courses": [{"id": 7, "course_id": 1301}]},
     User: {"user": person(1)},
     Owner: {"media": media_item(1)},
 }
@@ -78,7 +81,8 @@ LISTINGS = [(cls, name) for cls in CLASSES for name in own_methods(cls) if name 
 
 def test_there_are_records_with_methods() -> None:
     assert {(Caption, "text"), (User, "library"), (Owner, "library")} <= set(ALL)
-    assert {(cls, name) for cls in (User, Owner) for name in ("media", "collections")} == set(LISTINGS)
+    listings = {User: ("media", "collections"), Owner: ("media", "collections"), Course: ("media", "perspectives")}
+    assert {(cls, name) for cls, names in listings.items() for name in names} == set(LISTINGS)
     assert set(CLASSES) == set(ANSWERS)
 
 
@@ -98,12 +102,12 @@ def call(form: Form, record: Any, name: str) -> Any:
     return form.call(record, name, *ARGUMENTS.get(name, ()))
 
 
-def by_hand(record: Caption | Owner | User) -> Any:
-    return type(record)(record.id)
+def by_hand(record: Any) -> Any:
+    return record.__class__(getattr(record, record.__match_args__[0]))
 
 
-def through_pydantic(record: Caption | Owner | User) -> Any:
-    return pydantic.TypeAdapter(type(record)).validate_python(record.to_dict())
+def through_pydantic(record: Any) -> Any:
+    return pydantic.TypeAdapter(record.__class__).validate_python(record.to_dict())
 
 
 AS_DATA: list[Any] = [dataclasses.asdict, dataclasses.astuple, Caption.to_dict, pickle.dumps]

@@ -36,7 +36,12 @@ ERROR_CLASSES: dict[int, type[APIStatusError]] = {
 
 
 # How the recordings of a page come by the object that its operations are about.
-GETTERS = {"collections": ("get_collection", 7), "media": ("get_media", 42), "users": ("get_user", 3)}
+GETTERS = {
+    "collections": ("get_collection", 7),
+    "courses": ("get_course", 1301),
+    "media": ("get_media", 42),
+    "users": ("get_user", 3),
+}
 
 
 Serve: TypeAlias = Callable[..., RecordedServer]

@@ -337,6 +337,7 @@ ARGUMENTS: dict[str, Any] = {
     "collection_id": 1,
     "user_id": 1,
     "course_id": 1,
+    "perspective": "7a0c9d3e-6a55-4d2c-9a0b-0d6a5f3e1c77",
     "name": "New",
     "email": "ada.park@example.edu",
     "title": "New",

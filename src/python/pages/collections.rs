@@ -192,10 +192,6 @@ lists! { StudioClient {
 
 ids! {
     OfCollection: ("canvas_studio._core", "Collection", "id") <Collection as pyo3::PyTypeInfo>::TYPE_HINT;
-    /// The Canvas course, which is not the id of the course's collection.
-    OfCourse:
-        ("canvas_studio.models", "Course", "course_id") type_hint_identifier!("canvas_studio.models", "Course"),
-        ("canvas_studio._core", "Collection", "course_id") <Collection as pyo3::PyTypeInfo>::TYPE_HINT;
 }
 
 operations! { Collection {

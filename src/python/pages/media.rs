@@ -7,7 +7,8 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use url::Url;
 
-use super::collections::{OfCollection, OfCourse};
+use super::collections::OfCollection;
+use super::courses::OfCourse;
 use super::value::{self, object};
 use crate::api::check::MAX_PER_PAGE;
 use crate::api::json::dates::Moment;

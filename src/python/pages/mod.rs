@@ -5,6 +5,7 @@
 
 pub(crate) mod captions;
 pub(crate) mod collections;
+pub(crate) mod courses;
 mod folder_uploads;
 pub(crate) mod media;
 pub(crate) mod media_upload;
