@@ -66,6 +66,10 @@ def _id(name: str, value: Id) -> int:
     return number
 
 
+def _ids(name: str, values: Iterable[Id]) -> list[int]:
+    return [_id(name, cast("Id", value)) for value in _list(name, values, "a list of people")]
+
+
 @frozen
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class SandboxUser:
@@ -146,6 +150,10 @@ class Assumptions:
     Attributes:
         archived_in_lists: Whether lists still hold what was archived.
         archived_readable: Whether what was archived can still be read by its id; otherwise that is a 404.
+        archive_keeps_courses: Whether an archived media stays in its courses; otherwise it leaves them, and does not
+            come back to them when it is unarchived.
+        archive_keeps_shares: Whether an archived media stays shared with people and groups; otherwise it is shared with
+            nobody, also after it is unarchived.
         per_page_clamped: Whether a `per_page` above 50 is taken for 50; otherwise that is a 422.
         newest_first: Whether lists begin with the newest item; otherwise they begin with the oldest.
         batch_atomic: Whether of the changes of permissions in one request either all are carried out or none.
@@ -160,6 +168,8 @@ class Assumptions:
         uploads_in_lists: Whether an upload that was not completed is listed and can be read like a media, without a
             title; otherwise it is a 404.
         auto_captions: Whether the school has automatic captions; otherwise asking for them is a 501.
+        captioning_service: Whether the school has a service for professional captions; otherwise its types of captions
+            are a 404.
         list_meta: Whether lists of collections and of media come with `meta`, their number of items and pages.
         range_honoured: Whether the storage host continues a download where `Range` says; otherwise it sends all again.
         state_echoed: Whether the redirect after signing in brings back `state`, as it does since 2026; in 2024 it did
@@ -171,6 +181,8 @@ class Assumptions:
 
     archived_in_lists: bool = False
     archived_readable: bool = True
+    archive_keeps_courses: bool = False
+    archive_keeps_shares: bool = False
     per_page_clamped: bool = False
     newest_first: bool = True
     batch_atomic: bool = True
@@ -180,6 +192,7 @@ class Assumptions:
     caption_url_is_json: bool = False
     uploads_in_lists: bool = False
     auto_captions: bool = True
+    captioning_service: bool = True
     list_meta: bool = True
     range_honoured: bool = True
     state_echoed: bool = True
@@ -723,12 +736,13 @@ class Sandbox:
         """
         return self._server.add("user", _plain({"full_name": full_name, "email": email, "role": role}))
 
-    def add_group(self, name: str, user_ids: Iterable[Id] = ()) -> int:
+    def add_group(self, name: str, user_ids: Iterable[Id] = (), *, manager_ids: Iterable[Id] = ()) -> int:
         """Add a group of people, with which things can be shared.
 
         Args:
             name: The name.
             user_ids: Its members, as ids or as the people.
+            manager_ids: Those of the members who are its managers.
 
         Returns:
             The id.
@@ -736,8 +750,8 @@ class Sandbox:
         Raises:
             ValueError: If an argument is invalid, or there is no such user.
         """
-        members = [_id("user_ids", cast("Id", user)) for user in _list("user_ids", user_ids, "a list of people")]
-        return self._server.add("group", _plain({"name": name, "user_ids": members}))
+        fields = {"name": name, "user_ids": _ids("user_ids", user_ids), "manager_ids": _ids("manager_ids", manager_ids)}
+        return self._server.add("group", _plain(fields))
 
     def add_collection(
         self, name: str | None, *, owner: Id | None = None, type: str | None = None, course_id: int | None = None
@@ -763,6 +777,23 @@ class Sandbox:
             "course_id": course_id,
         }
         return self._server.add("collection", _plain(wanted))
+
+    def add_caption_request(self, media: Id, *, srclang: str = "en", service_type: str) -> int:
+        """Add a request for captions that people make, as the captioning service finds it.
+
+        Args:
+            media: The media that needs captions, as an id or as the media.
+            srclang: The language of the captions, such as `en`.
+            service_type: The key of a type of captions that the captioning service offers.
+
+        Returns:
+            The id.
+
+        Raises:
+            ValueError: If an argument is invalid, or there is no such media or type.
+        """
+        fields = {"media_id": _id("media", media), "srclang": srclang, "service_type": service_type}
+        return self._server.add("caption_request", _plain(fields))
 
     def add_media(
         self,

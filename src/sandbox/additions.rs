@@ -28,6 +28,17 @@ struct NewUser {
 struct NewGroup {
     name: String,
     user_ids: Vec<u64>,
+    /// The members who are managers.
+    #[serde(default)]
+    manager_ids: Vec<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewCaptionRequest {
+    media_id: u64,
+    srclang: String,
+    service_type: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -79,7 +90,8 @@ pub(crate) fn add(state: &mut State, admin: u64, kind: &str, fields: Json, now: 
         "group" => add_group(state, read(fields)?),
         "collection" => add_collection(state, admin, read(fields)?, now),
         "media" => add_media(state, admin, read(fields)?, now),
-        _ => Err(format!("kind: expected user, group, collection or media, not {kind}")),
+        "caption_request" => add_caption_request(state, read(fields)?, now),
+        _ => Err(format!("kind: expected user, group, collection, media or caption_request, not {kind}")),
     };
     added.map_err(Error::Invalid)
 }
@@ -107,8 +119,11 @@ fn add_group(state: &mut State, group: NewGroup) -> Result<u64, String> {
     if let Some(id) = group.user_ids.iter().find(|id| !state.users.contains_key(id)) {
         return Err(format!("user_ids: there is no user {id}"));
     }
+    if let Some(id) = group.manager_ids.iter().find(|id| !group.user_ids.contains(id)) {
+        return Err(format!("manager_ids: the user {id} is no member of the group"));
+    }
     let id = state.new_id();
-    state.groups.insert(id, Group { id, name: group.name.into() });
+    state.groups.insert(id, Group { id, name: group.name.into(), managers: group.manager_ids });
     for user in &group.user_ids {
         if let Some(user) = state.users.get_mut(user) {
             user.groups.push(id);
@@ -116,6 +131,17 @@ fn add_group(state: &mut State, group: NewGroup) -> Result<u64, String> {
     }
     state.forget_lists();
     Ok(id)
+}
+
+fn add_caption_request(state: &mut State, request: NewCaptionRequest, now: Timestamp) -> Result<u64, String> {
+    let NewCaptionRequest { media_id, srclang, service_type } = request;
+    if !state.media.contains_key(&media_id) {
+        return Err(format!("media_id: there is no media {media_id}"));
+    }
+    if !state.captioning_service_types.contains_key(service_type.as_str()) {
+        return Err(format!("service_type: the captioning service has no type {service_type}"));
+    }
+    Ok(state.request_captions(media_id, srclang.into(), service_type.into(), now))
 }
 
 fn add_collection(state: &mut State, admin: u64, collection: NewCollection, now: Timestamp) -> Result<u64, String> {

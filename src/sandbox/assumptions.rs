@@ -24,6 +24,10 @@ pub(crate) struct Assumptions {
     pub(crate) archived_in_lists: bool,
     /// Whether an archived media or collection can still be read by its id; otherwise 404.
     pub(crate) archived_readable: bool,
+    /// Whether an archived media stays in its courses. Documented by the vendor's help: it does not.
+    pub(crate) archive_keeps_courses: bool,
+    /// Whether an archived media keeps its shares. Documented by the vendor's help: it does not.
+    pub(crate) archive_keeps_shares: bool,
     /// Whether `per_page` above 50 counts as 50; otherwise 422.
     pub(crate) per_page_clamped: bool,
     /// Whether lists start with the newest item.
@@ -42,6 +46,8 @@ pub(crate) struct Assumptions {
     pub(crate) uploads_in_lists: bool,
     /// Whether the account has automatic captions; if not, asking for them is 501. Documented.
     pub(crate) auto_captions: bool,
+    /// Whether the account has an active captioning service; if not, its types are 404. Documented.
+    pub(crate) captioning_service: bool,
     /// Whether lists have `meta`. Observed.
     pub(crate) list_meta: bool,
     /// Whether the storage host supports range requests.

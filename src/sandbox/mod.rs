@@ -40,6 +40,7 @@ use serde_json::Value as Json;
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 
+use assumptions::Assumptions;
 use credentials::Credentials;
 use faults::Fault;
 use options::{Library, Options, check_seed, duration, lifetime, read};
@@ -60,9 +61,13 @@ enum Origin {
 
 impl Origin {
     /// The state at the start, without the credentials of a library.
-    fn state(&self) -> Result<State, Error> {
+    fn state(&self, assumptions: &Assumptions) -> Result<State, Error> {
         match self {
-            Self::Library(Library { media, seed, .. }) => library::library(*media, *seed),
+            Self::Library(Library { media, seed, .. }) => {
+                let mut state = library::library(*media, *seed)?;
+                state.disconnect_archived(assumptions);
+                Ok(state)
+            }
             Self::Snapshot(bytes) => {
                 let invalid = |problem: String| {
                     Error::Invalid(format!("snapshot: the file is not a snapshot of a sandbox: {problem}"))
@@ -113,7 +118,7 @@ impl Sandbox {
             (None, Some(path)) => Origin::Snapshot(std::fs::read(path)?),
             _ => return Err(Error::Invalid("library, snapshot: expected one of the two".into())),
         };
-        let mut state = origin.state()?;
+        let mut state = origin.state(&assumptions)?;
         let admin = state.users.values().find(|user| user.role == Role::Admin).map(|user| user.id);
         let admin = admin.ok_or_else(|| Error::Invalid("the snapshot has no administrator".into()))?;
         if let Origin::Library(Library { redirect_uris, .. }) = &origin {
@@ -217,7 +222,7 @@ impl Sandbox {
 
     /// Resets the state, the faults and the log. The key and the administrator's token stay.
     pub fn reset(&self) -> Result<(), Error> {
-        let mut fresh = self.origin.state()?;
+        let mut fresh = self.origin.state(&self.studio.assumptions)?;
         let mut state = self.studio.state();
         if matches!(self.origin, Origin::Library(_)) {
             fresh.credentials = state.credentials.renewed(self.studio.admin);
@@ -275,7 +280,7 @@ impl Sandbox {
         routes::oauth::allow(&self.studio, query, user, now).map_err(Error::Invalid)
     }
 
-    /// Adds a user, group, collection or media.
+    /// Adds a user, group, collection, media or request for captions.
     pub fn add(&self, kind: &str, fields: Json) -> Result<u64, Error> {
         let mut state = self.studio.state();
         let now = tick(&mut state);

@@ -56,7 +56,11 @@ impl Operation {
         let parameters = in_path.map(|name| Parameter {
             name,
             location: ParameterLocation::Path,
-            kind: if name.ends_with("uuid") { Kind::Uuid } else { Kind::Id },
+            kind: match name {
+                "perspective_uuid" => Kind::Uuid,
+                "key" => Kind::Text,
+                _ => Kind::Id,
+            },
             required: true,
             default: None,
             about: "The id of what this is about.",
@@ -99,9 +103,14 @@ impl Operation {
         self.parameter(name, ParameterLocation::Body, kind, about)
     }
 
-    /// Adds a required file in the body.
+    /// Adds a parameter that the reference puts into a multipart form.
+    pub(crate) fn form(self, name: &'static str, kind: Kind, about: &'static str) -> Self {
+        self.parameter(name, ParameterLocation::Form, kind, about)
+    }
+
+    /// Adds a file in the body.
     pub(crate) fn file(self, name: &'static str, about: &'static str) -> Self {
-        self.parameter(name, ParameterLocation::File, Kind::File, about).required()
+        self.parameter(name, ParameterLocation::File, Kind::File, about)
     }
 
     fn parameter(mut self, name: &'static str, location: ParameterLocation, kind: Kind, about: &'static str) -> Self {
@@ -322,6 +331,7 @@ impl<'studio> Call<'studio> {
 #[derive(Debug, Clone)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
+    /// Empty if there is none.
     pub(crate) content_type: &'static str,
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: Bytes,
@@ -333,6 +343,11 @@ impl Reply {
         let mut body = Vec::with_capacity(32 * 1024);
         serde_json::to_writer(&mut body, answer).map_err(|error| ErrorReply::new(500, error.to_string()))?;
         Ok(Self { status, content_type: JSON, headers: Vec::new(), body: body.into() })
+    }
+
+    /// An answer without a body.
+    pub(crate) fn empty(status: u16) -> Self {
+        Self::text(status, "", "")
     }
 
     pub(crate) fn text(status: u16, content_type: &'static str, text: impl Into<Bytes>) -> Self {

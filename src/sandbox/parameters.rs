@@ -22,7 +22,8 @@ pub(crate) enum ParameterLocation {
     Query,
     /// A field of a JSON object.
     Body,
-    /// A file in a `multipart/form-data` body.
+    /// A field of a `multipart/form-data` body, and a file in one.
+    Form,
     File,
 }
 

@@ -101,6 +101,9 @@ pub(crate) struct User {
 pub(crate) struct Group {
     pub(crate) id: u64,
     pub(crate) name: Arc<str>,
+    /// The members who are managers, in order. A group without any is possible.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) managers: Vec<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -208,6 +211,58 @@ pub(crate) struct Caption {
     /// The file as uploaded; without one it is generated on request.
     #[serde(default)]
     pub(crate) file: Option<Vec<u8>>,
+}
+
+/// A type of captions that the school's captioning service offers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct CaptioningServiceType {
+    pub(crate) id: u64,
+    pub(crate) label: Box<str>,
+    pub(crate) description: Box<str>,
+    /// Whether a machine makes the captions.
+    pub(crate) is_asr: bool,
+    #[serde(default)]
+    pub(crate) languages: Vec<Box<str>>,
+}
+
+/// What became of a request for captions. The words are documented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RequestStatus {
+    Requested,
+    Processing,
+    Fulfilled,
+    Failed,
+}
+
+impl RequestStatus {
+    /// What a captioning service can report.
+    pub(crate) const REPORTED: &[&str] = &["processing", "fulfilled", "failed"];
+
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
+        let all = [Self::Processing, Self::Fulfilled, Self::Failed];
+        Self::REPORTED.iter().zip(all).find(|(own, _)| **own == word).map(|(_, status)| status)
+    }
+
+    /// Whether it cannot change any more. Documented.
+    pub(crate) fn is_final(self) -> bool {
+        matches!(self, Self::Fulfilled | Self::Failed)
+    }
+}
+
+/// A request for captions that people make.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct CaptionRequest {
+    pub(crate) id: u64,
+    pub(crate) media: u64,
+    pub(crate) srclang: Box<str>,
+    /// The key of the type of captions.
+    pub(crate) service_type: Box<str>,
+    pub(crate) status: RequestStatus,
+    pub(crate) created_at: Timestamp,
+    /// Why it failed.
+    #[serde(default)]
+    pub(crate) message: Option<Box<str>>,
 }
 
 /// An upload in progress: the media has an id, and its file may have arrived.

@@ -545,7 +545,9 @@ async fn handle_operation(
 fn reply(reply: Reply) -> Response<Body> {
     let mut answer = Response::new(Body::from(reply.body));
     *answer.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
+    if !reply.content_type.is_empty() {
+        answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
+    }
     for (name, value) in reply.headers {
         if let Ok(value) = HeaderValue::try_from(value) {
             answer.headers_mut().insert(name, value);

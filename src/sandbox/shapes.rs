@@ -133,6 +133,18 @@ pub(crate) fn user(user: &User, permission: Option<Permission>) -> UserRef<'_> {
     }
 }
 
+/// A member of a group.
+#[derive(Debug, Serialize)]
+pub(crate) struct GroupUser<'state> {
+    #[serde(flatten)]
+    user: UserRef<'state>,
+    permission: &'static str,
+}
+
+pub(crate) fn group_user<'state>(member: &'state User, permission: &'static str) -> GroupUser<'state> {
+    GroupUser { user: user(member, None), permission }
+}
+
 /// A user with roles. The words of the roles are typed by a public client.
 pub(crate) fn user_with_roles(one: &User) -> UserRef<'_> {
     UserRef { role_names: Some([one.role.title()]), ..user(one, None) }
@@ -233,7 +245,11 @@ impl<'state> Show<'state> {
 
 /// A timestamp without fractions and with `Z`. Observed.
 pub(crate) fn as_whole_seconds<S: Serializer>(moment: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&Timestamp::from_second(moment.as_second()).unwrap_or(*moment))
+    serializer.collect_str(&whole_seconds(*moment))
+}
+
+pub(crate) fn whole_seconds(moment: Timestamp) -> Timestamp {
+    Timestamp::from_second(moment.as_second()).unwrap_or(moment)
 }
 
 /// Null unless archived. Inferred.
@@ -324,6 +340,16 @@ pub(crate) fn definitions() -> Json {
         "MediaWithPermission": object(&with(&media, "permission", &permission)),
         "Perspective": object(&perspective),
         "PerspectiveWithCollection": object(&with(&perspective, "collection", &reference("Collection"))),
+        "GroupUser": object(&with(&user, "permission", &text)),
+        // The fields of a request for captions are guesses; of a type of captions, the description and the languages.
+        "CaptionFileRequest": object(&json!({
+            "id": integer, "media_id": integer, "srclang": text, "captioning_service_type_key": text, "status": text,
+            "created_at": moment,
+        })),
+        "CaptioningServiceType": object(&json!({
+            "id": integer, "key": text, "label": text, "description": text, "is_asr": {"type": "boolean"},
+            "languages": {"type": "array", "items": text},
+        })),
         "Tag": object(&json!({"id": integer, "name": text})),
         "CaptionFile": {
             "type": "object", "additionalProperties": false,

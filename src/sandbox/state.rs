@@ -12,8 +12,8 @@ use super::assumptions::Assumptions;
 use super::credentials::Credentials;
 use super::lists::{Cache, Ids, PageKey, Query};
 use super::records::{
-    Archived, Caption, Collection, Group, Media, Permission, Role, Share, ShareType, Transcoding, Upload, User, day,
-    words,
+    Archived, Caption, CaptionRequest, CaptioningServiceType, Collection, Group, Media, Permission, RequestStatus,
+    Role, Share, ShareType, Transcoding, Upload, User, day, words,
 };
 use super::stored::StoredFile;
 
@@ -71,6 +71,11 @@ pub(crate) struct State {
     /// Media whose transcoding has not ended.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) transcodings: BTreeMap<u64, Transcoding>,
+    /// Requests for captions, by their id, and what the captioning service offers, by its key.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) caption_requests: BTreeMap<u64, CaptionRequest>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) captioning_service_types: BTreeMap<Box<str>, CaptioningServiceType>,
     /// How far the clock was moved ahead, in milliseconds.
     #[serde(default, skip_serializing_if = "is_zero")]
     clock_ahead: i64,
@@ -127,8 +132,11 @@ impl State {
         let complete = |media: &&Media| {
             self.users.contains_key(&media.owner) && media.collections().all(|id| self.collections.contains_key(&id))
         };
-        match self.media.values().find(|media| !complete(media)) {
-            Some(media) => Err(format!("the media {} has an owner or a collection that is not there", media.id)),
+        if let Some(media) = self.media.values().find(|media| !complete(media)) {
+            return Err(format!("the media {} has an owner or a collection that is not there", media.id));
+        }
+        match self.caption_requests.values().find(|request| !self.media.contains_key(&request.media)) {
+            Some(request) => Err(format!("the caption request {} is of a media that is not there", request.id)),
             None => Ok(()),
         }
     }
@@ -356,6 +364,7 @@ impl State {
         self.files.remove(&id);
         self.uploads.remove(&id);
         self.transcodings.remove(&id);
+        self.caption_requests.retain(|_, request| request.media != id);
         for collection in media.collections() {
             if let Some(members) = self.members.get_mut(&collection) {
                 members.remove(&id);
@@ -377,12 +386,47 @@ impl State {
         self.collections.remove(&id);
     }
 
-    pub(crate) fn archive_media(&mut self, id: u64, now: Timestamp) {
+    pub(crate) fn archive_media(&mut self, id: u64, now: Timestamp, assumptions: &Assumptions) {
         self.forget_lists();
         if let Some(media) = self.media.get_mut(&id) {
             media.archived = Archived::ByItself;
             // A media that was archived before keeps its date.
             media.archived_at = media.archived_at.or(Some(now));
+        }
+        self.disconnect(id, assumptions);
+    }
+
+    /// Takes from an archived media its courses and shares, which do not come back to it. The vendor's help says that it
+    /// leaves its courses and shared libraries, and is restored to its place in the library. That it stays in a course
+    /// that was archived with it is inferred.
+    fn disconnect(&mut self, id: u64, assumptions: &Assumptions) {
+        let Some(media) = self.media.get_mut(&id) else { return };
+        if !assumptions.archive_keeps_shares {
+            media.shares.clear();
+        }
+        if assumptions.archive_keeps_courses {
+            return;
+        }
+        let is_course = |id: &u64| self.collections.get(id).is_some_and(|found| *found.kind == *words::COURSE);
+        for course in media.placed.extract_if(.., |id| is_course(id)) {
+            if let Some(members) = self.members.get_mut(&course) {
+                members.remove(&id);
+            }
+        }
+        let library = self.users.get(&media.owner).map(|owner| owner.library);
+        if media.archived == Archived::ByItself
+            && is_course(&media.collection)
+            && let Some(library) = library
+        {
+            self.move_media(id, library);
+        }
+    }
+
+    /// Makes what the library has archived look as if it had been archived by a request.
+    pub(crate) fn disconnect_archived(&mut self, assumptions: &Assumptions) {
+        let archived = self.media.values().filter(|media| media.archived != Archived::No).map(|media| media.id);
+        for id in archived.collect::<Vec<_>>() {
+            self.disconnect(id, assumptions);
         }
     }
 
@@ -413,9 +457,30 @@ impl State {
         self.members.entry(home).or_default().insert(id);
     }
 
-    /// Archives a collection with its own media, or unarchives it if `archived_at` is None.
-    pub(crate) fn archive_collection(&mut self, id: u64, archived_at: Option<Timestamp>) {
+    /// Gives a media to another user: into their library, unless its collection is among those that go along.
+    pub(crate) fn give_media(&mut self, id: u64, owner: u64, library: u64, along: &BTreeSet<u64>) {
+        let Some(media) = self.media.get_mut(&id) else { return };
+        media.owner = owner;
+        let home = if along.contains(&media.collection) { media.collection } else { library };
+        for collection in media.placed.extract_if(.., |placed| !along.contains(placed)) {
+            if let Some(members) = self.members.get_mut(&collection) {
+                members.remove(&id);
+            }
+        }
+        self.move_media(id, home);
+    }
+
+    /// Archives a collection with its own media.
+    pub(crate) fn archive_collection(&mut self, id: u64, now: Timestamp, assumptions: &Assumptions) {
+        for media in self.set_archived(id, Some(now)) {
+            self.disconnect(media, assumptions);
+        }
+    }
+
+    /// Archives a collection with its own media, or unarchives it if `archived_at` is None. Returns these media.
+    pub(crate) fn set_archived(&mut self, id: u64, archived_at: Option<Timestamp>) -> Vec<u64> {
         self.forget_lists();
+        let mut changed = Vec::new();
         let (from, to) = if archived_at.is_some() {
             (Archived::No, Archived::WithItsCollection)
         } else {
@@ -428,6 +493,7 @@ impl State {
             {
                 media.archived = to;
                 media.archived_at = archived_at;
+                changed.push(media.id);
             }
         }
         if let Some(collection) = self.collections.get_mut(&id) {
@@ -435,6 +501,28 @@ impl State {
             // Archiving twice keeps the first date.
             collection.archived_at = archived_at.and(collection.archived_at.or(archived_at));
         }
+        changed
+    }
+
+    /// Requests captions for a media, and returns the id of the request.
+    pub(crate) fn request_captions(
+        &mut self,
+        media: u64,
+        srclang: Box<str>,
+        service_type: Box<str>,
+        now: Timestamp,
+    ) -> u64 {
+        let id = self.new_id();
+        let status = RequestStatus::Requested;
+        let request = CaptionRequest { id, media, srclang, service_type, status, created_at: now, message: None };
+        self.caption_requests.insert(id, request);
+        id
+    }
+
+    /// The members of a group, and whether each is a manager of it.
+    pub(crate) fn group_members(&self, group: &Group) -> impl Iterator<Item = (&User, bool)> {
+        let members = self.users.values().filter(|user| user.groups.contains(&group.id));
+        members.map(|user| (user, group.managers.contains(&user.id)))
     }
 
     /// The collection of a course in Canvas. Studio knows only courses from which it was opened once. Observed.

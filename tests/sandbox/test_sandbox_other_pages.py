@@ -453,6 +453,8 @@ def test_the_vendors_command_line_can_make_a_command_of_every_operation(school: 
     names: list[str] = []
     for path, methods in ask(school.box.url + "/api/public/apidocs").json["paths"].items():
         for method, operation in methods.items():
+            if method == "patch":  # It is older than this operation, and has no word for its method.
+                continue
             *rest, last = [part for part in path.split("/") if part and not part.startswith("{")]
             name = "_".join([last, *rest] if last in first else [verbs[method], *rest, last])
             if last not in first and name.endswith("s") and singular(operation, path, method):

@@ -4,13 +4,24 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use fastrand::Rng;
+use jiff::Timestamp;
 
 use super::calendar::{Calendar, DAY, START_MILLISECOND, Term, timestamp};
 use super::template::Scene;
 use super::words::{Language, Subject, Words};
-use crate::sandbox::records::words::{COURSE, CUSTOM, FEATURED, GROUP, SOURCES, STATUSES};
-use crate::sandbox::records::{Archived, Group, Media, Role, User};
+use crate::sandbox::records::words::{COURSE, CUSTOM, FEATURED, FINISHED, GROUP, SOURCES, STATUSES};
+use crate::sandbox::records::{
+    Archived, CaptionRequest, CaptioningServiceType, Group, Media, RequestStatus, Role, User,
+};
 use crate::sandbox::state::State;
+
+/// What the captioning service offers: key, label, description, whether a machine makes it, languages. All are invented.
+const SERVICE_TYPES: &[(&str, &str, &str, bool, &[&str])] = &[
+    ("verbatim", "Verbatim", "Captions that people write, within two days.", false, &["en", "es", "fr"]),
+    ("machine", "Machine", "Captions that a machine makes at once.", true, &["en"]),
+];
+/// How many requests for captions a library has at most.
+const MOST_REQUESTS: usize = 20;
 
 /// A person who makes media.
 #[derive(Debug)]
@@ -118,7 +129,8 @@ impl Maker {
         let students = (3 * self.count.isqrt()).clamp(10, 3000);
         for subject in self.words.subjects.iter().take((teachers / 3).max(3)) {
             let id = self.state.new_id();
-            self.state.groups.insert(id, Group { id, name: format!("{} department", subject.name).into() });
+            let name = format!("{} department", subject.name).into();
+            self.state.groups.insert(id, Group { id, name, managers: Vec::new() });
             self.departments.push((id, subject));
         }
         for (role, all, founders) in
@@ -183,7 +195,7 @@ impl Maker {
             let size = |id| homes.get(&id).copied().filter(|size| *size <= left / 2);
             let mut collections = self.state.collections.values().filter(|collection| *collection.kind == *kind);
             if let Some((id, size)) = collections.find_map(|collection| Some((collection.id, size(collection.id)?))) {
-                self.state.archive_collection(id, Some(archived_at));
+                self.state.set_archived(id, Some(archived_at));
                 left -= size;
             }
         }
@@ -191,7 +203,44 @@ impl Maker {
         for media in listed.skip(7).step_by(41).take(left) {
             (media.archived, media.archived_at) = (Archived::ByItself, Some(archived_at));
         }
+        self.appoint_managers();
+        if self.count > 0 {
+            self.request_captions(archived_at);
+        }
         self.state
+    }
+
+    /// Makes the first teacher of each group its manager.
+    fn appoint_managers(&mut self) {
+        for user in self.state.users.values().filter(|user| user.role == Role::Teacher) {
+            for group in &user.groups {
+                if let Some(group) = self.state.groups.get_mut(group).filter(|group| group.managers.is_empty()) {
+                    group.managers.push(user.id);
+                }
+            }
+        }
+    }
+
+    /// Adds what the captioning service offers, and requests for some of the media that need captions.
+    fn request_captions(&mut self, now: Timestamp) {
+        for ((key, label, description, is_asr, languages), id) in SERVICE_TYPES.iter().zip(1..) {
+            let languages = languages.iter().copied().map(Into::into).collect();
+            let (label, description) = ((*label).into(), (*description).into());
+            let offered = CaptioningServiceType { id, label, description, is_asr: *is_asr, languages };
+            self.state.captioning_service_types.insert((*key).into(), offered);
+        }
+        let needed = self.state.media.values().filter(|media| {
+            media.archived == Archived::No
+                && *media.transcoding_status == *FINISHED
+                && media.tags.iter().any(|tag| **tag == *"captions needed")
+        });
+        for (media, id) in needed.take(MOST_REQUESTS).zip(1..) {
+            let service_type = SERVICE_TYPES.first().map_or("", |(key, ..)| key).into();
+            let (srclang, status) = ("en".into(), RequestStatus::Requested);
+            let request =
+                CaptionRequest { id, media: media.id, srclang, service_type, status, created_at: now, message: None };
+            self.state.caption_requests.insert(id, request);
+        }
     }
 }
 

@@ -87,7 +87,7 @@ impl Maker {
         }
         let id = self.state.new_id();
         let name = format!("Class of {}, group {}", self.calendar.day(moment).year() + 4, known / COHORT + 1);
-        self.state.groups.insert(id, Group { id, name: name.into() });
+        self.state.groups.insert(id, Group { id, name: name.into(), managers: Vec::new() });
         self.cohorts.push(id);
         id
     }
@@ -113,7 +113,7 @@ impl Maker {
         let term = Term::of(scene.day);
         let (code, course) = (&scene.subject.code, scene.course);
         let name = format!("{code} {course}-{section:02} {} {}", term.season, term.year);
-        self.state.groups.insert(id, Group { id, name: name.into() });
+        self.state.groups.insert(id, Group { id, name: name.into(), managers: Vec::new() });
         let recent = self.students.len().saturating_sub(250);
         let students = self.students.get(recent..).unwrap_or_default();
         let size = self.rng.usize(8..=28).min(students.len());

@@ -56,11 +56,11 @@ fn the_words_are_complete_and_an_address_can_be_made_of_every_name() {
 fn a_seed_gives_the_same_library_in_every_version() {
     for (media, seed, expected) in [
         (0, 1, "cb5a2eff0b0e0d0aeb0bf5f4339fcd65"),
-        (1, 1, "a02b05185924c9f9ed92ad3ebbe2d06c"),
-        (50, 42, "06fcb16276d7a4a87e9bdb9764c5b982"),
-        (300, 7, "82f4bb00e4a44bd40621a8cce8ecf39c"),
-        (5000, 1, "4886dc8c419650265ec51d64893d2464"),
-        (5000, i64::MAX.cast_unsigned(), "05ac59cd077c1a723613efe4c042c60c"),
+        (1, 1, "48af0c8d028a0dfc103767884d004f7d"),
+        (50, 42, "0548b7047ee579e17c68dd1eafea7b82"),
+        (300, 7, "a7c4b79263af6db085a9dff4777b4d0a"),
+        (5000, 1, "9eb565ae87cdd5face43d3527a02da93"),
+        (5000, i64::MAX.cast_unsigned(), "d468593fc6133c3fa90ea96a87be45b2"),
     ] {
         let sum = digest(&SHA256, written(media, seed).as_bytes());
         let sum = u128::from_be_bytes(*sum.as_ref().first_chunk().unwrap());

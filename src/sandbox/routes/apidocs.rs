@@ -112,7 +112,7 @@ fn parameter(parameter: &Parameter) -> Json {
         ParameterLocation::Path => "path",
         ParameterLocation::Query => "query",
         ParameterLocation::Body => "body",
-        ParameterLocation::File => "formData",
+        ParameterLocation::Form | ParameterLocation::File => "formData",
     };
     let mut described = json!({
         "name": parameter.name,

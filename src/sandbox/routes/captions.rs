@@ -26,6 +26,7 @@ pub(super) fn operations() -> Vec<Operation> {
         .query("srclang", Kind::Text, "ISO code of the language of the captions, such as en.")
         .required()
         .file("caption_file", "The captions.")
+        .required()
         .answers(201, "The caption file that was created.", shapes::wrapped("caption_file", "CaptionFile"))
         .refuses(&[403, 404, 422]),
         Operation::get(

@@ -147,13 +147,13 @@ fn delete(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
 
 fn archive(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     let id = removable(state, call)?;
-    state.archive_collection(id, Some(call.now));
+    state.archive_collection(id, call.now, &call.studio.assumptions);
     changed_answer(state, call, id)
 }
 
 fn unarchive(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     let id = owned(state, call)?;
-    state.archive_collection(id, None);
+    state.set_archived(id, None);
     changed_answer(state, call, id)
 }
 

@@ -127,7 +127,7 @@ fn delete(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
 
 fn archive(state: &mut State, call: &Call<'_>) -> Result<Reply, ErrorReply> {
     let id = owned(state, call)?.id;
-    state.archive_media(id, call.now);
+    state.archive_media(id, call.now, &call.studio.assumptions);
     answer(state, call, owned(state, call)?)
 }
 

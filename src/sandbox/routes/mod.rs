@@ -4,6 +4,7 @@ pub(crate) mod apidocs;
 mod captions;
 mod collections;
 mod courses;
+mod group;
 mod insights;
 mod lookup;
 mod media;
@@ -11,7 +12,9 @@ mod media_upload;
 pub(crate) mod oauth;
 mod permissions;
 mod ping;
+mod professional_captioning;
 mod tags;
+mod transfer_media;
 mod users;
 
 use super::assumptions::PermissionBodies;
@@ -23,11 +26,14 @@ pub(crate) fn operations(bodies: PermissionBodies) -> Vec<Operation> {
         captions::operations(),
         collections::operations(bodies),
         courses::operations(),
+        group::operations(),
         insights::operations(),
         media::operations(bodies),
         media_upload::operations(),
         ping::operations(),
+        professional_captioning::operations(),
         tags::operations(),
+        transfer_media::operations(),
         users::operations(),
     ];
     pages.into_iter().flatten().collect()
