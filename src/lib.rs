@@ -46,6 +46,8 @@ mod _core {
     #[pymodule_export]
     use crate::python::many_calls::PyCallQueue;
     #[pymodule_export]
+    use crate::python::pages::captions::check_captions;
+    #[pymodule_export]
     use crate::python::pages::collections::Collection;
     #[pymodule_export]
     use crate::python::pages::media::{Media, decode_media_page};

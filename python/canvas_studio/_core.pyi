@@ -53,6 +53,7 @@ __all__ = [
     "_first_classes",
     "_text",
     "changed_by_others",
+    "check_captions",
     "check_permission_change",
     "forked",
     "make_private_folder",
@@ -5733,6 +5734,24 @@ def changed_by_others(path: str | PathLike[str]) -> str | None:
 
     Returns:
         What is wrong and what to do; `None` if all is well, if there is no file, or if it cannot be checked.
+    """
+
+def check_captions(
+    file: str | PathLike[str] | BinaryIO | tuple[str, bytes | str | PathLike[str]], srclang: str
+) -> list[str]:
+    """
+    Check a file of captions as `add_caption` does before it sends one.
+
+    Args:
+        file: A path, or `(name, bytes)`.
+        srclang: Its language, which decides how a file that is not UTF-8 is read.
+
+    Returns:
+        What players put up with; each begins with the name of the file.
+
+    Raises:
+        InvalidArgumentError: If the file would not be sent.
+        OSError: If the file cannot be read.
     """
 
 def check_permission_change(action: str, id: int, share_type: str, permission_type: str) -> None:

@@ -146,8 +146,8 @@ class Profile:
             store=store or self.token_store(),
             url=self.url,
             redirect_uri=self.redirect_uri,
-            proxy=self.proxy,
-            ca_bundle=self.ca_bundle,
+            proxy=self.proxy or read_variable("CANVAS_STUDIO_PROXY"),
+            ca_bundle=self.ca_bundle or read_variable("CANVAS_STUDIO_CA_BUNDLE"),
         )
 
 
@@ -162,6 +162,8 @@ class Settings:
         auth: The `OAuth` that refreshes the tokens.
         proxy: The proxy, if it is not that of the environment.
         ca_bundle: The file of certificates to trust, if it is not the system's.
+        timeout: Seconds for one call, of `CANVAS_STUDIO_TIMEOUT`.
+        max_rate: Requests to start per second at most, of `CANVAS_STUDIO_MAX_RATE`.
         profile: The profile, if one was used.
         url_from: Where the URL came from, in words.
         credentials_from: Where the token or the key came from, in words.
@@ -172,6 +174,8 @@ class Settings:
     auth: OAuth | None = None
     proxy: str | None = field(default=None, repr=False)
     ca_bundle: str | None = None
+    timeout: float | None = None
+    max_rate: float | None = None
     profile: Profile | None = None
     url_from: str
     credentials_from: str
@@ -189,6 +193,8 @@ class Settings:
         Raises:
             InvalidArgumentError: If a setting is invalid.
         """
+        limits = {"timeout": self.timeout, "max_rate": self.max_rate}
+        options = {name: value for name, value in limits.items() if value is not None} | options
         return StudioClient(
             self.url, token=self.token, auth=self.auth, proxy=self.proxy, ca_bundle=self.ca_bundle, **options
         )
@@ -449,7 +455,8 @@ def find(  # noqa: PLR0911 - one for each place
 ) -> Settings:
     """Find the settings of a client: in the arguments, then in the environment, then in a profile.
 
-    Settings that belong together come from one source. With the argument `profile`, the environment is not read.
+    Settings that belong together come from one source. With the argument `profile`, the environment says nothing of the
+    school, the token and the key; what it says of this machine's network holds with every profile.
 
     Args:
         profile: The name of a profile.
@@ -469,8 +476,13 @@ def find(  # noqa: PLR0911 - one for each place
     """
     if token is not None and auth is not None:
         _refuse("token", "and auth exclude each other: give one of the two")
-    bundle = None if ca_bundle is None else os.fspath(ca_bundle)
-    rest: dict[str, Any] = {"proxy": proxy, "ca_bundle": bundle}
+    bundle = read_variable("CANVAS_STUDIO_CA_BUNDLE") if ca_bundle is None else os.fspath(ca_bundle)
+    rest: dict[str, Any] = {
+        "proxy": read_variable("CANVAS_STUDIO_PROXY") if proxy is None else proxy,
+        "ca_bundle": bundle,
+        "timeout": _read_number("CANVAS_STUDIO_TIMEOUT"),
+        "max_rate": _read_number("CANVAS_STUDIO_MAX_RATE"),
+    }
     given = ("the argument url", school_url(url)) if url is not None else None
 
     if token is not None or auth is not None:
@@ -490,7 +502,7 @@ def find(  # noqa: PLR0911 - one for each place
         _refuse("url", "is missing: pass it, or set CANVAS_STUDIO_URL")
 
     if profile is not None:
-        return _of_profile(profile, given, proxy, bundle)
+        return _of_profile(profile, given, rest)
 
     variable = _url_variable()
     if credentials := _credential_variables():
@@ -499,10 +511,10 @@ def find(  # noqa: PLR0911 - one for each place
         missing = [name for name, where in (("url", given or variable), ("token", None)) if not where]
         variables = " and ".join(f"CANVAS_STUDIO_{name.upper()}" for name in missing)
         _refuse(missing[0], f"is missing: pass it, set {variables}, or sign in with `{LOGIN}`")
-    return _of_profile(choose(), given or variable, proxy, bundle)
+    return _of_profile(choose(), given or variable, rest)
 
 
-def _of_profile(name: str, given: tuple[str, str] | None, proxy: str | None, ca_bundle: str | None) -> Settings:
+def _of_profile(name: str, given: tuple[str, str] | None, rest: dict[str, Any]) -> Settings:
     """Return the settings of a profile. Refuse if the URL that was given is another school's."""
     found = load(name)
     if given and given[1] != found.url:
@@ -513,7 +525,7 @@ def _of_profile(name: str, given: tuple[str, str] | None, proxy: str | None, ca_
             "choose another profile, or leave the URL out",
         )
     credentials_from = f"the profile {name!r}, tokens in {_place_of_tokens(found)}"
-    return _with_profile(found, auth=found.oauth(), proxy=proxy, ca_bundle=ca_bundle, credentials_from=credentials_from)
+    return _with_profile(found, auth=found.oauth(), credentials_from=credentials_from, **rest)
 
 
 def _with_profile(found: Profile, *, proxy: str | None, ca_bundle: str | None, **rest: Any) -> Settings:  # noqa: ANN401
@@ -587,6 +599,19 @@ def _variables_without_profile() -> str | None:
         if credentials and read_variable("CANVAS_STUDIO_URL")
         else None
     )
+
+
+def _read_number(name: str) -> float | None:
+    """Return a variable that is a number above zero."""
+    if not (value := read_variable(name)):
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        number = 0.0
+    if not number > 0:  # which NaN is not, either
+        _refuse(name, "must be a number above zero, such as 30")
+    return number
 
 
 def _url_variable() -> tuple[str, str] | None:

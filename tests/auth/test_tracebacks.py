@@ -247,7 +247,7 @@ def signed_in(wanted: Profile, *, browser: bool) -> Tokens:
 
 def log_in_when_something_breaks(room: Room) -> None:
     room.fail(profiles, "save")
-    room.monkeypatch.setattr("canvas_studio.cli.login._sign_in", signed_in)
+    room.monkeypatch.setattr("canvas_studio.cli.commands.login._sign_in", signed_in)
     log_in()
 
 

@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import re
-import select
 import signal
 import socket
 import ssl
 import subprocess
 import sys
-import termios
 import threading
 import time
-from dataclasses import dataclass, field
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from canvas_studio import OAuth, StudioClient, _person, profiles
 from canvas_studio.auth import FileTokenStore, Tokens
-from canvas_studio.cli import ping as ping_module
 from canvas_studio.cli.app import app
+from canvas_studio.cli.commands import ping as ping_module
 from canvas_studio.sandbox import Sandbox
 from support.fault_server import HANG, Answer, FaultServer, json_answer, text_answer
+from support.terminal import ANSI, Terminal
 from typer.testing import CliRunner
 
 if TYPE_CHECKING:
@@ -39,14 +36,6 @@ if TYPE_CHECKING:
 CALLBACK = "https://app.example.edu/studio/callback"
 OUT_OF_BAND = "urn:ietf:wg:oauth:2.0:oob"
 COMMAND = Path(sys.executable).with_name("canvas-studio")
-# What a terminal's shell does for the program that it starts, so that Ctrl-C and /dev/tty are there.
-AT_A_TERMINAL = """
-import fcntl, os, sys, termios
-os.setsid()
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-os.execv(sys.argv[1], sys.argv[1:])
-"""
-ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 @pytest.fixture(autouse=True)
@@ -109,65 +98,6 @@ def secrets_of(box: Sandbox, home: Path) -> set[str]:
 def assert_shows_none_of(secrets: set[str], *texts: str) -> None:
     for text in texts:
         assert not [secret for secret in secrets if secret in text]
-
-
-@dataclass
-class Terminal:
-    """A program at a terminal of its own, with what is on the screen."""
-
-    command: list[str]
-    environment: dict[str, str] = field(default_factory=dict[str, str])
-    columns: int = 80
-
-    def __enter__(self) -> Self:
-        self._controller, terminal = os.openpty()
-        size = (24).to_bytes(2, sys.byteorder) + self.columns.to_bytes(2, sys.byteorder) + bytes(4)
-        fcntl.ioctl(terminal, termios.TIOCSWINSZ, size)
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", AT_A_TERMINAL, *self.command],
-            stdin=terminal,
-            stdout=terminal,
-            stderr=terminal,
-            env={**os.environ, "TERM": "xterm", **self.environment},
-        )
-        os.close(terminal)
-        self.screen = ""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.wait()
-        os.close(self._controller)
-
-    def read_until(self, text: str, timeout: float = 20) -> str:
-        """What comes until the text has come; it need not be new."""
-        end = time.monotonic() + timeout
-        while text not in ANSI.sub("", self.screen):
-            ready, _, _ = select.select([self._controller], [], [], max(0, end - time.monotonic()))
-            assert ready, f"{text!r} did not come: {self.screen!r}"
-            self.screen += self._read()
-        return self.screen
-
-    def type(self, text: str) -> None:
-        """Press keys."""
-        os.write(self._controller, text.encode())
-
-    def end(self, timeout: float = 20) -> int:
-        """Read what still comes, and wait for the end."""
-        end = time.monotonic() + timeout
-        while time.monotonic() < end:
-            ready, _, _ = select.select([self._controller], [], [], 0.1)
-            text = self._read() if ready else ""
-            self.screen += text
-            if not text and (ready or self.process.poll() is not None):
-                break
-        return self.process.wait(timeout)
-
-    def _read(self) -> str:
-        try:
-            return os.read(self._controller, 65536).decode(errors="replace")
-        except OSError:  # its last process has ended
-            return ""
 
 
 def page_in(screen: str) -> str:
@@ -563,7 +493,7 @@ def test_a_profile_is_not_taken_over_by_a_school_of_a_like_name(box: Sandbox) ->
     ],
 )
 def test_a_profile_is_named_after_its_school(school: str, name: str) -> None:
-    from canvas_studio.cli.login import name_for  # noqa: PLC0415
+    from canvas_studio.cli.commands.login import name_for  # noqa: PLC0415
 
     assert name_for(profiles.school_url(school)) == name
 
@@ -852,7 +782,7 @@ def test_a_name_cannot_play_with_the_terminal(box: Sandbox) -> None:
     signed_in(box, user=teacher)
     for arguments in (("whoami",), ("ping",)):
         output = run(*arguments).output
-        assert "Ada\ufffd[2J\ufffd\ufffdPark [bold]x[/bold]" in output
+        assert "Ada\\x1b[2J\\x07\\u202ePark [bold]x[/bold]" in output
 
 
 def test_whoami_shows_no_secret(box: Sandbox, home: Path) -> None:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import pytest
 import trustme
 from canvas_studio import APIStatusError, OAuth, StudioClient
-from canvas_studio.cli import login
+from canvas_studio.cli.commands import login
 from canvas_studio.profiles import Profile
 from canvas_studio.sandbox import Sandbox
 from support.fault_server import (

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sys
 
+from canvas_studio._core import __version__
+from canvas_studio.cli.table import PROGRAM, full_help
+
 EXTRA = ("typer", "rich")
 
 
@@ -13,6 +16,16 @@ def main() -> None:
     Raises:
         SystemExit: With the exit code; 2 if the extra is not installed.
     """
+    # What needs no command is quick: typer takes a tenth of a second.
+    match sys.argv[1:]:
+        case ["--version"]:
+            sys.stdout.write(f"{PROGRAM} {__version__}\n")
+            return
+        case ["-h" | "--help"]:
+            sys.stdout.write(full_help())
+            return
+        case _:
+            pass
     try:
         from canvas_studio.cli.app import app  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:
@@ -20,4 +33,4 @@ def main() -> None:
             raise
         sys.stderr.write("canvas-studio: the command line needs typer and rich: pip install typer rich\n")
         sys.exit(2)
-    app()
+    app(prog_name=PROGRAM)

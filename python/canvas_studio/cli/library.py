@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from canvas_studio import profiles
+from canvas_studio.cli.exit_codes import REFUSED
 from canvas_studio.cli.terminal import fail, print_error
 from canvas_studio.workflows.errors import SnapshotRefusedError
 from canvas_studio.workflows.snapshot import Snapshot
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from canvas_studio.profiles import Settings
-
-REFUSED = 3
 
 FileOrProfile = Annotated[
     str,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import getpass
+import os
 import sys
-from contextlib import contextmanager
+import unicodedata
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Never
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
 from canvas_studio._tracebacks import clear_locals
 from canvas_studio.errors import InvalidArgumentError, StudioError
@@ -23,7 +23,7 @@ def fail(reason: object, code: int = 1) -> Never:
 
     Args:
         reason: Why.
-        code: The exit code: 1 for a failure, 2 for wrong usage, 130 after Ctrl-C.
+        code: The exit code, one of `canvas_studio.cli.exit_codes`.
 
     Raises:
         typer.Exit: Always.
@@ -63,7 +63,10 @@ def _end(error: BaseException) -> None:
             typer.echo(err=True)  # behind the ^C
         fail("stopped", 130)
     if isinstance(error, BrokenPipeError):
-        return  # whoever reads the output, such as `head`, has enough: typer ends in silence
+        # Whoever reads the output, such as `head`, has enough. Nothing more is written at the exit, either.
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit
     if isinstance(error, InvalidArgumentError):
         fail(error, 2)
     if isinstance(error, (StudioError, OSError)):
@@ -78,6 +81,9 @@ def echo(text: str = "", style: str = "") -> None:
         style: The style on a terminal.
     """
     if sys.stdout.isatty():
+        from rich.console import Console  # noqa: PLC0415 - slow to import, and most output has no style
+        from rich.text import Text  # noqa: PLC0415 - likewise
+
         Console(markup=False, highlight=False, soft_wrap=True).print(Text(text, style=style))
     else:
         typer.echo(text)
@@ -108,12 +114,22 @@ def ask(question: str, *, hidden: bool = False) -> str:
 
 
 def printable(value: object) -> str:
-    """Replace the characters that would move the cursor or change colours.
+    """Show the characters that would move the cursor, change colours or turn the direction of the text.
 
     Args:
         value: Text from elsewhere, such as a name.
 
     Returns:
-        The text.
+        The text, in which such characters stand as Python writes them.
     """
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(value))
+    text = str(value)
+    return text if text.isprintable() else "".join(map(_shown, text))
+
+
+def _shown(letter: str) -> str:
+    # Devanagari, Arabic and emoji need the two joiners.
+    if letter.isprintable() or letter in "\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}":
+        return letter
+    if letter.isspace() and unicodedata.category(letter) == "Zs":
+        return " "
+    return letter.encode("unicode_escape", "surrogatepass").decode("ascii")

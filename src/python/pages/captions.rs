@@ -8,10 +8,10 @@ use super::media::{Media, OfMedia};
 use crate::api::{InvalidArgument, captions, models};
 use crate::client::{Client, Error, Save};
 use crate::python::bridge::operation::Operation;
-use crate::python::convert::arguments::{FilePath, Text};
+use crate::python::convert::arguments::{Argument, FilePath, Text};
 use crate::python::convert::bodies::ShortFile;
 use crate::python::convert::ids::{Id, ids};
-use crate::python::errors::warn;
+use crate::python::errors::{to_python, warn};
 use crate::python::listing::source::lists;
 use crate::python::operations::{operations, reads};
 use crate::python::studio_client::StudioClient;
@@ -41,6 +41,27 @@ lists! { StudioClient {
 
 /// How the file of a caption may be called, for messages.
 const EXAMPLE: &str = "lecture.srt";
+
+/// Check a file of captions as `add_caption` does before it sends one.
+///
+/// Args:
+///     file: A path, or `(name, bytes)`.
+///     srclang: Its language, which decides how a file that is not UTF-8 is read.
+///
+/// Returns:
+///     What players put up with; each begins with the name of the file.
+///
+/// Raises:
+///     InvalidArgumentError: If the file would not be sent.
+///     OSError: If the file cannot be read.
+#[pyfunction]
+#[pyo3(signature = (file, srclang))]
+pub(crate) fn check_captions(py: Python<'_>, file: ShortFile, srclang: Text) -> PyResult<Vec<String>> {
+    let (file, srclang) = (file.read(py, "file")?, srclang.read(py, "srclang")?);
+    // Everything but the id of the media is checked.
+    let added = AddCaption::new(1, file, &srclang).map_err(|refusal| to_python(refusal.into()))?;
+    Ok(added.0.warnings)
+}
 
 /// An addition of captions, which warns before it is sent.
 struct AddCaption(captions::Addition);

@@ -10,7 +10,7 @@ import socket
 import threading
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 from urllib.parse import urlsplit
 
@@ -19,17 +19,10 @@ import typer
 from canvas_studio import profiles
 from canvas_studio._core import StudioClient
 from canvas_studio._person import identify
+from canvas_studio.cli.commands.whoami import lifetime, person_name, pongs, role
+from canvas_studio.cli.connection import another_token
+from canvas_studio.cli.options import AsJson, ProfileOption, one_of
 from canvas_studio.cli.terminal import echo, errors_as_text, printable
-from canvas_studio.cli.whoami import (
-    AsJson,
-    ProfileOption,
-    another_token,
-    lifetime,
-    one_of,
-    person_name,
-    pongs,
-    role,
-)
 from canvas_studio.errors import (
     APIConnectionError,
     APITimeoutError,
@@ -44,6 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from canvas_studio.profiles import Settings
+
+EXAMPLES = {"ping": "canvas-studio ping"}
 
 Result = TypeVar("Result")
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, TypedDict, cast
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 import typer
 
 from canvas_studio import profiles
 from canvas_studio._person import identify
+from canvas_studio.cli.connection import another_token
+from canvas_studio.cli.options import AsJson, ProfileArgument, ProfileOption, one_of
 from canvas_studio.cli.terminal import echo, errors_as_text, fail, printable
 from canvas_studio.errors import AuthenticationError, LoginRequiredError
 
@@ -20,11 +22,7 @@ if TYPE_CHECKING:
     from canvas_studio.models import Owner
     from canvas_studio.profiles import Settings
 
-ProfileArgument = Annotated[str | None, typer.Argument(metavar="[PROFILE]", help="The profile.", show_default=False)]
-ProfileOption = Annotated[
-    str | None, typer.Option("--profile", metavar="PROFILE", help="The profile, as an option.", show_default=False)
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+EXAMPLES = {"whoami": "canvas-studio whoami"}
 
 
 class TokenFacts(TypedDict):
@@ -43,21 +41,6 @@ def whoami(*, profile: ProfileArgument = None, profile_option: ProfileOption = N
         typer.echo(json.dumps(facts(settings, identity), indent=2))
     else:
         describe(settings, identity)
-
-
-def one_of(argument: str | None, option: str | None) -> str | None:
-    """Return the profile that was given as an argument or as an option.
-
-    Args:
-        argument: As an argument.
-        option: As an option.
-
-    Returns:
-        Its name, if any is given.
-    """
-    if argument and option and argument != option:
-        fail(f"{argument!r} and {option!r} are different profiles: name one of them", 2)
-    return argument or option
 
 
 def greet(settings: Settings) -> Identity:
@@ -95,20 +78,6 @@ def pongs(studio: StudioClient) -> bool:
     """
     # Both plain text and JSON have been observed.
     return str(studio.request("GET", "/ping")).strip().strip('"') == "pong"
-
-
-def another_token(settings: Settings) -> str:
-    """Say how to replace an invalid token.
-
-    Args:
-        settings: The settings with the token.
-
-    Returns:
-        A sentence.
-    """
-    if settings.profile is not None:
-        return f"Log in again: canvas-studio login {settings.profile.name}"
-    return f"The token comes from {settings.credentials_from}: put a new one there."
 
 
 def token_facts(settings: Settings) -> TokenFacts:

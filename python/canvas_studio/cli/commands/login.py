@@ -9,7 +9,7 @@ import secrets
 import sys
 import webbrowser
 from dataclasses import dataclass
-from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,8 +17,9 @@ import typer
 
 from canvas_studio import profiles
 from canvas_studio.auth import MemoryTokenStore
+from canvas_studio.cli.commands.whoami import describe, greet
+from canvas_studio.cli.options import ProfileArgument, ProfileOption, one_of
 from canvas_studio.cli.terminal import ask, echo, errors_as_text, fail, print_error
-from canvas_studio.cli.whoami import ProfileArgument, ProfileOption, describe, greet, one_of
 from canvas_studio.errors import InvalidArgumentError, SignInError, StudioError, TokenStoreError
 from canvas_studio.profiles import OUT_OF_BAND, Profile
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from canvas_studio.auth import Tokens
+
+EXAMPLES = {"login": "canvas-studio login myschool", "logout": "canvas-studio logout myschool"}
 
 ATTEMPTS: Final = 3
 DOMAIN: Final = ".instructuremedia.com"

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
-from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from canvas_studio.cli.library import FileOrProfile, opened
+from canvas_studio.cli.options import AsJson
 from canvas_studio.cli.tables import print_facts, print_report
 from canvas_studio.cli.terminal import echo, errors_as_text, fail
-from canvas_studio.cli.whoami import AsJson  # noqa: TC001 - typer reads the annotations
 from canvas_studio.workflows.inventory import inventory as make_inventory
 from canvas_studio.workflows.report import check_jinja2, write_csvs, write_report
 from canvas_studio.workflows.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from canvas_studio.workflows.about import SnapshotAbout
+
+EXAMPLES = {"inventory": "canvas-studio inventory library.db --csv tables"}
 
 
 @errors_as_text()

@@ -10,13 +10,15 @@ import typer
 
 from canvas_studio import profiles
 from canvas_studio.cli.library import taken
+from canvas_studio.cli.options import AsJson, ProfileOption, one_of
 from canvas_studio.cli.terminal import echo, errors_as_text, fail
-from canvas_studio.cli.whoami import AsJson, ProfileOption, one_of
 
 if TYPE_CHECKING:
     from canvas_studio.models import Drift
     from canvas_studio.workflows.about import SnapshotAbout
     from canvas_studio.workflows.snapshot import Snapshot
+
+EXAMPLES = {"snapshot": "canvas-studio snapshot library.db"}
 
 
 class Level(StrEnum):

@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from canvas_studio import profiles
+from canvas_studio.cli.exit_codes import NOT_ALL
 from canvas_studio.cli.library import FileOrProfile, opened
+from canvas_studio.cli.options import AsJson, ProfileOption, one_of
 from canvas_studio.cli.tables import print_facts, print_report
 from canvas_studio.cli.terminal import echo, errors_as_text, fail, print_error
-from canvas_studio.cli.whoami import AsJson, ProfileOption, one_of
 from canvas_studio.workflows.captions import WORDS, CaptionWords, read_day
 from canvas_studio.workflows.report import check_jinja2
 
 if TYPE_CHECKING:
     from canvas_studio.workflows.captions import Triage
 
-NOT_ALL = 4
+EXAMPLES = {"caption-triage": "canvas-studio caption-triage library.db --watched-since 2026-08-20"}
+
 KEEP = "keep them as you keep student records."
 
 

@@ -1,0 +1,45 @@
+"""The table of all commands, and the help that is printed from it without anything else being imported."""
+
+COMMANDS = (
+    # Name, module in `cli/commands/` that is imported when the command is named, help.
+    ("login", "login", "Sign in at a school, and save a profile."),
+    ("logout", "login", "Delete the tokens of a profile."),
+    ("whoami", "whoami", "Show who is signed in, as far as Studio tells."),
+    ("ping", "ping", "Check the way to a school step by step."),
+    ("media", "media", "Find media, and show what there is to know about one."),
+    ("collections", "collections", "List collections, and what is in them."),
+    ("captions", "captions", "List and download captions, and check caption files."),
+    ("users", "users", "Find users, and list what they have."),
+    ("api", "api", "Send any request that reads to Studio's API."),
+    ("snapshot", "snapshot", "Read a school's library into one SQLite file."),
+    ("inventory", "inventory", "Show storage, likely waste and growth of a library."),
+    ("caption-triage", "caption_triage", "Show which media watched in courses lack captions."),
+    ("sandbox", "sandbox", "Run a Studio on this machine, to try things on."),
+    ("demo", "demo", "Show what the package does in two minutes."),
+)
+"""A module has `app`, a group of commands; or for each command a function of its name, with `_` for `-`, and a line
+that works in `EXAMPLES`."""
+
+OPTIONS = (
+    ("--version", "Show the version and exit."),
+    ("--log-json", "Write one line of JSON per request to standard error."),
+    ("-h, --help", "Show this message and exit."),
+)
+
+PROGRAM = "canvas-studio"
+ABOUT = "Instructure Studio (Canvas Studio) from the command line."
+EXAMPLE = f"{PROGRAM} media list --limit 10"
+
+
+def full_help() -> str:
+    """Return the help of `canvas-studio`.
+
+    Returns:
+        The text.
+    """
+    lines = [f"Usage: {PROGRAM} [OPTIONS] COMMAND [ARGS]...", "", f"  {ABOUT}", "", "Options:"]
+    lines += [f"  {name:<16}{text}" for name, text in OPTIONS]
+    lines += ["", "Commands:"]
+    lines += [f"  {name:<16}{text}" for name, _, text in COMMANDS]
+    lines += ["", f"`{PROGRAM} COMMAND --help` lists what a command takes.", "", f"Example: {EXAMPLE}"]
+    return "\n".join(lines) + "\n"
