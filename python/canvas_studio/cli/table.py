@@ -14,6 +14,8 @@ COMMANDS = (
     ("snapshot", "snapshot", "Read a school's library into one SQLite file."),
     ("inventory", "inventory", "Show storage, likely waste and growth of a library."),
     ("caption-triage", "caption_triage", "Show which media watched in courses lack captions."),
+    ("record", "record", "Run a program, and record its requests to Studio."),
+    ("replay", "record", "Run a program, and answer its requests from a recording."),
     ("sandbox", "sandbox", "Run a Studio on this machine, to try things on."),
     ("demo", "demo", "Show what the package does in two minutes."),
 )

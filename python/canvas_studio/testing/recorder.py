@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from canvas_studio.testing.server import Exchange
 
-__all__ = ["Recorder", "RecordingWarning", "record"]
+__all__ = ["Recorder", "RecordingWarning", "check_target", "record"]
 
 API = "/api/public/v1"
 # What the client of the program decides; the rest belongs to a connection.
@@ -77,7 +77,7 @@ def record(path: str | os.PathLike[str], studio: StudioClient) -> Generator[Stud
         OSError: If the file cannot be written.
     """
     target = Path(path).absolute()
-    _check_target(target)
+    check_target(target)
     # Tokens are renewed and proxies are found by the given client.
     options = studio._options()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
     with Recorder(studio) as recorder:
@@ -86,7 +86,9 @@ def record(path: str | os.PathLike[str], studio: StudioClient) -> Generator[Stud
                 yield client
         finally:
             recorder.close()
-            recorder.write(target)
+            if problems := recorder.write(target):
+                told = "\n".join(["not in the recording, since there was no answer:", *problems])
+                warnings.warn(told, RecordingWarning, stacklevel=3)
 
 
 class Recorder:
@@ -134,8 +136,8 @@ class Recorder:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def write(self, path: Path) -> None:
-        """Write the recording, redacted, all of it or nothing, for its owner only."""
+    def write(self, path: Path) -> list[str]:
+        """Write the recording, redacted, all of it or nothing, for its owner only; return what is not in it."""
         entries = [entry for entry in self._entries if "response" in entry]
         har = {"log": {"version": "1.2", "creator": {"name": "canvas-studio", "version": ""}, "entries": entries}}
         content = json.dumps(redact(har, keep_ids=True), indent=2, ensure_ascii=False).encode(errors="replace") + b"\n"
@@ -150,9 +152,7 @@ class Recorder:
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
-        if self._problems:
-            told = "\n".join(dict.fromkeys(self._problems))
-            warnings.warn(f"not in the recording, since they got no answer:\n{told}", RecordingWarning, stacklevel=2)
+        return list(dict.fromkeys(self._problems))
 
     def serve(self, exchange: Exchange, origin: str) -> None:
         """Send one request on, and its answer back."""
@@ -356,7 +356,7 @@ def _text(body: bytes, mime_type: str) -> str:
     return left_out(len(body), "bytes") if body else ""
 
 
-def _check_target(target: Path) -> None:
+def check_target(target: Path) -> None:
     """Fail now, and not after an hour of recording."""
     if target.is_dir():
         raise IsADirectoryError(f"{target} is a folder: give the name of a file")
