@@ -286,7 +286,8 @@ def test_eight_processes_stay_signed_in_while_one_of_them_is_killed_each_second(
                         assert is_dead(box, tokens)
                         losses.append(Loss(time.time(), tokens))
                         sign_in(box, path)
-                        losses[-1].ended_at = time.time() + 1
+                        # On a busy machine, a process says only seconds later what it has met before.
+                        losses[-1].ended_at = time.time() + 5
                     time.sleep(0.02)
                 kills.append(crew.kill_one())
             crew.finish()

@@ -305,7 +305,7 @@ impl OAuth {
     }
 
     /// Starts an early renewal. The call that starts it waits briefly, since the event loop of an async store may end
-    /// with the call; if that is not enough, the tokens are still valid.
+    /// with the call; if that is not enough, the tokens may still be valid, and are renewed when Studio rejects them.
     pub(super) async fn renew_early(
         self: &Arc<Self>,
         config: &Config,
@@ -317,8 +317,7 @@ impl OAuth {
         if last.is_none_or(|last| now.duration_since(*last) >= EARLY_PAUSE) {
             self.early.store(Some(Arc::new(now)));
             let (mut outcome, _) = self.join(config, sender, Some(due));
-            let rest = due.tokens.expires_at.and_then(|end| end.duration_since(Timestamp::now()).try_into().ok());
-            let wait = EARLY_WAIT.min(config.timeout / 2).min(rest.unwrap_or_default());
+            let wait = EARLY_WAIT.min(config.timeout / 2);
             let _ = tokio::time::timeout(wait, outcome.wait_for(Option::is_some)).await;
         }
     }
