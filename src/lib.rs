@@ -50,6 +50,8 @@ mod _core {
     #[pymodule_export]
     use crate::python::pages::collections::Collection;
     #[pymodule_export]
+    use crate::python::pages::groups::check_group_user_change;
+    #[pymodule_export]
     use crate::python::pages::media::{Media, decode_media_page};
     #[pymodule_export]
     use crate::python::pages::streams::ByteReader;

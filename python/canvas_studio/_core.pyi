@@ -10,8 +10,13 @@ from canvas_studio.listing import Listing, Reports
 from canvas_studio.many_calls import Map
 from canvas_studio.models import (
     Caption,
+    CaptionFileRequest,
+    CaptioningServiceType,
     Course,
     Group,
+    GroupUser,
+    GroupUserChange,
+    MediaTransfer,
     Owner,
     PermissionChange,
     Permissions,
@@ -54,6 +59,7 @@ __all__ = [
     "_text",
     "changed_by_others",
     "check_captions",
+    "check_group_user_change",
     "check_permission_change",
     "forked",
     "make_private_folder",
@@ -141,9 +147,13 @@ class CallBuilder:
     @staticmethod
     def get_media_permissions(id: int | Media) -> PreparedCall: ...
     @staticmethod
-    def get_user(id: int | Owner | User) -> PreparedCall: ...
+    def get_user(id: int | Owner | User | GroupUser) -> PreparedCall: ...
     @staticmethod
-    def get_user_library(id: int | Owner | User) -> PreparedCall: ...
+    def get_user_library(id: int | Owner | User | GroupUser) -> PreparedCall: ...
+    @staticmethod
+    def list_caption_requests(provider: "str" = ..., status: "str" = ...) -> PreparedCall: ...
+    @staticmethod
+    def list_captioning_services() -> PreparedCall: ...
     @staticmethod
     def list_captions(media_id: int | Media) -> PreparedCall: ...
     @staticmethod
@@ -152,6 +162,8 @@ class CallBuilder:
     def list_collections(*, page: "int" = 1, per_page: "int" = 50) -> PreparedCall: ...
     @staticmethod
     def list_course_perspectives(course_id: int | Course | Collection) -> PreparedCall: ...
+    @staticmethod
+    def list_group_users(group_id: int | Group) -> PreparedCall: ...
     @staticmethod
     def list_media_courses(id: int | Media) -> PreparedCall: ...
     @staticmethod
@@ -165,9 +177,13 @@ class CallBuilder:
     @staticmethod
     def list_tags(media_id: int | Media) -> PreparedCall: ...
     @staticmethod
-    def list_user_collections(id: int | Owner | User, *, page: "int" = 1, per_page: "int" = 50) -> PreparedCall: ...
+    def list_user_collections(
+        id: int | Owner | User | GroupUser, *, page: "int" = 1, per_page: "int" = 50
+    ) -> PreparedCall: ...
     @staticmethod
-    def list_user_media(id: int | Owner | User, *, page: "int" = 1, per_page: "int" = 50) -> PreparedCall: ...
+    def list_user_media(
+        id: int | Owner | User | GroupUser, *, page: "int" = 1, per_page: "int" = 50
+    ) -> PreparedCall: ...
     @staticmethod
     def paginate(
         path: str, *, key: str, params: Mapping[str, Any] | None = None, page: "int" = 1, per_page: "int" = 50
@@ -382,7 +398,7 @@ class Collection:
         *,
         title: str | None = None,
         description: str | None = None,
-        user_id: int | Owner | User | None = None,
+        user_id: int | Owner | User | GroupUser | None = None,
         auto_caption: bool | None = None,
         is_external: bool | None = None,
     ) -> Media:
@@ -422,7 +438,7 @@ class Collection:
         *,
         title: str | None = None,
         description: str | None = None,
-        user_id: int | Owner | User | None = None,
+        user_id: int | Owner | User | GroupUser | None = None,
         auto_caption: bool | None = None,
         is_external: bool | None = None,
     ) -> Media:
@@ -655,7 +671,9 @@ class Collection:
 
         Reference: Collection page, /collections/{collection_id}/permissions: GET, then POST.
         """
-    def share(self, /, who: int | Owner | User | Group, level: "Literal['view', 'edit']" = "view") -> Permissions:
+    def share(
+        self, /, who: int | Owner | User | GroupUser | Group, level: "Literal['view', 'edit']" = "view"
+    ) -> Permissions:
         """
         Share it with a user or a group. If they have another level, it is changed to this one.
 
@@ -679,7 +697,7 @@ class Collection:
         Reference: Collection page, /collections/{collection_id}/permissions: GET, then POST.
         """
     async def share_async(
-        self, /, who: int | Owner | User | Group, level: "Literal['view', 'edit']" = "view"
+        self, /, who: int | Owner | User | GroupUser | Group, level: "Literal['view', 'edit']" = "view"
     ) -> Permissions:
         """
         Share it with a user or a group. If they have another level, it is changed to this one.
@@ -741,7 +759,7 @@ class Collection:
 
         Reference: Collection page, /collections/{collection_id}/unarchive (the method, POST, is inferred).
         """
-    def unshare(self, /, who: int | Owner | User | Group) -> Permissions:
+    def unshare(self, /, who: int | Owner | User | GroupUser | Group) -> Permissions:
         """
         Stop sharing it with a user or a group.
 
@@ -763,7 +781,7 @@ class Collection:
 
         Reference: Collection page, /collections/{collection_id}/permissions: GET, then POST.
         """
-    async def unshare_async(self, /, who: int | Owner | User | Group) -> Permissions:
+    async def unshare_async(self, /, who: int | Owner | User | GroupUser | Group) -> Permissions:
         """
         Stop sharing it with a user or a group.
 
@@ -792,7 +810,7 @@ class Collection:
         *,
         title: str | None = None,
         description: str | None = None,
-        user_id: int | Owner | User | None = None,
+        user_id: int | Owner | User | GroupUser | None = None,
         auto_caption: bool | None = None,
         progress: bool | Callable[[int, int | None], object] | None = None,
         check: "bool" = True,
@@ -829,7 +847,7 @@ class Collection:
         *,
         title: str | None = None,
         description: str | None = None,
-        user_id: int | Owner | User | None = None,
+        user_id: int | Owner | User | GroupUser | None = None,
         auto_caption: bool | None = None,
         progress: bool | Callable[[int, int | None], object] | None = None,
         check: "bool" = True,
@@ -866,7 +884,7 @@ class Collection:
         *,
         pattern: str | None = None,
         recursive: "bool" = False,
-        user_id: int | Owner | User | None = None,
+        user_id: int | Owner | User | GroupUser | None = None,
         jobs: "int" = 4,
         journal: str | PathLike[str] | None = None,
         progress: bool | Callable[[int, int | None], object] | None = None,
@@ -903,7 +921,7 @@ class Collection:
         *,
         pattern: str | None = None,
         recursive: "bool" = False,
-        user_id: int | Owner | User | None = None,
+        user_id: int | Owner | User | GroupUser | None = None,
         jobs: "int" = 4,
         journal: str | PathLike[str] | None = None,
         progress: bool | Callable[[int, int | None], object] | None = None,
@@ -1675,6 +1693,9 @@ class Media:
         Args:
             tag: The tag, or its id.
 
+        Returns:
+            Nothing.
+
         Raises:
             PermissionDeniedError: 403, if the caller may not do that.
             NotFoundError: 404, if it is no longer there, or does not have this tag.
@@ -1687,6 +1708,9 @@ class Media:
 
         Args:
             tag: The tag, or its id.
+
+        Returns:
+            Nothing.
 
         Raises:
             PermissionDeniedError: 403, if the caller may not do that.
@@ -1748,7 +1772,9 @@ class Media:
 
         Reference: Media page, /media/{media_id}/permissions: GET, then POST (observed).
         """
-    def share(self, /, who: int | Owner | User | Group, level: "Literal['view', 'edit']" = "view") -> Permissions:
+    def share(
+        self, /, who: int | Owner | User | GroupUser | Group, level: "Literal['view', 'edit']" = "view"
+    ) -> Permissions:
         """
         Share it with a user or a group. If they have another level, it is changed to this one.
 
@@ -1772,7 +1798,7 @@ class Media:
         Reference: Media page, /media/{media_id}/permissions: GET, then POST (observed).
         """
     async def share_async(
-        self, /, who: int | Owner | User | Group, level: "Literal['view', 'edit']" = "view"
+        self, /, who: int | Owner | User | GroupUser | Group, level: "Literal['view', 'edit']" = "view"
     ) -> Permissions:
         """
         Share it with a user or a group. If they have another level, it is changed to this one.
@@ -1878,7 +1904,7 @@ class Media:
 
         Reference: Media page, /media/{media_id}/unarchive (the method, POST, is inferred).
         """
-    def unshare(self, /, who: int | Owner | User | Group) -> Permissions:
+    def unshare(self, /, who: int | Owner | User | GroupUser | Group) -> Permissions:
         """
         Stop sharing it with a user or a group.
 
@@ -1900,7 +1926,7 @@ class Media:
 
         Reference: Media page, /media/{media_id}/permissions: GET, then POST (observed).
         """
-    async def unshare_async(self, /, who: int | Owner | User | Group) -> Permissions:
+    async def unshare_async(self, /, who: int | Owner | User | GroupUser | Group) -> Permissions:
         """
         Stop sharing it with a user or a group.
 
@@ -2586,6 +2612,52 @@ class StudioClient:
 
         Reference: Collection page, POST /collections/{collection_id}/permissions.
         """
+    def change_group_users(
+        self, /, group_id: int | Group, changes: Iterable[GroupUserChange | Mapping[str, Any]]
+    ) -> tuple[GroupUser, ...]:
+        """
+        Add users to a group, change what they are in it, or remove them.
+
+        Args:
+            group_id: The id of the group, or a `Group`.
+            changes: `GroupUserChange` objects, or dicts with the same names; one for each user. Whether Studio applies all
+                of them or none is not documented.
+
+        Returns:
+            All users of the group after the changes.
+
+        Raises:
+            InvalidArgumentError: If there is no change, two are of one user, or one cannot be right.
+            PermissionDeniedError: 403, if the caller is not an administrator.
+            NotFoundError: 404, if there is no such group.
+            UnprocessableEntityError: 422, if something is not valid, such as an action.
+            ResponseDecodeError: If Studio accepts the changes, but its list shows that it did not make them.
+
+        Reference: Group page, POST /groups/{group_id}/users/batch_update.
+        """
+    async def change_group_users_async(
+        self, /, group_id: int | Group, changes: Iterable[GroupUserChange | Mapping[str, Any]]
+    ) -> tuple[GroupUser, ...]:
+        """
+        Add users to a group, change what they are in it, or remove them.
+
+        Args:
+            group_id: The id of the group, or a `Group`.
+            changes: `GroupUserChange` objects, or dicts with the same names; one for each user. Whether Studio applies all
+                of them or none is not documented.
+
+        Returns:
+            All users of the group after the changes.
+
+        Raises:
+            InvalidArgumentError: If there is no change, two are of one user, or one cannot be right.
+            PermissionDeniedError: 403, if the caller is not an administrator.
+            NotFoundError: 404, if there is no such group.
+            UnprocessableEntityError: 422, if something is not valid, such as an action.
+            ResponseDecodeError: If Studio accepts the changes, but its list shows that it did not make them.
+
+        Reference: Group page, POST /groups/{group_id}/users/batch_update.
+        """
     def change_media_permissions(
         self, /, id: int | Media, changes: Iterable[PermissionChange | Mapping[str, Any]]
     ) -> Permissions:
@@ -2702,7 +2774,7 @@ class StudioClient:
 
         Reference: Media Upload page, POST /media/uploads/{media_id}/complete.
         """
-    def create_collection(self, /, name: str, *, user_id: int | Owner | User | None = None) -> Collection:
+    def create_collection(self, /, name: str, *, user_id: int | Owner | User | GroupUser | None = None) -> Collection:
         """
         Create a collection.
 
@@ -2721,7 +2793,9 @@ class StudioClient:
 
         Reference: Collection page, POST /collections.
         """
-    async def create_collection_async(self, /, name: str, *, user_id: int | Owner | User | None = None) -> Collection:
+    async def create_collection_async(
+        self, /, name: str, *, user_id: int | Owner | User | GroupUser | None = None
+    ) -> Collection:
         """
         Create a collection.
 
@@ -2748,7 +2822,7 @@ class StudioClient:
         *,
         title: str | None = None,
         description: str | None = None,
-        user_id: int | Owner | User | None = None,
+        user_id: int | Owner | User | GroupUser | None = None,
         auto_caption: bool | None = None,
         is_external: bool | None = None,
     ) -> Media:
@@ -2790,7 +2864,7 @@ class StudioClient:
         *,
         title: str | None = None,
         description: str | None = None,
-        user_id: int | Owner | User | None = None,
+        user_id: int | Owner | User | GroupUser | None = None,
         auto_caption: bool | None = None,
         is_external: bool | None = None,
     ) -> Media:
@@ -2889,7 +2963,7 @@ class StudioClient:
         *,
         title: str | None = None,
         description: str | None = None,
-        user_id: int | Owner | User | None = None,
+        user_id: int | Owner | User | GroupUser | None = None,
         collection_id: int | Collection | None = None,
         auto_caption: bool | None = None,
         is_external: bool | None = None,
@@ -2932,7 +3006,7 @@ class StudioClient:
         *,
         title: str | None = None,
         description: str | None = None,
-        user_id: int | Owner | User | None = None,
+        user_id: int | Owner | User | GroupUser | None = None,
         collection_id: int | Collection | None = None,
         auto_caption: bool | None = None,
         is_external: bool | None = None,
@@ -2969,7 +3043,7 @@ class StudioClient:
         Reference: Media Upload page, POST /media.
         """
     def create_upload(
-        self, /, *, user_id: int | Owner | User | None = None, collection_id: int | Collection | None = None
+        self, /, *, user_id: int | Owner | User | GroupUser | None = None, collection_id: int | Collection | None = None
     ) -> UploadSlot:
         """
         Create an upload: the first of the three steps that `upload_media` makes.
@@ -2991,7 +3065,7 @@ class StudioClient:
         Reference: Media Upload page, POST /media/uploads.
         """
     async def create_upload_async(
-        self, /, *, user_id: int | Owner | User | None = None, collection_id: int | Collection | None = None
+        self, /, *, user_id: int | Owner | User | GroupUser | None = None, collection_id: int | Collection | None = None
     ) -> UploadSlot:
         """
         Create an upload: the first of the three steps that `upload_media` makes.
@@ -3011,6 +3085,42 @@ class StudioClient:
             UnprocessableEntityError: 422, if the user id is not valid.
 
         Reference: Media Upload page, POST /media/uploads.
+        """
+    def delete_captioning_service(self, /, key: str) -> None:
+        """
+        Delete the type of a captioning service, and the captioning roles that belong to it.
+
+        Whoever had such a role no longer has it.
+
+        Args:
+            key: The `key` of the type.
+
+        Returns:
+            Nothing.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if the account has no active captioning service, or none with this key.
+
+        Reference: Professional Captioning page, DELETE /captioning_service_types/{key}.
+        """
+    async def delete_captioning_service_async(self, /, key: str) -> None:
+        """
+        Delete the type of a captioning service, and the captioning roles that belong to it.
+
+        Whoever had such a role no longer has it.
+
+        Args:
+            key: The `key` of the type.
+
+        Returns:
+            Nothing.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if the account has no active captioning service, or none with this key.
+
+        Reference: Professional Captioning page, DELETE /captioning_service_types/{key}.
         """
     def delete_collection(self, /, id: int | Collection) -> Collection | None:
         """
@@ -3600,7 +3710,7 @@ class StudioClient:
 
         Reference: Media page, GET /media/{media_id}/permissions.
         """
-    def get_user(self, /, id: int | Owner | User) -> User:
+    def get_user(self, /, id: int | Owner | User | GroupUser) -> User:
         """
         Get a user.
 
@@ -3617,7 +3727,7 @@ class StudioClient:
 
         Reference: User page, GET /users/{user_id}.
         """
-    async def get_user_async(self, /, id: int | Owner | User) -> User:
+    async def get_user_async(self, /, id: int | Owner | User | GroupUser) -> User:
         """
         Get a user.
 
@@ -3634,7 +3744,7 @@ class StudioClient:
 
         Reference: User page, GET /users/{user_id}.
         """
-    def get_user_library(self, /, id: int | Owner | User) -> Collection:
+    def get_user_library(self, /, id: int | Owner | User | GroupUser) -> Collection:
         """
         Get the library of a user: the personal collection, into which their media go by default.
 
@@ -3651,7 +3761,7 @@ class StudioClient:
 
         Reference: User page, GET /users/{user_id}/library.
         """
-    async def get_user_library_async(self, /, id: int | Owner | User) -> Collection:
+    async def get_user_library_async(self, /, id: int | Owner | User | GroupUser) -> Collection:
         """
         Get the library of a user: the personal collection, into which their media go by default.
 
@@ -3705,6 +3815,36 @@ class StudioClient:
             APIConnectionError: If the connection breaks for good, or the file changes while it is read.
 
         Reference: Media page, GET /media/{media_id}/download.
+        """
+    def list_caption_requests(self, /, provider: "str" = ..., status: "str" = ...) -> Listing[CaptionFileRequest]:
+        """
+        List the requests for captions that a provider has yet to fulfil.
+
+        Args:
+            provider: Whose requests. Only `professional` is documented; any other word is sent.
+            status: Which requests. Only `requested` is documented; any other word is sent.
+
+        Returns:
+            A listing of `CaptionFileRequest`. What is in one is not documented: look into `extra`.
+
+        Raises, while it is read:
+            PermissionDeniedError: 403, if the caller may not see them.
+            UnprocessableEntityError: 422, if a word is not valid.
+
+        Reference: Professional Captioning page, GET /caption_file_requests.
+        """
+    def list_captioning_services(self, /) -> Listing[CaptioningServiceType]:
+        """
+        List the types of captioning services of the account.
+
+        Returns:
+            A listing of `CaptioningServiceType`.
+
+        Raises, while it is read:
+            PermissionDeniedError: 403, if the caller may not see them.
+            NotFoundError: 404, if the account has no active captioning service.
+
+        Reference: Professional Captioning page, GET /captioning_service_types.
         """
     def list_captions(self, /, media_id: int | Media) -> Listing[Caption]:
         """
@@ -3773,6 +3913,24 @@ class StudioClient:
             UnprocessableEntityError: 422, if the id is not valid.
 
         Reference: Courses page, GET /courses/{course_id}/perspectives.
+        """
+    def list_group_users(self, /, group_id: int | Group) -> Listing[GroupUser]:
+        """
+        List the users of a group.
+
+        Args:
+            group_id: The id of the group, or a `Group`. No operation lists groups: take the id from Studio itself, or
+                from the permissions of something that is shared with the group.
+
+        Returns:
+            A listing of `GroupUser`.
+
+        Raises, while it is read:
+            PermissionDeniedError: 403, if the caller is neither an administrator nor a member of the group.
+            NotFoundError: 404, if there is no such group.
+            UnprocessableEntityError: 422, if the id is not valid.
+
+        Reference: Group page, GET /groups/{group_id}/users.
         """
     def list_media_courses(self, /, id: int | Media) -> Listing[Course]:
         """
@@ -3862,7 +4020,7 @@ class StudioClient:
         Reference: Tags page, GET /media/{media_id}/tags.
         """
     def list_user_collections(
-        self, /, id: int | Owner | User, *, page: "int" = 1, per_page: "int" = 50
+        self, /, id: int | Owner | User | GroupUser, *, page: "int" = 1, per_page: "int" = 50
     ) -> Listing[Collection]:
         """
         List the collections that a user has permission to.
@@ -3882,7 +4040,9 @@ class StudioClient:
 
         Reference: User page, GET /users/{user_id}/collections.
         """
-    def list_user_media(self, /, id: int | Owner | User, *, page: "int" = 1, per_page: "int" = 50) -> Listing[Media]:
+    def list_user_media(
+        self, /, id: int | Owner | User | GroupUser, *, page: "int" = 1, per_page: "int" = 50
+    ) -> Listing[Media]:
         """
         List the media that a user has permission to: what they own, and what is shared with them.
 
@@ -4117,7 +4277,7 @@ class StudioClient:
         self,
         /,
         operation: Literal["get_user"],
-        items: Iterable[int | Owner | User] | AsyncIterable[int | Owner | User],
+        items: Iterable[int | Owner | User | GroupUser] | AsyncIterable[int | Owner | User | GroupUser],
         *,
         max_concurrency: int | None = None,
         errors: Literal["raise"] = "raise",
@@ -4128,7 +4288,7 @@ class StudioClient:
         self,
         /,
         operation: Literal["get_user"],
-        items: Iterable[int | Owner | User] | AsyncIterable[int | Owner | User],
+        items: Iterable[int | Owner | User | GroupUser] | AsyncIterable[int | Owner | User | GroupUser],
         *,
         max_concurrency: int | None = None,
         errors: Literal["return"],
@@ -4139,7 +4299,7 @@ class StudioClient:
         self,
         /,
         operation: Literal["get_user_library"],
-        items: Iterable[int | Owner | User] | AsyncIterable[int | Owner | User],
+        items: Iterable[int | Owner | User | GroupUser] | AsyncIterable[int | Owner | User | GroupUser],
         *,
         max_concurrency: int | None = None,
         errors: Literal["raise"] = "raise",
@@ -4150,12 +4310,60 @@ class StudioClient:
         self,
         /,
         operation: Literal["get_user_library"],
-        items: Iterable[int | Owner | User] | AsyncIterable[int | Owner | User],
+        items: Iterable[int | Owner | User | GroupUser] | AsyncIterable[int | Owner | User | GroupUser],
         *,
         max_concurrency: int | None = None,
         errors: Literal["return"],
         progress: bool | Callable[[int, int | None], object] | None = None,
     ) -> Map[Collection | StudioError]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["list_caption_requests"],
+        items: Iterable["str" | tuple["str", "str"]] | AsyncIterable["str" | tuple["str", "str"]],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["raise"] = "raise",
+        consistent: bool = False,
+        progress: bool | Callable[[int, int | None], object] | None = None,
+    ) -> Map[list[CaptionFileRequest]]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["list_caption_requests"],
+        items: Iterable["str" | tuple["str", "str"]] | AsyncIterable["str" | tuple["str", "str"]],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["return"],
+        consistent: bool = False,
+        progress: bool | Callable[[int, int | None], object] | None = None,
+    ) -> Map[list[CaptionFileRequest] | StudioError]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["list_captioning_services"],
+        items: Iterable[dict[str, Any]] | AsyncIterable[dict[str, Any]],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["raise"] = "raise",
+        consistent: bool = False,
+        progress: bool | Callable[[int, int | None], object] | None = None,
+    ) -> Map[list[CaptioningServiceType]]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["list_captioning_services"],
+        items: Iterable[dict[str, Any]] | AsyncIterable[dict[str, Any]],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["return"],
+        consistent: bool = False,
+        progress: bool | Callable[[int, int | None], object] | None = None,
+    ) -> Map[list[CaptioningServiceType] | StudioError]: ...
     @overload
     def map(
         self,
@@ -4260,6 +4468,30 @@ class StudioClient:
         consistent: bool = False,
         progress: bool | Callable[[int, int | None], object] | None = None,
     ) -> Map[list[Perspective] | StudioError]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["list_group_users"],
+        items: Iterable[int | Group] | AsyncIterable[int | Group],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["raise"] = "raise",
+        consistent: bool = False,
+        progress: bool | Callable[[int, int | None], object] | None = None,
+    ) -> Map[list[GroupUser]]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["list_group_users"],
+        items: Iterable[int | Group] | AsyncIterable[int | Group],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["return"],
+        consistent: bool = False,
+        progress: bool | Callable[[int, int | None], object] | None = None,
+    ) -> Map[list[GroupUser] | StudioError]: ...
     @overload
     def map(
         self,
@@ -4387,7 +4619,7 @@ class StudioClient:
         self,
         /,
         operation: Literal["list_user_collections"],
-        items: Iterable[int | Owner | User] | AsyncIterable[int | Owner | User],
+        items: Iterable[int | Owner | User | GroupUser] | AsyncIterable[int | Owner | User | GroupUser],
         *,
         max_concurrency: int | None = None,
         errors: Literal["raise"] = "raise",
@@ -4401,7 +4633,7 @@ class StudioClient:
         self,
         /,
         operation: Literal["list_user_collections"],
-        items: Iterable[int | Owner | User] | AsyncIterable[int | Owner | User],
+        items: Iterable[int | Owner | User | GroupUser] | AsyncIterable[int | Owner | User | GroupUser],
         *,
         max_concurrency: int | None = None,
         errors: Literal["return"],
@@ -4415,7 +4647,7 @@ class StudioClient:
         self,
         /,
         operation: Literal["list_user_media"],
-        items: Iterable[int | Owner | User] | AsyncIterable[int | Owner | User],
+        items: Iterable[int | Owner | User | GroupUser] | AsyncIterable[int | Owner | User | GroupUser],
         *,
         max_concurrency: int | None = None,
         errors: Literal["raise"] = "raise",
@@ -4429,7 +4661,7 @@ class StudioClient:
         self,
         /,
         operation: Literal["list_user_media"],
-        items: Iterable[int | Owner | User] | AsyncIterable[int | Owner | User],
+        items: Iterable[int | Owner | User | GroupUser] | AsyncIterable[int | Owner | User | GroupUser],
         *,
         max_concurrency: int | None = None,
         errors: Literal["return"],
@@ -4602,6 +4834,52 @@ class StudioClient:
 
         Reference: Ping page, GET /ping.
         """
+    def put_captioning_service(
+        self, /, key: str, *, label: str, description: str, is_asr: bool, languages: Iterable[str] | None = None
+    ) -> CaptioningServiceType | None:
+        """
+        Insert or update the type of a captioning service.
+
+        Args:
+            key: Its name for machines, which comes with requests for captions.
+            label: Its name for people.
+            description: What it is.
+            is_asr: Whether a machine makes the captions (automatic speech recognition).
+            languages: The languages that it is for, as tags such as `en` or `pt-BR`.
+
+        Returns:
+            The type, or `None` if Studio's answer holds none (its body is not documented).
+
+        Raises:
+            InvalidArgumentError: If a text is empty, or a language is no tag of one.
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if the account has no active captioning service.
+
+        Reference: Professional Captioning page, PUT /captioning_service_types/{key}.
+        """
+    async def put_captioning_service_async(
+        self, /, key: str, *, label: str, description: str, is_asr: bool, languages: Iterable[str] | None = None
+    ) -> CaptioningServiceType | None:
+        """
+        Insert or update the type of a captioning service.
+
+        Args:
+            key: Its name for machines, which comes with requests for captions.
+            label: Its name for people.
+            description: What it is.
+            is_asr: Whether a machine makes the captions (automatic speech recognition).
+            languages: The languages that it is for, as tags such as `en` or `pt-BR`.
+
+        Returns:
+            The type, or `None` if Studio's answer holds none (its body is not documented).
+
+        Raises:
+            InvalidArgumentError: If a text is empty, or a language is no tag of one.
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if the account has no active captioning service.
+
+        Reference: Professional Captioning page, PUT /captioning_service_types/{key}.
+        """
     def remove_tag(self, /, media_id: int | Media, tag: int | Tag) -> None:
         """
         Remove a tag from a media.
@@ -4609,6 +4887,9 @@ class StudioClient:
         Args:
             media_id: The media, or its id.
             tag: The tag, or its id.
+
+        Returns:
+            Nothing.
 
         Raises:
             PermissionDeniedError: 403, if the caller may not do that.
@@ -4623,6 +4904,9 @@ class StudioClient:
         Args:
             media_id: The media, or its id.
             tag: The tag, or its id.
+
+        Returns:
+            Nothing.
 
         Raises:
             PermissionDeniedError: 403, if the caller may not do that.
@@ -4984,7 +5268,11 @@ class StudioClient:
         Reference: Media page, /media/{media_id}/permissions: GET, then POST (observed).
         """
     def share_collection(
-        self, /, id: int | Collection, who: int | Owner | User | Group, level: "Literal['view', 'edit']" = "view"
+        self,
+        /,
+        id: int | Collection,
+        who: int | Owner | User | GroupUser | Group,
+        level: "Literal['view', 'edit']" = "view",
     ) -> Permissions:
         """
         Share a collection with a user or a group. If they have another level, it is changed to this one.
@@ -5010,7 +5298,11 @@ class StudioClient:
         Reference: Collection page, /collections/{collection_id}/permissions: GET, then POST.
         """
     async def share_collection_async(
-        self, /, id: int | Collection, who: int | Owner | User | Group, level: "Literal['view', 'edit']" = "view"
+        self,
+        /,
+        id: int | Collection,
+        who: int | Owner | User | GroupUser | Group,
+        level: "Literal['view', 'edit']" = "view",
     ) -> Permissions:
         """
         Share a collection with a user or a group. If they have another level, it is changed to this one.
@@ -5036,7 +5328,7 @@ class StudioClient:
         Reference: Collection page, /collections/{collection_id}/permissions: GET, then POST.
         """
     def share_media(
-        self, /, id: int | Media, who: int | Owner | User | Group, level: "Literal['view', 'edit']" = "view"
+        self, /, id: int | Media, who: int | Owner | User | GroupUser | Group, level: "Literal['view', 'edit']" = "view"
     ) -> Permissions:
         """
         Share a media with a user or a group. If they have another level, it is changed to this one.
@@ -5062,7 +5354,7 @@ class StudioClient:
         Reference: Media page, /media/{media_id}/permissions: GET, then POST (observed).
         """
     async def share_media_async(
-        self, /, id: int | Media, who: int | Owner | User | Group, level: "Literal['view', 'edit']" = "view"
+        self, /, id: int | Media, who: int | Owner | User | GroupUser | Group, level: "Literal['view', 'edit']" = "view"
     ) -> Permissions:
         """
         Share a media with a user or a group. If they have another level, it is changed to this one.
@@ -5086,6 +5378,70 @@ class StudioClient:
                 is missing so far. Call it again.
 
         Reference: Media page, /media/{media_id}/permissions: GET, then POST (observed).
+        """
+    def transfer_media(
+        self, /, from_user: int | Owner | User | GroupUser, to_user: int | Owner | User | GroupUser, *, expect: int
+    ) -> MediaTransfer:
+        """
+        Give all media of a user that are not shared to another user.
+
+        Studio moves every unshared media at once, with its perspectives in the library and in custom collections, and only
+        a transfer in the other direction brings them back, with all else that the other user has. So say how many you
+        expect. They are counted first; if there are more or fewer, nothing is transferred.
+
+        What counts is a media whose owner is `from_user` and that is shared with nobody directly. Whether Studio also
+        calls a media shared that is only in a shared collection or in a course is unknown: it moves that many at most.
+        The count takes a request for each media of the user.
+
+        Args:
+            from_user: Who has the media: the Studio user id, or a user as an object.
+            to_user: Who gets them; likewise.
+            expect: How many unshared media `from_user` has.
+
+        Returns:
+            What was not transferred.
+
+        Raises:
+            MediaCountError: If they are not as many as expected. Nothing was transferred.
+            InvalidArgumentError: If both users are the same, or `expect` is no number of media.
+            BadRequestError: 400, if Studio does not know the users.
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if there is no `from_user`, whose media are listed first.
+            UnprocessableEntityError: 422, if an id is not valid.
+
+        Reference: Transfer Media page, POST /transfer_media.
+        """
+    async def transfer_media_async(
+        self, /, from_user: int | Owner | User | GroupUser, to_user: int | Owner | User | GroupUser, *, expect: int
+    ) -> MediaTransfer:
+        """
+        Give all media of a user that are not shared to another user.
+
+        Studio moves every unshared media at once, with its perspectives in the library and in custom collections, and only
+        a transfer in the other direction brings them back, with all else that the other user has. So say how many you
+        expect. They are counted first; if there are more or fewer, nothing is transferred.
+
+        What counts is a media whose owner is `from_user` and that is shared with nobody directly. Whether Studio also
+        calls a media shared that is only in a shared collection or in a course is unknown: it moves that many at most.
+        The count takes a request for each media of the user.
+
+        Args:
+            from_user: Who has the media: the Studio user id, or a user as an object.
+            to_user: Who gets them; likewise.
+            expect: How many unshared media `from_user` has.
+
+        Returns:
+            What was not transferred.
+
+        Raises:
+            MediaCountError: If they are not as many as expected. Nothing was transferred.
+            InvalidArgumentError: If both users are the same, or `expect` is no number of media.
+            BadRequestError: 400, if Studio does not know the users.
+            PermissionDeniedError: 403, if the caller may not do that.
+            NotFoundError: 404, if there is no `from_user`, whose media are listed first.
+            UnprocessableEntityError: 422, if an id is not valid.
+
+        Reference: Transfer Media page, POST /transfer_media.
         """
     def unarchive_collection(self, /, id: int | Collection) -> Collection | None:
         """
@@ -5157,7 +5513,7 @@ class StudioClient:
 
         Reference: Media page, /media/{media_id}/unarchive (the method, POST, is inferred).
         """
-    def unshare_collection(self, /, id: int | Collection, who: int | Owner | User | Group) -> Permissions:
+    def unshare_collection(self, /, id: int | Collection, who: int | Owner | User | GroupUser | Group) -> Permissions:
         """
         Stop sharing a collection with a user or a group.
 
@@ -5180,7 +5536,9 @@ class StudioClient:
 
         Reference: Collection page, /collections/{collection_id}/permissions: GET, then POST.
         """
-    async def unshare_collection_async(self, /, id: int | Collection, who: int | Owner | User | Group) -> Permissions:
+    async def unshare_collection_async(
+        self, /, id: int | Collection, who: int | Owner | User | GroupUser | Group
+    ) -> Permissions:
         """
         Stop sharing a collection with a user or a group.
 
@@ -5203,7 +5561,7 @@ class StudioClient:
 
         Reference: Collection page, /collections/{collection_id}/permissions: GET, then POST.
         """
-    def unshare_media(self, /, id: int | Media, who: int | Owner | User | Group) -> Permissions:
+    def unshare_media(self, /, id: int | Media, who: int | Owner | User | GroupUser | Group) -> Permissions:
         """
         Stop sharing a media with a user or a group.
 
@@ -5226,7 +5584,7 @@ class StudioClient:
 
         Reference: Media page, /media/{media_id}/permissions: GET, then POST (observed).
         """
-    async def unshare_media_async(self, /, id: int | Media, who: int | Owner | User | Group) -> Permissions:
+    async def unshare_media_async(self, /, id: int | Media, who: int | Owner | User | GroupUser | Group) -> Permissions:
         """
         Stop sharing a media with a user or a group.
 
@@ -5248,6 +5606,76 @@ class StudioClient:
                 shared with them so far. Call it again.
 
         Reference: Media page, /media/{media_id}/permissions: GET, then POST (observed).
+        """
+    def update_caption_request(
+        self,
+        /,
+        id: int | CaptionFileRequest,
+        status: Literal["processing", "fulfilled", "failed"] | str,
+        message: str | None = None,
+        file: str | PathLike[str] | BinaryIO | tuple[str, bytes | str | PathLike[str]] | None = None,
+    ) -> None:
+        """
+        Report the result of a request for captions.
+
+        A request is fulfilled or failed once.
+
+        Args:
+            id: The request, or its id.
+            status: `processing`, `fulfilled` or `failed`.
+            message: Why it failed.
+            file: The captions: a path, an open binary file, or `(name, bytes)`. Only SubRip, named `.srt`. Not with
+                `failed`. It is checked as `add_caption` checks it, and must be UTF-8 or UTF-16, since its language is not
+                known.
+
+        Returns:
+            Nothing.
+
+        Raises:
+            InvalidArgumentError: If the file is empty, has no cues, is not SubRip, or has a cue that players would show
+                wrongly; the message names the line. Also if there is a file although the captions failed.
+            CaptionWarning: As a warning, if the file had to be converted, or is odd in a way that players put up with.
+            OSError: If the file cannot be read.
+            BadRequestError: 400, if Studio misses a parameter.
+            PermissionDeniedError: 403, if the caller may not do that.
+            UnprocessableEntityError: 422, if something is not valid.
+
+        Reference: Professional Captioning page, PATCH /caption_file_requests/{caption_file_request_id}.
+        """
+    async def update_caption_request_async(
+        self,
+        /,
+        id: int | CaptionFileRequest,
+        status: Literal["processing", "fulfilled", "failed"] | str,
+        message: str | None = None,
+        file: str | PathLike[str] | BinaryIO | tuple[str, bytes | str | PathLike[str]] | None = None,
+    ) -> None:
+        """
+        Report the result of a request for captions.
+
+        A request is fulfilled or failed once.
+
+        Args:
+            id: The request, or its id.
+            status: `processing`, `fulfilled` or `failed`.
+            message: Why it failed.
+            file: The captions: a path, an open binary file, or `(name, bytes)`. Only SubRip, named `.srt`. Not with
+                `failed`. It is checked as `add_caption` checks it, and must be UTF-8 or UTF-16, since its language is not
+                known.
+
+        Returns:
+            Nothing.
+
+        Raises:
+            InvalidArgumentError: If the file is empty, has no cues, is not SubRip, or has a cue that players would show
+                wrongly; the message names the line. Also if there is a file although the captions failed.
+            CaptionWarning: As a warning, if the file had to be converted, or is odd in a way that players put up with.
+            OSError: If the file cannot be read.
+            BadRequestError: 400, if Studio misses a parameter.
+            PermissionDeniedError: 403, if the caller may not do that.
+            UnprocessableEntityError: 422, if something is not valid.
+
+        Reference: Professional Captioning page, PATCH /caption_file_requests/{caption_file_request_id}.
         """
     def upload_folder(
         self,
@@ -5257,7 +5685,7 @@ class StudioClient:
         pattern: str | None = None,
         recursive: "bool" = False,
         collection_id: int | Collection | None = None,
-        user_id: int | Owner | User | None = None,
+        user_id: int | Owner | User | GroupUser | None = None,
         jobs: "int" = 4,
         journal: str | PathLike[str] | None = None,
         progress: bool | Callable[[int, int | None], object] | None = None,
@@ -5309,7 +5737,7 @@ class StudioClient:
         pattern: str | None = None,
         recursive: "bool" = False,
         collection_id: int | Collection | None = None,
-        user_id: int | Owner | User | None = None,
+        user_id: int | Owner | User | GroupUser | None = None,
         jobs: "int" = 4,
         journal: str | PathLike[str] | None = None,
         progress: bool | Callable[[int, int | None], object] | None = None,
@@ -5361,7 +5789,7 @@ class StudioClient:
         title: str | None = None,
         description: str | None = None,
         collection_id: int | Collection | None = None,
-        user_id: int | Owner | User | None = None,
+        user_id: int | Owner | User | GroupUser | None = None,
         auto_caption: bool | None = None,
         progress: bool | Callable[[int, int | None], object] | None = None,
         check: "bool" = True,
@@ -5411,7 +5839,7 @@ class StudioClient:
         title: str | None = None,
         description: str | None = None,
         collection_id: int | Collection | None = None,
-        user_id: int | Owner | User | None = None,
+        user_id: int | Owner | User | GroupUser | None = None,
         auto_caption: bool | None = None,
         progress: bool | Callable[[int, int | None], object] | None = None,
         check: "bool" = True,
@@ -5752,6 +6180,11 @@ def check_captions(
     Raises:
         InvalidArgumentError: If the file would not be sent.
         OSError: If the file cannot be read.
+    """
+
+def check_group_user_change(action: str, user_id: int, permission: str | None) -> None:
+    """
+    Check the fields of a `GroupUserChange` when it is made.
     """
 
 def check_permission_change(action: str, id: int, share_type: str, permission_type: str) -> None:

@@ -19,6 +19,7 @@ __all__ = [
     "InvalidArgumentError",
     "ListingChangedError",
     "LoginRequiredError",
+    "MediaCountError",
     "NotFoundError",
     "PermissionDeniedError",
     "ProgressWarning",
@@ -108,6 +109,18 @@ class ProgressWarning(UserWarning):
 
     The exception of the callable is its `__cause__`.
     """
+
+
+class MediaCountError(StudioError):
+    """A user has more or fewer unshared media than `transfer_media` was to expect. Nothing was transferred.
+
+    Attributes:
+        expected: How many were expected.
+        media_ids: The ids of those that there are.
+    """
+
+    expected: int
+    media_ids: tuple[int, ...]
 
 
 class ListingChangedError(StudioError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import date, datetime
 from os import PathLike
@@ -11,7 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, cast
 
 from canvas_studio import _core
-from canvas_studio._core import Collection, Media, StudioClient, check_permission_change
+from canvas_studio._core import (
+    Collection,
+    Media,
+    StudioClient,
+    check_group_user_change,
+    check_permission_change,
+)
 from canvas_studio._frozen import frozen
 from canvas_studio.drift import Drift
 from canvas_studio.errors import DetachedError
@@ -19,9 +25,14 @@ from canvas_studio.listing import Listing
 
 __all__ = [
     "Caption",
+    "CaptionFileRequest",
+    "CaptioningServiceType",
     "Course",
     "Drift",
     "Group",
+    "GroupUser",
+    "GroupUserChange",
+    "MediaTransfer",
     "Owner",
     "PermissionChange",
     "Permissions",
@@ -99,7 +110,7 @@ class RecordWithMethods(Record):
 
 
 class Person(RecordWithMethods):
-    """The base of `Owner` and `User`: a person in Studio, and what they have there."""
+    """The base of `Owner`, `User` and `GroupUser`: a person in Studio, and what they have there."""
 
     __slots__ = ()
     if TYPE_CHECKING:
@@ -244,7 +255,28 @@ class User(Person):
 
 
 @dataclass(frozen=True, slots=True)
-class Group(Record):
+class GroupUser(Person):
+    """A person in a group.
+
+    Attributes:
+        id: Studio's id of the person, which is not the Canvas one.
+        full_name: The full name.
+        display_name: The name that Studio shows.
+        email: The e-mail address. It may be missing, or hold the login id in Canvas.
+        permission: What they are in the group. `manager` is documented, `member` is inferred; any other word is kept.
+        extra: Fields that are not documented, as they were sent.
+    """
+
+    id: int
+    full_name: str | None = None
+    display_name: str | None = None
+    email: str | None = None
+    permission: Literal["manager", "member"] | str | None = None
+    extra: Mapping[str, Any] = _extra()
+
+
+@dataclass(frozen=True, slots=True)
+class Group(RecordWithMethods):
     """A group and its permission.
 
     Attributes:
@@ -258,6 +290,56 @@ class Group(Record):
     name: str | None = None
     permission: Literal["view", "edit"] | str | None = None
     extra: Mapping[str, Any] = _extra()
+
+    def users(self) -> Listing[GroupUser]:
+        """List its users.
+
+        Returns:
+            A listing of `GroupUser`.
+
+        Raises:
+            DetachedError: If it was unpickled, copied or made by hand.
+
+        Reference: Group page, GET /groups/{group_id}/users.
+        """
+        return self._studio("list_group_users(group)").list_group_users(self)
+
+    def change_users(self, changes: Iterable[GroupUserChange | Mapping[str, Any]]) -> tuple[GroupUser, ...]:
+        """Add users to it, change what they are in it, or remove them.
+
+        Args:
+            changes: `GroupUserChange` objects, or dicts with the same names; one for each user.
+
+        Returns:
+            All its users after the changes.
+
+        Raises:
+            DetachedError: If it was unpickled, copied or made by hand.
+            PermissionDeniedError: 403, if the caller is not an administrator.
+            UnprocessableEntityError: 422, if something is not valid, such as an action.
+
+        Reference: Group page, POST /groups/{group_id}/users/batch_update.
+        """
+        return self._studio("change_group_users(group, changes)").change_group_users(self, changes)
+
+    async def change_users_async(self, changes: Iterable[GroupUserChange | Mapping[str, Any]]) -> tuple[GroupUser, ...]:
+        """Add users to it, change what they are in it, or remove them.
+
+        Args:
+            changes: `GroupUserChange` objects, or dicts with the same names; one for each user.
+
+        Returns:
+            All its users after the changes.
+
+        Raises:
+            DetachedError: If it was unpickled, copied or made by hand.
+            PermissionDeniedError: 403, if the caller is not an administrator.
+            UnprocessableEntityError: 422, if something is not valid, such as an action.
+
+        Reference: Group page, POST /groups/{group_id}/users/batch_update.
+        """
+        studio = self._studio("change_group_users(group, changes)")
+        return await studio.change_group_users_async(self, changes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -487,6 +569,61 @@ class Caption(RecordWithMethods):
 
 
 @dataclass(frozen=True, slots=True)
+class CaptionFileRequest(Record):
+    """A request for captions of a professional service. What is in one is not documented, so look into `extra`.
+
+    Attributes:
+        id: Its id (inferred).
+        provider: Whose it is (inferred).
+        status: Its state (inferred), such as `requested`.
+        extra: All other fields, as they were sent.
+    """
+
+    id: int | None = None
+    provider: Literal["professional"] | str | None = None
+    status: Literal["requested", "processing", "fulfilled", "failed"] | str | None = None
+    extra: Mapping[str, Any] = _extra()
+
+
+@dataclass(frozen=True, slots=True)
+class CaptioningServiceType(Record):
+    """The type of a captioning service.
+
+    Attributes:
+        id: Its id.
+        key: Its name for machines, which comes with requests for captions.
+        label: Its name for people.
+        is_asr: Whether a machine makes the captions (automatic speech recognition).
+        description: What it is (inferred).
+        languages: The languages that it is for (inferred).
+        extra: Fields that are not documented, as they were sent.
+    """
+
+    id: int
+    key: str | None = None
+    label: str | None = None
+    is_asr: bool | None = None
+    description: str | None = None
+    languages: tuple[str, ...] | None = None
+    extra: Mapping[str, Any] = _extra()
+
+
+@dataclass(frozen=True, slots=True)
+class MediaTransfer(Record):
+    """What a transfer of media left with the first user.
+
+    Attributes:
+        not_transferred_perspective_ids: The perspectives that were not transferred.
+        not_transferred_collection_ids: The collections that were not transferred.
+        extra: Fields that are not documented, as they were sent.
+    """
+
+    not_transferred_perspective_ids: tuple[str, ...] = ()
+    not_transferred_collection_ids: tuple[int, ...] = ()
+    extra: Mapping[str, Any] = _extra()
+
+
+@dataclass(frozen=True, slots=True)
 class Tag(Record):
     """A tag of a media.
 
@@ -555,6 +692,31 @@ class PermissionChange(Record):
 
     def __post_init__(self) -> None:
         check_permission_change(self.action, self.id, self.share_type, self.permission_type)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupUserChange(Record):
+    """One change of a group's users, for `change_group_users`.
+
+    Args:
+        action: `add`, `update`, or the word that removes somebody. That word is not documented: `remove` is a guess.
+            Any other word is sent.
+        user_id: Studio's id of the user.
+        permission: What they are in the group from now on, `manager` or `member`; any other word is sent. If left out,
+            Studio chooses. Not with `remove`.
+
+    Raises:
+        InvalidArgumentError: If `action` is empty, `user_id` or `permission` cannot be right, or `permission` comes
+            with `remove`.
+        TypeError: If `user_id` is not an int, or another one not a str.
+    """
+
+    action: Literal["add", "update", "remove"] | str
+    user_id: int
+    permission: Literal["manager", "member"] | str | None = None
+
+    def __post_init__(self) -> None:
+        check_group_user_change(self.action, self.user_id, self.permission)
 
 
 _classes = {

@@ -6,12 +6,12 @@ use super::answer::{Answer, DecodeError, Locator, is_html, media_type_and_charse
 use super::check::{self, InvalidArgument};
 use super::item::Page;
 use super::models::Caption;
-use super::multipart::{File, FileContent, Multipart};
+use super::multipart::Multipart;
 use super::request::{Call, Request};
 use super::subtitles;
 
 /// The name of the part of a body that holds a caption file. Documented.
-const FIELD: &str = "caption_file";
+pub(super) const FIELD: &str = "caption_file";
 
 /// Meanings of a status for the file of a caption. That of 403 is observed.
 const FILE_MEANINGS: &[(u16, &str)] = &[
@@ -25,34 +25,26 @@ pub fn list(media_id: i64) -> Result<Request<Page<Caption>>, InvalidArgument> {
     Ok(Call::get("list_captions", format!("/media/{id}/caption_files")).page("caption_files"))
 }
 
-/// A request that adds captions, and what to tell the user about the file.
+/// A request that sends a file of captions, and what to tell the user about the file.
 #[derive(Debug, Clone)]
-pub struct Addition {
-    pub request: Request<Caption>,
+pub struct WithWarnings<T> {
+    pub request: Request<T>,
     pub warnings: Vec<String>,
 }
 
-/// Adds a caption to a media: the content of a file with this name.
-pub fn add(media_id: i64, name: String, bytes: &Bytes, srclang: &str) -> Result<Addition, InvalidArgument> {
+/// Adds a caption to a media: a file, by its name and its content.
+pub fn add(
+    media_id: i64,
+    (name, bytes): (String, Bytes),
+    srclang: &str,
+) -> Result<WithWarnings<Caption>, InvalidArgument> {
     let id = check::id("media_id", media_id)?;
     check::language("srclang", srclang)?;
-    if name.chars().any(char::is_control) {
-        return Err(InvalidArgument::new(
-            "file",
-            format!("has a name with a control character: {:?}", check::cut(&name)),
-        ));
-    }
-    let subtitles = subtitles::read(&name, bytes, srclang)?;
-    let file = File {
-        field: FIELD.to_owned(),
-        name,
-        media_type: subtitles.media_type.to_owned(),
-        content: FileContent::Bytes(subtitles.bytes),
-    };
+    let (file, warnings) = subtitles::read(name, &bytes, srclang)?.into_file(FIELD);
     // `srclang` is documented as a parameter of the query.
     let call = Call::post("add_caption", format!("/media/{id}/caption_files")).query("srclang", srclang);
     let request = call.multipart(Multipart::new(Vec::new(), vec![file])?).at_key(FIELD);
-    Ok(Addition { request, warnings: subtitles.warnings })
+    Ok(WithWarnings { request, warnings })
 }
 
 /// Gets the text of a caption.

@@ -256,6 +256,17 @@ model! {
 }
 
 model! {
+    /// A user of a group.
+    GroupUser by id: i64;
+    full_name: String,
+    display_name: String,
+    /// May be missing, or hold the login id in Canvas. Observed for users.
+    email: String,
+    /// What they are in the group. `manager` is documented.
+    permission: String as Word,
+}
+
+model! {
     /// All fields of a collection.
     CollectionFields ("Collection") by id: i64;
     /// Null for some course collections. Observed.
@@ -349,6 +360,26 @@ model! {
 }
 
 model! {
+    /// A request for captions of a professional service: the vendor's `caption_file_request`. What is in one is unknown. That
+    /// it has an id is inferred from the path of its update, the two words from the filters of the list.
+    CaptionFileRequest by content;
+    id: i64,
+    provider: String as Word,
+    status: String as Word,
+}
+
+model! {
+    /// The type of a captioning service: the vendor's `captioning_service_type`. That it has a description and languages is
+    /// inferred from what is sent to make one.
+    CaptioningServiceType by id: i64;
+    key: String,
+    label: String,
+    is_asr: bool,
+    description: String,
+    languages: Vec<String>,
+}
+
+model! {
     /// An upload that was created: the id that the media has once it is completed, and where its file is sent. Observed.
     UploadSlot by id: i64;
     url: SignedUrl,
@@ -366,6 +397,32 @@ pub struct Permissions {
 }
 
 record! { Permissions { users: Vec<User>, groups: Vec<Group>, } }
+
+/// What a transfer of media left behind. Documented: both may be missing.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MediaTransfer {
+    pub not_transferred_perspective_ids: Vec<String>,
+    pub not_transferred_collection_ids: Vec<i64>,
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+record! { MediaTransfer {
+    not_transferred_perspective_ids: Vec<String>,
+    not_transferred_collection_ids: Vec<i64>,
+} }
+
+/// A list that cannot be read stays as it was sent: the transfer has been made, so that must be told.
+impl<'de> Deserialize<'de> for MediaTransfer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut extra = Extra::deserialize(deserializer)?;
+        Ok(Self {
+            not_transferred_perspective_ids: take(&mut extra, "not_transferred_perspective_ids").unwrap_or_default(),
+            not_transferred_collection_ids: take(&mut extra, "not_transferred_collection_ids").unwrap_or_default(),
+            extra,
+        })
+    }
+}
 
 fn null_as_empty<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
 
 use super::check::{InvalidArgument, cut};
+use super::multipart::{File, FileContent};
 
 /// How a WebVTT file begins.
 const WEBVTT: &str = "WEBVTT";
@@ -25,11 +26,22 @@ const WESTERN: [&str; 40] = [
 /// A file of captions that can be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subtitles {
+    /// The name of the file.
+    name: String,
     /// The file as it is if it is UTF-8, else converted to that.
     pub bytes: Bytes,
     pub media_type: &'static str,
     /// What to tell the user. Each begins with the name of the file.
     pub warnings: Vec<String>,
+}
+
+impl Subtitles {
+    /// The file as a part of a body, and what to tell the user.
+    pub fn into_file(self, field: &str) -> (File, Vec<String>) {
+        let Self { name, bytes, media_type, warnings } = self;
+        let content = FileContent::Bytes(bytes);
+        (File { field: field.to_owned(), name, media_type: media_type.to_owned(), content }, warnings)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,13 +54,34 @@ enum Format {
 type Problem = (usize, String);
 
 /// Reads a file. `name` is its name, `srclang` its language.
-pub fn read(name: &str, bytes: &Bytes, srclang: &str) -> Result<Subtitles, InvalidArgument> {
-    let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
-    let (name, stem) = (cut(name), cut(stem));
+pub fn read(name: String, bytes: &Bytes, srclang: &str) -> Result<Subtitles, InvalidArgument> {
+    read_one_of(&[Format::SubRip, Format::WebVtt], name, bytes, srclang)
+}
+
+/// Reads a file where only SubRip is taken, in a language that is not known.
+pub fn read_sub_rip(name: String, bytes: &Bytes) -> Result<Subtitles, InvalidArgument> {
+    read_one_of(&[Format::SubRip], name, bytes, "")
+}
+
+fn read_one_of(
+    formats: &[Format],
+    own_name: String,
+    bytes: &Bytes,
+    srclang: &str,
+) -> Result<Subtitles, InvalidArgument> {
+    if own_name.chars().any(char::is_control) {
+        return Err(InvalidArgument::new("file", format!("has a name with a control character: {:?}", cut(&own_name))));
+    }
+    let takes_web_vtt = formats.contains(&Format::WebVtt);
+    let (stem, extension) = own_name.rsplit_once('.').unwrap_or((&own_name, ""));
+    let (name, stem) = (cut(&own_name), cut(stem));
     let refuse = |problem: String| InvalidArgument::new("file", format!("cannot be sent: {name}{problem}"));
     let format = match extension.to_ascii_lowercase().as_str() {
         "srt" => Format::SubRip,
-        "vtt" => Format::WebVtt,
+        "vtt" if takes_web_vtt => Format::WebVtt,
+        _ if !takes_web_vtt => {
+            return Err(refuse(" is not .srt (SubRip), and no other format is taken: convert it".to_owned()));
+        }
         _ => return Err(refuse(" is neither .srt (SubRip) nor .vtt (WebVTT): convert it to one of them".to_owned())),
     };
     let (text, encoding) = decode(bytes, srclang).map_err(|problem| refuse(format!(" {problem}")))?;
@@ -58,6 +91,7 @@ pub fn read(name: &str, bytes: &Bytes, srclang: &str) -> Result<Subtitles, Inval
         return Err(refuse(" is empty".to_owned()));
     }
     match (format, lines.first().is_some_and(|line| begins_with(line, WEBVTT))) {
+        (Format::SubRip, true) if !takes_web_vtt => return Err(refuse(" is WebVTT: convert it to SubRip".to_owned())),
         (Format::SubRip, true) => return Err(refuse(format!(" is WebVTT: rename it to {stem}.vtt"))),
         (Format::WebVtt, false) if cues(Format::SubRip, &lines).is_ok_and(|cues| !cues.is_empty()) => {
             return Err(refuse(format!(" is SubRip: rename it to {stem}.srt")));
@@ -73,7 +107,9 @@ pub fn read(name: &str, bytes: &Bytes, srclang: &str) -> Result<Subtitles, Inval
         .map(|encoding| format!("{name} is not UTF-8: it was read as {encoding} and sent as UTF-8; check its accents"));
     let doubts = doubts(&cues).into_iter().map(|(line, doubt)| format!("{name}, line {line}: {doubt}"));
     let warnings = converted.into_iter().chain(doubts).collect();
+    drop((name, stem));
     Ok(Subtitles {
+        name: own_name,
         bytes: if encoding.is_some() { text.into_owned().into() } else { bytes.clone() },
         media_type: match format {
             // Observed. None is registered.
@@ -249,7 +285,7 @@ mod tests {
          00:00.000 --> 00:02.500 align:start\nHello.\n \n\nlast\n01:00:02.500 --> 01:00:04.000\n- Bye.\n";
 
     fn read_text(name: &str, text: &str) -> Result<Subtitles, InvalidArgument> {
-        read(name, &Bytes::copy_from_slice(text.as_bytes()), "en")
+        read(name.into(), &Bytes::copy_from_slice(text.as_bytes()), "en")
     }
 
     fn refusal(name: &str, text: &str) -> String {
@@ -281,7 +317,7 @@ mod tests {
             (utf_16([0xff, 0xfe], u16::to_le_bytes), "UTF-16LE"),
             (utf_16([0xfe, 0xff], u16::to_be_bytes), "UTF-16BE"),
         ] {
-            let read = read("talk.srt", &bytes.into(), "es-MX").unwrap();
+            let read = read("talk.srt".into(), &bytes.into(), "es-MX").unwrap();
             assert_eq!(str::from_utf8(&read.bytes), Ok(text.as_str()));
             let [warning] = read.warnings.as_slice() else { panic!("{:?}", read.warnings) };
             assert!(warning.starts_with("talk.srt ") && warning.contains(encoding), "{warning}");
@@ -298,7 +334,7 @@ mod tests {
             ([b"\xef\xbb\xbf", SRT.as_bytes(), b"\xe9"].concat(), "en"),
             ([b"\xff\xfe", SRT.as_bytes(), b"\0\xd8"].concat(), "en"),
         ] {
-            let refusal = read("talk.srt", &bytes.into(), srclang).unwrap_err().to_string();
+            let refusal = read("talk.srt".into(), &bytes.into(), srclang).unwrap_err().to_string();
             assert!(refusal.contains("talk.srt") && refusal.contains("save it as UTF-8"), "{refusal}");
         }
     }

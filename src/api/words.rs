@@ -13,6 +13,17 @@ pub const DESTROY: &str = "destroy";
 pub const SHARE_TYPES: &[&str] = &[USER, GROUP];
 pub const USER: &str = "user";
 pub const GROUP: &str = "group";
+/// The actions of a change of a group's users. `add` and `update` are documented. Any word is sent.
+pub const GROUP_ACTIONS: &[&str] = &[ADD, UPDATE, REMOVE];
+pub const ADD: &str = "add";
+/// The action that removes a user from a group. That there is one is documented, its word is a guess.
+pub const REMOVE: &str = "remove";
+/// What a user is in a group. `manager` is documented; that `member` is the other is inferred from the vendor's guide. Any
+/// word is sent, and kept.
+pub const GROUP_PERMISSIONS: &[&str] = &["manager", "member"];
+/// The results of a request for captions. Documented. Any other word is refused.
+pub const RESULTS: &[&str] = &["processing", "fulfilled", FAILED];
+pub const FAILED: &str = "failed";
 /// The levels that can be given to a user or a group, and that a group has. Typed by a client of 2026; `owner` comes back
 /// too. Not all may be known, so any word is sent, and kept.
 pub const LEVELS: &[&str] = &[DEFAULT_LEVEL, "edit"];

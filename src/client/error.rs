@@ -72,6 +72,9 @@ pub enum Error {
     /// A search for one user found none, or several.
     #[error("{0}")]
     NotOneUser(Box<NotOneUser>),
+    /// Another number of unshared media than expected. Nothing was transferred. `found` are their ids.
+    #[error("{}", other_count(*user, *expected, found.len()))]
+    OtherCount { user: i64, expected: usize, found: Vec<i64> },
     /// A list that may be incomplete.
     #[error("{0}")]
     ListChanged(String),
@@ -150,6 +153,13 @@ fn transcoding_failed(media: &Media) -> String {
     format!(
         "Studio could not transcode media {}: its transcoding_status is {status:?}. Upload a file of another kind",
         media.id()
+    )
+}
+
+fn other_count(user: i64, expected: usize, found: usize) -> String {
+    format!(
+        "user {user} has {found} unshared media, and expect is {expected}: nothing was transferred. Look at them (media_ids has \
+         their ids); if all of them may move, pass expect={found}"
     )
 }
 

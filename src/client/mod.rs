@@ -10,6 +10,7 @@ mod connections;
 pub mod error;
 mod exchange;
 mod failure;
+mod groups;
 mod headers;
 mod limit;
 pub mod listing;
@@ -27,6 +28,7 @@ mod sharing;
 pub mod tasks;
 pub mod transcoding;
 pub mod transfer;
+mod transfer_media;
 mod users;
 
 pub use auth::token_store::{TokenStore, Tokens};

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
+use std::path::PathBuf;
 
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyMemoryError, PyUserWarning};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyModule};
+use pyo3::types::{PyDict, PyModule, PyTuple};
 use serde_json::Value;
 
 use super::cached::cached;
@@ -120,6 +121,11 @@ fn exception_with(py: Python<'_>, error: Error, message: &str, client: Option<&C
             attributes.set_item("media", media.into_python(py, client)?)?;
             "TranscodingFailedError"
         }
+        Error::OtherCount { expected, found, .. } => {
+            attributes.set_item("expected", expected)?;
+            attributes.set_item("media_ids", PyTuple::new(py, found)?)?;
+            "MediaCountError"
+        }
         Error::ListChanged(_) => "ListingChangedError",
         Error::FileChanged { path, .. } => {
             attributes.set_item("path", path.into_os_string())?;
@@ -134,28 +140,31 @@ fn exception_with(py: Python<'_>, error: Error, message: &str, client: Option<&C
         }
         // An upload is taken apart above.
         Error::Upload { .. } | Error::Setup(_) => "StudioError",
-        Error::File { path, error } => {
-            // From the number Python chooses the class, such as PermissionError.
-            let named = |name: &str| py.import("errno")?.getattr(name)?.extract::<i32>();
-            let number = match (error.kind(), error.raw_os_error()) {
-                (_, Some(number)) => number,
-                (ErrorKind::ResourceBusy, None) => named("EBUSY")?,
-                (ErrorKind::AlreadyExists, None) => named("EEXIST")?,
-                (ErrorKind::PermissionDenied, None) => named("EACCES")?,
-                (_, None) => named("EIO")?,
-            };
-            // A str, as in the errors of Python's own functions.
-            let path = path.into_os_string();
-            let os_error = py.import("builtins")?.getattr("OSError")?;
-            // Windows has error numbers of its own, which Python takes as another argument.
-            return Ok(PyErr::from_value(match error.raw_os_error() {
-                Some(_) if cfg!(windows) => os_error.call1((0, error.to_string(), path, number))?,
-                Some(_) => os_error.call1((number, py.import("os")?.call_method1("strerror", (number,))?, path))?,
-                None => os_error.call1((number, error.to_string(), path))?,
-            }));
-        }
+        Error::File { path, error } => return os_error(py, path, &error),
     };
     raise(py, class, message, attributes)
+}
+
+/// The exception for a file that could not be read or written.
+fn os_error(py: Python<'_>, path: PathBuf, error: &io::Error) -> PyResult<PyErr> {
+    // From the number Python chooses the class, such as PermissionError.
+    let named = |name: &str| py.import("errno")?.getattr(name)?.extract::<i32>();
+    let number = match (error.kind(), error.raw_os_error()) {
+        (_, Some(number)) => number,
+        (ErrorKind::ResourceBusy, None) => named("EBUSY")?,
+        (ErrorKind::AlreadyExists, None) => named("EEXIST")?,
+        (ErrorKind::PermissionDenied, None) => named("EACCES")?,
+        (_, None) => named("EIO")?,
+    };
+    // A str, as in the errors of Python's own functions.
+    let path = path.into_os_string();
+    let os_error = py.import("builtins")?.getattr("OSError")?;
+    // Windows has error numbers of its own, which Python takes as another argument.
+    Ok(PyErr::from_value(match error.raw_os_error() {
+        Some(_) if cfg!(windows) => os_error.call1((0, error.to_string(), path, number))?,
+        Some(_) => os_error.call1((number, py.import("os")?.call_method1("strerror", (number,))?, path))?,
+        None => os_error.call1((number, error.to_string(), path))?,
+    }))
 }
 
 /// Return the classes that a module had when it was first imported; at the first import, the given ones.

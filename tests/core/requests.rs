@@ -114,7 +114,7 @@ fn built() -> Result<Vec<(Call, String)>, InvalidArgument> {
         whole(media::sources(1)?),
         whole(media::users(1, "view")?),
         whole(captions::list(1)?),
-        whole(captions::add(1, "a.srt".into(), &CUE.into(), "pt-BR")?.request),
+        whole(captions::add(1, ("a.srt".into(), CUE.into()), "pt-BR")?.request),
         whole(captions::download(4)?),
         whole(captions::text(4)?),
         whole(raw::request(

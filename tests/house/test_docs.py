@@ -19,12 +19,15 @@ PAGES = (
     "columns.md",
     "courses.md",
     "downloads.md",
+    "groups.md",
     "many-calls.md",
     "media.md",
     "media_upload.md",
     "ping.md",
+    "professional_captioning.md",
     "raw-requests.md",
     "tags.md",
+    "transfer_media.md",
     "uploads.md",
     "users.md",
 )
@@ -55,7 +58,8 @@ def make_files(folder: Path) -> None:
     table = re.search(r"^```text\n(video,.*?)^```$", page, re.MULTILINE | re.DOTALL)
     assert table is not None
     (folder / "videos.csv").write_text(table[1])
-    (folder / "lecture 1.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\nHello\n")
+    for name in ("lecture 1.srt", "mitosis.srt"):
+        (folder / name).write_text("1\n00:00:01,000 --> 00:00:02,000\nHello\n")
 
 
 @pytest.mark.parametrize("code", blocks())
@@ -78,9 +82,11 @@ def test_the_code_about_the_api_runs_on_a_sandbox(
                     PermissionChange("create", id=group, share_type="group"),
                 ]
             )
-        ids = {"42": media_id, "7": collection_id, "4": new, "11": group, "6": shared, "3": ada}
+        studio.put_captioning_service("fast", label="Fast", description="By people", is_asr=False)
+        request = box.add_caption_request(media_id, service_type="fast")
+        ids = {"71": request, "42": media_id, "7": collection_id, "4": new, "11": group, "6": shared, "3": ada}
         here = re.sub(
-            r"(\(|/media/|/users/|id=|\"id\": |^ +|\{|, (?=\d+: ))(42|7|4|11|6|3)\b(?!\.)",
+            r"(\(|/media/|/users/|id=|\"id\": |^ +|\{|, (?=\d+: ))(71|42|7|4|11|6|3)\b(?!\.)",
             lambda found: found[1] + str(ids[found[2]]),
             code,
             flags=re.MULTILINE,

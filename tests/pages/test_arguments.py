@@ -271,7 +271,7 @@ def test_what_is_no_id_is_refused_in_one_sentence(server: FaultServer, form: For
     assert refusal(studio.list_collection_media, value) == f"id must be an int or a Collection, {problem}"
     if value is not None:
         said = refusal(form.call, studio, "create_collection", "New", user_id=value)
-        assert said == f"user_id must be an int, an Owner or a User, {problem}"
+        assert said == f"user_id must be an int, an Owner, a User or a GroupUser, {problem}"
     said = refusal(form.call, studio, "create_embed", 1, course_id=value)
     assert said == f"course_id must be an int, a Course or a Collection, {problem}"
     change = {**CHANGE, "id": value}

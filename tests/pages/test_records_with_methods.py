@@ -15,7 +15,19 @@ import canvas_studio
 import fastapi
 import pydantic
 import pytest
-from canvas_studio import Caption, Course, DetachedError, Owner, StudioClient, StudioError, Tokens, User, models
+from canvas_studio import (
+    Caption,
+    Course,
+    DetachedError,
+    Group,
+    GroupUser,
+    Owner,
+    StudioClient,
+    StudioError,
+    Tokens,
+    User,
+    models,
+)
 from canvas_studio.sandbox import Sandbox
 from fastapi.testclient import TestClient
 from support.fault_server import TOKEN, FaultServer, json_answer, media_item, person, text_answer
@@ -36,7 +48,10 @@ CLASSES: list[Any] = [
 # What the core makes.
 FROM_CORE = [cls for name in models.__all__ if "extra" in getattr(cls := getattr(models, name), "__match_args__", ())]
 # What a method is called with.
-ARGUMENTS: dict[str, tuple[Any, ...]] = {"download": ("caption.srt",)}
+ARGUMENTS: dict[str, tuple[Any, ...]] = {
+    "download": ("caption.srt",),
+    "change_users": ([{"action": "add", "user_id": 7}],),
+}
 
 
 def pickled(value: Any) -> Any:
@@ -53,6 +68,10 @@ def of_client(cls: type, server: FaultServer) -> Any:
         return caption_of(server)
     if cls is Course:
         return server.client().list_media_courses(1).first()
+    if cls is GroupUser:
+        return server.client().list_group_users(11).collect()[0]
+    if cls is Group:
+        return server.client().get_media_permissions(1).groups[0]
     return server.client().get_user(1) if cls is User else server.client().get_media(1).owner
 
 
@@ -61,6 +80,8 @@ ANSWERS: dict[type, Any] = {
     Course: {"courses": [{"id": 7, "course_id": 1301}]},
     User: {"user": person(1)},
     Owner: {"media": media_item(1)},
+    GroupUser: {"group_users": [person(1)]},
+    Group: {"groups": [{"id": 11}]},
 }
 
 
@@ -81,7 +102,8 @@ LISTINGS = [(cls, name) for cls in CLASSES for name in own_methods(cls) if name 
 
 def test_there_are_records_with_methods() -> None:
     assert {(Caption, "text"), (User, "library"), (Owner, "library")} <= set(ALL)
-    listings = {User: ("media", "collections"), Owner: ("media", "collections"), Course: ("media", "perspectives")}
+    person = ("media", "collections")
+    listings = {User: person, Owner: person, GroupUser: person, Course: ("media", "perspectives"), Group: ("users",)}
     assert {(cls, name) for cls, names in listings.items() for name in names} == set(LISTINGS)
     assert set(CLASSES) == set(ANSWERS)
 

@@ -438,7 +438,7 @@ def test_any_other_refusal_of_a_change_is_raised(status: int, thing: Thing) -> N
 BAD: list[tuple[str, tuple[Any, ...], type[Exception], str]] = [
     ("share", (0,), InvalidArgumentError, "who must be a whole number of 1 or more"),
     ("share", (User(0),), InvalidArgumentError, "who must be a whole number of 1 or more"),
-    ("share", ("7",), TypeError, r"who must be an int, an Owner, a User or a Group, not str: use int\("),
+    ("share", ("7",), TypeError, r"who must be an int, an Owner, a User, a GroupUser or a Group, not str: use int\("),
     ("share", ("ada.park@example.edu",), TypeError, r"who must be .*, not str: use studio.find_user\("),
     ("share", ([7, 8],), TypeError, "who must be .*, not list"),
     ("share", (True,), TypeError, "who must be .*, not bool"),

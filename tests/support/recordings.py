@@ -87,7 +87,8 @@ def _argument(given: Any) -> Any:
 def replay(form: Form, studio: StudioClient, name: str) -> Any:
     """Make the call that a recording answers."""
     call = call_of(name)
-    method, arguments, keywords = call["method"], map(_argument, call["arguments"]), call.get("keywords", {})
+    method, arguments = call["method"], map(_argument, call["arguments"])
+    keywords = {keyword: _argument(given) for keyword, given in call.get("keywords", {}).items()}
     if hasattr(studio, f"{method}_async"):
         return form.call(studio, method, *arguments, **keywords)
     listing = getattr(studio, method)(*arguments, **keywords)

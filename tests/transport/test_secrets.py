@@ -354,6 +354,14 @@ ARGUMENTS: dict[str, Any] = {
     "n": 3,
     "srclang": "en",
     "tag": 21,
+    "group_id": 11,
+    "status": "processing",
+    "label": "Fast",
+    "description": "Within an hour",
+    "is_asr": True,
+    "from_user": 3,
+    "to_user": 4,
+    "expect": 0,
     "media": 1,
     "timeout": 5,
     "operation": "get_media",
@@ -384,6 +392,8 @@ def call(form: Form, owner: Any, name: str, folder: Path) -> None:
     if "caption" in name:
         given["file"] = folder / "captions.vtt"
         given["file"].write_text("WEBVTT\n\n00:01.000 --> 00:02.000\nHi\n", encoding="utf-8")
+    if name == "change_group_users":
+        given["changes"] = [{"action": "add", "user_id": 7}]
     required = [
         parameter.name
         for parameter in inspect.signature(getattr(owner, name)).parameters.values()

@@ -30,9 +30,9 @@ impl Lenient for String {
     }
 }
 
-impl Lenient for Vec<String> {
+impl<T: Lenient> Lenient for Vec<T> {
     fn lenient(sent: &Value) -> Option<Self> {
-        sent.as_array()?.iter().map(String::lenient).collect()
+        sent.as_array()?.iter().map(T::lenient).collect()
     }
 }
 

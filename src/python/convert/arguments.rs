@@ -144,7 +144,7 @@ impl<T: PyTypeInfo> Argument for Object<T> {
 
 /// Readers for arguments whose default a signature shows: pyo3 requires a value of the default's own type.
 pub(crate) mod named {
-    use super::{Bound, PyAny, PyResult, flag, int, seconds};
+    use super::{Bound, PyAny, PyResult, flag, int, seconds, text};
 
     macro_rules! named {
         ($($name:ident: $value:ty = $read:path;)*) => {
@@ -174,6 +174,8 @@ pub(crate) mod named {
         chunk_size: i64 = int;
         consistent: bool = flag;
         keep_others: bool = flag;
+        provider: String = text;
+        status: String = text;
     }
 }
 

@@ -81,6 +81,7 @@ macro_rules! enumerations {
 }
 
 enumerations! {
+    CaptionRequestResult: words::RESULTS;
     CollectionType: words::COLLECTION_TYPES;
     Permission: words::PERMISSIONS;
     Role: words::ROLES;

@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use pyo3::prelude::*;
 
 use super::media::{Media, OfMedia};
-use crate::api::{InvalidArgument, captions, models};
+use crate::api::captions::{self, WithWarnings};
+use crate::api::models;
 use crate::client::{Client, Error, Save};
 use crate::python::bridge::operation::Operation;
 use crate::python::convert::arguments::{Argument, FilePath, Text};
 use crate::python::convert::bodies::ShortFile;
 use crate::python::convert::ids::{Id, ids};
+use crate::python::convert::output::IntoPython;
 use crate::python::errors::{to_python, warn};
 use crate::python::listing::source::lists;
 use crate::python::operations::{operations, reads};
@@ -59,30 +61,22 @@ const EXAMPLE: &str = "lecture.srt";
 pub(crate) fn check_captions(py: Python<'_>, file: ShortFile, srclang: Text) -> PyResult<Vec<String>> {
     let (file, srclang) = (file.read(py, "file")?, srclang.read(py, "srclang")?);
     // Everything but the id of the media is checked.
-    let added = AddCaption::new(1, file, &srclang).map_err(|refusal| to_python(refusal.into()))?;
-    Ok(added.0.warnings)
+    let added = captions::add(1, file, &srclang).map_err(|refusal| to_python(refusal.into()))?;
+    Ok(added.warnings)
 }
 
-/// An addition of captions, which warns before it is sent.
-struct AddCaption(captions::Addition);
+/// It warns before it is sent.
+impl<T: IntoPython + Send + 'static> Operation for WithWarnings<T> {
+    type Result = T;
 
-impl AddCaption {
-    fn new(media_id: i64, (name, bytes): (String, bytes::Bytes), srclang: &str) -> Result<Self, InvalidArgument> {
-        captions::add(media_id, name, &bytes, srclang).map(Self)
-    }
-}
-
-impl Operation for AddCaption {
-    type Result = models::Caption;
-
-    fn start(&self, client: Option<Client>) -> impl Future<Output = Result<models::Caption, Error>> + Send + 'static {
-        self.0.request.start(client)
+    fn start(&self, client: Option<Client>) -> impl Future<Output = Result<T, Error>> + Send + 'static {
+        self.request.start(client)
     }
 
     fn check(&self, py: Python<'_>, is_blocking: bool) -> PyResult<()> {
         // The async method has a frame of its own.
         let stack_level = if is_blocking { 1 } else { 2 };
-        self.0.warnings.iter().try_for_each(|warning| warn(py, "CaptionWarning", warning, stack_level))
+        self.warnings.iter().try_for_each(|warning| warn(py, "CaptionWarning", warning, stack_level))
     }
 }
 
@@ -112,7 +106,7 @@ operations! { StudioClient {
     /// Reference: Captions page, POST /media/{media_id}/caption_files.
     #[pyo3(signature = (media_id, file, *, srclang))]
     add_caption / add_caption_async (studio, media_id: Id<OfMedia>, file: ShortFile, srclang: Text) -> models::Caption
-        = AddCaption::new(media_id, file, &srclang);
+        = captions::add(media_id, file, &srclang);
 
     /// Download a caption into a file, byte for byte.
     ///
@@ -195,5 +189,5 @@ operations! { Media {
     /// Reference: Captions page, POST /media/{media_id}/caption_files.
     #[pyo3(signature = (file, *, srclang))]
     add_caption / add_caption_async (this, file: ShortFile, srclang: Text) -> models::Caption
-        = AddCaption::new(this.value.id(), file, &srclang);
+        = captions::add(this.value.id(), file, &srclang);
 } }

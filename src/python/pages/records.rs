@@ -1,16 +1,17 @@
 //! Converts the records in Studio's answers (`Owner`, `User`, `Course`, ...) to the dataclasses of
 //! `canvas_studio.models`.
 
+use std::marker::PhantomData;
 use std::sync::{PoisonError, RwLock};
 
 use pyo3::exceptions::PyTypeError;
 #[cfg(feature = "stubs")]
-use pyo3::inspect::PyStaticExpr;
+use pyo3::inspect::{PyStaticConstant, PyStaticExpr};
 use pyo3::prelude::*;
-#[cfg(feature = "stubs")]
-use pyo3::type_hint_identifier;
 use pyo3::types::PyTuple;
 use pyo3::{IntoPyObjectExt, intern};
+#[cfg(feature = "stubs")]
+use pyo3::{type_hint_identifier, type_hint_subscript};
 
 use crate::api::item::Extra;
 use crate::api::models::Record;
@@ -28,13 +29,15 @@ use crate::python::studio_client::StudioClient;
 ids! {
     OfUser:
         ("canvas_studio.models", "Owner", "id") type_hint_identifier!("canvas_studio.models", "Owner"),
-        ("canvas_studio.models", "User", "id") type_hint_identifier!("canvas_studio.models", "User");
+        ("canvas_studio.models", "User", "id") type_hint_identifier!("canvas_studio.models", "User"),
+        ("canvas_studio.models", "GroupUser", "id") type_hint_identifier!("canvas_studio.models", "GroupUser");
 }
 
 ids! {
     OfUserOrGroup:
         ("canvas_studio.models", "Owner", "id") type_hint_identifier!("canvas_studio.models", "Owner"),
         ("canvas_studio.models", "User", "id") type_hint_identifier!("canvas_studio.models", "User"),
+        ("canvas_studio.models", "GroupUser", "id") type_hint_identifier!("canvas_studio.models", "GroupUser"),
         ("canvas_studio.models", "Group", "id") type_hint_identifier!("canvas_studio.models", "Group");
 }
 
@@ -147,14 +150,27 @@ fn class<T: Record>(py: Python<'_>) -> PyResult<&'static Class> {
     Ok(class)
 }
 
+/// The type of a tuple with any number of items.
+#[derive(Debug)]
+pub(crate) struct TupleOf<T>(PhantomData<T>);
+
+impl<T: IntoPython> TypeHint for TupleOf<T> {
+    #[cfg(feature = "stubs")]
+    const HINT: PyStaticExpr = type_hint_subscript!(
+        type_hint_identifier!("builtins", "tuple"),
+        <T::Python as IntoPyObject<'static>>::OUTPUT_TYPE,
+        PyStaticExpr::Constant { value: PyStaticConstant::Ellipsis }
+    );
+}
+
 /// A list inside a record is a tuple, so that the record cannot be changed through it.
-impl<T: IntoPython> IntoPython for Vec<T> {
-    type Python = Py<PyTuple>;
+impl<T: IntoPython + 'static> IntoPython for Vec<T> {
+    type Python = Typed<TupleOf<T>>;
 
     fn into_python(self, py: Python<'_>, client: Option<&Client>) -> PyResult<Self::Python> {
         let items: PyResult<Vec<_>> =
             self.into_iter().map(|item| item.into_python(py, client)?.into_py_any(py)).collect();
-        PyTuple::new(py, items?).map(Bound::unbind)
+        Ok(Typed::new(PyTuple::new(py, items?)?.into_any().unbind()))
     }
 }
 

@@ -60,6 +60,9 @@ operations! { StudioClient {
     ///     media_id: The media, or its id.
     ///     tag: The tag, or its id.
     ///
+    /// Returns:
+    ///     Nothing.
+    ///
     /// Raises:
     ///     PermissionDeniedError: 403, if the caller may not do that.
     ///     NotFoundError: 404, if there is no such media, or it does not have this tag.
@@ -104,6 +107,9 @@ operations! { Media {
     ///
     /// Args:
     ///     tag: The tag, or its id.
+    ///
+    /// Returns:
+    ///     Nothing.
     ///
     /// Raises:
     ///     PermissionDeniedError: 403, if the caller may not do that.

@@ -8,7 +8,8 @@ use ring::digest::{SHA256, digest};
 use super::hash::hexadecimal;
 use super::history::{CaptionKey, Slot, Step};
 use super::journal::Journal;
-use crate::api::captions::{self, Addition};
+use crate::api::captions::{self, WithWarnings};
+use crate::api::models;
 use crate::client::error::Error;
 use crate::client::listing::Reading;
 use crate::client::send::Client;
@@ -26,16 +27,16 @@ pub(super) struct Caption {
 
 impl Caption {
     /// The request that adds it to a media, and by what the journal knows it. Fails if the file cannot be sent.
-    pub(super) fn addition(&self, media_id: i64) -> Result<(Addition, CaptionKey), Error> {
+    pub(super) fn addition(&self, media_id: i64) -> Result<(WithWarnings<models::Caption>, CaptionKey), Error> {
         let bytes = files::read_short(&self.path, LONGEST).map_err(|error| Error::file(&self.path, error))?;
         let name = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let key = CaptionKey { srclang: self.srclang.clone(), sha256: hexadecimal(digest(&SHA256, &bytes).as_ref()) };
-        Ok((captions::add(media_id, name, &Bytes::from(bytes), &self.srclang)?, key))
+        Ok((captions::add(media_id, (name, Bytes::from(bytes)), &self.srclang)?, key))
     }
 
     /// Adds it to a media, unless the journal or Studio knows that it is there. Returns what to tell about the file.
     pub(super) async fn add(&self, client: &Client, journal: &Journal, slot: &Slot) -> Result<Vec<String>, Error> {
-        let (Addition { request, warnings }, key) = self.addition(slot.media_id)?;
+        let (WithWarnings { request, warnings }, key) = self.addition(slot.media_id)?;
         let record = |step| journal.record(Slot { step, caption: Some(key.clone()), ..slot.clone() });
         // An earlier run may have added it, and was killed before it knew.
         if slot.step == Step::Captioning && self.is_there(client, slot.media_id).await? {
