@@ -135,6 +135,9 @@ wheel: $(VENV)/tools ## Build the release wheel and install it
 	@ls -l $(WHEELS)/*.whl | awk '{printf "   %s: %.2f MB\n", $$NF, $$5 / 1e6}'
 
 python: ## Lint, type-check and test the package that is installed
+	@{ command -v zsh && command -v fish; } >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+		echo "   installing Debian's packages zsh and fish, whose completion is tested" && \
+		{ apt-get update && apt-get install --yes zsh fish; } >/dev/null 2>&1; } || true
 	@echo "== python: lint, types, tests"
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check

@@ -19,7 +19,7 @@ from typing import Any
 
 from benches import report
 from benches.measure import OURS, PER_PAGE
-from benches.report import BARE, LEARNS, RAW
+from benches.report import BARE, HELP, LEARNS, RAW
 from benches.server import Server
 
 OUT = Path("target/bench")
@@ -249,6 +249,8 @@ def imports(size: Size) -> dict[str, list[dict[str, Any]]]:
         "nothing": "pass",
         OURS: "import canvas_studio",
         f"{OURS}, with a client": "import canvas_studio; canvas_studio.StudioClient('school', token='x')",
+        HELP: "import io; out, sys.stdout, sys.argv = sys.stdout, io.StringIO(), ['canvas-studio', '--help']\n"
+        "from canvas_studio.cli import main; main(); sys.stdout = out",
         **{name: f"import {name}" for name in PEERS[:10]},
     }
     results: dict[str, list[dict[str, Any]]] = {name: [] for name in names}

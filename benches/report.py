@@ -27,6 +27,7 @@ LEARNS = "bare reqwest, page 1 first"
 RAW = "raw TCP"
 MICRO, MILLI, MEGA = 1e6, 1e3, 1e-6
 STRONGEST = ("pycurl + msgspec", "pyreqwest + msgspec", "primp + msgspec", "wreq + msgspec")
+HELP = "canvas-studio --help"
 STRONGEST_WIDE = ("pycurl + msgspec", "pyreqwest async + msgspec", "primp async + msgspec", "wreq async + msgspec")
 SLOW = "requests + json dataclass"
 
@@ -261,6 +262,10 @@ def shown(results: dict[str, Any]) -> list[Shown]:
     ]
     if (rows := results.get("import")) is not None:
         found.append(Shown("Import: our time to httpx", paired(rows, OURS, "httpx", "wall"), 0.25, 0.1))
+        over = [
+            (ours["wall"] - nothing["wall"]) * MILLI for ours, nothing in zip(rows[HELP], rows["nothing"], strict=True)
+        ]
+        found.append(Shown("canvas-studio --help: time over python -c pass", over, 120, 40, unit=" ms"))
     for name, runs in results.get("many", {}).items():
         what = f"{runs[0]['count']:,} media, {name}"
         swing, growth = ([run[each] * MEGA for run in runs] for each in ("swing", "growth"))

@@ -24,23 +24,25 @@ from typer.main import get_command
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# 42 is the media, 43 a collection, 44 a person, 45 captions.
+# 42 is the media, 43 a collection, 44 a person, 45 captions, 46 a course.
 LISTS = (
     "media list",
     "media users 42",
     "media courses 42",
     "media perspectives 42",
     "media sources 42",
+    "media tags 42",
     "media permissions 42",
     "collections list",
     "collections media 43",
     "collections permissions 43",
+    "courses perspectives 46",
     "captions list 42",
     "users find --role Teacher",
     "users media 44",
     "api GET /media/search --paginate",
 )
-ITEMS = ("media show 42", "collections show 43", "users show 44", "users library 44")
+ITEMS = ("media show 42", "collections show 43", "users show 44", "users library 44", "courses show 46")
 OTHERS = ("captions download 45", "api GET /media/42")
 CLEAN = re.compile(r"\x1b\[\d*m")
 

@@ -15,14 +15,11 @@ from typer.main import get_command
 from canvas_studio import _logs
 from canvas_studio._core import __version__
 from canvas_studio.cli.apps import plain
-from canvas_studio.cli.table import COMMANDS, OPTIONS, PROGRAM, full_help
+from canvas_studio.cli.table import COMMANDS, COMPLETE, OPTIONS, PROGRAM, full_help
 
 if TYPE_CHECKING:
     from typer._click import Command, Context, HelpFormatter
     from typer._click.shell_completion import CompletionItem
-
-COMPLETE = f"_{PROGRAM.replace('-', '_').upper()}_COMPLETE"
-"""What the script of `completion` sets when it asks for words."""
 
 
 class Commands(TyperGroup):

@@ -8,9 +8,11 @@ COMMANDS = (
     ("ping", "ping", "Check the way to a school step by step."),
     ("media", "media", "Find media, and show what there is to know about one."),
     ("collections", "collections", "List collections, and what is in them."),
+    ("courses", "courses", "Show courses, and what is in them."),
     ("captions", "captions", "List and download captions, and check caption files."),
     ("users", "users", "Find users, and list what they have."),
     ("api", "api", "Send any request that reads to Studio's API."),
+    ("completion", "completion", "Print the script with which a shell completes words."),
     ("snapshot", "snapshot", "Read a school's library into one SQLite file."),
     ("inventory", "inventory", "Show storage, likely waste and growth of a library."),
     ("caption-triage", "caption_triage", "Show which media watched in courses lack captions."),
@@ -29,6 +31,9 @@ OPTIONS = (
 )
 
 PROGRAM = "canvas-studio"
+COMPLETE = "_CANVAS_STUDIO_COMPLETE"
+"""What the script of `completion` sets when it asks for words."""
+
 ABOUT = "Instructure Studio (Canvas Studio) from the command line."
 EXAMPLE = f"{PROGRAM} media list --limit 10"
 
