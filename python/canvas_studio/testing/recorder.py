@@ -87,7 +87,7 @@ def record(path: str | os.PathLike[str], studio: StudioClient) -> Generator[Stud
         finally:
             recorder.close()
             if problems := recorder.write(target):
-                told = "\n".join(["not in the recording, since there was no answer:", *problems])
+                told = "\n".join(["not in the recording, since there was no whole answer:", *problems])
                 warnings.warn(told, RecordingWarning, stacklevel=3)
 
 
@@ -207,9 +207,11 @@ class Recorder:
             with answer:
                 self._answer_storage(exchange, entry, answer)
         except ConnectionError:
-            # The program has hung up, or the storage host.
+            # The program has hung up.
             exchange.close_connection = True
-            self._note(exchange, "the connection broke")
+        except _BrokenOffError as error:
+            exchange.close_connection = True
+            self._remove(exchange, entry, str(error))
         except (OSError, HTTPException) as error:
             self._fail(exchange, entry, f"no answer from {urlsplit(origin).netloc}: {type(error).__name__}: {error}")
 
@@ -229,9 +231,14 @@ class Recorder:
 
         def chunks() -> Iterator[bytes]:
             nonlocal count
-            while chunk := answer.read(CHUNK):
-                count += len(chunk)
-                yield chunk
+            try:
+                while chunk := answer.read(CHUNK):
+                    count += len(chunk)
+                    yield chunk
+            except (OSError, HTTPException) as error:
+                raise _BrokenOffError(f"it broke off after {count} bytes: {type(error).__name__}") from error
+            if length is not None and count < length and exchange.command != "HEAD":
+                raise _BrokenOffError(f"it broke off after {count} of {length} bytes")
 
         try:
             if length is not None:
@@ -257,14 +264,14 @@ class Recorder:
         return entry
 
     def _fail(self, exchange: Exchange, entry: dict[str, Any], problem: str) -> None:
-        """Say that there was no answer. A HAR has no place for that."""
-        with self._lock:
-            self._entries.remove(entry)
-        self._note(exchange, problem)
+        """Say that there was no answer."""
+        self._remove(exchange, entry, problem)
         _refuse(exchange, HTTPStatus.BAD_GATEWAY, problem)
 
-    def _note(self, exchange: Exchange, problem: str) -> None:
+    def _remove(self, exchange: Exchange, entry: dict[str, Any], problem: str) -> None:
+        """Leave a request out that got no whole answer: a HAR has no place for that."""
         with self._lock:
+            self._entries.remove(entry)
             self._problems.append(f"{exchange.command} {urlsplit(exchange.path).path}: {problem}")
 
     def _local(self, origin: str) -> str:
@@ -307,6 +314,10 @@ class Recorder:
         return content
 
 
+class _BrokenOffError(Exception):
+    """A storage host has ended its answer early."""
+
+
 class _NoRedirect(HTTPRedirectHandler):
     def redirect_request(self, req: Request, fp: object, code: int, msg: str, headers: object, newurl: str) -> None:
         """Follow no redirect: the client does."""
@@ -333,6 +344,8 @@ def _opener(studio: StudioClient, *, is_local: bool) -> OpenerDirector:
 def _refuse(exchange: Exchange, status: int, problem: str) -> None:
     # In the shape of Studio's own errors, so that a client shows it in its exception.
     content = json.dumps({"error": problem}).encode()
+    # What is left of the request's body would be read as the next one.
+    exchange.close_connection = True
     exchange.respond(status, [("Content-Type", "application/json")], [content], len(content))
 
 

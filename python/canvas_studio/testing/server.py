@@ -110,10 +110,10 @@ class Exchange(BaseHTTPRequestHandler):
         for name, value in headers:
             if name.lower() not in OF_THE_CONNECTION and not name.startswith(":"):
                 self.send_header(name, value)
-        if length is None:
+        self.close_connection = self.close_connection or length is None
+        if self.close_connection:
             self.send_header("Connection", "close")
-            self.close_connection = True
-        elif status != HTTPStatus.NO_CONTENT:
+        if length is not None and status != HTTPStatus.NO_CONTENT:
             self.send_header("Content-Length", str(length))
         self.end_headers()
         for chunk in body if self.command != "HEAD" else ():

@@ -56,7 +56,7 @@ def record(*, file: File, program: Program, profile: ProfileOption = None) -> No
             recorder.close()
             problems = recorder.write(target)
     for problem in problems:
-        print_error(f"not in the recording, since there was no answer: {problem}")
+        print_error(f"not in the recording, since there was no whole answer: {problem}")
     if not recorder.count:
         _nothing_came(code, "recorded")
     print_error(f"{recorder.count} requests are in {file}")
