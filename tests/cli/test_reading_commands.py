@@ -24,7 +24,7 @@ from typer.main import get_command
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# 42 is the media, 43 a collection, 44 a person, 45 captions, 46 a course.
+# 42 is the media, 43 a collection, 44 a person, 45 captions, 46 a course, 47 a group.
 LISTS = (
     "media list",
     "media users 42",
@@ -38,6 +38,7 @@ LISTS = (
     "collections permissions 43",
     "courses perspectives 46",
     "captions list 42",
+    "groups users 47",
     "users find --role Teacher",
     "users media 44",
     "api GET /media/search --paginate",

@@ -36,6 +36,7 @@ class School:
     user: int
     caption: int
     course: int
+    group: int
 
     def run(self, *arguments: object, pasted: str = "") -> Result:
         """Run a command within this process. Nothing is taken out that a terminal would act upon."""
@@ -49,8 +50,15 @@ class School:
 
     def with_ids(self, example: str) -> str:
         """Put ids that there are in the place of those of an example."""
-        given = {"42": self.media, "43": self.collection, "44": self.user, "45": self.caption, "46": self.course}
-        return re.sub(r"(?<![\w.-])4[2-6](?![\w.-])", lambda found: str(given[found[0]]), example)
+        given = {
+            "42": self.media,
+            "43": self.collection,
+            "44": self.user,
+            "45": self.caption,
+            "46": self.course,
+            "47": self.group,
+        }
+        return re.sub(r"(?<![\w.-])4[2-7](?![\w.-])", lambda found: str(given[found[0]]), example)
 
 
 @contextlib.contextmanager
@@ -69,9 +77,11 @@ def school(folder: Path, monkeypatch: pytest.MonkeyPatch, media: int = 60) -> Ge
         user = box.add_user("Ada Park", "ada.park@example.edu")
         collection = box.add_collection("Biology 101", owner=user)
         mitosis = box.add_media("Mitosis", owner=user, collection_id=collection, size=1234)
-        course = 7001
+        course, group = 7001, box.add_group("Botany", [user])
         box.add_collection("Biology 101", course_id=course)
         with box.client() as studio:
             caption = studio.add_caption(mitosis, ("mitosis.srt", CAPTIONS.encode()), srclang="en")
         box.forget_requests()
-        yield School(box=box, media=mitosis, collection=collection, user=user, caption=caption.id, course=course)
+        yield School(
+            box=box, media=mitosis, collection=collection, user=user, caption=caption.id, course=course, group=group
+        )

@@ -11,6 +11,7 @@ COMMANDS = (
     ("courses", "courses", "Show courses, and what is in them."),
     ("captions", "captions", "List and download captions, and check caption files."),
     ("users", "users", "Find users, and list what they have."),
+    ("groups", "groups", "List the members of groups."),
     ("api", "api", "Send any request that reads to Studio's API."),
     ("completion", "completion", "Print the script with which a shell completes words."),
     ("snapshot", "snapshot", "Read a school's library into one SQLite file."),
