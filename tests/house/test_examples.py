@@ -124,6 +124,43 @@ def test_an_example_uses_the_only_profile_there_is_and_says_which_school_that_is
     assert {request.headers["authorization"] for request in box.requests if request.host == "api"} == {"Bearer ***"}
 
 
+def test_the_connection_test_says_whether_studio_answers(tmp_path: Path, box: Sandbox) -> None:
+    for school in (box, None):
+        ended = run(EXAMPLES / "connection_test.py", cwd=tmp_path, box=school)
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert ended.stdout.splitlines() == [school.url if school else INVENTED, "connected"]
+
+    box.faults.add(status=401)
+    ended = run(EXAMPLES / "connection_test.py", cwd=tmp_path, box=box)
+    assert (ended.returncode, ended.stdout) == (1, f"{box.url}\n")
+    assert re.fullmatch(r"connection_test: 401 for GET /ping.*\n", ended.stderr)
+
+
+def test_the_media_details_are_those_of_the_library(tmp_path: Path, box: Sandbox) -> None:
+    studio = box.client()
+    ada = box.add_user("Ada Park", "ada.park@example.edu")
+    course = box.add_collection("Biology 101", owner=ada, course_id=1301)
+    captions = [{"srclang": "en"}]
+    media = studio.get_media(box.add_media("Mitosis", owner=ada, collection_id=course, captions=captions))
+    media.add_tag("cells")
+
+    ended = run(EXAMPLES / "media_details.py", media.id, cwd=tmp_path, box=box)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.splitlines() == [
+        box.url,
+        f"{media.id}: Mitosis, {media.duration} s, {media.size} bytes",
+        f"captions: {[(caption.srclang, caption.status) for caption in media.captions()]}",
+        f"tags: {[tag.name for tag in media.tags()]}",
+        f"users: {[(user.full_name, user.permission) for user in media.users()]}",
+        f"courses: {[course.name for course in media.courses()]}",
+    ]
+    assert "'en'" in ended.stdout
+    assert "'cells'" in ended.stdout
+    assert "'Biology 101'" in ended.stdout
+    assert run(EXAMPLES / "media_details.py", cwd=tmp_path).stdout.startswith(INVENTED)
+
+
 def test_with_several_profiles_an_example_asks_which_and_touches_no_school(tmp_path: Path, box: Sandbox) -> None:
     signed_in = profile_of(box, tmp_path / "home")
     profile = tmp_path / "home/profiles/myschool.toml"

@@ -38,6 +38,7 @@ ODD = {
     "tags/list_tags_none": "a media without tags, where this one has some",
     "tags/remove_tag": "a tag by its id, which test_tags.py removes",
     "tags/remove_tag_empty": "an empty body, where the sandbox answers the tag",
+    "courses/list_course_perspectives_without_any": "a course that this Studio does not know",
     "groups/list_group_users": "users of a group, as in test_groups.py",
     "groups/list_group_users_nobody": "a group without users",
     "groups/change_group_users": "users of a group, as in test_groups.py",
@@ -185,6 +186,8 @@ def stage() -> Iterator[Stage]:
             {
                 "caption_files": {"5940": captions[0]["id"]},
                 "collections": {"7": course},
+                # Those of Canvas, which are chosen here.
+                "courses": {},
                 "media": {"42": media[0]},
                 "user": {"3": ada, "4": jonas, "6": helper},
                 "users": {"3": ada},
