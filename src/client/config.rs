@@ -227,7 +227,8 @@ impl Config {
         let mut url = match &call.target {
             Target::Studio(path) => {
                 let mut url = self.base.clone();
-                url.set_path(&format!("{API_PATH}{path}"));
+                let is_whole = path.starts_with("/api/");
+                url.set_path(&if is_whole { path.clone() } else { format!("{API_PATH}{path}") });
                 url
             }
             Target::SignIn(path) => self.sign_in_url(path, []),

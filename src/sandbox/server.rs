@@ -296,7 +296,7 @@ async fn route(mut router: Router, request: Request<Body>) -> Response<Body> {
 /// Applies what faults do before the request is handled: they revoke its token, and add or remove media.
 fn corrupt_request(studio: &Studio, headers: &HeaderMap, active_faults: &mut ActiveFaults) {
     if active_faults.revoke
-        && let Some(token) = bearer(headers)
+        && let Some((token, _)) = bearer(headers)
     {
         studio.state().credentials.revoke(token);
     }
@@ -518,7 +518,11 @@ async fn handle_operation(
     };
     let state = &mut *studio.state();
     let now = tick(state);
-    let Some(caller) = bearer(&headers).and_then(|token| state.credentials.user_of(token, now)) else {
+    let caller = bearer(&headers).and_then(|(token, claimed)| {
+        let caller = state.credentials.user_of(token, now)?;
+        claimed.is_none_or(|claimed| claimed == caller.to_string()).then_some(caller)
+    });
+    let Some(caller) = caller else {
         let mut answer = error_reply(401, "Authorization information is missing or invalid");
         answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"Studio\""));
         return answer;
@@ -560,10 +564,16 @@ fn error_reply(status: u16, error: &str) -> Response<Body> {
     reply(ErrorReply::new(status, error).into())
 }
 
-/// The token of an `Authorization: Bearer` header.
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+/// The token of an `Authorization: Bearer` header, and the user that it is said to be of, if one is named. Observed: a
+/// client of 2018 and the vendor's app send `Bearer user_id="7", token="..."`, with or without the space.
+fn bearer(headers: &HeaderMap) -> Option<(&str, Option<&str>)> {
     let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    let token = Some(token.trim()).filter(|_| scheme.eq_ignore_ascii_case("bearer"))?;
+    let Some((user, rest)) = token.strip_prefix("user_id=\"").and_then(|rest| rest.split_once("\",")) else {
+        return Some((token, None));
+    };
+    let token = rest.trim_start().strip_prefix("token=\"")?.strip_suffix('"')?;
+    Some((token, Some(user)))
 }
 
 fn pairs(query: Option<&str>) -> Vec<(String, String)> {

@@ -14,6 +14,7 @@ COMMANDS = (
     ("groups", "groups", "List the members of groups."),
     ("api", "api", "Send any request that reads to Studio's API."),
     ("completion", "completion", "Print the script with which a shell completes words."),
+    ("apidocs", "apidocs", "Compare a Studio's description of its API with the sandbox's."),
     ("snapshot", "snapshot", "Read a school's library into one SQLite file."),
     ("inventory", "inventory", "Show storage, likely waste and growth of a library."),
     ("caption-triage", "caption_triage", "Show which media watched in courses lack captions."),
