@@ -219,6 +219,7 @@ impl StudioClient {
     ///
     /// Raises:
     ///     InvalidArgumentError: If a setting is missing, invalid, or contradicts another.
+    #[expect(clippy::used_underscore_items, reason = "the underscore is for Python, where it is private")]
     #[staticmethod]
     #[pyo3(signature = (profile=None, *, url=None, token=None, auth=None, proxy=None, ca_bundle=None, timeout: "float | timedelta" = 120.0, connect_timeout: "float | timedelta" = 5.0,
         read_timeout: "float | timedelta" = 30.0, max_retries: "int" = 2, retry_delay: "float | timedelta" = 0.5,
