@@ -16,6 +16,8 @@ from canvas_studio.models import (
     Group,
     GroupUser,
     GroupUserChange,
+    InsightsOverview,
+    InsightsUser,
     MediaTransfer,
     Owner,
     PermissionChange,
@@ -32,6 +34,7 @@ from datetime import date, datetime, timedelta
 from os import PathLike
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal, final, overload
+from uuid import UUID
 
 __all__ = [
     "OUT_OF_BAND",
@@ -143,6 +146,11 @@ class CallBuilder:
     @staticmethod
     def get_download_url(id: int | Media, *, quality: str | None = None) -> PreparedCall: ...
     @staticmethod
+    def get_insights_overview(
+        perspective: str | UUID | Perspective,
+        role: Literal["Admin", "Teacher", "Student", "Observer"] | str | None = None,
+    ) -> PreparedCall: ...
+    @staticmethod
     def get_media(id: int | Media) -> PreparedCall: ...
     @staticmethod
     def get_media_permissions(id: int | Media) -> PreparedCall: ...
@@ -164,6 +172,11 @@ class CallBuilder:
     def list_course_perspectives(course_id: int | Course | Collection) -> PreparedCall: ...
     @staticmethod
     def list_group_users(group_id: int | Group) -> PreparedCall: ...
+    @staticmethod
+    def list_insights_users(
+        perspective: str | UUID | Perspective,
+        role: Literal["Admin", "Teacher", "Student", "Observer"] | str | None = None,
+    ) -> PreparedCall: ...
     @staticmethod
     def list_media_courses(id: int | Media) -> PreparedCall: ...
     @staticmethod
@@ -3644,6 +3657,56 @@ class StudioClient:
 
         Reference: Media page, GET /media/{media_id}/download.
         """
+    def get_insights_overview(
+        self,
+        /,
+        perspective: str | UUID | Perspective,
+        role: Literal["Admin", "Teacher", "Student", "Observer"] | str | None = None,
+    ) -> InsightsOverview:
+        """
+        Get how much a perspective, which is a media in one of its collections, was watched in all.
+
+        Args:
+            perspective: The perspective, or its UUID.
+            role: Only by people with this role; by everybody if omitted. The words are not documented; those in the type
+                hint are expected, and any other is sent.
+
+        Returns:
+            The overview: views, minutes, viewers, and views by part of the media.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not see that.
+            NotFoundError: 404, if there is no such perspective.
+            UnprocessableEntityError: 422, if something is not valid, such as the role.
+            ResponseDecodeError: If the answer is no such table.
+
+        Reference: Insights page, GET /perspectives/{perspective_uuid}/insights/overview.
+        """
+    async def get_insights_overview_async(
+        self,
+        /,
+        perspective: str | UUID | Perspective,
+        role: Literal["Admin", "Teacher", "Student", "Observer"] | str | None = None,
+    ) -> InsightsOverview:
+        """
+        Get how much a perspective, which is a media in one of its collections, was watched in all.
+
+        Args:
+            perspective: The perspective, or its UUID.
+            role: Only by people with this role; by everybody if omitted. The words are not documented; those in the type
+                hint are expected, and any other is sent.
+
+        Returns:
+            The overview: views, minutes, viewers, and views by part of the media.
+
+        Raises:
+            PermissionDeniedError: 403, if the caller may not see that.
+            NotFoundError: 404, if there is no such perspective.
+            UnprocessableEntityError: 422, if something is not valid, such as the role.
+            ResponseDecodeError: If the answer is no such table.
+
+        Reference: Insights page, GET /perspectives/{perspective_uuid}/insights/overview.
+        """
     def get_media(self, /, id: int | Media) -> Media:
         """
         Get a media, with the collection that it is in.
@@ -3931,6 +3994,31 @@ class StudioClient:
             UnprocessableEntityError: 422, if the id is not valid.
 
         Reference: Group page, GET /groups/{group_id}/users.
+        """
+    def list_insights_users(
+        self,
+        /,
+        perspective: str | UUID | Perspective,
+        role: Literal["Admin", "Teacher", "Student", "Observer"] | str | None = None,
+    ) -> Listing[InsightsUser]:
+        """
+        List how much each user watched of a perspective, which is a media in one of its collections.
+
+        Args:
+            perspective: The perspective, or its UUID.
+            role: Only people with this role; everybody if omitted. The words are not documented; those in the type hint are
+                expected, and any other is sent.
+
+        Returns:
+            A listing of `InsightsUser`.
+
+        Raises, while it is read:
+            PermissionDeniedError: 403, if the caller may not see that.
+            NotFoundError: 404, if there is no such perspective.
+            UnprocessableEntityError: 422, if something is not valid, such as the role.
+            ResponseDecodeError: If the answer is no such table.
+
+        Reference: Insights page, GET /perspectives/{perspective_uuid}/insights/users.
         """
     def list_media_courses(self, /, id: int | Media) -> Listing[Course]:
         """
@@ -4232,6 +4320,50 @@ class StudioClient:
     def map(
         self,
         /,
+        operation: Literal["get_insights_overview"],
+        items: Iterable[
+            str
+            | UUID
+            | Perspective
+            | tuple[str | UUID | Perspective, Literal["Admin", "Teacher", "Student", "Observer"] | str | None]
+        ]
+        | AsyncIterable[
+            str
+            | UUID
+            | Perspective
+            | tuple[str | UUID | Perspective, Literal["Admin", "Teacher", "Student", "Observer"] | str | None]
+        ],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["raise"] = "raise",
+        progress: bool | Callable[[int, int | None], object] | None = None,
+    ) -> Map[InsightsOverview]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["get_insights_overview"],
+        items: Iterable[
+            str
+            | UUID
+            | Perspective
+            | tuple[str | UUID | Perspective, Literal["Admin", "Teacher", "Student", "Observer"] | str | None]
+        ]
+        | AsyncIterable[
+            str
+            | UUID
+            | Perspective
+            | tuple[str | UUID | Perspective, Literal["Admin", "Teacher", "Student", "Observer"] | str | None]
+        ],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["return"],
+        progress: bool | Callable[[int, int | None], object] | None = None,
+    ) -> Map[InsightsOverview | StudioError]: ...
+    @overload
+    def map(
+        self,
+        /,
         operation: Literal["get_media"],
         items: Iterable[int | Media] | AsyncIterable[int | Media],
         *,
@@ -4492,6 +4624,52 @@ class StudioClient:
         consistent: bool = False,
         progress: bool | Callable[[int, int | None], object] | None = None,
     ) -> Map[list[GroupUser] | StudioError]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["list_insights_users"],
+        items: Iterable[
+            str
+            | UUID
+            | Perspective
+            | tuple[str | UUID | Perspective, Literal["Admin", "Teacher", "Student", "Observer"] | str | None]
+        ]
+        | AsyncIterable[
+            str
+            | UUID
+            | Perspective
+            | tuple[str | UUID | Perspective, Literal["Admin", "Teacher", "Student", "Observer"] | str | None]
+        ],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["raise"] = "raise",
+        consistent: bool = False,
+        progress: bool | Callable[[int, int | None], object] | None = None,
+    ) -> Map[list[InsightsUser]]: ...
+    @overload
+    def map(
+        self,
+        /,
+        operation: Literal["list_insights_users"],
+        items: Iterable[
+            str
+            | UUID
+            | Perspective
+            | tuple[str | UUID | Perspective, Literal["Admin", "Teacher", "Student", "Observer"] | str | None]
+        ]
+        | AsyncIterable[
+            str
+            | UUID
+            | Perspective
+            | tuple[str | UUID | Perspective, Literal["Admin", "Teacher", "Student", "Observer"] | str | None]
+        ],
+        *,
+        max_concurrency: int | None = None,
+        errors: Literal["return"],
+        consistent: bool = False,
+        progress: bool | Callable[[int, int | None], object] | None = None,
+    ) -> Map[list[InsightsUser] | StudioError]: ...
     @overload
     def map(
         self,

@@ -8,7 +8,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from datetime import date, datetime
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypeAlias, cast
 
 from canvas_studio import _core
 from canvas_studio._core import (
@@ -32,6 +32,8 @@ __all__ = [
     "Group",
     "GroupUser",
     "GroupUserChange",
+    "InsightsOverview",
+    "InsightsUser",
     "MediaTransfer",
     "Owner",
     "PermissionChange",
@@ -107,6 +109,9 @@ class RecordWithMethods(Record):
         raise DetachedError(
             f"this {name} was unpickled, copied or made by hand, so it has no client: use studio.{call}"
         )
+
+
+_Role: TypeAlias = Literal["Admin", "Teacher", "Student", "Observer"] | str | None
 
 
 class Person(RecordWithMethods):
@@ -417,11 +422,59 @@ class Course(RecordWithMethods):
 
 
 @dataclass(frozen=True, slots=True)
-class Perspective(Record):
+class InsightsUser(Record):
+    """How much a user watched of a perspective: a row of a table, read by its headers.
+
+    Attributes:
+        name: The name.
+        email: The e-mail address; `None` if the cell is empty.
+        roles: The roles, one or more. The words are not documented; those in the type hint are expected. That a comma,
+            a semicolon, a bar or a line break stands between several is a guess.
+        completion_rate: How much of it they watched, in percent.
+        viewership: The time-based columns by their headers, in order: numbers, or `None` where the cell is empty. That
+            their headers begin with a digit, such as `00:01:30`, is a guess; columns with others stand in `extra`.
+        extra: The other columns by their headers, as text; and cells that are not what their column says.
+    """
+
+    name: str | None = None
+    email: str | None = None
+    roles: tuple[Literal["Admin", "Subaccount admin", "Teacher", "Student", "Observer"] | str, ...] | None = None
+    completion_rate: float | None = None
+    viewership: Mapping[str, float | None] = _extra()
+    extra: Mapping[str, Any] = _extra()
+
+
+@dataclass(frozen=True, slots=True)
+class InsightsOverview(Record):
+    """How much a perspective was watched in all: a table, read by its labels.
+
+    A number is `None` if the table has no such row, and 0 if the row has no value (observed).
+
+    Attributes:
+        views: How often it was viewed.
+        minutes_viewed: How long it was viewed in all, in minutes.
+        unique_viewers: How many people viewed it.
+        viewership: The time-based rows by their labels, in order. That these begin with a digit, such as `00:01:30`, is
+            a guess; rows with others stand in `extra`.
+        csv: The table as Studio sent it.
+        extra: The other rows by their labels, as text; and values that are no numbers. The first row is left out if it
+            is a title.
+    """
+
+    views: int | None = None
+    minutes_viewed: float | None = None
+    unique_viewers: int | None = None
+    viewership: Mapping[str, float | None] = _extra()
+    csv: str | None = field(default=None, repr=False)
+    extra: Mapping[str, Any] = _extra()
+
+
+@dataclass(frozen=True, slots=True)
+class Perspective(RecordWithMethods):
     """A media in one of its collections.
 
     Attributes:
-        uuid: Its id.
+        uuid: Its id, by which its insights are found.
         title: The title there.
         collection: The collection.
         extra: Fields that are not documented, as they were sent.
@@ -431,6 +484,62 @@ class Perspective(Record):
     title: str | None = None
     collection: Collection | None = None
     extra: Mapping[str, Any] = _extra()
+
+    def insights_overview(self, role: _Role = None) -> InsightsOverview:
+        """Get how much it was watched in all.
+
+        Args:
+            role: Only by people with this role; by everybody if omitted. The words are not documented.
+
+        Returns:
+            The overview.
+
+        Raises:
+            DetachedError: If it was unpickled, copied or made by hand.
+            PermissionDeniedError: 403, if the caller may not see that.
+            NotFoundError: 404, if it is no longer there.
+            UnprocessableEntityError: 422, if something is not valid, such as the role.
+            ResponseDecodeError: If the answer is no such table.
+
+        Reference: Insights page, GET /perspectives/{perspective_uuid}/insights/overview.
+        """
+        return self._studio("get_insights_overview(perspective)").get_insights_overview(self, role=role)
+
+    async def insights_overview_async(self, role: _Role = None) -> InsightsOverview:
+        """Get how much it was watched in all.
+
+        Args:
+            role: Only by people with this role; by everybody if omitted. The words are not documented.
+
+        Returns:
+            The overview.
+
+        Raises:
+            DetachedError: If it was unpickled, copied or made by hand.
+            PermissionDeniedError: 403, if the caller may not see that.
+            NotFoundError: 404, if it is no longer there.
+            UnprocessableEntityError: 422, if something is not valid, such as the role.
+            ResponseDecodeError: If the answer is no such table.
+
+        Reference: Insights page, GET /perspectives/{perspective_uuid}/insights/overview.
+        """
+        return await self._studio("get_insights_overview(perspective)").get_insights_overview_async(self, role=role)
+
+    def insights_users(self, role: _Role = None) -> Listing[InsightsUser]:
+        """List how much each user watched of it.
+
+        Args:
+            role: Only people with this role; everybody if omitted. The words are not documented.
+
+        Returns:
+            A listing of `InsightsUser`.
+
+        Raises:
+            DetachedError: If it was unpickled, copied or made by hand.
+
+        Reference: Insights page, GET /perspectives/{perspective_uuid}/insights/users.
+        """
+        return self._studio("list_insights_users(perspective)").list_insights_users(self, role=role)
 
 
 @dataclass(frozen=True, slots=True)

@@ -202,6 +202,11 @@ fn scan_at_key<T: Item>(locator: &Locator, answer: &Answer) -> Result<Option<T>,
 }
 
 pub(super) fn decode_page<T: Item>(locator: &Locator, answer: &Answer) -> Result<Page<T>, DecodeError> {
+    if let Some(read) = T::READ_CSV {
+        let rows = read(plain_text(answer)?).map_err(DecodeError::new)?;
+        let items = rows.into_iter().map(|row| serde_json::from_value(Value::Object(row))).collect::<Result<_, _>>();
+        return Ok(Page { items: items.map_err(|error| DecodeError::new(error.to_string()))?, meta: None });
+    }
     if let Locator::Page(key) = locator {
         let text = json_text(answer)?;
         match T::scan_page(text, key) {

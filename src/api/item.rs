@@ -21,6 +21,9 @@ pub trait Item: Serialize + DeserializeOwned + Send + 'static {
     /// The documented fields, in the reference's order; empty for items without a type.
     const FIELDS: &'static [Field];
 
+    /// Reads a page that is CSV: the fields of each item, or what is wrong. Without it, pages are JSON.
+    const READ_CSV: Option<ReadCsv> = None;
+
     /// What distinguishes the item from others.
     fn identity(&self) -> Identity;
 
@@ -47,6 +50,9 @@ pub trait Item: Serialize + DeserializeOwned + Send + 'static {
         None
     }
 }
+
+/// Reads a page that is CSV.
+pub type ReadCsv = fn(&str) -> Result<Vec<Extra>, String>;
 
 /// What serde must read because the scanner did not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use super::item::{Extra, Identity, Item};
+use super::insights_csv;
+use super::item::{Extra, Identity, Item, ReadCsv};
 use super::json::dates::{Day, Timestamp};
 use super::json::fields::{Field, Kind, Span, field_index};
 use super::json::lazy::{self, Lazy, Model, spans_and_extra};
@@ -34,6 +35,7 @@ documented! {
     Timestamp: Kind::Timestamp,
     Day: Kind::Day,
     Vec<String>: Kind::Words,
+    Viewership: Kind::Numbers,
     Owner: Kind::Object(Owner::FIELDS),
     Collection: Kind::Object(Collection::FIELDS),
 }
@@ -45,11 +47,11 @@ impl Documented for i64 {
 
 /// Defines a model from one list of fields: the struct, its `FIELDS`, and its identity, which is an id or the content.
 /// `as Word` marks a field with few distinct values. One with a name in parentheses holds the fields of a [`Lazy`] object
-/// of that name; the others are records.
+/// of that name; the others are records. `from` names what reads a list of them that comes as CSV.
 macro_rules! model {
     (
         $(#[$about:meta])*
-        $name:ident by content;
+        $name:ident by content $(from $csv:path)?;
         $($(#[$mark:meta])* $field:ident: $type:ty $(as $kind:ident)?,)*
     ) => {
         model! { @struct $(#[$about])* $name {} $($(#[$mark])* $field: $type,)* }
@@ -69,6 +71,8 @@ macro_rules! model {
             const FIELDS: &'static [Field] = &[
                 $(Field::new(plain_name(stringify!($field)), model!(@kind $type $(, $kind)?)),)*
             ];
+
+            $(const READ_CSV: Option<ReadCsv> = Some($csv);)?
 
             fn identity(&self) -> Identity {
                 Identity::of_content(self)
@@ -383,6 +387,40 @@ model! {
     /// An upload that was created: the id that the media has once it is completed, and where its file is sent. Observed.
     UploadSlot by id: i64;
     url: SignedUrl,
+}
+
+model! {
+    /// How much a user watched of a perspective: a row of a table. The columns are observed.
+    InsightsUser by content from insights_csv::users;
+    name: String,
+    email: String,
+    /// One or more. Documented.
+    roles: Vec<String>,
+    /// Percent.
+    completion_rate: f64,
+    viewership: Viewership,
+}
+
+model! {
+    /// How much a perspective was watched in all. The rows are observed.
+    InsightsOverview by content;
+    views: i64,
+    minutes_viewed: f64,
+    unique_viewers: i64,
+    viewership: Viewership,
+    /// The table itself.
+    csv: String,
+}
+
+/// Numbers of views by the part of a media, in the order of the table; null where the table has none.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Viewership(pub Extra);
+
+impl Lenient for Viewership {
+    fn lenient(sent: &Value) -> Option<Self> {
+        let parts = sent.as_object()?;
+        parts.values().all(|part| part.is_number() || part.is_null()).then(|| Self(parts.clone()))
+    }
 }
 
 /// The users and groups that a collection or a media is shared with.

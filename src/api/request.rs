@@ -248,9 +248,10 @@ impl Call {
         self.answered(Locator::Root, |_, answer| from_json(answer))
     }
 
-    /// The result is the list under `key`, with or without `meta`.
+    /// The result is the list under `key`, with or without `meta`; or the rows, for items that come as CSV.
     pub fn page<T: Item>(self, key: impl Into<Cow<'static, str>>) -> Request<Page<T>> {
-        self.answered(Locator::Page(key.into()), decode_page)
+        let call = if T::READ_CSV.is_some() { self.accept("*/*") } else { self };
+        call.answered(Locator::Page(key.into()), decode_page)
     }
 
     /// The result is the target of a redirect.

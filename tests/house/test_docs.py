@@ -20,6 +20,7 @@ PAGES = (
     "courses.md",
     "downloads.md",
     "groups.md",
+    "insights.md",
     "many-calls.md",
     "media.md",
     "media_upload.md",
@@ -32,7 +33,7 @@ PAGES = (
     "users.md",
 )
 # What the sandbox does not have.
-ELSEWHERE = re.compile(r"/perspectives/7a0c9d3e|/transfer_media")
+ELSEWHERE = re.compile(r"/transfer_media")
 AN_ID = re.compile(r"\((42|7)[,)]|, 42\)|\[42,|/media/42/")
 
 

@@ -22,6 +22,7 @@ from canvas_studio import (
     Group,
     GroupUser,
     Owner,
+    Perspective,
     StudioClient,
     StudioError,
     Tokens,
@@ -66,6 +67,8 @@ def of_client(cls: type, server: FaultServer) -> Any:
     """A record of a class, as a client of the server gives it."""
     if cls is Caption:
         return caption_of(server)
+    if cls is Perspective:
+        return server.client().list_course_perspectives(1).first()
     if cls is Course:
         return server.client().list_media_courses(1).first()
     if cls is GroupUser:
@@ -78,6 +81,7 @@ def of_client(cls: type, server: FaultServer) -> Any:
 ANSWERS: dict[type, Any] = {
     Caption: {"caption_files": [SENT]},
     Course: {"courses": [{"id": 7, "course_id": 1301}]},
+    Perspective: {"perspectives": [{"uuid": "7a0c9d3e-6a55-4d2c-9a0b-0d6a5f3e1c77"}]},
     User: {"user": person(1)},
     Owner: {"media": media_item(1)},
     GroupUser: {"group_users": [person(1)]},
@@ -103,7 +107,12 @@ LISTINGS = [(cls, name) for cls in CLASSES for name in own_methods(cls) if name 
 def test_there_are_records_with_methods() -> None:
     assert {(Caption, "text"), (User, "library"), (Owner, "library")} <= set(ALL)
     person = ("media", "collections")
-    listings = {User: person, Owner: person, GroupUser: person, Course: ("media", "perspectives"), Group: ("users",)}
+    listings: dict[type, tuple[str, ...]] = {
+        **dict.fromkeys((User, Owner, GroupUser), person),
+        Course: ("media", "perspectives"),
+        Group: ("users",),
+        Perspective: ("insights_users",),
+    }
     assert {(cls, name) for cls, names in listings.items() for name in names} == set(LISTINGS)
     assert set(CLASSES) == set(ANSWERS)
 

@@ -22,6 +22,8 @@ pub enum Kind {
     Day,
     /// A list of texts with few distinct values.
     Words,
+    /// Numbers under names that nobody knows beforehand.
+    Numbers,
     Object(&'static [Field]),
 }
 

@@ -406,6 +406,7 @@ impl<'text> Scanner<'text> {
                     self.expect(b']')?;
                 }
             }
+            Kind::Numbers => self.value(depth + 1)?,
             Kind::Object(fields) => {
                 let mut unused = [Span::default(); REMEMBERED];
                 self.object_in(fields, unused.get_mut(..fields.len())?, rows, depth + 1, &mut |_| {})?;

@@ -227,7 +227,7 @@ fn data_type(kind: Kind, layout: Layout) -> DataType {
         Kind::Word if layout.words == WordEncoding::Dictionary => {
             DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
         }
-        Kind::Text | Kind::Word => DataType::Utf8,
+        Kind::Text | Kind::Word | Kind::Numbers => DataType::Utf8,
         Kind::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
         Kind::Day => DataType::Date32,
         Kind::Words | Kind::Object(_) if layout.is_flat => DataType::Utf8,
@@ -309,6 +309,7 @@ impl FieldBuilder {
             Kind::Text | Kind::Word => Self::Text(StringBuilder::new()),
             Kind::Timestamp => Self::Moment(TimestampMicrosecondBuilder::new().with_timezone("UTC")),
             Kind::Day => Self::Day(Date32Builder::new()),
+            Kind::Numbers => Self::Json(StringBuilder::new()),
             Kind::Words if layout.is_flat => Self::Json(StringBuilder::new()),
             Kind::Object(_) if layout.is_flat && owner_fields(field).is_none() => Self::Json(StringBuilder::new()),
             Kind::Words => Self::Words(ListBuilder::new(StringBuilder::new())),

@@ -168,7 +168,7 @@ impl CsvWriter {
                 self.text.extend(Option::<i64>::read(Some(raw)).map(|whole| whole.to_string()));
             }
             (Kind::Number, _) => self.text.extend(Option::<f64>::read(Some(raw)).map(float_text)),
-            (Kind::Flag | Kind::Words | Kind::Object(_), _) => self.add_value(&value_of(kind, raw)),
+            (Kind::Flag | Kind::Words | Kind::Numbers | Kind::Object(_), _) => self.add_value(&value_of(kind, raw)),
         }
     }
 
@@ -238,6 +238,7 @@ fn value_of(kind: Kind, raw: &str) -> Json {
         Kind::Flag => Option::<bool>::read(Some(raw)).into(),
         Kind::Text | Kind::Word | Kind::Timestamp | Kind::Day => Option::<Cow<'_, str>>::read(Some(raw)).into(),
         Kind::Words => Option::<Vec<String>>::read(Some(raw)).into(),
+        Kind::Numbers => serde_json::from_str(raw).unwrap_or_default(),
         Kind::Object(fields) => {
             let (spans, extra) = spans_and_extra(raw, fields);
             let value = |(field, span): (&Field, &Span)| {

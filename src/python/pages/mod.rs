@@ -8,6 +8,7 @@ pub(crate) mod collections;
 pub(crate) mod courses;
 mod folder_uploads;
 pub(crate) mod groups;
+pub(crate) mod insights;
 pub(crate) mod media;
 pub(crate) mod media_upload;
 mod ping;

@@ -14,7 +14,7 @@ use pyo3::{IntoPyObjectExt, intern};
 use pyo3::{type_hint_identifier, type_hint_subscript};
 
 use crate::api::item::Extra;
-use crate::api::models::Record;
+use crate::api::models::{Record, Viewership};
 use crate::api::sharing::Recipient;
 use crate::api::words::{GROUP, USER};
 use crate::client::Client;
@@ -171,6 +171,15 @@ impl<T: IntoPython + 'static> IntoPython for Vec<T> {
         let items: PyResult<Vec<_>> =
             self.into_iter().map(|item| item.into_python(py, client)?.into_py_any(py)).collect();
         Ok(Typed::new(PyTuple::new(py, items?)?.into_any().unbind()))
+    }
+}
+
+/// Views by the part of a media.
+impl IntoPython for Viewership {
+    type Python = Typed<JsonObject>;
+
+    fn into_python(self, py: Python<'_>, client: Option<&Client>) -> PyResult<Self::Python> {
+        self.0.into_python(py, client)
     }
 }
 

@@ -125,6 +125,7 @@ fn field_to_python<'py>(py: Python<'py>, field: &Field, raw: Option<&str>) -> Py
             Option::<Cow<'_, str>>::read(raw).into_bound_py_any(py)
         }
         (Kind::Words, raw) => Option::<Vec<String>>::read(raw).into_bound_py_any(py),
+        (Kind::Numbers, Some(raw)) => json::to_python(py, &serde_json::from_str(raw).unwrap_or_default()),
         (Kind::Object(fields), Some(raw)) => {
             let (spans, extra) = spans_and_extra(raw, fields);
             let texts: Vec<Option<&str>> = spans.iter().map(|span| span.of(raw)).collect();
@@ -178,6 +179,7 @@ fn json_schema(fields: &'static [Field]) -> Value {
             Kind::Timestamp => json!({"type": "string", "format": "date-time"}),
             Kind::Day => json!({"type": "string", "format": "date"}),
             Kind::Words => json!({"type": "array", "items": {"type": "string"}}),
+            Kind::Numbers => json!({"type": "object", "additionalProperties": {"type": ["number", "null"]}}),
             Kind::Object(fields) => json!({"type": "object", "properties": json_schema(fields), "required": ["id"]}),
         };
         json!({"anyOf": [schema, {"type": "null"}]})
