@@ -1,8 +1,9 @@
-"""Writes operations.md, the table of every documented operation of Studio: `python docs/make_operations.py`.
+"""The table of every documented operation, docs/operations.md: `python tests/support/operations.py` writes it.
 
-The list of operations is the vendor's. All else is read from the package: the methods from `StudioClient`, their requests from
-the tables of the pages beside this file, the recordings from tests/recordings, the routes from a sandbox's own description.
-"""  # noqa: INP001, E501 - run by its path
+The list of operations is the vendor's. All else is read from the package: the methods from `StudioClient`, their
+requests from the tables of the pages in docs, the recordings from tests/recordings, the routes from the description
+that a sandbox gives of itself.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +18,9 @@ from urllib.parse import urlsplit
 from canvas_studio import StudioClient
 from canvas_studio.sandbox import Sandbox
 
-DOCS = Path(__file__).parent
-RECORDINGS = DOCS.parent / "tests/recordings"
+HOUSE = Path(__file__).parents[2]
+DOCS = HOUSE / "docs"
+RECORDINGS = HOUSE / "tests/recordings"
 TARGET = DOCS / "operations.md"
 
 # Pages of the vendor's reference, and their operations. `{}` stands for an id.
@@ -91,11 +93,11 @@ HEAD = """\
 # Operations
 
 Every operation that Instructure documents, in the order of its reference, and what this package has for it.
-`python docs/make_operations.py` writes this table from the package; a test compares it.
+`python tests/support/operations.py` writes this table from the package, and a test compares it.
 
-A method without an async form of its own lists: read the `Listing` with `for` or `async for`. A recording is an exchange that
-the tests replay, in both forms; its errors are not counted. *How sure* says what is not documented of the operation:
-[the words](media.md).
+A method without an async form of its own lists: read the `Listing` with `for` or `async for`. A recording is an
+exchange that the tests replay, in both forms; those of errors are not counted. *How sure* says what is not documented
+of the operation, in [these words](media.md).
 
 | Page | Operation | Methods | Recordings | Sandbox | How sure |
 |---|---|---|---|---|---|
@@ -160,17 +162,20 @@ def requests_of_methods() -> dict[str, list[tuple[str, str]]]:
 
 
 def recordings() -> dict[str, list[tuple[str, str]]]:
-    """The method and the path of the first request of each recording."""
+    """The method and the path of each request of each recording."""
     found: dict[str, list[tuple[str, str]]] = {}
     for path in sorted(RECORDINGS.glob("*/*.har")):
         log: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["log"]
-        asked = [(entry["request"]["method"], urlsplit(entry["request"]["url"]).path) for entry in log["entries"]]
+        requests: list[dict[str, str]] = [entry["request"] for entry in log["entries"]]
+        asked = [(request["method"], urlsplit(request["url"]).path) for request in requests]
         found[path.relative_to(RECORDINGS).with_suffix("").as_posix()] = asked
     return found
 
 
 def is_of(operation: str, method: str, path: str, all_operations: list[str]) -> bool:
     """Whether a recorded request is one of the operation. A word in a path stands above an id."""
+    if not path.startswith("/api/"):
+        return method == "PUT" and operation == STORAGE
 
     def fits(one: str) -> bool:
         verb, _, template = one.partition(" ")
@@ -196,27 +201,23 @@ def rows() -> list[Row]:
     """All rows of the table."""
     everything = [operation for operations in DOCUMENTED.values() for operation in operations]
     methods, recorded, known = requests_of_methods(), recordings(), routes() | {STORAGE}
-    made = []
+    made: list[Row] = []
     for page, operations in DOCUMENTED.items():
         for operation in operations:
-            of_it = [
-                found for found in methods.get(operation, []) if inspect.isroutine(getattr(StudioClient, found[0]))
+            named = methods.get(operation, [])
+            of_it = [found for found in named if inspect.isroutine(getattr(StudioClient, found[0]))]
+            names = [
+                name for name, asked in recorded.items() if any(is_of(operation, *one, everything) for one in asked)
             ]
-            if operation == STORAGE:
-                names = [name for name, asked in recorded.items() if any(verb == "PUT" for verb, _ in asked)]
-            else:
-                names = [
-                    name for name, asked in recorded.items() if any(is_of(operation, *one, everything) for one in asked)
-                ]
             mark = of_it[0][1] if of_it else ""
             made.append(Row(page, operation, [name for name, _ in of_it], names, operation in known, mark))
     return made
 
 
-def table() -> str:
-    """The page."""
-    return HEAD + "".join(f"{row}\n" for row in rows())
+def page_of(rows: list[Row]) -> str:
+    """The page of the documentation."""
+    return HEAD + "".join(f"{row}\n" for row in rows)
 
 
 if __name__ == "__main__":
-    TARGET.write_text(table(), encoding="utf-8")
+    TARGET.write_text(page_of(rows()), encoding="utf-8")
