@@ -4,7 +4,7 @@ pub(crate) mod apidocs;
 mod captions;
 mod collections;
 mod courses;
-mod group;
+mod groups;
 mod insights;
 mod lookup;
 mod media;
@@ -26,7 +26,7 @@ pub(crate) fn operations(bodies: PermissionBodies) -> Vec<Operation> {
         captions::operations(),
         collections::operations(bodies),
         courses::operations(),
-        group::operations(),
+        groups::operations(),
         insights::operations(),
         media::operations(bodies),
         media_upload::operations(),
