@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 HOUSE = Path(__file__).parents[2]
 WHEELS = sorted((HOUSE / "target/wheels").glob("*.whl"))
-# Catches symbols that were not stripped, or a large crate. 4,043,019 bytes on 2026-11-30.
-MOST_BYTES = 5_000_000
+# Catches symbols that were not stripped, or a large crate. 5,197,472 bytes on 2026-12-01, with all 51 operations.
+MOST_BYTES = 6_000_000
 
 
 @pytest.fixture
