@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from canvas_studio.cli.app import app
-from canvas_studio.cli.table import COMMANDS, PROGRAM
+from canvas_studio.cli.command_table import COMMANDS, PROGRAM
 from typer.main import get_command
 from typer.testing import CliRunner
 

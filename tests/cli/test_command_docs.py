@@ -60,7 +60,7 @@ def test_each_line_of_the_cookbook_works(block: str, here: School) -> None:
 def test_the_cookbook_has_lines_for_each_noun() -> None:
     lines = "".join(BLOCKS.values())
     assert len(BLOCKS) >= 6
-    for noun in ("media", "collections", "users", "captions", "api", "snapshot", "inventory"):
+    for noun in ("media", "collections", "users", "captions", "insights", "api", "snapshot", "inventory"):
         assert f"canvas-studio {noun} " in lines
 
 

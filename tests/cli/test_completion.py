@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from canvas_studio.cli.app import app
-from canvas_studio.cli.table import COMPLETE
+from canvas_studio.cli.command_table import COMPLETE
 from support.programs import posix_only
 from support.shell import COMMAND
 from support.terminal import Terminal

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from canvas_studio.cli.app import app
-from canvas_studio.cli.table import COMMANDS, full_help
+from canvas_studio.cli.command_table import COMMANDS, full_help
 from support.programs import posix_only
 from support.shell import COMMAND, School, school
 from typer.main import get_command
@@ -39,6 +39,8 @@ LISTS = (
     "courses perspectives 46",
     "captions list 42",
     "groups users 47",
+    "insights overview --course 46",
+    "insights users --course 46",
     "users find --role Teacher",
     "users media 44",
     "api GET /media/search --paginate",
@@ -51,6 +53,10 @@ CLEAN = re.compile(r"\x1b\[\d*m")
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[School]:
     with school(tmp_path, monkeypatch) as found:
+        with found.box.client() as studio:
+            in_course = studio.get_course(found.course).id
+        found.box.add_media("Meiosis", owner=found.user, collection_id=in_course, last_viewed=found.box.now.date())
+        found.box.forget_requests()
         yield found
 
 
@@ -142,7 +148,7 @@ def test_a_file_is_whole_or_not_there(here: School) -> None:
     assert (ended.exit_code, ended.stdout, ended.stderr) == (0, "", "")
     before = Path("media.csv").read_bytes()
     assert before.startswith(b"id,title,")
-    assert before.count(b"\r\n") == 62
+    assert before.count(b"\r\n") == 63
     here.box.faults.add(path="/v1/media/search", after=1, status=403)
     ended = here.run("media", "list", "--csv", "--output", "media.csv")
     assert ended.exit_code == 1
@@ -291,6 +297,61 @@ def test_a_person_is_named_by_id_or_address(here: School) -> None:
         assert json.loads(here.run("users", "show", who, "--json").stdout)["id"] == here.user
     assert here.run("users", "show", "Ada").exit_code == 2
     assert here.run("users", "find").exit_code == 2
+
+
+def test_insights_are_of_a_course_of_a_media_and_of_perspectives(here: School) -> None:
+    with here.box.client() as studio:
+        [perspective] = studio.list_course_perspectives(here.course)
+        overview = perspective.insights_overview()
+        [media] = [each.id for each in studio.search_media(title="Meiosis")]
+    assert overview.views
+    given = ("insights", "overview", "--json", "--course", here.course)
+    [row] = json.loads(here.run(*given).stdout)
+    assert row | {"collection": None} == {
+        "course_id": here.course,
+        "uuid": perspective.uuid,
+        "title": "Meiosis",
+        "collection": None,
+        "views": overview.views,
+        "minutes_viewed": overview.minutes_viewed,
+        "unique_viewers": overview.unique_viewers,
+        "viewership": dict(overview.viewership),
+    }
+    fields = ("--fields", "course_id,uuid,views")
+    by_id = here.run("insights", "overview", perspective.uuid, "--media", media, "--csv", *fields).stdout
+    same = f"{perspective.uuid},{overview.views}"
+    assert by_id == f"course_id,uuid,views\n,{same}\n{here.course},{same}\n"
+    people = json.loads(here.run("insights", "users", "--course", here.course, "--json").stdout)
+    assert len(people) == overview.unique_viewers
+    assert all(each["uuid"] == perspective.uuid and each["completion_rate"] > 0 for each in people)
+
+
+@pytest.mark.parametrize("verb", ["overview", "users"])
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ([], "give the UUIDs of perspectives, --course or --media"),
+        (["42", "--course", "46"], "perspective must be a UUID"),
+        (["--course", "Biology"], "--course"),
+        (["--course", "46", "--role", ""], "role"),
+    ],
+)
+def test_insights_of_nothing_are_refused_before_anything_is_sent(
+    verb: str, given: list[str], told: str, here: School
+) -> None:
+    ended = here.run("insights", verb, *given)
+    assert ended.exit_code == 2
+    assert told in ended.stderr
+    assert here.box.requests == ()
+
+
+def test_the_insights_of_a_list_stop_at_the_first_that_fails(here: School) -> None:
+    here.box.faults.add(path="/v1/perspectives/*", status=403)
+    for verb in ("overview", "users"):
+        ended = here.run("insights", verb, "--course", here.course, "--csv", "--output", "views.csv")
+        assert (ended.exit_code, ended.stdout) == (1, "")
+        assert "403" in ended.stderr
+        assert not Path("views.csv").exists()
 
 
 def commands() -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from canvas_studio._core import __version__
-from canvas_studio.cli.table import PROGRAM, full_help
+from canvas_studio.cli.command_table import PROGRAM, full_help
 
 EXTRA = ("typer", "rich")
 

@@ -15,7 +15,7 @@ from typer.main import get_command
 from canvas_studio import _logs
 from canvas_studio._core import __version__
 from canvas_studio.cli.apps import plain
-from canvas_studio.cli.table import COMMANDS, COMPLETE, OPTIONS, PROGRAM, full_help
+from canvas_studio.cli.command_table import COMMANDS, COMPLETE, OPTIONS, PROGRAM, full_help
 
 if TYPE_CHECKING:
     from typer._click import Command, Context, HelpFormatter

@@ -8,9 +8,12 @@ import typer
 
 from canvas_studio.cli.terminal import fail
 
-ProfileArgument = Annotated[str | None, typer.Argument(metavar="[PROFILE]", help="The profile.", show_default=False)]
+ProfileArgument = Annotated[
+    str | None, typer.Argument(metavar="PROFILE", help="The profile; the only one if omitted.", show_default=False)
+]
 ProfileOption = Annotated[
-    str | None, typer.Option("--profile", metavar="PROFILE", help="The profile, as an option.", show_default=False)
+    str | None,
+    typer.Option("--profile", metavar="PROFILE", help="The profile; the only one if omitted.", show_default=False),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

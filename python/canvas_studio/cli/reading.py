@@ -24,7 +24,7 @@ FORM: Final = "What goes out"
 Fields = Annotated[
     str | None,
     typer.Option(
-        metavar="NAMES", help="The fields, such as id,title,owner.email.", show_default=False, rich_help_panel=FORM
+        metavar="NAMES", help="These fields only, with commas between them.", show_default=False, rich_help_panel=FORM
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON: one array, or one object.", rich_help_panel=FORM)]
@@ -44,7 +44,7 @@ OutputFile = Annotated[
         "--output",
         "-o",
         metavar="FILE",
-        help="Write a file, which is there when it is whole.",
+        help="Write to a file, which appears when it is whole.",
         show_default=False,
         rich_help_panel=FORM,
     ),
@@ -57,7 +57,7 @@ Sort = Annotated[
 ]
 Limit = Annotated[
     int | None,
-    typer.Option(min=0, metavar="N", help="The most rows.", show_default=False, rich_help_panel=FORM),
+    typer.Option(min=0, metavar="N", help="At most N rows.", show_default=False, rich_help_panel=FORM),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes.", rich_help_panel=FORM)]
 
@@ -129,11 +129,16 @@ def reads(
         parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own] + options
         command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         command.__annotations__ = {each.name: each.annotation for each in parameters}
-        command.__doc__ = function.__doc__
+        command.__doc__ = f"{inspect.getdoc(function)}{_fields_help(record)}"
         app.command(name, epilog=f"Example: {example}")(command)
         return function
 
     return register
+
+
+def _fields_help(record: Record | None) -> str:
+    names = documented(record)
+    return f"\n\nFields: {', '.join(names)}." if names else ""
 
 
 def _wanted(given: dict[str, Any], record: Record | None, show: str, default: str) -> Wanted:

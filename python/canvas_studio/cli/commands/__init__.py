@@ -1,1 +1,1 @@
-"""The commands of `canvas-studio`: one file for each noun, imported when it is named (see `cli/table.py`)."""
+"""The commands of `canvas-studio`: one file for each noun, imported when it is named (see `cli/command_table.py`)."""

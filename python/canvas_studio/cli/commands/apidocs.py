@@ -36,7 +36,7 @@ def diff(
     file: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[FILE]", help="A saved description; without one, it is read from the school.", show_default=False
+            metavar="FILE", help="A saved description; without one, it is read from the school.", show_default=False
         ),
     ] = None,
     profile: ProfileOption = None,

@@ -65,7 +65,7 @@ def download(
 @errors_as_text()
 def check(
     *,
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="The files.", show_default=False)],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="The files.", show_default=False)],
     srclang: Annotated[
         str, typer.Option(metavar="LANGUAGE", help="Their language, which matters if they are not UTF-8.")
     ] = "en",

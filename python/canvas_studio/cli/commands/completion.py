@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from typer.completion import get_completion_script  # type: ignore[attr-defined]
 
-from canvas_studio.cli.table import COMPLETE, PROGRAM
+from canvas_studio.cli.command_table import COMPLETE, PROGRAM
 from canvas_studio.cli.terminal import errors_as_text
 
 EXAMPLES = {"completion": "canvas-studio completion bash"}

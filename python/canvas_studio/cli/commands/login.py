@@ -85,7 +85,7 @@ def login(
     school: Annotated[
         str | None,
         typer.Argument(
-            metavar="[SCHOOL_OR_PROFILE]",
+            metavar="SCHOOL|PROFILE",
             help="The school's name, host or URL; or an existing profile.",
             show_default=False,
         ),

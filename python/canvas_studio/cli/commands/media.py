@@ -53,7 +53,7 @@ def list_media(
         chosen("The snapshot that tells --in-no-course and --not-viewed-since, without asking Studio.", "FILE"),
     ] = None,
 ) -> Listing[Media] | Iterator[Media]:
-    """List media, the newest first. Filters are combined; without any, these are all that you may see."""
+    """List media, in the order of Studio. Filters are combined; without any, these are all that you may see."""
     if min_size is not None and larger_than is not None:
         fail("--min-size and --larger-than exclude each other: choose one", ASKED_WRONGLY)
     size = read_size("--larger-than", larger_than)
@@ -113,7 +113,7 @@ def courses(studio: StudioClient, *, id: MediaId) -> Listing[Course]:
     example="canvas-studio media perspectives 42",
 )
 def perspectives(studio: StudioClient, *, id: MediaId) -> Listing[Perspective]:
-    """List the perspectives of a media: one for each collection that it is in."""
+    """List the perspectives of a media, one for each of its collections."""
     return studio.list_media_perspectives(id)
 
 
@@ -139,7 +139,9 @@ def permissions(studio: StudioClient, *, id: MediaId) -> list[dict[str, Any]]:
 @errors_as_text()
 def download(
     *,
-    ids: Annotated[list[int] | None, typer.Argument(metavar="ID...", help="The media.", show_default=False)] = None,
+    ids: Annotated[
+        list[int] | None, typer.Argument(metavar="ID", help="The ids of the media.", show_default=False)
+    ] = None,
     from_file: Annotated[
         str | None,
         typer.Option(
@@ -150,10 +152,15 @@ def download(
         ),
     ] = None,
     folder: Annotated[
-        Path, typer.Option("--dir", metavar="FOLDER", help="The folder, made if it is not there.")
+        Path, typer.Option("--dir", metavar="FOLDER", help="The folder; it is made if it is missing.")
     ] = Path(),
-    name: Annotated[str, typer.Option(help="The names of the files; fields as in --fields.")] = "{title} ({id})",
-    jobs: Annotated[int, typer.Option(min=1, max=16, help="How many at a time.")] = 4,
+    name: Annotated[
+        str,
+        typer.Option(
+            metavar="TEMPLATE", help="The names of the files: fields of `media list` in braces, {id} among them."
+        ),
+    ] = "{title} ({id})",
+    jobs: Annotated[int, typer.Option(min=1, max=16, metavar="N", help="How many at a time.")] = 4,
     quality: Annotated[str | None, chosen("Which version, such as low.", "QUALITY")] = None,
     checksums: Annotated[
         Path | None,

@@ -120,7 +120,7 @@ def ping(
     profile: Annotated[
         str | None,
         typer.Argument(
-            metavar="[PROFILE_OR_SCHOOL]",
+            metavar="PROFILE|SCHOOL",
             help="The profile; or a school's name, host or URL, to check the network only.",
             show_default=False,
         ),

@@ -35,7 +35,7 @@ NOT_FOUND = 127
 File = Annotated[Path, typer.Argument(metavar="FILE.har", help="The recording.", show_default=False)]
 Program = Annotated[
     list[str],
-    typer.Argument(metavar="-- PROGRAM...", help="The program and its arguments, after --.", show_default=False),
+    typer.Argument(metavar="-- PROGRAM", help="The program and its arguments, after --.", show_default=False),
 ]
 
 

@@ -45,7 +45,7 @@ def find(
     studio: StudioClient,
     *,
     address: Annotated[
-        str | None, typer.Argument(metavar="[ADDRESS]", help="The e-mail address.", show_default=False)
+        str | None, typer.Argument(metavar="ADDRESS", help="The e-mail address.", show_default=False)
     ] = None,
     role: Annotated[str | None, chosen("The role: Admin, Teacher, Student or Observer.", "ROLE")] = None,
 ) -> Listing[User]:

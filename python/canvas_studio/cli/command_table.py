@@ -12,6 +12,7 @@ COMMANDS = (
     ("captions", "captions", "List and download captions, and check caption files."),
     ("users", "users", "Find users, and list what they have."),
     ("groups", "groups", "List the members of groups."),
+    ("insights", "insights", "Show who watched how much."),
     ("api", "api", "Send any request that reads to Studio's API."),
     ("completion", "completion", "Print the script with which a shell completes words."),
     ("apidocs", "apidocs", "Compare a Studio's description of its API with the sandbox's."),
