@@ -159,7 +159,7 @@ class CallBuilder:
     @staticmethod
     def get_user_library(id: int | Owner | User | GroupUser) -> PreparedCall: ...
     @staticmethod
-    def list_caption_requests(provider: "str" = ..., status: "str" = ...) -> PreparedCall: ...
+    def list_caption_requests(provider: "str" = "professional", status: "str" = "requested") -> PreparedCall: ...
     @staticmethod
     def list_captioning_services() -> PreparedCall: ...
     @staticmethod
@@ -1585,7 +1585,7 @@ class Media:
         /,
         *,
         quality: str | None = None,
-        chunk_size: "int" = ...,
+        chunk_size: "int" = 1048576,
         max_bytes: int | None = None,
         sha256: str | None = None,
     ) -> ByteStream:
@@ -3099,14 +3099,14 @@ class StudioClient:
 
         Reference: Media Upload page, POST /media/uploads.
         """
-    def delete_captioning_service(self, /, key: str) -> None:
+    def delete_captioning_service(self, /, key: str | CaptioningServiceType) -> None:
         """
         Delete the type of a captioning service, and the captioning roles that belong to it.
 
         Whoever had such a role no longer has it.
 
         Args:
-            key: The `key` of the type.
+            key: The type, or its `key`.
 
         Returns:
             Nothing.
@@ -3117,14 +3117,14 @@ class StudioClient:
 
         Reference: Professional Captioning page, DELETE /captioning_service_types/{key}.
         """
-    async def delete_captioning_service_async(self, /, key: str) -> None:
+    async def delete_captioning_service_async(self, /, key: str | CaptioningServiceType) -> None:
         """
         Delete the type of a captioning service, and the captioning roles that belong to it.
 
         Whoever had such a role no longer has it.
 
         Args:
-            key: The `key` of the type.
+            key: The type, or its `key`.
 
         Returns:
             Nothing.
@@ -3847,7 +3847,7 @@ class StudioClient:
         id: int | Media,
         *,
         quality: str | None = None,
-        chunk_size: "int" = ...,
+        chunk_size: "int" = 1048576,
         max_bytes: int | None = None,
         sha256: str | None = None,
     ) -> ByteStream:
@@ -3879,7 +3879,9 @@ class StudioClient:
 
         Reference: Media page, GET /media/{media_id}/download.
         """
-    def list_caption_requests(self, /, provider: "str" = ..., status: "str" = ...) -> Listing[CaptionFileRequest]:
+    def list_caption_requests(
+        self, /, provider: "str" = "professional", status: "str" = "requested"
+    ) -> Listing[CaptionFileRequest]:
         """
         List the requests for captions that a provider has yet to fulfil.
 
@@ -5013,13 +5015,20 @@ class StudioClient:
         Reference: Ping page, GET /ping.
         """
     def put_captioning_service(
-        self, /, key: str, *, label: str, description: str, is_asr: bool, languages: Iterable[str] | None = None
+        self,
+        /,
+        key: str | CaptioningServiceType,
+        *,
+        label: str,
+        description: str,
+        is_asr: bool,
+        languages: Iterable[str] | None = None,
     ) -> CaptioningServiceType | None:
         """
         Insert or update the type of a captioning service.
 
         Args:
-            key: Its name for machines, which comes with requests for captions.
+            key: Its name for machines, which comes with requests for captions, or the `CaptioningServiceType` that has it.
             label: Its name for people.
             description: What it is.
             is_asr: Whether a machine makes the captions (automatic speech recognition).
@@ -5036,13 +5045,20 @@ class StudioClient:
         Reference: Professional Captioning page, PUT /captioning_service_types/{key}.
         """
     async def put_captioning_service_async(
-        self, /, key: str, *, label: str, description: str, is_asr: bool, languages: Iterable[str] | None = None
+        self,
+        /,
+        key: str | CaptioningServiceType,
+        *,
+        label: str,
+        description: str,
+        is_asr: bool,
+        languages: Iterable[str] | None = None,
     ) -> CaptioningServiceType | None:
         """
         Insert or update the type of a captioning service.
 
         Args:
-            key: Its name for machines, which comes with requests for captions.
+            key: Its name for machines, which comes with requests for captions, or the `CaptioningServiceType` that has it.
             label: Its name for people.
             description: What it is.
             is_asr: Whether a machine makes the captions (automatic speech recognition).

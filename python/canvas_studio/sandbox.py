@@ -82,6 +82,7 @@ class SandboxUser:
         email: What Studio holds as the e-mail address, which can be a login id of Canvas; some have none.
         role: What they may do: an `admin` sees and changes everything, all others what is theirs and what is shared
             with them.
+        other_roles: The roles that they have besides, which allow nothing more.
     """
 
     id: int
@@ -89,6 +90,7 @@ class SandboxUser:
     display_name: str
     email: str | None
     role: Role
+    other_roles: tuple[Role, ...] = ()
 
 
 @frozen
@@ -535,7 +537,10 @@ class Sandbox:
     def users(self) -> tuple[SandboxUser, ...]:
         """The people, the administrator first."""
         names = [each.name for each in fields(SandboxUser)]
-        return tuple(SandboxUser(*(user[name] for name in names)) for user in self._server.users())
+        found = self._server.users()
+        for user in found:
+            user["other_roles"] = tuple(user.get("other_roles", ()))
+        return tuple(SandboxUser(*(user[name] for name in names)) for user in found)
 
     @property
     def requests(self) -> tuple[SeenRequest, ...]:
@@ -720,6 +725,8 @@ class Sandbox:
         full_name: str = "Ada Park",
         email: str | None = None,
         role: Role = "teacher",
+        *,
+        other_roles: Iterable[Role] = (),
     ) -> int:
         """Add a person.
 
@@ -727,6 +734,7 @@ class Sandbox:
             full_name: The full name.
             email: The e-mail address, if they have one. It can be a login id without `@`, and others can have the same.
             role: Their role; see `SandboxUser`.
+            other_roles: The roles that they have besides, which allow nothing more.
 
         Returns:
             The id.
@@ -734,7 +742,10 @@ class Sandbox:
         Raises:
             ValueError: If an argument is invalid.
         """
-        return self._server.add("user", _plain({"full_name": full_name, "email": email, "role": role}))
+        fields = {"full_name": full_name, "email": email, "role": role}
+        return self._server.add(
+            "user", _plain({**fields, "other_roles": _list("other_roles", other_roles, "a list of roles")})
+        )
 
     def add_group(self, name: str, user_ids: Iterable[Id] = (), *, manager_ids: Iterable[Id] = ()) -> int:
         """Add a group of people, with which things can be shared.

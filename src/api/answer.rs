@@ -98,11 +98,11 @@ pub(super) fn text_of_body(answer: &Answer) -> Result<&str, DecodeError> {
     Ok(without_mark(text))
 }
 
-/// The answer's text, of whatever kind but HTML.
-pub(super) fn plain_text(answer: &Answer) -> Result<&str, DecodeError> {
-    let text = json_text(answer)?;
-    if is_html(text) {
-        return Err(DecodeError::new("an HTML page came back: is this host a Studio?"));
+/// The answer's text where CSV is expected, whatever its label but HTML.
+pub(super) fn csv_text(answer: &Answer) -> Result<&str, DecodeError> {
+    let text = text_of_body(answer)?;
+    if is_html(text) || media_type_and_charset(&answer.content_type).0.ends_with("/html") {
+        return Err(DecodeError::new("an HTML page came back instead of CSV: is this host a Studio?"));
     }
     if text.contains('\0') {
         return Err(DecodeError::new("it contains zero bytes: it is a binary file, or UTF-16 without a charset"));
@@ -203,7 +203,7 @@ fn scan_at_key<T: Item>(locator: &Locator, answer: &Answer) -> Result<Option<T>,
 
 pub(super) fn decode_page<T: Item>(locator: &Locator, answer: &Answer) -> Result<Page<T>, DecodeError> {
     if let Some(read) = T::READ_CSV {
-        let rows = read(plain_text(answer)?).map_err(DecodeError::new)?;
+        let rows = read(csv_text(answer)?).map_err(DecodeError::new)?;
         let items = rows.into_iter().map(|row| serde_json::from_value(Value::Object(row))).collect::<Result<_, _>>();
         return Ok(Page { items: items.map_err(|error| DecodeError::new(error.to_string()))?, meta: None });
     }

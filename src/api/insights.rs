@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::answer::{Answer, DecodeError, Locator, plain_text};
+use super::answer::{Answer, DecodeError, Locator, csv_text};
 use super::check::{self, InvalidArgument};
 use super::insights_csv;
 use super::item::Page;
@@ -36,7 +36,7 @@ fn call(operation: &'static str, perspective: &str, table: &str, role: Option<&s
 }
 
 fn read_overview(_: &Locator, answer: &Answer) -> Result<InsightsOverview, DecodeError> {
-    let text = plain_text(answer)?;
+    let text = csv_text(answer)?;
     let mut fields = insights_csv::overview(text).map_err(DecodeError::new)?;
     fields.insert(insights_csv::CSV.to_owned(), text.into());
     serde_json::from_value(Value::Object(fields)).map_err(|error| DecodeError::new(error.to_string()))

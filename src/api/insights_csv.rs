@@ -11,12 +11,12 @@ use super::item::Extra;
 type Known = &'static [(&'static str, &'static str)];
 
 /// The columns of the table of users. Observed.
-const COLUMNS: Known =
-    &[("Name", "name"), ("Email", "email"), ("Role", ROLES), ("Completion rate [%]", "completion_rate")];
+const COLUMNS: Known = &[("Name", "name"), ("Email", "email"), ("Role", ROLES), ("Completion rate [%]", RATE)];
 /// The rows of the overview. Observed.
 const ROWS: Known =
     &[("Views", "views"), ("Time Viewed [min]", "minutes_viewed"), ("Unique Viewers", "unique_viewers")];
 const ROLES: &str = "roles";
+const RATE: &str = "completion_rate";
 /// What stands between several roles in a cell. That there can be several is documented; these are guesses.
 const BETWEEN_ROLES: [char; 4] = [',', ';', '|', '\n'];
 /// The field of what depends on the time.
@@ -46,7 +46,8 @@ pub(super) fn users(text: &str) -> Result<Vec<Extra>, String> {
             match (place, cell.trim()) {
                 (Place::Field(ROLES), roles) => drop(user.insert(ROLES.to_owned(), split(roles))),
                 (Place::Field(_), "") => {}
-                (Place::Field(name), text) => drop(user.insert((*name).to_owned(), text.into())),
+                (Place::Field(RATE), rate) => drop(user.insert(RATE.to_owned(), rate.into())),
+                (Place::Field(name), _) => drop(user.insert((*name).to_owned(), cell.into())),
                 (Place::Time(name), "") => drop(viewership.insert(name.clone(), Value::Null)),
                 (Place::Time(name), text) => match number(text) {
                     Some(number) => drop(viewership.insert(name.clone(), number.into())),

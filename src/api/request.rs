@@ -12,7 +12,7 @@ use url::{Url, form_urlencoded};
 
 use super::answer::{
     Answer, DecodeError, Locator, decode_at_key, decode_at_key_or_root, decode_at_optional_key_or_root, decode_page,
-    from_json, is_html, plain_text,
+    from_json, is_html,
 };
 use super::item::{Item, Page};
 use super::multipart::Multipart;
@@ -275,11 +275,6 @@ impl Call {
         })
     }
 
-    /// The result is the answer's text, such as CSV or captions, whatever its media type.
-    pub fn text(self) -> Request<String> {
-        self.answered(Locator::Custom, |_, answer| plain_text(answer).map(str::to_owned))
-    }
-
     /// The result is the bytes of the answer, as they were sent.
     pub fn bytes(self) -> Request<Bytes> {
         self.unchanged().answered(Locator::Custom, |_, answer| Ok(answer.body.clone()))
@@ -393,6 +388,7 @@ mod tests {
     use bytes::Bytes;
     use serde_json::Value;
 
+    use super::super::answer::csv_text;
     use super::*;
     use crate::api::models::{Group as Thing, Media, MediaFields};
 
@@ -481,7 +477,7 @@ mod tests {
     #[test]
     fn an_answer_is_empty_text_or_bytes_if_the_operation_says_so() {
         let csv = Answer { content_type: "text/csv".into(), ..answer("a,b\n1,2\n") };
-        assert_eq!(get().text().decode(&csv).as_deref(), Ok("a,b\n1,2\n"));
+        assert_eq!(csv_text(&csv), Ok("a,b\n1,2\n"));
         assert_eq!(get().bytes().decode(&csv).as_deref(), Ok(b"a,b\n1,2\n".as_slice()));
         for body in ["", "{}", "OK"] {
             assert_eq!(get().empty().decode(&answer(body)), Ok(()));
@@ -490,7 +486,7 @@ mod tests {
         let page = Answer { content_type: "text/html".into(), ..answer("<html>") };
         let binary = answer("a\0b");
         for wrong in [page, binary] {
-            assert!(get().text().decode(&wrong).is_err());
+            assert!(csv_text(&wrong).is_err());
         }
     }
 

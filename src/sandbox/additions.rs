@@ -21,6 +21,8 @@ struct NewUser {
     display_name: Option<String>,
     email: Option<String>,
     role: Option<Role>,
+    #[serde(default)]
+    other_roles: Vec<Role>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -100,6 +102,12 @@ fn add_user(state: &mut State, user: NewUser, now: Timestamp) -> Result<u64, Str
     if user.email.as_deref() == Some("") {
         return Err("email: expected an address or a login id; leave it out if there is none".into());
     }
+    let role = user.role.unwrap_or(Role::Teacher);
+    for (index, other) in user.other_roles.iter().enumerate() {
+        if *other == role || user.other_roles.iter().take(index).any(|before| before == other) {
+            return Err(format!("other_roles: they have the role {} already", other.title()));
+        }
+    }
     let (id, library) = (state.new_id(), state.new_id());
     let display_name = user.display_name.unwrap_or_else(|| user.full_name.clone());
     let user = User {
@@ -107,7 +115,8 @@ fn add_user(state: &mut State, user: NewUser, now: Timestamp) -> Result<u64, Str
         full_name: user.full_name.into(),
         display_name: display_name.into(),
         email: user.email.map(Into::into),
-        role: user.role.unwrap_or(Role::Teacher),
+        role,
+        other_roles: user.other_roles,
         groups: Vec::new(),
         library,
     };

@@ -89,12 +89,23 @@ pub(crate) struct User {
     /// What Studio holds as the e-mail address: it can be the login id of Canvas, and be the same for several users.
     /// Accounts without one exist. Documented.
     pub(crate) email: Option<Arc<str>>,
+    /// What they may do.
     pub(crate) role: Role,
+    /// The roles that they have besides, which allow nothing more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) other_roles: Vec<Role>,
     /// The user's groups.
     #[serde(default)]
     pub(crate) groups: Vec<u64>,
     /// The user's own library, a collection.
     pub(crate) library: u64,
+}
+
+impl User {
+    /// All roles. That there can be several is documented.
+    pub(crate) fn roles(&self) -> impl Iterator<Item = Role> {
+        std::iter::once(self.role).chain(self.other_roles.iter().copied())
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

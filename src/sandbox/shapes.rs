@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value as Json, json};
 
 use super::random::mix;
-use super::records::{self, Permission, Share, ShareType, User};
+use super::records::{self, Permission, Role, Share, ShareType, User};
 use super::state::State;
 use super::studio::Studio;
 
@@ -19,7 +19,7 @@ pub(crate) struct UserRef<'state> {
     display_name: &'state str,
     email: Option<&'state str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    role_names: Option<[&'static str; 1]>,
+    role_names: Option<Vec<&'static str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     permission: Option<Permission>,
 }
@@ -147,7 +147,7 @@ pub(crate) fn group_user<'state>(member: &'state User, permission: &'static str)
 
 /// A user with roles. The words of the roles are typed by a public client.
 pub(crate) fn user_with_roles(one: &User) -> UserRef<'_> {
-    UserRef { role_names: Some([one.role.title()]), ..user(one, None) }
+    UserRef { role_names: Some(one.roles().map(Role::title).collect()), ..user(one, None) }
 }
 
 /// The UUID of a media in a collection.

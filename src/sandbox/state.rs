@@ -295,7 +295,7 @@ impl State {
             Query::Users { email, role } => {
                 let found = email.as_deref().map(|email| self.users_by_email(email));
                 let fits = |user: &&User| {
-                    role.is_none_or(|role| role == user.role)
+                    role.is_none_or(|role| user.roles().any(|one| one == role))
                         && found.as_ref().is_none_or(|found| found.contains(&user.id))
                 };
                 self.users.values().filter(fits).map(|user| user.id).collect()

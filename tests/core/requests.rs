@@ -1,15 +1,18 @@
 //! Every operation's request, whole, against a table taken from the vendor's reference.
 
+use canvas_studio::api::groups::{self, GroupUserChange};
 use canvas_studio::api::media::{self, Search};
+use canvas_studio::api::media_upload::{self, Completion, Destination, FromUrl};
 use canvas_studio::api::permissions::PermissionChange;
+use canvas_studio::api::professional_captioning as captioning;
 use canvas_studio::api::{Call, InvalidArgument, Request, RetrySafety, raw};
-use canvas_studio::api::{captions, collections};
+use canvas_studio::api::{captions, collections, courses, insights, ping, tags, transfer_media, users};
 
 /// A request in the words of the reference: operation, method, path and query, JSON body, and where the result stands.
 type Row = (&'static str, &'static str, &'static str, &'static str, &'static str);
 
-/// The operations of the Collection, Media and Captions pages. Methods marked `inferred` are not printed on any page.
-const REFERENCE: [Row; 28] = [
+/// All operations. Methods marked `inferred` are not printed on any page.
+const REFERENCE: [Row; 54] = [
     ("list_collections", "GET", "/collections?page=1&per_page=50", "", "Page(\"collections\")"),
     ("create_collection", "POST", "/collections?name=Week 1&user_id=7", "", "Key(\"collection\")"),
     ("get_collection", "GET", "/collections/1", "", "Key(\"collection\")"),
@@ -42,6 +45,50 @@ const REFERENCE: [Row; 28] = [
     ),
     ("download_caption", "GET", "/caption_files/4/download", "", "Custom"),
     ("get_caption_text", "GET", "/caption_files/4/download", "", "Custom"),
+    ("get_course", "GET", "/courses/1301", "", "Key(\"course\")"),
+    ("list_course_perspectives", "GET", "/courses/1301/perspectives", "", "Page(\"perspectives\")"),
+    ("list_group_users", "GET", "/groups/11/users", "", "Page(\"group_users\")"),
+    ("change_group_users", "POST", "/groups/11/users/batch_update", MEMBERS, "Page(\"group_users\")"),
+    ("get_insights_overview", "GET", OVERVIEW, "", "Custom"),
+    ("list_insights_users", "GET", WATCHED, "", "Page(\"\")"), // CSV
+    ("create_media", "POST", "/media", FETCHED, "Key(\"media\")"),
+    ("create_collection_media", "POST", FETCHED_INTO, "", "Key(\"media\")"),
+    ("create_upload", "POST", "/media/uploads?user_id=7&collection_id=1", "", "Custom"), // observed
+    ("complete_upload", "POST", "/media/uploads/1/complete", COMPLETED, "Key(\"media\")"),
+    ("ping", "GET", "/ping", "", "Custom"),
+    (
+        "list_caption_requests",
+        "GET",
+        "/caption_file_requests?provider=professional&status=requested",
+        "",
+        "Page(\"caption_file_requests\")",
+    ),
+    (
+        "update_caption_request",
+        "PATCH",
+        "/caption_file_requests/71",
+        "<multipart: status, message, caption_file>",
+        "Custom",
+    ),
+    ("list_captioning_services", "GET", "/captioning_service_types", "", "Page(\"captioning_service_types\")"),
+    (
+        "put_captioning_service",
+        "PUT",
+        "/captioning_service_types/fast",
+        SERVICE,
+        "OptionalKeyOrRoot(\"captioning_service_type\")", // inferred
+    ),
+    ("delete_captioning_service", "DELETE", "/captioning_service_types/fast", "", "Custom"),
+    ("list_tags", "GET", "/media/1/tags", "", "Page(\"tags\")"),
+    ("add_tag", "POST", "/media/1/tags?name=exam prep", "", "Key(\"tag\")"),
+    ("remove_tag", "DELETE", "/media/1/tags/5", "", "Custom"),
+    ("transfer_media", "POST", "/transfer_media", r#"{"from_user_id":3,"to_user_id":4}"#, "Root"),
+    ("search_users", "GET", FOUND, "", "Page(\"users\")"),
+    ("get_user", "GET", "/users/7", "", "Key(\"user\")"),
+    ("list_user_media", "GET", "/users/7/media?page=1&per_page=50", "", "Page(\"media\")"),
+    ("list_user_collections", "GET", "/users/7/collections?page=1&per_page=50", "", "Page(\"collections\")"),
+    ("get_user_library", "GET", "/users/7/library", "", "KeyOrRoot(\"collection\")"), // inferred
+    ("find_user", "GET", "/users/search?email=ada@example.edu&page=1&per_page=50", "", "Page(\"users\")"),
     ("request", "PATCH", "/caption_file_requests/4?status=failed", r#"{"a":1}"#, "Custom"),
     ("paginate", "GET", "/users/7/media?x=1&page=1&per_page=50", "", "Page(\"media\")"),
 ];
@@ -53,6 +100,21 @@ const CHANGES: &str = concat!(
 
 const EMBED: &str = r#"{"course_id":9,"embed_type":"bare_embed","downloadable":false}"#;
 
+const MEMBERS: &str = r#"[{"action":"add","user_id":7,"permission":"member"},{"action":"remove","user_id":8}]"#;
+
+const UUID: &str = "7a0c9d3e-6a55-4d2c-9a0b-0d6a5f3e1c77";
+const OVERVIEW: &str = "/perspectives/7a0c9d3e-6a55-4d2c-9a0b-0d6a5f3e1c77/insights/overview";
+const WATCHED: &str = "/perspectives/7a0c9d3e-6a55-4d2c-9a0b-0d6a5f3e1c77/insights/users?role=Student";
+
+const FETCHED: &str = r#"{"url":"https://example.edu/a.mp4","title":"Mitosis","collection_id":1,"is_external":false}"#;
+const FETCHED_INTO: &str =
+    "/collections/1/media?url=https://example.edu/a.mp4&title=Mitosis&user_id=7&is_external=false";
+const COMPLETED: &str = r#"{"title":"Mitosis","description":"Of a cell","auto_caption":true}"#;
+
+const SERVICE: &str = r#"{"label":"Fast","description":"By people","is_asr":false,"languages":["en"]}"#;
+
+const FOUND: &str = "/users/search?role=Teacher&email=ada@example.edu&page=1&per_page=50";
+
 const CUE: &str = "1\n00:00:00,000 --> 00:00:02,000\nBom dia.\n";
 
 const SEARCH: &str = concat!(
@@ -61,6 +123,24 @@ const SEARCH: &str = concat!(
     "&last_viewed_by_student_start_date=2026-01-05&last_viewed_by_student_end_date=2026-01-06",
     "&owner=ada@example.edu&tag=algebra&source=upload&page=1&per_page=50"
 );
+
+fn search() -> Search {
+    let text = |text: &str| Some(text.to_owned());
+    Search {
+        title: text("Intro"),
+        min_size: Some(1),
+        max_size: Some(2),
+        start_date: text("2026-01-01"),
+        end_date: text("2026-01-02"),
+        last_viewed_start_date: text("2026-01-03"),
+        last_viewed_end_date: text("2026-01-04"),
+        last_viewed_by_student_start_date: text("2026-01-05"),
+        last_viewed_by_student_end_date: text("2026-01-06"),
+        owner: text("ada@example.edu"),
+        tag: text("algebra"),
+        source: text("upload"),
+    }
+}
 
 fn built() -> Result<Vec<(Call, String)>, InvalidArgument> {
     fn whole<T>(request: Request<T>) -> (Call, String) {
@@ -74,21 +154,20 @@ fn built() -> Result<Vec<(Call, String)>, InvalidArgument> {
         permission_type: "view".into(),
     };
     let changes = [change("create", 7, "user"), change("destroy", 8, "group")];
+    let member = |action: &str, user_id, permission| GroupUserChange { action: action.into(), user_id, permission };
     let text = |text: &str| Some(text.to_owned());
-    let search = Search {
-        title: text("Intro"),
-        min_size: Some(1),
-        max_size: Some(2),
-        start_date: text("2026-01-01"),
-        end_date: text("2026-01-02"),
-        last_viewed_start_date: text("2026-01-03"),
-        last_viewed_end_date: text("2026-01-04"),
-        last_viewed_by_student_start_date: text("2026-01-05"),
-        last_viewed_by_student_end_date: text("2026-01-06"),
-        owner: text("ada@example.edu"),
-        tag: text("algebra"),
-        source: text("upload"),
+    let members = vec![member("add", 7, text("member")), member("remove", 8, None)];
+    let fetched = |user_id| FromUrl {
+        url: "https://example.edu/a.mp4".into(),
+        title: text("Mitosis"),
+        description: None,
+        user_id,
+        auto_caption: None,
+        is_external: Some(false),
     };
+    let completion = Completion::new("Mitosis".into(), text("Of a cell"), Some(true))?;
+    let languages = ["en".to_owned()];
+    let sub_rip = ("a.srt".to_owned(), CUE.into());
     let pair = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
     Ok(vec![
         whole(collections::list(1, 50)?),
@@ -100,7 +179,7 @@ fn built() -> Result<Vec<(Call, String)>, InvalidArgument> {
         whole(collections::list_media(1, 2, 20)?),
         whole(collections::permissions(1)?),
         whole(collections::change_permissions(1, &changes)?),
-        whole(media::search(&search, 1, 50)?),
+        whole(media::search(&search(), 1, 50)?),
         whole(media::get(1)?),
         whole(media::delete(1)?),
         whole(media::archive(1)?),
@@ -117,6 +196,32 @@ fn built() -> Result<Vec<(Call, String)>, InvalidArgument> {
         whole(captions::add(1, ("a.srt".into(), CUE.into()), "pt-BR")?.request),
         whole(captions::download(4)?),
         whole(captions::text(4)?),
+        whole(courses::get(1301)?),
+        whole(courses::perspectives(1301)?),
+        whole(groups::users(11)?),
+        whole(groups::change_users(11, members)?.request),
+        whole(insights::overview(UUID, None)?),
+        whole(insights::users(UUID, Some("Student"))?),
+        whole(media_upload::create_media(&fetched(None), Some(1))?),
+        whole(media_upload::create_collection_media(1, &fetched(Some(7)))?),
+        whole(media_upload::create(Destination { collection_id: Some(1), user_id: Some(7) })?),
+        whole(media_upload::complete(1, &completion)?),
+        whole(ping::ping()),
+        whole(captioning::requests("professional", "requested")?),
+        whole(captioning::update_request(71, "fulfilled", text("Here"), Some(sub_rip))?.request),
+        whole(captioning::services()),
+        whole(captioning::put_service("fast", "Fast", "By people", false, Some(&languages))?),
+        whole(captioning::delete_service("fast")?),
+        whole(tags::list(1)?),
+        whole(tags::add(1, "exam prep")?),
+        whole(tags::remove(1, 5)?),
+        whole(transfer_media::transfer(3, 4, 12)?.transfer),
+        whole(users::search(Some("ada@example.edu"), Some("Teacher"), 1, 50)?),
+        whole(users::get(7)?),
+        whole(users::media(7, 1, 50)?),
+        whole(users::collections(7, 1, 50)?),
+        whole(users::library(7)?),
+        whole(users::find("ada@example.edu")?.search),
         whole(raw::request(
             "patch",
             "/caption_file_requests/4",
@@ -145,8 +250,9 @@ fn every_request_is_the_one_of_the_reference() {
         );
         assert_eq!(sent, (operation, method, place.to_owned(), body.to_owned()));
         assert_eq!(shape, expected_shape, "{operation}");
-        // Captions are no JSON.
-        assert_eq!(!call.headers.is_empty(), place.starts_with("/caption_files/"), "{operation}");
+        // What is no JSON.
+        let is_text = ["/caption_files/", "/perspectives/", "/ping"].iter().any(|start| place.starts_with(start));
+        assert_eq!(!call.headers.is_empty(), is_text, "{operation}");
         assert_eq!(call.wants_redirect, operation == "get_download_url", "{operation}");
     }
 }

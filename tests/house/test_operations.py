@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 from support import operations
+from support.recordings import TABLE, call_of
 
 if TYPE_CHECKING:
     from support.operations import Row
@@ -30,3 +32,10 @@ def test_every_documented_operation_has_a_method_a_recording_and_a_route_but_for
 
 def test_the_sandbox_has_no_route_that_is_not_documented(rows: list[Row]) -> None:
     assert operations.routes() <= {row.operation for row in rows}
+
+
+def test_the_table_of_requests_in_the_tests_of_the_core_has_every_operation() -> None:
+    table = (operations.HOUSE / "tests/core/requests.rs").read_text(encoding="utf-8")
+    names = {call_of(name)["method"] for name in TABLE["operations"]}
+    assert len(names) > 40
+    assert {name for name in names if not re.search(rf'^ {{4,8}}\(?"{name}",', table, re.MULTILINE)} == set()

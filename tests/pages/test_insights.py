@@ -104,11 +104,15 @@ def test_what_is_no_such_table_is_an_error(text: str, content_type: str, form: F
     with FaultServer(text_answer(text, content_type)) as server, server.client(max_retries=0) as studio:
         with pytest.raises(ResponseDecodeError) as raised:
             form.items(studio.list_insights_users(UUID))
-        # A page is named as one; of anything else the start is shown, in quotes.
-        shown = "The body is an HTML page" if "html" in text else json.dumps(text[:10])[1:-1]
-        assert shown in str(raised.value)
-        with pytest.raises(ResponseDecodeError):
+        with pytest.raises(ResponseDecodeError) as of_overview:
             form.call(studio, "get_insights_overview", UUID)
+    for said in (str(raised.value), str(of_overview.value)):
+        assert "instead of JSON" not in said
+        assert ("came back instead of CSV" in said) == ("html" in text)
+        # Of a page the title is shown; of anything else the start, in quotes.
+        shown = "The body is an HTML page" if "html" in text else json.dumps(text[:10])[1:-1]
+        assert shown in said
+        assert ("Sign in" in said) == ("<title>" in text)
 
 
 CELLS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8) | st.text(
@@ -151,6 +155,38 @@ def test_the_text_of_the_users_comes_by_a_raw_request(form: Form) -> None:
     text = written([HEADER, ["Ada", "", "", ""]])
     with FaultServer(text_answer(text, PLAIN)) as server, server.client() as studio:
         assert form.call(studio, "request", "GET", f"/perspectives/{UUID}/insights/users", raw=True).text() == text
+
+
+NAMES = [
+    "Park, Ada",
+    'Ada "the eye" Park',
+    "Ada\nPark",
+    "Ada\r\nPark, Dr.",
+    "Ada\rPark",
+    '"',
+    '",\n"',
+    " Ada  Park ",
+    "=Ada;Park|Ben",
+    "Ada Park",
+]
+
+
+def test_whatever_a_name_is_made_of_and_however_many_roles_there_are_the_users_of_a_sandbox_are_read(
+    form: Form,
+) -> None:
+    with Sandbox(media=0) as box, box.client() as studio:
+        for name in NAMES:
+            media = box.add_media("Talk", owner=box.add_user(name, other_roles=["student"]), last_viewed="2026-08-30")
+            [perspective] = form.items(studio.list_media_perspectives(media))
+            for users in (perspective.insights_users(), perspective.insights_users(role="Student")):
+                owner = next(user for user in form.items(users) if user.name == name)
+                assert owner.roles == ("Teacher", "Student")
+                assert owner.extra == {}
+        media = box.add_media("Talk", owner=box.add_user("Ben", email='"a, b"@example.edu'), last_viewed="2026-08-30")
+        [perspective] = form.items(studio.list_media_perspectives(media))
+        assert ('"a, b"@example.edu', ("Teacher",)) in [
+            (user.email, user.roles) for user in form.items(perspective.insights_users())
+        ]
 
 
 def test_all_of_it_works_on_a_sandbox(form: Form) -> None:

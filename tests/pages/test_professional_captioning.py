@@ -161,6 +161,14 @@ def test_a_service_type_that_cannot_be_right_is_refused_before_anything_is_sent(
             form.call(studio, "put_captioning_service", **({"key": "fast"} | PUT | wrong))
         with pytest.raises(TypeError, match="languages must be a list of str, not str"):
             form.call(studio, "put_captioning_service", "fast", **PUT, languages="en")
+        for key, said in (
+            (5, "key must be a str or a CaptioningServiceType, not int"),
+            (None, "key must be a str or a CaptioningServiceType, not None"),
+            (CaptioningServiceType(5), "this CaptioningServiceType has no key"),
+        ):
+            for method, more in (("put_captioning_service", PUT), ("delete_captioning_service", {})):
+                with pytest.raises(TypeError, match=said):
+                    form.call(studio, method, key, **more)
         assert server.requests == []
 
 
@@ -196,7 +204,8 @@ def test_a_service_fulfils_what_is_requested_on_a_sandbox(form: Form) -> None:
         assert "de" in {caption.srclang for caption in form.items(studio.list_captions(media))}
         with pytest.raises(UnprocessableEntityError, match="only once"):
             form.call(studio, "update_caption_request", request, "failed", "Too late")
-        assert form.call(studio, "delete_captioning_service", service.key) is None
+        assert form.call(studio, "put_captioning_service", service, **PUT).label == PUT["label"]
+        assert form.call(studio, "delete_captioning_service", service) is None
         assert form.items(studio.list_captioning_services()) == []
         with pytest.raises(NotFoundError, match="none with this key"):
             form.call(studio, "delete_captioning_service", service.key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 from dataclasses import dataclass
@@ -273,6 +274,17 @@ def test_insights_agree_with_each_other_and_with_when_it_was_last_viewed(school:
     assert insights(school, "users", role="Student") == people[:1]
     assert insights(school, "users") == people
     assert_refused(school.ask("GET", f"/perspectives/{school.perspective()}/insights/users?role=dean"), 422)
+
+
+@pytest.mark.parametrize("name", ["Park, Ada", 'Ada "the eye" Park', "Ada\nPark", "Ada\r\nPark", " Ada  Park "])
+def test_insights_quote_names_as_rfc_4180_does_and_hold_several_roles_in_a_cell(name: str, school: School) -> None:
+    owner = school.box.add_user(name, "ada@example.edu", other_roles=["student", "observer"])
+    media = school.box.add_media("Talk", owner=owner, last_viewed="2026-08-30")
+    [uuid] = [each["uuid"] for each in school.get(f"/media/{media}/perspectives")["perspectives"]]
+    text = school.ask("GET", f"/perspectives/{uuid}/insights/users", query={"role": "Observer"}).text
+    rows = list(csv.reader(io.StringIO(text, newline="")))
+    assert [row[:3] for row in rows[1:]] == [[name, "ada@example.edu", "Teacher, Student, Observer"]]
+    assert {len(row) for row in rows} == {14}
 
 
 def test_insights_of_what_nobody_viewed_lack_their_values(school: School) -> None:

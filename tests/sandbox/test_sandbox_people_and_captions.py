@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 from canvas_studio.sandbox import Assumptions, Role, Sandbox
 from support.plain_http import Answer, ask
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ROLES = {
     "admin": "Admin",
@@ -64,6 +67,24 @@ def test_roles_have_the_words_of_studio() -> None:
             assert {name for user in users for name in user["role_names"]} == {word}
         for word in ("Subaccount admin", "teacher", "TEACHER"):
             assert get(box, "/users/search", role=word).status == 422
+
+
+def test_somebody_may_have_other_roles_which_are_named_and_found_and_allow_nothing(tmp_path: Path) -> None:
+    with Sandbox(media=0) as box:
+        ada = box.add_user("Ada Park", role="student", other_roles=("teacher", "admin"))
+        media = box.add_media()
+        for wrong in (["boss"], ["teacher"], ["observer", "observer"], "student", [None]):
+            with pytest.raises(ValueError, match="role"):
+                box.add_user(other_roles=wrong)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        with Sandbox.load(box.snapshot(tmp_path / "box.json")) as again:
+            for each in (box, again):
+                user = next(user for user in each.users if user.id == ada)
+                assert (user.role, user.other_roles) == ("student", ("teacher", "admin"))
+                assert get(each, f"/users/{ada}").json["user"]["role_names"] == ["Student", "Teacher", "Admin"]
+                for word in ("Student", "Teacher", "Admin"):
+                    assert ada in found(each, role=word)
+                assert ada not in found(each, role="Observer")
+                assert ask(each.url, "GET", f"/media/{media}", token=each.token_for(ada)).status == 403
 
 
 def test_an_administrator_of_a_part_may_less_than_one_of_all() -> None:

@@ -11,7 +11,9 @@ use pyo3::types::PyMapping;
 #[cfg(feature = "stubs")]
 use pyo3::{type_hint_identifier, type_hint_subscript, type_hint_union};
 
-use super::input::{day, file_path, flag, flag_or, int, json, number, params, seconds, text, with_article, wrong_type};
+use super::input::{
+    borrowed_text, day, file_path, flag, flag_or, int, json, number, params, seconds, text, with_article, wrong_type,
+};
 
 /// An argument of a method, read once its name is known.
 pub(crate) trait Argument {
@@ -41,7 +43,7 @@ macro_rules! already_read {
     };
 }
 
-already_read!(i64, bool, &'static str, String);
+already_read!(i64, bool, &str);
 
 /// Declares types for arguments as Python passed them, each with the function that reads it.
 macro_rules! arguments {
@@ -144,7 +146,7 @@ impl<T: PyTypeInfo> Argument for Object<T> {
 
 /// Readers for arguments whose default a signature shows: pyo3 requires a value of the default's own type.
 pub(crate) mod named {
-    use super::{Bound, PyAny, PyResult, flag, int, seconds, text};
+    use super::{Bound, PyAny, PyResult, borrowed_text, flag, int, seconds};
 
     macro_rules! named {
         ($($name:ident: $value:ty = $read:path;)*) => {
@@ -174,8 +176,14 @@ pub(crate) mod named {
         chunk_size: i64 = int;
         consistent: bool = flag;
         keep_others: bool = flag;
-        provider: String = text;
-        status: String = text;
+    }
+
+    pub(crate) fn provider<'given>(given: &'given Bound<'_, PyAny>) -> PyResult<&'given str> {
+        borrowed_text("provider", given)
+    }
+
+    pub(crate) fn status<'given>(given: &'given Bound<'_, PyAny>) -> PyResult<&'given str> {
+        borrowed_text("status", given)
     }
 }
 

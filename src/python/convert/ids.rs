@@ -1,4 +1,4 @@
-//! Ids as arguments: a number or a UUID, or the object that has it. Each page declares the kinds of ids of its own objects.
+//! Ids as arguments: a number, a UUID or a key, or the object that has it. Each page declares the kinds of ids of its own objects.
 
 use std::marker::PhantomData;
 
@@ -59,6 +59,25 @@ impl IdValue for String {
 
     fn remedy(given: &Bound<'_, PyAny>) -> Option<String> {
         given.hasattr("perspectives").is_ok_and(|has| has).then(|| "one of its perspectives()".to_owned())
+    }
+}
+
+/// A text that names something, such as the key of a type of captioning service. The core checks its form.
+#[derive(Debug)]
+pub(crate) struct Key(pub(crate) String);
+
+impl IdValue for Key {
+    const EXPECTED: &'static str = "a str";
+    #[cfg(feature = "stubs")]
+    const HINT: PyStaticExpr = type_hint_identifier!("builtins", "str");
+
+    fn read(name: &str, given: &Bound<'_, PyAny>) -> PyResult<Option<Self>> {
+        let is_text = given.is_instance_of::<PyString>();
+        is_text.then(|| borrowed_text(name, given).map(|text| Self(text.to_owned()))).transpose()
+    }
+
+    fn remedy(_: &Bound<'_, PyAny>) -> Option<String> {
+        None
     }
 }
 

@@ -10,7 +10,7 @@ use pyo3::{type_hint_identifier, type_hint_subscript};
 use crate::api::{models, professional_captioning as captioning};
 use crate::python::convert::arguments::{Argument, Flag, Text, arguments, named};
 use crate::python::convert::bodies::ShortFile;
-use crate::python::convert::ids::{Id, ids};
+use crate::python::convert::ids::{Id, Key, ids};
 use crate::python::convert::input::{text, wrong_type};
 use crate::python::convert::words::{CaptionRequestResult, OpenWord};
 use crate::python::listing::source::lists;
@@ -20,6 +20,8 @@ use crate::python::studio_client::StudioClient;
 ids! {
     OfCaptionRequest: ("canvas_studio.models", "CaptionFileRequest", "id")
         type_hint_identifier!("canvas_studio.models", "CaptionFileRequest");
+    OfServiceType as Key: ("canvas_studio.models", "CaptioningServiceType", "key")
+        type_hint_identifier!("canvas_studio.models", "CaptioningServiceType");
 }
 
 arguments! {
@@ -53,10 +55,10 @@ lists! { StudioClient {
     ///     UnprocessableEntityError: 422, if a word is not valid.
     ///
     /// Reference: Professional Captioning page, GET /caption_file_requests.
-    #[pyo3(signature = (provider: "str" = "professional".to_owned(), status: "str" = "requested".to_owned()))]
-    list_caption_requests (studio, #[pyo3(from_py_with = named::provider)] provider: String,
-        #[pyo3(from_py_with = named::status)] status: String)
-        -> models::CaptionFileRequest = captioning::requests(&provider, &status);
+    #[pyo3(signature = (provider: "str" = "professional", status: "str" = "requested"))]
+    list_caption_requests (studio, #[pyo3(from_py_with = named::provider)] provider: &str,
+        #[pyo3(from_py_with = named::status)] status: &str)
+        -> models::CaptionFileRequest = captioning::requests(provider, status);
 
     /// List the types of captioning services of the account.
     ///
@@ -106,7 +108,7 @@ operations! { StudioClient {
     /// Insert or update the type of a captioning service.
     ///
     /// Args:
-    ///     key: Its name for machines, which comes with requests for captions.
+    ///     key: Its name for machines, which comes with requests for captions, or the `CaptioningServiceType` that has it.
     ///     label: Its name for people.
     ///     description: What it is.
     ///     is_asr: Whether a machine makes the captions (automatic speech recognition).
@@ -122,16 +124,16 @@ operations! { StudioClient {
     ///
     /// Reference: Professional Captioning page, PUT /captioning_service_types/{key}.
     #[pyo3(signature = (key, *, label, description, is_asr, languages=None))]
-    put_captioning_service / put_captioning_service_async (studio, key: Text, label: Text, description: Text,
+    put_captioning_service / put_captioning_service_async (studio, key: Id<OfServiceType>, label: Text, description: Text,
         is_asr: Flag, languages: Option<Languages>) -> Option<models::CaptioningServiceType>
-        = captioning::put_service(&key, &label, &description, is_asr, languages.as_deref());
+        = captioning::put_service(&key.0, &label, &description, is_asr, languages.as_deref());
 
     /// Delete the type of a captioning service, and the captioning roles that belong to it.
     ///
     /// Whoever had such a role no longer has it.
     ///
     /// Args:
-    ///     key: The `key` of the type.
+    ///     key: The type, or its `key`.
     ///
     /// Returns:
     ///     Nothing.
@@ -142,6 +144,6 @@ operations! { StudioClient {
     ///
     /// Reference: Professional Captioning page, DELETE /captioning_service_types/{key}.
     #[pyo3(signature = (key))]
-    delete_captioning_service / delete_captioning_service_async (studio, key: Text) -> ()
-        = captioning::delete_service(&key);
+    delete_captioning_service / delete_captioning_service_async (studio, key: Id<OfServiceType>) -> ()
+        = captioning::delete_service(&key.0);
 } }

@@ -141,7 +141,7 @@ impl StudioClient {
     ///     APIConnectionError: If the connection breaks for good, or the file changes while it is read.
     ///
     /// Reference: Media page, GET /media/{media_id}/download.
-    #[pyo3(signature = (id, *, quality=None, chunk_size: "int" = 1 << 20, max_bytes=None, sha256=None))]
+    #[pyo3(signature = (id, *, quality=None, chunk_size: "int" = 1_048_576, max_bytes=None, sha256=None))]
     fn iter_media_bytes(
         &self,
         py: Python<'_>,
@@ -184,7 +184,7 @@ impl Media {
     ///     APIConnectionError: If the connection breaks for good, or the file changes while it is read.
     ///
     /// Reference: Media page, GET /media/{media_id}/download.
-    #[pyo3(signature = (*, quality=None, chunk_size: "int" = 1 << 20, max_bytes=None, sha256=None))]
+    #[pyo3(signature = (*, quality=None, chunk_size: "int" = 1_048_576, max_bytes=None, sha256=None))]
     fn iter_bytes(
         &self,
         py: Python<'_>,

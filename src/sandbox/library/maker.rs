@@ -118,7 +118,16 @@ impl Maker {
         let library = self.state.new_id();
         let (full_name, email) = (Arc::from("Sandbox Administrator"), Some(Arc::from("admin@sandbox.example")));
         let display_name = Arc::clone(&full_name);
-        let user = User { id, full_name, display_name, email, role: Role::Admin, groups: Vec::new(), library };
+        let user = User {
+            id,
+            full_name,
+            display_name,
+            email,
+            role: Role::Admin,
+            other_roles: Vec::new(),
+            groups: Vec::new(),
+            library,
+        };
         self.state.insert_user(user, timestamp(self.clock));
         if self.count == 0 {
             return;

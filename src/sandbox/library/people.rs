@@ -60,7 +60,7 @@ impl Maker {
         });
         let groups = if role == Role::Student { vec![self.cohort(known, moment)] } else { vec![department] };
         let email = email.map(Arc::from);
-        let user = User { id, full_name, display_name, email, role, groups, library };
+        let user = User { id, full_name, display_name, email, role, other_roles: Vec::new(), groups, library };
         self.state.insert_user(user, timestamp(created_at));
 
         let end = START_MILLISECOND + 8 * 365 * DAY;
