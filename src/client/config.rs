@@ -1,6 +1,7 @@
 //! The configuration of a client: the school's address, the network, timeouts, retries and limits.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -8,7 +9,7 @@ use url::Url;
 
 use super::address::{add_query, base_url, is_loopback, without_path};
 use super::error::Error;
-use super::network::{Cause, Network};
+use super::network::{Cause, Network, Trace};
 use super::retry::Policy;
 use crate::api::{Call, InvalidArgument, Target, check};
 
@@ -203,6 +204,11 @@ impl Config {
     /// The school's URL, without a path.
     pub fn url(&self) -> String {
         without_path(&self.base)
+    }
+
+    /// The same configuration, whose connections `trace` is told of.
+    pub(super) fn traced(&self, trace: Arc<Trace>) -> Self {
+        Self { network: self.network.traced(trace), ..self.clone() }
     }
 
     /// The proxy that requests go through, without its password, and where it is set.

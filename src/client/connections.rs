@@ -7,7 +7,6 @@ use http::header::{self, HeaderMap, HeaderValue};
 
 use super::config::Config;
 use super::error::Error;
-use super::network::Resolver;
 use super::process::PerRuntime;
 use crate::api::Target;
 
@@ -64,7 +63,6 @@ fn connections(config: &Config, are_to_studio: bool) -> Result<reqwest::ClientBu
             .connect_timeout(config.time_to_connect())
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(config.max_concurrency.max(IDLE_CONNECTIONS))
-            .dns_resolver(Resolver)
             // As browsers and curl do: a malformed header is no reason to lose the answer.
             .http1_ignore_invalid_headers_in_responses(true)
             .http1_allow_spaces_after_header_name_in_responses(true)

@@ -47,7 +47,17 @@ impl Client {
         token: Option<&SecretString>,
         source: &Source,
     ) -> Result<(Answer, Sending), Failure> {
-        let (mut response, sending) = self.attempt(request, token, source).await?;
+        let (response, sending) = self.attempt(request, token, source).await?;
+        self.whole_answer(request, response, sending).await
+    }
+
+    /// Reads the complete answer of an attempt.
+    pub(super) async fn whole_answer(
+        &self,
+        request: &RequestContext<'_>,
+        mut response: reqwest::Response,
+        sending: Sending,
+    ) -> Result<(Answer, Sending), Failure> {
         let unsent = (!sending.is_whole()).then(|| request.without_whole_body());
         let request = unsent.as_ref().unwrap_or(request);
         let is_raw = request.call.accepts_any_status;
@@ -85,6 +95,16 @@ impl Client {
         source: &Source,
     ) -> Result<(reqwest::Response, Sending), Failure> {
         let (response, sending) = self.send_once(request, token, source).await?;
+        self.successful(request, response, sending).await
+    }
+
+    /// The answer of an attempt, unless its status is an error.
+    pub(super) async fn successful(
+        &self,
+        request: &RequestContext<'_>,
+        response: reqwest::Response,
+        sending: Sending,
+    ) -> Result<(reqwest::Response, Sending), Failure> {
         let (status, call) = (response.status(), request.call);
         let is_whole = sending.pause();
         if call.accepts_any_status && !status.is_success() {

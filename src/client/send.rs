@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use http::header;
 use serde_json::json;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -20,9 +19,9 @@ use super::config::{Config, Options};
 use super::connections::Connections;
 use super::error::Error;
 use super::failure::{Failure, RequestContext};
-use super::headers::header_text;
 use super::limit::{CallPermit, PrefetchPermit, RequestLimit};
 use super::log::{log_other_form, with_logging};
+use super::network::Trace;
 use super::own_runtime::OwnRuntimes;
 use super::pace::Pace;
 use super::permissions::{AcceptedForm, First, judge_first, judge_second, with_form};
@@ -396,14 +395,10 @@ impl Client {
         self.context(call).timeout(self.config.timeout, &what, false)
     }
 
-    /// The `Date` header of the answer to a ping without a token, whatever its status.
-    pub async fn server_date(&self) -> Result<Option<String>, Error> {
-        let call = Call::get("server_date", "/ping");
-        let request = self.context(&call);
-        let nothing = Source::default();
-        let answered = self
-            .until_closed(async { self.send_once(&request, None, &nothing).await.map_err(|failure| failure.error) });
-        Ok(header_text(answered.await?.0.headers(), header::DATE.as_str()))
+    /// The same client with connections of its own, which `trace` is told of.
+    pub(super) fn traced(&self, trace: Arc<Trace>) -> Self {
+        let (config, connections) = (self.config.traced(trace), Arc::default());
+        Self(Arc::new(Parts { config, connections, ..Parts::clone(self) }))
     }
 
     /// Runs a future until the client is closed.

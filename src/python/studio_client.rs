@@ -14,8 +14,9 @@ use super::bridge::caller::AttachedAuth;
 use super::bridge::operation::Operation;
 use super::bridge::run::{close, run};
 use super::convert::arguments::{Argument, FilePath, Number, Object, Text, changed, named};
-use super::convert::output::{NoResult, Typed};
+use super::convert::output::{IntoPython, NoResult, Typed};
 use super::errors::{to_python, warn_of_left_out};
+use super::pages::records::TupleOf;
 use super::platform::platform;
 use crate::api::InvalidArgument;
 use crate::api::check::MAX_PER_PAGE;
@@ -23,7 +24,7 @@ use crate::client::address;
 use crate::client::config::{
     CONNECT_TIMEOUT, MAX_CONCURRENCY, MAX_RETRIES, MAX_RETRY_WAIT, READ_TIMEOUT, RETRY_DELAY, TIMEOUT,
 };
-use crate::client::{Auth, Client, Config, Error, Network, Options};
+use crate::client::{Auth, Client, Config, Error, Network, Options, Step};
 
 /// A client of one school's Studio.
 ///
@@ -343,14 +344,9 @@ impl StudioClient {
         Self::sharing(py, self.client.without_prefetch())
     }
 
-    /// The time of the server, from its `Date` header; for `canvas-studio ping`.
-    fn _server_date(&self, py: Python<'_>) -> PyResult<Option<String>> {
-        run(py, Some(&self.client), Ok(ServerDate))
-    }
-
-    /// The proxy that requests go through, without its password, and where it is set; for `canvas-studio ping`.
-    fn _proxy(&self) -> PyResult<Option<(String, &'static str)>> {
-        self.client.config().proxy().map_err(to_python)
+    /// Checks step by step whether Studio can be reached: name, state, what was found, seconds; for `canvas-studio ping`.
+    fn _diagnose(&self, py: Python<'_>) -> PyResult<Typed<TupleOf<Step>>> {
+        run(py, Some(&self.client), Ok(Diagnosis))
     }
 
     // As in `OAuth`. If an object, a listing or a call holds the client too, the owner of that keeps it alive.
@@ -402,14 +398,22 @@ impl StudioClient {
     }
 }
 
-/// Asks the server for its time.
-struct ServerDate;
+/// Checks whether Studio can be reached.
+struct Diagnosis;
 
-impl Operation for ServerDate {
-    type Result = Option<String>;
+/// A step as Python has it: name, state, what was found, seconds.
+impl IntoPython for Step {
+    type Python = (&'static str, &'static str, String, Option<f64>);
 
-    fn start(&self, client: Option<Client>) -> impl Future<Output = Result<Option<String>, Error>> + Send + 'static {
-        let client = client.ok_or(Error::Closed);
-        async move { client?.server_date().await }
+    fn into_python(self, _: Python<'_>, _: Option<&Client>) -> PyResult<Self::Python> {
+        Ok((self.name, self.state, self.detail, self.seconds))
+    }
+}
+
+impl Operation for Diagnosis {
+    type Result = Vec<Step>;
+
+    fn start(&self, client: Option<Client>) -> impl Future<Output = Result<Vec<Step>, Error>> + Send + 'static {
+        async move { client.ok_or(Error::Closed)?.diagnose().await }
     }
 }

@@ -46,7 +46,7 @@ pub(super) struct NoThread(io::Error);
 
 /// The resolver for reqwest, backed by the lookups of this process.
 #[derive(Debug)]
-pub(crate) struct Resolver;
+pub(super) struct Resolver;
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {

@@ -6,7 +6,8 @@ mod dns;
 mod proxy;
 mod settings;
 mod tls;
+mod trace;
 
 pub(crate) use cause::Cause;
-pub(crate) use dns::Resolver;
 pub use settings::Network;
+pub(crate) use trace::Trace;

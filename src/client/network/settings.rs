@@ -11,8 +11,10 @@ use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
 
 use super::certificates::RootStore;
+use super::dns::Resolver;
 use super::proxy::{Environment, NO_IPV6, Proxy, ProxyInUse, SYSTEM};
 use super::tls;
+use super::trace::{Trace, TracedResolver};
 use crate::api::InvalidArgument;
 use crate::client::address::is_loopback;
 use crate::client::error::Error;
@@ -25,6 +27,8 @@ pub struct Network {
     root_store: Option<Arc<RootStore>>,
     /// Made once for all connections, since reading the certificates takes milliseconds.
     tls: Arc<PerProcess<ClientConfig>>,
+    /// Is told of each connection, in a diagnosis.
+    trace: Option<Arc<Trace>>,
 }
 
 impl Network {
@@ -34,7 +38,13 @@ impl Network {
             proxy: proxy.map(Proxy::new).transpose()?,
             root_store: root_store.map_err(|problem| InvalidArgument::new("ca_bundle", problem))?.map(Arc::new),
             tls: Arc::default(),
+            trace: None,
         })
+    }
+
+    /// The same settings, whose connections `trace` is told of.
+    pub(crate) fn traced(&self, trace: Arc<Trace>) -> Self {
+        Self { tls: Arc::default(), trace: Some(trace), ..self.clone() }
     }
 
     /// Which of the given certificates are left out, and why; `None` if none are.
@@ -78,8 +88,12 @@ impl Network {
     /// Applies the settings to connections: to `base`, or to the hosts that it redirects to.
     pub(crate) fn apply(&self, builder: ClientBuilder, base: &Url, is_to_base: bool) -> Result<ClientBuilder, Error> {
         let setup = |error: &dyn StdError| Error::Setup(format!("no connections can be made: {error}"));
-        let tls = self.tls.get(|| tls::configuration(self.root_store.clone())).map_err(|error| setup(&error))?;
-        let builder = builder.tls_backend_preconfigured(ClientConfig::clone(&tls));
+        let tls = self.tls.get(|| tls::configuration(self.root_store.clone(), self.trace.clone()));
+        let builder = builder.tls_backend_preconfigured(ClientConfig::clone(&*tls.map_err(|error| setup(&error))?));
+        let builder = match &self.trace {
+            Some(trace) => builder.dns_resolver(TracedResolver(Arc::clone(trace))),
+            None => builder.dns_resolver(Resolver),
+        };
         Ok(match &self.proxy {
             Some(proxy) => builder.proxy(proxy.used().map_err(|error| setup(&error))?),
             // A server on this machine is not reached through a proxy.

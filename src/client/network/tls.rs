@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{self, CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -10,21 +11,28 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, OtherError, 
 use tracing::info;
 
 use super::certificates::{Chain, Details, RootStore};
+use super::trace::Trace;
 use crate::client::log::TARGET;
 
 /// How messages name the certificates of this machine.
 const SYSTEM: &str = "the trust store of this machine";
 
 /// The TLS configuration. `given` are the caller's certificates, instead of those of the environment or the system.
-pub(super) fn configuration(given: Option<Arc<RootStore>>) -> Result<ClientConfig, rustls::Error> {
+pub(super) fn configuration(
+    given: Option<Arc<RootStore>>,
+    trace: Option<Arc<Trace>>,
+) -> Result<ClientConfig, rustls::Error> {
     let provider = Arc::new(crypto::ring::default_provider());
-    let verifier = Verifier { given, provider: Arc::clone(&provider), trusted: OnceLock::new() };
+    let verifier = Verifier { given, provider: Arc::clone(&provider), trusted: OnceLock::new(), trace: trace.clone() };
     let mut configuration = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
     configuration.alpn_protocols = vec!["h2".into(), "http/1.1".into()];
+    if let Some(trace) = trace {
+        configuration.resumption = Resumption::store(trace);
+    }
     Ok(configuration)
 }
 
@@ -45,6 +53,8 @@ struct Verifier {
     provider: Arc<CryptoProvider>,
     /// Made on first use, so that unencrypted connections need no certificates.
     trusted: OnceLock<ChainVerifier>,
+    /// Is told of each certificate, in a diagnosis.
+    trace: Option<Arc<Trace>>,
 }
 
 /// Verifies a server's certificate chain.
@@ -82,6 +92,19 @@ impl Verifier {
             None => ChainVerifier::of_system(&self.provider)?,
         };
         Ok(self.trusted.get_or_init(|| verifier))
+    }
+
+    /// Verifies a chain, and returns what it was verified against.
+    fn verify(&self, chain: &Chain<'_>) -> Result<&ChainVerifier, rustls::Error> {
+        let trusted = self.trusted().map_err(|problem| rustls::Error::Other(OtherError(Arc::new(problem))))?;
+        (trusted.verify)(chain).map_err(|error| match error {
+            rustls::Error::InvalidCertificate(problem) => {
+                let rejected = Rejected(chain.explain(&problem, trusted));
+                rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(rejected))))
+            }
+            other => other,
+        })?;
+        Ok(trusted)
     }
 }
 
@@ -135,16 +158,12 @@ impl ServerCertVerifier for Verifier {
         _: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let trusted = self.trusted().map_err(|problem| rustls::Error::Other(OtherError(Arc::new(problem))))?;
         let chain = Chain { end_entity, intermediates, server_name, now };
-        (trusted.verify)(&chain).map_err(|error| match error {
-            rustls::Error::InvalidCertificate(problem) => {
-                let rejected = Rejected(chain.explain(&problem, trusted));
-                rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(rejected))))
-            }
-            other => other,
-        })?;
-        Ok(ServerCertVerified::assertion())
+        let verified = self.verify(&chain);
+        if let Some(trace) = &self.trace {
+            trace.certificate(verified.as_ref().map(|trusted| chain.accepted(trusted)).map_err(drop));
+        }
+        verified.map(|_| ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -173,6 +192,12 @@ impl ServerCertVerifier for Verifier {
 }
 
 impl Chain<'_> {
+    /// Describes an accepted certificate.
+    fn accepted(&self, trusted: &ChainVerifier) -> String {
+        let own = Details::of(self.end_entity).map_or_else(String::new, |own| format!("{own} "));
+        format!("its certificate {own}is trusted: verified with {}", trusted.source)
+    }
+
     /// Explains a rejection: which certificate, what is wrong, and what to do.
     fn explain(&self, problem: &CertificateError, trusted: &ChainVerifier) -> String {
         let Some(own) = Details::of(self.end_entity) else {

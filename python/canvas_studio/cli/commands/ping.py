@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import email.utils
 import json
 import os
-import queue
-import socket
-import threading
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
@@ -23,33 +17,32 @@ from canvas_studio.cli.commands.whoami import lifetime, person_name, pongs, role
 from canvas_studio.cli.connection import another_token
 from canvas_studio.cli.options import AsJson, ProfileOption, one_of
 from canvas_studio.cli.terminal import echo, errors_as_text, printable
-from canvas_studio.errors import (
-    APIConnectionError,
-    APITimeoutError,
-    AuthenticationError,
-    InternalServerError,
-    InvalidArgumentError,
-    LoginRequiredError,
-    StudioError,
-)
+from canvas_studio.errors import AuthenticationError, InvalidArgumentError, LoginRequiredError, StudioError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from canvas_studio.profiles import Settings
 
 EXAMPLES = {"ping": "canvas-studio ping"}
 
-Result = TypeVar("Result")
-
-# Timeout of each network step, in seconds.
-PATIENCE: Final = 5.0
-# Studio answers an invalid token with 401 (documented), so it is reachable.
-NO_TOKEN: Final = "no-token"  # noqa: S105 - it is none
-# Access tokens are refreshed up to this long before they expire, so a smaller clock error does no harm.
-HARMLESS: Final = timedelta(seconds=60)
+# How long to wait for a connection, for a byte, and for the answer about the token, in seconds.
+CONNECT: Final = 5.0
+READ: Final = 15.0
+TOTAL: Final = 30.0
 STYLES: Final = {"ok": "green", "failed": "bold red", "note": "yellow", "skipped": "dim"}
-CLOCK: Final = "set the clock of this machine, or synchronise it over the network"
+# What this command offers for a step that is not ok, besides what the message says.
+NEXT: Final = {
+    "DNS": "check the school's name and your network; behind a proxy, HTTPS_PROXY, NO_PROXY, --proxy or the profile",
+    "connection": "check the port, and whether a firewall requires a proxy (HTTPS_PROXY, --proxy)",
+    "proxy": "check the proxy (HTTPS_PROXY, NO_PROXY, --proxy, the profile), and whether it requires a password",
+    "TLS": "check the port, and whether a firewall intercepts the connection",
+    "certificate": "trust its authority with --ca-bundle FILE or SSL_CERT_FILE; "
+    "if it has expired, check the clock of this machine",
+    "API": "check the host; a network that wants you to log in first (as in a hotel) also answers like this; "
+    "if Studio itself failed, try again later",
+    "clock": "set the clock of this machine, or synchronise it over the network",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,12 +54,14 @@ class Step:
         state: The result; `note` is neither good nor bad.
         detail: What was found.
         next: What to do about it.
+        seconds: How long it took, where the core can tell.
     """
 
     name: str
     state: Literal["ok", "failed", "note", "skipped"]
     detail: str
     next: str | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,21 +92,6 @@ class Target:
     def network(self) -> dict[str, Any]:
         """The network options of a client."""
         return {name: value for name in ("proxy", "ca_bundle") if (value := getattr(self, name)) is not None}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proxy:
-    """A proxy on the way.
-
-    Attributes:
-        origin: Where it is set.
-        host: Its host.
-        port: Its port.
-    """
-
-    origin: str
-    host: str
-    port: int
 
 
 @errors_as_text()
@@ -213,25 +193,17 @@ def _without_token(name: str | None, error: StudioError, proxy: str | None, ca_b
 
 
 def _look(target: Target) -> Iterator[Step]:
-    """Run one step after the other, and skip those that depend on a failed one."""
-    through = _proxy(target)
+    """Run one step after the other; the token is tried only if Studio can be reached."""
+    network = list(_network(target))
     yield from _settings(target)
-    connected = True
-    for step in _network(target, through):
-        connected = connected and step.state != "failed"
-        yield step
-    reached = connected
-    for step in _api(target, through) if connected else ():
-        reached = reached and step.state != "failed"
-        yield step
-    if not reached:
+    yield from (step for step in network if step.name != "clock")
+    if any(step.state == "failed" for step in network):
         yield Step(name="token", state="skipped", detail="Studio cannot be reached")
     elif target.settings is None:
         yield Step(name="token", state="skipped", detail="there is no token to try")
     else:
         yield from _token(target.settings)
-    if connected:
-        yield from _clock(target)
+    yield from (step for step in network if step.name == "clock")
 
 
 def _settings(target: Target) -> Iterator[Step]:
@@ -245,109 +217,24 @@ def _settings(target: Target) -> Iterator[Step]:
         yield Step(name="certificates", state="ok", detail=f"trusting those in {target.ca_bundle}")
 
 
-def _proxy(target: Target) -> Proxy | None:
-    """Return the proxy that the client goes through, if there is one."""
-    with StudioClient(target.url, token=NO_TOKEN, **target.network) as studio:
+def _network(target: Target) -> Iterator[Step]:
+    """Connect as calls do, and send a ping that has no valid token."""
+    options: dict[str, Any] = {"connect_timeout": CONNECT, "read_timeout": READ, **target.network}
+    with StudioClient(target.url, token="no-token", **options) as studio:  # noqa: S106 - it is none
         try:
-            found = studio._proxy()  # noqa: SLF001
+            steps = studio._diagnose()  # noqa: SLF001
         except StudioError as error:
+            # Nothing was tried: a variable names what cannot be a proxy.
             raise InvalidArgumentError(str(error), argument="proxy") from None
-    if found is None:
-        return None
-    url, origin = found
-    parts = urlsplit(url)
-    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme, 1080)
-    return Proxy(origin="given" if origin == "proxy=" else origin, host=parts.hostname or "", port=port)
-
-
-def _network(target: Target, through: Proxy | None) -> Iterator[Step]:
-    """Resolve the name and connect: to the proxy if there is one, otherwise to Studio."""
-    if through is None:
-        parts, what = urlsplit(target.url), ""
-        host, port = parts.hostname or "", parts.port or {"https": 443}.get(parts.scheme, 80)
-        wrong_name = "check the school's name and your network"
-        closed = "check the port, and whether a firewall requires a proxy (HTTPS_PROXY, --proxy)"
-    else:
-        host, port, what = through.host, through.port, f" of the proxy ({through.origin})"
-        wrong_name = closed = "check the proxy (HTTPS_PROXY, NO_PROXY, --proxy, the profile)"
-    try:
-        found = _bounded(lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-    except (OSError, UnicodeError) as error:
-        detail = f"the name{what}, {host}, was not found: {_reason(error)}"
-        yield Step(name="DNS", state="failed", detail=detail, next=wrong_name)
-        return
-    addresses = ", ".join(dict.fromkeys(str(address[4][0]) for address in found))
-    also = "; it resolves the school's name" if through else ""
-    yield Step(name="DNS", state="ok", detail=f"{host}{what} is {addresses}{also}")
-    name = "proxy" if through else "connection"
-    try:
-        socket.create_connection((host, port), timeout=PATIENCE).close()
-    except OSError as error:
-        detail = f"{host}, port {port}{what}, does not answer: {_reason(error)}"
-        yield Step(name=name, state="failed", detail=detail, next=closed)
-        return
-    yield Step(name=name, state="ok", detail=f"{host}, port {port}{what}, answers")
-
-
-def _api(target: Target, through: Proxy | None) -> Iterator[Step]:
-    """Ping Studio with an invalid token through the client, so that its own trust settings apply."""
-    options: dict[str, Any] = {"max_retries": 1, "timeout": 6 * PATIENCE, "read_timeout": 3 * PATIENCE}
-    failure: StudioError | None = None
-    try:
-        with StudioClient(target.url, token=NO_TOKEN, **options, **target.network) as studio:
-            pong = pongs(studio)
-    except AuthenticationError:
-        pong = True
-    except InvalidArgumentError:
-        raise
-    except StudioError as error:
-        pong, failure = False, error
-    if isinstance(failure, APIConnectionError | APITimeoutError):
-        yield from _not_secured(failure, through, is_plain=urlsplit(target.url).scheme == "http")
-        return
-    if urlsplit(target.url).scheme == "https":
-        yield Step(name="certificate", state="ok", detail="TLS works, and the certificate is trusted")
-    if pong:
-        yield Step(name="API", state="ok", detail="Studio answers")
-    elif isinstance(failure, InternalServerError):
-        yield Step(name="API", state="failed", detail=_said(failure), next="Studio failed: try again later")
-    else:
-        detail = _said(failure) if failure else "something answers, but not as Studio does"
-        instead = "check the host; a network that wants you to log in first (as in a hotel) also answers like this"
-        yield Step(name="API", state="failed", detail=detail, next=instead)
-
-
-def _not_secured(failure: StudioError, through: Proxy | None, *, is_plain: bool) -> Iterator[Step]:
-    """Say what is wrong if there is a connection, but no answer."""
-    said = _said(failure)
-    if "certificate" in said.lower():
-        trust = (
-            "trust its authority with --ca-bundle FILE or SSL_CERT_FILE; "
-            "if it has expired, check the clock of this machine"
-        )
-        yield Step(name="certificate", state="failed", detail=said, next=trust)
-    elif through:
-        yield Step(
-            name="proxy",
-            state="failed",
-            detail=said,
-            next="check whether it requires a password (http://NAME:PASSWORD@HOST)",
-        )
-    elif is_plain:
-        yield Step(name="API", state="failed", detail=said, next="check the port")
-    else:
-        yield Step(
-            name="TLS",
-            state="failed",
-            detail=said,
-            next="check the port, and whether a firewall intercepts the connection",
-        )
+    for name, state, detail, seconds in steps:
+        further = None if state == "ok" else NEXT[name]
+        yield Step(name=name, state=state, detail=_said(detail), next=further, seconds=seconds)
 
 
 def _token(settings: Settings) -> Iterator[Step]:
     asked = "token"
     try:
-        with settings.client(max_retries=1, timeout=6 * PATIENCE) as studio:
+        with settings.client(max_retries=1, timeout=TOTAL) as studio:
             if not pongs(studio):
                 yield Step(name=asked, state="failed", detail="Studio did not answer pong")
                 return
@@ -370,70 +257,12 @@ def _token(settings: Settings) -> Iterator[Step]:
     yield Step(name="role", state="ok" if identity.administrator else "note", detail=detail)
 
 
-def _clock(target: Target) -> Iterator[Step]:
-    """Compare the clocks, if Studio's answer has a date."""
-    asked = datetime.now(UTC)
-    told = _date(target)
-    if told is None:
-        return
-    # Compare the middle of the second that Studio named with the middle of the request.
-    here = asked + (datetime.now(UTC) - asked) / 2
-    off = here - told - timedelta(seconds=0.5)
-    seconds = abs(off.total_seconds())
-    if abs(off) <= HARMLESS:
-        yield Step(name="clock", state="ok", detail=f"within {max(seconds, 1):.0f} s of Studio's")
-        return
-    detail = f"this machine is {seconds:,.0f} s {'ahead of' if off > timedelta() else 'behind'} Studio: "
-    yield Step(
-        name="clock",
-        state="note",
-        detail=detail + "certificates and tokens may look expired or not yet valid",
-        next=CLOCK,
-    )
-
-
-def _date(target: Target) -> datetime | None:
-    """Return Studio's time from an answer that the client got, and so trusts."""
-    options: dict[str, Any] = {"timeout": PATIENCE, "connect_timeout": PATIENCE, "read_timeout": PATIENCE}
-    try:
-        with StudioClient(target.url, token=NO_TOKEN, **options, **target.network) as studio:
-            told = email.utils.parsedate_to_datetime(studio._server_date() or "")  # noqa: SLF001
-    except (StudioError, ValueError, OverflowError):
-        return None
-    return told if told.tzinfo else told.replace(tzinfo=UTC)
-
-
-def _bounded(function: Callable[[], Result]) -> Result:
-    """Run a function that has no timeout of its own, with one."""
-    answers: queue.Queue[tuple[Result | None, BaseException | None]] = queue.Queue()
-
-    def run() -> None:
-        try:
-            answers.put((function(), None))
-        except BaseException as error:  # noqa: BLE001 - it is raised below
-            answers.put((None, error))
-
-    threading.Thread(target=run, daemon=True).start()
-    try:
-        result, error = answers.get(timeout=PATIENCE)
-    except queue.Empty:
-        raise TimeoutError(f"no answer within {PATIENCE:g} s") from None
-    if error is not None:
-        raise error
-    return result  # type: ignore[return-value]
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error) or type(error).__name__
-
-
-def _said(error: BaseException) -> str:
-    return printable(" ".join(str(error).split()))
+def _said(text: object) -> str:
+    return printable(" ".join(str(text).split()))
 
 
 def _show(step: Step) -> None:
-    echo(f"{step.state:<8}{step.name:<13}{step.detail}", style=STYLES[step.state])
+    took = "" if step.seconds is None else f" ({step.seconds:.2f} s)"
+    echo(f"{step.state:<8}{step.name:<13}{step.detail}{took}", style=STYLES[step.state])
     if step.next:
         echo(f"{'':<21}-> {step.next}")
