@@ -2382,6 +2382,10 @@ class StudioClient:
     ) -> StudioClient: ...
     def __reduce__(self, /) -> tuple[Any, Any]: ...
     def __repr__(self, /) -> str: ...
+    def _diagnose(self, /) -> tuple[tuple[str, str, str, float | None], ...]:
+        """
+        Checks step by step whether Studio can be reached: name, state, what was found, seconds; for `canvas-studio ping`.
+        """
     def _network(self, /) -> tuple[str | None, str | None, Path | None]:
         """
         The `proxy`, its `Proxy-Authorization` header, and the `ca_bundle`, as they were given; for
@@ -2391,15 +2395,7 @@ class StudioClient:
         """
         The options that do not depend on the school or the network; for `canvas_studio.testing.record`.
         """
-    def _proxy(self, /) -> tuple[str, str] | None:
-        """
-        The proxy that requests go through, without its password, and where it is set; for `canvas-studio ping`.
-        """
     def _repr_html_(self, /) -> str: ...
-    def _server_date(self, /) -> str | None:
-        """
-        The time of the server, from its `Date` header; for `canvas-studio ping`.
-        """
     def _without_prefetch(self, /) -> StudioClient:
         """
         A client that requests a page of a list only when its reader wants it, so that a program sends the same requests
