@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use http::header;
-use url::Url;
+use url::{Host, Url};
 
 use super::error::Error;
+use super::failure::Failure;
 use super::headers::header_text;
-use super::network::Trace;
+use super::network::{Handshake, Seen, Trace};
 use super::retry::Outcome;
 use super::send::Client;
 use super::sending::Source;
@@ -43,121 +44,129 @@ impl Step {
     }
 }
 
+/// What came of the request.
+struct Traced {
+    /// What was seen of the connection.
+    seen: Seen,
+    begun: Instant,
+    ended: Instant,
+    /// How Studio answered, or why there was no connection.
+    answered: Result<Answered, Error>,
+}
+
+/// An answer: what it means, and the clock that it names.
+struct Answered {
+    api: Result<String, Error>,
+    clock: Option<Step>,
+}
+
+/// The end of the connection that this machine makes: the school, or the proxy.
+struct End {
+    url: Url,
+    /// Where the proxy is set, if it is one.
+    proxy: Option<&'static str>,
+    /// Whether the school speaks TLS.
+    is_secured: bool,
+}
+
 impl Client {
-    /// Checks step by step whether Studio can be reached. The steps end with the first that fails, except that the clock
-    /// is compared whenever an answer came. An error means that the settings are wrong, so that nothing was tried.
+    /// Checks step by step whether Studio can be reached. The steps end with the first that fails, but the clock is
+    /// compared whenever an answer came. An error means that the settings are wrong, and nothing was tried.
     pub async fn diagnose(&self) -> Result<Vec<Step>, Error> {
-        let proxy = self.config.proxy()?;
+        let school = self.config.base();
+        let is_secured = school.scheme() == "https";
+        let end = match self.config.proxy()? {
+            Some((url, source)) => {
+                let url = Url::parse(&url).map_err(|error| Error::Setup(error.to_string()))?;
+                End { url, proxy: Some(source), is_secured }
+            }
+            None => End { url: school.clone(), proxy: None, is_secured },
+        };
+        Ok(steps(self.until_closed(self.ping_once()).await?, &end))
+    }
+
+    /// Sends one ping on a connection of its own.
+    async fn ping_once(&self) -> Result<Traced, Error> {
         let trace = Arc::new(Trace::default());
         let client = self.traced(Arc::clone(&trace));
         let (request, token, nothing) = (ping(), NO_TOKEN.to_owned().into(), Source::default());
         let context = client.context(&request.call);
         let begun = Instant::now();
-        let mut clock = None;
-        let mut version = String::new();
-        let answered = self.until_closed(async {
-            let (response, sending) = match client.send_once(&context, Some(&token), &nothing).await {
-                Ok(answer) => answer,
-                Err(failure) => return Ok(Err(failure)),
-            };
-            clock = clock_step(header_text(response.headers(), header::DATE.as_str()).as_deref());
-            version = format!("{:?}", response.version());
-            let read = async {
-                let (response, sending) = client.successful(&context, response, sending).await?;
-                client.whole_answer(&context, response, sending).await
-            };
-            Ok(read.await)
-        });
-        let answered = answered.await?;
-        let ended = Instant::now();
-        let seen = trace.seen();
-        let school = self.config.base();
-        let is_secured = school.scheme() == "https";
-        let (end, what) = match &proxy {
-            Some((url, source)) => (Url::parse(url).ok(), format!(" of the proxy ({})", origin(source))),
-            None => (Some(school.clone()), String::new()),
-        };
-        let end = end.as_ref().unwrap_or(school);
-        let (host, port) = (end.host_str().unwrap_or_default(), end.port_or_known_default().unwrap_or_default());
-        let at = if proxy.is_some() { "proxy" } else { "connection" };
-        // Without a connection, nothing was sent; after it, the server may have got the request.
-        let missing = match &answered {
-            Err(failure) if matches!(failure.outcome, Outcome::NotProcessed | Outcome::Final) && version.is_empty() => {
-                Some(&failure.error)
+        let answered = match client.send_once(&context, Some(&token), &nothing).await {
+            // There was no connection; otherwise the server may have got the request.
+            Err(Failure { outcome: Outcome::NotProcessed | Outcome::Final, error }) => Err(error),
+            Err(failure) => Ok(Answered { api: Err(failure.error), clock: None }),
+            Ok((response, sending)) => {
+                let clock = clock(header_text(response.headers(), header::DATE.as_str()).as_deref());
+                let version = format!("Studio answers ({:?})", response.version());
+                let read = async {
+                    let (response, sending) = client.successful(&context, response, sending).await?;
+                    client.whole_answer(&context, response, sending).await
+                };
+                let api = match read.await {
+                    Ok((answer, _)) => client.read(&request, &answer).map(|_| version),
+                    Err(Failure { outcome: Outcome::Status(401, _), .. }) => Ok(version),
+                    Err(failure) => Err(failure.error),
+                };
+                Ok(Answered { api, clock })
             }
-            _ => None,
         };
+        Ok(Traced { seen: trace.seen(), begun, ended: Instant::now(), answered })
+    }
+}
 
-        let mut steps = Vec::new();
-        let addresses = match &seen.resolved {
-            Some((found, at)) => {
-                let also = if proxy.is_some() { "; it resolves the school's name" } else { "" };
-                let shown = listed(found);
-                steps.push(Step::ok("DNS", format!("{host}{what} is {shown}{also}"), Some(at.duration_since(begun))));
-                *at
-            }
-            None if !matches!(end.host(), Some(url::Host::Domain(_))) => {
+/// The steps that were seen, up to the first that failed.
+fn steps(traced: Traced, end: &End) -> Vec<Step> {
+    let Traced { seen, begun, ended, answered } = traced;
+    let what = end.proxy.map_or_else(String::new, |source| format!(" of the proxy ({})", origin(source)));
+    let host = end.url.host_str().unwrap_or_default();
+    let mut steps = Vec::new();
+    let found = match &seen.resolved {
+        Some((addresses, at)) => {
+            let also = if end.proxy.is_some() { "; it resolves the school's name" } else { "" };
+            let detail = format!("{host}{what} is {}{also}", listed(addresses));
+            steps.push(Step::ok("DNS", detail, Some(at.duration_since(begun))));
+            *at
+        }
+        None => match &answered {
+            Err(error) if matches!(end.url.host(), Some(Host::Domain(_))) => return vec![Step::failed("DNS", error)],
+            _ => {
                 steps.push(Step::ok("DNS", format!("{host}{what} is an address, which needs no name"), None));
                 begun
             }
-            None => {
-                if let Some(error) = missing {
-                    return Ok(vec![Step::failed("DNS", error)]);
-                }
-                begun
-            }
-        };
-        // A proxy that speaks TLS has a handshake before that of the server.
-        let before = usize::from(is_secured && proxy.is_some() && end.scheme() == "https");
-        let to_server = seen.handshakes.get(before);
-        let is_rejected = |index: usize| {
-            seen.handshakes
-                .get(index)
-                .and_then(|each| each.certificate.as_ref())
-                .is_some_and(|(found, _)| found.is_err())
-        };
-        if let Some(error) = missing
-            && to_server.is_none()
-        {
-            let name = if before == 1 && is_rejected(0) { "certificate" } else { at };
-            steps.push(Step::failed(name, error));
-            return Ok(steps);
-        }
-        let connected = to_server.map(|handshake| handshake.begun);
-        let detail = format!("{host}, port {port}{what}, answers");
-        steps.push(Step::ok(at, detail, connected.map(|connected| connected.duration_since(addresses))));
-        let mut secured = None;
-        if is_secured {
-            match to_server.and_then(|handshake| Some((handshake, handshake.certificate.as_ref()?))) {
-                Some((handshake, (Ok(detail), verified))) => {
-                    let took = verified.duration_since(handshake.begun);
-                    steps.push(Step::ok("certificate", detail.clone(), Some(took)));
-                    secured = Some(*verified);
-                }
-                Some((_, (Err(()), _))) if missing.is_some() => {
-                    steps.extend(missing.map(|error| Step::failed("certificate", error)));
-                    return Ok(steps);
-                }
-                _ => {}
-            }
-            if let Some(error) = missing {
-                steps.push(Step::failed("TLS", error));
-                return Ok(steps);
-            }
-        }
-        let took = Some(ended.duration_since(secured.unwrap_or(addresses)));
-        let answered = match answered {
-            Ok((answer, _)) => client.read(&request, &answer).map(drop),
-            Err(failure) if matches!(failure.outcome, Outcome::Status(401, _)) => Ok(()),
-            Err(failure) => Err(failure.error),
-        };
-        steps.push(match answered {
-            Ok(()) => Step::ok("API", format!("Studio answers ({version})"), took),
-            Err(error) => Step::failed("API", &error),
-        });
-        steps.extend(clock);
-        Ok(steps)
+        },
+    };
+    // A proxy that speaks TLS has a handshake before that of the server.
+    let is_proxy_secured = end.is_secured && end.proxy.is_some() && end.url.scheme() == "https";
+    let handshake = seen.handshakes.get(usize::from(is_proxy_secured));
+    let at = if end.proxy.is_some() { "proxy" } else { "connection" };
+    if let (Err(error), None) = (&answered, handshake) {
+        let is_rejected = seen.handshakes.first().is_some_and(Handshake::is_rejected);
+        steps.push(Step::failed(if is_rejected { "certificate" } else { at }, error));
+        return steps;
     }
+    let port = end.url.port_or_known_default().unwrap_or_default();
+    let took = handshake.map(|handshake| handshake.begun.duration_since(found));
+    steps.push(Step::ok(at, format!("{host}, port {port}{what}, answers"), took));
+    let mut before = found;
+    if let Some(Handshake { begun, certificate: Some((Ok(detail), verified)) }) = handshake {
+        steps.push(Step::ok("certificate", detail.clone(), Some(verified.duration_since(*begun))));
+        before = *verified;
+    }
+    match answered {
+        Err(error) => {
+            let is_rejected = handshake.is_some_and(Handshake::is_rejected);
+            steps.push(Step::failed(if is_rejected { "certificate" } else { "TLS" }, &error));
+        }
+        Ok(Answered { api, clock }) => {
+            steps.push(match api {
+                Ok(detail) => Step::ok("API", detail, Some(ended.duration_since(before))),
+                Err(error) => Step::failed("API", &error),
+            });
+            steps.extend(clock);
+        }
+    }
+    steps
 }
 
 /// Where a proxy is set, for users of the command line.
@@ -177,14 +186,13 @@ fn listed(found: &[impl Display + PartialEq]) -> String {
 }
 
 /// Compares the clocks, if the answer has a date. The server names a second, so its middle is taken.
-fn clock_step(date: Option<&str>) -> Option<Step> {
+fn clock(date: Option<&str>) -> Option<Step> {
     let told = httpdate::parse_http_date(date?).ok()? + Duration::from_millis(500);
-    let (ahead, behind) = (SystemTime::now().duration_since(told), told.duration_since(SystemTime::now()));
-    let (seconds, side) = match (ahead, behind) {
-        (Ok(ahead), _) => (ahead.as_secs_f64(), "ahead of"),
-        (_, Ok(behind)) => (behind.as_secs_f64(), "behind"),
-        _ => (0.0, "ahead of"),
+    let (off, side) = match SystemTime::now().duration_since(told) {
+        Ok(ahead) => (ahead, "ahead of"),
+        Err(behind) => (behind.duration(), "behind"),
     };
+    let seconds = off.as_secs_f64();
     let (state, detail) = if seconds <= HARMLESS {
         ("ok", format!("within {:.0} s of Studio's", seconds.max(1.0)))
     } else {

@@ -414,6 +414,7 @@ impl Operation for Diagnosis {
     type Result = Vec<Step>;
 
     fn start(&self, client: Option<Client>) -> impl Future<Output = Result<Vec<Step>, Error>> + Send + 'static {
-        async move { client.ok_or(Error::Closed)?.diagnose().await }
+        let client = client.ok_or(Error::Closed);
+        async move { client?.diagnose().await }
     }
 }

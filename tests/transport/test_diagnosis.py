@@ -53,7 +53,8 @@ def front(authority: trustme.CA) -> Iterator[TlsFront]:
 
 def diagnosed(url: str, **options: Any) -> list[tuple[str, str, str]]:
     """What is found; no step shows the token, and each failure ends the steps."""
-    with StudioClient(url, token="planted-2718281828", **{"connect_timeout": 10, **options}) as studio:
+    given: dict[str, Any] = {"connect_timeout": 10, **options}
+    with StudioClient(url, token="planted-2718281828", **given) as studio:
         steps = studio._diagnose()
     assert "planted" not in str(steps)
     return [(name, state, detail) for name, state, detail, _ in steps]

@@ -10,4 +10,4 @@ mod trace;
 
 pub(crate) use cause::Cause;
 pub use settings::Network;
-pub(crate) use trace::Trace;
+pub(crate) use trace::{Handshake, Seen, Trace};

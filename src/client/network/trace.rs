@@ -15,6 +15,12 @@ use super::dns::Resolver;
 #[derive(Debug, Default)]
 pub(crate) struct Trace(Mutex<Seen>);
 
+impl Handshake {
+    pub(crate) fn is_rejected(&self) -> bool {
+        self.certificate.as_ref().is_some_and(|(found, _)| found.is_err())
+    }
+}
+
 /// What happened, and when.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Seen {

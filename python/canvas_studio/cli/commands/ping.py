@@ -6,7 +6,7 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -51,14 +51,14 @@ class Step:
 
     Attributes:
         name: What was checked.
-        state: The result; `note` is neither good nor bad.
+        state: `ok`, `failed`, `skipped`, or `note`, which is neither good nor bad.
         detail: What was found.
         next: What to do about it.
         seconds: How long it took, where the core can tell.
     """
 
     name: str
-    state: Literal["ok", "failed", "note", "skipped"]
+    state: str
     detail: str
     next: str | None = None
     seconds: float | None = None
@@ -211,7 +211,7 @@ def _settings(target: Target) -> Iterator[Step]:
     if target.settings is not None:
         yield Step(name="credentials", state="ok", detail=f"from {target.settings.credentials_from}")
     elif target.problem:
-        state: Literal["failed", "note"] = "note" if target.is_unknown else "failed"
+        state = "note" if target.is_unknown else "failed"
         yield Step(name="credentials", state=state, detail=target.problem, next=target.remedy)
     if target.ca_bundle:
         yield Step(name="certificates", state="ok", detail=f"trusting those in {target.ca_bundle}")
