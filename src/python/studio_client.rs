@@ -11,12 +11,10 @@ use pyo3::{PyTraverseError, PyVisit};
 use super::auth::oauth::OAuth;
 use super::bridge::awaitable::AwaitableOf;
 use super::bridge::caller::AttachedAuth;
-use super::bridge::operation::Operation;
-use super::bridge::run::{close, run};
+use super::bridge::run::close;
 use super::convert::arguments::{Argument, FilePath, Number, Object, Text, changed, named};
-use super::convert::output::{IntoPython, NoResult, Typed};
+use super::convert::output::{NoResult, Typed};
 use super::errors::{to_python, warn_of_left_out};
-use super::pages::records::TupleOf;
 use super::platform::platform;
 use crate::api::InvalidArgument;
 use crate::api::check::MAX_PER_PAGE;
@@ -24,7 +22,7 @@ use crate::client::address;
 use crate::client::config::{
     CONNECT_TIMEOUT, MAX_CONCURRENCY, MAX_RETRIES, MAX_RETRY_WAIT, READ_TIMEOUT, RETRY_DELAY, TIMEOUT,
 };
-use crate::client::{Auth, Client, Config, Error, Network, Options, Step};
+use crate::client::{Auth, Client, Config, Network, Options};
 
 /// A client of one school's Studio.
 ///
@@ -344,11 +342,6 @@ impl StudioClient {
         Self::sharing(py, self.client.without_prefetch())
     }
 
-    /// Checks step by step whether Studio can be reached: name, state, what was found, seconds; for `canvas-studio ping`.
-    fn _diagnose(&self, py: Python<'_>) -> PyResult<Typed<TupleOf<Step>>> {
-        run(py, Some(&self.client), Ok(Diagnosis))
-    }
-
     // As in `OAuth`. If an object, a listing or a call holds the client too, the owner of that keeps it alive.
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 passes an owned value")]
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -395,26 +388,5 @@ impl StudioClient {
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         Ok(format!("StudioClient({})", self.url().into_py_any(py)?.bind(py).repr()?))
-    }
-}
-
-/// Checks whether Studio can be reached.
-struct Diagnosis;
-
-/// A step as Python has it: name, state, what was found, seconds.
-impl IntoPython for Step {
-    type Python = (&'static str, &'static str, String, Option<f64>);
-
-    fn into_python(self, _: Python<'_>, _: Option<&Client>) -> PyResult<Self::Python> {
-        Ok((self.name, self.state, self.detail, self.seconds))
-    }
-}
-
-impl Operation for Diagnosis {
-    type Result = Vec<Step>;
-
-    fn start(&self, client: Option<Client>) -> impl Future<Output = Result<Vec<Step>, Error>> + Send + 'static {
-        let client = client.ok_or(Error::Closed);
-        async move { client?.diagnose().await }
     }
 }
