@@ -88,7 +88,7 @@ def test_it_writes_a_csv_and_a_report(path: Path) -> None:
     assert (ended.exit_code, ended.stderr) == (0, "")
     lines = ended.stdout.splitlines()
     assert lines[-3:] == ["captions.html", "captions.csv", "They name people: keep them as you keep student records."]
-    assert "  machine only 1" in lines
+    assert "  machine only   1" in lines
     with Path("captions.csv").open(encoding="utf-8", newline="") as file:
         assert [row["captions"] for row in csv.DictReader(file)] == ["none", "machine only", "published"]
     page = Path("captions.html").read_text(encoding="utf-8")
@@ -112,7 +112,7 @@ def test_what_could_not_be_read_is_listed_and_ends_with_4(box: Sandbox, path: Pa
     ended = run(path, *SINCE, "--csv", "captions.csv")
     assert ended.exit_code == 4
     assert "the captions of 1 of 3 media could not be read" in ended.stderr
-    assert "  unknown      1" in ended.stdout.splitlines()
+    assert "  unknown        1" in ended.stdout.splitlines()
     assert Path("captions.csv").read_text(encoding="utf-8").count("403: ") == 1
 
 

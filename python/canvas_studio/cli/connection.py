@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from canvas_studio import profiles
+from canvas_studio.cli.exit_codes import FAILED
 from canvas_studio.cli.terminal import fail
 from canvas_studio.errors import APIConnectionError, APITimeoutError, AuthenticationError, LoginRequiredError
 
@@ -26,15 +27,42 @@ def connected(profile: str | None) -> Generator[StudioClient]:
     Yields:
         The client.
     """
-    settings = profiles.find(profile=profile)
+    with client_of(profiles.find(profile=profile)) as studio:
+        yield studio
+
+
+@contextmanager
+def client_of(settings: Settings, code: int = FAILED, *, then: str = "") -> Generator[StudioClient]:
+    """Make the client of settings.
+
+    Args:
+        settings: The settings.
+        code: The exit code if the token or the network fails.
+        then: What to say then in a last line.
+
+    Yields:
+        The client.
+    """
+    last = f"\n{then}" if then else ""
     try:
         with settings.client() as studio:
             yield studio
     except (LoginRequiredError, AuthenticationError) as error:
-        fail(f"{error}\n{another_token(settings)}")
+        fail(f"{error}\n{another_token(settings)}{last}", code)
     except (APIConnectionError, APITimeoutError) as error:
-        name = f" {settings.profile.name}" if settings.profile else ""
-        fail(f"{error}\nTo find out why: canvas-studio ping{name}")
+        fail(f"{error}\n{diagnosis(settings)}{last}", code)
+
+
+def diagnosis(settings: Settings) -> str:
+    """Say how to find out why there is no connection.
+
+    Args:
+        settings: The settings of the client.
+
+    Returns:
+        A sentence.
+    """
+    return f"To find out why: canvas-studio ping{f' {settings.profile.name}' if settings.profile else ''}"
 
 
 def another_token(settings: Settings) -> str:

@@ -14,7 +14,13 @@ from canvas_studio.cli.exit_codes import ASKED_WRONGLY
 from canvas_studio.cli.output import TextFile, as_row, value_of
 from canvas_studio.cli.reading import documented
 from canvas_studio.cli.terminal import echo, fail, print_error, printable
-from canvas_studio.errors import AuthenticationError, LoginRequiredError, StudioError
+from canvas_studio.errors import (
+    APIConnectionError,
+    APITimeoutError,
+    AuthenticationError,
+    LoginRequiredError,
+    StudioError,
+)
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -196,6 +202,7 @@ class Downloads:
         hashes: Whether to compute them.
         quiet: Whether to print failures only.
         counts: How many were downloaded, were there, or failed.
+        is_connected: Whether no request has failed for want of a connection.
     """
 
     studio: StudioClient
@@ -205,6 +212,7 @@ class Downloads:
     hashes: bool
     quiet: bool
     counts: Counter[str]
+    is_connected: bool = True
 
     def jobs(self, ids: Sequence[int], template: str) -> list[Job]:
         """Ask what the media are called.
@@ -263,6 +271,8 @@ class Downloads:
             reason: Why.
         """
         self.counts["failed"] += 1
+        if isinstance(reason, APIConnectionError | APITimeoutError):
+            self.is_connected = False
         print_error(f"canvas-studio: media {id}: {reason}")
 
     async def _one(self, job: Job) -> None:
@@ -327,6 +337,8 @@ def download_all(downloads: Downloads, ids: Sequence[int], template: str, number
         checksums: The file of checksums, if one was named.
     """
     jobs = downloads.jobs(ids, template)
+    if jobs:
+        downloads.folder.mkdir(parents=True, exist_ok=True)
     refused: BaseException | None = None
     try:
         asyncio.run(downloads.run(jobs, number))

@@ -5,13 +5,15 @@ from __future__ import annotations
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from canvas_studio import profiles
-from canvas_studio.cli.exit_codes import REFUSED
+from canvas_studio.cli.connection import client_of
+from canvas_studio.cli.exit_codes import REFUSED, STOPPED
 from canvas_studio.cli.terminal import fail, print_error
+from canvas_studio.errors import InvalidArgumentError, StudioError
 from canvas_studio.workflows.errors import SnapshotRefusedError
 from canvas_studio.workflows.snapshot import Snapshot
 
@@ -28,6 +30,9 @@ FileOrProfile = Annotated[
         show_default=False,
     ),
 ]
+
+
+GOES_ON: Final = "The same command goes on where it was."
 
 
 @contextmanager
@@ -71,9 +76,13 @@ def taken(settings: Settings, path: str, **options: Any) -> Snapshot:  # noqa: A
         The snapshot.
     """
     try:
-        with settings.client() as studio:
+        with client_of(settings, then=GOES_ON) as studio:
             return Snapshot.take(studio, path, progress=sys.stderr.isatty(), **options)
     except SnapshotRefusedError as error:
         fail(error, REFUSED)
     except KeyboardInterrupt:
-        fail("stopped: the same command goes on where it was", 130)
+        fail("stopped: the same command goes on where it was", STOPPED)
+    except InvalidArgumentError:
+        raise
+    except StudioError as error:
+        fail(f"{error}\n{GOES_ON}")

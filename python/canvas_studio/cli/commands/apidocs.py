@@ -11,7 +11,9 @@ import typer
 
 from canvas_studio import _apidocs, profiles
 from canvas_studio.cli.apps import group
+from canvas_studio.cli.connection import client_of
 from canvas_studio.cli.options import AsJson, ProfileOption
+from canvas_studio.cli.output import TextFile
 from canvas_studio.cli.terminal import echo, errors_as_text, fail, print_error, printable
 from canvas_studio.errors import StudioError
 from canvas_studio.sandbox import Sandbox
@@ -66,11 +68,10 @@ def save(
 ) -> None:
     """Save Studio's description of its API, without anything of the school: no host, contact, example or token."""
     text = json.dumps(_apidocs.cleaned(_of_school(profile)), indent=2, ensure_ascii=False)
-    try:
-        with file.open("x", encoding="utf-8") as opened:
-            opened.write(text + "\n")
-    except FileExistsError:
+    if file.exists():
         fail(f"{file} is there already: name another file", TROUBLE)
+    with TextFile(file) as opened:
+        opened.text.write(text + "\n")
     echo(f"Saved in {file}. Look through it before you pass it on.")
     echo(_where_to_send())
 
@@ -78,7 +79,7 @@ def save(
 def _of_school(profile: str | None) -> dict[str, Any]:
     settings = profiles.find(profile=profile)
     try:
-        with settings.client() as studio:
+        with client_of(settings, TROUBLE) as studio:
             text = _ask(studio)
     except StudioError as error:
         fail(error, TROUBLE)

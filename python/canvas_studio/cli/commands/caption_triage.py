@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from canvas_studio import profiles
+from canvas_studio.cli.connection import client_of
 from canvas_studio.cli.exit_codes import NOT_ALL
 from canvas_studio.cli.library import FileOrProfile, opened
 from canvas_studio.cli.options import AsJson, ProfileOption, one_of
@@ -80,7 +81,7 @@ def caption_triage(
                 f"{settings.url} ({settings.url_from}): name the profile of that school with --profile",
                 2,
             )
-        with settings.client() as studio:
+        with client_of(settings) as studio:
             triage = library.captions(studio, watched_since=day, words=words, progress=sys.stderr.isatty())
     files = [] if html is None else [triage.report(html)]
     files += [] if csv is None else [triage.to_csv(csv)]
@@ -111,7 +112,7 @@ def _print(triage: Triage, files: list[Path], *, as_json: bool) -> None:
         echo("By captions")
         for name, count in triage.counts.items():
             if name != "unknown" or count:
-                echo(f"  {name:<13}{count:,}")
+                echo(f"  {name:<15}{count:,}")
         for file in files:
             echo(str(file))
         is_anonymized = triage.about.anonymized

@@ -9,9 +9,10 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from canvas_studio import profiles
 from canvas_studio._core import Media, StudioClient
 from canvas_studio.cli.apps import group
-from canvas_studio.cli.connection import connected
+from canvas_studio.cli.connection import client_of, diagnosis
 from canvas_studio.cli.exit_codes import ASKED_WRONGLY, FAILED, NOT_ALL
 from canvas_studio.cli.filters import read_day, read_size, search
 from canvas_studio.cli.id_lists import read_ids
@@ -186,8 +187,8 @@ def download(
         fail("give ids, or --from FILE", ASKED_WRONGLY)
     known = read_checksums(checksums)
     counts = Counter[str]()
-    with connected(profile_option) as studio:
-        folder.mkdir(parents=True, exist_ok=True)
+    settings = profiles.find(profile=profile_option)
+    with client_of(settings) as studio:
         downloads = Downloads(
             studio=studio,
             folder=folder,
@@ -200,5 +201,7 @@ def download(
         download_all(downloads, wanted, name, jobs, checksums)
     if not quiet:
         print_error(f"{counts['downloaded']} downloaded, {counts['there']} were there, {counts['failed']} failed")
+    if not downloads.is_connected:
+        print_error(diagnosis(settings))
     if counts["failed"]:
         raise typer.Exit(NOT_ALL if counts["failed"] < len(wanted) else FAILED)

@@ -59,7 +59,7 @@ def record(*, file: File, program: Program, profile: ProfileOption = None) -> No
         print_error(f"not in the recording, since there was no whole answer: {problem}")
     if not recorder.count:
         _nothing_came(code, "recorded")
-    print_error(f"{recorder.count} requests are in {file}")
+    print_error(f"{recorder.count} {'request is' if recorder.count == 1 else 'requests are'} in {file}")
     raise typer.Exit(code)
 
 

@@ -10,10 +10,9 @@ import typer
 
 from canvas_studio import profiles
 from canvas_studio._person import identify
-from canvas_studio.cli.connection import another_token
+from canvas_studio.cli.connection import client_of
 from canvas_studio.cli.options import AsJson, ProfileArgument, ProfileOption, one_of
 from canvas_studio.cli.terminal import echo, errors_as_text, fail, printable
-from canvas_studio.errors import AuthenticationError, LoginRequiredError
 
 if TYPE_CHECKING:
     from canvas_studio._core import StudioClient
@@ -55,13 +54,10 @@ def greet(settings: Settings) -> Identity:
     Raises:
         StudioError: If Studio cannot be reached.
     """
-    try:
-        with settings.client() as studio:
-            if not pongs(studio):
-                fail(f"{studio.url} did not answer a ping with pong: is it a Studio?")
-            return identify(studio)
-    except (LoginRequiredError, AuthenticationError) as error:
-        fail(f"{error}\n{another_token(settings)}")
+    with client_of(settings) as studio:
+        if not pongs(studio):
+            fail(f"{studio.url} did not answer a ping with pong: is it a Studio?")
+        return identify(studio)
 
 
 def pongs(studio: StudioClient) -> bool:
