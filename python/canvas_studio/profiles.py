@@ -287,7 +287,7 @@ def load(name: str) -> Profile:
         text = path.read_bytes()
     except FileNotFoundError:
         known = names()
-        there_are = f"there are {_listed(known)}" if known else "there are none yet"
+        there_are = f"there are {_listed(known, 'and')}" if known else "there are none yet"
         variables = _variables_without_profile()
         way_out = f"; or leave the profile out, to use {variables}" if variables else ""
         _refuse("profile", f"{name!r} does not exist ({there_are}): sign in with `{LOGIN} {name}`{way_out}")

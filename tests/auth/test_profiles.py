@@ -180,7 +180,7 @@ def test_a_profile_that_is_not_there_is_told_with_those_that_are() -> None:
         profiles.load("west")
     profiles.save(NORTH)
     profiles.save(SOUTH)
-    with pytest.raises(InvalidArgumentError, match=r"'west' does not exist.*north or south"):
+    with pytest.raises(InvalidArgumentError, match=r"'west' does not exist.*north and south"):
         profiles.load("west")
 
 

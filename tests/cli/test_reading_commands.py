@@ -15,11 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from canvas_studio.cli.app import app
-from canvas_studio.cli.command_table import COMMANDS, full_help
+from canvas_studio.cli.command_table import COMMANDS, INSTEAD, full_help
 from support.programs import posix_only
-from support.shell import COMMAND, School, school
-from typer.main import get_command
+from support.shell import COMMAND, School, commands, school
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,6 +103,8 @@ def test_fields_are_chosen_by_name_and_those_of_the_owner_with_a_dot(here: Schoo
     ("given", "told"),
     [
         (["--fields", "titel"], "--fields: there is no field 'titel': did you mean title?"),
+        (["--fields", "ID,Title"], "--fields: there is no field 'ID': did you mean id?"),
+        (["--output", "/"], "must name a file"),
         (["--sort", "-sizes"], "--sort: there is no field 'sizes': did you mean size?"),
         (["--fields", ","], "--fields names no field"),
         (["--json", "--csv"], "--json and --csv exclude each other"),
@@ -120,8 +120,7 @@ def test_what_is_asked_wrongly_is_told_before_anything_is_sent(given: list[str],
     ended = here.run("media", "list", *given)
     assert ended.exit_code == 2
     assert told in ended.stderr
-    if given != ["--output", "."]:
-        assert here.box.requests == ()
+    assert here.box.requests == ()
     assert list(Path().iterdir()) == []
 
 
@@ -255,6 +254,35 @@ def test_only_a_get_is_sent_without_expect(here: School) -> None:
     assert here.run("media", "show", here.media).exit_code == 1
 
 
+def test_a_path_is_taken_as_it_is_copied(here: School) -> None:
+    plain = here.run("api", "GET", "/media/search", "-f", "title=Mitosis", "-f", "per_page=1").stdout
+    assert json.loads(plain)["media"]
+    for path in (
+        "/media/search",
+        "media/search",
+        "/api/public/v1/media/search",
+        f"{here.box.url}/api/public/v1/media/search",
+    ):
+        assert here.run("api", "get", f"{path}?title=Mitosis&per_page=1").stdout == plain
+    assert here.run("api", "GET", "/media/search?title=Mitosis", "--paginate", "--csv", "--fields", "id").stdout == (
+        f"id\n{here.media}\n"
+    )
+
+
+def test_the_ending_of_the_file_chooses_the_form(here: School) -> None:
+    for ending, option in (
+        (".csv", "--csv"),
+        (".JSON", "--json"),
+        (".jsonl", "--jsonl"),
+        (".ndjson", "--jsonl"),
+        (".txt", "--quiet"),
+    ):
+        for name, given in ((f"a{ending}", []), ("b", [option]), (f"c{ending}", ["--csv"])):
+            assert here.run("media", "list", "--output", name, *given).exit_code == 0
+        assert Path(f"a{ending}").read_bytes() == Path("b").read_bytes()
+        assert Path(f"c{ending}").read_bytes().startswith(b"id,title,")
+
+
 def test_raw_prints_the_body_whatever_the_status(here: School) -> None:
     ended = here.run("api", "GET", "/media/999999999", "--raw")
     assert ended.exit_code == 1
@@ -270,6 +298,12 @@ def test_raw_prints_the_body_whatever_the_status(here: School) -> None:
         (["GET", "/media/1", "--paginate"], "no list of pages"),
         (["GET", "/media/search", "-f", "title"], "--field takes KEY=VALUE"),
         (["GET", "/media/search", "--paginate", "--raw"], "--paginate reads a list"),
+        (["GET", "/media/search", "--paginate", "-f", "per_page=100"], "leave them out"),
+        (["GET", "https://other.example.edu/api/public/v1/media/1"], "PATH is the part after"),
+        (["GET", "/media/1", "--csv"], "--csv is about the rows of a list: add --paginate"),
+        (["GET", "/media/1", "--fields", "id"], "--fields is about the rows of a list"),
+        (["GET", "/media/search", "--limit", "0"], "--limit is about the rows of a list"),
+        (["POST", "/media/1", "-f", "a=1", "-f", "a=2"], "--field a is given twice"),
     ],
 )
 def test_what_api_cannot_do_is_told(given: list[str], told: str, here: School) -> None:
@@ -354,16 +388,12 @@ def test_the_insights_of_a_list_stop_at_the_first_that_fails(here: School) -> No
         assert not Path("views.csv").exists()
 
 
-def commands() -> dict[str, Any]:
-    """Every command, by its words."""
-    found: dict[str, Any] = {}
-    root: Any = get_command(app)
-    for name, _, _ in COMMANDS:
-        command = root.get_command(None, name)
-        found[name] = command
-        for inner, each in getattr(command, "commands", {}).items():
-            found[f"{name} {inner}"] = each
-    return found
+def test_no_command_that_reads_is_left_out_here() -> None:
+    known = {name for name, command in commands().items() if any("--jsonl" in each.opts for each in command.params)}
+    tested = {
+        line.partition(" ")[0] if line.startswith("api") else " ".join(line.split()[:2]) for line in LISTS + ITEMS
+    }
+    assert tested == known
 
 
 def test_each_command_has_help_that_ends_with_an_example_of_it(here: School) -> None:
@@ -393,14 +423,31 @@ def test_the_examples_of_the_commands_that_read_work(here: School) -> None:
     ("given", "near"),
     [
         (["medai"], "Did you mean media?"),
-        (["media", "lsit"], "Did you mean 'list'?"),
-        (["frobnicate"], "`canvas-studio --help` lists them."),
+        (["media", "lsit"], "Did you mean list?"),
+        (["Media"], "Did you mean media?"),
+        (["frobnicate"], "The commands are login, logout, "),
+        (["users", "frobnicate"], "The commands are find, show, media, library."),
+        (["configure"], "See login."),
+        (["version"], "See --version."),
+        (["--profile", "west", "media", "list"], "`canvas-studio media list --profile west`"),
     ],
 )
 def test_an_unknown_command_says_what_is_near(given: list[str], near: str, here: School) -> None:
     ended = here.run(*given)
     assert ended.exit_code == 2
     assert near in ended.stderr
+
+
+def test_the_words_of_other_programs_lead_to_commands_that_there_are(here: School) -> None:
+    for name, instead in INSTEAD.items():
+        for each in instead.replace(" and ", ", ").split(", "):
+            assert here.run(*each.split(), "--help").exit_code == 0, name
+        assert f"See {instead}." in here.run(name).stderr
+
+
+def test_help_is_a_command_too(here: School) -> None:
+    assert here.start("help").stdout == full_help()
+    assert here.start("help", "media", "list").stdout == here.start("media", "list", "--help").stdout
 
 
 def test_the_quick_help_is_that_of_typer(here: School) -> None:

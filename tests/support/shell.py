@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from canvas_studio.cli.app import app
+from canvas_studio.cli.command_table import COMMANDS
 from canvas_studio.sandbox import Sandbox
+from typer.main import get_command
 from typer.testing import CliRunner
 
 if TYPE_CHECKING:
@@ -59,6 +61,18 @@ class School:
             "47": self.group,
         }
         return re.sub(r"(?<![\w.-])4[2-7](?![\w.-])", lambda found: str(given[found[0]]), example)
+
+
+def commands() -> dict[str, Any]:
+    """Every command and every group, by its words."""
+    found: dict[str, Any] = {}
+    root: Any = get_command(app)
+    for name, _, _ in COMMANDS:
+        command = root.get_command(None, name)
+        found[name] = command
+        for inner, each in getattr(command, "commands", {}).items():
+            found[f"{name} {inner}"] = each
+    return found
 
 
 @contextlib.contextmanager

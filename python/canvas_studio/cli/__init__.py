@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from canvas_studio._core import __version__
@@ -16,16 +17,16 @@ def main() -> None:
     Raises:
         SystemExit: With the exit code; 2 if the extra is not installed.
     """
+    # A task may be started without them, and what it prints has to go somewhere.
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    if sys.argv[1:2] == ["help"]:
+        sys.argv[1:] = [*sys.argv[2:], "--help"]
     # What needs no command is quick: typer takes a tenth of a second.
-    match sys.argv[1:]:
-        case ["--version"]:
-            sys.stdout.write(f"{PROGRAM} {__version__}\n")
-            return
-        case ["-h" | "--help"]:
-            sys.stdout.write(full_help())
-            return
-        case _:
-            pass
+    quick = {"--version": f"{PROGRAM} {__version__}\n", "-h": full_help(), "--help": full_help()}
+    if len(sys.argv) == 2 and sys.argv[1] in quick:  # noqa: PLR2004 - the program and the option
+        _print(quick[sys.argv[1]])
+        return
     try:
         from canvas_studio.cli.app import app  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:
@@ -34,3 +35,14 @@ def main() -> None:
         sys.stderr.write("canvas-studio: the command line needs typer and rich: pip install typer rich\n")
         sys.exit(2)
     app(prog_name=PROGRAM)
+
+
+def _print(text: str) -> None:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        sys.stderr.write(f"{PROGRAM}: {error.strerror}\n")
+        sys.exit(1)

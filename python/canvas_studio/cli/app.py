@@ -5,24 +5,23 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand
 from typer.main import get_command
 
 from canvas_studio import _logs
 from canvas_studio._core import __version__
-from canvas_studio.cli.apps import plain
-from canvas_studio.cli.command_table import COMMANDS, COMPLETE, OPTIONS, PROGRAM, full_help
+from canvas_studio.cli.apps import Group, plain
+from canvas_studio.cli.command_table import COMMANDS, COMPLETE, INSTEAD, OPTIONS, PROGRAM, full_help
 
 if TYPE_CHECKING:
     from typer._click import Command, Context, HelpFormatter
     from typer._click.shell_completion import CompletionItem
 
 
-class Commands(TyperGroup):
+class Commands(Group):
     """The commands of the table."""
 
     _only_names = False
@@ -49,14 +48,10 @@ class Commands(TyperGroup):
         command.name = cmd_name
         return command
 
-    def resolve_command(self, ctx: Context, args: list[str]) -> tuple[str | None, Command | None, list[str]]:
-        """Find a command; an unknown one is an error that says what is near."""
-        known = self.list_commands(ctx)
-        if args[0] not in known and not args[0].startswith("-"):
-            near = get_close_matches(args[0], known)
-            did_you_mean = f" Did you mean {' or '.join(near)}?" if near else f" `{PROGRAM} --help` lists them."
-            ctx.fail(f"No such command '{args[0]}'.{did_you_mean}")
-        return super().resolve_command(ctx, args)
+    def instead(self, name: str, known: list[str]) -> str:
+        """Say what there is in place of an unknown command, also of one that other programs have."""
+        here = INSTEAD.get(name.casefold())
+        return f"See {here}." if here else super().instead(name, known)
 
     def format_help(self, ctx: Context, formatter: HelpFormatter) -> None:  # noqa: ARG002 - typer gives it
         """Write what `canvas-studio --help` writes without typer."""
@@ -89,6 +84,11 @@ def _log_as_json(context: typer.Context, value: bool) -> None:  # noqa: FBT001 -
         context.call_on_close(_logs.listen(_logs.json_lines(sys.stderr), _logs.DEBUG))
 
 
+def _profile_stands_behind(value: str | None) -> None:
+    if value is not None:
+        raise typer.BadParameter(f"it stands behind the command, as in `{PROGRAM} media list --profile {value}`.")
+
+
 @app.callback()
 def canvas_studio(
     *,
@@ -98,6 +98,9 @@ def canvas_studio(
     log_json: Annotated[
         bool, typer.Option("--log-json", callback=_log_as_json, help=ABOUT_OPTIONS["--log-json"])
     ] = False,
+    profile: Annotated[
+        str | None, typer.Option("--profile", callback=_profile_stands_behind, is_eager=True, hidden=True)
+    ] = None,
 ) -> None:
     """Instructure Studio (Canvas Studio) from the command line."""
 

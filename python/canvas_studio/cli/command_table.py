@@ -27,6 +27,24 @@ COMMANDS = (
 """A module has `app`, a group of commands; or for each command a function of its name, with `_` for `-`, and a line
 that works in `EXAMPLES`."""
 
+INSTEAD = {
+    "auth": "login, whoami and logout",
+    "config": "login",
+    "configure": "login",
+    "download": "media download",
+    "init": "login",
+    "list": "media list",
+    "ls": "media list",
+    "print": "media list",
+    "profile": "login, whoami and logout",
+    "profiles": "login, whoami and logout",
+    "search": "media list",
+    "show": "media show",
+    "version": "--version",
+    "videos": "media",
+}
+"""What the commands of other programs are called here."""
+
 OPTIONS = (
     ("--version", "Show the version and exit."),
     ("--log-json", "Write one line of JSON per request to standard error."),

@@ -13,7 +13,7 @@ from canvas_studio._core import Media, StudioClient
 from canvas_studio.cli.exit_codes import ASKED_WRONGLY
 from canvas_studio.cli.output import TextFile, as_row, value_of
 from canvas_studio.cli.reading import documented
-from canvas_studio.cli.terminal import echo, fail, print_error, printable
+from canvas_studio.cli.terminal import echo, fail, print_error, printable, reason_of
 from canvas_studio.errors import (
     APIConnectionError,
     APITimeoutError,
@@ -273,7 +273,7 @@ class Downloads:
         self.counts["failed"] += 1
         if isinstance(reason, APIConnectionError | APITimeoutError):
             self.is_connected = False
-        print_error(f"canvas-studio: media {id}: {reason}")
+        print_error(f"canvas-studio: media {id}: {reason_of(reason) if isinstance(reason, BaseException) else reason}")
 
     async def _one(self, job: Job) -> None:
         there = next((path for path in map(self.folder.joinpath, endings(job.stem.name)) if path.is_file()), None)
@@ -322,7 +322,7 @@ def write_checksums(path: Path, checksums: Mapping[str, str]) -> None:
         path: The file.
         checksums: The SHA-256 of each name.
     """
-    with TextFile(path) as file:
+    with TextFile(path) as file, file.naming():
         file.text.writelines(f"{value}  {name}\n" for name, value in sorted(checksums.items()))
 
 

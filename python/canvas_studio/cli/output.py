@@ -10,6 +10,7 @@ import re
 import shutil
 import sys
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final, TextIO, cast
@@ -20,11 +21,10 @@ from canvas_studio._core import without_formula
 from canvas_studio._csv import WholeFile
 from canvas_studio.cli import cells
 from canvas_studio.cli.terminal import print_error
-from canvas_studio.errors import InvalidArgumentError
 from canvas_studio.listing import Listing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
 Row = dict[str, Any]
@@ -115,7 +115,7 @@ def write_rows(items: Listing[Any] | Iterable[Any], wanted: Wanted) -> int:
     if wanted.output is None:
         return _write(writer, _standard_output(wanted), chain([first], pages))
     with TextFile(wanted.output) as file:
-        return _write(writer, file.text, chain([first], pages))
+        return _write(writer, file.text, chain([first], pages), file.naming)
 
 
 def write_one(item: Any, wanted: Wanted) -> None:  # noqa: ANN401 - an object, a record or a dict
@@ -138,7 +138,7 @@ def write_one(item: Any, wanted: Wanted) -> None:  # noqa: ANN401 - an object, a
     if wanted.output is None:
         _standard_output(wanted).write(text)
         return
-    with TextFile(wanted.output) as file:
+    with TextFile(wanted.output) as file, file.naming():
         file.text.write(text)
 
 
@@ -150,7 +150,7 @@ def write_bytes(content: bytes, wanted: Wanted) -> None:
         wanted: What was asked for.
     """
     if wanted.output is not None:
-        with TextFile(wanted.output) as file:
+        with TextFile(wanted.output) as file, file.naming():
             file.text.buffer.write(content)
     elif sys.stdout.isatty():
         typer.echo("\n".join(map(cells.visible, content.decode(errors="replace").splitlines())))
@@ -235,15 +235,23 @@ def _standard_output(wanted: Wanted) -> TextIO:
     return stdout
 
 
-def _write(writer: Writer, file: TextIO, pages: Iterable[list[Row]]) -> int:
+def _write(
+    writer: Writer,
+    file: TextIO,
+    pages: Iterable[list[Row]],
+    naming: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> int:
     count = 0
-    writer.begin(file)
+    with naming():
+        writer.begin(file)
     for page in pages:
-        writer.write(file, page)
-        file.flush()
+        with naming():
+            writer.write(file, page)
+            file.flush()
         count += len(page)
-    writer.end(file)
-    file.flush()
+    with naming():
+        writer.end(file)
+        file.flush()
     return count
 
 
@@ -393,10 +401,12 @@ class TextFile(WholeFile):
     """A text file in UTF-8 that has its name only when it is whole."""
 
     def __init__(self, path: Path) -> None:
-        if not path.name or path.is_dir():
-            raise InvalidArgumentError(f"--output must name a file; {str(path)!r} is a folder", argument="--output")
         super().__init__(path)
         self.text = io.TextIOWrapper(self._file, "utf-8", errors="surrogatepass", newline="", write_through=False)
+
+    def naming(self) -> AbstractContextManager[None]:
+        """Put the name of the file into errors."""
+        return self._naming_the_file()
 
     def _finish(self, *, is_whole: bool) -> None:  # noqa: ARG002 - a file is closed in one way only
         self.text.close()

@@ -44,7 +44,7 @@ OutputFile = Annotated[
         "--output",
         "-o",
         metavar="FILE",
-        help="Write to a file, which appears when it is whole.",
+        help="Write to a file, which appears when it is whole: CSV or JSON by its ending, unless you choose.",
         show_default=False,
         rich_help_panel=FORM,
     ),
@@ -74,6 +74,9 @@ OF_ONE: Final = {
 OF_MANY: Final = {"limit": Limit, "sort": Sort} | OF_ONE
 OFF: Final = {"as_json": False, "as_json_lines": False, "as_csv": False, "keep_formulas": False, "quiet": False}
 
+ENDINGS: Final = {".csv": "csv", ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+"""What a file holds by its ending, if nobody chooses."""
+
 NESTED: Final[dict[str, type]] = {"owner": Owner, "collection": Collection}
 """Fields that are records themselves."""
 
@@ -89,6 +92,7 @@ def reads(
     example: str,
     one: bool = False,
     form: str = "table",
+    lists_with: str | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Make a command of a function that takes a client and returns what to put out: items, or an `Answer`.
 
@@ -100,6 +104,7 @@ def reads(
         example: A line that works.
         one: Whether one item comes, and not several.
         form: What goes out if nobody chooses.
+        lists_with: The option without which an `Answer` comes, which has no rows.
 
     Returns:
         A decorator, which leaves the function as it is.
@@ -111,6 +116,8 @@ def reads(
 
         @errors_as_text()
         def command(**given: Any) -> None:  # noqa: ANN401 - what typer has read
+            if lists_with and not given[lists_with]:
+                _check_no_rows(given, lists_with)
             wanted = _wanted({key: given.pop(key) for key in added if key != "profile_option"}, record, show, form)
             with connected(given.pop("profile_option")) as studio:
                 found = function(studio, **given)
@@ -136,6 +143,13 @@ def reads(
     return register
 
 
+def _check_no_rows(given: dict[str, Any], option: str) -> None:
+    names = {"as_csv": "csv", "as_json_lines": "jsonl", "fields": "fields", "sort": "sort", "limit": "limit"}
+    for key, name in names.items():
+        if given[key] is not None and given[key] is not False:
+            fail(f"--{name} is about the rows of a list: add --{option}", 2)
+
+
 def _fields_help(record: Record | None) -> str:
     names = documented(record)
     return f"\n\nFields: {', '.join(names)}." if names else ""
@@ -146,10 +160,12 @@ def _wanted(given: dict[str, Any], record: Record | None, show: str, default: st
     forms = [name for name in ("json", "jsonl", "csv") if given[{"jsonl": "as_json_lines"}.get(name, f"as_{name}")]]
     if len(forms) > 1:
         fail(f"--{forms[0]} and --{forms[1]} exclude each other: choose one", 2)
-    form = forms[0] if forms else default
+    output = cast("Path | None", given["output"])
+    form = forms[0] if forms else ENDINGS.get("" if output is None else output.suffix.casefold(), default)
     if given["keep_formulas"] and form != "csv":
         fail("--keep-formulas is about --csv: give both, or neither", 2)
-    output = cast("Path | None", given["output"])
+    if output is not None and output.is_dir():
+        fail(f"--output must name a file; {str(output)!r} is a folder", 2)
     if output is not None and not output.parent.is_dir():
         fail(f"--output: there is no folder '{output.parent}'", 2)
     known = documented(record)
@@ -180,7 +196,7 @@ def _check_field(option: str, name: str, known: Sequence[str]) -> None:
     whole = {each.partition(".")[0] for each in known}
     if not known or name in known or name in whole or name.startswith("extra."):
         return
-    near = get_close_matches(name, known)
+    near = get_close_matches(name.casefold(), known)
     fail(
         f"{option}: there is no field {name!r}: "
         + (f"did you mean {' or '.join(near)}?" if near else f"the fields are {', '.join(known)}")

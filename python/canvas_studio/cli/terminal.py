@@ -70,7 +70,21 @@ def _end(error: BaseException) -> None:
     if isinstance(error, InvalidArgumentError):
         fail(error, 2)
     if isinstance(error, (StudioError, OSError)):
-        fail(error)
+        fail(reason_of(error))
+
+
+def reason_of(error: BaseException) -> str:
+    """Say why something failed, an error of the system by its file.
+
+    Args:
+        error: The error.
+
+    Returns:
+        The reason.
+    """
+    if isinstance(error, OSError) and not isinstance(error, StudioError) and error.strerror:
+        return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def echo(text: str = "", style: str = "") -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from typing import Annotated, Any, Final, cast
+from urllib.parse import parse_qsl
 
 import typer
 
@@ -26,7 +27,13 @@ FIRST_ERROR: Final = 400
 
 
 @reads(
-    app, "api", None, show="", form="json", example="canvas-studio api GET /media/search -f title=mitosis --paginate"
+    app,
+    "api",
+    None,
+    show="",
+    form="json",
+    example="canvas-studio api GET /media/search -f title=mitosis --paginate",
+    lists_with="paginate",
 )
 def api(
     studio: StudioClient,
@@ -58,13 +65,16 @@ def api(
 
     Studio's answer is printed as JSON. With --paginate, the items of all pages are printed as by any list.
     """
-    method, path = method.upper(), "/" + PREFIX.sub("", path).lstrip("/")
-    fields = dict(_pair(each) for each in field or [])
+    method = method.upper()
+    path, query = _path_and_query(studio.url, method, path)
+    fields = _fields([*query, *map(_pair, field or [])], method)
     if method != "GET":
         _check_expected(method, path, expect)
     if paginate:
         if method != "GET" or raw:
             fail("--paginate reads a list: it goes with GET, and not with --raw", ASKED_WRONGLY)
+        if not fields.keys().isdisjoint({"page", "per_page"}):
+            fail("--paginate chooses page and per_page: leave them out", ASKED_WRONGLY)
         return studio.paginate(path, key=_key(studio, path, fields), params=fields)
     given: dict[str, Any] = {"params": fields} if method == "GET" else {"json": _typed(fields)} if fields else {}
     answer = studio.request(method, path, raw=raw, **given)
@@ -80,11 +90,32 @@ def api(
     return Answer(f"{as_json(answer, 2)}\n".encode())
 
 
+def _path_and_query(url: str, method: str, path: str) -> tuple[str, list[tuple[str, str]]]:
+    """Read a path as people copy it: with the URL, with what the vendor's pages have in front, or with a query."""
+    path = path.removeprefix(f"{url}/")
+    if "://" in path:
+        fail(f"PATH is the part after {url}/api/public/v1, such as /media/42: not {path!r}", ASKED_WRONGLY)
+    query = ""
+    if method == "GET":
+        path, _, query = path.partition("?")
+    return "/" + PREFIX.sub("", path).lstrip("/"), parse_qsl(query, keep_blank_values=True)
+
+
 def _pair(text: str) -> tuple[str, str]:
     name, sign, value = text.partition("=")
     if not name or not sign:
         fail(f"--field takes KEY=VALUE, not {text!r}", ASKED_WRONGLY)
     return name, value
+
+
+def _fields(pairs: list[tuple[str, str]], method: str) -> dict[str, Any]:
+    """Return the fields; one that is given several times is a list in a query."""
+    found: dict[str, list[str]] = {}
+    for name, value in pairs:
+        found.setdefault(name, []).append(value)
+    if twice := [name for name, values in found.items() if len(values) > 1 and method != "GET"]:
+        fail(f"--field {twice[0]} is given twice: a body has each field once", ASKED_WRONGLY)
+    return {name: values if len(values) > 1 else values[0] for name, values in found.items()}
 
 
 def _typed(fields: dict[str, str]) -> dict[str, Any]:
@@ -102,7 +133,7 @@ def _check_expected(method: str, path: str, expect: str | None) -> None:
         fail(f"--expect {expect!r} is not what was asked for, which is {wanted!r}: nothing was sent", REFUSED)
 
 
-def _key(studio: StudioClient, path: str, fields: dict[str, str]) -> str:
+def _key(studio: StudioClient, path: str, fields: dict[str, Any]) -> str:
     """Ask for one item, to find out under which key the items are."""
     answer = studio.request("GET", path, params=fields | {"page": "1", "per_page": "1"})
     lists = (

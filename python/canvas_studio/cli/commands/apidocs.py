@@ -70,7 +70,7 @@ def save(
     text = json.dumps(_apidocs.cleaned(_of_school(profile)), indent=2, ensure_ascii=False)
     if file.exists():
         fail(f"{file} is there already: name another file", TROUBLE)
-    with TextFile(file) as opened:
+    with TextFile(file) as opened, opened.naming():
         opened.text.write(text + "\n")
     echo(f"Saved in {file}. Look through it before you pass it on.")
     echo(_where_to_send())

@@ -13,7 +13,7 @@ from canvas_studio.cli.apps import group
 from canvas_studio.cli.connection import connected
 from canvas_studio.cli.options import ProfileOption
 from canvas_studio.cli.reading import reads
-from canvas_studio.cli.terminal import echo, errors_as_text, print_error, printable
+from canvas_studio.cli.terminal import echo, errors_as_text, print_error, printable, reason_of
 from canvas_studio.errors import InvalidArgumentError
 from canvas_studio.listing import Listing
 from canvas_studio.models import Caption
@@ -77,7 +77,7 @@ def check(
             doubts = check_captions(file, srclang)
         except (InvalidArgumentError, OSError) as error:
             refused += 1
-            print_error(f"canvas-studio: {str(error).removeprefix('file cannot be sent: ')}")
+            print_error(f"canvas-studio: {reason_of(error).removeprefix('file cannot be sent: ')}")
             continue
         for doubt in doubts:
             print_error(f"note: {doubt}")

@@ -9,12 +9,12 @@ from typing import Annotated
 import typer
 
 from canvas_studio.cli import demo as guided
-from canvas_studio.cli.terminal import fail
-from canvas_studio.errors import StudioError
+from canvas_studio.cli.terminal import errors_as_text
 
 EXAMPLES = {"demo": "canvas-studio demo --fast"}
 
 
+@errors_as_text()
 def demo(
     *,
     media: Annotated[int, typer.Option(min=1, help="The number of media in the library.")] = 500,
@@ -32,9 +32,4 @@ def demo(
 ) -> None:
     """Show what the package does in two minutes, on a sandbox."""
     wait = not (no_pause or fast) and sys.stdin.isatty() and sys.stdout.isatty()
-    try:
-        guided.run(media, output, wait=wait, fast=fast)
-    except KeyboardInterrupt:
-        fail("stopped", 130)
-    except (StudioError, OSError) as error:
-        fail(error)
+    guided.run(media, output, wait=wait, fast=fast)
