@@ -161,6 +161,50 @@ def test_the_media_details_are_those_of_the_library(tmp_path: Path, box: Sandbox
     assert run(EXAMPLES / "media_details.py", cwd=tmp_path).stdout.startswith(INVENTED)
 
 
+def test_the_insights_of_a_course_are_one_row_for_each_media_of_it(tmp_path: Path, box: Sandbox) -> None:
+    course = box.add_collection("Biology 101", course_id=1301)
+    titles = {"Mitosis, part 1", 'The "cell"'}
+    for title in titles:
+        box.add_media(title, collection_id=course, last_viewed="2026-08-30")
+    box.add_media("Unseen", collection_id=course)
+
+    ended = run(EXAMPLES / "course_insights.py", "insights.csv", 1301, cwd=tmp_path, box=box)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.splitlines() == [box.url, "Course 1301: 3 media in insights.csv"]
+    found = {row["title"]: row for row in rows(tmp_path / "insights.csv")}
+    assert found.keys() == titles | {"Unseen"}
+    studio = box.client()
+    for perspective in studio.list_course_perspectives(1301):
+        overview, row = perspective.insights_overview(), found[perspective.title or ""]
+        assert int(row["views"]) == overview.views
+        assert int(row["viewers"]) == overview.unique_viewers
+        assert (overview.views == 0) == (perspective.title == "Unseen")
+    ended = run(EXAMPLES / "course_insights.py", "first.csv", cwd=tmp_path)
+    assert (ended.returncode, ended.stdout.splitlines()[0]) == (0, INVENTED)
+    assert rows(tmp_path / "first.csv")
+    ended = run(EXAMPLES / "course_insights.py", "none.csv", 999, cwd=tmp_path, box=box)
+    assert (ended.returncode, (tmp_path / "none.csv").exists()) == (1, False)
+    assert "Studio knows a course only after" in ended.stderr
+
+
+VENDORS = {
+    "docs/ping.md": "connection_test",
+    "docs/media.md": "media_details",
+    "docs/insights.md": "course_insights",
+    "docs/media_upload.md": "upload",
+}
+
+
+@pytest.mark.parametrize(("page", "program"), VENDORS.items())
+def test_each_example_of_the_vendor_is_a_script_and_a_recipe_of_at_most_15_lines(page: str, program: str) -> None:
+    assert "vendor's" in (EXAMPLES / f"{program}.py").read_text(encoding="utf-8").partition('"""\n')[0]
+    _, named, after = (HOUSE / page).read_text(encoding="utf-8").partition(f"`examples/{program}.py`")
+    assert named
+    code = after.partition("```python\n")[2].partition("\n```")[0].splitlines()
+    assert 2 <= len(code) < 15
+
+
 def test_with_several_profiles_an_example_asks_which_and_touches_no_school(tmp_path: Path, box: Sandbox) -> None:
     signed_in = profile_of(box, tmp_path / "home")
     profile = tmp_path / "home/profiles/myschool.toml"
