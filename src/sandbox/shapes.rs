@@ -343,8 +343,8 @@ pub(crate) fn definitions() -> Json {
         "GroupUser": object(&with(&user, "permission", &text)),
         // The fields of a request for captions are guesses; of a type of captions, the description and the languages.
         "CaptionFileRequest": object(&json!({
-            "id": integer, "media_id": integer, "srclang": text, "captioning_service_type_key": text, "status": text,
-            "created_at": moment,
+            "id": integer, "media_id": integer, "srclang": text, "captioning_service_type_key": text,
+            "provider": text, "status": text, "created_at": moment,
         })),
         "CaptioningServiceType": object(&json!({
             "id": integer, "key": text, "label": text, "description": text, "is_asr": {"type": "boolean"},

@@ -72,6 +72,7 @@ def test_a_service_finds_what_is_requested_and_delivers_it_once(school: School) 
             "media_id": school.media,
             "srclang": "de",
             "captioning_service_type_key": "verbatim",
+            "provider": "professional",
             "status": "requested",
         }.items()
     )

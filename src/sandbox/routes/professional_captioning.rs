@@ -104,6 +104,7 @@ fn shown_request(request: &CaptionRequest) -> Json {
         "media_id": request.media,
         "srclang": request.srclang,
         "captioning_service_type_key": request.service_type,
+        "provider": PROFESSIONAL,
         "status": request.status,
         "created_at": shapes::whole_seconds(request.created_at),
     })
