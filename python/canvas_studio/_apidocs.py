@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict, dataclass
+from functools import cache
+from inspect import signature
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 from urllib.parse import urlsplit
 
-from canvas_studio._core import Collection, Media
+from canvas_studio._core import Collection, Media, StudioClient
 from canvas_studio.models import Caption, Perspective, Source, User
 
 if TYPE_CHECKING:
@@ -37,6 +39,10 @@ KEPT: Final = {*WORDS.split(), *ANYWHERE, *METHODS}
 URL: Final = re.compile(r"https?://[^\s\"'<>)]+", re.IGNORECASE)
 ADDRESS: Final = re.compile(r"[^\s@<>\"'(]+@[^\s@<>\"')]+")
 SECRET: Final = re.compile(r"(?=[\w.~+/=-]*\d)(?=[\w.~+/=-]*[A-Za-z])[\w.~+/=-]{24,}")
+VERB: Final = "|".join(METHODS).upper()
+SENT: Final = re.compile(rf"[\w ]+ page, (?:(?P<verb>{VERB}) )?(?P<path>/[\w/{{}}]+)(?: \([^)]*?(?P<unsure>{VERB})\b)?")
+"""What the last line of a docstring says of an operation; a method that is not sure stands in parentheses."""
+
 KINDS: Final[dict[str, type]] = {
     "media": Media,
     "collection": Collection,
@@ -317,7 +323,7 @@ def differences(studio: dict[str, Any], sandbox: dict[str, Any]) -> list[Differe
     for name in sorted(theirs.keys() | ours.keys(), key=lambda name: (name.partition(" ")[2], name)):
         there, here = theirs.get(name), ours.get(name)
         if there is None or here is None:
-            client = "StudioClient.request() reaches it" if here is None else "Studio may not have it"
+            client = _sender(name, theirs) if here is None else f"{_names(client_methods()[name])} sends it"
             said = [None if each is None else "described" for each in (there, here)]
             found.append(
                 Difference(kind="operation", operation=name, where="", studio=said[0], sandbox=said[1], client=client)
@@ -329,13 +335,15 @@ def differences(studio: dict[str, Any], sandbox: dict[str, Any]) -> list[Differe
 
 def _of_operation(name: str, there: Operation, here: Operation) -> Iterator[Difference]:
     for where, one, other in _pairs(there.parameters, here.parameters):
-        yield Difference(kind="parameter", operation=name, where=where, studio=one, sandbox=other)
+        client = _argument(name, where, is_known=other is not None)
+        yield Difference(kind="parameter", operation=name, where=where, studio=one, sandbox=other, client=client)
     words, own = _joined(there.enums), _joined(here.enums)
     for where, one, other in _pairs(words, own):
         # A parameter or a field that only one of them has is a difference by itself.
         field = where.removeprefix("answer ")
         if (where in there.parameters and where in here.parameters) or (field in there.shapes and field in here.shapes):
-            yield Difference(kind="enum", operation=name, where=where, studio=one, sandbox=other)
+            client = _argument(name, where, is_known=True) if field == where else None
+            yield Difference(kind="enum", operation=name, where=where, studio=one, sandbox=other, client=client)
     for status in sorted(there.statuses ^ here.statuses):
         said = ["described" if status in each.statuses else None for each in (there, here)]
         yield Difference(kind="status", operation=name, where=status, studio=said[0], sandbox=said[1])
@@ -356,6 +364,48 @@ def _pairs(one: dict[str, str], other: dict[str, str]) -> Iterator[tuple[str, st
 
 def _joined(enums: dict[str, frozenset[str]]) -> dict[str, str]:
     return {name: ", ".join(sorted(words)) for name, words in enums.items()}
+
+
+@cache
+def client_methods() -> dict[str, list[str]]:
+    """Find the client's methods that send each operation, from the last line of their docstrings.
+
+    Returns:
+        The names of the methods, by the method and the path of the operation.
+    """
+    found: dict[str, list[str]] = {}
+    for name, method in vars(StudioClient).items():
+        reference = "" if name.endswith("_async") else (method.__doc__ or "").rpartition("Reference: ")[2]
+        if match := SENT.match(" ".join(reference.split())):
+            path, verb = re.sub(r"\{\w+\}", "{}", match["path"]), match["verb"] or match["unsure"]
+            if verb:
+                found.setdefault(f"{verb} {path}", []).append(name)
+    return found
+
+
+def _names(methods: list[str], argument: str = "") -> str:
+    return "StudioClient." + ", ".join(f"{name}({argument})" for name in sorted(methods))
+
+
+def _sender(operation: str, theirs: Iterable[str]) -> str:
+    """What the client sends in place of an operation that only Studio describes: the same path, with another method."""
+    path = operation.partition(" ")[2]
+    for other, methods in client_methods().items():
+        if other.partition(" ")[2] == path and other not in theirs:
+            return f"{_names(methods)} sends {other}"
+    return "StudioClient.request() reaches it"
+
+
+def _argument(operation: str, where: str, *, is_known: bool) -> str | None:
+    """The argument of the client's methods that is sent as a parameter."""
+    methods = client_methods().get(operation, [])
+    place, _, name = where.partition(" ")
+    if not methods or place == "path":
+        return None
+    having = [each for each in methods if name in signature(getattr(StudioClient, each)).parameters]
+    if having:
+        return _names(having, f"{name}=")
+    return f"{_names(methods)} may send it" if is_known else f"{_names(methods)} has no such argument"
 
 
 def _reading(where: str) -> str | None:

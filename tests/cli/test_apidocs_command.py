@@ -61,6 +61,11 @@ def new_operation(document: dict[str, Any]) -> None:
     document["paths"]["/users/roles"] = {"post": {"responses": {"200": {"description": "The users."}}}}
 
 
+def other_method(document: dict[str, Any]) -> None:
+    item = document["paths"]["/media/{media_id}/archive"]
+    item["put"] = item.pop("post")
+
+
 def new_field(document: dict[str, Any]) -> None:
     document["definitions"]["MediaDetail"]["properties"]["width"] = {"type": "integer"}
 
@@ -78,17 +83,39 @@ def query(document: dict[str, Any], name: str) -> dict[str, Any]:
 CHANGES: dict[str, tuple[Callable[[dict[str, Any]], object], dict[str, str | None]]] = {
     "an operation that only Studio has": (
         new_operation,
-        {"kind": "operation", "operation": "POST /users/roles", "studio": "described", "sandbox": None},
+        {
+            "kind": "operation",
+            "operation": "POST /users/roles",
+            "studio": "described",
+            "sandbox": None,
+            "client": "StudioClient.request() reaches it",
+        },
+    ),
+    "an operation with another method": (
+        other_method,
+        {
+            "kind": "operation",
+            "operation": "PUT /media/{}/archive",
+            "studio": "described",
+            "client": "StudioClient.archive_media() sends POST /media/{}/archive",
+        },
     ),
     "an operation that Studio lacks": (
         lambda document: document["paths"].pop("/ping"),
-        {"kind": "operation", "operation": "GET /ping", "studio": None, "sandbox": "described"},
+        {"kind": "operation", "operation": "GET /ping", "studio": None, "client": "StudioClient.ping() sends it"},
     ),
     "a parameter that only Studio has": (
         lambda document: document["paths"]["/ping"]["get"]["parameters"].append(
             {"name": "deep", "in": "query", "type": "boolean"}
         ),
-        {"kind": "parameter", "operation": "GET /ping", "where": "query deep", "studio": "boolean", "sandbox": None},
+        {
+            "kind": "parameter",
+            "operation": "GET /ping",
+            "where": "query deep",
+            "studio": "boolean",
+            "sandbox": None,
+            "client": "StudioClient.ping() has no such argument",
+        },
     ),
     "a parameter in another place": (
         lambda document: query(document, "tag").update({"in": "formData"}),
@@ -96,17 +123,35 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Any]], object], dict[str, str | Non
     ),
     "a parameter that is required": (
         lambda document: query(document, "tag").update({"required": True}),
-        {"kind": "parameter", "where": "query tag", "studio": "string, required", "sandbox": "string"},
+        {
+            "kind": "parameter",
+            "where": "query tag",
+            "studio": "string, required",
+            "sandbox": "string",
+            "client": "StudioClient.search_media(tag=)",
+        },
     ),
     "other words": (
         lambda document: query(document, "source").update({"enum": ["upload", "notorious"]}),
-        {"kind": "enum", "operation": "GET /media/search", "where": "query source", "studio": "notorious, upload"},
+        {
+            "kind": "enum",
+            "operation": "GET /media/search",
+            "where": "query source",
+            "studio": "notorious, upload",
+            "client": "StudioClient.search_media(source=)",
+        },
     ),
     "words in a body": (
         lambda document: document["paths"]["/groups/{group_id}/users/batch_update"]["post"]["parameters"][1]["schema"][
             "items"
         ]["properties"]["action"].update({"enum": ["add", "update", "destroy"]}),
-        {"kind": "enum", "where": "body[] action", "studio": "add, destroy, update", "sandbox": "add, remove, update"},
+        {
+            "kind": "enum",
+            "where": "body[] action",
+            "studio": "add, destroy, update",
+            "sandbox": "add, remove, update",
+            "client": "StudioClient.change_group_users() may send it",
+        },
     ),
     "a status that Studio lacks": (
         lambda document: document["paths"]["/ping"]["get"]["responses"].pop("401"),
@@ -147,6 +192,13 @@ def test_what_differs_is_found_and_the_exit_code_is_1(
     assert shown.exit_code == 1
     assert found[0]["operation"] in shown.stdout
     assert "/issues/new?template=studio-differs.yml" in shown.stderr
+
+
+def test_every_described_operation_names_the_methods_of_the_client_that_send_it(described: dict[str, Any]) -> None:
+    known = _apidocs.client_methods()
+    assert known.keys() == _apidocs.Reader(described).operations().keys()
+    assert known["POST /media/{}/archive"] == ["archive_media"]
+    assert sorted(known["GET /users/search"]) == ["find_user", "search_users"]
 
 
 def as_openapi_3(document: dict[str, Any]) -> dict[str, Any]:

@@ -154,7 +154,7 @@ class Stage:
         if isinstance(body, dict):
             body = self._here(cast("dict[str, Any]", body))
         if recorded.path.startswith("/groups/"):
-            body = [self._here(change) for change in body or []] or None
+            body = [self._here(change) for change in cast("list[dict[str, Any]]", body or [])] or None
         elif changes := changes_in(body):
             here = [change | {"id": self.ids[change["share_type"]][str(change["id"])]} for change in changes]
             body = here if isinstance(body, list) else {"permissions": here}
@@ -302,7 +302,8 @@ def shape_differences(recorded: Exchange, answered: Any, optional: set[str]) -> 
     """In what an answer differs from the recorded one, but for what is recorded as partial or as only on one side."""
     like: Any = json.loads(recorded.text)
     if recorded.case in PARTIAL:
-        like = {key: value[:1] if isinstance(value, list) else value for key, value in like.items()}
+        lists = cast("dict[str, Any]", like).items()
+        like = {key: cast("list[Any]", value)[:1] if isinstance(value, list) else value for key, value in lists}
     alone = ONLY_ONE.get(recorded.case, set())
     kinds = ["not recorded"] if recorded.case in PARTIAL else []
     return [
