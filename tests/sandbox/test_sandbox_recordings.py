@@ -75,7 +75,7 @@ ONLY_ONE = {
     # Observed in lists of captions, and not in what an upload answers.
     "captions/add_caption": {"provider", "is_empty", "number_of_errors", "url"},
 }
-# Recorded with some of the fields only; the first item of a list has the most.
+# Recorded with some of the fields only; the first media of a list has the most.
 PARTIAL = {"transfer_media/transfer_media", "users/list_user_media"}
 # A number of seconds, which the documentation prints as a whole one.
 FRACTIONAL = {"duration"}
@@ -302,8 +302,8 @@ def shape_differences(recorded: Exchange, answered: Any, optional: set[str]) -> 
     """In what an answer differs from the recorded one, but for what is recorded as partial or as only on one side."""
     like: Any = json.loads(recorded.text)
     if recorded.case in PARTIAL:
-        lists = cast("dict[str, Any]", like).items()
-        like = {key: cast("list[Any]", value)[:1] if isinstance(value, list) else value for key, value in lists}
+        fields: dict[str, list[object]] = like
+        like = {key: value[:1] if key == "media" else value for key, value in fields.items()}
     alone = ONLY_ONE.get(recorded.case, set())
     kinds = ["not recorded"] if recorded.case in PARTIAL else []
     return [
