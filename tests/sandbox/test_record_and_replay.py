@@ -25,6 +25,7 @@ from canvas_studio import (
 )
 from canvas_studio.sandbox import Sandbox
 from canvas_studio.testing import RecordingWarning, ReplayError, record, replay
+from canvas_studio.testing.server import LONGEST_BODY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -99,11 +100,31 @@ def test_a_download_runs_on_its_recording_with_its_length(box: Sandbox, har: Pat
     assert har.stat().st_size < 20_000
 
 
-def test_an_upload_runs_on_its_recording(both: Both, form: Form, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [FILM, b"\xff\xfe\x80" * 5000, b'{"a": 1}' * 500, "é".encode() * 3000, bytes(LONGEST_BODY + 1)],
+    ids=["ASCII", "no UTF-8", "JSON", "UTF-8", "longer than is kept"],
+)
+def test_an_upload_runs_on_its_recording(content: bytes, both: Both, form: Form, tmp_path: Path) -> None:
     film = tmp_path / "Mitosis.mp4"
-    film.write_bytes(FILM)
-    first, second = both(lambda studio: form.call(studio, "upload_media", film, title="Mitosis in 3 minutes").id)
+    film.write_bytes(content)
+    first, second = both(
+        lambda studio: form.call(studio, "upload_media", film, title="Mitosis in 3 minutes", check=False).id
+    )
     assert first == second
+
+
+def test_an_upload_of_another_length_fails(box: Sandbox, har: Path, tmp_path: Path) -> None:
+    film = tmp_path / "Mitosis.mp4"
+    film.write_bytes(b"\xff\xfe" * 5000)
+    with box.client() as client, record(har, client) as studio:
+        studio.upload_media(film, check=False)
+    film.write_bytes(b"\xff\xfe" * 5001)
+    with (
+        pytest.raises(ReplayError, match=r"recorded REDACTED \(10000 bytes\), asked a file \(10002 bytes\)"),
+        replay(har) as studio,
+    ):
+        studio.upload_media(film, check=False)
 
 
 def test_captions_run_on_their_recording(both: Both, box: Sandbox, form: Form) -> None:

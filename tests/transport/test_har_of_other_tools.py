@@ -254,6 +254,8 @@ NO_HAR: list[Any] = [
     {"log": {"entries": [{"request": [], "response": {}}]}},
     har("x", {**entry(), "response": {"status": "none"}}),
     {"log": {"creator": 7, "entries": []}},
+    {"log": {"version": "2.0", "entries": []}},
+    {"log": {"version": 2, "entries": []}},
 ]
 
 
@@ -268,6 +270,24 @@ def test_a_file_that_is_no_json_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"\x89PNG")
     with pytest.raises(HarError, match="not JSON"), replay(path):
         pass
+
+
+def test_a_file_that_is_cut_or_empty_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.har", har("x", entry()))
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(HarError, match="not JSON"), replay(path):
+        pass
+    path.write_bytes(b"\n")
+    with pytest.raises(HarError, match="it is empty"), replay(path):
+        pass
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.2", "", None])
+def test_a_har_of_version_1_is_replayed(tmp_path: Path, version: str | None) -> None:
+    document = har("x", entry())
+    document["log"]["version"] = version
+    with replay(write(tmp_path / "x.har", document)) as studio:
+        assert studio.get_media(42).id == 42
 
 
 def test_a_har_of_two_schools_is_refused(tmp_path: Path) -> None:

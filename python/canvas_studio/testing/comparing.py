@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qsl, unquote_plus, urlencode
 
 from canvas_studio.testing.har import Entry, Request, origin_of
-from canvas_studio.testing.redaction import REDACTED, SECRET, Redactor
+from canvas_studio.testing.redaction import LEFT_OUT, REDACTED, SECRET, STUDIO_HOST, Redactor, left_out, text_of_body
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +18,7 @@ __all__ = ["comparable_body", "differences_between", "har_of", "is_near", "redac
 # Headers that are compared if the recording has them; other tools and browsers send their own.
 COMPARED = ("accept", "accept-encoding", "content-type", "range", "if-range")
 COMPARED_IF_FOREIGN = ("range", "if-range")
+STUDIO = f"https://{STUDIO_HOST}"
 # How many characters of a body a message shows.
 LONGEST_SHOWN = 500
 
@@ -93,11 +94,21 @@ def shown_body(request: Request) -> str:
     try:
         text = json.dumps(_shown(json.loads(request.body)), sort_keys=True)
     except (ValueError, RecursionError):
+        if not _is_text(request.body):
+            return f"a file ({len(request.body)} bytes)"
         text = comparable_body(request)
         if "x-www-form-urlencoded" in request.headers.get("content-type", ""):
             text = urlencode(shown_pairs(parse_qsl(text, keep_blank_values=True)))
     text = text if text.isprintable() else repr(text[: 2 * LONGEST_SHOWN])
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}... ({len(request.body)} bytes)"
+
+
+def _is_text(body: bytes) -> bool:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _shown(value: Any) -> Any:  # noqa: ANN401 - any JSON
@@ -129,6 +140,13 @@ def text_of(request: Request) -> str:
     return f"{unquote_plus(request.path)} {query} {headers} {unquote_plus(request.body.decode(errors='replace'))}"
 
 
+def _as_recorded(asked: Request, mime_type: str) -> str:
+    """A body as the recorder keeps it: of a file, which is not sent to Studio itself, the length, whatever its type."""
+    if LEFT_OUT.fullmatch(asked.body[:LONGEST_SHOWN].decode(errors="replace")):
+        return asked.body.decode()  # The server has left out a long one already.
+    return text_of_body(asked.body, mime_type) if asked.origin == STUDIO else left_out(len(asked.body), "bytes")
+
+
 def redacted(asked: Request, redactor: Redactor) -> Request:
     """A request as it would stand in a redacted recording."""
     request: dict[str, Any] = {
@@ -138,7 +156,7 @@ def redacted(asked: Request, redactor: Redactor) -> Request:
     }
     if asked.body:
         mime_type = asked.headers.get("content-type", "")
-        request["postData"] = {"mimeType": mime_type, "text": asked.body.decode(errors="replace")}
+        request["postData"] = {"mimeType": mime_type, "text": _as_recorded(asked, mime_type)}
     clean = redactor.request(request)
     return Request(
         method=asked.method,

@@ -146,6 +146,8 @@ def parse_har(har: object, source: object = "the recording", files: Files | None
         is_ours = log.get("creator", {}).get("name") == CREATOR["name"]
     except (AttributeError, KeyError, TypeError):
         raise HarError(f"{source} is no HAR: it has no log with entries") from None
+    if not str(version := log.get("version") or "1.2").startswith("1."):
+        raise HarError(f"{source} is a HAR of the version {version}, where 1.2 is expected: export it as HAR 1.2")
     entries: list[Entry] = []
     problems: list[str] = []
     for number, each in enumerate(recorded, 1):
@@ -165,6 +167,8 @@ def parse_har(har: object, source: object = "the recording", files: Files | None
 
 
 def _json(content: bytes, path: Path) -> object:
+    if not content.strip():
+        raise HarError(f"{path} is no HAR: it is empty")
     try:
         return json.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError):

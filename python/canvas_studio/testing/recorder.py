@@ -32,7 +32,7 @@ from urllib.request import (
 from canvas_studio._core import StudioClient
 from canvas_studio.errors import StudioError
 from canvas_studio.testing.har import origin_of
-from canvas_studio.testing.redaction import TEXTUAL, left_out, redact
+from canvas_studio.testing.redaction import TEXTUAL, left_out, redact, text_of_body
 from canvas_studio.testing.server import CHUNK, Listener, in_order
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ class Recorder:
         if not target.path.startswith(f"{API}/"):
             _refuse(exchange, HTTPStatus.NOT_FOUND, f"only requests to {API} can be recorded, not {target.path}")
             return
-        entry = self._begin(exchange, self._studio, _text(body, exchange.headers.get("Content-Type", "")))
+        entry = self._begin(exchange, self._studio, text_of_body(body, exchange.headers.get("Content-Type", "")))
         given = {name: value for name in FORWARDED if (value := exchange.headers.get(name)) is not None}
         try:
             answer = self._upstream.request(
@@ -187,7 +187,7 @@ class Recorder:
             self._fail(exchange, entry, str(error))
             return
         headers = list(answer.headers.items())
-        _keep(entry, answer.status_code, headers, _text(answer.content, answer.headers.get("content-type", "")))
+        _keep(entry, answer.status_code, headers, text_of_body(answer.content, answer.headers.get("content-type", "")))
         local = self._local_headers(exchange, headers)
         if local is not None:
             content = self._local_upload(exchange, answer.content)
@@ -224,7 +224,7 @@ class Recorder:
             return
         if mime_type and TEXTUAL.search(mime_type) and (length or 0) <= LONGEST_TEXT:
             content = answer.read()
-            _keep(entry, answer.status, headers, _text(content, mime_type))
+            _keep(entry, answer.status, headers, text_of_body(content, mime_type))
             exchange.respond(answer.status, local, [content], len(content))
             return
         count = 0
@@ -359,14 +359,6 @@ def _keep(entry: dict[str, Any], status: int, headers: list[tuple[str, str]], te
         "content": {"mimeType": mime_type, "text": text},
         "redirectURL": next((value for name, value in headers if name.lower() == "location"), ""),
     }
-
-
-def _text(body: bytes, mime_type: str) -> str:
-    """A body as a HAR has it; of one that is no text, its length."""
-    if TEXTUAL.search(mime_type.partition(";")[0]):
-        with contextlib.suppress(UnicodeDecodeError):
-            return body.decode()
-    return left_out(len(body), "bytes") if body else ""
 
 
 def check_target(target: Path) -> None:

@@ -8,6 +8,7 @@ a stand-in, the same one throughout, so that a recording tells the same story. I
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import re
 from http import HTTPStatus
@@ -433,6 +434,14 @@ class Redactor:
 def left_out(length: int, unit: str) -> str:
     """What stands in place of a body."""
     return f"{REDACTED} ({length} {unit})"
+
+
+def text_of_body(body: bytes, mime_type: str) -> str:
+    """A body as a HAR has it; of one that is no text, its length."""
+    if TEXTUAL.search(mime_type.partition(";")[0]):
+        with contextlib.suppress(UnicodeDecodeError):
+            return body.decode()
+    return left_out(len(body), "bytes") if body else ""
 
 
 def _bytes(text: str) -> bytes:
