@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import signal
 import subprocess
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 DOCS = Path(__file__).parents[2] / "docs"
 COOKBOOK = (DOCS / "cookbook.md").read_text(encoding="utf-8")
 BLOCKS = dict(re.findall(r"^## ([^\n]+)\n(?:(?!^##).)*?```shell\n(.*?)```", COOKBOOK, re.MULTILINE | re.DOTALL))
+
+
+TRANSCRIPTS = re.findall(r"```console\n(.*?)\n```", COOKBOOK, re.DOTALL)
 
 
 @pytest.fixture
@@ -57,9 +62,42 @@ def test_each_line_of_the_cookbook_works(block: str, here: School) -> None:
             assert Path(output).exists(), line
 
 
+@posix_only
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("number", range(len(TRANSCRIPTS)))
+def test_the_jobs_of_the_cookbook_print_what_it_says(number: int, here: School) -> None:
+    here.box.add_media("Cold", owner=here.box.add_user("Jon Lee", "jon@example.edu"), created_at="2020-01-01T00:00:00Z")
+    here.box.change_media(here.media, size=4_000_000)
+    path = f"{COMMAND.parent}{os.pathsep}{os.environ['PATH']}"
+    for step in TRANSCRIPTS[number].removeprefix("$ ").split("\n$ "):
+        line, _, printed = here.with_ids(step).partition("\n")
+        if is_stopped := printed.startswith("^C"):
+            slow = here.box.faults.add(host="storage", bandwidth=400_000)
+        # One stream, as a terminal shows it.
+        with subprocess.Popen(
+            ["bash", "-c", f"exec {line}"],  # noqa: S607
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            env={**os.environ, "PATH": path},
+        ) as process:
+            if is_stopped:
+                while not any(part.stat().st_size for part in Path().rglob("*.part")):
+                    assert process.poll() is None
+                    time.sleep(0.01)
+                process.send_signal(signal.SIGINT)
+                here.box.faults.remove(slow)
+            said, _ = process.communicate(timeout=60)
+        assert process.returncode == (130 if is_stopped else 0), said
+        expected = " ".join(printed.removeprefix("^C").split())
+        pattern = re.escape(expected).replace(re.escape("..."), ".*")
+        assert re.fullmatch(pattern, " ".join(said.split())), f"{line}\n{said}"
+
+
 def test_the_cookbook_has_lines_for_each_noun() -> None:
     lines = "".join(BLOCKS.values())
     assert len(BLOCKS) >= 6
+    assert len(TRANSCRIPTS) == 3
     for noun in ("media", "collections", "users", "captions", "insights", "api", "snapshot", "inventory"):
         assert f"canvas-studio {noun} " in lines
 

@@ -26,7 +26,7 @@ FileOrProfile = Annotated[
     str,
     typer.Argument(
         metavar="FILE|PROFILE",
-        help="The file of a snapshot; or a profile, of which a snapshot is taken first, into PROFILE.db.",
+        help="A file of `canvas-studio snapshot`; or a profile, of which a snapshot is taken first, into PROFILE.db.",
         show_default=False,
     ),
 ]

@@ -48,10 +48,12 @@ def list_media(
         str | None, chosen("Made before this day, and not viewed on it or later.", "DATE")
     ] = None,
     larger_than: Annotated[str | None, chosen("Larger than this, such as 1GB.", "SIZE")] = None,
-    in_no_course: Annotated[bool, typer.Option("--in-no-course", help="In no course; see --snapshot.")] = False,
+    in_no_course: Annotated[
+        bool, typer.Option("--in-no-course", help="In no course: by --snapshot, or a request for each.")
+    ] = False,
     snapshot: Annotated[
         Path | None,
-        chosen("The snapshot that tells --in-no-course and --not-viewed-since, without asking Studio.", "FILE"),
+        chosen("A file of `canvas-studio snapshot`, by which the two above are answered.", "FILE"),
     ] = None,
 ) -> Listing[Media] | Iterator[Media]:
     """List media, in the order of Studio. Filters are combined; without any, these are all that you may see."""
