@@ -191,4 +191,6 @@ def test_a_token_that_is_refused_ends_it_at_once(here: School) -> None:
 def test_without_ids_it_is_told(here: School) -> None:
     with pytest.raises(Exit):
         read_ids("/dev/null")
-    assert here.run("media", "download").exit_code == 2
+    for given in ([], ["--from", "none.csv"], ["7", "--checksums", "."], ["7", "--dir", __file__]):
+        assert here.run("media", "download", *given).exit_code == 2
+    assert here.box.requests == ()

@@ -111,6 +111,8 @@ def test_fields_are_chosen_by_name_and_those_of_the_owner_with_a_dot(here: Schoo
         (["--keep-formulas"], "--keep-formulas is about --csv"),
         (["--output", "nowhere/media.csv"], "there is no folder 'nowhere'"),
         (["--output", "."], "must name a file"),
+        (["--min-size", "big"], "--min-size takes a size such as 500MB"),
+        (["--in-no-course", "--snapshot", "none.db"], "'none.db' does not exist"),
         (["--start-date", "yesterday"], "start_date"),
         (["--limit", "-1"], "--limit"),
         (["--nothing"], "No such option"),

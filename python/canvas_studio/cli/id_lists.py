@@ -26,7 +26,10 @@ def read_ids(source: str, column: str = "id") -> list[int]:
         The ids, each once, in their order.
     """
     shown = "standard input" if source == "-" else source
-    content = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
+    try:
+        content = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
+    except OSError as error:
+        fail(f"{shown}: {error.strerror}", ASKED_WRONGLY)
     try:
         text = content.decode(BYTE_ORDER_MARKS.get(content[:2], "utf-8-sig"))
     except UnicodeDecodeError:

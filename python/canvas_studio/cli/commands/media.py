@@ -36,8 +36,8 @@ def list_media(
     owner: Annotated[str | None, chosen("The e-mail address of the owner.", "ADDRESS")] = None,
     tag: Annotated[str | None, chosen("The full name of a tag.", "TAG")] = None,
     source: Annotated[str | None, chosen("The source, such as youtube.", "SOURCE")] = None,
-    min_size: Annotated[int | None, chosen("The minimum size, in bytes.", "BYTES")] = None,
-    max_size: Annotated[int | None, chosen("The maximum size, in bytes.", "BYTES")] = None,
+    min_size: Annotated[str | None, chosen("The minimum size, such as 500MB, or bytes.", "SIZE")] = None,
+    max_size: Annotated[str | None, chosen("The maximum size.", "SIZE")] = None,
     start_date: Annotated[str | None, chosen("The first day of creation, YYYY-MM-DD.", "DATE")] = None,
     end_date: Annotated[str | None, chosen("The last day of creation.", "DATE")] = None,
     last_viewed_start_date: Annotated[str | None, chosen("The first day of the last view.", "DATE")] = None,
@@ -53,7 +53,13 @@ def list_media(
     ] = False,
     snapshot: Annotated[
         Path | None,
-        chosen("A file of `canvas-studio snapshot`, by which the two above are answered.", "FILE"),
+        typer.Option(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="A file of `canvas-studio snapshot`, by which the two above are answered.",
+            show_default=False,
+        ),
     ] = None,
 ) -> Listing[Media] | Iterator[Media]:
     """List media, in the order of Studio. Filters are combined; without any, these are all that you may see."""
@@ -65,8 +71,8 @@ def list_media(
         "owner": owner,
         "tag": tag,
         "source": source,
-        "min_size": min_size if size is None else size + 1,
-        "max_size": max_size,
+        "min_size": read_size("--min-size", min_size) if size is None else size + 1,
+        "max_size": read_size("--max-size", max_size),
         "start_date": start_date,
         "end_date": end_date,
         "last_viewed_start_date": last_viewed_start_date,
@@ -155,7 +161,7 @@ def download(
         ),
     ] = None,
     folder: Annotated[
-        Path, typer.Option("--dir", metavar="FOLDER", help="The folder; it is made if it is missing.")
+        Path, typer.Option("--dir", metavar="FOLDER", file_okay=False, help="The folder; it is made if it is missing.")
     ] = Path(),
     name: Annotated[
         str,
@@ -168,7 +174,10 @@ def download(
     checksums: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Write the SHA-256 of each file, or check those that are in it.", show_default=False
+            metavar="FILE",
+            dir_okay=False,
+            help="Write the SHA-256 of each file, or check those that are in it.",
+            show_default=False,
         ),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print failures only.")] = False,

@@ -27,7 +27,9 @@ print(studio.search_media().total(), "media")"""
 
 def sandbox(
     *,
-    port: Annotated[int, typer.Option(min=0, metavar="PORT", help="The port of the API; 0 for any free port.")] = 0,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, metavar="PORT", help="The port of the API; 0 for any free port.")
+    ] = 0,
     media: Annotated[
         int | None, typer.Option(min=0, metavar="N", help="The number of media in the library.", show_default="500")
     ] = None,
