@@ -114,7 +114,9 @@ def rows(count: int) -> Iterator[dict[str, object]]:
 
 
 @pytest.mark.parametrize("form", ["table", "json", "jsonl", "csv"])
-@pytest.mark.parametrize("count", [20_000, pytest.param(1_000_000, marks=pytest.mark.torture)])
+@pytest.mark.parametrize(
+    "count", [20_000, pytest.param(1_000_000, marks=[pytest.mark.torture, pytest.mark.timeout(600)])]
+)
 def test_memory_stays_flat(form: str, count: int, tmp_path: Path) -> None:
     file = tmp_path / "rows"
     write_rows(rows(10), wanted(form, file))  # with what is imported once

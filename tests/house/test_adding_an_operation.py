@@ -116,7 +116,7 @@ class Rating(Record):
 
 ''',
     ),
-    ("python/canvas_studio/models.py", '    "Source",\n    "UploadSlot",', '    "Rating",\n'),
+    ("python/canvas_studio/models.py", '    "Source",\n    "Tag",', '    "Rating",\n'),
 ]
 PLACES = sorted({name for name, _, _ in RECORD} - {name for name, _, _ in OPERATION})
 RECORDING = "tests/recordings/media/get_media_rating.har"
