@@ -124,12 +124,14 @@ def test_a_read_timeout_in_the_middle_of_a_list_leaves_no_file(
 @posix_only
 @pytest.mark.parametrize("form", ["--csv", "--json"])
 def test_ctrl_c_leaves_no_file(form: str, here: School) -> None:
-    here.box.faults.add(path="/v1/media/search", after=1, delay=600)
+    fault = here.box.faults.add(path="/v1/media/search", after=1, delay=600)
     command = [str(COMMAND), "media", "list", form, "--output", "rows"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8") as process:
-        while not any(".rows" in name or name.startswith("rows") for name in files()):
+        # The second page is asked for after the file was opened and its first rows came.
+        while not here.box.faults.hits(fault):
             assert process.poll() is None
             time.sleep(0.01)
+        assert any(name.startswith("rows") for name in files())
         process.send_signal(signal.SIGINT)
         said = process.communicate(timeout=30)
     assert (process.returncode, *said) == (130, "", "canvas-studio: stopped\n")
