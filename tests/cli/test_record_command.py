@@ -110,6 +110,14 @@ def test_a_program_that_fails_is_recorded_all_the_same(run: Run, tmp_path: Path)
     assert len(json.loads((tmp_path / "calls.har").read_text())["log"]["entries"]) == 4
 
 
+def test_a_program_that_sends_nothing_leaves_an_older_recording(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "calls.har"
+    file.write_text("an older recording")
+    ended = run("record", "calls.har", program=(sys.executable, "-c", "pass"))
+    assert "no request was recorded" in ended.stderr
+    assert file.read_text() == "an older recording"
+
+
 def test_a_replay_that_differs_ends_with_1_and_says_how(run: Run, tmp_path: Path) -> None:
     run("record", "calls.har")
     (tmp_path / "program.py").write_text(PROGRAM.replace("per_page=5", "per_page=6"))

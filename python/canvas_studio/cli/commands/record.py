@@ -54,7 +54,8 @@ def record(*, file: File, program: Program, profile: ProfileOption = None) -> No
             code = _run(command, recorder.url, recorder.token)
         finally:
             recorder.close()
-            problems = recorder.write(target)
+            # A recording that is there is not replaced by an empty one.
+            problems = recorder.write(target) if recorder.count or not target.exists() else []
     for problem in problems:
         print_error(f"not in the recording, since there was no whole answer: {problem}")
     if not recorder.count:
