@@ -112,10 +112,19 @@ def test_a_program_that_fails_is_recorded_all_the_same(run: Run, tmp_path: Path)
 
 def test_a_program_that_sends_nothing_leaves_an_older_recording(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "calls.har"
-    file.write_text("an older recording")
+    file.write_text('{"older": "recording"}')
     ended = run("record", "calls.har", program=(sys.executable, "-c", "pass"))
     assert "no request was recorded" in ended.stderr
-    assert file.read_text() == "an older recording"
+    assert file.read_text() == '{"older": "recording"}'
+
+
+def test_what_is_no_recording_is_not_replaced(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "pipe").mkdir()
+    for name in ("program.py", "pipe"):
+        ended = run("record", name)
+        assert ended.returncode != 0
+        assert name in ended.stderr
+    assert (tmp_path / "program.py").read_text() == PROGRAM
 
 
 def test_a_replay_that_differs_ends_with_1_and_says_how(run: Run, tmp_path: Path) -> None:

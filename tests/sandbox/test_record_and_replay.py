@@ -306,11 +306,11 @@ def test_what_an_answer_has_said_can_be_asked_for(box: Sandbox, har: Path) -> No
 
 
 def test_a_recording_is_private_and_replaces_an_earlier_one_whole(box: Sandbox, har: Path) -> None:
-    har.write_text("an earlier one")
+    har.write_text('{"an": "earlier one"}')
     har.chmod(0o644)
     with box.client() as client, record(har, client) as studio:
         studio.search_media().total()
-        assert har.read_text() == "an earlier one"
+        assert har.read_text() == '{"an": "earlier one"}'
     assert stat.S_IMODE(har.stat().st_mode) == 0o600
     assert len(entries(har)) == 1
     assert [path.name for path in har.parent.iterdir()] == [har.name]

@@ -62,8 +62,9 @@ def record(path: str | os.PathLike[str], studio: StudioClient) -> Generator[Stud
 
     `with record("calls.har", studio) as studio:` gives a client whose requests go to a server on this machine, which
     sends each of them to the school once, with the token of the given client. The file is written at the end of the
-    block, also if the program raises. It replaces an earlier one, and only its owner can read it. It holds no token, no
-    signed URL, and of files only their lengths. Names, addresses and texts are replaced by stand-ins; ids stay.
+    block, also if the program raises. It replaces an older recording, unless no request was recorded. Only its owner
+    can read it. It holds no token, no signed URL, and of files only their lengths. Names, addresses and texts are
+    replaced by stand-ins; ids stay.
 
     Args:
         path: The HAR 1.2 file to write.
@@ -74,7 +75,7 @@ def record(path: str | os.PathLike[str], studio: StudioClient) -> Generator[Stud
         A context manager, which gives a client.
 
     Raises:
-        OSError: If the file cannot be written.
+        OSError: If the file cannot be written, or something else than a recording is there.
     """
     target = Path(path).absolute()
     check_target(target)
@@ -137,8 +138,14 @@ class Recorder:
         self.close()
 
     def write(self, path: Path) -> list[str]:
-        """Write the recording, redacted, all of it or nothing, for its owner only; return what is not in it."""
+        """Write the recording, redacted, all of it or nothing, for its owner only; return what is not in it.
+
+        If nothing was recorded, an older recording stays.
+        """
         entries = [entry for entry in self._entries if "response" in entry]
+        problems = list(dict.fromkeys(self._problems))
+        if not entries and path.exists():
+            return problems
         har = {"log": {"version": "1.2", "creator": {"name": "canvas-studio", "version": ""}, "entries": entries}}
         content = json.dumps(redact(har, keep_ids=True), indent=2, ensure_ascii=False).encode(errors="replace") + b"\n"
         # mkstemp makes files that only their owner can read.
@@ -152,7 +159,7 @@ class Recorder:
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
-        return list(dict.fromkeys(self._problems))
+        return problems
 
     def serve(self, exchange: Exchange, origin: str) -> None:
         """Send one request on, and its answer back."""
@@ -367,5 +374,12 @@ def check_target(target: Path) -> None:
         raise IsADirectoryError(f"{target} is a folder: give the name of a file")
     if not target.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {target.parent}: make it first")
+    if target.exists() and not (target.is_file() and _may_be_a_recording(target)):
+        raise FileExistsError(f"{target} is there, and is no recording: name another file")
     with tempfile.TemporaryFile(dir=target.parent):
         pass
+
+
+def _may_be_a_recording(file: Path) -> bool:
+    with file.open("rb") as opened:
+        return opened.read(100).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in {b"", b"{"}

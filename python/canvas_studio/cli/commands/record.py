@@ -54,8 +54,7 @@ def record(*, file: File, program: Program, profile: ProfileOption = None) -> No
             code = _run(command, recorder.url, recorder.token)
         finally:
             recorder.close()
-            # A recording that is there is not replaced by an empty one.
-            problems = recorder.write(target) if recorder.count or not target.exists() else []
+            problems = recorder.write(target)
     for problem in problems:
         print_error(f"not in the recording, since there was no whole answer: {problem}")
     if not recorder.count:
