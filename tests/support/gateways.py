@@ -1,4 +1,4 @@
-"""Gateways between client and server: a TLS front, and a proxy that requires a password."""
+"""The network between client and server: a TLS front, a proxy with a password, and no variables of the machine."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    import pytest
     import trustme
 
 # No wait inside a gateway lasts longer than this, in seconds.
@@ -159,3 +160,12 @@ class Proxy(Gateway):
             self.pass_on(near, self._routes.get(place, int(port)))
         else:
             self.pass_on(near, self._routes.get(place, int(port)), head)
+
+
+def forget_network_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unset what names a proxy or certificates, so that no test depends on the network of the machine."""
+    for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)

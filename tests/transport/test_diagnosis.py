@@ -9,7 +9,7 @@ import pytest
 import trustme
 from canvas_studio import StudioClient, StudioError
 from support.fault_server import HANG, Answer, FaultServer, json_answer, text_answer
-from support.gateways import Gateway, Proxy, TlsFront
+from support.gateways import Gateway, Proxy, TlsFront, forget_network_variables
 
 if TYPE_CHECKING:
     import socket
@@ -23,11 +23,7 @@ REFUSED = json_answer({"error": "no"}, 401)
 @pytest.fixture(autouse=True)
 def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test depends on the network of the machine on which it runs."""
-    for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-    for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"):
-        monkeypatch.delenv(name, raising=False)
+    forget_network_variables(monkeypatch)
 
 
 @pytest.fixture(scope="module")

@@ -35,7 +35,7 @@ from support.fault_server import (
     media_named_in_path,
     redirect,
 )
-from support.gateways import Gateway, Proxy, TlsFront
+from support.gateways import Gateway, Proxy, TlsFront, forget_network_variables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,11 +56,7 @@ Connect: TypeAlias = "Callable[..., StudioClient]"
 @pytest.fixture(autouse=True)
 def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test depends on the network of the machine on which it runs."""
-    for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-    for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"):
-        monkeypatch.delenv(name, raising=False)
+    forget_network_variables(monkeypatch)
 
 
 @pytest.fixture(scope="module")
