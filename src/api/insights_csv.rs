@@ -17,7 +17,7 @@ const ROWS: Known =
     &[("Views", "views"), ("Time Viewed [min]", "minutes_viewed"), ("Unique Viewers", "unique_viewers")];
 const ROLES: &str = "roles";
 const RATE: &str = "completion_rate";
-/// What stands between several roles in a cell. That there can be several is documented; these are guesses.
+/// The separators of roles in a cell. Several roles are documented; the separators are guesses.
 const BETWEEN_ROLES: [char; 4] = [',', ';', '|', '\n'];
 /// The field of what depends on the time.
 const VIEWERSHIP: &str = "viewership";

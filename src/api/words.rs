@@ -39,7 +39,8 @@ pub const OWNER: &str = "owner";
 pub const PERMISSIONS: &[&str] = &["access", "view", "edit", "owner"];
 /// The types of collections. `user` is documented, `course_wide` is observed; others exist, and are kept.
 pub const COLLECTION_TYPES: &[&str] = &["user", "course_wide"];
-/// The roles that users can be searched by. Typed by a client of 2026. That insights take the same ones is inferred. Not all may be known, so any word is sent.
+/// The roles that users can be searched by. Typed by a client of 2026. That insights take the same ones is inferred. Not
+/// all may be known, so any word is sent.
 pub const ROLES: &[&str] = &["Admin", "Teacher", "Student", "Observer"];
 /// The roles of a user. Typed by the same client. Any other word is kept.
 pub const ROLE_NAMES: &[&str] = &["Admin", "Subaccount admin", "Teacher", "Student", "Observer"];

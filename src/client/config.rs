@@ -206,7 +206,7 @@ impl Config {
         without_path(&self.base)
     }
 
-    /// The same configuration, whose connections `trace` is told of.
+    /// The same configuration, with connections that report to `trace`.
     pub(super) fn traced(&self, trace: Arc<Trace>) -> Self {
         Self { network: self.network.traced(trace), ..self.clone() }
     }

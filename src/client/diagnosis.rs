@@ -28,7 +28,7 @@ pub struct Step {
     pub name: &'static str,
     /// `ok`, `failed`, or `note`, which is neither.
     pub state: &'static str,
-    /// What was found; of a failure, what a call says.
+    /// What was found. For a failure, the message of the error that a call raises.
     pub detail: String,
     /// How long it took, where that can be told from the step before and after it.
     pub seconds: Option<f64>,
@@ -46,7 +46,7 @@ impl Step {
 
 /// What came of the request.
 struct Traced {
-    /// What was seen of the connection.
+    /// How far the connection came.
     seen: Seen,
     begun: Instant,
     ended: Instant,

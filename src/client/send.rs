@@ -395,7 +395,7 @@ impl Client {
         self.context(call).timeout(self.config.timeout, &what, false)
     }
 
-    /// The same client with connections of its own, which `trace` is told of.
+    /// The same client with connections of its own, which report to `trace`.
     pub(super) fn traced(&self, trace: Arc<Trace>) -> Self {
         let (config, connections) = (self.config.traced(trace), Arc::default());
         Self(Arc::new(Parts { config, connections, ..Parts::clone(self) }))

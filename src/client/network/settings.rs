@@ -42,7 +42,7 @@ impl Network {
         })
     }
 
-    /// The same settings, whose connections `trace` is told of.
+    /// The same settings, with connections that report to `trace`.
     pub(crate) fn traced(&self, trace: Arc<Trace>) -> Self {
         Self { tls: Arc::default(), trace: Some(trace), ..self.clone() }
     }

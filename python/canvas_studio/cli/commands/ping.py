@@ -31,7 +31,7 @@ CONNECT: Final = 5.0
 READ: Final = 15.0
 TOTAL: Final = 30.0
 STYLES: Final = {"ok": "green", "failed": "bold red", "note": "yellow", "skipped": "dim"}
-# What this command offers for a step that is not ok, besides what the message says.
+# The next thing to do for a step that is not ok, in addition to its message.
 NEXT: Final = {
     "DNS": "check the school's name and your network; behind a proxy, HTTPS_PROXY, NO_PROXY, --proxy or the profile",
     "connection": "check the port, and whether a firewall requires a proxy (HTTPS_PROXY, --proxy)",
